@@ -1,0 +1,27 @@
+// Command writer-presence serves presence to the pages of a writing application.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "writer-presence:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program, for its tests too.
+func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) error {
+	command := newCommand(env, stdout, stderr)
+	command.SetArgs(args)
+	return command.ExecuteContext(ctx)
+}

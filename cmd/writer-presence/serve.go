@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	presence "writer-presence"
+	"writer-presence/identity"
+	"writer-presence/limit"
+	"writer-presence/sqlitestore"
+	"writer-presence/web"
+)
+
+// settings are what serve can be told.
+type settings struct {
+	addr, data, secretFile, prefix, visitors string
+	dev                                      bool
+	lease, heartbeat                         time.Duration
+	userRate, addressRate, visitorRate       float64
+}
+
+func newServe() *cobra.Command {
+	var s settings
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve presence over HTTP",
+		Long: `Serve presence over HTTP: the API and the JavaScript client below the prefix, and a
+reference page for writing together at /.
+
+Every flag can be given as the environment variable in brackets, too; the command
+line wins. SIGTERM and SIGINT end the server: it finishes what it has begun, and
+writes down who was here.`,
+		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence --visitors off",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if s.dev {
+				s.unlimit(c.Flags())
+			}
+			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the key; made if need be (default: writer-presence in the user's state directory)")
+	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
+	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
+	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
+	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
+	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
+	f.DurationVar(&s.heartbeat, "heartbeat", presence.DefaultHeartbeat, "how far apart pages give signs of life; at most a third of --lease")
+	f.Float64Var(&s.userRate, "user-rate", 20, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
+	f.Float64Var(&s.addressRate, "address-rate", 500, "`requests` a second of one address, likewise")
+	f.Float64Var(&s.visitorRate, "visitor-rate", 1, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
+	f.SortFlags = false
+	return c
+}
+
+// unlimit lifts the limits that were not asked for.
+func (s *settings) unlimit(flags *pflag.FlagSet) {
+	for name, rate := range map[string]*float64{"user-rate": &s.userRate, "address-rate": &s.addressRate, "visitor-rate": &s.visitorRate} {
+		if !flags.Changed(name) {
+			*rate = 0
+		}
+	}
+}
+
+func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	store, err := sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
+	if err != nil {
+		return err
+	}
+	storeCtx, stopStore := context.WithCancel(context.WithoutCancel(ctx))
+	stored := make(chan error, 1)
+	go func() { stored <- store.Run(storeCtx) }()
+	err = s.listen(ctx, store, log, stdout)
+	// The store ends after the last request, so that it has all of them.
+	stopStore()
+	return errors.Join(err, <-stored)
+}
+
+func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.Logger, stdout io.Writer) error {
+	handler, err := s.handler(store, log)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
+	}
+	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
+	return web.Serve(ctx, l, handler, log)
+}
+
+// check completes the settings, and refuses what cannot be.
+func (s *settings) check() error {
+	if s.data == "" {
+		state, err := stateDir()
+		if err != nil {
+			return err
+		}
+		s.data = state
+	}
+	if s.secretFile == "" {
+		s.secretFile = filepath.Join(s.data, "secret")
+	}
+	s.prefix = strings.TrimSuffix(s.prefix, "/")
+	switch {
+	case !strings.HasPrefix(s.prefix, "/") || strings.ContainsAny(s.prefix, "{}?#% \"<>&'"):
+		return fmt.Errorf("--prefix %q: give a path such as /writer/api", s.prefix)
+	case s.lease <= 0 || s.heartbeat <= 0:
+		return errors.New("--lease and --heartbeat: give times above zero, such as 2m and 30s")
+	case s.heartbeat > s.lease/3:
+		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: one lost heartbeat would make people vanish", s.heartbeat, s.lease)
+	case s.userRate < 0 || s.addressRate < 0 || s.visitorRate < 0:
+		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
+	}
+	if s.dev {
+		return s.checkLoopback()
+	}
+	return nil
+}
+
+// checkLoopback keeps --dev, in which anybody is whom they say, on this machine.
+func (s *settings) checkLoopback() error {
+	host, _, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		return fmt.Errorf("--addr %q: give a host and a port such as 127.0.0.1:8080", s.addr)
+	}
+	if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
+		return fmt.Errorf("--dev lets anybody be anybody, and so listens on loopback only: --addr %q is not; use 127.0.0.1, or leave --dev out", s.addr)
+	}
+	return nil
+}
+
+func (s *settings) handler(store presence.Store, log *slog.Logger) (http.Handler, error) {
+	keys, err := identity.ReadKeys(s.secretFile)
+	if err != nil {
+		return nil, err
+	}
+	o := web.Options{
+		Tracker: presence.NewTracker(store), Prefix: s.prefix, Heartbeat: s.heartbeat, Log: log,
+		PerUser: limit.New(s.userRate, 5*s.userRate), PerAddress: limit.New(s.addressRate, 5*s.addressRate),
+	}
+	var gates []identity.Gate
+	if s.dev {
+		o.Dev = &identity.Dev{Keys: keys}
+		gates = append(gates, o.Dev)
+	}
+	if s.visitors != "off" {
+		allowed, err := s.visited()
+		if err != nil {
+			return nil, err
+		}
+		gates = append(gates, identity.Visitors{Keys: keys, Allowed: allowed, Limit: limit.New(s.visitorRate, 200*s.visitorRate)})
+	}
+	o.Gate = identity.FirstOf(gates...)
+	return web.New(o), nil
+}
+
+// visited tells of the projects that let visitors in; nil for all.
+func (s *settings) visited() (func(presence.Project) bool, error) {
+	if s.visitors == "on" {
+		return nil, nil
+	}
+	projects := map[presence.Project]bool{}
+	for name := range strings.SplitSeq(s.visitors, ",") {
+		project, err := presence.ParseProject(strings.TrimSpace(name))
+		if err != nil {
+			return nil, fmt.Errorf("--visitors %q: give on, off, or projects with commas: %w", s.visitors, err)
+		}
+		projects[project] = true
+	}
+	return func(p presence.Project) bool { return projects[p] }, nil
+}
+
+func stateDir() (string, error) {
+	state := os.Getenv("XDG_STATE_HOME")
+	if state == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", errors.New("there is no home directory to keep data in: give one with --data")
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "writer-presence"), nil
+}

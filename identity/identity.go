@@ -1,0 +1,71 @@
+// Package identity decides who is asking, and whether they may: nobody else's word
+// counts, and nothing that a request's body says.
+//
+// There are several ways to know somebody, each a [Gate]; [FirstOf] asks them in
+// order. A way that has nothing to say about a request returns [ErrNobody], and the
+// next one is asked; any other error is final.
+package identity
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	presence "writer-presence"
+)
+
+// Request is what there is to tell who is asking, for what.
+type Request struct {
+	Project presence.Project
+	// Header is the request's, or the one with which a live connection began.
+	Header http.Header
+	// Token is the bearer token of the request, or the one that a live connection
+	// sent; empty if there is none.
+	Token string
+	// Address is the asker's.
+	Address netip.Addr
+	// Secure says that the asker's page is known to be on https.
+	Secure bool
+	// Looking says that the request shows nobody: it need not make a visitor.
+	Looking bool
+}
+
+// Admission is somebody who may.
+type Admission struct {
+	User presence.User
+	// Cookie is to be set in the answer; nil for none.
+	Cookie *http.Cookie
+}
+
+// Gate is a way to know who is asking, and whether they may. Admit may be called at
+// once. Its errors are the package's, or wrap [presence.ErrUnavailable] when the
+// gate itself cannot know; then nobody is let in.
+type Gate interface {
+	Admit(context.Context, Request) (Admission, error)
+}
+
+// The errors of gates, as told to whoever asked.
+var (
+	ErrNobody           = errors.New("sign in first: this request says neither by a token nor by a cookie who is asking")
+	ErrTokenInvalid     = errors.New("this token is not valid, or not any more; fetch a new one and send it as Authorization: Bearer")
+	ErrCookieInvalid    = errors.New("the visitor cookie was forged, damaged or out of date and has been cleared; send the request again to become a new visitor")
+	ErrProjectUnknown   = errors.New("there is no such project, or it is not yours")
+	ErrTooManyVisitors  = errors.New("too many new visitors came from this address; wait for the time in Retry-After, or sign in")
+	ErrTokenNameInvalid = errors.New("username is a text that shows something")
+)
+
+// FirstOf asks gates in order, until one knows the asker.
+func FirstOf(gates ...Gate) Gate { return firstOf(gates) }
+
+type firstOf []Gate
+
+func (gates firstOf) Admit(ctx context.Context, r Request) (Admission, error) {
+	for _, gate := range gates {
+		a, err := gate.Admit(ctx, r)
+		if !errors.Is(err, ErrNobody) {
+			return a, err
+		}
+	}
+	return Admission{}, ErrNobody
+}

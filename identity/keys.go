@@ -1,0 +1,127 @@
+package identity
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+)
+
+// keySize is the least number of bytes of a key, that of the hash (RFC 2104, 3).
+const keySize = 32
+
+// Keys sign what this server vouches for. The first signs; all are good for telling
+// what was signed before, so that keys can be changed without anybody losing who
+// they are. Its methods may be called at once.
+type Keys struct {
+	macs []*sync.Pool // of hash.Hash
+}
+
+// NewKeys makes keys of secrets of at least 32 random bytes each.
+func NewKeys(secrets ...[]byte) (*Keys, error) {
+	if len(secrets) == 0 {
+		return nil, errors.New("no key")
+	}
+	k := &Keys{}
+	for _, secret := range secrets {
+		if len(secret) < keySize {
+			return nil, fmt.Errorf("a key has %d bytes; it needs at least %d", len(secret), keySize)
+		}
+		k.macs = append(k.macs, &sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }})
+	}
+	return k, nil
+}
+
+// ReadKeys reads a file of keys, one or two lines of base64, and makes it with one new
+// key, for its owner alone, if it is not there. To change keys put a new line before
+// the old one, restart, and remove the old one when nobody needs it any more.
+func ReadKeys(path string) (*Keys, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = makeKeys(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the secret file: %w", err)
+	}
+	var secrets [][]byte
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		secret, err := base64.StdEncoding.DecodeString(line)
+		if err != nil {
+			return nil, fmt.Errorf("the secret file %s has a line that is not base64; make one with: openssl rand -base64 32", path)
+		}
+		secrets = append(secrets, secret)
+	}
+	if len(secrets) > 2 {
+		return nil, fmt.Errorf("the secret file %s has %d keys; one signs, and one more may be good for what was signed before", path, len(secrets))
+	}
+	keys, err := NewKeys(secrets...)
+	if err != nil {
+		return nil, fmt.Errorf("the secret file %s: %w; make one with: openssl rand -base64 32", path, err)
+	}
+	return keys, nil
+}
+
+func makeKeys(path string) ([]byte, error) {
+	secret := make([]byte, keySize)
+	rand.Read(secret)
+	text := []byte(base64.StdEncoding.EncodeToString(secret) + "\n")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.Write(text); err != nil {
+		return nil, err
+	}
+	return text, f.Sync()
+}
+
+// Sign gives text with a signature. What is signed as one kind of thing is never taken
+// for another. The text must not have a '.' at which somebody could cut it otherwise
+// than the reader does; the signature is after the last one.
+func (k *Keys) Sign(kind, text string) string {
+	var sum [sha256.Size]byte
+	return text + "." + base64.RawURLEncoding.EncodeToString(mac(k.macs[0], sum[:0], kind, text))
+}
+
+// Verify gives the text that was signed as this kind of thing, by any of the keys.
+func (k *Keys) Verify(kind, signed string) (text string, ok bool) {
+	dot := strings.LastIndexByte(signed, '.')
+	if dot < 0 {
+		return "", false
+	}
+	text = signed[:dot]
+	var given, sum [sha256.Size]byte
+	if base64.RawURLEncoding.DecodedLen(len(signed)-dot-1) != len(given) {
+		return "", false
+	}
+	if _, err := base64.RawURLEncoding.Strict().Decode(given[:], []byte(signed[dot+1:])); err != nil {
+		return "", false
+	}
+	for _, pool := range k.macs {
+		if hmac.Equal(given[:], mac(pool, sum[:0], kind, text)) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+func mac(pool *sync.Pool, sum []byte, kind, text string) []byte {
+	h := pool.Get().(hash.Hash)
+	defer pool.Put(h)
+	h.Reset()
+	h.Write([]byte(kind))
+	h.Write([]byte{0})
+	h.Write([]byte(text))
+	return h.Sum(sum)
+}

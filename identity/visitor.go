@@ -1,0 +1,102 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"hash/fnv"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	presence "writer-presence"
+	"writer-presence/limit"
+)
+
+const (
+	visitorCookie = "writer_presence_visitor"
+	// hostCookie is the same, bound by browsers to this host and to https.
+	hostCookie = "__Host-" + visitorCookie
+	// visitorAge is how long a visitor stays the same one; browsers keep no cookie
+	// longer than 400 days.
+	visitorAge = 365 * 24 * time.Hour
+)
+
+// Visitors lets in people for whom no host vouches, each known again by a signed
+// cookie. It has to be the last of the gates.
+type Visitors struct {
+	Keys *Keys
+	// Allowed tells in which projects; nil is in all.
+	Allowed func(presence.Project) bool
+	// Limit bounds the new visitors of an address; nil does not.
+	Limit *limit.Limiter
+}
+
+// Admit implements [Gate]. Whoever only looks becomes no visitor.
+func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
+	if v.Allowed != nil && !v.Allowed(r.Project) {
+		return Admission{}, ErrNobody
+	}
+	if name, value := findCookie(r.Header); name != "" {
+		text, ok := v.Keys.Verify("visitor", value)
+		id, made, _ := strings.Cut(text, ".")
+		seconds, err := strconv.ParseInt(made, 36, 64)
+		if !ok || err != nil || time.Since(time.Unix(seconds, 0)) > visitorAge {
+			return Admission{Cookie: newCookie(name, "", -1)}, ErrCookieInvalid
+		}
+		return Admission{User: visitor(id)}, nil
+	}
+	if r.Looking {
+		return Admission{}, nil
+	}
+	if v.Limit != nil {
+		if err := v.Limit.Take(r.Address.String(), ErrTooManyVisitors); err != nil {
+			return Admission{}, err
+		}
+	}
+	random := make([]byte, 12)
+	rand.Read(random)
+	id := base64.RawURLEncoding.EncodeToString(random)
+	signed := v.Keys.Sign("visitor", id+"."+strconv.FormatInt(time.Now().Unix(), 36))
+	name := visitorCookie
+	if r.Secure {
+		name = hostCookie
+	}
+	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
+}
+
+// visitor is a user of a kind that no host can make. The number in the name is for
+// people to tell visitors apart, most of the time.
+func visitor(id string) presence.User {
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return presence.User{
+		ID:      presence.UserID(presence.VisitorPrefix + id),
+		Name:    "Visitor " + strconv.Itoa(1000+int(h.Sum32()%9000)),
+		Visitor: true,
+	}
+}
+
+// findCookie finds the visitor's, and prefers the one that only this host can have
+// set; name is empty if there is none.
+func findCookie(h http.Header) (name, value string) {
+	for _, line := range h["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			switch n, v, _ := strings.Cut(strings.TrimSpace(part), "="); n {
+			case hostCookie:
+				return n, v
+			case visitorCookie:
+				name, value = n, v
+			}
+		}
+	}
+	return name, value
+}
+
+func newCookie(name, value string, age int) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: age,
+		Secure: name == hostCookie, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}

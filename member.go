@@ -1,0 +1,145 @@
+package presence
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// member is a user with their sessions, living and ended.
+type member struct {
+	user     User
+	folded   string
+	sessions []*session
+	ended    []ended // oldest first
+	occupant *Occupant
+}
+
+// session is one tab. It lives until a moment, which a sign of life sets to a
+// lease from then, and a leave for the sake of a hidden page to a grace.
+type session struct {
+	name     string
+	seq      uint64
+	section  Section
+	activity Activity
+	lastSeen time.Time
+	until    time.Time
+	leaving  bool
+	// touched is the clock at which the person last did something here; going
+	// idle is not that.
+	touched uint64
+}
+
+// ended is what is remembered of a session that has left or lapsed: that no
+// message up to seq can bring it back.
+type ended struct {
+	name string
+	seq  uint64
+	at   time.Time
+}
+
+// freshness is how much older than the truth a LastSeen may be that is shown, so
+// that a quiet project is encoded rarely.
+const freshness = time.Second
+
+// lapsed decides rule 1: at exactly the end of its lease a session still lives.
+func (s *session) lapsed(now time.Time) bool { return now.After(s.until) }
+
+// compare decides rule 17.
+func (m *member) compare(other *member) int {
+	return cmp.Or(cmp.Compare(m.folded, other.folded), m.user.ID.compare(other.user.ID))
+}
+
+// fold decides rule 3: one occupant from all sessions, nil from none. Of the
+// sessions the one that counts is in a section rather than not, busy rather than
+// idle, and was touched last.
+func (m *member) fold() *Occupant {
+	if len(m.sessions) == 0 {
+		return nil
+	}
+	rank := func(a, b *session) int {
+		return cmp.Or(
+			compareBool(a.section != "", b.section != ""),
+			compareBool(a.activity != Idle, b.activity != Idle),
+			cmp.Compare(a.touched, b.touched))
+	}
+	chief := slices.MaxFunc(m.sessions, rank)
+	o := Occupant{User: m.user, Section: chief.section, Activity: chief.activity}
+	for _, s := range m.sessions {
+		if s.section != "" {
+			o.Sections = append(o.Sections, s.section)
+		}
+		if s.lastSeen.After(o.LastSeen) {
+			o.LastSeen = s.lastSeen
+		}
+	}
+	slices.Sort(o.Sections)
+	o.Sections = slices.Compact(o.Sections)
+	return NewOccupant(o)
+}
+
+// fresh is the member's occupant, with a LastSeen that is a second old at most.
+func (m *member) fresh(now time.Time) *Occupant {
+	if now.Sub(m.occupant.LastSeen) >= freshness {
+		for _, s := range m.sessions {
+			if s.lastSeen.After(m.occupant.LastSeen) {
+				m.occupant = m.fold()
+				break
+			}
+		}
+	}
+	return m.occupant
+}
+
+func (m *member) find(name string) *session {
+	for _, s := range m.sessions {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// newest is the highest number of any message of the session, living or ended.
+func (m *member) newest(name string) uint64 {
+	if s := m.find(name); s != nil {
+		return s.seq
+	}
+	for _, e := range m.ended {
+		if e.name == name {
+			return e.seq
+		}
+	}
+	return 0
+}
+
+func (m *member) edits(section Section) bool {
+	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.edits(section) })
+}
+
+func (s *session) edits(section Section) bool {
+	return s.activity == Editing && s.section == section
+}
+
+// remember keeps the end of a session; of those of one user, the last MaxSessions.
+func (m *member) remember(e ended) {
+	m.ended = append(m.ended, e)
+	if len(m.ended) > MaxSessions {
+		m.ended = slices.Delete(m.ended, 0, 1)
+	}
+}
+
+func (m *member) forget(name string) {
+	m.ended = slices.DeleteFunc(m.ended, func(e ended) bool { return e.name == name })
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}

@@ -1,0 +1,113 @@
+// Package presence knows who is online in a writing project, and which section
+// each person is in.
+//
+// A [Roster] holds the sessions of one project and decides everything about
+// them: who is listed, in which order, at which version, and who is in whose
+// way. A [Store] keeps the rosters of all projects, in one process or many. A
+// [Tracker] is the door to a store: whatever comes from outside is checked
+// there, once.
+//
+// The package imports the standard library only, and knows nothing of HTTP,
+// SQL or Redis.
+package presence
+
+import "time"
+
+const (
+	// DefaultLease is how long a session outlives its last sign of life: four
+	// heartbeats, and twice the slowest rate at which a browser runs the timers
+	// of a hidden tab. The architecture note calls it the active threshold.
+	DefaultLease = 2 * time.Minute
+
+	// DefaultHeartbeat is how far apart the updates of a session are that has
+	// nothing new to say. From the architecture note.
+	DefaultHeartbeat = 30 * time.Second
+
+	// HiddenGrace is how long a session lives on that left because its page was
+	// hidden: long enough for a reload to come back without others noticing.
+	HiddenGrace = 3 * time.Second
+
+	// Finality is how long the end of a session is remembered, so that no older
+	// message brings it back: longer than anything between a page and this
+	// process holds a request.
+	Finality = 10 * time.Minute
+
+	// MaxSessions is how many living sessions one user has in one project.
+	// Above it renewals succeed, and new sessions are refused.
+	MaxSessions = 20
+
+	// MaxListed is how many occupants a snapshot lists; its count stays true
+	// above it.
+	MaxListed = 1000
+
+	// MaxSafe is the largest number that a version or a sequence number may
+	// have: the largest integer that JavaScript holds exactly.
+	MaxSafe = 1<<53 - 1
+)
+
+// Activity is what a session says it does in its section.
+type Activity string
+
+// The activities. A session without a section is never recorded as editing.
+const (
+	Editing Activity = "editing"
+	Viewing Activity = "viewing"
+	Idle    Activity = "idle"
+)
+
+// Update says where a session is. It states the whole of the session, so that
+// a heartbeat for one that has lapsed makes it anew, complete.
+type Update struct {
+	// Session names the tab: at most [MaxName] characters of the project
+	// grammar, new for every page load. Empty is a name too: that of clients
+	// that send none, of which a user then has one.
+	Session string
+	// Seq orders the messages of a session; one that is not newer than the
+	// newest seen changes nothing. 0 is not numbered, and counts as it arrives.
+	Seq uint64
+	// Section is where the session is; empty is online without a section.
+	Section Section
+	// Activity is what it does there; empty is editing in a section and viewing
+	// without one.
+	Activity Activity
+	// UnlessOccupied makes entering careful: where others are editing the
+	// section, and this session is not yet, viewing is recorded for editing.
+	UnlessOccupied bool
+	// OnlyRenew refuses, with [ErrTooManyChanges], what would change more than the
+	// last sign of life: for senders that are above a limit.
+	OnlyRenew bool
+	// Poll asks for the snapshot as well, unless Known is its version.
+	Poll  bool
+	Known uint64
+}
+
+// Leave ends a session. It is final: no older message brings the session back.
+type Leave struct {
+	Session string
+	Seq     uint64
+	// Hidden says that the page is going away, perhaps to be reloaded: the leave
+	// takes effect after [HiddenGrace], unless a newer message of the session
+	// comes first.
+	Hidden bool
+}
+
+// Reply is what an update or a leave came to.
+type Reply struct {
+	// Version of the project after the message.
+	Version uint64
+	// Activity that is recorded, empty for a session that is not alive.
+	Activity Activity
+	// You are the sender as others see them, from all of their sessions.
+	You *Occupant
+	// Conflicts are the other users who are editing the section at this moment,
+	// in the order of lists, at most MaxListed.
+	Conflicts []*Occupant
+	// Snapshot is there if it was asked for and is not the one that is known.
+	Snapshot *Snapshot
+	// Stale says that the message was not newer than one seen before, and so
+	// changed nothing.
+	Stale bool
+	// Durable says that the change survives the end of the process. A mere
+	// renewal, which grants nothing that a restart would not, is durable too.
+	Durable bool
+}

@@ -1,0 +1,86 @@
+package presence
+
+import "time"
+
+// Record is a session in the form in which a store writes it down.
+type Record struct {
+	User     User
+	Session  string
+	Seq      uint64
+	Section  Section
+	Activity Activity
+	// LastSeen is the last sign of life, or the end of a session that has ended.
+	LastSeen time.Time
+	// Touched orders the sessions of a user by when the person last did something.
+	Touched uint64
+	// Active is false once the session has left or lapsed: such a record keeps
+	// older messages from bringing it back, and goes after [Finality].
+	Active bool
+}
+
+// Record gives a session as it is now, living or ended; ok is false if it is not
+// remembered.
+func (r *Roster) Record(id UserID, name string) (record Record, ok bool) {
+	m := r.members[id]
+	if m == nil {
+		return Record{}, false
+	}
+	if s := m.find(name); s != nil {
+		return m.record(s), true
+	}
+	for _, e := range m.ended {
+		if e.name == name {
+			return m.endedRecord(e), true
+		}
+	}
+	return Record{}, false
+}
+
+// Records gives the sessions that were renewed, or ended, at or after a moment.
+func (r *Roster) Records(since time.Time) []Record {
+	var records []Record
+	for _, m := range r.members {
+		for _, s := range m.sessions {
+			if !s.lastSeen.Before(since) {
+				records = append(records, m.record(s))
+			}
+		}
+		for _, e := range m.ended {
+			if !e.at.Before(since) {
+				records = append(records, m.endedRecord(e))
+			}
+		}
+	}
+	return records
+}
+
+// Restore brings back a session from its record. A living one gets a full lease
+// from now: what it said meanwhile, nobody could hear. Restore in the order of
+// Touched, before anything else happens to the roster.
+func (r *Roster) Restore(now time.Time, record Record) {
+	m := r.member(record.User)
+	r.members[record.User.ID] = m
+	if !record.Active {
+		m.remember(ended{name: record.Session, seq: record.Seq, at: record.LastSeen})
+		return
+	}
+	s := &session{name: record.Session, seq: record.Seq, lastSeen: record.LastSeen, touched: record.Touched}
+	m.sessions = append(m.sessions, s)
+	r.place(s, record.Section, record.Activity)
+	r.liveUntil(s, now.Add(r.lease))
+	r.clock = max(r.clock, record.Touched)
+	r.tick(now)
+	r.rename(m, record.User)
+	r.refold(m)
+}
+
+func (m *member) record(s *session) Record {
+	return Record{
+		User: m.user, Session: s.name, Seq: s.seq, Section: s.section, Activity: s.activity,
+		LastSeen: s.lastSeen, Touched: s.touched, Active: !s.leaving,
+	}
+}
+
+func (m *member) endedRecord(e ended) Record {
+	return Record{User: m.user, Session: e.name, Seq: e.seq, LastSeen: e.at}
+}

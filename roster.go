@@ -1,0 +1,321 @@
+package presence
+
+import (
+	"slices"
+	"time"
+)
+
+// Roster is the sessions of one project, and all the rules about them. It has no
+// lock, no clock and no I/O: its methods must not be called at once, and the time
+// that they are given must not go back.
+type Roster struct {
+	lease time.Duration
+	// clock numbers what happens here: milliseconds of Unix time, or one more than
+	// before where that is later. So it grows over restarts and over losing all
+	// data, too. The version is the clock at the last visible change.
+	clock, version uint64
+
+	members map[UserID]*member
+	// listed are the members with a living session, in the order of lists.
+	listed []*member
+	// editing counts the sessions that edit a section, where there are any.
+	editing map[Section]int
+	// nextLapse is not after the first moment at which a session lapses.
+	nextLapse time.Time
+
+	snapshot   *Snapshot // nil when something visible has changed
+	snapshotAt time.Time
+	renewed    bool // since the snapshot was made
+}
+
+// NewRoster makes the roster of a project in which nobody is. Its versions are
+// above floor.
+func NewRoster(lease time.Duration, floor uint64) *Roster {
+	return &Roster{
+		lease: lease, clock: floor, version: floor,
+		members: map[UserID]*member{}, editing: map[Section]int{},
+	}
+}
+
+// Effect is what a message did to the sessions of a roster.
+type Effect int
+
+const (
+	// Nothing was changed.
+	Nothing Effect = iota
+	// Renewed: a session lives on, and nothing else is new.
+	Renewed
+	// Changed: a session came, went, or says something else than before.
+	Changed
+)
+
+// Update records where a session of the user is, and answers who else is editing
+// there at that moment (rules 4 to 8). Errors: [ErrTooManySessions], [ErrTooManyChanges].
+func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, error) {
+	r.Lapse(now)
+	m := r.member(user)
+	s := m.find(u.Session)
+	if u.Seq != 0 && u.Seq <= m.newest(u.Session) {
+		return r.reply(now, m, s, user, u, true), Nothing, nil
+	}
+	effect, activity := Renewed, r.activity(m, s, u)
+	if s == nil || s.leaving || s.section != u.Section || s.activity != activity || m.user != user {
+		effect = Changed
+	}
+	switch {
+	case s == nil && len(m.sessions) >= MaxSessions:
+		return Reply{}, Nothing, ErrTooManySessions
+	case effect == Changed && u.OnlyRenew:
+		return Reply{}, Nothing, ErrTooManyChanges
+	}
+
+	if s == nil {
+		s = &session{name: u.Session, seq: m.newest(u.Session)}
+		r.members[user.ID] = m
+		m.forget(u.Session)
+		m.sessions = append(m.sessions, s)
+	}
+	s.seq = max(s.seq, u.Seq)
+	s.leaving = false
+	s.lastSeen = now
+	r.liveUntil(s, now.Add(r.lease))
+	r.renewed = true
+	if effect == Changed {
+		r.tick(now)
+		if activity != Idle || s.touched == 0 {
+			s.touched = r.clock
+		}
+		r.place(s, u.Section, activity)
+		r.rename(m, user)
+		r.refold(m)
+	}
+	return r.reply(now, m, s, user, u, false), effect, nil
+}
+
+// activity decides rule 6: what is recorded for what an update says.
+func (r *Roster) activity(m *member, s *session, u Update) Activity {
+	switch {
+	case u.Section == "" && u.Activity != Idle:
+		return Viewing
+	case u.Activity != "" && u.Activity != Editing:
+		return u.Activity
+	case !u.UnlessOccupied || s != nil && s.edits(u.Section) || !r.occupied(m, u.Section):
+		return Editing
+	default:
+		return Viewing
+	}
+}
+
+// Leave ends a session of the user (rules 8 and 9). A session that was never seen
+// is remembered as ended, too: its leave may have overtaken its first update.
+func (r *Roster) Leave(now time.Time, user User, l Leave) (Reply, Effect) {
+	r.Lapse(now)
+	m := r.member(user)
+	s := m.find(l.Session)
+	stale := l.Seq != 0 && l.Seq <= m.newest(l.Session)
+	effect := Changed
+	switch {
+	case stale, s == nil && l.Seq == 0:
+		effect = Nothing
+	case s == nil:
+		r.members[user.ID] = m
+		m.forget(l.Session)
+		m.remember(ended{name: l.Session, seq: l.Seq, at: now})
+	default:
+		s.seq = max(s.seq, l.Seq)
+		if l.Hidden {
+			s.leaving = true
+			r.liveUntil(s, earlier(s.until, now.Add(HiddenGrace)))
+		} else {
+			r.end(now, m, s)
+			r.refold(m)
+		}
+	}
+	return Reply{Version: r.version, Stale: stale}, effect
+}
+
+// Lapse ends the sessions whose time is over, and tells whether there were any.
+// All other methods call it; without them, somebody must.
+func (r *Roster) Lapse(now time.Time) bool {
+	if !now.After(r.nextLapse) {
+		return false
+	}
+	r.nextLapse = time.Time{}
+	lapsed := false
+	for _, m := range slices.Clone(r.listed) {
+		before := len(m.sessions)
+		for _, s := range slices.Clone(m.sessions) {
+			if s.lapsed(now) {
+				r.end(now, m, s)
+			} else {
+				r.liveUntil(s, s.until)
+			}
+		}
+		if len(m.sessions) < before {
+			r.tick(now)
+			r.refold(m)
+			lapsed = true
+		}
+	}
+	return lapsed
+}
+
+// NextLapse is a moment before which no session lapses; zero if nobody is here.
+func (r *Roster) NextLapse() time.Time { return r.nextLapse }
+
+// Snapshot is all that is visible. While nothing visible changes it is the same
+// one, but for LastSeen, which it has with a second's precision.
+func (r *Roster) Snapshot(now time.Time) *Snapshot {
+	r.Lapse(now)
+	if r.snapshot != nil && (!r.renewed || now.Sub(r.snapshotAt) < freshness) {
+		return r.snapshot
+	}
+	occupants := make([]*Occupant, 0, min(len(r.listed), MaxListed))
+	for _, m := range r.listed[:cap(occupants)] {
+		occupants = append(occupants, m.fresh(now))
+	}
+	r.snapshot, r.snapshotAt, r.renewed = NewSnapshot(r.version, occupants, len(r.listed)), now, false
+	return r.snapshot
+}
+
+// Forget drops what is remembered of sessions that ended longer than [Finality]
+// ago, and tells whether nothing is left to remember at all.
+func (r *Roster) Forget(now time.Time) (empty bool) {
+	r.Lapse(now)
+	for id, m := range r.members {
+		m.ended = slices.DeleteFunc(m.ended, func(e ended) bool { return now.Sub(e.at) > Finality })
+		if len(m.sessions) == 0 && len(m.ended) == 0 {
+			delete(r.members, id)
+		}
+	}
+	return len(r.members) == 0
+}
+
+// Clock is above every version that the roster has had.
+func (r *Roster) Clock() uint64 { return r.clock }
+
+func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update, stale bool) Reply {
+	reply := Reply{Version: r.version, Stale: stale, Conflicts: r.conflicts(now, m, u.Section)}
+	if s != nil {
+		reply.Activity = s.activity
+	}
+	if len(m.sessions) > 0 {
+		reply.You = m.fresh(now)
+	} else {
+		reply.You = NewOccupant(Occupant{User: user, Activity: Viewing, LastSeen: now})
+	}
+	if u.Poll && u.Known != r.version {
+		reply.Snapshot = r.Snapshot(now)
+	}
+	return reply
+}
+
+// occupied decides rule 5: whether other users than m are editing the section.
+func (r *Roster) occupied(m *member, section Section) bool {
+	own := 0
+	for _, s := range m.sessions {
+		if s.edits(section) {
+			own++
+		}
+	}
+	return r.editing[section] > own
+}
+
+func (r *Roster) conflicts(now time.Time, m *member, section Section) []*Occupant {
+	if !r.occupied(m, section) {
+		return nil
+	}
+	var others []*Occupant
+	for _, other := range r.listed {
+		if other != m && other.edits(section) && len(others) < MaxListed {
+			others = append(others, other.fresh(now))
+		}
+	}
+	return others
+}
+
+// tick advances the clock, for something that happens now.
+func (r *Roster) tick(now time.Time) {
+	r.clock = max(r.clock+1, uint64(max(now.UnixMilli(), 0)))
+}
+
+// place moves a session to a section and an activity, and keeps count.
+func (r *Roster) place(s *session, section Section, activity Activity) {
+	if s.activity == Editing {
+		if r.editing[s.section]--; r.editing[s.section] == 0 {
+			delete(r.editing, s.section)
+		}
+	}
+	s.section, s.activity = section, activity
+	if s.activity == Editing {
+		r.editing[s.section]++
+	}
+}
+
+func (r *Roster) liveUntil(s *session, until time.Time) {
+	s.until = until
+	if r.nextLapse.IsZero() || until.Before(r.nextLapse) {
+		r.nextLapse = until
+	}
+}
+
+// member finds the user, or makes one that the roster does not hold yet.
+func (r *Roster) member(user User) *member {
+	if m := r.members[user.ID]; m != nil {
+		return m
+	}
+	return &member{user: user, folded: user.foldedName()}
+}
+
+func (r *Roster) end(now time.Time, m *member, s *session) {
+	r.tick(now)
+	r.place(s, "", "")
+	m.sessions = slices.DeleteFunc(m.sessions, func(other *session) bool { return other == s })
+	m.remember(ended{name: s.name, seq: s.seq, at: now})
+}
+
+// rename gives a member the name that the host has for them now.
+func (r *Roster) rename(m *member, user User) {
+	if m.user == user {
+		return
+	}
+	if m.occupant != nil {
+		at, _ := slices.BinarySearchFunc(r.listed, m, (*member).compare)
+		r.listed = slices.Delete(r.listed, at, at+1)
+	}
+	m.user, m.folded = user, user.foldedName()
+	if m.occupant != nil {
+		at, _ := slices.BinarySearchFunc(r.listed, m, (*member).compare)
+		r.listed = slices.Insert(r.listed, at, m)
+	}
+}
+
+// refold makes a member's occupant anew after their sessions changed, and raises
+// the version, to the clock, if anybody could see a difference.
+func (r *Roster) refold(m *member) {
+	before := m.occupant
+	m.occupant = m.fold()
+	switch {
+	case before == nil && m.occupant == nil:
+		return
+	case before != nil && m.occupant != nil:
+		if before.looksLike(m.occupant) {
+			return
+		}
+	default:
+		at, found := slices.BinarySearchFunc(r.listed, m, (*member).compare)
+		if found {
+			r.listed = slices.Delete(r.listed, at, at+1)
+		} else {
+			r.listed = slices.Insert(r.listed, at, m)
+		}
+	}
+	r.version, r.snapshot = r.clock, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

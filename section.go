@@ -1,0 +1,85 @@
+package presence
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// MaxName is how many characters the id of a project or a session may have.
+	MaxName = 64
+	// MaxSection is how many characters a section may have, from the note's
+	// CharField(max_length=100).
+	MaxSection = 100
+)
+
+// Project is the scope of visibility: an opaque id that the host chose.
+type Project string
+
+// ParseProject checks a project id from outside. The error is [ErrProjectInvalid].
+func ParseProject(s string) (Project, error) {
+	if s == "" || !isName(s) {
+		return "", ErrProjectInvalid
+	}
+	return Project(s), nil
+}
+
+// Section is a place in a project: a path such as manuscript/abstract. The empty
+// section is that of somebody who is online without one.
+type Section string
+
+// check tells whether a section from outside may be stored: empty, or a path of
+// segments that each show something, in at most MaxSection characters.
+func (s Section) check() error {
+	if s == "" {
+		return nil
+	}
+	if len(s) > utf8.UTFMax*MaxSection || utf8.RuneCountInString(string(s)) > MaxSection {
+		return ErrSectionTooLong
+	}
+	if !utf8.ValidString(string(s)) || strings.ContainsFunc(string(s), isUnseen) {
+		return ErrSectionInvalid
+	}
+	for segment := range strings.SplitSeq(string(s), "/") {
+		if strings.TrimSpace(segment) == "" {
+			return ErrSectionInvalid
+		}
+	}
+	return nil
+}
+
+// isName tells whether s has the grammar that project and session ids share,
+// the unreserved characters of a URL (RFC 3986, 2.3). The empty string has.
+func isName(s string) bool {
+	if len(s) > MaxName {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
+			c == '.', c == '_', c == '~', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isUnseen tells of a character that would not show as itself: controls, line
+// and paragraph separators, marks that turn the direction of what follows, and
+// fillers of no width. The joiners U+200C and U+200D are not among them, since
+// scripts need them to write words.
+func isUnseen(r rune) bool {
+	switch {
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+		return true
+	case r == '\u200c', r == '\u200d':
+		return false
+	case r == utf8.RuneError:
+		return true
+	default:
+		return unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || r == '\u2060' || r == '\ufeff' || r == '\u00ad'
+	}
+}

@@ -1,0 +1,119 @@
+package presence
+
+import (
+	"encoding/json"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Occupant is a user as others see them: folded from all of the user's sessions
+// in the project. An occupant never changes; a newer one takes its place.
+type Occupant struct {
+	User User
+	// Section is the one that they touched last, of those that their sessions
+	// are in; empty if all are without one. Activity is theirs in it.
+	Section  Section
+	Activity Activity
+	// Sections are all that their sessions are in, sorted, each once.
+	Sections []Section
+	// LastSeen is the last sign of life of any of their sessions.
+	LastSeen time.Time
+
+	encoded func() []byte
+}
+
+// Snapshot is all that is visible in a project at one version. It never changes;
+// a newer one takes its place.
+type Snapshot struct {
+	Version uint64
+	// Occupants are ordered by name (case-folded), then id; MaxListed at most.
+	Occupants []*Occupant
+	// Count is how many there are, listed or not.
+	Count int
+
+	encoded func() []byte
+}
+
+// NewOccupant completes an occupant, so that it can be encoded.
+func NewOccupant(o Occupant) *Occupant {
+	o.encoded = sync.OnceValue(o.encode)
+	return &o
+}
+
+// NewSnapshot makes a snapshot of occupants that are in order.
+func NewSnapshot(version uint64, occupants []*Occupant, count int) *Snapshot {
+	s := &Snapshot{Version: version, Occupants: occupants, Count: count}
+	s.encoded = sync.OnceValue(func() []byte { return AppendOccupants(nil, s.Occupants) })
+	return s
+}
+
+// JSON is the occupant in the form of the wire, encoded at most once. The bytes
+// are shared: do not change them.
+func (o *Occupant) JSON() []byte { return o.encoded() }
+
+// JSON is the list of the occupants in the form of the wire, encoded at most
+// once. The bytes are shared: do not change them.
+func (s *Snapshot) JSON() []byte { return s.encoded() }
+
+// AppendOccupants appends a JSON array of occupants to b.
+func AppendOccupants(b []byte, occupants []*Occupant) []byte {
+	b = append(b, '[')
+	for i, o := range occupants {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, o.JSON()...)
+	}
+	return append(b, ']')
+}
+
+// looksLike tells whether nobody could tell o from other: all but LastSeen is the same.
+func (o *Occupant) looksLike(other *Occupant) bool {
+	if o.User != other.User || o.Section != other.Section || o.Activity != other.Activity || len(o.Sections) != len(other.Sections) {
+		return false
+	}
+	for i := range o.Sections {
+		if o.Sections[i] != other.Sections[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *Occupant) encode() []byte {
+	b := make([]byte, 0, 256)
+	b = append(b, `{"user_id":`...)
+	if _, ok := o.User.ID.Number(); ok {
+		b = append(b, o.User.ID...)
+	} else {
+		b = appendText(b, string(o.User.ID))
+	}
+	b = append(b, `,"username":`...)
+	b = appendText(b, o.User.Name)
+	b = append(b, `,"section":`...)
+	b = appendText(b, string(o.Section))
+	b = append(b, `,"sections":[`...)
+	for i, section := range o.Sections {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, string(section))
+	}
+	b = append(b, `],"activity":"`...)
+	b = append(b, o.Activity...)
+	b = append(b, `","last_seen":"`...)
+	b = o.LastSeen.UTC().AppendFormat(b, time.RFC3339)
+	b = append(b, `","avatar_color":"`...)
+	b = append(b, o.User.Color()...)
+	b = append(b, `","initials":`...)
+	b = appendText(b, o.User.Initials())
+	b = append(b, `,"visitor":`...)
+	b = strconv.AppendBool(b, o.User.Visitor)
+	return append(b, '}')
+}
+
+func appendText(b []byte, s string) []byte {
+	text, _ := json.Marshal(s) // a string always encodes
+	return append(b, text...)
+}

@@ -1,0 +1,160 @@
+package sqlitestore
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	presence "writer-presence"
+)
+
+const (
+	// patience is how long a reply waits for its commit. A disk that takes longer
+	// counts as failing, until a commit succeeds.
+	patience = 2 * time.Second
+	// retryEvery is how often a failing disk is tried again.
+	retryEvery = time.Second
+)
+
+// journal writes records down, many in one commit. Of a session it keeps the newest
+// record only, so that what waits is bounded by the number of sessions.
+type journal struct {
+	db  *database
+	log *slog.Logger
+	// wake has an element when somebody waits for what is pending.
+	wake    chan struct{}
+	failing atomic.Bool
+
+	mu      sync.Mutex
+	pending map[key]presence.Record
+	clock   uint64
+	batch   *batch // the one that will take in what is pending
+	purge   time.Time
+}
+
+// batch is one commit. Its err may be read once done is closed.
+type batch struct {
+	done chan struct{}
+	err  error
+}
+
+type key struct {
+	project presence.Project
+	user    presence.UserID
+	session string
+}
+
+func newJournal(db *database, log *slog.Logger) *journal {
+	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
+}
+
+func newBatch() *batch { return &batch{done: make(chan struct{})} }
+
+// add takes in records, and returns the batch that they will be written with. Call
+// it in the order of what happened to a session: the later record stands.
+func (j *journal) add(project presence.Project, clock uint64, records ...presence.Record) *batch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range records {
+		j.pending[key{project, r.User.ID, r.Session}] = r
+	}
+	j.clock = max(j.clock, clock)
+	return j.batch
+}
+
+// forget takes in that what ended before a moment need not be kept.
+func (j *journal) forget(before time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.purge = before
+}
+
+// flush has what is pending written now.
+func (j *journal) flush() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits until the batch is written, and tells whether all is well: whether what
+// was added up to it survives the end of the process. The nil batch is written.
+func (j *journal) wait(ctx context.Context, b *batch) (durable bool) {
+	if b == nil || j.failing.Load() {
+		return !j.failing.Load()
+	}
+	select {
+	case <-b.done:
+		return !j.failing.Load()
+	default:
+	}
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case <-b.done:
+		return b.err == nil
+	case <-timeout.C:
+		j.fail(context.DeadlineExceeded)
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// run commits whenever it is woken, until stop is closed.
+func (j *journal) run(stop <-chan struct{}) {
+	for {
+		var retry <-chan time.Time
+		if j.failing.Load() {
+			retry = time.After(retryEvery)
+		}
+		select {
+		case <-j.wake:
+			if retry != nil { // not sooner than it is worth trying
+				select {
+				case <-retry:
+				case <-stop:
+					return
+				}
+			}
+		case <-retry:
+		case <-stop:
+			return
+		}
+		j.commit()
+	}
+}
+
+// commit writes what is pending. What could not be written is pending again, unless
+// something newer is.
+func (j *journal) commit() error {
+	j.mu.Lock()
+	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
+	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(), time.Time{}
+	j.mu.Unlock()
+
+	if len(taken) > 0 || !purge.IsZero() || j.failing.Load() {
+		b.err = j.db.write(taken, clock, purge)
+	}
+	if b.err != nil {
+		j.mu.Lock()
+		for k, r := range taken {
+			if _, newer := j.pending[k]; !newer {
+				j.pending[k] = r
+			}
+		}
+		j.mu.Unlock()
+		j.fail(b.err)
+	} else if j.failing.Swap(false) {
+		j.log.Info("the journal is written again; nothing was lost")
+	}
+	close(b.done)
+	return b.err
+}
+
+func (j *journal) fail(err error) {
+	if !j.failing.Swap(true) {
+		j.log.Error("the journal cannot be written: presence goes on from memory, and would be lost if this process ended; look for a full or failing disk", "error", err)
+	}
+}

@@ -1,0 +1,264 @@
+// Package sqlitestore keeps presence on one machine: the rosters live in memory,
+// and a journal in SQLite brings them back after a restart.
+//
+// A change (somebody comes, goes, moves or does something else) is acknowledged
+// after its commit, and commits are grouped. A mere renewal is written behind,
+// within five seconds. While the disk fails, presence goes on from memory, replies
+// are not durable, and the journal catches up by itself when the disk is back.
+package sqlitestore
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	presence "writer-presence"
+)
+
+const (
+	// sweepEvery is how often renewals are written and what has lapsed is taken
+	// out: with the commit, within the five seconds that the package promises.
+	sweepEvery = 4 * time.Second
+	// forgetEvery is how often ended sessions are looked at for [presence.Finality].
+	forgetEvery = time.Minute
+	// clockSlack is above what versions can have grown by, in milliseconds, between
+	// the last commit of a process and its sudden end.
+	clockSlack = 60_000
+)
+
+// Store is a [presence.Store] for one process. Its [Store.Run] must be running for
+// replies to be durable.
+type Store struct {
+	lease   time.Duration
+	log     *slog.Logger
+	db      *database
+	journal *journal
+
+	mu       sync.RWMutex // guards projects and floor; taken before a project's
+	projects map[presence.Project]*project
+	// floor is not below any version that was told of a project that is not held.
+	floor uint64
+}
+
+// project is one roster and what the journal has of it.
+type project struct {
+	mu     sync.Mutex
+	roster *presence.Roster
+	gone   bool // no longer in projects: look again
+	// changed is the batch that took the last change in.
+	changed *batch
+	// swept is when a sweep last took in what no message changed.
+	swept time.Time
+}
+
+// Options of a store; the zero value of each is its default.
+type Options struct {
+	Lease time.Duration // presence.DefaultLease
+	Log   *slog.Logger  // none
+}
+
+// Open opens the store in a directory, and makes both if need be: the directory for
+// its owner alone (0700), and the files in it likewise (0600). Sessions that lived
+// when the last process ended get a full lease from now, unless it ended longer than
+// [presence.Finality] ago. A directory that another process uses, and a file that is
+// damaged or of a newer version, are errors that say what to do; nothing is replaced.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Lease == 0 {
+		o.Lease = presence.DefaultLease
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	db, err := openDatabase(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), projects: map[presence.Project]*project{}}
+	if err := s.load(time.Now()); err != nil {
+		db.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Run writes the journal until the context ends, then writes what is left, and
+// closes the store. The error says what could not be written then.
+func (s *Store) Run(ctx context.Context) error {
+	var writing sync.WaitGroup
+	stop := make(chan struct{})
+	writing.Go(func() { s.journal.run(stop) })
+
+	sweep, forget := time.NewTicker(sweepEvery), time.NewTicker(forgetEvery)
+	defer sweep.Stop()
+	defer forget.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-sweep.C:
+			s.sweep()
+		case <-forget.C:
+			s.forget()
+		case <-ctx.Done():
+		}
+	}
+	s.sweep()
+	close(stop)
+	writing.Wait()
+	err := s.journal.commit()
+	s.db.close()
+	return err
+}
+
+// Update implements [presence.Store].
+func (s *Store) Update(ctx context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	p := s.hold(name)
+	reply, effect, err := p.roster.Update(time.Now(), user, u)
+	if err != nil {
+		p.mu.Unlock()
+		return reply, err
+	}
+	return s.settle(ctx, name, p, user.ID, u.Session, effect, reply)
+}
+
+// Leave implements [presence.Store].
+func (s *Store) Leave(ctx context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	p := s.hold(name)
+	reply, effect := p.roster.Leave(time.Now(), user, l)
+	return s.settle(ctx, name, p, user.ID, l.Session, effect, reply)
+}
+
+// Snapshot implements [presence.Store].
+func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
+	s.mu.RLock()
+	p, floor := s.projects[name], s.floor
+	s.mu.RUnlock()
+	if p == nil {
+		return presence.NewSnapshot(floor, nil, 0), nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roster.Snapshot(time.Now()), nil
+}
+
+// settle hands what a message did to the journal, lets go of the project, and waits
+// until all that the reply rests on is written.
+func (s *Store) settle(ctx context.Context, name presence.Project, p *project, user presence.UserID, session string, effect presence.Effect, reply presence.Reply) (presence.Reply, error) {
+	if effect == presence.Changed {
+		if record, ok := p.roster.Record(user, session); ok {
+			p.changed = s.journal.add(name, p.roster.Clock(), record)
+			s.journal.flush()
+		}
+	}
+	changed := p.changed
+	p.mu.Unlock()
+	reply.Durable = s.journal.wait(ctx, changed)
+	return reply, nil
+}
+
+// hold finds the project, or begins it, and locks it.
+func (s *Store) hold(name presence.Project) *project {
+	for {
+		s.mu.RLock()
+		p := s.projects[name]
+		s.mu.RUnlock()
+		if p == nil {
+			s.mu.Lock()
+			if p = s.projects[name]; p == nil {
+				p = s.begin(name)
+			}
+			s.mu.Unlock()
+		}
+		p.mu.Lock()
+		if !p.gone {
+			return p
+		}
+		p.mu.Unlock()
+	}
+}
+
+func (s *Store) begin(name presence.Project) *project {
+	p := &project{roster: presence.NewRoster(s.lease, s.floor)}
+	s.projects[name] = p
+	return p
+}
+
+// sweep takes out what has lapsed, and hands the journal what was renewed or lapsed.
+func (s *Store) sweep() {
+	for name, p := range s.held() {
+		p.mu.Lock()
+		now := time.Now()
+		p.roster.Lapse(now)
+		s.journal.add(name, p.roster.Clock(), p.roster.Records(p.swept)...)
+		p.swept = now
+		p.mu.Unlock()
+	}
+	s.journal.flush()
+}
+
+// forget lets go of projects in which nothing is left to remember.
+func (s *Store) forget() {
+	for name, p := range s.held() {
+		p.mu.Lock()
+		empty := p.roster.Forget(time.Now())
+		p.mu.Unlock()
+		if empty {
+			s.drop(name, p)
+		}
+	}
+	s.journal.forget(time.Now().Add(-presence.Finality))
+}
+
+func (s *Store) drop(name presence.Project, p *project) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.roster.Forget(time.Now()) {
+		p.gone = true
+		s.floor = max(s.floor, p.roster.Clock())
+		delete(s.projects, name)
+	}
+}
+
+// held gives the projects that are held at this moment.
+func (s *Store) held() map[presence.Project]*project {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.projects)
+}
+
+// load brings back what the journal has.
+func (s *Store) load(now time.Time) error {
+	clock, err := s.db.clock()
+	if err != nil {
+		return err
+	}
+	if clock > 0 {
+		s.floor = clock + clockSlack
+	}
+	rows, err := s.db.rows()
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.Touched, b.Touched) })
+	var last time.Time // when the last process was last known to run
+	for _, r := range rows {
+		if r.LastSeen.After(last) {
+			last = r.LastSeen
+		}
+	}
+	for _, r := range rows {
+		if now.Sub(last) > presence.Finality || last.Sub(r.LastSeen) > s.lease {
+			r.Active = false
+		}
+		p := s.projects[r.project]
+		if p == nil {
+			p = s.begin(r.project)
+		}
+		p.roster.Restore(now, r.Record)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	presence "writer-presence"
+)
+
+type devBody struct {
+	Username string  `json:"username"`
+	UserID   devUser `json:"user_id"`
+}
+
+// devUser is a user id as the wire has it: a whole number, or a text.
+type devUser presence.UserID
+
+func (id *devUser) UnmarshalJSON(text []byte) error {
+	if bytes.HasPrefix(text, []byte{'"'}) {
+		return json.Unmarshal(text, (*string)(id))
+	}
+	*id = devUser(text)
+	if _, ok := presence.UserID(*id).Number(); !ok {
+		return &json.UnmarshalTypeError{Value: string(text), Field: "user_id"}
+	}
+	return nil
+}
+
+// devToken answers POST …/dev/token/: anybody on this machine may be anybody.
+func (s *server) devToken(w http.ResponseWriter, r *http.Request) {
+	if !isLocal(r.Host) {
+		s.fail(w, r, errNotLocal)
+		return
+	}
+	var body devBody
+	if err := decode(r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	token, user, err := s.Dev.Token(presence.UserID(body.UserID), body.Username)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	b := append([]byte(`{"success":true,"token":"`), token...)
+	b = append(b, `","user":`...)
+	b = append(b, presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing}).JSON()...)
+	w.Header()["Cache-Control"] = noStore
+	answer(w, http.StatusOK, append(b, '}'))
+}
+
+// isLocal tells whether a page of this host name is one of this machine, and not one
+// of a stranger's whose name was made to point here.
+func isLocal(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && address.IsLoopback()
+}

@@ -1,0 +1,69 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"writer-presence/client"
+)
+
+// pagePolicy lets the reference page load its own modules and styles, talk to this
+// server, and nothing else: no inline code, no other origin, no frame around it.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const pageFile = "writer/index.html"
+
+// files gives the client and the reference page, by path. The page is served at the
+// root, and told where the API is.
+func (s *server) files() map[string]http.HandlerFunc {
+	handlers := map[string]http.HandlerFunc{}
+	told := strings.NewReplacer("{{prefix}}", s.Prefix, "{{dev}}", strconv.FormatBool(s.Dev != nil))
+	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(client.Files, name)
+		if err != nil {
+			return err
+		}
+		at := s.Prefix + "/client/" + name
+		if name == pageFile {
+			at, body = "/{$}", []byte(told.Replace(string(body)))
+		}
+		handlers[at] = file(name, body)
+		return nil
+	})
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	return handlers
+}
+
+func file(name string, body []byte) http.HandlerFunc {
+	kind := mime.TypeByExtension(path.Ext(name))
+	if path.Ext(name) == ".js" {
+		kind = "text/javascript; charset=utf-8"
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("ETag", tag)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Content-Security-Policy", pagePolicy)
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(body))
+	}
+}

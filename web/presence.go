@@ -1,0 +1,183 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	presence "writer-presence"
+	"writer-presence/identity"
+	"writer-presence/limit"
+)
+
+type updateBody struct {
+	Section        string            `json:"section"`
+	Session        string            `json:"session"`
+	Seq            uint64            `json:"seq"`
+	Activity       presence.Activity `json:"activity"`
+	UnlessOccupied bool              `json:"unless_occupied"`
+	KnownVersion   *uint64           `json:"known_version"`
+}
+
+// update answers POST …/update/. Whoever is above a limit may still renew.
+func (s *server) update(w http.ResponseWriter, r *http.Request) {
+	project, user, err := s.admit(w, r, false)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	var body updateBody
+	if err := decode(r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	above := s.within(r, user)
+	u := presence.Update{
+		Session: body.Session, Seq: body.Seq,
+		Section: presence.Section(body.Section), Activity: body.Activity, UnlessOccupied: body.UnlessOccupied,
+		OnlyRenew: above != nil,
+	}
+	if body.KnownVersion != nil {
+		if *body.KnownVersion > presence.MaxSafe {
+			s.fail(w, r, errVersion)
+			return
+		}
+		u.Poll, u.Known = true, *body.KnownVersion
+	}
+	reply, err := s.Tracker.Update(r.Context(), project, user, u)
+	var tooMany *limit.TooMany
+	if errors.Is(err, presence.ErrTooManyChanges) && errors.As(above, &tooMany) {
+		err = &limit.TooMany{Err: err, After: tooMany.After}
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	*b = s.appendReply((*b)[:0], reply)
+	w.Header()["Cache-Control"] = noStore
+	answer(w, http.StatusOK, *b)
+}
+
+func (s *server) appendReply(b []byte, reply presence.Reply) []byte {
+	b = append(b, `{"success":true,"version":`...)
+	b = strconv.AppendUint(b, reply.Version, 10)
+	b = append(b, `,"activity":"`...)
+	b = append(b, reply.Activity...)
+	b = append(b, `","you":`...)
+	b = append(b, reply.You.JSON()...)
+	b = append(b, `,"conflicts":`...)
+	b = presence.AppendOccupants(b, reply.Conflicts)
+	if reply.Snapshot != nil {
+		b = appendUsers(b, reply.Snapshot)
+	}
+	if reply.Stale {
+		b = append(b, `,"stale":true`...)
+	}
+	if !reply.Durable {
+		b = append(b, `,"durable":false`...)
+	}
+	if s.Heartbeat != presence.DefaultHeartbeat {
+		b = append(b, `,"heartbeat":`...)
+		b = strconv.AppendFloat(b, s.Heartbeat.Seconds(), 'f', -1, 64)
+	}
+	return append(b, '}')
+}
+
+// appendUsers appends who is listed, and how many there are if that is more.
+func appendUsers(b []byte, snapshot *presence.Snapshot) []byte {
+	b = append(b, `,"users":`...)
+	b = append(b, snapshot.JSON()...)
+	if snapshot.Count > len(snapshot.Occupants) {
+		b = append(b, `,"count":`...)
+		b = strconv.AppendInt(b, int64(snapshot.Count), 10)
+	}
+	return b
+}
+
+var revalidate = []string{"private, no-cache"}
+
+// list answers GET …/list/.
+func (s *server) list(w http.ResponseWriter, r *http.Request) {
+	project, user, err := s.admit(w, r, true)
+	if err == nil {
+		err = s.within(r, user)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	snapshot, err := s.Tracker.Snapshot(r.Context(), project)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	tag := `W/"` + strconv.FormatUint(snapshot.Version, 10) + `"`
+	h := w.Header()
+	h["Etag"] = []string{tag}
+	h["Cache-Control"] = revalidate
+	if matches(r.Header["If-None-Match"], tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	*b = append((*b)[:0], `{"success":true,"version":`...)
+	*b = strconv.AppendUint(*b, snapshot.Version, 10)
+	*b = append(appendUsers(*b, snapshot), '}')
+	answer(w, http.StatusOK, *b)
+}
+
+// matches compares as RFC 9110, 13.1.2 has it for If-None-Match: weakly.
+func matches(lines []string, tag string) bool {
+	for _, line := range lines {
+		for given := range strings.SplitSeq(line, ",") {
+			given = strings.TrimSpace(given)
+			if given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+type leaveBody struct {
+	Session string `json:"session"`
+	Seq     uint64 `json:"seq"`
+	Hidden  bool   `json:"hidden"`
+}
+
+// leave answers POST …/leave/. No limit keeps anybody from leaving.
+func (s *server) leave(w http.ResponseWriter, r *http.Request) {
+	project, user, err := s.admit(w, r, true)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if user.ID == "" { // who was never known has nothing to leave
+		s.fail(w, r, identity.ErrNobody)
+		return
+	}
+	var body leaveBody
+	if err := decode(r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	reply, err := s.Tracker.Leave(r.Context(), project, user, presence.Leave(body))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	b := append(make([]byte, 0, 80), `{"success":true,"version":`...)
+	b = strconv.AppendUint(b, reply.Version, 10)
+	if reply.Stale {
+		b = append(b, `,"stale":true`...)
+	}
+	if !reply.Durable {
+		b = append(b, `,"durable":false`...)
+	}
+	w.Header()["Cache-Control"] = noStore
+	answer(w, http.StatusOK, append(b, '}'))
+}

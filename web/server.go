@@ -1,0 +1,182 @@
+// Package web is the HTTP side of presence: the polling API, the JavaScript client
+// and the reference page. docs/api.md says what it answers.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	presence "writer-presence"
+	"writer-presence/identity"
+	"writer-presence/limit"
+)
+
+// DefaultPrefix is the path of the note's API.
+const DefaultPrefix = "/writer/api"
+
+// Options of a handler. Tracker and Gate are needed; the zero value of each other
+// field is its default.
+type Options struct {
+	Tracker *presence.Tracker
+	Gate    identity.Gate
+	// Prefix is the path below which the API stands, without a slash at its end;
+	// empty is DefaultPrefix.
+	Prefix string
+	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
+	Heartbeat time.Duration
+	// PerUser and PerAddress bound requests; nil does not.
+	PerUser, PerAddress *limit.Limiter
+	// Dev gives out tokens to anybody; nil does not.
+	Dev *identity.Dev
+	Log *slog.Logger
+}
+
+type server struct {
+	Options
+	log *slog.Logger
+}
+
+// New makes the handler of everything below the prefix, and of the reference page at
+// the root.
+func New(o Options) http.Handler {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = presence.DefaultHeartbeat
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{Options: o, log: o.Log}
+
+	mux := http.NewServeMux()
+	handle := func(path, method string, h http.HandlerFunc) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
+				w.Header().Set("Allow", method)
+				s.fail(w, r, errMethod)
+				return
+			}
+			h(w, r)
+		})
+	}
+	project := o.Prefix + "/project/{project}/presence/"
+	handle(project+"update/{$}", http.MethodPost, s.update)
+	handle(project+"list/{$}", http.MethodGet, s.list)
+	handle(project+"leave/{$}", http.MethodPost, s.leave)
+	if o.Dev != nil {
+		handle(o.Prefix+"/dev/token/{$}", http.MethodPost, s.devToken)
+	}
+	for path, file := range s.files() {
+		handle(path, http.MethodGet, file)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) })
+
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errCrossOrigin) }))
+	return origin.Handler(mux)
+}
+
+// admit decides who is asking and whether they may, and sets the cookie by which a
+// visitor is known again.
+func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (presence.Project, presence.User, error) {
+	project, err := presence.ParseProject(r.PathValue("project"))
+	if err != nil {
+		return "", presence.User{}, err
+	}
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	admission, err := s.Gate.Admit(r.Context(), identity.Request{
+		Project: project,
+		Header:  r.Header,
+		Token:   token,
+		Address: address(r),
+		Secure:  r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
+		Looking: looking,
+	})
+	if admission.Cookie != nil {
+		http.SetCookie(w, admission.Cookie)
+	}
+	return project, admission.User, err
+}
+
+// within tells whether the request is within the limits of its address and its user.
+func (s *server) within(r *http.Request, user presence.User) error {
+	if s.PerAddress != nil {
+		if err := s.PerAddress.Take(address(r).String(), errTooMany); err != nil {
+			return err
+		}
+	}
+	if user.ID == "" { // somebody who only looks, and is known by address alone
+		return nil
+	}
+	return s.PerUser.Take(string(user.ID), errTooMany)
+}
+
+func address(r *http.Request) netip.Addr {
+	a, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return a.Addr().Unmap()
+}
+
+var (
+	jsonType = []string{"application/json"}
+	noSniff  = []string{"nosniff"}
+	noStore  = []string{"no-store"}
+)
+
+func answer(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["X-Content-Type-Options"] = noSniff
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	w.Write(body) // a client that is gone is no error of ours
+}
+
+// The phases of a connection, each with its end: nobody holds one by being slow.
+const (
+	headerTime = 5 * time.Second
+	readTime   = 10 * time.Second
+	writeTime  = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	drainTime  = 10 * time.Second
+	maxHeader  = 16 << 10
+)
+
+// Serve answers on a listener until the context ends. Then it takes no more, finishes
+// the requests that are in flight, within ten seconds, and returns.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err := srv.Shutdown(drain)
+	if err != nil {
+		srv.Close()
+	}
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
+		return served
+	}
+	return err
+}
