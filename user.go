@@ -2,6 +2,7 @@ package presence
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -76,35 +77,26 @@ func NewUser(id UserID, name string, visitor bool) (User, error) {
 
 // cleanName drops what does not show, folds white space and bounds the rest.
 func cleanName(name string) string {
-	var b strings.Builder
-	space := false
-	for cut := 0; name != "" && cut < MaxUsername; {
-		g := grapheme(name)
-		name = name[len(g):]
-		if r, _ := utf8.DecodeRuneInString(g); unicode.IsSpace(r) || isJoiner(r) {
-			space = space || unicode.IsSpace(r)
-			continue
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case isUnseen(r):
+			return -1
 		}
-		g = strings.Map(func(r rune) rune {
-			if isUnseen(r) {
-				return -1
-			}
-			return r
-		}, g)
-		if g == "" {
-			continue
-		}
-		if space && cut > 0 {
-			g = " " + g
-			cut++
-		}
-		if space = false; b.Len()+len(g) > maxUsernameBytes || cut >= MaxUsername {
+		return r
+	}, name)
+	words := slices.DeleteFunc(strings.Fields(name), func(word string) bool { return strings.Trim(word, joiners) == "" })
+	name = strings.TrimLeft(strings.Join(words, " "), joiners)
+	end := 0
+	for count := 0; end < len(name) && count < MaxUsername; count++ {
+		g := grapheme(name[end:])
+		if end+len(g) > maxUsernameBytes {
 			break
 		}
-		b.WriteString(g)
-		cut++
+		end += len(g)
 	}
-	return b.String()
+	return strings.TrimRight(name[:end], " "+joiners)
 }
 
 // Initials are one or two graphemes that stand for the name: of the first and the
@@ -157,7 +149,8 @@ func grapheme(s string) string {
 	return s[:n]
 }
 
-func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+// joiners are the marks by which scripts and pictograms say what belongs together.
+const joiners = "\u200c\u200d"
 
 func isFlagPart(r rune) bool { return 0x1f1e6 <= r && r <= 0x1f1ff }
 

@@ -24,7 +24,8 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // decode reads a JSON object from the request. Fields that the value does not have
 // are ignored, and a field that is null is as if it were left out.
-func decode(r *http.Request, value any) error {
+// A plain body may be read by the quick way of scanPlain; plain is nil if there is none.
+func decode(r *http.Request, value any, plain func(name, value []byte) bool) error {
 	if kind := r.Header.Get("Content-Type"); kind != "application/json" {
 		if kind, _, err := mime.ParseMediaType(kind); err != nil || kind != "application/json" {
 			return errMediaType
@@ -44,6 +45,9 @@ func decode(r *http.Request, value any) error {
 		return errBodySlow
 	case err != nil:
 		return errJSON
+	}
+	if plain != nil && scanPlain(body, plain) {
+		return nil
 	}
 	return unmarshal(body, value)
 }

@@ -20,15 +20,37 @@ type updateBody struct {
 	KnownVersion   *uint64           `json:"known_version"`
 }
 
+// plain implements the quick way of decode.
+func (b *updateBody) plain(name, value []byte) bool {
+	switch string(name) {
+	case "section":
+		return plainText(&b.Section, value)
+	case "session":
+		return plainText(&b.Session, value)
+	case "seq":
+		return plainNumber(&b.Seq, value)
+	case "activity":
+		return plainText(&b.Activity, value)
+	case "unless_occupied":
+		return plainBool(&b.UnlessOccupied, value)
+	case "known_version":
+		b.KnownVersion = new(uint64)
+		return plainNumber(b.KnownVersion, value)
+	default:
+		return false
+	}
+}
+
 // update answers POST …/update/. Whoever is above a limit may still renew.
 func (s *server) update(w http.ResponseWriter, r *http.Request) {
-	project, user, err := s.admit(w, r, false)
+	project, admission, err := s.admit(w, r, false)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	user := admission.User
 	var body updateBody
-	if err := decode(r, &body); err != nil {
+	if err := decode(r, &body, body.plain); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -53,6 +75,9 @@ func (s *server) update(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.fail(w, r, err)
 		return
+	}
+	if admission.Cookie != nil { // nobody becomes a visitor by a request that fails
+		http.SetCookie(w, admission.Cookie)
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
@@ -101,9 +126,9 @@ var revalidate = []string{"private, no-cache"}
 
 // list answers GET …/list/.
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
-	project, user, err := s.admit(w, r, true)
+	project, admission, err := s.admit(w, r, true)
 	if err == nil {
-		err = s.within(r, user)
+		err = s.within(r, admission.User)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -151,17 +176,18 @@ type leaveBody struct {
 
 // leave answers POST …/leave/. No limit keeps anybody from leaving.
 func (s *server) leave(w http.ResponseWriter, r *http.Request) {
-	project, user, err := s.admit(w, r, true)
+	project, admission, err := s.admit(w, r, true)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	user := admission.User
 	if user.ID == "" { // who was never known has nothing to leave
 		s.fail(w, r, identity.ErrNobody)
 		return
 	}
 	var body leaveBody
-	if err := decode(r, &body); err != nil {
+	if err := decode(r, &body, nil); err != nil {
 		s.fail(w, r, err)
 		return
 	}

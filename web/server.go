@@ -59,9 +59,13 @@ func New(o Options) http.Handler {
 
 	mux := http.NewServeMux()
 	handle := func(path, method string, h http.HandlerFunc) {
+		allow := method
+		if method == http.MethodGet {
+			allow = "GET, HEAD"
+		}
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
-				w.Header().Set("Allow", method)
+				w.Header().Set("Allow", allow)
 				s.fail(w, r, errMethod)
 				return
 			}
@@ -85,26 +89,36 @@ func New(o Options) http.Handler {
 	return origin.Handler(mux)
 }
 
-// admit decides who is asking and whether they may, and sets the cookie by which a
-// visitor is known again.
-func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (presence.Project, presence.User, error) {
+// admit decides who is asking and whether they may. Of a refused asker it clears the
+// cookie if that was the reason; the cookie of an admitted one is for the caller to
+// set, once the request has come to something.
+func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (presence.Project, identity.Admission, error) {
 	project, err := presence.ParseProject(r.PathValue("project"))
 	if err != nil {
-		return "", presence.User{}, err
+		return "", identity.Admission{}, err
 	}
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	admission, err := s.Gate.Admit(r.Context(), identity.Request{
 		Project: project,
 		Header:  r.Header,
-		Token:   token,
+		Token:   bearer(r.Header.Get("Authorization")),
 		Address: address(r),
 		Secure:  r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 		Looking: looking,
 	})
-	if admission.Cookie != nil {
+	if err != nil && admission.Cookie != nil {
 		http.SetCookie(w, admission.Cookie)
 	}
-	return project, admission.User, err
+	return project, admission, err
+}
+
+// bearer gives the token of the header, empty if it has none: what another scheme
+// says, to a proxy before us perhaps, is not for us.
+func bearer(authorization string) string {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // within tells whether the request is within the limits of its address and its user.
@@ -135,7 +149,9 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["X-Content-Type-Options"] = noSniff
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if len(body) > 2048 { // net/http counts less itself
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	w.Write(body) // a client that is gone is no error of ours
 }
@@ -144,7 +160,9 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 const (
 	headerTime = 5 * time.Second
 	readTime   = 10 * time.Second
-	writeTime  = 10 * time.Second
+	// writeTime counts from the same moment as readTime, so it has to leave time to
+	// say that the body came too slowly.
+	writeTime = readTime + 5*time.Second
 	idleTime   = 2 * time.Minute
 	drainTime  = 10 * time.Second
 	maxHeader  = 16 << 10

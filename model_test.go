@@ -1,0 +1,212 @@
+package presence
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// model says what the rules say in the plainest way, without any index: a list of all
+// sessions that ever were, looked through from the start for each question.
+type model struct {
+	now      time.Time
+	sessions []*modelSession
+	touches  int
+}
+
+type modelSession struct {
+	user    User
+	name    string
+	seq     uint64
+	section Section
+	doing   Activity
+	until   time.Time // before the beginning of time for one that has left
+	touched int
+}
+
+func (m *model) find(u User, name string) *modelSession {
+	for _, s := range m.sessions {
+		if s.user.ID == u.ID && s.name == name {
+			return s
+		}
+	}
+	s := &modelSession{user: u, name: name}
+	m.sessions = append(m.sessions, s)
+	return s
+}
+
+func (m *model) living() (all []*modelSession) {
+	for _, s := range m.sessions {
+		if !m.now.After(s.until) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (m *model) editors(section Section, but User) (ids []string) {
+	for _, s := range m.living() {
+		if s.user.ID != but.ID && s.section == section && s.doing == Editing {
+			ids = append(ids, s.user.Name)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (m *model) update(u User, message Update) (conflicts []string) {
+	s := m.find(u, message.Session)
+	conflicts = m.editors(message.Section, u)
+	if message.Seq != 0 && message.Seq <= s.seq {
+		return conflicts
+	}
+	doing := message.Activity
+	if doing == "" {
+		doing = Editing
+	}
+	alive := !m.now.After(s.until)
+	edits := alive && s.section == message.Section && s.doing == Editing
+	if doing == Editing && (message.Section == "" || message.UnlessOccupied && len(conflicts) > 0 && !edits) {
+		doing = Viewing
+	}
+	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.until.Sub(m.now) <= HiddenGrace) {
+		s.touched = m.touches
+	}
+	s.seq, s.section, s.doing, s.until = max(s.seq, message.Seq), message.Section, doing, m.now.Add(DefaultLease)
+	return conflicts
+}
+
+func (m *model) leave(u User, message Leave) {
+	s := m.find(u, message.Session)
+	if message.Seq != 0 && message.Seq <= s.seq {
+		return
+	}
+	s.seq = max(s.seq, message.Seq)
+	if grace := m.now.Add(HiddenGrace); !message.Hidden {
+		s.until = time.Time{}
+	} else if grace.Before(s.until) {
+		s.until = grace
+	}
+}
+
+func (m *model) list() (lines []string) {
+	var users []User
+	for _, s := range m.living() {
+		if !slices.Contains(users, s.user) {
+			users = append(users, s.user)
+		}
+	}
+	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	for _, u := range users {
+		var chief *modelSession
+		var sections []Section
+		for _, s := range m.living() {
+			if s.user.ID != u.ID {
+				continue
+			}
+			if s.section != "" {
+				sections = append(sections, s.section)
+			}
+			if chief == nil || outranks(s, chief) {
+				chief = s
+			}
+		}
+		slices.Sort(sections)
+		lines = append(lines, fmt.Sprintf("%s %s %q of %q", u.Name, chief.doing, chief.section, slices.Compact(sections)))
+	}
+	return lines
+}
+
+func outranks(a, b *modelSession) bool {
+	if (a.section == "") != (b.section == "") {
+		return b.section == ""
+	}
+	if (a.doing == Idle) != (b.doing == Idle) {
+		return b.doing == Idle
+	}
+	return a.touched > b.touched
+}
+
+// TestARosterDoesWhatTheRulesSay lets random people send random messages, repeated,
+// reordered and late, and holds the roster against the model after each.
+func TestARosterDoesWhatTheRulesSay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &model{now: start}
+		r := NewRoster(DefaultLease, 0)
+		var version uint64
+		var before []string
+		look := func() {
+			s := r.Snapshot(m.now)
+			seen := shown(s)
+			if due := m.list(); !slices.Equal(seen, due) {
+				t.Fatalf("listed:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
+			}
+			if same := slices.Equal(seen, before); same && s.Version != version || !same && s.Version <= version || s.Count != len(seen) {
+				t.Fatalf("version %d after %d, count %d, though the list went from %q to %q", s.Version, version, s.Count, before, seen)
+			}
+			version, before = s.Version, seen
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "messages") {
+			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, HiddenGrace, HiddenGrace + 1, 29 * time.Second, time.Minute, DefaultLease, DefaultLease + 1}).Draw(t, "passes"))
+			look()
+			user := rapid.SampledFrom([]User{alice, bob, carol}).Draw(t, "user")
+			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
+			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
+			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden")}
+				m.leave(user, l)
+				r.Leave(m.now, user, l)
+			} else {
+				u := Update{
+					Session: session, Seq: seq,
+					Section:        rapid.SampledFrom([]Section{"", "a", "b"}).Draw(t, "section"),
+					Activity:       rapid.SampledFrom([]Activity{"", Editing, Viewing, Idle}).Draw(t, "activity"),
+					UnlessOccupied: rapid.Bool().Draw(t, "careful"),
+				}
+				due := m.update(user, u)
+				reply, _, err := r.Update(m.now, user, u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if u.Section != "" && names(reply.Conflicts) != strings.Join(due, ", ") {
+					t.Fatalf("conflicts %q; due %q", names(reply.Conflicts), due)
+				}
+			}
+			look()
+			survivesARestart(t, r, m)
+		}
+	})
+}
+
+func shown(s *Snapshot) (lines []string) {
+	for _, o := range s.Occupants {
+		lines = append(lines, show(o))
+	}
+	return lines
+}
+
+// survivesARestart holds the roster against one made of its records. The living get a
+// full lease by that, and what is leaving has left: so it looks only where nothing is.
+func survivesARestart(t *rapid.T, r *Roster, m *model) {
+	for _, member := range r.members {
+		for _, s := range member.sessions {
+			if s.leaving {
+				return
+			}
+		}
+	}
+	records := r.Records(time.Time{})
+	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Touched, b.Touched) })
+	restarted := NewRoster(DefaultLease, r.Clock())
+	for _, record := range records {
+		restarted.Restore(m.now, record)
+	}
+	if seen, due := shown(restarted.Snapshot(m.now)), m.list(); !slices.Equal(seen, due) {
+		t.Fatalf("after a restart:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
+	}
+}
