@@ -100,18 +100,21 @@ func (m *member) find(name string) *session {
 	return nil
 }
 
-// newest is the highest number of any message of the session, living or ended.
-func (m *member) newest(name string) uint64 {
+// newest is the highest number of any message of the session: living, or ended no
+// longer than Finality ago.
+func (m *member) newest(now time.Time, name string) uint64 {
 	if s := m.find(name); s != nil {
 		return s.seq
 	}
 	for _, e := range m.ended {
-		if e.name == name {
+		if e.name == name && !e.forgotten(now) {
 			return e.seq
 		}
 	}
 	return 0
 }
+
+func (e ended) forgotten(now time.Time) bool { return now.Sub(e.at) > Finality }
 
 func (m *member) edits(section Section) bool {
 	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.edits(section) })

@@ -25,7 +25,9 @@ type modelSession struct {
 	seq     uint64
 	section Section
 	doing   Activity
-	until   time.Time // before the beginning of time for one that has left
+	until   time.Time // zero for one that has left
+	left    time.Time
+	leaving bool
 	touched int
 }
 
@@ -59,10 +61,25 @@ func (m *model) editors(section Section, but User) (ids []string) {
 	return slices.Compact(ids)
 }
 
+// known is the newest number of the session that is not forgotten.
+func (m *model) known(s *modelSession) uint64 {
+	end := s.until
+	if end.IsZero() {
+		end = s.left
+	}
+	if m.now.Sub(end) > Finality {
+		return 0
+	}
+	return s.seq
+}
+
+// heard tells whether a message of that number is old news.
+func (m *model) heard(s *modelSession, seq uint64) bool { return seq != 0 && seq <= m.known(s) }
+
 func (m *model) update(u User, message Update) (conflicts []string) {
 	s := m.find(u, message.Session)
 	conflicts = m.editors(message.Section, u)
-	if message.Seq != 0 && message.Seq <= s.seq {
+	if m.heard(s, message.Seq) {
 		return conflicts
 	}
 	doing := message.Activity
@@ -74,23 +91,28 @@ func (m *model) update(u User, message Update) (conflicts []string) {
 	if doing == Editing && (message.Section == "" || message.UnlessOccupied && len(conflicts) > 0 && !edits) {
 		doing = Viewing
 	}
-	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.until.Sub(m.now) <= HiddenGrace) {
+	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.leaving) {
 		s.touched = m.touches
 	}
-	s.seq, s.section, s.doing, s.until = max(s.seq, message.Seq), message.Section, doing, m.now.Add(DefaultLease)
+	s.leaving = false
+	s.seq, s.section, s.doing, s.until = max(m.known(s), message.Seq), message.Section, doing, m.now.Add(DefaultLease)
 	return conflicts
 }
 
 func (m *model) leave(u User, message Leave) {
 	s := m.find(u, message.Session)
-	if message.Seq != 0 && message.Seq <= s.seq {
+	alive := !m.now.After(s.until)
+	if m.heard(s, message.Seq) || !alive && message.Seq == 0 {
 		return
 	}
-	s.seq = max(s.seq, message.Seq)
-	if grace := m.now.Add(HiddenGrace); !message.Hidden {
-		s.until = time.Time{}
-	} else if grace.Before(s.until) {
-		s.until = grace
+	s.seq = max(m.known(s), message.Seq)
+	if grace := m.now.Add(HiddenGrace); !message.Hidden || !alive {
+		s.until, s.left = time.Time{}, m.now
+	} else {
+		s.leaving = true
+		if grace.Before(s.until) {
+			s.until = grace
+		}
 	}
 }
 

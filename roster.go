@@ -55,7 +55,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, erro
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(u.Session)
-	if u.Seq != 0 && u.Seq <= m.newest(u.Session) {
+	if u.Seq != 0 && u.Seq <= m.newest(now, u.Session) {
 		return r.reply(now, m, s, user, u, true), Nothing, nil
 	}
 	effect, activity := Renewed, r.activity(m, s, u)
@@ -70,7 +70,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, erro
 	}
 
 	if s == nil {
-		s = &session{name: u.Session, seq: m.newest(u.Session)}
+		s = &session{name: u.Session, seq: m.newest(now, u.Session)}
 		r.members[user.ID] = m
 		m.forget(u.Session)
 		m.sessions = append(m.sessions, s)
@@ -112,7 +112,7 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (Reply, Effect) {
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(l.Session)
-	stale := l.Seq != 0 && l.Seq <= m.newest(l.Session)
+	stale := l.Seq != 0 && l.Seq <= m.newest(now, l.Session)
 	effect := Changed
 	switch {
 	case stale, s == nil && l.Seq == 0:
@@ -146,7 +146,7 @@ func (r *Roster) Lapse(now time.Time) bool {
 		before := len(m.sessions)
 		for _, s := range slices.Clone(m.sessions) {
 			if s.lapsed(now) {
-				r.end(now, m, s)
+				r.end(s.until, m, s)
 			} else {
 				r.liveUntil(s, s.until)
 			}
@@ -183,7 +183,7 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 func (r *Roster) Forget(now time.Time) (empty bool) {
 	r.Lapse(now)
 	for id, m := range r.members {
-		m.ended = slices.DeleteFunc(m.ended, func(e ended) bool { return now.Sub(e.at) > Finality })
+		m.ended = slices.DeleteFunc(m.ended, func(e ended) bool { return e.forgotten(now) })
 		if len(m.sessions) == 0 && len(m.ended) == 0 {
 			delete(r.members, id)
 		}
@@ -267,11 +267,12 @@ func (r *Roster) member(user User) *member {
 	return &member{user: user, folded: user.foldedName()}
 }
 
-func (r *Roster) end(now time.Time, m *member, s *session) {
-	r.tick(now)
+// end takes a session out that ended at a moment.
+func (r *Roster) end(at time.Time, m *member, s *session) {
+	r.tick(at)
 	r.place(s, "", "")
 	m.sessions = slices.DeleteFunc(m.sessions, func(other *session) bool { return other == s })
-	m.remember(ended{name: s.name, seq: s.seq, at: now})
+	m.remember(ended{name: s.name, seq: s.seq, at: at})
 }
 
 // rename gives a member the name that the host has for them now.

@@ -1,0 +1,389 @@
+package sqlitestore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	presence "writer-presence"
+	"writer-presence/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	alice = presence.User{ID: "1", Name: "Alice"}
+	bob   = presence.User{ID: "2", Name: "Bob"}
+)
+
+// run opens a store and runs it until the end of the test, or until stop.
+func run(t *testing.T, dir string, o Options) (s *Store, stop func() error) {
+	t.Helper()
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() { stop() })
+	return s, stop
+}
+
+// killed copies what a process that was killed at this moment leaves on the disk.
+func killed(t *testing.T, dir string) string {
+	t.Helper()
+	left := t.TempDir()
+	for _, name := range []string{FileName, FileName + "-wal"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(left, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return left
+}
+
+// in lets a test have its own time.
+func in(t *testing.T, test func(*testing.T)) {
+	synctest.Test(t, func(t *testing.T) { test(t) })
+}
+
+func TestTheStoreKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, test func(*testing.T, *storetest.Subject)) {
+		in(t, func(t *testing.T) {
+			dir := t.TempDir()
+			s, _ := run(t, dir, Options{})
+			test(t, &storetest.Subject{
+				Store: s, Lease: presence.DefaultLease, Grain: 1,
+				Pass: func(d time.Duration) { time.Sleep(d); synctest.Wait() },
+				Restart: func() presence.Store {
+					dir = killed(t, dir)
+					s, _ := run(t, dir, Options{})
+					return s
+				},
+			})
+		})
+	})
+}
+
+func update(t *testing.T, s *Store, u presence.User, message presence.Update) presence.Reply {
+	t.Helper()
+	reply, err := s.Update(t.Context(), "p", u, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
+
+func listed(t *testing.T, s *Store) string {
+	t.Helper()
+	snapshot, err := s.Snapshot(t.Context(), "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, o := range snapshot.Occupants {
+		names = append(names, o.User.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// rows reads the journal as another program would.
+func rows(t *testing.T, dir, where string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow("SELECT count(*) FROM writer_presence WHERE " + where).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestTheJournalHasTheNotesTable(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := run(t, dir, Options{})
+	update(t, s, alice, presence.Update{Session: "x", Seq: 3, Section: "manuscript/abstract"})
+	if n := rows(t, dir, "project = 'p' AND user = '1' AND session = 'x' AND username = 'Alice' AND current_section = 'manuscript/abstract' AND activity = 'editing' AND seq = 3 AND last_seen > 0 AND is_active = 1"); n != 1 {
+		t.Errorf("%d rows say where Alice is; due: 1", n)
+	}
+	if _, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 4}); err != nil {
+		t.Fatal(err)
+	}
+	if n := rows(t, dir, "session = 'x' AND is_active = 0 AND seq = 4 AND current_section = ''"); n != 1 {
+		t.Errorf("%d rows say that Alice has left; due: 1", n)
+	}
+}
+
+func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "data")
+	s, _ := run(t, dir, Options{})
+	update(t, s, alice, presence.Update{})
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory's mode is %v, %v; due: 0700", info.Mode(), err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d files, %v; due: the journal, its -wal and the lock at least", len(files), err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the mode of %s is %v, %v; due: 0600", f.Name(), info.Mode(), err)
+		}
+	}
+}
+
+func TestARenewalIsWrittenWithinFiveSeconds(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Section: "a"})
+		time.Sleep(30 * time.Second)
+		update(t, s, alice, presence.Update{Section: "a"})
+		seen := fmt.Sprintf("last_seen = %d", time.Now().UnixMilli())
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := rows(t, dir, seen); n != 1 {
+			t.Errorf("%d rows have the renewal five seconds after it; due: 1", n)
+		}
+	})
+}
+
+func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Section: "a"})
+		time.Sleep(presence.DefaultLease + 5*time.Second)
+		synctest.Wait()
+		if n := rows(t, dir, "is_active = 0"); n != 1 {
+			t.Errorf("%d rows say that Alice has lapsed; due: 1", n)
+		}
+		time.Sleep(presence.Finality + 2*time.Minute)
+		synctest.Wait()
+		if n := rows(t, dir, "true"); n != 0 || len(s.held()) != 0 {
+			t.Errorf("%d rows and %d projects are kept of what ended long ago; due: none", n, len(s.held()))
+		}
+	})
+}
+
+func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, stop := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Section: "a"})
+		time.Sleep(time.Minute)
+		update(t, s, bob, presence.Update{Section: "a"})
+		stop()
+		time.Sleep(presence.Finality)
+		s, stop = run(t, dir, Options{})
+		if got := listed(t, s); got != "Alice, Bob" {
+			t.Errorf("after ten minutes of standstill %q are listed; due: Alice, Bob, for a lease", got)
+		}
+		stop()
+		time.Sleep(presence.Finality + 1)
+		s, _ = run(t, dir, Options{})
+		if got := listed(t, s); got != "" {
+			t.Errorf("after a longer standstill %q are listed; due: nobody", got)
+		}
+	})
+}
+
+func TestWhoLapsedBeforeTheEndOfTheProcessStaysAway(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Section: "a"})
+		time.Sleep(presence.DefaultLease + time.Millisecond)
+		update(t, s, bob, presence.Update{Section: "a"})
+		s, _ = run(t, killed(t, dir), Options{})
+		if got := listed(t, s); got != "Bob" {
+			t.Errorf("%q are listed; due: Bob, since Alice lapsed before", got)
+		}
+	})
+}
+
+func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) {
+	dir := t.TempDir()
+	var version uint64
+	in(t, func(t *testing.T) {
+		time.Sleep(365 * 24 * time.Hour)
+		s, stop := run(t, dir, Options{})
+		version = update(t, s, alice, presence.Update{Section: "a"}).Version
+		stop()
+	})
+	in(t, func(t *testing.T) { // a year earlier
+		s, _ := run(t, dir, Options{})
+		if got := update(t, s, alice, presence.Update{Section: "b"}).Version; got <= version {
+			t.Errorf("the version went from %d to %d", version, got)
+		}
+	})
+}
+
+func TestAnOrderlyEndWritesEverything(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, stop := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Section: "a"})
+		time.Sleep(time.Second)
+		update(t, s, alice, presence.Update{Section: "a"})
+		seen := fmt.Sprintf("last_seen = %d", time.Now().UnixMilli())
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if n := rows(t, dir, seen); n != 1 {
+			t.Errorf("%d rows have the last renewal; due: 1", n)
+		}
+	})
+}
+
+// full makes the disk full for the store, as SQLite itself sees it.
+func full(t *testing.T, s *Store, isFull bool) {
+	t.Helper()
+	pages := 1 << 30
+	if isFull {
+		pages = 1 // SQLite takes what there is for the least
+	}
+	if _, err := s.db.sql.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var log bytes.Buffer
+		s, _ := run(t, dir, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		update(t, s, alice, presence.Update{Section: "a"})
+		full(t, s, true)
+		durable := true
+		for i := range 200 { // until what is free in the file is used up
+			reply := update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: presence.Section(strings.Repeat("x", 100))})
+			durable = durable && reply.Durable
+		}
+		if durable {
+			t.Error("the disk is full, and every reply says that it is durable")
+		}
+		if snapshot, _ := s.Snapshot(t.Context(), "p"); snapshot.Count != 200 { // Alice is number 1
+			t.Errorf("%d are listed; due: 200, from memory", snapshot.Count)
+		}
+		full(t, s, false)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if reply := update(t, s, bob, presence.Update{Section: "b"}); !reply.Durable {
+			t.Error("the disk has room again, and the reply says that it is not durable")
+		}
+		if n := rows(t, dir, "is_active = 1"); n != 200 {
+			t.Errorf("%d rows are written after the disk has room again; due: 200", n)
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "is written again") {
+			t.Errorf("the log has %d errors; due: one when it began, and a word when it ended:\n%s", n, &log)
+		}
+	})
+}
+
+func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"overwritten": func(data []byte) []byte {
+			copy(data[5000:], bytes.Repeat([]byte("damage"), 2000))
+			return data
+		},
+		"no database": func([]byte) []byte { return []byte(strings.Repeat("not a database ", 1000)) },
+		"cut":         func(data []byte) []byte { return data[:len(data)/2] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, stop := run(t, dir, Options{})
+			for i := range 500 {
+				update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: "a"})
+			}
+			stop()
+			path := filepath.Join(dir, FileName)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			damaged := damage(data)
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err = Open(dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore a backup") {
+				t.Errorf("the start with a damaged file: %v; due: an error that names it and says what to do", err)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, damaged) {
+				t.Error("the damaged file was changed")
+			}
+		})
+	}
+}
+
+func TestAFileOfANewerVersionStopsTheStart(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := run(t, dir, Options{})
+	if _, err := s.db.sql.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "newer writer-presence") {
+		t.Errorf("the start with a file of a newer version: %v", err)
+	}
+}
+
+func TestTwoProcessesCannotShareADirectory(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := run(t, dir, Options{})
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("a second store in the same directory: %v", err)
+	}
+	stop()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatalf("after the first one ended: %v", err)
+	}
+	s.db.close()
+}
+
+func TestACallEndsWhenItsContextDoes(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s, err := Open(t.TempDir(), Options{}) // and nothing runs that would commit
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.db.close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if reply, _ := s.Update(ctx, "p", alice, presence.Update{}); reply.Durable || time.Since(began) != time.Second {
+			t.Errorf("durable %v after %v; due: false, 1s", reply.Durable, time.Since(began))
+		}
+		began = time.Now()
+		if reply, _ := s.Update(t.Context(), "p", bob, presence.Update{}); reply.Durable || time.Since(began) > 5*time.Second {
+			t.Errorf("durable %v after %v; due: false, within 5s", reply.Durable, time.Since(began))
+		}
+	})
+}

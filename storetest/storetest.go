@@ -1,0 +1,425 @@
+// Package storetest tells whether a store keeps the contract of [presence.Store]. One
+// suite for every store: what it asks of one it asks of all.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	presence "writer-presence"
+)
+
+// Subject is a store under test, with nothing in it.
+type Subject struct {
+	presence.Store
+	// Lease of its sessions.
+	Lease time.Duration
+	// Pass lets time pass for the store. Moments that are shorter apart than Grain it
+	// may take for one.
+	Pass  func(time.Duration)
+	Grain time.Duration
+	// Restart ends the store after all that was acknowledged, without letting it do
+	// anything more, and gives another one on the same data.
+	Restart func() presence.Store
+}
+
+// Run runs the suite. The function is called for each test, with what to do with a
+// fresh subject.
+func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject))) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *Subject)
+	}{
+		{"listed until the end of the lease, and not after", leaseEnds},
+		{"looking renews nothing", lookingRenewsNothing},
+		{"a leave is final for older messages and not for newer", leaveIsFinal},
+		{"a leave that overtakes the first update is final", leaveOvertakes},
+		{"a hidden leave waits for its grace", hiddenLeave},
+		{"leaving what is not there is no error", leaveNothing},
+		{"of those who enter at once, each is told of all before it", enterAtOnce},
+		{"two careful entrants at once: one edits", carefulAtOnce},
+		{"versions grow with what is visible, and over restarts", versionsGrow},
+		{"a project that nobody entered is empty", emptyProject},
+		{"projects are apart", projectsAreApart},
+		{"the limit of sessions refuses new ones only", sessionLimit},
+		{"above a limit only renewals succeed", onlyRenew},
+		{"what was acknowledged is there after a restart", survivesRestart},
+		{"an end is final over a restart", endSurvivesRestart},
+		{"a restart gives the living a whole lease, once", restartRenews},
+		{"names and sections are data", namesAreData},
+		{"random histories go as the roster has them", randomHistories},
+	} {
+		t.Run(c.name, func(t *testing.T) { with(t, c.test) })
+	}
+}
+
+const project = presence.Project("p")
+
+var (
+	alice = presence.User{ID: "1", Name: "Alice"}
+	bob   = presence.User{ID: "2", Name: "Bob"}
+)
+
+type tester interface {
+	Helper()
+	Fatalf(string, ...any)
+	Context() context.Context
+}
+
+func (s *Subject) update(t tester, u presence.User, message presence.Update) presence.Reply {
+	t.Helper()
+	reply, err := s.Update(t.Context(), project, u, message)
+	if err != nil {
+		t.Fatalf("update of %s: %v", u.Name, err)
+	}
+	return reply
+}
+
+func (s *Subject) leave(t tester, u presence.User, message presence.Leave) presence.Reply {
+	t.Helper()
+	reply, err := s.Leave(t.Context(), project, u, message)
+	if err != nil {
+		t.Fatalf("leave of %s: %v", u.Name, err)
+	}
+	return reply
+}
+
+func (s *Subject) snapshot(t tester) *presence.Snapshot {
+	t.Helper()
+	snapshot, err := s.Snapshot(t.Context(), project)
+	if err != nil {
+		t.Fatalf("snapshot: %v", err)
+	}
+	return snapshot
+}
+
+// shows fails unless the list says so: name, activity and sections of each.
+func (s *Subject) shows(t tester, due ...string) {
+	t.Helper()
+	if seen := lines(s.snapshot(t).Occupants); !slices.Equal(seen, due) {
+		t.Fatalf("listed:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
+	}
+}
+
+func lines(occupants []*presence.Occupant) []string {
+	var all []string
+	for _, o := range occupants {
+		all = append(all, fmt.Sprintf("%s %s %q of %q", o.User.Name, o.Activity, o.Section, o.Sections))
+	}
+	return all
+}
+
+func leaseEnds(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Section: "a"})
+	s.Pass(s.Lease - s.Grain)
+	s.shows(t, `Alice editing "a" of ["a"]`)
+	s.Pass(2*s.Grain + 1)
+	s.shows(t)
+}
+
+func lookingRenewsNothing(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Section: "a"})
+	s.Pass(s.Lease / 2)
+	s.snapshot(t)
+	s.Pass(s.Lease/2 - s.Grain)
+	s.update(t, bob, presence.Update{Section: "a"})
+	s.snapshot(t)
+	s.Pass(2*s.Grain + 1)
+	s.shows(t, `Bob editing "a" of ["a"]`)
+}
+
+func leaveIsFinal(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 3})
+	for seq := range uint64(3) {
+		if reply := s.update(t, alice, presence.Update{Session: "x", Seq: seq + 1, Section: "a"}); !reply.Stale {
+			t.Errorf("message %d after a leave with number 3 is not stale", seq+1)
+		}
+		s.shows(t)
+	}
+	s.update(t, alice, presence.Update{Session: "x", Seq: 4, Section: "b"})
+	s.shows(t, `Alice editing "b" of ["b"]`)
+}
+
+func leaveOvertakes(t *testing.T, s *Subject) {
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 2})
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.shows(t)
+}
+
+func hiddenLeave(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.update(t, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 2, Hidden: true})
+	s.leave(t, bob, presence.Leave{Session: "y", Seq: 2, Hidden: true})
+	s.Pass(presence.HiddenGrace - s.Grain)
+	s.shows(t, `Alice editing "a" of ["a"]`, `Bob editing "b" of ["b"]`)
+	s.update(t, bob, presence.Update{Session: "y", Seq: 3, Section: "b"})
+	s.Pass(2*s.Grain + 1)
+	s.shows(t, `Bob editing "b" of ["b"]`)
+}
+
+func leaveNothing(t *testing.T, s *Subject) {
+	s.leave(t, alice, presence.Leave{Session: "x"})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1, Hidden: true})
+	s.shows(t)
+}
+
+func enterAtOnce(t *testing.T, s *Subject) {
+	const people = 20
+	told := make([]int, people)
+	atOnce(people, func(i int) {
+		told[i] = len(s.update(fatal{t}, somebody(i), presence.Update{Section: "a"}).Conflicts)
+	})
+	slices.Sort(told)
+	for i, n := range told {
+		if n != i {
+			t.Fatalf("of %d who entered at once, the numbers of others that they were told of are %v; due: 0, 1, 2, …", people, told)
+		}
+	}
+}
+
+func carefulAtOnce(t *testing.T, s *Subject) {
+	const people = 20
+	recorded := make([]presence.Activity, people)
+	atOnce(people, func(i int) {
+		recorded[i] = s.update(fatal{t}, somebody(i), presence.Update{Section: "a", UnlessOccupied: true}).Activity
+	})
+	editing := 0
+	for _, a := range recorded {
+		if a == presence.Editing {
+			editing++
+		}
+	}
+	if editing != 1 {
+		t.Fatalf("of %d careful entrants, %d edit; due: 1", people, editing)
+	}
+}
+
+func versionsGrow(t *testing.T, s *Subject) {
+	version := s.snapshot(t).Version
+	step := func(what string, visible bool, do func() uint64) {
+		t.Helper()
+		told := do()
+		got := s.snapshot(t).Version
+		if grown := got > version; grown != visible || got < version || told > got {
+			t.Fatalf("%s: the version went from %d to %d, and the reply said %d", what, version, got, told)
+		}
+		version = got
+	}
+	update := func(u presence.Update) func() uint64 {
+		return func() uint64 { return s.update(t, alice, u).Version }
+	}
+	step("arrival", true, update(presence.Update{Session: "x", Seq: 1, Section: "a"}))
+	step("heartbeat", false, update(presence.Update{Session: "x", Seq: 2, Section: "a"}))
+	step("older message", false, update(presence.Update{Session: "x", Seq: 1, Section: "b"}))
+	step("move", true, update(presence.Update{Session: "x", Seq: 3, Section: "b"}))
+	step("idle", true, update(presence.Update{Session: "x", Seq: 4, Section: "b", Activity: presence.Idle}))
+	step("lapse", true, func() uint64 { s.Pass(s.Lease + s.Grain + 1); return 0 })
+	step("arrival again", true, update(presence.Update{Session: "x", Seq: 5, Section: "b"}))
+	step("leave", true, func() uint64 { return s.leave(t, alice, presence.Leave{Session: "x", Seq: 6}).Version })
+	s.Pass(2 * presence.Finality) // nothing is left to remember, but the version
+	step("an arrival long after", true, update(presence.Update{Session: "y", Seq: 1}))
+	if s.Restart == nil {
+		return
+	}
+	s.Store = s.Restart()
+	if got := s.snapshot(t).Version; got < version {
+		t.Fatalf("over a restart the version went from %d to %d", version, got)
+	}
+	version = s.snapshot(t).Version
+	step("a move after a restart", true, update(presence.Update{Session: "y", Seq: 2, Section: "c"}))
+}
+
+func emptyProject(t *testing.T, s *Subject) {
+	snapshot := s.snapshot(t)
+	if len(snapshot.Occupants) != 0 || snapshot.Count != 0 || string(snapshot.JSON()) != "[]" {
+		t.Fatalf("a project that nobody entered shows %s, count %d", snapshot.JSON(), snapshot.Count)
+	}
+}
+
+func projectsAreApart(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Session: "x", Seq: 5, Section: "a"})
+	reply, err := s.Update(t.Context(), "q", alice, presence.Update{Session: "x", Seq: 1, Section: "b"})
+	if err != nil || reply.Stale {
+		t.Fatalf("the same session in another project: stale %v, %v", reply.Stale, err)
+	}
+	if reply, err := s.Update(t.Context(), "q", bob, presence.Update{Section: "a"}); err != nil || len(reply.Conflicts) != 0 {
+		t.Fatalf("conflicts with %q of another project, %v", lines(reply.Conflicts), err)
+	}
+	if _, err := s.Leave(t.Context(), "q", alice, presence.Leave{Session: "x", Seq: 9}); err != nil {
+		t.Fatal(err)
+	}
+	s.shows(t, `Alice editing "a" of ["a"]`)
+}
+
+func sessionLimit(t *testing.T, s *Subject) {
+	for i := range presence.MaxSessions {
+		s.update(t, alice, presence.Update{Session: fmt.Sprint(i)})
+	}
+	if _, err := s.Update(t.Context(), project, alice, presence.Update{Session: "one more"}); !errors.Is(err, presence.ErrTooManySessions) {
+		t.Fatalf("one session more than %d: %v; due: %v", presence.MaxSessions, err, presence.ErrTooManySessions)
+	}
+	s.update(t, alice, presence.Update{Session: "0", Section: "a"})
+	s.leave(t, alice, presence.Leave{Session: "1"})
+	s.update(t, alice, presence.Update{Session: "one more"})
+}
+
+func onlyRenew(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Section: "a"})
+	s.update(t, alice, presence.Update{Section: "a", OnlyRenew: true})
+	if _, err := s.Update(t.Context(), project, alice, presence.Update{Section: "b", OnlyRenew: true}); !errors.Is(err, presence.ErrTooManyChanges) {
+		t.Fatalf("a move above the limit: %v; due: %v", err, presence.ErrTooManyChanges)
+	}
+	s.shows(t, `Alice editing "a" of ["a"]`)
+}
+
+func survivesRestart(t *testing.T, s *Subject) {
+	if s.Restart == nil {
+		t.Skip("this store has no restart of its own")
+	}
+	for i := range 30 {
+		for session := range 3 {
+			reply := s.update(t, somebody(i), presence.Update{Session: fmt.Sprint(session), Seq: 1, Section: presence.Section(fmt.Sprintf("s%d/%d", i, session))})
+			if !reply.Durable {
+				t.Fatalf("the reply is not durable")
+			}
+		}
+	}
+	due := lines(s.snapshot(t).Occupants)
+	s.Store = s.Restart()
+	s.shows(t, due...)
+}
+
+func endSurvivesRestart(t *testing.T, s *Subject) {
+	if s.Restart == nil {
+		t.Skip("this store has no restart of its own")
+	}
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.update(t, bob, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 3})
+	s.leave(t, bob, presence.Leave{Session: "x", Seq: 3, Hidden: true})
+	s.Store = s.Restart()
+	s.shows(t)
+	s.update(t, alice, presence.Update{Session: "x", Seq: 2, Section: "a"})
+	s.update(t, bob, presence.Update{Session: "x", Seq: 2, Section: "a"})
+	s.shows(t)
+}
+
+func restartRenews(t *testing.T, s *Subject) {
+	if s.Restart == nil {
+		t.Skip("this store has no restart of its own")
+	}
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.Pass(s.Lease - s.Grain)
+	s.Store = s.Restart()
+	s.Pass(s.Lease - s.Grain)
+	s.shows(t, `Alice editing "a" of ["a"]`)
+	s.Pass(2*s.Grain + 1)
+	s.shows(t)
+}
+
+func namesAreData(t *testing.T, s *Subject) { // cases 19, 43
+	texts := []string{"__proto__", "'; DROP TABLE writer_presence; --", "a:b", "a{b}c", "*", "名前", "a|b", "constructor", `"\`, "a b"}
+	for _, text := range texts {
+		s.update(t, presence.User{ID: presence.UserID(text), Name: text}, presence.Update{Section: presence.Section(text)})
+	}
+	slices.SortFunc(texts, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	var due []string
+	for _, text := range texts {
+		due = append(due, fmt.Sprintf("%s editing %q of [%q]", text, text, text))
+	}
+	s.shows(t, due...)
+}
+
+// randomHistories sends the same random messages to the store and to a roster, and
+// holds the replies and lists against each other.
+func randomHistories(t *testing.T, s *Subject) {
+	history := 0
+	// A test in its own time has no deadline that rapid could ask for.
+	rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
+		history++
+		where := presence.Project(fmt.Sprintf("history-%d", history))
+		now := time.Unix(0, 0)
+		roster := presence.NewRoster(s.Lease, 0)
+		for range rapid.IntRange(1, 40).Draw(t, "messages") {
+			// Moments at which something ends are avoided by some grains: the roster's
+			// own tests are about those.
+			pass := rapid.SampledFrom([]time.Duration{0, 0, 4 * s.Grain, presence.HiddenGrace + 4*s.Grain, s.Lease / 2, s.Lease + 4*s.Grain}).Draw(t, "passes")
+			s.Pass(pass)
+			now = now.Add(pass)
+			user := somebody(rapid.IntRange(0, 2).Draw(t, "user"))
+			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
+			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
+			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+				l := presence.Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden")}
+				due, _ := roster.Leave(now, user, l)
+				got, err := s.Leave(t.Context(), where, user, l)
+				if err != nil || got.Stale != due.Stale {
+					t.Fatalf("leave is answered stale %v, %v; due: %v", got.Stale, err, due.Stale)
+				}
+			} else {
+				u := presence.Update{
+					Session: session, Seq: seq,
+					Section:        rapid.SampledFrom([]presence.Section{"", "a", "b"}).Draw(t, "section"),
+					Activity:       rapid.SampledFrom([]presence.Activity{"", presence.Editing, presence.Viewing, presence.Idle}).Draw(t, "activity"),
+					UnlessOccupied: rapid.Bool().Draw(t, "careful"),
+				}
+				due, _, err := roster.Update(now, user, u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := s.Update(t.Context(), where, user, u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if said(got) != said(due) {
+					t.Fatalf("update is answered\n  %s\ndue:\n  %s", said(got), said(due))
+				}
+			}
+			snapshot, err := s.Snapshot(t.Context(), where)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen, due := lines(snapshot.Occupants), lines(roster.Snapshot(now).Occupants); !slices.Equal(seen, due) {
+				t.Fatalf("listed:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
+			}
+		}
+	})
+}
+
+func said(r presence.Reply) string {
+	return fmt.Sprintf("stale %v, %q, you %q, conflicts %q", r.Stale, r.Activity, lines([]*presence.Occupant{r.You}), lines(r.Conflicts))
+}
+
+func somebody(i int) presence.User {
+	return presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: fmt.Sprintf("Writer %02d", i)}
+}
+
+// atOnce starts n calls at the same moment, and waits for all.
+func atOnce(n int, call func(i int)) {
+	var ready, done sync.WaitGroup
+	ready.Add(n)
+	for i := range n {
+		done.Go(func() {
+			ready.Done()
+			ready.Wait()
+			call(i)
+		})
+	}
+	done.Wait()
+}
+
+// fatal lets other goroutines than the test's own fail it.
+type fatal struct{ *testing.T }
+
+func (f fatal) Fatalf(format string, args ...any) { f.Errorf(format, args...) }
