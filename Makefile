@@ -1,0 +1,31 @@
+# Everything that a developer does here, by name.
+
+.PHONY: run build test test-go test-client test-browser bench prepare
+
+run: ## serve the reference page on http://127.0.0.1:8080/
+	go run ./cmd/writer-presence serve --dev
+
+build: ## one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o writer-presence ./cmd/writer-presence
+
+test: prepare test-go test-client test-browser ## everything; installs what it needs
+
+prepare:
+	scripts/prepare
+
+test-go:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files are not as gofmt has them'; exit 1; }
+	go vet ./...
+	go test -race ./...
+
+test-client: prepare
+	npm run --silent check
+	npm run --silent test:client
+	npm run --silent size
+
+test-browser: prepare
+	go build -o dist/writer-presence ./cmd/writer-presence
+	npm run --silent test:browser
+
+bench: ## against bare net/http, on two quiet cores: about ten minutes
+	go run ./bench
