@@ -24,7 +24,7 @@ test-client: prepare
 	npm run --silent size
 
 test-browser: prepare
-	go build -o dist/writer-presence ./cmd/writer-presence
+	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
 
 bench: ## against bare net/http, on two quiet cores: about ten minutes

@@ -1,0 +1,110 @@
+/**
+ * Whether the person is at the page: seen from input, visibility and the page's own coming and going.
+ *
+ * - `active`: the page is visible, and there was input in the last two minutes
+ * - `idle`: no input for two minutes, or the page is hidden
+ * - `away`: idle for thirty minutes; ends with the next input, not with being shown alone
+ * - `gone`: the page is being unloaded or put into the back/forward cache
+ *
+ * Browsers run the timers of hidden tabs once a minute, and of sleeping machines not at all: a timer here only says when
+ * to look again, the clock decides.
+ *
+ * @typedef {'active' | 'idle' | 'away' | 'gone'} Attendance
+ */
+
+const IDLE_AFTER = 2 * 60_000;
+const AWAY_AFTER = 30 * 60_000;
+const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
+const SIGHTS = ['visibilitychange', 'pagehide', 'pageshow'];
+
+export class ActivityMonitor {
+  #surroundings;
+  #report;
+  #running = false;
+  /** @type {Attendance} */
+  #state = 'active';
+  #lastInput = 0;
+  /** since when the page is hidden; Infinity while it is visible */
+  #hiddenAt = Infinity;
+  /** @type {unknown} */
+  #timer;
+
+  /**
+   * @param {import('./presence-types.js').Surroundings} surroundings
+   * @param {(now: Attendance, before: Attendance) => void} report called at each change, within the event that made it
+   */
+  constructor(surroundings, report) {
+    this.#surroundings = surroundings;
+    this.#report = report;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#listen('addEventListener');
+    this.#lastInput = this.#surroundings.now();
+    this.#hiddenAt = this.#hidden ? this.#lastInput : Infinity;
+    this.#state = 'active';
+    this.#look();
+  }
+
+  stop() {
+    this.#running = false;
+    this.#listen('removeEventListener');
+    this.#surroundings.clearTimeout(this.#timer);
+  }
+
+  get #hidden() {
+    return this.#surroundings.document?.visibilityState === 'hidden';
+  }
+
+  /** @param {'addEventListener' | 'removeEventListener'} change */
+  #listen(change) {
+    const {window, document} = this.#surroundings;
+    const quietly = {capture: true, passive: true};
+    for (const type of INPUTS) window?.[change](type, this.#onInput, quietly);
+    for (const type of SIGHTS) (type === 'visibilitychange' ? document : window)?.[change](type, this.#onSight);
+  }
+
+  #onInput = () => {
+    if (this.#state === 'gone') return;
+    this.#lastInput = this.#surroundings.now();
+    if (this.#state === 'active' || this.#hidden) return;
+    this.#become('active');
+    this.#look();
+  };
+
+  /** @param {Event} event */
+  #onSight = ({type}) => {
+    const now = this.#surroundings.now();
+    if (type === 'pagehide') return this.#become('gone');
+    // Only a page that is gone can return, and only by being shown out of the cache: its going hidden is no return.
+    if ((type === 'pageshow') !== (this.#state === 'gone')) return;
+    this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now) : Infinity;
+    if (!this.#hidden) this.#lastInput = now;
+    if (this.#state === 'gone') this.#become(this.#hidden ? 'idle' : 'active');
+    this.#look();
+  };
+
+  #look() {
+    const {now, setTimeout, clearTimeout} = this.#surroundings;
+    clearTimeout(this.#timer);
+    if (this.#state === 'gone' || this.#state === 'away') return;
+    const idleAt = Math.min(this.#hiddenAt, this.#lastInput + IDLE_AFTER);
+    const awayAt = idleAt + AWAY_AFTER;
+    const at = now();
+    this.#become(at >= awayAt ? 'away' : at >= idleAt ? 'idle' : 'active');
+    if (at < awayAt) this.#timer = setTimeout(() => this.#look(), (at < idleAt ? idleAt : awayAt) - at);
+  }
+
+  /** @param {Attendance} state */
+  #become(state) {
+    const before = this.#state;
+    this.#state = state;
+    if (state !== before) this.#report(state, before);
+  }
+}

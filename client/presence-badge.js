@@ -1,0 +1,180 @@
+/**
+ * The badge with the number of others, and the list that it opens: by hover, focus, tap or key. The list can be
+ * hovered itself, closes by Escape, and lies in the top layer where there is one, so that nothing of the host clips it.
+ *
+ * @typedef {import('./presence-types.js').Snapshot} Snapshot
+ * @typedef {import('./presence-types.js').User} User
+ */
+
+import {make} from './element.js';
+
+const GRACE = 300; // to move the pointer from the badge into the list
+const MARGIN = 8;
+
+/** The note's badge, told the truth at zero too. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
+export function showCount(badge, count, words) {
+  badge.textContent = words.say(words.table.badge, {count});
+  badge.setAttribute('aria-label', words.say(words.table.badgeLabel, {count}));
+  badge.style.display = count > 0 ? 'inline' : 'none';
+}
+
+export class PresenceBadge {
+  #badge;
+  #words;
+  #label;
+  #list;
+  #status;
+  #open = false;
+  /** opened by a click or tap: stays until the next one */ #pinned = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #closing;
+  /** @type {Snapshot | undefined} */ #snapshot;
+  #ending = new AbortController();
+
+  /** @param {HTMLElement} badge the host's own element @param {import('./strings.js').Words} words @param {(section: string) => string} label */
+  constructor(badge, words, label) {
+    this.#badge = badge;
+    this.#words = words;
+    this.#label = label;
+    this.#list = make('div', 'presence-list');
+    this.#list.id = 'presence-list';
+    this.#list.hidden = true;
+    this.#list.popover = 'manual';
+    this.#status = make('span', 'presence-status');
+    badge.classList.add('presence-badge');
+    if (badge.tagName !== 'BUTTON') {
+      badge.setAttribute('role', 'button');
+      badge.tabIndex = 0;
+    }
+    badge.setAttribute('aria-expanded', 'false');
+    badge.setAttribute('aria-controls', this.#list.id);
+    this.#listen();
+  }
+
+  get element() {
+    return this.#badge;
+  }
+
+  /** @param {Snapshot} snapshot */
+  render(snapshot) {
+    this.#snapshot = snapshot;
+    if (!this.#list.isConnected) this.#badge.after(this.#status, this.#list);
+    const {status, text, count} = snapshot;
+    showCount(this.#badge, count, this.#words);
+    const normal = status === 'polling' || status === 'stopped';
+    this.#status.textContent = normal ? '' : text;
+    this.#status.dataset.status = status;
+    if (!count) this.#toggle(false);
+    if (this.#open) this.#fill();
+  }
+
+  remove() {
+    this.#ending.abort();
+    clearTimeout(this.#closing);
+    this.#list.remove();
+    this.#status.remove();
+    this.#badge.style.display = 'none';
+  }
+
+  #listen() {
+    const badge = this.#badge;
+    const {signal} = this.#ending;
+    /** @param {EventTarget} target @param {string} type @param {(event: any) => void} act */
+    const on = (target, type, act) => target.addEventListener(type, act, {signal});
+
+    for (const place of [badge, this.#list]) {
+      on(place, 'mouseenter', () => this.#toggle(true));
+      on(place, 'mouseleave', () => this.#closeSoon());
+    }
+    on(badge, 'focus', () => this.#toggle(true));
+    on(badge, 'blur', () => this.#closeSoon());
+    on(badge, 'click', ({detail}) => this.#press(detail > 0));
+    on(badge, 'keydown', (event) => {
+      if (badge.tagName === 'BUTTON' || !['Enter', ' '].includes(event.key)) return;
+      event.preventDefault();
+      badge.click();
+    });
+    on(document, 'keydown', ({key}) => key === 'Escape' && this.#toggle(false));
+    on(document, 'pointerdown', ({target}) => this.#holds(target) || this.#toggle(false));
+    for (const type of ['resize', 'scroll']) on(window, type, () => this.#open && this.#place());
+  }
+
+  /** @param {EventTarget | null} target */
+  #holds(target) {
+    return target instanceof Node && (this.#badge.contains(target) || this.#list.contains(target));
+  }
+
+  /** A pointer finds the list open already, by hover or focus: its first press keeps it. @param {boolean} pointer */
+  #press(pointer) {
+    this.#pinned = pointer ? !this.#pinned : !this.#open;
+    this.#toggle(this.#pinned);
+  }
+
+  #closeSoon() {
+    clearTimeout(this.#closing);
+    if (this.#pinned) return;
+    this.#closing = setTimeout(() => {
+      const held = this.#badge.matches(':hover, :focus') || this.#list.matches(':hover');
+      if (!held && !this.#pinned) this.#toggle(false);
+    }, GRACE);
+  }
+
+  /** @param {boolean} open */
+  #toggle(open) {
+    clearTimeout(this.#closing);
+    if (!open) this.#pinned = false;
+    if (open === this.#open) return;
+    this.#open = open;
+    this.#list.hidden = !open;
+    this.#badge.setAttribute('aria-expanded', String(open));
+    this.#list.togglePopover?.(open); // older browsers do with `hidden`
+    if (open) this.#fill();
+  }
+
+  /** Below the badge, or above where there is more room, and never out of the window. */
+  #place() {
+    const {documentElement: {clientWidth: width, clientHeight: height}} = document;
+    const badge = this.#badge.getBoundingClientRect();
+    const list = this.#list.getBoundingClientRect();
+    const start = getComputedStyle(this.#badge).direction === 'rtl' ? badge.right - list.width : badge.left;
+    const below = badge.bottom + list.height + MARGIN <= height || badge.top < height - badge.bottom;
+    this.#list.style.left = `${Math.max(MARGIN, Math.min(start, width - list.width - MARGIN))}px`;
+    this.#list.style.top = `${Math.max(MARGIN, below ? badge.bottom + 4 : badge.top - list.height - 4)}px`;
+  }
+
+  #fill() {
+    if (!this.#snapshot) return;
+    const {users, count, ownWindows, stale, text} = this.#snapshot;
+    const {table} = this.#words;
+    const people = users.map((user) => this.#person(user));
+    if (count > users.length) people.push(make('li', 'presence-own', this.#words.say(table.more, {count: count - users.length})));
+    for (const section of ownWindows) {
+      people.push(make('li', 'presence-own', this.#words.say(table.ownWindow, {section: this.#label(section)})));
+    }
+    this.#list.toggleAttribute('data-stale', stale);
+    this.#list.replaceChildren(
+      make('p', '', this.#words.say(table.heading, {count})),
+      make('ul', '', ...people),
+      make('div', 'presence-foot', stale ? `${text}. ${table.old}` : text),
+    );
+    this.#place();
+  }
+
+  /** `Alice (Abstract), idle` @param {User} user */
+  #person(user) {
+    const {table} = this.#words;
+    const row = make('li', '', make('bdi', '', this.#words.name(user)));
+    const section = user.sections.map((section) => this.#label(section)).join(', ');
+    if (section) row.append(this.#words.say(table.inSection, {section}));
+    const state = user.activity === 'idle' ? table.idle : user.section && user.activity === 'viewing' ? table.viewing : '';
+    if (state) row.append(this.#words.say(table.state, {state}));
+    dress(row, user);
+    return row;
+  }
+}
+
+/** The person's colour and initials, which repeat what the words say. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
+export function dress(element, user, idle = user.activity === 'idle') {
+  element.dataset.initials = user.initials || '?';
+  if (idle) element.dataset.idle = '';
+  if (/^#[0-9a-f]{6}$/i.test(user.avatar_color)) element.style.setProperty('--presence-color', user.avatar_color);
+}

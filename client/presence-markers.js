@@ -1,0 +1,109 @@
+/**
+ * Who is where, beside the sections themselves, so that one sees it before one enters: names behind each option of the
+ * section's select, avatars in every element with `data-presence-section`.
+ *
+ * @typedef {import('./presence-types.js').User} User
+ */
+
+import {make} from './element.js';
+import {dress} from './presence-badge.js';
+import {labelOf} from './strings.js';
+
+const AVATARS = 4;
+
+export class PresenceMarkers {
+  #words;
+  #selector;
+  /** @type {WeakMap<HTMLOptionElement, {label: string, shown: string}>} */ #options = new WeakMap();
+  /** @type {WeakMap<Element, {row: HTMLElement, key: string}>} */ #rows = new WeakMap();
+
+  /** @param {import('./strings.js').Words} words @param {() => Element | null} selector the select with the sections, if there is one now */
+  constructor(words, selector) {
+    this.#words = words;
+    this.#selector = selector;
+  }
+
+  /** What the host calls this section. @param {string} section */
+  label(section) {
+    const option = this.#list().find(({value}) => value === section);
+    return (option && this.#labelOf(option).trim()) || labelOf(section);
+  }
+
+  /** @param {readonly User[]} users */
+  render(users) {
+    /** @param {string} section */
+    const within = (section) => users.filter(({sections}) => sections.includes(section));
+    for (const option of this.#list()) this.#mark(option, within(option.value));
+    for (const element of document.querySelectorAll('[data-presence-section]')) {
+      const section = element.getAttribute('data-presence-section') ?? '';
+      this.#people(element, section, within(section));
+    }
+  }
+
+  #list() {
+    const selector = this.#selector();
+    return selector instanceof HTMLSelectElement ? [...selector.options] : [];
+  }
+
+  /** An option's own text; what the host wrote over ours is its new text. @param {HTMLOptionElement} option */
+  #labelOf(option) {
+    const ours = this.#options.get(option);
+    return ours?.shown === option.textContent ? ours.label : option.textContent ?? '';
+  }
+
+  /** @param {HTMLOptionElement} option @param {User[]} users */
+  #mark(option, users) {
+    const label = this.#labelOf(option);
+    const shown = users.length ? label.trimEnd() + this.#words.tell(this.#words.table.occupants, this.#named(users, option.value)) : label;
+    this.#options.set(option, {label, shown});
+    if (option.textContent !== shown) option.textContent = shown;
+  }
+
+  /** @param {Element} element @param {string} section @param {User[]} users */
+  #people(element, section, users) {
+    const key = JSON.stringify(users.map((user) => [user.user_id, user.username, user.initials, idles(user, section)]));
+    const old = this.#rows.get(element);
+    if (old?.key === key && old.row.parentNode === element) return;
+    old?.row.remove();
+    this.#rows.delete(element);
+    if (!users.length) return;
+
+    const {table} = this.#words;
+    const said = make('span', 'presence-said');
+    const names = this.#named(users, section);
+    this.#words.show(said, table.occupants, names);
+    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, idles(user, section) && table.idle));
+    const row = make('span', 'presence-occupants', said, ...avatars);
+    row.title = names.map(({username}) => username).join('\n');
+    if (users.length > AVATARS) row.append(chip(`+${users.length - AVATARS}`));
+    element.append(row);
+    this.#rows.set(element, {row, key});
+  }
+
+  /** @param {User[]} users @param {string} section @returns {import('./strings.js').Named[]} */
+  #named(users, section) {
+    const {table} = this.#words;
+    return users.map((user) => {
+      const name = this.#words.name(user);
+      return {username: idles(user, section) ? this.#words.say(table.idleName, {name}) : name, visitor: false};
+    });
+  }
+}
+
+/** What a person does is known of the section touched last. @param {User} user @param {string} section */
+const idles = (user, section) => user.activity === 'idle' && user.section === section;
+
+/** @param {User} user @param {string | false} idle the word for it */
+function avatar(user, idle) {
+  const element = chip(user.initials || '?');
+  dress(element, user, Boolean(idle));
+  if (idle) element.append(` ${idle}`);
+  return element;
+}
+
+/** @param {string} text */
+function chip(text) {
+  const element = make('span', 'presence-avatar', text);
+  element.ariaHidden = 'true';
+  return element;
+}

@@ -1,0 +1,171 @@
+/**
+ * The interface of a `PresenceCore`: badge with list, markers beside sections, warning, soft word, one live region. It is
+ * drawn from a snapshot, whole, each time; it finds the host's elements anew, for the host may redraw them.
+ *
+ * @typedef {import('./presence-types.js').Snapshot} Snapshot
+ * @typedef {import('./presence-types.js').User} User
+ *
+ * @typedef {object} Elements each an element or a selector; what is not there is not drawn
+ * @property {HTMLElement | string} [badge] `#presence-badge`
+ * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
+ * @property {HTMLElement | string} [warning] what shall hold the warning, `#presence-warning`; without it, the warning follows the badge's parent
+ * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
+ */
+
+import {make} from './element.js';
+import {Announcer} from './presence-announcer.js';
+import {PresenceBadge} from './presence-badge.js';
+import {PresenceMarkers} from './presence-markers.js';
+import {adoptStyle} from './presence-style.js';
+import {PresenceWarning} from './presence-warning.js';
+import {Words} from './strings.js';
+
+/**
+ * @typedef {object} ViewOptions
+ * @property {boolean} [view] false: no interface; the page draws its own from `getSnapshot()`
+ * @property {Elements} [elements] where the interface is drawn
+ * @property {(section: string) => string} [label] what a section is called; by default as its option in the select, or by its path
+ * @property {Partial<import('./strings.js').Strings>} [strings] replaces words of the interface
+ */
+
+/** @typedef {{people: readonly User[], warning: string, company: string, status: string}} Facts */
+
+export class PresenceView {
+  #core;
+  #words;
+  #elements;
+  #markers;
+  #warning;
+  #announcer;
+  /** @type {(section: string) => string} */ #label;
+  /** @type {PresenceBadge | undefined} */ #badge;
+  #voice = make('div', 'presence-said');
+  /** @type {readonly User[]} who has joined you in your section */ #company = [];
+  /** @type {readonly User[]} */ #mentioned = this.#company;
+
+  /**
+   * @param {import('./presence-core.js').PresenceCore} core
+   * @param {ViewOptions} options
+   */
+  constructor(core, {elements, label, strings}) {
+    this.#core = core;
+    this.#words = new Words(strings);
+    this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
+    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'));
+    this.#label = label ?? ((section) => this.#markers.label(section));
+    this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
+      editAnyway: () => this.#answer('editor', () => core.editAnyway()),
+      chooseDifferent: () => this.#answer('selector', () => this.#turnBack()),
+      refocus: () => this.#find('selector')?.focus(),
+    });
+    this.#announcer = new Announcer(
+      (/** @type {Facts} */ now, /** @type {Facts} */ known) => this.#news(now, known),
+      (text) => (this.#voice.textContent = text),
+      core.surroundings,
+    );
+    this.#voice.role = 'status';
+    core.addEventListener('conflict', (event) => {
+      const {users, editing} = /** @type {CustomEvent} */ (event).detail;
+      if (editing) this.#company = users;
+    });
+  }
+
+  /** @param {Snapshot} snapshot */
+  render(snapshot) {
+    adoptStyle(document);
+    this.#renderBadge(snapshot);
+    this.#markers.render(snapshot.users);
+    this.#warning.render(snapshot.warning, snapshot.stale);
+    this.#renderCompany(snapshot);
+    // A region is heard only if it was there before it spoke.
+    if (!this.#voice.isConnected) document.body.append(this.#voice);
+    if (snapshot.version) this.#announcer.update(this.#facts(snapshot));
+  }
+
+  /** Leaves the host's page as it was found. */
+  remove() {
+    this.#announcer.stop();
+    this.#markers.render([]);
+    this.#badge?.remove();
+    this.#warning.remove();
+    this.#voice.remove();
+    this.#badge = undefined;
+    this.#company = [];
+  }
+
+  /** @param {keyof Elements} which @returns {HTMLElement | null} */
+  #find(which) {
+    const place = this.#elements[which];
+    return typeof place === 'string' ? place && document.querySelector(place) || null : place ?? null;
+  }
+
+  /** @param {Snapshot} snapshot */
+  #renderBadge(snapshot) {
+    const element = this.#find('badge');
+    if (element !== this.#badge?.element) {
+      this.#badge?.remove();
+      this.#badge = element ? new PresenceBadge(element, this.#words, this.#label) : undefined;
+    }
+    this.#badge?.render(snapshot);
+  }
+
+  /** The soft word ends with what it says. @param {Snapshot} snapshot */
+  #renderCompany({conflicts, activity}) {
+    const ids = conflicts.map((user) => user.user_id);
+    const still = activity === 'editing' && this.#company.every((user) => ids.includes(user.user_id));
+    if (!still) this.#company = [];
+    if (this.#company !== this.#mentioned) this.#warning.mention(this.#company);
+    this.#mentioned = this.#company;
+  }
+
+  /** @param {HTMLElement[]} parts */
+  #placeWarning(parts) {
+    const place = this.#find('warning');
+    if (place) place.append(...parts);
+    else (this.#find('badge')?.parentElement ?? document.body.firstElementChild)?.after(...parts);
+  }
+
+  /** The button that was pressed goes away: the focus goes on to where the answer leads. @param {keyof Elements} next @param {() => void} act */
+  #answer(next, act) {
+    const target = this.#find(next) ?? this.#find('selector');
+    target?.focus();
+    act();
+  }
+
+  #turnBack() {
+    const section = this.#core.chooseDifferent() ?? '';
+    const selector = this.#find('selector');
+    if (selector instanceof HTMLSelectElement) selector.value = section;
+  }
+
+  /** @param {Snapshot} snapshot @returns {Facts} */
+  #facts({users, warning, stale, status, text}) {
+    const words = this.#words;
+    const troubled = !['polling', 'connecting'].includes(status);
+    return {
+      people: users,
+      warning: warning.length && !stale ? words.tell(words.table.warning, warning) : '',
+      company: this.#company.length ? words.tell(words.table.company, this.#company) : '',
+      status: troubled ? text : '',
+    };
+  }
+
+  /** @param {Facts} now @param {Facts} known */
+  #news(now, known) {
+    const words = this.#words;
+    /** @param {readonly User[]} these @param {readonly User[]} those @param {import('./strings.js').Text} text */
+    const moved = (these, those, text) => {
+      const ids = new Set(those.map((user) => user.user_id));
+      const users = these.filter((user) => !ids.has(user.user_id));
+      return users.length ? words.tell(text, users) : '';
+    };
+    const news = [
+      now.warning !== known.warning && now.warning,
+      now.company !== known.company && now.company,
+      now.status !== known.status && now.status,
+      moved(now.people, known.people, words.table.arrived),
+      moved(known.people, now.people, words.table.gone),
+    ];
+    return news.filter(Boolean).join('. ');
+  }
+}

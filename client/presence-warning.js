@@ -1,0 +1,86 @@
+/**
+ * What is said about a section that others are editing: to whoever steps in a question, in the page's flow, without taking the
+ * focus; to whoever was there first a soft word that goes by itself.
+ *
+ * @typedef {import('./presence-types.js').User} User
+ */
+
+import {make} from './element.js';
+
+const SOFT_WORD = 10_000;
+
+export class PresenceWarning {
+  #words;
+  #place;
+  #answer;
+  /** @type {HTMLElement | undefined} */ #warning;
+  /** @type {HTMLElement | undefined} */ #company;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #fading;
+
+  /**
+   * @param {import('./strings.js').Words} words
+   * @param {(elements: HTMLElement[]) => void} place puts them into the page
+   * @param {{editAnyway: () => void, chooseDifferent: () => void, refocus: () => void}} answer what the buttons do, and where the focus
+   *   goes when it was on a button that is no longer there
+   */
+  constructor(words, place, answer) {
+    this.#words = words;
+    this.#place = place;
+    this.#answer = answer;
+  }
+
+  /** @param {readonly User[]} users none: the warning goes @param {boolean} stale */
+  render(users, stale) {
+    if (!users.length && !this.#warning) return;
+    const warning = this.#build();
+    const held = warning.contains(document.activeElement);
+    warning.hidden = !users.length;
+    if (held && warning.hidden) this.#answer.refocus();
+    const {table} = this.#words;
+    const sentence = warning.firstElementChild;
+    if (users.length && sentence) this.#words.show(sentence, stale ? table.oldWarning : table.warning, users);
+  }
+
+  /** @param {readonly User[]} users none: the word is taken back */
+  mention(users) {
+    clearTimeout(this.#fading);
+    if (!users.length && !this.#company) return;
+    this.#build();
+    const company = /** @type {HTMLElement} */ (this.#company);
+    company.hidden = !users.length;
+    if (!users.length) return;
+    this.#words.show(company, this.#words.table.company, users);
+    this.#fading = setTimeout(() => (company.hidden = true), SOFT_WORD);
+  }
+
+  remove() {
+    clearTimeout(this.#fading);
+    this.#warning?.remove();
+    this.#company?.remove();
+    this.#warning = this.#company = undefined;
+  }
+
+  #build() {
+    if (this.#warning?.isConnected) return this.#warning;
+    const {table} = this.#words;
+    const {editAnyway, chooseDifferent} = this.#answer;
+    const sentence = make('p');
+    sentence.id = 'presence-warning-text';
+    const buttons = [button(table.editAnyway, editAnyway), button(table.chooseDifferent, chooseDifferent)];
+    const warning = (this.#warning = make('div', 'presence-warning', sentence, ...buttons));
+    warning.role = 'group';
+    warning.setAttribute('aria-labelledby', sentence.id);
+    const company = (this.#company = make('div', 'presence-company'));
+    warning.hidden = company.hidden = true;
+    this.#place([warning, company]);
+    return warning;
+  }
+}
+
+/** @param {string} text @param {() => void} act */
+function button(text, act) {
+  const element = make('button', '', text);
+  element.type = 'button';
+  element.addEventListener('click', act);
+  return element;
+}

@@ -1,0 +1,48 @@
+/**
+ * Writer Presence for a page: who is online in a project, and which section each person is in.
+ *
+ *     import { PresenceManager } from './writer-presence.js';
+ *     const presence = new PresenceManager(projectId, userId);
+ *     presence.start();
+ *     presence.setSection('manuscript/abstract');
+ */
+
+import {PresenceCore} from './presence-core.js';
+import {PresenceView} from './presence-view.js';
+
+export {PresenceCore};
+export {labelOf, strings} from './strings.js';
+
+/**
+ * @typedef {import('./presence-types.js').User} User
+ * @typedef {import('./presence-types.js').Snapshot} Snapshot
+ * @typedef {import('./presence-types.js').Status} Status
+ */
+
+/**
+ * A session with its interface. Events, each with a `detail`: `change` (the snapshot), `join` and `leave` `{user}`, `conflict`
+ * `{section, users, editing}` (`editing`: you were there first), `status` `{status, text}`.
+ *
+ * For a framework: `useSyncExternalStore(presence.subscribe, presence.getSnapshot)`.
+ */
+export class PresenceManager extends PresenceCore {
+  /** @type {PresenceView | undefined} */ #view;
+
+  /**
+   * @param {string | number} projectId
+   * @param {string | number | null} [userId] null for a visitor
+   * @param {import('./presence-types.js').Options & import('./presence-view.js').ViewOptions} [options]
+   */
+  constructor(projectId, userId = null, options = {}) {
+    super(projectId, userId, options);
+    if (options.view !== false && globalThis.document) this.#view = new PresenceView(this, options);
+    this.addEventListener('change', () => this.updateUI());
+  }
+
+  /** Draws what is known now. Called after every visible change; a page that has redrawn its own elements may call it too. */
+  updateUI() {
+    const snapshot = this.getSnapshot();
+    if (snapshot.status === 'stopped' && !snapshot.version) this.#view?.remove();
+    else this.#view?.render(snapshot);
+  }
+}
