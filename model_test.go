@@ -91,6 +91,13 @@ func (m *model) update(u User, message Update) (conflicts []string) {
 	if doing == Editing && (message.Section == "" || message.UnlessOccupied && len(conflicts) > 0 && !edits) {
 		doing = Viewing
 	}
+	if !alive && message.Section != "" {
+		for _, other := range m.living() {
+			if other.user.ID == u.ID && other.leaving {
+				other.until, other.left = time.Time{}, m.now
+			}
+		}
+	}
 	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.leaving) {
 		s.touched = m.touches
 	}
@@ -106,6 +113,7 @@ func (m *model) leave(u User, message Leave) {
 		return
 	}
 	s.seq = max(m.known(s), message.Seq)
+	s.leaving = false
 	if grace := m.now.Add(HiddenGrace); !message.Hidden || !alive {
 		s.until, s.left = time.Time{}, m.now
 	} else {

@@ -73,6 +73,9 @@ func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, erro
 		s = &session{name: u.Session, seq: m.newest(now, u.Session)}
 		r.members[user.ID] = m
 		m.forget(u.Session)
+		if u.Section != "" {
+			r.succeed(now, m)
+		}
 		m.sessions = append(m.sessions, s)
 	}
 	s.seq = max(s.seq, u.Seq)
@@ -237,6 +240,16 @@ func (r *Roster) conflicts(now time.Time, m *member, section Section) []*Occupan
 // tick advances the clock, for something that happens now.
 func (r *Roster) tick(now time.Time) {
 	r.clock = max(r.clock+1, uint64(max(now.UnixMilli(), 0)))
+}
+
+// succeed ends the sessions of a member that are leaving: their page has come back
+// as another session, in a section of its own.
+func (r *Roster) succeed(now time.Time, m *member) {
+	for _, s := range slices.Clone(m.sessions) {
+		if s.leaving {
+			r.end(now, m, s)
+		}
+	}
 }
 
 // place moves a session to a section and an activity, and keeps count.

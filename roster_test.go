@@ -288,6 +288,19 @@ func TestRule9AReloadShowsOnNobodysScreen(t *testing.T) {
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
+func TestRule9APageThatComesBackElsewhereIsNoLongerWhereItWas(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
+	r.update(alice, Update{Session: "w", Seq: 1, Section: "c"})
+	r.leave(alice, Leave{Session: "x", Seq: 2, Hidden: true})
+	r.update(alice, Update{Session: "y", Seq: 1}) // it does not know yet where it is
+	r.shows(`Alice editing "c" of ["a" "c"]`)
+	r.update(alice, Update{Session: "z", Seq: 1, Section: "b"})
+	r.shows(`Alice editing "b" of ["b" "c"]`)
+	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
+	r.shows(`Alice editing "b" of ["b" "c"]`)
+}
+
 func TestRule9APageThatComesBackWithinTheGraceStays(t *testing.T) { // case 8
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
