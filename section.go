@@ -19,7 +19,7 @@ type Project string
 
 // ParseProject checks a project id from outside. The error is [ErrProjectInvalid].
 func ParseProject(s string) (Project, error) {
-	if s == "" || !isName(s) {
+	if s == "" || s == "." || s == ".." || !isName(s) { // dots alone never arrive: clients take them out of a path
 		return "", ErrProjectInvalid
 	}
 	return Project(s), nil

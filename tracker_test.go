@@ -71,7 +71,7 @@ func TestSectionsOfAllScriptsAreTakenAsTheyAre(t *testing.T) {
 func TestProjectIdsHaveTheGrammarOfTheContract(t *testing.T) {
 	for id, due := range map[string]error{
 		"1": nil, "a.b_c~d-E9": nil, strings.Repeat("x", 64): nil,
-		"": ErrProjectInvalid, strings.Repeat("x", 65): ErrProjectInvalid, "a/b": ErrProjectInvalid, "a b": ErrProjectInvalid, "é": ErrProjectInvalid, "a\n": ErrProjectInvalid,
+		"": ErrProjectInvalid, ".": ErrProjectInvalid, "..": ErrProjectInvalid, "...": nil, strings.Repeat("x", 65): ErrProjectInvalid, "a/b": ErrProjectInvalid, "a b": ErrProjectInvalid, "é": ErrProjectInvalid, "a\n": ErrProjectInvalid,
 	} {
 		if _, err := ParseProject(id); !errors.Is(err, due) {
 			t.Errorf("%.20q: %v; due: %v", id, err, due)

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+	"unicode"
 
 	presence "writer-presence"
 )
@@ -19,17 +20,21 @@ type Dev struct {
 // Token gives a token for a user. Without an id the name decides it, so that the same
 // name is the same person. Errors: [presence.ErrUserIDInvalid], [ErrTokenNameInvalid].
 func (d Dev) Token(id presence.UserID, username string) (string, presence.User, error) {
-	if id == "" {
-		h := fnv.New32a()
-		h.Write([]byte(username))
-		id = presence.UserID(strconv.FormatUint(uint64(h.Sum32()), 10))
-	}
-	if strings.TrimSpace(username) == "" {
+	if !strings.ContainsFunc(username, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) {
 		return "", presence.User{}, ErrTokenNameInvalid
 	}
-	user, err := presence.NewUser(id, username, false)
+	known := id
+	if known == "" {
+		known = "0"
+	}
+	user, err := presence.NewUser(known, username, false)
 	if err != nil {
 		return "", presence.User{}, err
+	}
+	if id == "" { // of the name as it is shown: "alice " is no second alice
+		h := fnv.New32a()
+		h.Write([]byte(user.Name))
+		user.ID = presence.UserID(strconv.FormatUint(uint64(h.Sum32()), 10))
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	return d.Keys.Sign("dev", encode([]byte(user.ID))+"."+encode([]byte(user.Name))), user, nil

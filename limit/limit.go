@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	// turnEvery is how long somebody is remembered at least who does nothing.
-	turnEvery = time.Minute
+	// leastTurn is how long somebody is remembered at least who does nothing.
+	leastTurn = time.Minute
+	// longestTurn keeps the time countable, whatever the rate.
+	longestTurn = 24 * time.Hour
 	// most is how many are remembered at the most, twice over.
 	most = 50_000
 )
@@ -20,6 +22,8 @@ const (
 type Limiter struct {
 	rate  rate.Limit
 	burst int
+	// turnEvery is long enough to fill a burst: who is forgotten gains nothing by it.
+	turnEvery time.Duration
 
 	mu sync.Mutex
 	// recent holds those of this turn, and before those of the turn before: so the
@@ -43,7 +47,12 @@ func New(perSecond, burst float64) *Limiter {
 	if perSecond <= 0 {
 		return nil
 	}
-	return &Limiter{rate: rate.Limit(perSecond), burst: max(1, int(burst)), recent: map[string]*rate.Limiter{}, turned: time.Now()}
+	fill := min(max(1, burst)/perSecond, longestTurn.Seconds())
+	return &Limiter{
+		rate: rate.Limit(perSecond), burst: max(1, int(burst)),
+		turnEvery: max(leastTurn, time.Duration(fill*float64(time.Second))),
+		recent:    map[string]*rate.Limiter{}, turned: time.Now(),
+	}
 }
 
 // Take counts one time. Above the limit it returns a [TooMany] that wraps err.
@@ -56,8 +65,9 @@ func (l *Limiter) Take(who string, err error) error {
 	if bucket.AllowN(now, 1) {
 		return nil
 	}
-	missing := 1 - bucket.TokensAt(now)
-	return &TooMany{Err: err, After: time.Duration(missing / float64(l.rate) * float64(time.Second))}
+	missing := (1 - bucket.TokensAt(now)) / float64(l.rate) * float64(time.Second)
+	// Rounded up, or whoever waits for just so long would be too early.
+	return &TooMany{Err: err, After: (time.Duration(missing) + time.Millisecond - 1).Truncate(time.Millisecond)}
 }
 
 func (l *Limiter) bucket(who string, now time.Time) *rate.Limiter {
@@ -66,7 +76,7 @@ func (l *Limiter) bucket(who string, now time.Time) *rate.Limiter {
 	if b := l.recent[who]; b != nil {
 		return b
 	}
-	if now.Sub(l.turned) >= turnEvery || len(l.recent) >= most {
+	if now.Sub(l.turned) >= l.turnEvery || len(l.recent) >= most {
 		l.recent, l.before, l.turned = map[string]*rate.Limiter{}, l.recent, now
 	}
 	b := l.before[who]

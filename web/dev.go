@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	presence "writer-presence"
 )
@@ -20,6 +21,9 @@ type devBody struct {
 type devUser presence.UserID
 
 func (id *devUser) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" { // as if it were left out
+		return nil
+	}
 	if bytes.HasPrefix(text, []byte{'"'}) {
 		return json.Unmarshal(text, (*string)(id))
 	}
@@ -37,7 +41,7 @@ func (s *server) devToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body devBody
-	if err := decode(r, &body); err != nil {
+	if err := decode(r, &body, nil); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -48,7 +52,7 @@ func (s *server) devToken(w http.ResponseWriter, r *http.Request) {
 	}
 	b := append([]byte(`{"success":true,"token":"`), token...)
 	b = append(b, `","user":`...)
-	b = append(b, presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing}).JSON()...)
+	b = append(b, presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()}).JSON()...)
 	w.Header()["Cache-Control"] = noStore
 	answer(w, http.StatusOK, append(b, '}'))
 }

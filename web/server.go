@@ -5,10 +5,13 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -58,12 +61,13 @@ func New(o Options) http.Handler {
 	s := &server{Options: o, log: o.Log}
 
 	mux := http.NewServeMux()
-	handle := func(path, method string, h http.HandlerFunc) {
+	notFound := func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }
+	handle := func(pattern, method string, h http.HandlerFunc) {
 		allow := method
 		if method == http.MethodGet {
 			allow = "GET, HEAD"
 		}
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
 				w.Header().Set("Allow", allow)
 				s.fail(w, r, errMethod)
@@ -71,6 +75,9 @@ func New(o Options) http.Handler {
 			}
 			h(w, r)
 		})
+		if without, ok := strings.CutSuffix(pattern, "/{$}"); ok && without != "" {
+			mux.HandleFunc(without, notFound) // or the mux would redirect there
+		}
 	}
 	project := o.Prefix + "/project/{project}/presence/"
 	handle(project+"update/{$}", http.MethodPost, s.update)
@@ -79,14 +86,36 @@ func New(o Options) http.Handler {
 	if o.Dev != nil {
 		handle(o.Prefix+"/dev/token/{$}", http.MethodPost, s.devToken)
 	}
-	for path, file := range s.files() {
-		handle(path, http.MethodGet, file)
+	for at, file := range s.files() {
+		handle(at, http.MethodGet, file)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) })
+	mux.HandleFunc("/", notFound)
 
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errCrossOrigin) }))
-	return origin.Handler(mux)
+	return origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recover(w, r)
+		if !isClean(r.URL.EscapedPath()) { // there, too
+			notFound(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+// isClean tells whether a path has no empty segments and none of dots.
+func isClean(p string) bool {
+	if !strings.Contains(p, "//") && !strings.Contains(p, "/.") {
+		return true
+	}
+	return path.Clean(p) == strings.TrimSuffix(p, "/")
+}
+
+// recover answers for a handler that broke, and leaves the others in peace.
+func (s *server) recover(w http.ResponseWriter, r *http.Request) {
+	if cause := recover(); cause != nil {
+		s.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+	}
 }
 
 // admit decides who is asking and whether they may. Of a refused asker it clears the
@@ -134,9 +163,17 @@ func (s *server) within(r *http.Request, user presence.User) error {
 	return s.PerUser.Take(string(user.ID), errTooMany)
 }
 
+// address is the asker's, as far as limits tell askers apart: of IPv6 the /64 that one
+// customer gets.
 func address(r *http.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return a.Addr().Unmap()
+	port, _ := netip.ParseAddrPort(r.RemoteAddr)
+	a := port.Addr().Unmap()
+	if a.Is6() {
+		if network, err := a.Prefix(64); err == nil {
+			return network.Addr()
+		}
+	}
+	return a
 }
 
 var (
@@ -163,9 +200,9 @@ const (
 	// writeTime counts from the same moment as readTime, so it has to leave time to
 	// say that the body came too slowly.
 	writeTime = readTime + 5*time.Second
-	idleTime   = 2 * time.Minute
-	drainTime  = 10 * time.Second
-	maxHeader  = 16 << 10
+	idleTime  = 2 * time.Minute
+	drainTime = 10 * time.Second
+	maxHeader = 16 << 10
 )
 
 // Serve answers on a listener until the context ends. Then it takes no more, finishes

@@ -1,0 +1,160 @@
+package identity_test
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"writer-presence/identity"
+)
+
+func TestTheKeysFileIsMadeOnceForItsOwnerAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	first, err := identity.ReadKeys(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file is %v, %v; due is -rw-------", info.Mode(), err)
+	}
+	text, _ := os.ReadFile(path)
+	if secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text))); err != nil || len(secret) < 32 {
+		t.Errorf("the file holds a key of %d bytes, %v; due is 32", len(secret), err)
+	}
+	second, err := identity.ReadKeys(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := os.ReadFile(path); string(again) != string(text) {
+		t.Error("reading the file again changed it")
+	}
+	if got, ok := second.Verify("kind", first.Sign("kind", "text")); !ok || got != "text" {
+		t.Errorf("the same file gives other keys: %q, %v", got, ok)
+	}
+	other, err := identity.ReadKeys(filepath.Join(t.TempDir(), "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := other.Verify("kind", first.Sign("kind", "text")); ok {
+		t.Error("two files that were made have the same key")
+	}
+}
+
+func TestTwoKeysRotate(t *testing.T) {
+	old := newKeys(t, "1")
+	path := filepath.Join(t.TempDir(), "secret")
+	line := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(s, 32))) }
+	if err := os.WriteFile(path, []byte("\n  "+line("2")+"\r\n\n"+line("1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	both, err := identity.ReadKeys(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := both.Verify("kind", old.Sign("kind", "text")); !ok {
+		t.Error("what the old key signed is not good any more")
+	}
+	if _, ok := newKeys(t, "2").Verify("kind", both.Sign("kind", "text")); !ok {
+		t.Error("the first line does not sign")
+	}
+	if _, ok := old.Verify("kind", both.Sign("kind", "text")); ok {
+		t.Error("the second line signs, too")
+	}
+}
+
+func TestAKeysFileThatCannotBeUsedSaysWhatToDo(t *testing.T) {
+	good := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for name, c := range map[string]struct{ text, due string }{
+		"three keys":      {good + "\n" + good + "\n" + good + "\n", "3 keys"},
+		"bad base64":      {"%%%%secret%%%%\n", "openssl rand -base64 32"},
+		"URL base64":      {strings.Repeat("-_", 22) + "\n", "openssl rand -base64 32"},
+		"a short key":     {base64.StdEncoding.EncodeToString(make([]byte, 31)) + "\n", "31 bytes; it needs at least 32"},
+		"a short old key": {good + "\n" + base64.StdEncoding.EncodeToString(make([]byte, 16)), "16 bytes; it needs at least 32"},
+		"nothing":         {"", "openssl rand -base64 32"},
+		"empty lines":     {"\n \n", "openssl rand -base64 32"},
+	} {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := identity.ReadKeys(path)
+		if err == nil || !strings.Contains(err.Error(), c.due) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: the error is %v; due is one that has %q and the file's name", name, err, c.due)
+		} else if secret := strings.TrimSpace(c.text); secret != "" && strings.Contains(err.Error(), strings.Fields(secret)[0]) {
+			t.Errorf("%s: the error tells the secret: %v", name, err)
+		}
+		if after, _ := os.ReadFile(path); string(after) != c.text {
+			t.Errorf("%s: the file was changed to %q", name, after)
+		}
+	}
+	missing := filepath.Join(t.TempDir(), "no such directory", "secret")
+	if _, err := identity.ReadKeys(missing); err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("a file that cannot be made is the error %v; due is one that names it", err)
+	}
+	if _, err := identity.NewKeys(); err == nil {
+		t.Error("no keys at all are keys")
+	}
+}
+
+func TestWhatIsSignedAsOneKindIsNoOther(t *testing.T) {
+	keys := newKeys(t, "k")
+	for _, kinds := range [][2]string{{"dev", "visitor"}, {"visitor", "dev"}, {"dev", ""}, {"dev", "dev\x00"}, {"a", "ab"}} {
+		signed := keys.Sign(kinds[0], "b.c")
+		if text, ok := keys.Verify(kinds[1], signed); ok {
+			t.Errorf("what was signed as %q is %q as %q", kinds[0], text, kinds[1])
+		}
+		if text, ok := keys.Verify(kinds[0], signed); !ok || text != "b.c" {
+			t.Errorf("what was signed as %q is %q, %v; due is the text", kinds[0], text, ok)
+		}
+	}
+}
+
+func TestKeysMayBeUsedAtOnce(t *testing.T) {
+	keys := newKeys(t, "a", "b")
+	old := newKeys(t, "b").Sign("kind", "old")
+	var using sync.WaitGroup
+	for i := range 8 {
+		text := strings.Repeat("x", i)
+		using.Go(func() {
+			for range 200 {
+				if got, ok := keys.Verify("kind", keys.Sign("kind", text)); !ok || got != text {
+					t.Errorf("signed %q, verified %q, %v", text, got, ok)
+				}
+				if got, ok := keys.Verify("kind", old); !ok || got != "old" {
+					t.Errorf("signed by the old key, verified %q, %v", got, ok)
+				}
+			}
+		})
+	}
+	using.Wait()
+}
+
+func FuzzNothingVerifiesButWhatWasSigned(f *testing.F) {
+	keys, other := newKeys(f, "a"), newKeys(f, "b")
+	signed := keys.Sign("visitor", "id.time")
+	for _, seed := range []string{
+		"", ".", "..", signed, signed + "=", signed + "\n", signed[:len(signed)-1], "x" + signed, signed + "." + signed, strings.ToUpper(signed),
+		other.Sign("visitor", "id.time"), keys.Sign("dev", "id.time"), "id.time.", "id.time" + strings.Repeat(".", 43), "." + strings.Repeat("A", 43), keys.Sign("visitor", ""),
+		// The last character of 32 bytes in base64 has two bits to spare.
+		signed[:len(signed)-1] + "B",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, given string) {
+		if text, ok := keys.Verify("visitor", given); ok && keys.Sign("visitor", text) != given {
+			t.Errorf("%q verified as %q, which is signed %q", given, text, keys.Sign("visitor", text))
+		} else if !ok && text != "" {
+			t.Errorf("%q did not verify, and is %q", given, text)
+		}
+		if text, ok := keys.Verify("visitor", keys.Sign("visitor", given)); !ok || text != given {
+			t.Errorf("%q was signed and verified as %q, %v", given, text, ok)
+		}
+		if _, ok := other.Verify("visitor", keys.Sign("visitor", given)); ok {
+			t.Errorf("%q verified by a key that did not sign it", given)
+		}
+	})
+}

@@ -1,0 +1,12 @@
+package web
+
+import "strconv"
+
+// Failures gives the table of failures as "status code" each.
+func Failures() []string {
+	var all []string
+	for _, f := range failures {
+		all = append(all, strconv.Itoa(f.status)+" "+f.code)
+	}
+	return all
+}
