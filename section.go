@@ -32,7 +32,7 @@ type Section string
 // check tells whether a section from outside may be stored: empty, or a path of
 // segments that each show something, in at most MaxSection characters.
 func (s Section) check() error {
-	if s == "" {
+	if s.isPlain() {
 		return nil
 	}
 	if len(s) > utf8.UTFMax*MaxSection || utf8.RuneCountInString(string(s)) > MaxSection {
@@ -47,6 +47,20 @@ func (s Section) check() error {
 		}
 	}
 	return nil
+}
+
+// isPlain tells of most sections, quickly, that nothing is wrong with them: ASCII without
+// spaces, in segments that are not empty.
+func (s Section) isPlain() bool {
+	before := byte('/')
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c > '~' || c == '/' && before == '/' {
+			return false
+		}
+		before = c
+	}
+	return len(s) <= MaxSection && (before != '/' || s == "")
 }
 
 // isName tells whether s has the grammar that project and session ids share,
@@ -73,6 +87,8 @@ func isName(s string) bool {
 // scripts need them to write words.
 func isUnseen(r rune) bool {
 	switch {
+	case ' ' <= r && r <= '~':
+		return false
 	case unicode.IsControl(r), r == '\u2028', r == '\u2029':
 		return true
 	case r == '\u200c', r == '\u200d':

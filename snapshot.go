@@ -3,6 +3,7 @@ package presence
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -113,7 +114,13 @@ func (o *Occupant) encode() []byte {
 	return append(b, '}')
 }
 
+// appendText appends a JSON text: most names and sections need no escape.
 func appendText(b []byte, s string) []byte {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
 	text, _ := json.Marshal(s) // a string always encodes
 	return append(b, text...)
 }

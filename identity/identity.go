@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 
 	presence "writer-presence"
 )
@@ -23,8 +22,8 @@ type Request struct {
 	// Token is the bearer token of the request, or the one that a live connection
 	// sent; empty if there is none.
 	Token string
-	// Address is the asker's.
-	Address netip.Addr
+	// Address is the asker's, as far as limits tell askers apart.
+	Address string
 	// Secure says that the asker's page is known to be on https.
 	Secure bool
 	// Looking says that the request shows nobody: it need not make a visitor.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -32,7 +31,7 @@ func newKeys(t testing.TB, secrets ...string) *identity.Keys {
 
 // request is one that says nothing of who is asking.
 func request(headers ...string) identity.Request {
-	r := identity.Request{Project: "p", Header: http.Header{}, Address: netip.MustParseAddr("192.0.2.1")}
+	r := identity.Request{Project: "p", Header: http.Header{}, Address: "192.0.2.1"}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}

@@ -51,7 +51,7 @@ func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 		return Admission{}, nil
 	}
 	if v.Limit != nil {
-		if err := v.Limit.Take(r.Address.String(), ErrTooManyVisitors); err != nil {
+		if err := v.Limit.Take(r.Address, ErrTooManyVisitors); err != nil {
 			return Admission{}, err
 		}
 	}

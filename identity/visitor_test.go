@@ -2,7 +2,6 @@ package identity_test
 
 import (
 	"errors"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -98,7 +97,7 @@ func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 		looking := request()
 		looking.Looking = true
 		elsewhere := request()
-		elsewhere.Address = netip.MustParseAddr("192.0.2.2")
+		elsewhere.Address = "192.0.2.2"
 		for name, r := range map[string]identity.Request{"known": request("Cookie", made.Cookie.Name+"="+made.Cookie.Value), "looking": looking, "elsewhere": elsewhere} {
 			if _, err := v.Admit(t.Context(), r); err != nil {
 				t.Errorf("%s: refused with %v", name, err)

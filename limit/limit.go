@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"writer-presence/recent"
 )
 
 const (
@@ -25,11 +27,9 @@ type Limiter struct {
 	// turnEvery is long enough to fill a burst: who is forgotten gains nothing by it.
 	turnEvery time.Duration
 
-	mu sync.Mutex
-	// recent holds those of this turn, and before those of the turn before: so the
-	// ones long quiet are forgotten without looking at each.
-	recent, before map[string]*rate.Limiter
-	turned         time.Time
+	mu      sync.Mutex
+	buckets recent.Map[string, *rate.Limiter]
+	turned  time.Time
 }
 
 // TooMany is the error of somebody who is above a limit, and when to try again.
@@ -51,7 +51,7 @@ func New(perSecond, burst float64) *Limiter {
 	return &Limiter{
 		rate: rate.Limit(perSecond), burst: max(1, int(burst)),
 		turnEvery: max(leastTurn, time.Duration(fill*float64(time.Second))),
-		recent:    map[string]*rate.Limiter{}, turned: time.Now(),
+		buckets:   recent.Map[string, *rate.Limiter]{Most: most}, turned: time.Now(),
 	}
 }
 
@@ -73,16 +73,14 @@ func (l *Limiter) Take(who string, err error) error {
 func (l *Limiter) bucket(who string, now time.Time) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b := l.recent[who]; b != nil {
-		return b
+	if now.Sub(l.turned) >= l.turnEvery {
+		l.buckets.Turn()
+		l.turned = now
 	}
-	if now.Sub(l.turned) >= l.turnEvery || len(l.recent) >= most {
-		l.recent, l.before, l.turned = map[string]*rate.Limiter{}, l.recent, now
-	}
-	b := l.before[who]
-	if b == nil {
+	b, ok := l.buckets.Get(who)
+	if !ok {
 		b = rate.NewLimiter(l.rate, l.burst)
+		l.buckets.Set(who, b)
 	}
-	l.recent[who] = b
 	return b
 }

@@ -94,7 +94,7 @@ func TestMemoryIsBoundedWhoeverComes(t *testing.T) {
 		highest := 0
 		for i := range 1_000_000 {
 			l.Take(strconv.Itoa(i), errBusy)
-			highest = max(highest, len(l.recent)+len(l.before))
+			highest = max(highest, l.buckets.Len())
 		}
 		if highest > 2*most {
 			t.Errorf("%d are remembered after a million, due is %d at most", highest, 2*most)
@@ -103,7 +103,7 @@ func TestMemoryIsBoundedWhoeverComes(t *testing.T) {
 		l.Take("a", errBusy)
 		time.Sleep(2 * l.turnEvery)
 		l.Take("b", errBusy)
-		if n := len(l.recent) + len(l.before); n > 2 {
+		if n := l.buckets.Len(); n > 2 {
 			t.Errorf("%d are remembered long after the storm, due is 2", n)
 		}
 	})

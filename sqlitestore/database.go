@@ -28,9 +28,12 @@ var migrations embed.FS
 
 // database is the journal's file. One goroutine at a time may write.
 type database struct {
-	lock   *os.File
-	sql    *sql.DB
-	upsert map[int]*sql.Stmt // by how many rows it writes
+	lock *os.File
+	sql  *sql.DB
+
+	begin, commit, rollback, setClock, purge *sql.Stmt
+	// upsert are by how many rows they write.
+	upsert map[int]*sql.Stmt
 }
 
 // row is a record with its project.
@@ -157,12 +160,31 @@ func (d *database) rows() ([]row, error) {
 }
 
 // write puts records, the clock and what need not be kept into one commit.
-func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
-	tx, err := d.sql.Begin()
-	if err != nil {
+func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) (err error) {
+	if _, err := d.begin.Exec(); err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	defer func() {
+		if err != nil {
+			d.rollback.Exec() // which has its own error where there is nothing to roll back
+		}
+	}()
+	if err := d.writeRecords(records); err != nil {
+		return err
+	}
+	if _, err := d.setClock.Exec(int64(clock)); err != nil {
+		return err
+	}
+	if !purge.IsZero() {
+		if _, err := d.purge.Exec(purge.UnixMilli()); err != nil {
+			return err
+		}
+	}
+	_, err = d.commit.Exec()
+	return err
+}
+
+func (d *database) writeRecords(records map[key]presence.Record) error {
 	args := make([]any, 0, columns*len(records))
 	for k, r := range records {
 		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, string(r.Section),
@@ -173,20 +195,12 @@ func (d *database) write(records map[key]presence.Record, clock uint64, purge ti
 			rows /= 2
 			continue
 		}
-		if _, err := tx.Stmt(d.upsert[rows]).Exec(args[:rows*columns]...); err != nil {
+		if _, err := d.upsert[rows].Exec(args[:rows*columns]...); err != nil {
 			return err
 		}
 		args = args[rows*columns:]
 	}
-	if _, err := tx.Exec("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)", int64(clock)); err != nil {
-		return err
-	}
-	if !purge.IsZero() {
-		if _, err := tx.Exec("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ?", purge.UnixMilli()); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+	return nil
 }
 
 const (
@@ -195,22 +209,29 @@ const (
 	biggest = 64
 )
 
-// prepare makes the statements that write some rows at once: most of the price of a
-// row is that of its statement.
-func (d *database) prepare() error {
+// prepare makes the statements, once: for one row, to prepare them again costs more than
+// to write it. Those for many rows are there since most of the price of a row is that
+// of its statement. There is one connection, so that they make one transaction.
+func (d *database) prepare() (err error) {
+	prepare := func(text string) *sql.Stmt {
+		var stmt *sql.Stmt
+		if err == nil {
+			stmt, err = d.sql.Prepare(text)
+		}
+		return stmt
+	}
+	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
+	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
+	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ?")
 	one := "(?" + strings.Repeat(", ?", columns-1) + ")"
 	for rows := biggest; rows > 0; rows /= 2 {
-		stmt, err := d.sql.Prepare(`INSERT INTO writer_presence
+		d.upsert[rows] = prepare(`INSERT INTO writer_presence
 			(project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active)
 			VALUES ` + one + strings.Repeat(", "+one, rows-1) + `
 			ON CONFLICT (project, user, session) DO UPDATE SET
 				username = excluded.username, visitor = excluded.visitor, current_section = excluded.current_section,
 				activity = excluded.activity, seq = excluded.seq, touched = excluded.touched,
 				last_seen = excluded.last_seen, is_active = excluded.is_active`)
-		if err != nil {
-			return err
-		}
-		d.upsert[rows] = stmt
 	}
-	return nil
+	return err
 }

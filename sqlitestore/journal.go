@@ -16,6 +16,9 @@ const (
 	patience = 2 * time.Second
 	// retryEvery is how often a failing disk is tried again.
 	retryEvery = time.Second
+	// pace is how long there is no commit after one: meanwhile those gather who would wait
+	// anyway, and to write for all of them costs little more than for one.
+	pace = 2 * time.Millisecond
 )
 
 // journal writes records down, many in one commit. Of a session it keeps the newest
@@ -23,7 +26,7 @@ const (
 type journal struct {
 	db  *database
 	log *slog.Logger
-	// wake has an element when somebody waits for what is pending.
+	// wake has an element when what is pending should be looked at.
 	wake    chan struct{}
 	failing atomic.Bool
 
@@ -52,16 +55,28 @@ func newJournal(db *database, log *slog.Logger) *journal {
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
-// add takes in records, and returns the batch that they will be written with. Call
+// add takes in a record, and returns the batch that it will be written with, soon. Call
 // it in the order of what happened to a session: the later record stands.
-func (j *journal) add(project presence.Project, clock uint64, records ...presence.Record) *batch {
+func (j *journal) add(project presence.Project, clock uint64, r presence.Record) *batch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.put(project, clock, r)
+	j.flush()
+	return j.batch
+}
+
+// addLater takes in records that nobody waits for.
+func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range records {
-		j.pending[key{project, r.User.ID, r.Session}] = r
+		j.put(project, clock, r)
 	}
+}
+
+func (j *journal) put(project presence.Project, clock uint64, r presence.Record) {
+	j.pending[key{project, r.User.ID, r.Session}] = r
 	j.clock = max(j.clock, clock)
-	return j.batch
 }
 
 // forget takes in that what ended before a moment need not be kept.
@@ -71,7 +86,7 @@ func (j *journal) forget(before time.Time) {
 	j.purge = before
 }
 
-// flush has what is pending written now.
+// flush has what is pending written soon.
 func (j *journal) flush() {
 	select {
 	case j.wake <- struct{}{}:
@@ -102,27 +117,25 @@ func (j *journal) wait(ctx context.Context, b *batch) (durable bool) {
 	return false
 }
 
-// run commits whenever it is woken, until stop is closed.
+// run commits when it is woken, until stop is closed; not sooner after the last time
+// than it is worth.
 func (j *journal) run(stop <-chan struct{}) {
 	for {
-		var retry <-chan time.Time
-		if j.failing.Load() {
-			retry = time.After(retryEvery)
-		}
 		select {
 		case <-j.wake:
-			if retry != nil { // not sooner than it is worth trying
-				select {
-				case <-retry:
-				case <-stop:
-					return
-				}
-			}
-		case <-retry:
 		case <-stop:
 			return
 		}
-		j.commit()
+		rest := pace
+		if j.commit() != nil {
+			rest = retryEvery
+			j.flush()
+		}
+		select {
+		case <-time.After(rest):
+		case <-stop:
+			return
+		}
 	}
 }
 

@@ -149,7 +149,6 @@ func (s *Store) settle(ctx context.Context, name presence.Project, p *project, u
 	if effect == presence.Changed {
 		if record, ok := p.roster.Record(user, session); ok {
 			p.changed = s.journal.add(name, p.roster.Clock(), record)
-			s.journal.flush()
 		}
 	}
 	changed := p.changed
@@ -191,7 +190,7 @@ func (s *Store) sweep() {
 		p.mu.Lock()
 		now := time.Now()
 		p.roster.Lapse(now)
-		s.journal.add(name, p.roster.Clock(), p.roster.Records(p.swept)...)
+		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(p.swept))
 		p.swept = now
 		p.mu.Unlock()
 	}

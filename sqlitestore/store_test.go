@@ -76,7 +76,7 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 			dir := t.TempDir()
 			s, _ := run(t, dir, Options{})
 			test(t, &storetest.Subject{
-				Store: s, Lease: presence.DefaultLease, Grain: 1,
+				Store: s, Lease: presence.DefaultLease, Grain: 10 * time.Millisecond, Now: time.Now,
 				Pass: func(d time.Duration) { time.Sleep(d); synctest.Wait() },
 				Restart: func() presence.Store {
 					dir = killed(t, dir)
@@ -199,13 +199,13 @@ func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		update(t, s, bob, presence.Update{Section: "a"})
 		stop()
-		time.Sleep(presence.Finality)
+		time.Sleep(presence.Finality - time.Second)
 		s, stop = run(t, dir, Options{})
 		if got := listed(t, s); got != "Alice, Bob" {
-			t.Errorf("after ten minutes of standstill %q are listed; due: Alice, Bob, for a lease", got)
+			t.Errorf("after almost ten minutes of standstill %q are listed; due: Alice, Bob, for a lease", got)
 		}
 		stop()
-		time.Sleep(presence.Finality + 1)
+		time.Sleep(2 * time.Second)
 		s, _ = run(t, dir, Options{})
 		if got := listed(t, s); got != "" {
 			t.Errorf("after a longer standstill %q are listed; due: nobody", got)

@@ -26,7 +26,7 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // are ignored, and a field that is null is as if it were left out.
 // A plain body may be read by the quick way of scanPlain; plain is nil if there is none.
 func decode(r *http.Request, value any, plain func(name, value []byte) bool) error {
-	if kind := r.Header.Get("Content-Type"); kind != "application/json" {
+	if kind := first(r.Header, "Content-Type"); kind != "application/json" {
 		if kind, _, err := mime.ParseMediaType(kind); err != nil || kind != "application/json" {
 			return errMediaType
 		}

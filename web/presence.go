@@ -82,7 +82,6 @@ func (s *server) update(w http.ResponseWriter, r *http.Request) {
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
 	*b = s.appendReply((*b)[:0], reply)
-	w.Header()["Cache-Control"] = noStore
 	answer(w, http.StatusOK, *b)
 }
 
@@ -204,6 +203,5 @@ func (s *server) leave(w http.ResponseWriter, r *http.Request) {
 	if !reply.Durable {
 		b = append(b, `,"durable":false`...)
 	}
-	w.Header()["Cache-Control"] = noStore
 	answer(w, http.StatusOK, append(b, '}'))
 }

@@ -129,9 +129,9 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (pr
 	admission, err := s.Gate.Admit(r.Context(), identity.Request{
 		Project: project,
 		Header:  r.Header,
-		Token:   bearer(r.Header.Get("Authorization")),
+		Token:   bearer(first(r.Header, "Authorization")),
 		Address: address(r),
-		Secure:  r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
+		Secure:  r.TLS != nil || strings.HasPrefix(first(r.Header, "Origin"), "https://"),
 		Looking: looking,
 	})
 	if err != nil && admission.Cookie != nil {
@@ -153,7 +153,7 @@ func bearer(authorization string) string {
 // within tells whether the request is within the limits of its address and its user.
 func (s *server) within(r *http.Request, user presence.User) error {
 	if s.PerAddress != nil {
-		if err := s.PerAddress.Take(address(r).String(), errTooMany); err != nil {
+		if err := s.PerAddress.Take(address(r), errTooMany); err != nil {
 			return err
 		}
 	}
@@ -165,15 +165,24 @@ func (s *server) within(r *http.Request, user presence.User) error {
 
 // address is the asker's, as far as limits tell askers apart: of IPv6 the /64 that one
 // customer gets.
-func address(r *http.Request) netip.Addr {
+func address(r *http.Request) string {
+	if colon := strings.LastIndexByte(r.RemoteAddr, ':'); colon > 0 && r.RemoteAddr[colon-1] != ']' {
+		return r.RemoteAddr[:colon] // IPv4
+	}
 	port, _ := netip.ParseAddrPort(r.RemoteAddr)
 	a := port.Addr().Unmap()
-	if a.Is6() {
-		if network, err := a.Prefix(64); err == nil {
-			return network.Addr()
-		}
+	if network, err := a.Prefix(64); a.Is6() && err == nil {
+		a = network.Addr()
 	}
-	return a
+	return a.String()
+}
+
+// first gives the first line of a header, by its canonical name.
+func first(h http.Header, name string) string {
+	if lines := h[name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
 }
 
 var (
@@ -195,8 +204,8 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 
 // The phases of a connection, each with its end: nobody holds one by being slow.
 const (
-	headerTime = 5 * time.Second
-	readTime   = 10 * time.Second
+	// readTime is for a request's header and its body together.
+	readTime = 5 * time.Second
 	// writeTime counts from the same moment as readTime, so it has to leave time to
 	// say that the body came too slowly.
 	writeTime = readTime + 5*time.Second
@@ -209,13 +218,12 @@ const (
 // the requests that are in flight, within ten seconds, and returns.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       readTime,
-		WriteTimeout:      writeTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler:        h,
+		ReadTimeout:    readTime,
+		WriteTimeout:   writeTime,
+		IdleTimeout:    idleTime,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
