@@ -11,7 +11,7 @@ type member struct {
 	user     User
 	folded   string
 	sessions []*session
-	ended    []ended // oldest first
+	ended    []ended // in the order in which they ended
 	occupant *Occupant
 }
 
@@ -89,6 +89,17 @@ func (m *member) fresh(now time.Time) *Occupant {
 		}
 	}
 	return m.occupant
+}
+
+// rivals counts the sessions beside which a new one would be, in that section: the ones
+// that are leaving make room for one that is somewhere.
+func (m *member) rivals(section Section) (n int) {
+	for _, s := range m.sessions {
+		if !s.leaving || section == "" {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *member) find(name string) *session {

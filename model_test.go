@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -231,7 +230,7 @@ func survivesARestart(t *rapid.T, r *Roster, m *model) {
 		}
 	}
 	records := r.Records(time.Time{})
-	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Touched, b.Touched) })
+	slices.SortFunc(records, Record.Compare)
 	restarted := NewRoster(DefaultLease, r.Clock())
 	for _, record := range records {
 		restarted.Restore(m.now, record)

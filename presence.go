@@ -88,7 +88,11 @@ type Leave struct {
 	// Hidden says that the page is going away, perhaps to be reloaded: the leave
 	// takes effect after [HiddenGrace], unless a newer message of the session
 	// comes first.
+	// Before it does, a new session of the same user in a section makes it so, too.
 	Hidden bool
+	// OnlyLiving remembers nothing of a session that is not alive: for senders that are
+	// above a limit.
+	OnlyLiving bool
 }
 
 // Reply is what an update or a leave came to.

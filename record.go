@@ -1,6 +1,9 @@
 package presence
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Record is a session in the form in which a store writes it down.
 type Record struct {
@@ -11,11 +14,17 @@ type Record struct {
 	Activity Activity
 	// LastSeen is the last sign of life, or the end of a session that has ended.
 	LastSeen time.Time
-	// Touched orders the sessions of a user by when the person last did something.
+	// Touched orders the sessions of a user by when the person last did something; 0 for
+	// one that has ended.
 	Touched uint64
 	// Active is false once the session has left or lapsed: such a record keeps
 	// older messages from bringing it back, and goes after [Finality].
 	Active bool
+}
+
+// Compare orders records by what happened first, the ended before the living.
+func (r Record) Compare(other Record) int {
+	return cmp.Or(cmp.Compare(r.Touched, other.Touched), r.LastSeen.Compare(other.LastSeen))
 }
 
 // Record gives a session as it is now, living or ended; ok is false if it is not
@@ -56,7 +65,7 @@ func (r *Roster) Records(since time.Time) []Record {
 
 // Restore brings back a session from its record. A living one gets a full lease
 // from now: what it said meanwhile, nobody could hear. Restore in the order of
-// Touched, before anything else happens to the roster.
+// [Record.Compare], before anything else happens to the roster.
 func (r *Roster) Restore(now time.Time, record Record) {
 	m := r.member(record.User)
 	r.members[record.User.ID] = m

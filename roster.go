@@ -37,36 +37,23 @@ func NewRoster(lease time.Duration, floor uint64) *Roster {
 	}
 }
 
-// Effect is what a message did to the sessions of a roster.
-type Effect int
-
-const (
-	// Nothing was changed.
-	Nothing Effect = iota
-	// Renewed: a session lives on, and nothing else is new.
-	Renewed
-	// Changed: a session came, went, or says something else than before.
-	Changed
-)
-
 // Update records where a session of the user is, and answers who else is editing
-// there at that moment (rules 4 to 8). Errors: [ErrTooManySessions], [ErrTooManyChanges].
-func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, error) {
+// there at that moment (rules 4 to 8). Changed tells that the session came, or says
+// something else than before. Errors: [ErrTooManySessions], [ErrTooManyChanges].
+func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(u.Session)
 	if u.Seq != 0 && u.Seq <= m.newest(now, u.Session) {
-		return r.reply(now, m, s, user, u, true), Nothing, nil
+		return r.reply(now, m, s, user, u, true), false, nil
 	}
-	effect, activity := Renewed, r.activity(m, s, u)
-	if s == nil || s.leaving || s.section != u.Section || s.activity != activity || m.user != user {
-		effect = Changed
-	}
+	activity := r.activity(m, s, u)
+	changed = s == nil || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
 	switch {
-	case s == nil && len(m.sessions) >= MaxSessions:
-		return Reply{}, Nothing, ErrTooManySessions
-	case effect == Changed && u.OnlyRenew:
-		return Reply{}, Nothing, ErrTooManyChanges
+	case s == nil && m.rivals(u.Section) >= MaxSessions:
+		return Reply{}, false, ErrTooManySessions
+	case changed && u.OnlyRenew:
+		return Reply{}, false, ErrTooManyChanges
 	}
 
 	if s == nil {
@@ -83,7 +70,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, erro
 	s.lastSeen = now
 	r.liveUntil(s, now.Add(r.lease))
 	r.renewed = true
-	if effect == Changed {
+	if changed {
 		r.tick(now)
 		if activity != Idle || s.touched == 0 {
 			s.touched = r.clock
@@ -92,7 +79,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (Reply, Effect, erro
 		r.rename(m, user)
 		r.refold(m)
 	}
-	return r.reply(now, m, s, user, u, false), effect, nil
+	return r.reply(now, m, s, user, u, false), changed, nil
 }
 
 // activity decides rule 6: what is recorded for what an update says.
@@ -110,16 +97,17 @@ func (r *Roster) activity(m *member, s *session, u Update) Activity {
 }
 
 // Leave ends a session of the user (rules 8 and 9). A session that was never seen
-// is remembered as ended, too: its leave may have overtaken its first update.
-func (r *Roster) Leave(now time.Time, user User, l Leave) (Reply, Effect) {
+// is remembered as ended, too: its leave may have overtaken its first update. Changed
+// tells that there is something to write down.
+func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(l.Session)
 	stale := l.Seq != 0 && l.Seq <= m.newest(now, l.Session)
-	effect := Changed
+	changed = true
 	switch {
-	case stale, s == nil && l.Seq == 0:
-		effect = Nothing
+	case stale, s == nil && (l.Seq == 0 || l.OnlyLiving):
+		changed = false
 	case s == nil:
 		r.members[user.ID] = m
 		m.forget(l.Session)
@@ -134,17 +122,16 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (Reply, Effect) {
 			r.refold(m)
 		}
 	}
-	return Reply{Version: r.version, Stale: stale}, effect
+	return Reply{Version: r.version, Stale: stale}, changed
 }
 
-// Lapse ends the sessions whose time is over, and tells whether there were any.
-// All other methods call it; without them, somebody must.
-func (r *Roster) Lapse(now time.Time) bool {
+// Lapse ends the sessions whose time is over. Update, Leave, Snapshot and Forget call
+// it; without them, somebody must.
+func (r *Roster) Lapse(now time.Time) {
 	if !now.After(r.nextLapse) {
-		return false
+		return
 	}
 	r.nextLapse = time.Time{}
-	lapsed := false
 	for _, m := range slices.Clone(r.listed) {
 		before := len(m.sessions)
 		for _, s := range slices.Clone(m.sessions) {
@@ -157,14 +144,9 @@ func (r *Roster) Lapse(now time.Time) bool {
 		if len(m.sessions) < before {
 			r.tick(now)
 			r.refold(m)
-			lapsed = true
 		}
 	}
-	return lapsed
 }
-
-// NextLapse is a moment before which no session lapses; zero if nobody is here.
-func (r *Roster) NextLapse() time.Time { return r.nextLapse }
 
 // Snapshot is all that is visible. While nothing visible changes it is the same
 // one, but for LastSeen, which it has with a second's precision.

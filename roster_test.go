@@ -361,6 +361,26 @@ func TestRule16AtTheLimitOfSessionsRenewalsGoOn(t *testing.T) { // case 40
 	r.update(alice, Update{Session: "one more"}) // those that lapsed do not count
 }
 
+func TestRule16AReloadAtTheLimitOfSessionsSucceeds(t *testing.T) {
+	r := newRoom(t)
+	for i := range MaxSessions {
+		r.update(alice, Update{Session: fmt.Sprint(i), Seq: 1, Section: "a"})
+	}
+	r.leave(alice, Leave{Session: "7", Seq: 2, Hidden: true})
+	r.update(alice, Update{Session: "reloaded", Seq: 1, Section: "a"})
+}
+
+func TestRule16AboveALimitLeavesOfNobodyAreNotRemembered(t *testing.T) {
+	r := newRoom(t)
+	r.leave(alice, Leave{Session: "x", Seq: 1, OnlyLiving: true})
+	if !r.Forget(r.now) {
+		t.Error("the leave of a session that was never here is remembered, above a limit")
+	}
+	r.update(alice, Update{Session: "x", Seq: 1})
+	r.leave(alice, Leave{Session: "x", Seq: 2, OnlyLiving: true})
+	r.shows()
+}
+
 func TestRule16AboveALimitOnlyRenewalsSucceed(t *testing.T) {
 	r := newRoom(t)
 	try := func(u Update) error {

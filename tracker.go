@@ -4,8 +4,8 @@ import (
 	"context"
 )
 
-// Tracker is the one door to the presence of all projects: what comes from outside
-// is checked here, whichever way it came. Its methods may be called at once.
+// Tracker is the one door to the presence of all projects: messages from outside are
+// checked here, whichever way they came. Its methods may be called at once.
 type Tracker struct {
 	store Store
 }

@@ -50,7 +50,7 @@ func (id UserID) compare(other UserID) int {
 // VisitorPrefix begins the ids of visitors, and of nobody else.
 const VisitorPrefix = "visitor-"
 
-// User is a person. Make one with [NewUser].
+// User is a person. Make one with [NewUser], which cleans what a host says.
 type User struct {
 	ID      UserID
 	Name    string

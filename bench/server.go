@@ -24,7 +24,7 @@ type process struct {
 // start starts a server, and reads from its first line where it listens.
 func start(program string, args ...string) (*process, error) {
 	c := exec.Command("taskset", append([]string{"-c", serverCore, program}, args...)...)
-	c.Env = append(os.Environ(), "GOMAXPROCS=1")
+	c.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400") // the same for both
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {

@@ -133,6 +133,7 @@ export class PresenceBadge {
   /** Below the badge, or above where there is more room, and never out of the window. */
   #place() {
     const {documentElement: {clientWidth: width, clientHeight: height}} = document;
+    this.#list.style.left = '0px'; // or the former place would squeeze it
     const badge = this.#badge.getBoundingClientRect();
     const list = this.#list.getBoundingClientRect();
     const start = getComputedStyle(this.#badge).direction === 'rtl' ? badge.right - list.width : badge.left;

@@ -164,7 +164,7 @@ export class PresenceCore extends EventTarget {
 
   /** Looks at the list, which renews nothing. The heartbeat's answer brings it anyway. */
   async fetchPresence() {
-    await this.#transport.look();
+    if (this.#running) await this.#transport.look();
   }
 
   /** For a transport: the next message of this session. @returns {Message} */
@@ -199,7 +199,8 @@ export class PresenceCore extends EventTarget {
 
   /** For a transport: everybody at one version; without `users`, all is as it was. @param {List} list @param {Status} status */
   acceptList({version, users, count}, status) {
-    if (this.#running) this.#status = status;
+    if (!this.#running) return; // stopped meanwhile
+    this.#status = status;
     this.#stale = false;
     if (users && version >= this.#version) {
       const before = this.#users;

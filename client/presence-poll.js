@@ -27,7 +27,6 @@ export class PollTransport {
   #notBefore = 0;
   #lastAnswer = Infinity;
   /** @type {string | null | undefined} undefined: not asked for yet */ #token;
-  #etag = '';
 
   /** @param {import('./presence-core.js').PresenceCore} core @param {import('./presence-types.js').Options} options */
   constructor(core, options) {
@@ -76,12 +75,9 @@ export class PollTransport {
   async look() {
     const flight = new AbortController();
     try {
-      const headers = this.#etag ? {'If-None-Match': this.#etag} : undefined;
-      const {response, body} = await this.#exchange('list/', () => ({headers}), flight);
-      if (response.ok) {
-        this.#etag = response.headers.get('ETag') ?? '';
-        this.#core.acceptList(body, 'polling');
-      } else if (response.status !== 304) this.#core.fail(verdict(response.status));
+      const {response, body} = await this.#exchange('list/', () => ({}), flight);
+      if (response.ok) this.#core.acceptList(body, 'polling');
+      else this.#core.fail(verdict(response.status));
     } catch (error) {
       this.#core.fail(this.#blame(error));
     }
@@ -126,6 +122,7 @@ export class PollTransport {
     if (this.#flight !== flight) return 0;
     const {response, body} = outcome;
     if (!response.ok) {
+      if (response.status < 500 && body?.error) console.warn(`Presence: ${body.error}`); // for whoever builds the page
       this.#core.fail(verdict(response.status));
       return this.#hold(response);
     }

@@ -121,8 +121,10 @@ export class PresenceView {
   /** @param {HTMLElement[]} parts */
   #placeWarning(parts) {
     const place = this.#find('warning');
+    const badge = this.#find('badge');
     if (place) place.append(...parts);
-    else (this.#find('badge')?.parentElement ?? document.body.firstElementChild)?.after(...parts);
+    else if (badge && badge.parentElement !== document.body) badge.parentElement?.after(...parts);
+    else (badge ?? document.body.firstElementChild)?.after(...parts);
   }
 
   /** The button that was pressed goes away: the focus goes on to where the answer leads. @param {keyof Elements} next @param {() => void} act */

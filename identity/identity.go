@@ -51,7 +51,7 @@ var (
 	ErrCookieInvalid    = errors.New("the visitor cookie was forged, damaged or out of date and has been cleared; send the request again to become a new visitor")
 	ErrProjectUnknown   = errors.New("there is no such project, or it is not yours")
 	ErrTooManyVisitors  = errors.New("too many new visitors came from this address; wait for the time in Retry-After, or sign in")
-	ErrTokenNameInvalid = errors.New("username is a text that shows something")
+	ErrTokenNameInvalid = errors.New("send username, a text that shows something")
 )
 
 // FirstOf asks gates in order, until one knows the asker.

@@ -8,18 +8,25 @@ type Map[K comparable, V any] struct {
 	Most int
 	// young holds this turn's keys, and old those of the turn before: so what is long
 	// quiet is forgotten without looking at each.
-	young, old map[K]V
+	young, old map[K]entry[K, V]
+}
+
+// entry has the key as it was set: the one that asks may be part of a larger text.
+type entry[K comparable, V any] struct {
+	key   K
+	value V
 }
 
 // Get gives the value of a key, and remembers it for another turn.
 func (m *Map[K, V]) Get(key K) (value V, ok bool) {
-	if value, ok = m.young[key]; ok {
-		return value, true
+	if e, ok := m.young[key]; ok {
+		return e.value, true
 	}
-	if value, ok = m.old[key]; ok {
-		m.Set(key, value)
+	e, ok := m.old[key]
+	if ok {
+		m.Set(e.key, e.value)
 	}
-	return value, ok
+	return e.value, ok
 }
 
 // Set remembers a value.
@@ -27,12 +34,12 @@ func (m *Map[K, V]) Set(key K, value V) {
 	if m.young == nil || len(m.young) >= m.Most {
 		m.Turn()
 	}
-	m.young[key] = value
+	m.young[key] = entry[K, V]{key, value}
 }
 
 // Turn begins a new turn, and forgets what was last set before the one that ends.
 func (m *Map[K, V]) Turn() {
-	m.young, m.old = map[K]V{}, m.young
+	m.young, m.old = map[K]entry[K, V]{}, m.young
 }
 
 // Len is how many keys are held, some of them twice.

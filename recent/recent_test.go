@@ -1,6 +1,10 @@
 package recent
 
-import "testing"
+import (
+	"strings"
+	"testing"
+	"unsafe"
+)
 
 func TestWhatIsAskedForIsRememberedAndTheRestBounded(t *testing.T) {
 	m := Map[int, int]{Most: 100}
@@ -21,6 +25,23 @@ func TestWhatIsAskedForIsRememberedAndTheRestBounded(t *testing.T) {
 	}
 	if _, ok := m.Get(5); ok {
 		t.Error("the fifth of 100,000 is still remembered")
+	}
+}
+
+func TestTheKeyThatWasSetIsKeptAndNotTheOneThatAsks(t *testing.T) {
+	m := Map[string, bool]{Most: 10}
+	set := strings.Clone("key")
+	m.Set(set, true)
+	m.Turn()
+	m.Get(strings.Clone("key") + strings.Repeat("x", 0))
+	m.Get(("a large text with a key")[20:])
+	for key := range m.young {
+		if unsafe.StringData(key) != unsafe.StringData(set) {
+			t.Error("the map holds on to the text of one that asked")
+		}
+	}
+	if len(m.young) != 1 {
+		t.Errorf("%d keys in this turn; due: 1", len(m.young))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -44,11 +45,8 @@ type row struct {
 
 // openDatabase opens the file, checks it and brings it to the newest form.
 func openDatabase(dir string) (*database, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the data directory: %w", err)
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot keep the data directory for its owner alone: %w", err)
+	if err := makeDir(dir); err != nil {
+		return nil, err
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -58,9 +56,29 @@ func openDatabase(dir string) (*database, error) {
 	path := filepath.Join(dir, FileName)
 	if err := d.open(path); err != nil {
 		d.close()
-		return nil, fmt.Errorf("cannot use the journal %s: %w. It was left as it is: restore a backup in its place, or move it away to start with nobody online", path, err)
+		return nil, fmt.Errorf("cannot use the journal %s: %w. It was left as it is; where it is damaged, restore a backup in its place, or move it away to start with nobody online", path, err)
 	}
 	return d, nil
+}
+
+// makeDir makes the directory, for its owner alone. One that was there before is kept
+// for the owner, too, unless others have something in it.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot read the data directory: %w", err)
+	}
+	ours := len(files) == 0 || slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() == FileName })
+	if ours {
+		err = os.Chmod(dir, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot keep the data directory for its owner alone: %w", err)
+	}
+	return nil
 }
 
 // lockDir sees to it that one process uses the directory. The lock goes with the
@@ -222,7 +240,7 @@ func (d *database) prepare() (err error) {
 	}
 	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
-	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ?")
+	d.purge = prepare("DELETE FROM writer_presence WHERE last_seen < ?")
 	one := "(?" + strings.Repeat(", ?", columns-1) + ")"
 	for rows := biggest; rows > 0; rows /= 2 {
 		d.upsert[rows] = prepare(`INSERT INTO writer_presence

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -111,7 +112,12 @@ func (j *journal) wait(ctx context.Context, b *batch) (durable bool) {
 	case <-b.done:
 		return b.err == nil
 	case <-timeout.C:
-		j.fail(context.DeadlineExceeded)
+		select {
+		case <-b.done: // at this very moment
+			return b.err == nil
+		default:
+			j.fail(errors.New("a commit takes too long"))
+		}
 	case <-ctx.Done():
 	}
 	return false
@@ -153,7 +159,7 @@ func (j *journal) commit() error {
 	if b.err != nil {
 		j.mu.Lock()
 		for k, r := range taken {
-			if _, newer := j.pending[k]; !newer {
+			if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
 				j.pending[k] = r
 			}
 		}

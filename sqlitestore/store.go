@@ -8,8 +8,8 @@
 package sqlitestore
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -109,25 +109,28 @@ func (s *Store) Run(ctx context.Context) error {
 	writing.Wait()
 	err := s.journal.commit()
 	s.db.close()
-	return err
+	if err != nil {
+		return fmt.Errorf("the journal could not be written at the end, and what is not in it is lost: %w", err)
+	}
+	return nil
 }
 
 // Update implements [presence.Store].
 func (s *Store) Update(ctx context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
 	p := s.hold(name)
-	reply, effect, err := p.roster.Update(time.Now(), user, u)
+	reply, changed, err := p.roster.Update(time.Now(), user, u)
 	if err != nil {
 		p.mu.Unlock()
 		return reply, err
 	}
-	return s.settle(ctx, name, p, user.ID, u.Session, effect, reply)
+	return s.settle(ctx, name, p, user.ID, u.Session, changed, reply)
 }
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(ctx context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	p := s.hold(name)
-	reply, effect := p.roster.Leave(time.Now(), user, l)
-	return s.settle(ctx, name, p, user.ID, l.Session, effect, reply)
+	reply, changed := p.roster.Leave(time.Now(), user, l)
+	return s.settle(ctx, name, p, user.ID, l.Session, changed, reply)
 }
 
 // Snapshot implements [presence.Store].
@@ -145,8 +148,8 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 
 // settle hands what a message did to the journal, lets go of the project, and waits
 // until all that the reply rests on is written.
-func (s *Store) settle(ctx context.Context, name presence.Project, p *project, user presence.UserID, session string, effect presence.Effect, reply presence.Reply) (presence.Reply, error) {
-	if effect == presence.Changed {
+func (s *Store) settle(ctx context.Context, name presence.Project, p *project, user presence.UserID, session string, change bool, reply presence.Reply) (presence.Reply, error) {
+	if change {
 		if record, ok := p.roster.Record(user, session); ok {
 			p.changed = s.journal.add(name, p.roster.Clock(), record)
 		}
@@ -207,7 +210,7 @@ func (s *Store) forget() {
 			s.drop(name, p)
 		}
 	}
-	s.journal.forget(time.Now().Add(-presence.Finality))
+	s.journal.forget(time.Now().Add(-presence.Finality - s.lease))
 }
 
 func (s *Store) drop(name presence.Project, p *project) {
@@ -242,7 +245,7 @@ func (s *Store) load(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.Touched, b.Touched) })
+	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
 	var last time.Time // when the last process was last known to run
 	for _, r := range rows {
 		if r.LastSeen.After(last) {

@@ -183,7 +183,7 @@ func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
 		if n := rows(t, dir, "is_active = 0"); n != 1 {
 			t.Errorf("%d rows say that Alice has lapsed; due: 1", n)
 		}
-		time.Sleep(presence.Finality + 2*time.Minute)
+		time.Sleep(presence.Finality + presence.DefaultLease + 2*time.Minute)
 		synctest.Wait()
 		if n := rows(t, dir, "true"); n != 0 || len(s.held()) != 0 {
 			t.Errorf("%d rows and %d projects are kept of what ended long ago; due: none", n, len(s.held()))

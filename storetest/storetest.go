@@ -28,7 +28,8 @@ type Subject struct {
 	Pass  func(time.Duration)
 	Grain time.Duration
 	// Restart ends the store after all that was acknowledged, without letting it do
-	// anything more, and gives another one on the same data.
+	// anything more, and gives another one on the same data; nil where a store has no data
+	// of its own to restart on.
 	Restart func() presence.Store
 }
 
@@ -54,6 +55,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"above a limit only renewals succeed", onlyRenew},
 		{"what was acknowledged is there after a restart", survivesRestart},
 		{"an end is final over a restart", endSurvivesRestart},
+		{"the newest ends are those that a restart remembers", newestEndsSurvive},
 		{"a restart gives the living a whole lease, once", restartRenews},
 		{"names and sections are data", namesAreData},
 		{"random histories go as the roster has them", randomHistories},
@@ -314,6 +316,26 @@ func endSurvivesRestart(t *testing.T, s *Subject) {
 	s.update(t, alice, presence.Update{Session: "x", Seq: 2, Section: "a"})
 	s.update(t, bob, presence.Update{Session: "x", Seq: 2, Section: "a"})
 	s.shows(t)
+}
+
+func newestEndsSurvive(t *testing.T, s *Subject) {
+	if s.Restart == nil {
+		t.Skip("this store has no restart of its own")
+	}
+	const ends = presence.MaxSessions + 5
+	for i := range ends {
+		name := fmt.Sprint((i * 7) % ends) // so that their order is not that of their names
+		s.update(t, alice, presence.Update{Session: name, Seq: 1, Section: "a"})
+		s.Pass(s.Grain)
+		s.leave(t, alice, presence.Leave{Session: name, Seq: 3})
+	}
+	s.Store = s.Restart()
+	for i := 5; i < ends; i++ {
+		name := fmt.Sprint((i * 7) % ends)
+		if reply := s.update(t, alice, presence.Update{Session: name, Seq: 2, Section: "a"}); !reply.Stale {
+			t.Fatalf("session %s, the end number %d of %d, came back by an older message after a restart", name, i+1, ends)
+		}
+	}
 }
 
 func restartRenews(t *testing.T, s *Subject) {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -16,10 +15,10 @@ import (
 
 // The errors that only HTTP has.
 var (
-	errJSON         = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}")
+	errJSON         = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or {} at least")
 	errType         = errors.New("a field of the body has the wrong type; see the table of the API")
 	errVersion      = errors.New("known_version is a whole number from 0 to 9007199254740991")
-	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it")
+	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it (a proxy in front has to leave Host as it is)")
 	errNotLocal     = errors.New("tokens of --dev are given to pages of this machine only; open the server as 127.0.0.1 or localhost")
 	errNotFound     = errors.New("there is nothing at this address; the addresses of the API end in a slash")
 	errMethod       = errors.New("this address does not know that method; Allow says which it knows")
@@ -64,7 +63,6 @@ var failures = []struct {
 	{errTooMany, 429, "too_many_requests"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
 	{presence.ErrUnavailable, 503, "unavailable"},
-	{context.DeadlineExceeded, 503, "unavailable"},
 	{errBroken, 500, "broken"},
 }
 
@@ -86,6 +84,8 @@ func (s *server) answerError(w http.ResponseWriter, r *http.Request, status int,
 	switch {
 	case errors.As(cause, &tooMany):
 		h.Set("Retry-After", retryAfter(tooMany.After))
+	case status == http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2; browsers ask nobody for it
 	case status == http.StatusTooManyRequests:
 		h.Set("Retry-After", retryAfter(presence.DefaultHeartbeat))
 	case status == http.StatusServiceUnavailable:

@@ -57,7 +57,6 @@ const cause = "dial tcp 10.1.2.3:6379: password canary-password"
 func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) {
 	for name, err := range map[string]error{
 		"unavailable":  fmt.Errorf("%s: %w", cause, presence.ErrUnavailable),
-		"out of time":  fmt.Errorf("%s: %w", cause, context.DeadlineExceeded),
 		"both of them": errors.Join(errors.New(cause), presence.ErrUnavailable),
 	} {
 		w, store := newWeakWorld(t)

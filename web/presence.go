@@ -8,7 +8,6 @@ import (
 
 	presence "writer-presence"
 	"writer-presence/identity"
-	"writer-presence/limit"
 )
 
 type updateBody struct {
@@ -43,22 +42,20 @@ func (b *updateBody) plain(name, value []byte) bool {
 
 // update answers POST …/update/. Whoever is above a limit may still renew.
 func (s *server) update(w http.ResponseWriter, r *http.Request) {
-	project, admission, err := s.admit(w, r, false)
+	who, err := s.admit(w, r, false)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	user := admission.User
 	var body updateBody
 	if err := decode(r, &body, body.plain); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	above := s.within(r, user)
 	u := presence.Update{
 		Session: body.Session, Seq: body.Seq,
 		Section: presence.Section(body.Section), Activity: body.Activity, UnlessOccupied: body.UnlessOccupied,
-		OnlyRenew: above != nil,
+		OnlyRenew: who.above != nil,
 	}
 	if body.KnownVersion != nil {
 		if *body.KnownVersion > presence.MaxSafe {
@@ -67,17 +64,16 @@ func (s *server) update(w http.ResponseWriter, r *http.Request) {
 		}
 		u.Poll, u.Known = true, *body.KnownVersion
 	}
-	reply, err := s.Tracker.Update(r.Context(), project, user, u)
-	var tooMany *limit.TooMany
-	if errors.Is(err, presence.ErrTooManyChanges) && errors.As(above, &tooMany) {
-		err = &limit.TooMany{Err: err, After: tooMany.After}
+	reply, err := s.Tracker.Update(r.Context(), who.project, who.user, u)
+	if errors.Is(err, presence.ErrTooManyChanges) {
+		err = errors.Join(err, who.above) // which says when to try again
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	if admission.Cookie != nil { // nobody becomes a visitor by a request that fails
-		http.SetCookie(w, admission.Cookie)
+	if who.cookie != nil { // nobody becomes a visitor by a request that fails
+		http.SetCookie(w, who.cookie)
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
@@ -125,15 +121,15 @@ var revalidate = []string{"private, no-cache"}
 
 // list answers GET …/list/.
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
-	project, admission, err := s.admit(w, r, true)
+	who, err := s.admit(w, r, true)
 	if err == nil {
-		err = s.within(r, admission.User)
+		err = who.above
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	snapshot, err := s.Tracker.Snapshot(r.Context(), project)
+	snapshot, err := s.Tracker.Snapshot(r.Context(), who.project)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -173,15 +169,14 @@ type leaveBody struct {
 	Hidden  bool   `json:"hidden"`
 }
 
-// leave answers POST …/leave/. No limit keeps anybody from leaving.
+// leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
 func (s *server) leave(w http.ResponseWriter, r *http.Request) {
-	project, admission, err := s.admit(w, r, true)
+	who, err := s.admit(w, r, true)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	user := admission.User
-	if user.ID == "" { // who was never known has nothing to leave
+	if who.user.ID == "" { // who was never known has nothing to leave
 		s.fail(w, r, identity.ErrNobody)
 		return
 	}
@@ -190,7 +185,9 @@ func (s *server) leave(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	reply, err := s.Tracker.Leave(r.Context(), project, user, presence.Leave(body))
+	reply, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{
+		Session: body.Session, Seq: body.Seq, Hidden: body.Hidden, OnlyLiving: who.above != nil,
+	})
 	if err != nil {
 		s.fail(w, r, err)
 		return

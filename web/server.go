@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func New(o Options) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errCrossOrigin) }))
 	return origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.recover(w, r)
-		if !isClean(r.URL.EscapedPath()) { // there, too
+		if !isClean(r.URL.EscapedPath()) { // or the mux would redirect to what it is cleaned
 			notFound(w, r)
 			return
 		}
@@ -113,31 +114,48 @@ func isClean(p string) bool {
 
 // recover answers for a handler that broke, and leaves the others in peace.
 func (s *server) recover(w http.ResponseWriter, r *http.Request) {
-	if cause := recover(); cause != nil {
+	if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
 		s.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 	}
 }
 
-// admit decides who is asking and whether they may. Of a refused asker it clears the
-// cookie if that was the reason; the cookie of an admitted one is for the caller to
-// set, once the request has come to something.
-func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (presence.Project, identity.Admission, error) {
+// asker is somebody who may ask about a project.
+type asker struct {
+	project presence.Project
+	user    presence.User // without an id: somebody who only looks
+	// cookie is to be set once the request has come to something; nil for none.
+	cookie *http.Cookie
+	// above says which limit they are above, and until when; nil for none.
+	above error
+}
+
+// admit decides who is asking and whether they may, and counts the request. Of a refused
+// asker it clears the cookie if that was the reason.
+func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (asker, error) {
 	project, err := presence.ParseProject(r.PathValue("project"))
 	if err != nil {
-		return "", identity.Admission{}, err
+		return asker{}, err
 	}
+	from := address(r)
+	above := s.PerAddress.Take(from, errTooMany)
 	admission, err := s.Gate.Admit(r.Context(), identity.Request{
 		Project: project,
 		Header:  r.Header,
 		Token:   bearer(first(r.Header, "Authorization")),
-		Address: address(r),
+		Address: from,
 		Secure:  r.TLS != nil || strings.HasPrefix(first(r.Header, "Origin"), "https://"),
 		Looking: looking,
 	})
-	if err != nil && admission.Cookie != nil {
-		http.SetCookie(w, admission.Cookie)
+	if err != nil {
+		if admission.Cookie != nil {
+			http.SetCookie(w, admission.Cookie)
+		}
+		return asker{}, cmp.Or(above, err)
 	}
-	return project, admission, err
+	if above == nil && admission.User.ID != "" {
+		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
+	}
+	return asker{project, admission.User, admission.Cookie, above}, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme
@@ -148,19 +166,6 @@ func bearer(authorization string) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
-}
-
-// within tells whether the request is within the limits of its address and its user.
-func (s *server) within(r *http.Request, user presence.User) error {
-	if s.PerAddress != nil {
-		if err := s.PerAddress.Take(address(r), errTooMany); err != nil {
-			return err
-		}
-	}
-	if user.ID == "" { // somebody who only looks, and is known by address alone
-		return nil
-	}
-	return s.PerUser.Take(string(user.ID), errTooMany)
 }
 
 // address is the asker's, as far as limits tell askers apart: of IPv6 the /64 that one
@@ -206,8 +211,8 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 const (
 	// readTime is for a request's header and its body together.
 	readTime = 5 * time.Second
-	// writeTime counts from the same moment as readTime, so it has to leave time to
-	// say that the body came too slowly.
+	// writeTime counts from when the header is here, so it has to leave time to say that
+	// the body came too slowly.
 	writeTime = readTime + 5*time.Second
 	idleTime  = 2 * time.Minute
 	drainTime = 10 * time.Second

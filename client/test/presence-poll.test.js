@@ -211,13 +211,22 @@ test('an unknown project is asked for again after five minutes', async () => {
   assert.equal(world.updates.length, before);
 });
 
-test('fetchPresence looks at the list, with the ETag of the last look', async () => {
+test('fetchPresence looks at the list, and only between start and stop', async () => {
   const {world, core} = await started();
   world.set(user(3, 'Carol'));
   await core.fetchPresence();
+  assert.deepEqual([world.last.method, world.last.path], ['GET', 'list/']);
   assert.deepEqual(core.onlineUsers.map(({username}) => username), ['Carol']);
+  world.held = true;
+  const late = core.fetchPresence();
+  core.stop();
+  await settle();
+  world.release();
+  await late;
+  assert.deepEqual([core.onlineUsers, core.getSnapshot().status], [[], 'stopped'], 'an answer that came after stop() was shown');
+  const before = world.last;
   await core.fetchPresence();
-  assert.deepEqual([world.last.method, world.last.path, world.last.headers['If-None-Match']], ['GET', 'list/', 'W/"102"']);
+  assert.equal(world.last, before, 'something was sent after stop()');
 });
 
 test('after a sleep the list is old before anything has failed', async () => {

@@ -40,6 +40,7 @@ function join(name) {
   presence = new PresenceManager(project, null, {
     prefix,
     token: name ? tokenFor(prefix, name) : undefined,
+    heartbeat: dev === 'true' ? 5_000 : undefined, // whoever tries it out waits for it
     elements: {editor: '#sheets section:not([hidden]) textarea'},
   });
   presence.setSection(fromAddress());

@@ -257,7 +257,12 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 		{args: []string{"--prefix", "writer"}, due: "--prefix"},
 		{args: []string{"--prefix", "/{a}"}, due: "--prefix"},
 		{args: []string{"--visitors", "a b"}, due: "--visitors"},
+		{args: []string{"--prefix", "//x"}, due: "--prefix"},
+		{args: []string{"--prefix", "/a/../b"}, due: "--prefix"},
+		{args: []string{"--prefix", "/a\tb"}, due: "--prefix"},
 		{args: []string{"--user-rate", "-1"}, due: "--user-rate"},
+		{args: []string{"--user-rate", "NaN"}, due: "--user-rate"},
+		{args: []string{"--connections", "0"}, due: "--connections"},
 		{args: []string{"--dev", "--addr", "0.0.0.0:0"}, due: "loopback only"},
 		{args: []string{"--dev", "--addr", ":0"}, due: "loopback only"},
 		{args: []string{"--dev", "--addr", "example.org:0"}, due: "loopback only"},
@@ -292,7 +297,7 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate"} {
+	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections"} {
 		if !strings.Contains(help, "--"+flag) || !strings.Contains(help, "WRITER_PRESENCE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}

@@ -9,14 +9,16 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/net/netutil"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -25,16 +27,21 @@ import (
 	"writer-presence/web"
 )
 
+// prefixes are the paths below which the API can stand.
+var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
 // settings are what serve can be told.
 type settings struct {
 	addr, data, secretFile, prefix, visitors string
 	dev                                      bool
 	lease, heartbeat                         time.Duration
 	userRate, addressRate, visitorRate       float64
+	connections                              int
+	env                                      func(string) (string, bool)
 }
 
-func newServe() *cobra.Command {
-	var s settings
+func newServe(env func(string) (string, bool)) *cobra.Command {
+	s := settings{env: env}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve presence over HTTP",
@@ -44,7 +51,7 @@ reference page for writing together at /.
 Every flag can be given as the environment variable in brackets, too; the command
 line wins. SIGTERM and SIGINT end the server: it finishes what it has begun, and
 writes down who was here.`,
-		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence --visitors off",
+		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.dev {
@@ -55,7 +62,7 @@ writes down who was here.`,
 	}
 	f := c.Flags()
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
-	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the key; made if need be (default: writer-presence in the user's state directory)")
+	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the key; made if need be (default: in the user's state directory, writer-presence, or writer-presence-dev with --dev)")
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
@@ -65,6 +72,7 @@ writes down who was here.`,
 	f.Float64Var(&s.userRate, "user-rate", 20, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
 	f.Float64Var(&s.addressRate, "address-rate", 500, "`requests` a second of one address, likewise")
 	f.Float64Var(&s.visitorRate, "visitor-rate", 1, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
+	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
 	f.SortFlags = false
 	return c
 }
@@ -83,7 +91,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	if os.Getenv("GOGC") == "" {
+	if _, ok := s.env("GOGC"); !ok {
 		// What lives is small, a few hundred bytes a person, and each request leaves some
 		// kilobytes behind: collecting at twice what lives would be collecting all the time.
 		debug.SetGCPercent(400)
@@ -110,6 +118,12 @@ func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.L
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
 	}
+	if s.visitors == "off" && !s.dev {
+		log.Warn("nobody can come in: visitors are off, and there is no other way to know who is asking")
+	}
+	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev)
+	defer log.Info("ended")
+	l = netutil.LimitListener(l, s.connections)
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
 	return web.Serve(ctx, l, handler, log)
 }
@@ -117,7 +131,7 @@ func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.L
 // check completes the settings, and refuses what cannot be.
 func (s *settings) check() error {
 	if s.data == "" {
-		state, err := stateDir()
+		state, err := s.stateDir()
 		if err != nil {
 			return err
 		}
@@ -128,13 +142,15 @@ func (s *settings) check() error {
 	}
 	s.prefix = strings.TrimSuffix(s.prefix, "/")
 	switch {
-	case !strings.HasPrefix(s.prefix, "/") || strings.ContainsAny(s.prefix, "{}?#% \"<>&'"):
+	case !prefixes.MatchString(s.prefix) || path.Clean(s.prefix) != s.prefix:
 		return fmt.Errorf("--prefix %q: give a path such as /writer/api", s.prefix)
 	case s.lease <= 0 || s.heartbeat <= 0:
 		return errors.New("--lease and --heartbeat: give times above zero, such as 2m and 30s")
 	case s.heartbeat > s.lease/3:
 		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: one lost heartbeat would make people vanish", s.heartbeat, s.lease)
-	case s.userRate < 0 || s.addressRate < 0 || s.visitorRate < 0:
+	case s.connections < 1:
+		return errors.New("--connections: give at least 1")
+	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
 	}
 	if s.dev {
@@ -196,14 +212,17 @@ func (s *settings) visited() (func(presence.Project) bool, error) {
 	return func(p presence.Project) bool { return projects[p] }, nil
 }
 
-func stateDir() (string, error) {
-	state := os.Getenv("XDG_STATE_HOME")
-	if state == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", errors.New("there is no home directory to keep data in: give one with --data")
-		}
+// stateDir is where the XDG Base Directory Specification has a user's state.
+func (s *settings) stateDir() (string, error) {
+	state, _ := s.env("XDG_STATE_HOME")
+	if home, _ := s.env("HOME"); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")
+	}
+	if state == "" {
+		return "", errors.New("there is no home directory to keep data in: give one with --data")
+	}
+	if s.dev { // so that nobody who was made up gets into the real journal
+		return filepath.Join(state, "writer-presence-dev"), nil
 	}
 	return filepath.Join(state, "writer-presence"), nil
 }
