@@ -49,7 +49,10 @@ test('the note\'s page takes our client in place of its own, with not a word cha
   const a = await notePage(project, 'alice', 1, 'manuscript/abstract');
   const b = await notePage(project, 'bob', 2, 'manuscript/abstract', ours);
   await b.locator('#presence-badge').filter({hasText: /^📝 1$/}).waitFor({timeout: SOON});
-  await b.getByText('⚠️ alice is editing this section').waitFor({timeout: SOON});
+  const warning = b.getByText('⚠️ alice is editing this section');
+  await warning.waitFor({timeout: SOON});
+  const {y} = await warning.boundingBox();
+  assert.ok(y < 100, `the warning of a page whose badge stands in the body is ${y} px down`);
   assert.equal(await b.evaluate(() => globalThis.presenceManager.currentSection), 'manuscript/abstract');
   assert.deepEqual(await b.evaluate(() => globalThis.presenceManager.onlineUsers.map((user) => user.username)), ['alice']);
   assert.deepEqual([...a.errors, ...b.errors], []);
