@@ -91,11 +91,10 @@ func (m *member) fresh(now time.Time) *Occupant {
 	return m.occupant
 }
 
-// rivals counts the sessions beside which a new one would be, in that section: the ones
-// that are leaving make room for one that is somewhere.
-func (m *member) rivals(section Section) (n int) {
+// staying counts the sessions that are not leaving: only they use up room.
+func (m *member) staying() (n int) {
 	for _, s := range m.sessions {
-		if !s.leaving || section == "" {
+		if !s.leaving {
 			n++
 		}
 	}

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -79,7 +80,9 @@ func (r *Roster) Restore(now time.Time, record Record) {
 	r.liveUntil(s, now.Add(r.lease))
 	r.clock = max(r.clock, record.Touched)
 	r.tick(now)
-	r.rename(m, record.User)
+	if !slices.ContainsFunc(m.sessions, func(s *session) bool { return s.lastSeen.After(record.LastSeen) }) {
+		r.rename(m, record.User) // the name that was last heard
+	}
 	r.refold(m)
 }
 

@@ -50,7 +50,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	activity := r.activity(m, s, u)
 	changed = s == nil || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
 	switch {
-	case s == nil && m.rivals(u.Section) >= MaxSessions:
+	case s == nil && m.staying() >= MaxSessions:
 		return Reply{}, false, ErrTooManySessions
 	case changed && u.OnlyRenew:
 		return Reply{}, false, ErrTooManyChanges
@@ -60,7 +60,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		s = &session{name: u.Session, seq: m.newest(now, u.Session)}
 		r.members[user.ID] = m
 		m.forget(u.Session)
-		if u.Section != "" {
+		if u.Section != "" || len(m.sessions) >= 2*MaxSessions {
 			r.succeed(now, m)
 		}
 		m.sessions = append(m.sessions, s)
@@ -225,7 +225,7 @@ func (r *Roster) tick(now time.Time) {
 }
 
 // succeed ends the sessions of a member that are leaving: their page has come back
-// as another session, in a section of its own.
+// as another session, in a section of its own; or there are too many of them.
 func (r *Roster) succeed(now time.Time, m *member) {
 	for _, s := range slices.Clone(m.sessions) {
 		if s.leaving {

@@ -370,6 +370,19 @@ func TestRule16AReloadAtTheLimitOfSessionsSucceeds(t *testing.T) {
 	r.update(alice, Update{Session: "reloaded", Seq: 1, Section: "a"})
 }
 
+func TestRule16ReloadsWithoutASectionLeaveRoom(t *testing.T) {
+	r := newRoom(t)
+	for i := range 3 * MaxSessions {
+		r.update(alice, Update{Session: fmt.Sprint(i), Seq: 1})
+		r.leave(alice, Leave{Session: fmt.Sprint(i), Seq: 2, Hidden: true})
+		if n := len(r.members[alice.ID].sessions); n > 2*MaxSessions {
+			t.Fatalf("%d sessions are held of one user", n)
+		}
+	}
+	r.update(alice, Update{Session: "last", Seq: 1})
+	r.shows(`Alice viewing "" of []`)
+}
+
 func TestRule16AboveALimitLeavesOfNobodyAreNotRemembered(t *testing.T) {
 	r := newRoom(t)
 	r.leave(alice, Leave{Session: "x", Seq: 1, OnlyLiving: true})

@@ -42,7 +42,7 @@ func (s Section) check() error {
 		return ErrSectionInvalid
 	}
 	for segment := range strings.SplitSeq(string(s), "/") {
-		if strings.TrimSpace(segment) == "" {
+		if !strings.ContainsFunc(segment, isSeen) {
 			return ErrSectionInvalid
 		}
 	}
@@ -81,6 +81,16 @@ func isName(s string) bool {
 	return true
 }
 
+// isSeen tells of a character that leaves ink, and so can stand alone: not white space,
+// nor the letters and symbols that are there to be blank.
+func isSeen(r rune) bool {
+	switch r {
+	case '\u115f', '\u1160', '\u2800', '\u3164', '\uffa0', utf8.RuneError:
+		return false
+	}
+	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
+}
+
 // isUnseen tells of a character that would not show as itself: controls, line
 // and paragraph separators, marks that turn the direction of what follows, and
 // fillers of no width. The joiners U+200C and U+200D are not among them, since
@@ -96,6 +106,6 @@ func isUnseen(r rune) bool {
 	case r == utf8.RuneError:
 		return true
 	default:
-		return unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || r == '\u2060' || r == '\ufeff' || r == '\u00ad'
+		return unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || 0x2060 <= r && r <= 0x2064 || r == '\ufeff' || r == '\u180e' || 0xfff9 <= r && r <= 0xfffb || r == '\u00ad'
 	}
 }

@@ -66,10 +66,10 @@ func NewUser(id UserID, name string, visitor bool) (User, error) {
 		strings.HasPrefix(string(id), VisitorPrefix) != visitor {
 		return User{}, ErrUserIDInvalid
 	}
-	if name = cleanName(name); name == "" {
+	if name = cleanName(name); !strings.ContainsFunc(name, isSeen) {
 		name = cleanName(string(id))
 	}
-	if name == "" {
+	if !strings.ContainsFunc(name, isSeen) {
 		name = "?"
 	}
 	return User{ID: id, Name: name, Visitor: visitor}, nil

@@ -178,6 +178,11 @@ export class PresenceCore extends EventTarget {
     };
   }
 
+  /** For a transport: the version of the list that is known. */
+  get version() {
+    return this.#version;
+  }
+
   /** For a transport: the session's name and its next number. */
   sign() {
     return {session: this.#session, seq: ++this.#seq};
@@ -192,17 +197,21 @@ export class PresenceCore extends EventTarget {
       this.#recorded = answer.activity;
       this.#conflict.users = (answer.conflicts ?? []).map(person).filter((user) => !this.#isMe(user));
     }
-    this.acceptList(answer, status);
+    this.acceptList(answer, status, message.known_version);
     // Occupied only by people whom the answer of old covers: then it holds, and nobody is asked.
     if (this.#conflict.agreed && this.#recorded === 'viewing' && message.unless_occupied) this.#transport.poke();
   }
 
-  /** For a transport: everybody at one version; without `users`, all is as it was. @param {List} list @param {Status} status */
-  acceptList({version, users, count}, status) {
+  /**
+   * For a transport: everybody at one version; without `users`, all is as it was.
+   * @param {List} list @param {Status} status @param {number} known the version that was known when it was asked for
+   */
+  acceptList({version, users, count}, status, known) {
     if (!this.#running) return; // stopped meanwhile
     this.#status = status;
     this.#stale = false;
-    if (users && version >= this.#version) {
+    // An older list was overtaken; unless it is older than what was known when it was asked for: then the server's history is new.
+    if (users && (version >= this.#version || version < known)) {
       const before = this.#users;
       this.#version = version;
       this.#users = users.map(person);

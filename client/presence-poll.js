@@ -74,9 +74,10 @@ export class PollTransport {
   /** The list, without an update. */
   async look() {
     const flight = new AbortController();
+    const known = this.#core.version;
     try {
       const {response, body} = await this.#exchange('list/', () => ({}), flight);
-      if (response.ok) this.#core.acceptList(body, 'polling');
+      if (response.ok) this.#core.acceptList(body, 'polling', known);
       else this.#core.fail(verdict(response.status));
     } catch (error) {
       this.#core.fail(this.#blame(error));

@@ -164,7 +164,7 @@ export class PresenceView {
     const news = [
       now.warning !== known.warning && now.warning,
       now.company !== known.company && now.company,
-      now.status !== known.status && now.status,
+      now.status !== known.status && (now.status || words.table.again),
       moved(now.people, known.people, words.table.arrived),
       moved(known.people, now.people, words.table.gone),
     ];

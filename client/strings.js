@@ -52,6 +52,7 @@ export const strings = {
   gone: /** @type {Text} */ ({one: '{names} has left', other: '{names} have left'}),
   status: statusWords,
   old: 'This list is old.',
+  again: 'Presence is known again',
 };
 
 /** What can spoil the order of the words around it, when it stands in a plain text where `<bdi>` cannot. */

@@ -91,11 +91,12 @@ func makeKeys(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if _, err := f.Write(text); err != nil {
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		os.Remove(path) // or the next start would find a file without a key
 		return nil, err
 	}
-	return text, f.Sync()
+	return text, nil
 }
 
 // Sign gives text with a signature. What is signed as one kind of thing is never taken

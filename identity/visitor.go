@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"hash/fnv"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -38,14 +39,20 @@ func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if v.Allowed != nil && !v.Allowed(r.Project) {
 		return Admission{}, ErrNobody
 	}
-	if name, value := findCookie(r.Header); name != "" {
-		text, ok := v.Keys.Verify("visitor", value)
-		id, made, _ := strings.Cut(text, ".")
-		seconds, err := strconv.ParseInt(made, 36, 64)
-		if !ok || err != nil || time.Since(time.Unix(seconds, 0)) > visitorAge {
-			return Admission{Cookie: newCookie(name, "", -1)}, ErrCookieInvalid
+	bad := ""
+	for _, name := range []string{hostCookie, visitorCookie} {
+		if name == visitorCookie && r.Secure {
+			break // a neighbour of this host could have set it
 		}
-		return Admission{User: visitor(id)}, nil
+		for value := range cookies(r.Header, name) {
+			if id, ok := v.known(value); ok {
+				return Admission{User: visitor(id)}, nil
+			}
+			bad = name
+		}
+	}
+	if bad != "" {
+		return Admission{Cookie: newCookie(bad, "", -1)}, ErrCookieInvalid
 	}
 	if r.Looking {
 		return Admission{}, nil
@@ -66,6 +73,14 @@ func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
 }
 
+// known gives the id in a cookie that is ours and not too old.
+func (v Visitors) known(value string) (id string, ok bool) {
+	text, ok := v.Keys.Verify("visitor", value)
+	id, made, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(made, 36, 64)
+	return id, ok && err == nil && time.Since(time.Unix(seconds, 0)) <= visitorAge
+}
+
 // visitor is a user of a kind that no host can make. The number in the name is for
 // people to tell visitors apart, most of the time.
 func visitor(id string) presence.User {
@@ -78,20 +93,17 @@ func visitor(id string) presence.User {
 	}
 }
 
-// findCookie finds the visitor's, and prefers the one that only this host can have
-// set; name is empty if there is none.
-func findCookie(h http.Header) (name, value string) {
-	for _, line := range h["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			switch n, v, _ := strings.Cut(strings.TrimSpace(part), "="); n {
-			case hostCookie:
-				return n, v
-			case visitorCookie:
-				name, value = n, v
+// cookies gives the values of a request's cookies of a name; there may be several.
+func cookies(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(value string) bool) {
+		for _, line := range h["Cookie"] {
+			for part := range strings.SplitSeq(line, ";") {
+				if n, value, _ := strings.Cut(strings.TrimSpace(part), "="); n == name && !yield(value) {
+					return
+				}
 			}
 		}
 	}
-	return name, value
 }
 
 func newCookie(name, value string, age int) *http.Cookie {

@@ -236,19 +236,26 @@ func (s *Store) held() map[presence.Project]*project {
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot read the journal %s: %w", FileName, err)
 	}
-	if clock > 0 {
+	// Versions follow the clock, so that now is above them all, unless the clock was set
+	// back meanwhile or has been overtaken.
+	s.floor = uint64(now.UnixMilli())
+	if clock >= s.floor {
 		s.floor = clock + clockSlack
 	}
 	rows, err := s.db.rows()
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot read the journal %s: %w", FileName, err)
 	}
 	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
 	var last time.Time // when the last process was last known to run
-	for _, r := range rows {
-		if r.LastSeen.After(last) {
+	for i := range rows {
+		r := &rows[i]
+		if r.LastSeen.After(now) { // the clock was set back
+			r.LastSeen = now
+		}
+		if r.Active && r.LastSeen.After(last) {
 			last = r.LastSeen
 		}
 	}

@@ -244,6 +244,74 @@ func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) {
 	})
 }
 
+func TestVersionsFollowTheClockHoweverOftenTheProcessIsKilled(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		for range 5 {
+			s, _ := run(t, dir, Options{})
+			update(t, s, alice, presence.Update{Section: "a"})
+			update(t, s, alice, presence.Update{Section: "b"})
+			time.Sleep(5 * time.Second)
+			dir = killed(t, dir)
+		}
+		s, _ := run(t, dir, Options{})
+		got := update(t, s, alice, presence.Update{Section: "c"}).Version
+		if ahead := int64(got) - time.Now().UnixMilli(); ahead > 1000 {
+			t.Errorf("after five kills the version is %d ms ahead of the clock; due: at it", ahead)
+		}
+		empty, err := s.Snapshot(t.Context(), "never heard of")
+		if err != nil || empty.Version == 0 {
+			t.Errorf("a project that was never heard of has version %d, %v; due: above any that it may have had", empty.Version, err)
+		}
+	})
+}
+
+func TestTheClockOfOthersRowsDropsNobody(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, stop := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Section: "a"})
+		if _, err := s.db.sql.Exec("INSERT INTO writer_presence VALUES ('q', '9', 'x', 'Past', 0, '', '', 1, 0, ?, 0)", time.Now().Add(time.Hour).UnixMilli()); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		s, _ = run(t, dir, Options{})
+		if got := listed(t, s); got != "Alice" {
+			t.Errorf("beside an ended session of the future %q are listed; due: Alice", got)
+		}
+	})
+}
+
+func TestTheNameThatWasLastHeardSurvivesARestart(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Session: "x", Section: "a"})
+		time.Sleep(time.Second)
+		update(t, s, alice, presence.Update{Session: "y", Section: "b"})
+		time.Sleep(time.Second)
+		update(t, s, presence.User{ID: alice.ID, Name: "Alicia"}, presence.Update{Session: "x", Section: "a", Activity: presence.Idle})
+		s, _ = run(t, killed(t, dir), Options{})
+		if got := listed(t, s); got != "Alicia" {
+			t.Errorf("after a restart %q are listed; due: Alicia, the newer name", got)
+		}
+	})
+}
+
+func TestADirectoryInWhichOthersHaveFilesKeepsItsMode(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "theirs"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, Options{})
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the mode of a directory in which others have files became %v, %v; due: 0755 still", info.Mode(), err)
+	}
+}
+
 func TestAnOrderlyEndWritesEverything(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -20,12 +20,12 @@ func TestTheListHasTheFormOfTheNote(t *testing.T) {
 		w.as("alice", "1").update(`{"section": "manuscript/abstract"}`)
 		w.as("Bob", "b-2").update(`{}`)
 		got := w.as("alice", "1").get()
-		due := `{"success":true,"version":946684800001,"users":[` + aliceText + `,{"user_id":"b-2","username":"Bob","section":"","sections":[],` +
+		due := `{"success":true,"version":946684800002,"users":[` + aliceText + `,{"user_id":"b-2","username":"Bob","section":"","sections":[],` +
 			`"activity":"viewing","last_seen":"2000-01-01T00:00:00Z","avatar_color":"` + presence.User{ID: "b-2"}.Color() + `","initials":"BO","visitor":false}]}`
 		if got.status != 200 || got.body != due {
 			t.Errorf("answered %d %s\ndue is 200 %s", got.status, got.body, due)
 		}
-		if tag := got.header.Get("ETag"); tag != `W/"946684800001"` {
+		if tag := got.header.Get("ETag"); tag != `W/"946684800002"` {
 			t.Errorf("the tag is %s, due is that of the version", tag)
 		}
 	})

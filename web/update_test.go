@@ -16,7 +16,7 @@ func TestTheBodyOfTheNoteRecordsEditing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where it is midnight of 2000-01-01
 		w := newWorld(t, direct)
 		got := w.as("alice", "1").post("update", `{"section": "manuscript/abstract"}`)
-		due := `{"success":true,"version":946684800000,"activity":"editing","you":` + aliceText + `,"conflicts":[]}`
+		due := `{"success":true,"version":946684800001,"activity":"editing","you":` + aliceText + `,"conflicts":[]}`
 		if got.status != 200 || got.body != due {
 			t.Errorf("answered %d %s\ndue is 200 %s", got.status, got.body, due)
 		}

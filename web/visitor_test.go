@@ -79,6 +79,14 @@ func TestOnHTTPSTheCookieIsBoundToTheHost(t *testing.T) {
 	}
 }
 
+func TestACookieThatANeighbourSetLocksNobodyOutOnHTTPS(t *testing.T) {
+	w := newWorld(t)
+	tossed := &person{w: w, address: "192.0.2.7", cookie: "writer_presence_visitor=junk"}
+	if got := tossed.update(`{}`, "Origin", "https://"+w.host, "Sec-Fetch-Site", "same-origin"); !got.You.Visitor || tossed.made == nil || tossed.made.Name != hostCookieName {
+		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v; due is a new visitor with %s", got.You, tossed.made, hostCookieName)
+	}
+}
+
 func TestABadCookieIsRefusedAndCleared(t *testing.T) {
 	w := newWorld(t)
 	p := w.newcomer()

@@ -66,12 +66,13 @@ func nameVariables(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f) + "]" })
 }
 
-// readVariables sets the flags that the command line left out.
+// readVariables sets the flags that the command line left out. An empty variable is as
+// if it were not there.
 func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error {
 	var bad error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := env(variable(f))
-		if f.Changed || !ok || bad != nil || f.Name == "help" {
+		if f.Changed || !ok || value == "" || bad != nil || f.Name == "help" {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {

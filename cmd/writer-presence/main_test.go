@@ -266,6 +266,7 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 		{args: []string{"--dev", "--addr", "0.0.0.0:0"}, due: "loopback only"},
 		{args: []string{"--dev", "--addr", ":0"}, due: "loopback only"},
 		{args: []string{"--dev", "--addr", "example.org:0"}, due: "loopback only"},
+		{args: []string{"--addr", ""}, due: "--addr"},
 		{args: []string{"--addr", "127.0.0.1:99999"}, due: "--addr"},
 		{args: []string{"--data", notADir}, due: "data directory"},
 		{args: []string{"--secret-file", notADir}, due: "secret file"},

@@ -142,6 +142,8 @@ func (s *settings) check() error {
 	}
 	s.prefix = strings.TrimSuffix(s.prefix, "/")
 	switch {
+	case s.addr == "":
+		return errors.New("--addr: give a host and a port such as 127.0.0.1:8080, or :8080 for every address of this machine")
 	case !prefixes.MatchString(s.prefix) || path.Clean(s.prefix) != s.prefix:
 		return fmt.Errorf("--prefix %q: give a path such as /writer/api", s.prefix)
 	case s.lease <= 0 || s.heartbeat <= 0:
