@@ -25,7 +25,6 @@ type process struct {
 func start(program string, args ...string) (*process, error) {
 	c := exec.Command("taskset", append([]string{"-c", serverCore, program}, args...)...)
 	c.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400") // the same for both
-	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -18,8 +18,10 @@ const (
 	// retryEvery is how often a failing disk is tried again.
 	retryEvery = time.Second
 	// pace is how long there is no commit after one: meanwhile those gather who would wait
-	// anyway, and to write for all of them costs little more than for one.
+	// anyway, and to write for all of them costs little more than for one. Where there are
+	// many, it is over as soon as as many are there as lately.
 	pace = 2 * time.Millisecond
+	many = 8
 )
 
 // journal writes records down, many in one commit. Of a session it keeps the newest
@@ -36,6 +38,9 @@ type journal struct {
 	clock   uint64
 	batch   *batch // the one that will take in what is pending
 	purge   time.Time
+	// waiting counts the replies that wait for the batch; lately is how many did for the
+	// batches before, the largest number, slowly forgotten.
+	waiting, lately int
 }
 
 // batch is one commit. Its err may be read once done is closed.
@@ -62,7 +67,9 @@ func (j *journal) add(project presence.Project, clock uint64, r presence.Record)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.put(project, clock, r)
-	j.flush()
+	if j.waiting++; j.waiting == 1 || j.waiting == j.lately {
+		j.flush()
+	}
 	return j.batch
 }
 
@@ -137,12 +144,39 @@ func (j *journal) run(stop <-chan struct{}) {
 			rest = retryEvery
 			j.flush()
 		}
-		select {
-		case <-time.After(rest):
-		case <-stop:
+		if !j.gather(rest, stop) {
 			return
 		}
 	}
+}
+
+// gather waits for a time, or until as many replies wait as lately, where those are many;
+// it returns false when it is to stop.
+func (j *journal) gather(rest time.Duration, stop <-chan struct{}) bool {
+	over := time.NewTimer(rest)
+	defer over.Stop()
+	for woken := false; ; {
+		select {
+		case <-j.wake:
+			woken = true
+			if !j.gathered() {
+				continue
+			}
+		case <-over.C:
+		case <-stop:
+			return false
+		}
+		if woken {
+			j.flush() // now it is time for it
+		}
+		return true
+	}
+}
+
+func (j *journal) gathered() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lately >= many && j.waiting >= j.lately && !j.failing.Load()
 }
 
 // commit writes what is pending. What could not be written is pending again, unless
@@ -151,6 +185,7 @@ func (j *journal) commit() error {
 	j.mu.Lock()
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
 	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(), time.Time{}
+	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
 	j.mu.Unlock()
 
 	if len(taken) > 0 || !purge.IsZero() || j.failing.Load() {
