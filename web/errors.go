@@ -92,7 +92,7 @@ func (s *server) answerError(w http.ResponseWriter, r *http.Request, status int,
 		h.Set("Retry-After", retryAfter(time.Second))
 	}
 	if status >= 500 {
-		s.log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", status, "error", cause)
+		s.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", status, "error", cause)
 	}
 	text, _ := json.Marshal(told.Error()) // a string always encodes
 	body := append([]byte(`{"success":false,"code":"`+code+`","error":`), text...)

@@ -43,10 +43,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-type server struct {
-	Options
-	log *slog.Logger
-}
+type server struct{ Options }
 
 // New makes the handler of everything below the prefix, and of the reference page at
 // the root.
@@ -60,7 +57,7 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Options: o, log: o.Log}
+	s := &server{o}
 
 	mux := http.NewServeMux()
 	notFound := func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }
