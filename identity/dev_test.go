@@ -10,7 +10,7 @@ import (
 )
 
 func TestADevTokenIsOfTheUserItWasMadeFor(t *testing.T) {
-	dev := identity.Dev{Keys: newKeys(t, "k")}
+	dev := &identity.Dev{Keys: newKeys(t, "k")}
 	for _, c := range [][2]string{{"1", "alice"}, {"", "bob"}, {"a.b.c", "dots . and 😀"}, {"__proto__", "x"}, {"\"quoted\"", "<b>&"}} {
 		token, user, err := dev.Token(presence.UserID(c[0]), c[1])
 		if err != nil {
@@ -35,7 +35,7 @@ func TestADevTokenIsOfTheUserItWasMadeFor(t *testing.T) {
 
 func TestADevTokenAndAVisitorsCookieAreNotTheSame(t *testing.T) {
 	keys := newKeys(t, "k")
-	dev, visitors := identity.Dev{Keys: keys}, identity.Visitors{Keys: keys}
+	dev, visitors := &identity.Dev{Keys: keys}, &identity.Visitors{Keys: keys}
 	token, _, err := dev.Token("1", "alice")
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestADevTokenAndAVisitorsCookieAreNotTheSame(t *testing.T) {
 }
 
 func TestWithoutATokenTheNextGateIsAsked(t *testing.T) {
-	dev := identity.Dev{Keys: newKeys(t, "k")}
+	dev := &identity.Dev{Keys: newKeys(t, "k")}
 	if got, err := dev.Admit(t.Context(), request("Cookie", "writer_presence_visitor=x")); !errors.Is(err, identity.ErrNobody) {
 		t.Errorf("no token came to %+v, %v; due is nobody", got, err)
 	}
@@ -67,7 +67,7 @@ func TestWithoutATokenTheNextGateIsAsked(t *testing.T) {
 }
 
 func TestADevTokenIsForNobodyWithoutANameOrAsAVisitor(t *testing.T) {
-	dev := identity.Dev{Keys: newKeys(t, "k")}
+	dev := &identity.Dev{Keys: newKeys(t, "k")}
 	for _, c := range []struct {
 		id   presence.UserID
 		name string

@@ -12,8 +12,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-
-	"writer-presence/recent"
 )
 
 // keySize is the least number of bytes of a key, that of the hash (RFC 2104, 3).
@@ -24,24 +22,14 @@ const keySize = 32
 // they are. Its methods may be called at once.
 type Keys struct {
 	macs []*sync.Pool // of hash.Hash
-
-	// verified spares the arithmetic for those who ask every few seconds.
-	mu       sync.Mutex
-	verified recent.Map[signature, string]
 }
-
-// signature is a signed text, as a kind of thing.
-type signature struct{ kind, signed string }
-
-// mostVerified bounds what is remembered of signatures, a few hundred bytes each.
-const mostVerified = 20_000
 
 // NewKeys makes keys of secrets of at least 32 random bytes each.
 func NewKeys(secrets ...[]byte) (*Keys, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("no key")
 	}
-	k := &Keys{verified: recent.Map[signature, string]{Most: mostVerified}}
+	k := &Keys{}
 	for _, secret := range secrets {
 		if len(secret) < keySize {
 			return nil, fmt.Errorf("a key has %d bytes; it needs at least %d", len(secret), keySize)
@@ -109,22 +97,6 @@ func (k *Keys) Sign(kind, text string) string {
 
 // Verify gives the text that was signed as this kind of thing, by any of the keys.
 func (k *Keys) Verify(kind, signed string) (text string, ok bool) {
-	k.mu.Lock()
-	text, ok = k.verified.Get(signature{kind, signed})
-	k.mu.Unlock()
-	if ok {
-		return text, true
-	}
-	if text, ok = k.verify(kind, signed); ok {
-		signed = strings.Clone(signed) // it is part of a larger text
-		k.mu.Lock()
-		k.verified.Set(signature{kind, signed}, signed[:len(text)])
-		k.mu.Unlock()
-	}
-	return text, ok
-}
-
-func (k *Keys) verify(kind, signed string) (text string, ok bool) {
 	dot := strings.LastIndexByte(signed, '.')
 	if dot < 0 {
 		return "", false

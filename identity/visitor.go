@@ -32,10 +32,18 @@ type Visitors struct {
 	Allowed func(presence.Project) bool
 	// Limit bounds the new visitors of an address; nil does not.
 	Limit *limit.Limiter
+
+	cookies remembered[visit]
+}
+
+// visit is what a cookie says.
+type visit struct {
+	user presence.User
+	made time.Time
 }
 
 // Admit implements [Gate]. Whoever only looks becomes no visitor.
-func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
+func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if v.Allowed != nil && !v.Allowed(r.Project) {
 		return Admission{}, ErrNobody
 	}
@@ -45,8 +53,8 @@ func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 			break // a neighbour of this host could have set it
 		}
 		for value := range cookies(r.Header, name) {
-			if id, ok := v.known(value); ok {
-				return Admission{User: visitor(id)}, nil
+			if visit, ok := v.cookies.get(value, v.visit); ok && time.Since(visit.made) <= visitorAge {
+				return Admission{User: visit.user}, nil
 			}
 			bad = name
 		}
@@ -73,12 +81,12 @@ func (v Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
 }
 
-// known gives the id in a cookie that is ours and not too old.
-func (v Visitors) known(value string) (id string, ok bool) {
+// visit reads a cookie that is ours.
+func (v *Visitors) visit(value string) (visit, bool) {
 	text, ok := v.Keys.Verify("visitor", value)
 	id, made, _ := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(made, 36, 64)
-	return id, ok && err == nil && time.Since(time.Unix(seconds, 0)) <= visitorAge
+	return visit{visitor(id), time.Unix(seconds, 0)}, ok && err == nil
 }
 
 // visitor is a user of a kind that no host can make. The number in the name is for

@@ -24,8 +24,8 @@ const pageFile = "writer/index.html"
 
 // files gives the client and the reference page, by path. The page is served at the
 // root, and told where the API is.
-func (s *server) files() map[string]http.HandlerFunc {
-	handlers := map[string]http.HandlerFunc{}
+func (s *server) files() map[string]endpoint[http.HandlerFunc] {
+	pages := map[string]endpoint[http.HandlerFunc]{}
 	told := strings.NewReplacer("{{prefix}}", s.Prefix, "{{dev}}", strconv.FormatBool(s.Dev != nil))
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -37,15 +37,15 @@ func (s *server) files() map[string]http.HandlerFunc {
 		}
 		at := s.Prefix + "/client/" + name
 		if name == pageFile {
-			at, body = "/{$}", []byte(told.Replace(string(body)))
+			at, body = "/", []byte(told.Replace(string(body)))
 		}
-		handlers[at] = file(name, body)
+		pages[at] = endpoint[http.HandlerFunc]{http.MethodGet, file(name, body)}
 		return nil
 	})
 	if err != nil {
 		panic(err) // the files are part of the program
 	}
-	return handlers
+	return pages
 }
 
 func file(name string, body []byte) http.HandlerFunc {

@@ -1,10 +1,5 @@
 package web
 
-import (
-	"bytes"
-	"strconv"
-)
-
 // scanPlain reads a JSON object as our own client and the note's write it: flat, with
 // texts of plain characters and whole numbers. It gives each field to the function,
 // with its value as it stands: "text" in its quotes, digits, true, false or null.
@@ -16,53 +11,60 @@ func scanPlain(body []byte, field func(name, value []byte) bool) bool {
 	if len(body) < 2 || body[0] != '{' {
 		return false
 	}
-	rest := body[1:]
-	for {
-		name, after, ok := scanText(rest)
-		if !ok || len(after) == 0 || after[0] != ':' {
+	for rest := body[1:]; ; rest = trimSpace(rest[1:]) {
+		end := plainTextEnd(rest)
+		if end < 0 || end == len(rest) || rest[end] != ':' {
 			return false
 		}
-		rest = bytes.TrimLeft(after[1:], " ")
-		var value []byte
-		if len(rest) > 0 && rest[0] == '"' {
-			if _, after, ok = scanText(rest); !ok {
-				return false
-			}
-			value, rest = rest[:len(rest)-len(after)], after
-		} else {
-			end := bytes.IndexAny(rest, ",}")
-			if end < 0 {
-				return false
-			}
-			value, rest = rest[:end], rest[end:]
-		}
-		if !field(name, value) || len(rest) == 0 {
+		name := rest[1 : end-1]
+		rest = trimSpace(rest[end+1:])
+		if end = plainValueEnd(rest); end <= 0 || end == len(rest) || !field(name, rest[:end]) {
 			return false
 		}
-		if rest[0] == '}' {
+		switch rest = rest[end:]; rest[0] {
+		case '}':
 			return len(rest) == 1
-		}
-		if rest[0] != ',' {
+		case ',':
+		default:
 			return false
 		}
-		rest = bytes.TrimLeft(rest[1:], " ")
 	}
 }
 
-// scanText reads a text of plain characters, and gives it without its quotes.
-func scanText(b []byte) (text, after []byte, ok bool) {
-	if len(b) == 0 || b[0] != '"' {
-		return nil, nil, false
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
 	}
-	for i := 1; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
-			return b[1:i], b[i+1:], true
-		case c < ' ' || c > '~' || c == '\\':
-			return nil, nil, false
+	return b
+}
+
+// plainValueEnd is the end of what may be a value.
+func plainValueEnd(b []byte) int {
+	if len(b) > 0 && b[0] == '"' {
+		return plainTextEnd(b)
+	}
+	for i, c := range b {
+		if c == ',' || c == '}' {
+			return i
 		}
 	}
-	return nil, nil, false
+	return -1
+}
+
+// plainTextEnd is the end of a text of plain characters in its quotes, -1 if there is none.
+func plainTextEnd(b []byte) int {
+	if len(b) == 0 || b[0] != '"' {
+		return -1
+	}
+	for i, c := range b[1:] {
+		switch {
+		case c == '"':
+			return i + 2
+		case c < ' ' || c > '~' || c == '\\':
+			return -1
+		}
+	}
+	return -1
 }
 
 func plainText[T ~string](to *T, value []byte) bool {
@@ -74,12 +76,17 @@ func plainText[T ~string](to *T, value []byte) bool {
 }
 
 func plainNumber(to *uint64, value []byte) bool {
-	if len(value) == 0 || value[0] < '1' || value[0] > '9' {
+	if len(value) == 0 || len(value) > len("9007199254740991") || value[0] == '0' {
 		return false
 	}
-	n, err := strconv.ParseUint(string(value), 10, 64)
-	*to = n
-	return err == nil
+	*to = 0
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return false
+		}
+		*to = *to*10 + uint64(c-'0')
+	}
+	return true
 }
 
 func plainBool(to *bool, value []byte) bool {

@@ -41,8 +41,8 @@ func (b *updateBody) plain(name, value []byte) bool {
 }
 
 // update answers POST …/update/. Whoever is above a limit may still renew.
-func (s *server) update(w http.ResponseWriter, r *http.Request) {
-	who, err := s.admit(w, r, false)
+func (s *server) update(w http.ResponseWriter, r *http.Request, project string) {
+	who, err := s.admit(w, r, project, false)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -120,8 +120,8 @@ func appendUsers(b []byte, snapshot *presence.Snapshot) []byte {
 var revalidate = []string{"private, no-cache"}
 
 // list answers GET …/list/.
-func (s *server) list(w http.ResponseWriter, r *http.Request) {
-	who, err := s.admit(w, r, true)
+func (s *server) list(w http.ResponseWriter, r *http.Request, project string) {
+	who, err := s.admit(w, r, project, true)
 	if err == nil {
 		err = who.above
 	}
@@ -170,8 +170,8 @@ type leaveBody struct {
 }
 
 // leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
-func (s *server) leave(w http.ResponseWriter, r *http.Request) {
-	who, err := s.admit(w, r, true)
+func (s *server) leave(w http.ResponseWriter, r *http.Request, project string) {
+	who, err := s.admit(w, r, project, true)
 	if err != nil {
 		s.fail(w, r, err)
 		return

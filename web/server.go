@@ -11,7 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -43,7 +43,24 @@ type Options struct {
 	Log *slog.Logger
 }
 
-type server struct{ Options }
+type server struct {
+	Options
+	origin *http.CrossOriginProtection
+	// projects is where the paths of projects begin, api what stands below each, and
+	// pages all other paths.
+	projects string
+	api      map[string]endpoint[projectHandler]
+	pages    map[string]endpoint[http.HandlerFunc]
+}
+
+// projectHandler answers about a project, by the id that the path has.
+type projectHandler func(w http.ResponseWriter, r *http.Request, project string)
+
+// endpoint is a handler, and the method that it is for.
+type endpoint[H any] struct {
+	method string
+	handle H
+}
 
 // New makes the handler of everything below the prefix, and of the reference page at
 // the root.
@@ -57,57 +74,56 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{o}
-
-	mux := http.NewServeMux()
-	notFound := func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }
-	handle := func(pattern, method string, h http.HandlerFunc) {
-		allow := method
-		if method == http.MethodGet {
-			allow = "GET, HEAD"
-		}
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
-				w.Header().Set("Allow", allow)
-				s.fail(w, r, errMethod)
-				return
-			}
-			h(w, r)
-		})
-		if without, ok := strings.CutSuffix(pattern, "/{$}"); ok && without != "" {
-			mux.HandleFunc(without, notFound) // or the mux would redirect there
-		}
+	s := &server{Options: o, origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	s.api = map[string]endpoint[projectHandler]{
+		"presence/update/": {http.MethodPost, s.update},
+		"presence/list/":   {http.MethodGet, s.list},
+		"presence/leave/":  {http.MethodPost, s.leave},
 	}
-	project := o.Prefix + "/project/{project}/presence/"
-	handle(project+"update/{$}", http.MethodPost, s.update)
-	handle(project+"list/{$}", http.MethodGet, s.list)
-	handle(project+"leave/{$}", http.MethodPost, s.leave)
+	s.pages = s.files()
 	if o.Dev != nil {
-		handle(o.Prefix+"/dev/token/{$}", http.MethodPost, s.devToken)
+		s.pages[o.Prefix+"/dev/token/"] = endpoint[http.HandlerFunc]{http.MethodPost, s.devToken}
 	}
-	for at, file := range s.files() {
-		handle(at, http.MethodGet, file)
-	}
-	mux.HandleFunc("/", notFound)
-
-	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errCrossOrigin) }))
-	return origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer s.recover(w, r)
-		if !isClean(r.URL.EscapedPath()) { // or the mux would redirect to what it is cleaned
-			notFound(w, r)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	}))
+	return s
 }
 
-// isClean tells whether a path has no empty segments and none of dots.
-func isClean(p string) bool {
-	if !strings.Contains(p, "//") && !strings.Contains(p, "/.") {
+// ServeHTTP finds the handler of a path. Every path is an exact one, so that there is
+// nothing to match and nothing to redirect.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.recover(w, r)
+	if s.origin.Check(r) != nil {
+		s.fail(w, r, errCrossOrigin)
+		return
+	}
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
+	if path, ok := strings.CutPrefix(path, s.projects); ok {
+		project, path, _ := strings.Cut(path, "/")
+		if e, ok := s.api[path]; ok && project != "" && project != "." && project != ".." {
+			if s.allowed(w, r, e.method) {
+				e.handle(w, r, project)
+			}
+			return
+		}
+	} else if e, ok := s.pages[path]; ok {
+		if s.allowed(w, r, e.method) {
+			e.handle(w, r)
+		}
+		return
+	}
+	s.fail(w, r, errNotFound)
+}
+
+// allowed tells whether a request has the method that its path is for.
+func (s *server) allowed(w http.ResponseWriter, r *http.Request, method string) bool {
+	if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
 		return true
 	}
-	return path.Clean(p) == strings.TrimSuffix(p, "/")
+	if method == http.MethodGet {
+		method = "GET, HEAD"
+	}
+	w.Header().Set("Allow", method)
+	s.fail(w, r, errMethod)
+	return false
 }
 
 // recover answers for a handler that broke, and leaves the others in peace.
@@ -129,8 +145,11 @@ type asker struct {
 
 // admit decides who is asking and whether they may, and counts the request. Of a refused
 // asker it clears the cookie if that was the reason.
-func (s *server) admit(w http.ResponseWriter, r *http.Request, looking bool) (asker, error) {
-	project, err := presence.ParseProject(r.PathValue("project"))
+func (s *server) admit(w http.ResponseWriter, r *http.Request, id string, looking bool) (asker, error) {
+	if strings.Contains(id, "%") {
+		id, _ = url.PathUnescape(id) // the parser of the request has seen to it that it can be
+	}
+	project, err := presence.ParseProject(id)
 	if err != nil {
 		return asker{}, err
 	}
@@ -205,14 +224,8 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body) // a client that is gone is no error of ours
 }
 
-// The phases of a connection, each with its end: nobody holds one by being slow.
 const (
-	// readTime is for a request's header and its body together.
-	readTime = 5 * time.Second
-	// writeTime counts from when the header is here, so it has to leave time to say that
-	// the body came too slowly.
-	writeTime = readTime + 5*time.Second
-	idleTime  = 2 * time.Minute
+	// drainTime is how long the end waits for requests that are in flight.
 	drainTime = 10 * time.Second
 	maxHeader = 16 << 10
 )
@@ -220,23 +233,21 @@ const (
 // Serve answers on a listener until the context ends. Then it takes no more, finishes
 // the requests that are in flight, within ten seconds, and returns.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	p := newPhases(l)
 	srv := &http.Server{
 		Handler:        h,
-		ReadTimeout:    readTime,
-		WriteTimeout:   writeTime,
-		IdleTimeout:    idleTime,
+		ConnState:      p.changed,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	d := newDeadlines(l)
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	var watching sync.WaitGroup
-	watching.Go(func() { d.run(watched) })
+	watching.Go(func() { p.run(watched) })
 	defer watching.Wait()
 	defer unwatch()
 
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(d) }()
+	go func() { served <- srv.Serve(p) }()
 	select {
 	case err := <-served:
 		return err

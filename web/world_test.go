@@ -212,7 +212,7 @@ type person struct {
 // as is somebody who has a dev token.
 func (w *world) as(name string, id presence.UserID) *person {
 	w.t.Helper()
-	token, _, err := identity.Dev{Keys: w.keys}.Token(id, name)
+	token, _, err := (&identity.Dev{Keys: w.keys}).Token(id, name)
 	if err != nil {
 		w.t.Fatal(err)
 	}

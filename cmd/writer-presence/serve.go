@@ -192,7 +192,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (http.Handler
 		if err != nil {
 			return nil, err
 		}
-		gates = append(gates, identity.Visitors{Keys: keys, Allowed: allowed, Limit: limit.New(s.visitorRate, 200*s.visitorRate)})
+		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: allowed, Limit: limit.New(s.visitorRate, 200*s.visitorRate)})
 	}
 	o.Gate = identity.FirstOf(gates...)
 	return web.New(o), nil

@@ -1,0 +1,36 @@
+package identity
+
+import (
+	"strings"
+	"sync"
+
+	"writer-presence/recent"
+)
+
+// mostRemembered bounds what is remembered of credentials, a few hundred bytes each.
+const mostRemembered = 20_000
+
+// remembered is what credentials came to, so that those who ask every few seconds cost
+// no arithmetic. It may be used at once; the zero value is ready.
+type remembered[V any] struct {
+	mu sync.Mutex
+	of recent.Map[string, V]
+}
+
+// get gives what a credential came to, or else finds out. Of one that comes to nothing
+// nothing is remembered: there is no end of them.
+func (r *remembered[V]) get(credential string, find func(credential string) (V, bool)) (V, bool) {
+	r.mu.Lock()
+	v, ok := r.of.Get(credential)
+	r.mu.Unlock()
+	if ok {
+		return v, true
+	}
+	if v, ok = find(credential); ok {
+		r.mu.Lock()
+		r.of.Most = mostRemembered
+		r.of.Set(strings.Clone(credential), v) // it is part of a larger text
+		r.mu.Unlock()
+	}
+	return v, ok
+}
