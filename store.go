@@ -4,8 +4,8 @@ import "context"
 
 // Store keeps the rosters of all projects, and is the truth about them. Every
 // method may be called at once with any other, takes effect at one moment between
-// its call and its return, by the store's own clock, and ends within five seconds
-// or when its context does, whichever is sooner.
+// its call and its return, by the store's own clock, and ends within five seconds; a
+// context that ends may end it sooner.
 //
 // What the store does not know it does not state: it returns an error that wraps
 // [ErrUnavailable], never an empty answer. After such an error a message may or may

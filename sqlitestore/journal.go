@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -43,10 +42,19 @@ type journal struct {
 	waiting, lately int
 }
 
-// batch is one commit. Its err may be read once done is closed.
+// batch is one commit. It is done when it is written, or when nobody is to wait for it
+// any longer.
 type batch struct {
-	done chan struct{}
-	err  error
+	done   chan struct{}
+	end    sync.Once
+	expiry *time.Timer // set with the first reply that waits
+}
+
+func newBatch() *batch { return &batch{done: make(chan struct{})} }
+
+// settle lets go of those who wait.
+func (b *batch) settle() {
+	b.end.Do(func() { close(b.done) })
 }
 
 type key struct {
@@ -59,8 +67,6 @@ func newJournal(db *database, log *slog.Logger) *journal {
 	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
 }
 
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
-
 // add takes in a record, and returns the batch that it will be written with, soon. Call
 // it in the order of what happened to a session: the later record stands.
 func (j *journal) add(project presence.Project, clock uint64, r presence.Record) *batch {
@@ -69,6 +75,12 @@ func (j *journal) add(project presence.Project, clock uint64, r presence.Record)
 	j.put(project, clock, r)
 	if j.waiting++; j.waiting == 1 || j.waiting == j.lately {
 		j.flush()
+	}
+	if b := j.batch; b.expiry == nil {
+		b.expiry = time.AfterFunc(patience, func() {
+			j.fail(errors.New("a commit takes too long"))
+			b.settle()
+		})
 	}
 	return j.batch
 }
@@ -102,32 +114,14 @@ func (j *journal) flush() {
 	}
 }
 
-// wait waits until the batch is written, and tells whether all is well: whether what
-// was added up to it survives the end of the process. The nil batch is written.
-func (j *journal) wait(ctx context.Context, b *batch) (durable bool) {
-	if b == nil || j.failing.Load() {
-		return !j.failing.Load()
+// wait waits until the batch is written, or its time is over, and tells whether all is
+// well: whether what was added up to it survives the end of the process. The nil batch is
+// written.
+func (j *journal) wait(b *batch) (durable bool) {
+	if b != nil && !j.failing.Load() {
+		<-b.done
 	}
-	select {
-	case <-b.done:
-		return !j.failing.Load()
-	default:
-	}
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	select {
-	case <-b.done:
-		return b.err == nil
-	case <-timeout.C:
-		select {
-		case <-b.done: // at this very moment
-			return b.err == nil
-		default:
-			j.fail(errors.New("a commit takes too long"))
-		}
-	case <-ctx.Done():
-	}
-	return false
+	return !j.failing.Load()
 }
 
 // run commits when it is woken, until stop is closed; not sooner after the last time
@@ -188,10 +182,14 @@ func (j *journal) commit() error {
 	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
 	j.mu.Unlock()
 
+	var err error
 	if len(taken) > 0 || !purge.IsZero() || j.failing.Load() {
-		b.err = j.db.write(taken, clock, purge)
+		err = j.db.write(taken, clock, purge)
 	}
-	if b.err != nil {
+	if b.expiry != nil {
+		b.expiry.Stop()
+	}
+	if err != nil {
 		j.mu.Lock()
 		for k, r := range taken {
 			if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
@@ -199,12 +197,12 @@ func (j *journal) commit() error {
 			}
 		}
 		j.mu.Unlock()
-		j.fail(b.err)
+		j.fail(err)
 	} else if j.failing.Swap(false) {
 		j.log.Info("the journal is written again; nothing was lost")
 	}
-	close(b.done)
-	return b.err
+	b.settle()
+	return err
 }
 
 func (j *journal) fail(err error) {

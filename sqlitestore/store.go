@@ -116,21 +116,21 @@ func (s *Store) Run(ctx context.Context) error {
 }
 
 // Update implements [presence.Store].
-func (s *Store) Update(ctx context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+func (s *Store) Update(_ context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
 	p := s.hold(name)
 	reply, changed, err := p.roster.Update(time.Now(), user, u)
 	if err != nil {
 		p.mu.Unlock()
 		return reply, err
 	}
-	return s.settle(ctx, name, p, user.ID, u.Session, changed, reply)
+	return s.settle(name, p, user.ID, u.Session, changed, reply)
 }
 
 // Leave implements [presence.Store].
-func (s *Store) Leave(ctx context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+func (s *Store) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	p := s.hold(name)
 	reply, changed := p.roster.Leave(time.Now(), user, l)
-	return s.settle(ctx, name, p, user.ID, l.Session, changed, reply)
+	return s.settle(name, p, user.ID, l.Session, changed, reply)
 }
 
 // Snapshot implements [presence.Store].
@@ -148,7 +148,7 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 
 // settle hands what a message did to the journal, lets go of the project, and waits
 // until all that the reply rests on is written.
-func (s *Store) settle(ctx context.Context, name presence.Project, p *project, user presence.UserID, session string, change bool, reply presence.Reply) (presence.Reply, error) {
+func (s *Store) settle(name presence.Project, p *project, user presence.UserID, session string, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
 		if record, ok := p.roster.Record(user, session); ok {
 			p.changed = s.journal.add(name, p.roster.Clock(), record)
@@ -156,7 +156,7 @@ func (s *Store) settle(ctx context.Context, name presence.Project, p *project, u
 	}
 	changed := p.changed
 	p.mu.Unlock()
-	reply.Durable = s.journal.wait(ctx, changed)
+	reply.Durable = s.journal.wait(changed)
 	return reply, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,13 @@ const (
 	phaseEvery = 250 * time.Millisecond
 )
 
+const (
+	idle int32 = iota
+	reading
+	answering // its time counts from when reading began
+	hijacked
+)
+
 // longAgo makes what waits on a connection end now.
 var longAgo = time.Unix(1, 0)
 
@@ -39,12 +47,22 @@ type phases struct {
 }
 
 // phasedConn is one of its connections.
+//
+// While a request is answered, net/http reads one byte more, to hear of a client that
+// goes away: a call of the kernel, and a goroutine that is put to sleep and woken. Nobody
+// here asks, since all that a request waits for ends within five seconds. So that read
+// waits here, until net/http ends it.
 type phasedConn struct {
 	net.Conn
-	of   *phases
-	idle atomic.Bool
-	// since is the look before the phase began.
+	of *phases
+	// phase is what the connection does, since the look before that began.
+	phase atomic.Int32
 	since atomic.Int64
+
+	mu      sync.Mutex
+	changed sync.Cond // with mu: one of those below
+	aborted bool      // net/http waits for its read to end
+	closed  bool
 }
 
 func newPhases(l net.Listener) *phases {
@@ -71,12 +89,12 @@ func (p *phases) look() {
 	defer p.mu.Unlock()
 	for c := range p.conns {
 		switch age := time.Duration(now-c.since.Load()) * phaseEvery; {
-		case c.idle.Load():
+		case c.phase.Load() == idle:
 			if age >= idleTime {
-				c.Conn.Close()
+				c.close()
 			}
 		case age >= answerTime:
-			c.Conn.Close()
+			c.close()
 		case age >= readTime:
 			c.Conn.SetReadDeadline(longAgo)
 		}
@@ -89,36 +107,39 @@ func (p *phases) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &phasedConn{Conn: conn, of: p}
-	c.begin(false)
+	c.changed.L = &c.mu
+	c.begin(reading)
 	p.mu.Lock()
 	p.conns[c] = struct{}{}
 	p.mu.Unlock()
 	return c, nil
 }
 
-// changed is what net/http calls when it has answered a request, and when it begins one
-// whose bytes were there already.
+// changed is what net/http calls when it has read the header of a request, when it has
+// answered it, and when the connection is its own no longer.
 func (p *phases) changed(conn net.Conn, state http.ConnState) {
 	c := conn.(*phasedConn)
 	switch state {
 	case http.StateIdle:
-		c.begin(true)
+		c.begin(idle)
 	case http.StateActive:
 		c.wake()
+		c.phase.Store(answering)
 	case http.StateHijacked:
+		c.phase.Store(hijacked)
 		c.forget()
 	}
 }
 
-func (c *phasedConn) begin(idle bool) {
+func (c *phasedConn) begin(phase int32) {
 	c.since.Store(c.of.now.Load())
-	c.idle.Store(idle)
+	c.phase.Store(phase)
 }
 
 // wake begins a request, unless one has begun.
 func (c *phasedConn) wake() {
-	if c.idle.Load() {
-		c.begin(false)
+	if c.phase.Load() == idle {
+		c.begin(reading)
 	}
 }
 
@@ -129,6 +150,9 @@ func (c *phasedConn) forget() {
 }
 
 func (c *phasedConn) Read(b []byte) (int, error) {
+	if len(b) == 1 && c.phase.Load() == answering {
+		return 0, c.waitForAbort()
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.wake()
@@ -136,7 +160,39 @@ func (c *phasedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+func (c *phasedConn) waitForAbort() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return net.ErrClosed
+		case c.aborted:
+			return os.ErrDeadlineExceeded
+		}
+		c.changed.Wait()
+	}
+}
+
+// SetReadDeadline is how net/http ends its read, with a time that is long ago, and is
+// ready for the next one, with none.
+func (c *phasedConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted = !t.IsZero()
+	c.changed.Broadcast()
+	return nil
+}
+
 func (c *phasedConn) Close() error {
 	c.forget()
+	return c.close()
+}
+
+func (c *phasedConn) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.changed.Broadcast()
 	return c.Conn.Close()
 }
