@@ -3,7 +3,6 @@ package presence
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -116,11 +115,14 @@ func (o *Occupant) encode() []byte {
 
 // appendText appends a JSON text: most names and sections need no escape.
 func appendText(b []byte, s string) []byte {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }) {
-		b = append(b, '"')
-		b = append(b, s...)
-		return append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
+			text, _ := json.Marshal(s) // a string always encodes
+			return append(b, text...)
+		}
 	}
-	text, _ := json.Marshal(s) // a string always encodes
-	return append(b, text...)
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,10 +34,12 @@ type journal struct {
 	failing atomic.Bool
 
 	mu      sync.Mutex
-	pending map[key]presence.Record
-	clock   uint64
-	batch   *batch // the one that will take in what is pending
-	purge   time.Time
+	pending map[key]entry
+	// living are the sessions of which the last record says that they live, and whose.
+	living map[key]presence.User
+	clock  uint64
+	batch  *batch // the one that will take in what is pending
+	purge  time.Time
 	// waiting counts the replies that wait for the batch; lately is how many did for the
 	// batches before, the largest number, slowly forgotten.
 	waiting, lately int
@@ -63,8 +66,16 @@ type key struct {
 	session string
 }
 
+// entry is a record to be written. One that is not whole leaves out LastSeen and Active,
+// which are in an index, and so cost as much as all the rest: they stay as they were
+// written last.
+type entry struct {
+	presence.Record
+	whole bool
+}
+
 func newJournal(db *database, log *slog.Logger) *journal {
-	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
+	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]entry{}, living: map[key]presence.User{}, batch: newBatch()}
 }
 
 // add takes in a record, and returns the batch that it will be written with, soon. Call
@@ -72,7 +83,7 @@ func newJournal(db *database, log *slog.Logger) *journal {
 func (j *journal) add(project presence.Project, clock uint64, r presence.Record) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, r)
+	j.put(project, clock, r, false)
 	if j.waiting++; j.waiting == 1 || j.waiting == j.lately {
 		j.flush()
 	}
@@ -90,12 +101,22 @@ func (j *journal) addLater(project presence.Project, clock uint64, records []pre
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range records {
-		j.put(project, clock, r)
+		j.put(project, clock, r, true)
 	}
 }
 
-func (j *journal) put(project presence.Project, clock uint64, r presence.Record) {
-	j.pending[key{project, r.User.ID, r.Session}] = r
+// put takes in a record, whole if that is asked for or needed.
+func (j *journal) put(project presence.Project, clock uint64, r presence.Record, whole bool) {
+	k := key{project, r.User.ID, r.Session}
+	if j.living[k] != r.User || !r.Active {
+		whole = true
+	}
+	if r.Active {
+		j.living[k] = r.User
+	} else {
+		delete(j.living, k)
+	}
+	j.pending[k] = entry{r, whole || j.pending[k].whole}
 	j.clock = max(j.clock, clock)
 }
 
@@ -133,6 +154,7 @@ func (j *journal) run(stop <-chan struct{}) {
 		case <-stop:
 			return
 		}
+		runtime.Gosched() // for those who are about to add
 		rest := pace
 		if j.commit() != nil {
 			rest = retryEvery
@@ -178,7 +200,7 @@ func (j *journal) gathered() bool {
 func (j *journal) commit() error {
 	j.mu.Lock()
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
-	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(), time.Time{}
+	j.pending, j.batch, j.purge = make(map[key]entry, len(taken)), newBatch(), time.Time{}
 	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
 	j.mu.Unlock()
 
@@ -190,19 +212,27 @@ func (j *journal) commit() error {
 		b.expiry.Stop()
 	}
 	if err != nil {
-		j.mu.Lock()
-		for k, r := range taken {
-			if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
-				j.pending[k] = r
-			}
-		}
-		j.mu.Unlock()
+		j.putBack(taken)
 		j.fail(err)
 	} else if j.failing.Swap(false) {
 		j.log.Info("the journal is written again; nothing was lost")
 	}
 	b.settle()
 	return err
+}
+
+// putBack takes in again what could not be written.
+func (j *journal) putBack(taken map[key]entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for k, e := range taken {
+		if newer, ok := j.pending[k]; ok {
+			newer.whole = newer.whole || e.whole
+			j.pending[k] = newer
+		} else if e.Active || time.Since(e.LastSeen) <= presence.Finality {
+			j.pending[k] = e
+		}
+	}
 }
 
 func (j *journal) fail(err error) {

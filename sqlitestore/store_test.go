@@ -173,6 +173,32 @@ func TestARenewalIsWrittenWithinFiveSeconds(t *testing.T) {
 	})
 }
 
+func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"in another commit": time.Second, "in the same commit": 0} {
+		in(t, func(t *testing.T) {
+			dir := t.TempDir()
+			s, _ := run(t, dir, Options{})
+			update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			left := make(chan error)
+			go func() {
+				_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
+				left <- err
+			}()
+			synctest.Wait() // until it waits for its commit
+			time.Sleep(pause)
+			update(t, s, alice, presence.Update{Session: "x", Seq: 3, Section: "a"})
+			if err := <-left; err != nil {
+				t.Fatal(err)
+			}
+			dir = killed(t, dir)
+			s, _ = run(t, dir, Options{})
+			if got := listed(t, s); got != alice.Name {
+				t.Errorf("%s: after the kill %q are listed; due: %s", name, got, alice.Name)
+			}
+		})
+	}
+}
+
 func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -372,6 +398,22 @@ func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) {
 			t.Errorf("the log has %d errors; due: one when it began, and a word when it ended:\n%s", n, &log)
 		}
 	})
+}
+
+func TestWhatCouldNotBeWrittenIsStillToBeWrittenWhole(t *testing.T) {
+	j := newJournal(nil, slog.New(slog.DiscardHandler))
+	came := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
+	moved := came
+	moved.Section = "b"
+	j.add("p", 1, came)
+	taken := j.pending
+	j.pending = map[key]entry{}
+	j.add("p", 2, moved) // while the first commit is under way, which then fails
+	j.putBack(taken)
+	j.add("p", 3, moved)
+	if got := j.pending[key{"p", alice.ID, "x"}]; !got.whole || got.Section != "b" {
+		t.Errorf("to be written is %+v; due: all of it, with section b", got)
+	}
 }
 
 func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
