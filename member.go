@@ -69,13 +69,21 @@ func (m *member) fold() *Occupant {
 		if s.section != "" {
 			o.Sections = append(o.Sections, s.section)
 		}
+		if s.activity == Editing {
+			o.Editing = append(o.Editing, s.section)
+		}
 		if s.lastSeen.After(o.LastSeen) {
 			o.LastSeen = s.lastSeen
 		}
 	}
-	slices.Sort(o.Sections)
-	o.Sections = slices.Compact(o.Sections)
+	o.Sections, o.Editing = sorted(o.Sections), sorted(o.Editing)
 	return NewOccupant(o)
+}
+
+// sorted has each section once.
+func sorted(sections []Section) []Section {
+	slices.Sort(sections)
+	return slices.Compact(sections)
 }
 
 // fresh is the member's occupant, with a LastSeen that is a second old at most.

@@ -108,6 +108,12 @@ func (m *model) update(u User, message Update) (conflicts []string) {
 func (m *model) leave(u User, message Leave) {
 	s := m.find(u, message.Session)
 	alive := !m.now.After(s.until)
+	if message.Broken {
+		if grace := m.now.Add(BrokenGrace); alive && s.seq == message.Seq && grace.Before(s.until) {
+			s.until = grace
+		}
+		return
+	}
 	if m.heard(s, message.Seq) || !alive && message.Seq == 0 {
 		return
 	}
@@ -133,7 +139,7 @@ func (m *model) list() (lines []string) {
 	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 	for _, u := range users {
 		var chief *modelSession
-		var sections []Section
+		var sections, editing []Section
 		for _, s := range m.living() {
 			if s.user.ID != u.ID {
 				continue
@@ -141,12 +147,16 @@ func (m *model) list() (lines []string) {
 			if s.section != "" {
 				sections = append(sections, s.section)
 			}
+			if s.doing == Editing {
+				editing = append(editing, s.section)
+			}
 			if chief == nil || outranks(s, chief) {
 				chief = s
 			}
 		}
 		slices.Sort(sections)
-		lines = append(lines, fmt.Sprintf("%s %s %q of %q", u.Name, chief.doing, chief.section, slices.Compact(sections)))
+		slices.Sort(editing)
+		lines = append(lines, fmt.Sprintf("%s %s %q of %q, edits %q", u.Name, chief.doing, chief.section, slices.Compact(sections), slices.Compact(editing)))
 	}
 	return lines
 }
@@ -181,13 +191,13 @@ func TestARosterDoesWhatTheRulesSay(t *testing.T) {
 			version, before = s.Version, seen
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "messages") {
-			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, HiddenGrace, HiddenGrace + 1, 29 * time.Second, time.Minute, DefaultLease, DefaultLease + 1}).Draw(t, "passes"))
+			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, HiddenGrace, HiddenGrace + 1, BrokenGrace, 29 * time.Second, time.Minute, DefaultLease, DefaultLease + 1}).Draw(t, "passes"))
 			look()
 			user := rapid.SampledFrom([]User{alice, bob, carol}).Draw(t, "user")
 			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
 			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
-				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden")}
+				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), Broken: rapid.Bool().Draw(t, "broken")}
 				m.leave(user, l)
 				r.Leave(m.now, user, l)
 			} else {
@@ -214,7 +224,7 @@ func TestARosterDoesWhatTheRulesSay(t *testing.T) {
 
 func shown(s *Snapshot) (lines []string) {
 	for _, o := range s.Occupants {
-		lines = append(lines, show(o))
+		lines = append(lines, fmt.Sprintf("%s, edits %q", show(o), o.Editing))
 	}
 	return lines
 }

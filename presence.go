@@ -27,6 +27,10 @@ const (
 	// hidden: long enough for a reload to come back without others noticing.
 	HiddenGrace = 3 * time.Second
 
+	// BrokenGrace is how long a session lives on whose live connection broke: long enough
+	// to come back by another one, or by polling.
+	BrokenGrace = 15 * time.Second
+
 	// Finality is how long the end of a session is remembered, so that no older
 	// message brings it back: longer than anything between a page and this
 	// process holds a request.
@@ -90,6 +94,10 @@ type Leave struct {
 	// comes first.
 	// Before it does, a new session of the same user in a section makes it so, too.
 	Hidden bool
+	// Broken says that nobody left: the live connection broke over which the session said
+	// all that it said, up to Seq. The session lives on for [BrokenGrace] at most, and all of
+	// its lease if it says something newer; if it has already, nothing happens.
+	Broken bool
 	// OnlyLiving remembers nothing of a session that is not alive: for senders that are
 	// above a limit.
 	OnlyLiving bool

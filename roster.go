@@ -103,6 +103,12 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(l.Session)
+	if l.Broken {
+		if s != nil && s.seq == l.Seq {
+			r.liveUntil(s, earlier(s.until, now.Add(BrokenGrace)))
+		}
+		return Reply{Version: r.version, Stale: s == nil || s.seq != l.Seq}, false
+	}
 	stale := l.Seq != 0 && l.Seq <= m.newest(now, l.Session)
 	changed = true
 	switch {
@@ -125,8 +131,8 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	return Reply{Version: r.version, Stale: stale}, changed
 }
 
-// Lapse ends the sessions whose time is over. Update, Leave, Snapshot and Forget call
-// it; without them, somebody must.
+// Lapse ends the sessions whose time is over; where there are none it costs nothing.
+// Update, Leave, Snapshot and Forget call it; without them, somebody must.
 func (r *Roster) Lapse(now time.Time) {
 	if !now.After(r.nextLapse) {
 		return
@@ -178,6 +184,10 @@ func (r *Roster) Forget(now time.Time) (empty bool) {
 
 // Clock is above every version that the roster has had.
 func (r *Roster) Clock() uint64 { return r.clock }
+
+// Version is that of the last visible change. What has lapsed since then, and nobody has
+// looked at, is not among those.
+func (r *Roster) Version() uint64 { return r.version }
 
 func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update, stale bool) Reply {
 	reply := Reply{Version: r.version, Stale: stale, Conflicts: r.conflicts(now, m, u.Section)}

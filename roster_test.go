@@ -46,9 +46,16 @@ func (r *room) leave(u User, message Leave) Reply {
 // shows fails unless the list says so, a line for each occupant.
 func (r *room) shows(due ...string) {
 	r.Helper()
-	if seen := shown(r.Snapshot(r.now)); !slices.Equal(seen, due) {
+	if seen := shownTo(r.Snapshot(r.now)); !slices.Equal(seen, due) {
 		r.Fatalf("listed:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
 	}
+}
+
+func shownTo(s *Snapshot) (lines []string) {
+	for _, o := range s.Occupants {
+		lines = append(lines, show(o))
+	}
+	return lines
 }
 
 func show(o *Occupant) string {
@@ -317,6 +324,55 @@ func TestRule9AHiddenLeaveGivesNobodyMoreTime(t *testing.T) {
 	r.leave(alice, Leave{Session: "x", Seq: 2, Hidden: true})
 	r.pass(time.Second + 1)
 	r.shows()
+}
+
+func TestRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
+	r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true})
+	r.pass(BrokenGrace)
+	r.shows(`Alice editing "a" of ["a"]`)
+	r.pass(1)
+	r.shows()
+}
+
+func TestRule9ASessionThatCameBackIsNotBrokenByItsOldConnection(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
+	r.update(alice, Update{Session: "x", Seq: 8, Section: "a"}) // over HTTP, or another connection
+	if reply := r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true}); !reply.Stale {
+		t.Error("a connection broke that was no longer the session's, and the reply does not say that this is stale")
+	}
+	r.pass(DefaultLease)
+	r.shows(`Alice editing "a" of ["a"]`)
+}
+
+func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
+	version := r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true}).Version
+	r.pass(10 * time.Second)
+	if reply := r.update(alice, Update{Session: "x", Seq: 8, Section: "a"}); reply.Version != version {
+		t.Error("others were shown a change, though Alice came back in time")
+	}
+	r.pass(DefaultLease)
+	r.shows(`Alice editing "a" of ["a"]`)
+}
+
+func TestRule9ABrokenConnectionGivesNobodyMoreTimeAndEndsNoOtherTab(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
+	r.leave(alice, Leave{Session: "x", Seq: 8, Hidden: true})
+	r.leave(alice, Leave{Session: "x", Seq: 8, Broken: true})
+	r.leave(alice, Leave{Session: "y", Seq: 1, Broken: true}) // which never was
+	r.pass(HiddenGrace)
+	r.shows(`Alice editing "a" of ["a"]`)
+	r.pass(1)
+	r.shows()
+	r.update(alice, Update{Session: "x", Seq: 9, Section: "a"})
+	r.leave(alice, Leave{Session: "x", Seq: 9, Broken: true})
+	r.update(alice, Update{Session: "z", Seq: 1, Section: "b"}) // another tab, not the same one come back
+	r.shows(`Alice editing "b" of ["a" "b"]`)
 }
 
 func TestRule10LookingAndBeingWarnedRenewNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,8 +16,9 @@ type Occupant struct {
 	// are in; empty if all are without one. Activity is theirs in it.
 	Section  Section
 	Activity Activity
-	// Sections are all that their sessions are in, sorted, each once.
-	Sections []Section
+	// Sections are all that their sessions are in, sorted, each once; Editing are those of
+	// them that some session edits.
+	Sections, Editing []Section
 	// LastSeen is the last sign of life of any of their sessions.
 	LastSeen time.Time
 
@@ -70,37 +72,33 @@ func AppendOccupants(b []byte, occupants []*Occupant) []byte {
 
 // looksLike tells whether nobody could tell o from other: all but LastSeen is the same.
 func (o *Occupant) looksLike(other *Occupant) bool {
-	if o.User != other.User || o.Section != other.Section || o.Activity != other.Activity || len(o.Sections) != len(other.Sections) {
-		return false
+	return o == other || o.User == other.User && o.Section == other.Section && o.Activity == other.Activity &&
+		slices.Equal(o.Sections, other.Sections) && slices.Equal(o.Editing, other.Editing)
+}
+
+// editsWhatItSays tells whether Section and Activity say all of Editing.
+func (o *Occupant) editsWhatItSays() bool {
+	if o.Activity != Editing {
+		return len(o.Editing) == 0
 	}
-	for i := range o.Sections {
-		if o.Sections[i] != other.Sections[i] {
-			return false
-		}
-	}
-	return true
+	return len(o.Editing) == 1 && o.Editing[0] == o.Section
 }
 
 func (o *Occupant) encode() []byte {
 	b := make([]byte, 0, 256)
 	b = append(b, `{"user_id":`...)
-	if _, ok := o.User.ID.Number(); ok {
-		b = append(b, o.User.ID...)
-	} else {
-		b = appendText(b, string(o.User.ID))
-	}
+	b = o.User.ID.AppendJSON(b)
 	b = append(b, `,"username":`...)
 	b = appendText(b, o.User.Name)
 	b = append(b, `,"section":`...)
 	b = appendText(b, string(o.Section))
-	b = append(b, `,"sections":[`...)
-	for i, section := range o.Sections {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendText(b, string(section))
+	b = append(b, `,"sections":`...)
+	b = appendSections(b, o.Sections)
+	if !o.editsWhatItSays() {
+		b = append(b, `,"editing":`...)
+		b = appendSections(b, o.Editing)
 	}
-	b = append(b, `],"activity":"`...)
+	b = append(b, `,"activity":"`...)
 	b = append(b, o.Activity...)
 	b = append(b, `","last_seen":"`...)
 	b = o.LastSeen.UTC().AppendFormat(b, time.RFC3339)
@@ -111,6 +109,17 @@ func (o *Occupant) encode() []byte {
 	b = append(b, `,"visitor":`...)
 	b = strconv.AppendBool(b, o.User.Visitor)
 	return append(b, '}')
+}
+
+func appendSections(b []byte, sections []Section) []byte {
+	b = append(b, '[')
+	for i, section := range sections {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, string(section))
+	}
+	return append(b, ']')
 }
 
 // appendText appends a JSON text: most names and sections need no escape.

@@ -33,4 +33,11 @@ type Store interface {
 	// gone. Its version is never below one returned before, by any method of any
 	// store on the same data, over restarts too. Error: [ErrUnavailable].
 	Snapshot(ctx context.Context, project Project) (*Snapshot, error)
+
+	// Watch has wake called after every visible change of the project, until stop is
+	// called: one call may stand for several changes, and there may be calls for none. What
+	// lapses is a change within a second, whoever looks. Wake must return at once, and must
+	// not call the store; it may be called at once with itself, and a last time while stop
+	// is. While the project is watched, Snapshot is up to date when wake is called.
+	Watch(project Project, wake func()) (stop func())
 }

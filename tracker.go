@@ -47,6 +47,12 @@ func (t *Tracker) Snapshot(ctx context.Context, project Project) (*Snapshot, err
 	return t.store.Snapshot(ctx, project)
 }
 
+// Watch has wake called after every visible change of the project, until stop is called;
+// see [Store.Watch].
+func (t *Tracker) Watch(project Project, wake func()) (stop func()) {
+	return t.store.Watch(project, wake)
+}
+
 func checkSession(name string, seq uint64) error {
 	if !isName(name) {
 		return ErrSessionInvalid

@@ -25,6 +25,11 @@ func (u untouched) Snapshot(context.Context, Project) (*Snapshot, error) {
 	return nil, nil
 }
 
+func (u untouched) Watch(Project, func()) func() {
+	u.Error("the store was asked to be watched")
+	return func() {}
+}
+
 func TestWhatCannotBeStoredDoesNotReachTheStore(t *testing.T) {
 	tracker := NewTracker(untouched{t})
 	for _, c := range []struct {

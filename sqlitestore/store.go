@@ -23,6 +23,8 @@ const (
 	// sweepEvery is how often renewals are written and what has lapsed is taken
 	// out: with the commit, within the five seconds that the package promises.
 	sweepEvery = 4 * time.Second
+	// lapseEvery is how often what has lapsed is taken out of projects that are watched.
+	lapseEvery = 250 * time.Millisecond
 	// forgetEvery is how often ended sessions are looked at for [presence.Finality].
 	forgetEvery = time.Minute
 	// clockSlack is above what versions can have grown by, in milliseconds, between
@@ -38,8 +40,9 @@ type Store struct {
 	db      *database
 	journal *journal
 
-	mu       sync.RWMutex // guards projects and floor; taken before a project's
+	mu       sync.RWMutex // guards projects, watched and floor; taken before a project's
 	projects map[presence.Project]*project
+	watched  map[presence.Project]*project
 	// floor is not below any version that was told of a project that is not held.
 	floor uint64
 }
@@ -53,6 +56,23 @@ type project struct {
 	changed *batch
 	// swept is when a sweep last took in what no message changed.
 	swept time.Time
+
+	watches map[*watch]struct{}
+	told    uint64 // the version of which they know
+}
+
+// watch is somebody who wants to be woken.
+type watch struct{ wake func() }
+
+// release tells those who watch, and lets go of the project.
+func (p *project) release() {
+	if version := p.roster.Version(); version != p.told {
+		p.told = version
+		for w := range p.watches {
+			w.wake()
+		}
+	}
+	p.mu.Unlock()
 }
 
 // Options of a store; the zero value of each is its default.
@@ -77,7 +97,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), projects: map[presence.Project]*project{}}
+	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), projects: map[presence.Project]*project{}, watched: map[presence.Project]*project{}}
 	if err := s.load(time.Now()); err != nil {
 		db.close()
 		return nil, err
@@ -92,11 +112,14 @@ func (s *Store) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
 
-	sweep, forget := time.NewTicker(sweepEvery), time.NewTicker(forgetEvery)
+	lapse, sweep, forget := time.NewTicker(lapseEvery), time.NewTicker(sweepEvery), time.NewTicker(forgetEvery)
+	defer lapse.Stop()
 	defer sweep.Stop()
 	defer forget.Stop()
 	for ctx.Err() == nil {
 		select {
+		case <-lapse.C:
+			s.lapse()
 		case <-sweep.C:
 			s.sweep()
 		case <-forget.C:
@@ -120,7 +143,7 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 	p := s.hold(name)
 	reply, changed, err := p.roster.Update(time.Now(), user, u)
 	if err != nil {
-		p.mu.Unlock()
+		p.release()
 		return reply, err
 	}
 	return s.settle(name, p, user.ID, u.Session, changed, reply)
@@ -142,8 +165,39 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 		return presence.NewSnapshot(floor, nil, 0), nil
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.release()
 	return p.roster.Snapshot(time.Now()), nil
+}
+
+// Watch implements [presence.Store].
+func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
+	w := &watch{wake}
+	p := s.hold(name)
+	if p.watches == nil {
+		p.watches = map[*watch]struct{}{}
+	}
+	p.watches[w] = struct{}{}
+	p.mu.Unlock()
+	s.setWatched(name, p)
+	return func() {
+		p.mu.Lock()
+		delete(p.watches, w)
+		p.mu.Unlock()
+		s.setWatched(name, p)
+	}
+}
+
+// setWatched keeps the list of projects that are watched.
+func (s *Store) setWatched(name presence.Project, p *project) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.watches) > 0 {
+		s.watched[name] = p
+	} else {
+		delete(s.watched, name)
+	}
 }
 
 // settle hands what a message did to the journal, lets go of the project, and waits
@@ -155,7 +209,7 @@ func (s *Store) settle(name presence.Project, p *project, user presence.UserID, 
 		}
 	}
 	changed := p.changed
-	p.mu.Unlock()
+	p.release()
 	reply.Durable = s.journal.wait(changed)
 	return reply, nil
 }
@@ -187,25 +241,34 @@ func (s *Store) begin(name presence.Project) *project {
 	return p
 }
 
+// lapse takes out what has lapsed where somebody watches.
+func (s *Store) lapse() {
+	for _, p := range s.held(s.watched) {
+		p.mu.Lock()
+		p.roster.Lapse(time.Now())
+		p.release()
+	}
+}
+
 // sweep takes out what has lapsed, and hands the journal what was renewed or lapsed.
 func (s *Store) sweep() {
-	for name, p := range s.held() {
+	for name, p := range s.held(s.projects) {
 		p.mu.Lock()
 		now := time.Now()
 		p.roster.Lapse(now)
 		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(p.swept))
 		p.swept = now
-		p.mu.Unlock()
+		p.release()
 	}
 	s.journal.flush()
 }
 
 // forget lets go of projects in which nothing is left to remember.
 func (s *Store) forget() {
-	for name, p := range s.held() {
+	for name, p := range s.held(s.projects) {
 		p.mu.Lock()
-		empty := p.roster.Forget(time.Now())
-		p.mu.Unlock()
+		empty := p.isEmpty()
+		p.release()
 		if empty {
 			s.drop(name, p)
 		}
@@ -218,18 +281,21 @@ func (s *Store) drop(name presence.Project, p *project) {
 	defer s.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.roster.Forget(time.Now()) {
+	if p.isEmpty() {
 		p.gone = true
 		s.floor = max(s.floor, p.roster.Clock())
 		delete(s.projects, name)
 	}
 }
 
-// held gives the projects that are held at this moment.
-func (s *Store) held() map[presence.Project]*project {
+// isEmpty tells whether there is nothing to remember and nobody to tell.
+func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
+
+// held gives some projects as they are at this moment.
+func (s *Store) held(some map[presence.Project]*project) map[presence.Project]*project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return maps.Clone(s.projects)
+	return maps.Clone(some)
 }
 
 // load brings back what the journal has.

@@ -45,6 +45,9 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"a leave is final for older messages and not for newer", leaveIsFinal},
 		{"a leave that overtakes the first update is final", leaveOvertakes},
 		{"a hidden leave waits for its grace", hiddenLeave},
+		{"a broken connection leaves its session a while", brokenConnection},
+		{"whoever watches is woken by every visible change, and by nothing else", watched},
+		{"whoever watches is woken when somebody lapses", watchedLapse},
 		{"leaving what is not there is no error", leaveNothing},
 		{"of those who enter at once, each is told of all before it", enterAtOnce},
 		{"two careful entrants at once: one edits", carefulAtOnce},
@@ -168,6 +171,84 @@ func hiddenLeave(t *testing.T, s *Subject) {
 	s.update(t, bob, presence.Update{Session: "y", Seq: 3, Section: "b"})
 	s.Pass(2*s.Grain + 1)
 	s.shows(t, `Bob editing "b" of ["b"]`)
+}
+
+func brokenConnection(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.update(t, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
+	s.update(t, bob, presence.Update{Session: "y", Seq: 2, Section: "b"})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1, Broken: true})
+	s.leave(t, bob, presence.Leave{Session: "y", Seq: 1, Broken: true}) // he has another one
+	s.Pass(presence.BrokenGrace - s.Grain)
+	s.shows(t, `Alice editing "a" of ["a"]`, `Bob editing "b" of ["b"]`)
+	s.Pass(2 * s.Grain)
+	s.shows(t, `Bob editing "b" of ["b"]`)
+}
+
+// woken counts the calls of a watch.
+func (s *Subject) woken() (count func() int, stop func()) {
+	var mu sync.Mutex
+	n := 0
+	stop = s.Watch(project, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+	})
+	return func() int {
+		s.Pass(s.Grain) // for one that is on its way
+		mu.Lock()
+		defer mu.Unlock()
+		return n
+	}, stop
+}
+
+func watched(t *testing.T, s *Subject) {
+	count, stop := s.woken()
+	defer stop()
+	for _, c := range []struct {
+		what   string
+		do     func()
+		change bool
+	}{
+		{"an arrival", func() { s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"}) }, true},
+		{"a renewal", func() { s.update(t, alice, presence.Update{Session: "x", Seq: 2, Section: "a"}) }, false},
+		{"a move", func() { s.update(t, alice, presence.Update{Session: "x", Seq: 3, Section: "b"}) }, true},
+		{"an older message", func() { s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "c"}) }, false},
+		{"an activity", func() {
+			s.update(t, alice, presence.Update{Session: "x", Seq: 4, Section: "b", Activity: presence.Idle})
+		}, true},
+		{"a look", func() { s.snapshot(t) }, false},
+		{"another project", func() {
+			if _, err := s.Update(t.Context(), "other", bob, presence.Update{Section: "a"}); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"a leave", func() { s.leave(t, alice, presence.Leave{Session: "x", Seq: 5}) }, true},
+	} {
+		before := count()
+		c.do()
+		if now := count(); now > before != c.change {
+			t.Errorf("%s woke %d times; due: %v that it does", c.what, now-before, c.change)
+		}
+	}
+	stop()
+	before := count()
+	s.update(t, alice, presence.Update{Session: "x", Seq: 6, Section: "a"})
+	if now := count(); now != before {
+		t.Errorf("after the end of the watch it was woken %d times", now-before)
+	}
+}
+
+func watchedLapse(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Section: "a"})
+	count, stop := s.woken()
+	defer stop()
+	s.Pass(s.Lease - 2*s.Grain)
+	before := count()
+	s.Pass(time.Second)
+	if now := count(); now == before {
+		t.Error("Alice lapsed, nobody looked, and whoever watches was not woken within a second")
+	}
 }
 
 func leaveNothing(t *testing.T, s *Subject) {
