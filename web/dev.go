@@ -35,7 +35,7 @@ func (id *devUser) UnmarshalJSON(text []byte) error {
 }
 
 // devToken answers POST …/dev/token/: anybody on this machine may be anybody.
-func (s *server) devToken(w http.ResponseWriter, r *http.Request) {
+func (s *Handler) devToken(w http.ResponseWriter, r *http.Request) {
 	if !isLocal(r.Host) {
 		s.fail(w, r, errNotLocal)
 		return

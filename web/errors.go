@@ -26,16 +26,30 @@ var (
 	errBodyTooLarge = errors.New("the body is larger than 4096 bytes")
 	errMediaType    = errors.New("send the body as Content-Type: application/json")
 	errTooMany      = errors.New("too many requests; wait for the time in Retry-After")
+	errUpgrade      = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
+	errDraining     = errors.New("the server is going away for a moment; come back after the time it says")
 	errBroken       = errors.New("something went wrong here that should not have; the log of the server has more")
 )
 
+// The errors that only live connections have.
+var (
+	errNotText     = errors.New("messages are text; this one was binary")
+	errUnknownType = errors.New("type is hello, update or leave")
+	errHelloFirst  = errors.New("the first message is a hello, with a session")
+	errHelloAgain  = errors.New("a second hello renews the token, for the same user and the same session; for another one, connect again")
+	errHelloLate   = errors.New("no hello came in time; connect again, and send it at once")
+)
+
+// failure is an error as clients know it.
+type failure struct {
+	err    error
+	status int // 0 for one that no request can meet
+	code   string
+}
+
 // failures says of every error that can reach a client which status it has, and the
 // code by which programs know it. What is not here is a fault of ours: 500.
-var failures = []struct {
-	err    error
-	status int
-	code   string
-}{
+var failures = []failure{
 	{errJSON, 400, "bad_json"},
 	{errType, 400, "bad_type"},
 	{presence.ErrProjectInvalid, 400, "project_invalid"},
@@ -58,48 +72,65 @@ var failures = []struct {
 	{errBodySlow, 408, "timeout"},
 	{errBodyTooLarge, 413, "body_too_large"},
 	{errMediaType, 415, "not_json"},
+	{errUpgrade, 426, "upgrade_required"},
 	{presence.ErrTooManySessions, 429, "too_many_sessions"},
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{errTooMany, 429, "too_many_requests"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
 	{presence.ErrUnavailable, 503, "unavailable"},
+	{errDraining, 503, "draining"},
 	{errBroken, 500, "broken"},
+	{errNotText, 0, "not_text"},
+	{errUnknownType, 0, "unknown_type"},
+	{errHelloFirst, 0, "hello_first"},
+	{errHelloAgain, 0, "hello_again"},
+	{errHelloLate, 0, "hello_late"},
 }
 
-// fail answers with an error, and logs it if it is the server's own.
-func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+// failureOf finds an error in the table.
+func failureOf(err error) failure {
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
-			s.answerError(w, r, f.status, f.code, f.err, err)
-			return
+			return f
 		}
 	}
-	s.answerError(w, r, 500, "broken", errBroken, err)
+	return failure{errBroken, http.StatusInternalServerError, "broken"}
 }
 
-// answerError tells the client what the error says to do, and nothing of its causes.
-func (s *server) answerError(w http.ResponseWriter, r *http.Request, status int, code string, told, cause error) {
+// fail answers with what an error says to do, and nothing of its causes. It logs what is
+// the server's own.
+func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := failureOf(err)
 	h := w.Header()
+	if after := retryAfter(err, f); after > 0 {
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
+	}
+	switch f.status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2; browsers ask nobody for it
+	case http.StatusUpgradeRequired:
+		h.Set("Upgrade", "websocket") // RFC 9110, 15.5.22
+		h.Set("Connection", "Upgrade")
+	}
+	if f.status >= 500 && f.err != errDraining {
+		s.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", f.status, "error", err)
+	}
+	text, _ := json.Marshal(f.err.Error()) // a string always encodes
+	body := append([]byte(`{"success":false,"code":"`+f.code+`","error":`), text...)
+	h["Cache-Control"] = noStore
+	answer(w, f.status, append(body, '}'))
+}
+
+// retryAfter is when to try again what failed; 0 where that would not help.
+func retryAfter(err error, f failure) time.Duration {
 	var tooMany *limit.TooMany
 	switch {
-	case errors.As(cause, &tooMany):
-		h.Set("Retry-After", retryAfter(tooMany.After))
-	case status == http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", "Bearer") // RFC 9110, 15.5.2; browsers ask nobody for it
-	case status == http.StatusTooManyRequests:
-		h.Set("Retry-After", retryAfter(presence.DefaultHeartbeat))
-	case status == http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter(time.Second))
+	case errors.As(err, &tooMany):
+		return tooMany.After
+	case f.status == http.StatusTooManyRequests:
+		return presence.DefaultHeartbeat
+	case f.status == http.StatusServiceUnavailable:
+		return time.Second
 	}
-	if status >= 500 {
-		s.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", status, "error", cause)
-	}
-	text, _ := json.Marshal(told.Error()) // a string always encodes
-	body := append([]byte(`{"success":false,"code":"`+code+`","error":`), text...)
-	h["Cache-Control"] = noStore
-	answer(w, status, append(body, '}'))
-}
-
-func retryAfter(d time.Duration) string {
-	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+	return 0
 }

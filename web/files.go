@@ -24,7 +24,7 @@ const pageFile = "writer/index.html"
 
 // files gives the client and the reference page, by path. The page is served at the
 // root, and told where the API is.
-func (s *server) files() map[string]endpoint[http.HandlerFunc] {
+func (s *Handler) files() map[string]endpoint[http.HandlerFunc] {
 	pages := map[string]endpoint[http.HandlerFunc]{}
 	told := strings.NewReplacer("{{prefix}}", s.Prefix, "{{dev}}", strconv.FormatBool(s.Dev != nil))
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {

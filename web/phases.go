@@ -41,6 +41,10 @@ var longAgo = time.Unix(1, 0)
 type phases struct {
 	net.Listener
 	now atomic.Int64 // looks so far
+	// room has a place for each connection that may be open; nil has no end of them.
+	room  chan struct{}
+	ended chan struct{}
+	end   sync.Once
 
 	mu    sync.Mutex
 	conns map[*phasedConn]struct{}
@@ -65,8 +69,12 @@ type phasedConn struct {
 	closed  bool
 }
 
-func newPhases(l net.Listener) *phases {
-	return &phases{Listener: l, conns: map[*phasedConn]struct{}{}}
+func newPhases(l net.Listener, most int) *phases {
+	p := &phases{Listener: l, ended: make(chan struct{}), conns: map[*phasedConn]struct{}{}}
+	if most > 0 {
+		p.room = make(chan struct{}, most)
+	}
+	return p
 }
 
 // run looks until the context ends.
@@ -101,9 +109,18 @@ func (p *phases) look() {
 	}
 }
 
+// Accept waits while there are as many connections as may be. It ends with the listener.
 func (p *phases) Accept() (net.Conn, error) {
+	if p.room != nil {
+		select {
+		case p.room <- struct{}{}:
+		case <-p.ended:
+			return nil, net.ErrClosed
+		}
+	}
 	conn, err := p.Listener.Accept()
 	if err != nil {
+		p.leaveRoom()
 		return nil, err
 	}
 	c := &phasedConn{Conn: conn, of: p}
@@ -113,6 +130,17 @@ func (p *phases) Accept() (net.Conn, error) {
 	p.conns[c] = struct{}{}
 	p.mu.Unlock()
 	return c, nil
+}
+
+func (p *phases) leaveRoom() {
+	if p.room != nil {
+		<-p.room
+	}
+}
+
+func (p *phases) Close() error {
+	p.end.Do(func() { close(p.ended) })
+	return p.Listener.Close()
 }
 
 // changed is what net/http calls when it has read the header of a request, when it has
@@ -179,8 +207,19 @@ func (c *phasedConn) waitForAbort() error {
 func (c *phasedConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.phase.Load() == hijacked {
+		return c.Conn.SetReadDeadline(t)
+	}
 	c.aborted = !t.IsZero()
 	c.changed.Broadcast()
+	return nil
+}
+
+// CloseWrite lets the other side read to the end.
+func (c *phasedConn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
 	return nil
 }
 
@@ -192,7 +231,10 @@ func (c *phasedConn) Close() error {
 func (c *phasedConn) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closed = true
-	c.changed.Broadcast()
+	if !c.closed {
+		c.closed = true
+		c.of.leaveRoom()
+		c.changed.Broadcast()
+	}
 	return c.Conn.Close()
 }

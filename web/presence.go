@@ -40,8 +40,22 @@ func (b *updateBody) plain(name, value []byte) bool {
 	}
 }
 
+func (b *updateBody) update() (presence.Update, error) {
+	u := presence.Update{
+		Session: b.Session, Seq: b.Seq,
+		Section: presence.Section(b.Section), Activity: b.Activity, UnlessOccupied: b.UnlessOccupied,
+	}
+	if b.KnownVersion != nil {
+		if *b.KnownVersion > presence.MaxSafe {
+			return u, errVersion
+		}
+		u.Poll, u.Known = true, *b.KnownVersion
+	}
+	return u, nil
+}
+
 // update answers POST …/update/. Whoever is above a limit may still renew.
-func (s *server) update(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string) {
 	who, err := s.admit(w, r, project, false)
 	if err != nil {
 		s.fail(w, r, err)
@@ -52,18 +66,12 @@ func (s *server) update(w http.ResponseWriter, r *http.Request, project string) 
 		s.fail(w, r, err)
 		return
 	}
-	u := presence.Update{
-		Session: body.Session, Seq: body.Seq,
-		Section: presence.Section(body.Section), Activity: body.Activity, UnlessOccupied: body.UnlessOccupied,
-		OnlyRenew: who.above != nil,
+	u, err := body.update()
+	if err != nil {
+		s.fail(w, r, err)
+		return
 	}
-	if body.KnownVersion != nil {
-		if *body.KnownVersion > presence.MaxSafe {
-			s.fail(w, r, errVersion)
-			return
-		}
-		u.Poll, u.Known = true, *body.KnownVersion
-	}
+	u.OnlyRenew = who.above != nil
 	reply, err := s.Tracker.Update(r.Context(), who.project, who.user, u)
 	if errors.Is(err, presence.ErrTooManyChanges) {
 		err = errors.Join(err, who.above) // which says when to try again
@@ -81,35 +89,48 @@ func (s *server) update(w http.ResponseWriter, r *http.Request, project string) 
 	answer(w, http.StatusOK, *b)
 }
 
-func (s *server) appendReply(b []byte, reply presence.Reply) []byte {
+func (s *Handler) appendReply(b []byte, reply presence.Reply) []byte {
 	b = append(b, `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)
+	b = appendRecorded(b, reply)
+	if reply.Snapshot != nil {
+		b = appendUsers(b, reply.Snapshot)
+	}
+	return append(s.appendState(b, reply), '}')
+}
+
+// appendRecorded appends what an update came to.
+func appendRecorded(b []byte, reply presence.Reply) []byte {
 	b = append(b, `,"activity":"`...)
 	b = append(b, reply.Activity...)
 	b = append(b, `","you":`...)
 	b = append(b, reply.You.JSON()...)
 	b = append(b, `,"conflicts":`...)
-	b = presence.AppendOccupants(b, reply.Conflicts)
-	if reply.Snapshot != nil {
-		b = appendUsers(b, reply.Snapshot)
-	}
+	return presence.AppendOccupants(b, reply.Conflicts)
+}
+
+// appendState appends what is not as it usually is.
+func (s *Handler) appendState(b []byte, reply presence.Reply) []byte {
 	if reply.Stale {
 		b = append(b, `,"stale":true`...)
 	}
 	if !reply.Durable {
 		b = append(b, `,"durable":false`...)
 	}
-	if s.Heartbeat != presence.DefaultHeartbeat {
+	if s.Heartbeat != presence.DefaultHeartbeat && reply.You != nil {
 		b = append(b, `,"heartbeat":`...)
 		b = strconv.AppendFloat(b, s.Heartbeat.Seconds(), 'f', -1, 64)
 	}
-	return append(b, '}')
+	return b
 }
 
 // appendUsers appends who is listed, and how many there are if that is more.
 func appendUsers(b []byte, snapshot *presence.Snapshot) []byte {
 	b = append(b, `,"users":`...)
-	b = append(b, snapshot.JSON()...)
+	return appendCount(append(b, snapshot.JSON()...), snapshot)
+}
+
+func appendCount(b []byte, snapshot *presence.Snapshot) []byte {
 	if snapshot.Count > len(snapshot.Occupants) {
 		b = append(b, `,"count":`...)
 		b = strconv.AppendInt(b, int64(snapshot.Count), 10)
@@ -120,7 +141,7 @@ func appendUsers(b []byte, snapshot *presence.Snapshot) []byte {
 var revalidate = []string{"private, no-cache"}
 
 // list answers GET …/list/.
-func (s *server) list(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) {
 	who, err := s.admit(w, r, project, true)
 	if err == nil {
 		err = who.above
@@ -170,7 +191,7 @@ type leaveBody struct {
 }
 
 // leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
-func (s *server) leave(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) {
 	who, err := s.admit(w, r, project, true)
 	if err != nil {
 		s.fail(w, r, err)
@@ -194,11 +215,5 @@ func (s *server) leave(w http.ResponseWriter, r *http.Request, project string) {
 	}
 	b := append(make([]byte, 0, 80), `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)
-	if reply.Stale {
-		b = append(b, `,"stale":true`...)
-	}
-	if !reply.Durable {
-		b = append(b, `,"durable":false`...)
-	}
-	answer(w, http.StatusOK, append(b, '}'))
+	answer(w, http.StatusOK, append(s.appendState(b, reply), '}'))
 }

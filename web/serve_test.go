@@ -59,7 +59,7 @@ func serving(h http.Handler) (l *pipes, end context.CancelFunc, served <-chan er
 	l = newPipes()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- web.Serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- web.Serve(ctx, l, h, 0, slog.New(slog.DiscardHandler)) }()
 	return l, cancel, done
 }
 

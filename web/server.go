@@ -34,6 +34,12 @@ type Options struct {
 	// Prefix is the path below which the API stands, without a slash at its end;
 	// empty is DefaultPrefix.
 	Prefix string
+	// Lease is that of the store; a live connection that says nothing for longer is closed.
+	// Zero is presence.DefaultLease.
+	Lease time.Duration
+	// Origins are those of pages that may open live connections, such as
+	// https://write.example.org; nil is that of the address that is asked for itself.
+	Origins []string
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
 	// PerUser and PerAddress bound requests; nil does not.
@@ -43,7 +49,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-type server struct {
+// Handler answers requests, and holds the live connections; its Run must be running.
+type Handler struct {
 	Options
 	origin *http.CrossOriginProtection
 	// projects is where the paths of projects begin, api what stands below each, and
@@ -51,6 +58,7 @@ type server struct {
 	projects string
 	api      map[string]endpoint[projectHandler]
 	pages    map[string]endpoint[http.HandlerFunc]
+	live     *live
 }
 
 // projectHandler answers about a project, by the id that the path has.
@@ -64,21 +72,26 @@ type endpoint[H any] struct {
 
 // New makes the handler of everything below the prefix, and of the reference page at
 // the root.
-func New(o Options) http.Handler {
+func New(o Options) *Handler {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = presence.DefaultHeartbeat
 	}
+	if o.Lease == 0 {
+		o.Lease = presence.DefaultLease
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Options: o, origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	s := &Handler{Options: o, origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	s.live = newLive(s)
 	s.api = map[string]endpoint[projectHandler]{
 		"presence/update/": {http.MethodPost, s.update},
 		"presence/list/":   {http.MethodGet, s.list},
 		"presence/leave/":  {http.MethodPost, s.leave},
+		"presence/live/":   {http.MethodGet, s.live.upgrade},
 	}
 	s.pages = s.files()
 	if o.Dev != nil {
@@ -89,7 +102,7 @@ func New(o Options) http.Handler {
 
 // ServeHTTP finds the handler of a path. Every path is an exact one, so that there is
 // nothing to match and nothing to redirect.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(w, r)
 	if s.origin.Check(r) != nil {
 		s.fail(w, r, errCrossOrigin)
@@ -114,7 +127,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // allowed tells whether a request has the method that its path is for.
-func (s *server) allowed(w http.ResponseWriter, r *http.Request, method string) bool {
+func (s *Handler) allowed(w http.ResponseWriter, r *http.Request, method string) bool {
 	if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
 		return true
 	}
@@ -127,7 +140,7 @@ func (s *server) allowed(w http.ResponseWriter, r *http.Request, method string) 
 }
 
 // recover answers for a handler that broke, and leaves the others in peace.
-func (s *server) recover(w http.ResponseWriter, r *http.Request) {
+func (s *Handler) recover(w http.ResponseWriter, r *http.Request) {
 	if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
 		s.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 	}
@@ -141,11 +154,13 @@ type asker struct {
 	cookie *http.Cookie
 	// above says which limit they are above, and until when; nil for none.
 	above error
+	// request is what told who they are.
+	request identity.Request
 }
 
 // admit decides who is asking and whether they may, and counts the request. Of a refused
 // asker it clears the cookie if that was the reason.
-func (s *server) admit(w http.ResponseWriter, r *http.Request, id string, looking bool) (asker, error) {
+func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looking bool) (asker, error) {
 	if strings.Contains(id, "%") {
 		id, _ = url.PathUnescape(id) // the parser of the request has seen to it that it can be
 	}
@@ -155,24 +170,25 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request, id string, lookin
 	}
 	from := address(r)
 	above := s.PerAddress.Take(from, errTooMany)
-	admission, err := s.Gate.Admit(r.Context(), identity.Request{
+	request := identity.Request{
 		Project: project,
 		Header:  r.Header,
 		Token:   bearer(first(r.Header, "Authorization")),
 		Address: from,
 		Secure:  r.TLS != nil || strings.HasPrefix(first(r.Header, "Origin"), "https://"),
 		Looking: looking,
-	})
+	}
+	admission, err := s.Gate.Admit(r.Context(), request)
 	if err != nil {
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
 		}
-		return asker{}, cmp.Or(above, err)
+		return asker{request: request}, cmp.Or(above, err)
 	}
 	if above == nil && admission.User.ID != "" {
 		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
 	}
-	return asker{project, admission.User, admission.Cookie, above}, nil
+	return asker{project, admission.User, admission.Cookie, above, request}, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme
@@ -230,10 +246,11 @@ const (
 	maxHeader = 16 << 10
 )
 
-// Serve answers on a listener until the context ends. Then it takes no more, finishes
-// the requests that are in flight, within ten seconds, and returns.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	p := newPhases(l)
+// Serve answers on a listener until the context ends, with so many connections open at the
+// most; more wait to be taken. Then it takes no more, finishes the requests that are in
+// flight, within ten seconds, and returns.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int, log *slog.Logger) error {
+	p := newPhases(l, connections)
 	srv := &http.Server{
 		Handler:        h,
 		ConnState:      p.changed,

@@ -7,18 +7,17 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"path"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/net/netutil"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -123,9 +122,11 @@ func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.L
 	}
 	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev)
 	defer log.Info("ended")
-	l = netutil.LimitListener(l, s.connections)
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
-	return web.Serve(ctx, l, handler, log)
+	var live sync.WaitGroup
+	live.Go(func() { handler.Run(ctx) })
+	defer live.Wait()
+	return web.Serve(ctx, l, handler, s.connections, log)
 }
 
 // check completes the settings, and refuses what cannot be.
@@ -173,13 +174,13 @@ func (s *settings) checkLoopback() error {
 	return nil
 }
 
-func (s *settings) handler(store presence.Store, log *slog.Logger) (http.Handler, error) {
+func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler, error) {
 	keys, err := identity.ReadKeys(s.secretFile)
 	if err != nil {
 		return nil, err
 	}
 	o := web.Options{
-		Tracker: presence.NewTracker(store), Prefix: s.prefix, Heartbeat: s.heartbeat, Log: log,
+		Tracker: presence.NewTracker(store), Prefix: s.prefix, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		PerUser: limit.New(s.userRate, 5*s.userRate), PerAddress: limit.New(s.addressRate, 5*s.addressRate),
 	}
 	var gates []identity.Gate

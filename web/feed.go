@@ -1,0 +1,180 @@
+package web
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	presence "writer-presence"
+)
+
+const (
+	// gatherTime is how long the changes after the first one gather, to be told together.
+	gatherTime = 50 * time.Millisecond
+	// askAgain is how far apart the questions are to a store that does not know.
+	askAgain = time.Second
+	// storeTime is longer than a store needs.
+	storeTime = 6 * time.Second
+)
+
+// feeds are what is told of the projects that somebody watches, one feed for each.
+type feeds struct {
+	tracker *presence.Tracker
+	running sync.WaitGroup
+
+	mu sync.Mutex
+	of map[presence.Project]*feed
+}
+
+func newFeeds(t *presence.Tracker) feeds {
+	return feeds{tracker: t, of: map[presence.Project]*feed{}}
+}
+
+// feed tells the connections of one project what is new. It is level-triggered: a change
+// marks it, and whenever it gets to it, it looks at the newest snapshot. There is no queue.
+type feed struct {
+	of      *feeds
+	project presence.Project
+	stop    func()
+
+	mu      sync.Mutex
+	conns   map[*liveConn]struct{}
+	current *step // nil before the first look
+	unknown bool  // the store did not know at the last look, and the connections were told
+	marked  bool
+	running bool
+}
+
+// step is the newest state, with the way there from the one before. Its frames are made
+// once, when somebody needs them.
+type step struct {
+	snapshot     *presence.Snapshot
+	base         uint64
+	whole, delta func() []byte
+}
+
+func newStep(before *step, snapshot *presence.Snapshot) *step {
+	s := &step{snapshot: snapshot}
+	s.whole = sync.OnceValue(func() []byte {
+		return textFrame(func(b []byte) []byte { return appendSnapshot(b, snapshot) })
+	})
+	if before != nil {
+		old := before.snapshot
+		s.base = old.Version
+		s.delta = sync.OnceValue(func() []byte {
+			return textFrame(func(b []byte) []byte { return appendDelta(b, old, snapshot) })
+		})
+	}
+	return s
+}
+
+// frame is what to send to somebody who is at a version.
+func (s *step) frame(at uint64) []byte {
+	if s.delta != nil && at == s.base {
+		return s.delta()
+	}
+	return s.whole()
+}
+
+// join has a connection told from now on, and of how things are unless it knows that.
+func (f *feeds) join(c *liveConn, project presence.Project) *feed {
+	f.mu.Lock()
+	feed, ok := f.of[project]
+	if !ok {
+		feed = newFeed(f, project)
+		f.of[project] = feed
+	}
+	feed.mu.Lock()
+	feed.conns[c] = struct{}{}
+	feed.mu.Unlock()
+	f.mu.Unlock()
+	feed.mark()
+	return feed
+}
+
+func newFeed(f *feeds, project presence.Project) *feed {
+	feed := &feed{of: f, project: project, conns: map[*liveConn]struct{}{}}
+	feed.stop = f.tracker.Watch(project, feed.mark)
+	return feed
+}
+
+// leave ends that. With its last connection a feed ends.
+func (f *feed) leave(c *liveConn) {
+	f.of.mu.Lock()
+	f.mu.Lock()
+	delete(f.conns, c)
+	last := len(f.conns) == 0 && f.of.of[f.project] == f
+	if last {
+		delete(f.of.of, f.project)
+	}
+	f.mu.Unlock()
+	f.of.mu.Unlock()
+	if last {
+		f.stop()
+	}
+}
+
+// end waits until nothing is told any more; all connections must have left.
+func (f *feeds) end() { f.running.Wait() }
+
+// mark says that there may be something new.
+func (f *feed) mark() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.marked = true
+	if !f.running {
+		f.running = true
+		f.of.running.Go(f.run)
+	}
+}
+
+// run looks until nothing is new: the first change at once, and those that come within
+// gatherTime together.
+func (f *feed) run() {
+	for f.isMarked() {
+		rest := gatherTime
+		if !f.look() {
+			rest = askAgain
+		}
+		time.Sleep(rest)
+	}
+}
+
+func (f *feed) isMarked() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running = f.marked && len(f.conns) > 0
+	f.marked = false
+	return f.running
+}
+
+// look tells the connections of the newest state; ok is false if it is not known.
+func (f *feed) look() (ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	snapshot, err := f.of.tracker.Snapshot(ctx, f.project)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.marked = true
+		for c := range f.conns {
+			if !f.unknown {
+				go c.tellError(err)
+			}
+		}
+		f.unknown = true
+		return false
+	}
+	if f.current == nil || f.current.snapshot.Version != snapshot.Version {
+		f.current = newStep(f.current, snapshot)
+	}
+	for c := range f.conns {
+		if f.unknown {
+			c.knows(0) // so that it is told anything at all
+		}
+		c.tell(f.current)
+	}
+	f.unknown = false
+	return true
+}

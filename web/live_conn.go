@@ -1,0 +1,418 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	presence "writer-presence"
+	"writer-presence/identity"
+	"writer-presence/limit"
+)
+
+// The close codes of docs/protocol.md, which are those of RFC 6455, 7.4.1.
+const (
+	closeNormal   = 1000
+	closeBinary   = 1003
+	closeRefused  = 1008
+	closeDraining = 1012
+)
+
+// mostMistakes is how many messages of a connection may be refused before it is closed.
+const mostMistakes = 10
+
+// lastBytes is how much is read, and thrown away, after the last word to a client.
+const lastBytes = 64 << 10
+
+// The fates of a session whose connection ends.
+const (
+	broken   int32 = iota // it may come back
+	settled               // nothing is to be said of it
+	expelled              // its user may no longer
+)
+
+// liveConn is one live connection: of one session, once it has said hello.
+//
+// One goroutine reads, and answers what it reads. What is new is told by another one, for
+// as long as there is something: a connection that reads slowly is told the newest state
+// when it is ready for it. Both write whole frames, which the connection keeps apart.
+type liveConn struct {
+	gws.SessionStorage // none; it is how gws carries this along
+	live               *live
+	socket             *gws.Conn
+	conn               net.Conn
+	project            presence.Project
+	group              int
+	hello              *time.Timer
+
+	// What only the reading goroutine uses, and the end after it.
+	session  string
+	seq      uint64 // the newest that this connection said of the session
+	mistakes int
+	feed     *feed
+
+	heard atomic.Int64 // when the last message came, in nanoseconds of Unix time
+	alive atomic.Bool  // something came since the last turn
+	pings atomic.Int32 // since the last turn
+	fate  atomic.Int32 // what the end of the connection means for the session
+
+	mu      sync.Mutex
+	request identity.Request // what there is to tell who is asking, as it is asked again
+	user    presence.User    // whose it is, since the hello
+	at      uint64           // the version that was told last
+	step    *step            // the newest, told or not
+	telling bool
+	since   time.Time // when the telling of a frame began
+}
+
+// liveMessage is a message of docs/protocol.md from the client.
+type liveMessage struct {
+	Type   string `json:"type"`
+	Token  string `json:"token"`
+	Hidden bool   `json:"hidden"`
+	updateBody
+}
+
+// plain implements the quick way of decode.
+func (m *liveMessage) plain(name, value []byte) bool {
+	switch string(name) {
+	case "type":
+		return plainText(&m.Type, value)
+	case "token":
+		return plainText(&m.Token, value)
+	case "hidden":
+		return plainBool(&m.Hidden, value)
+	default:
+		return m.updateBody.plain(name, value)
+	}
+}
+
+// liveEvents hands what gws reads to the connection.
+type liveEvents struct{ gws.BuiltinEventHandler }
+
+func (liveEvents) OnMessage(socket *gws.Conn, message *gws.Message) {
+	defer message.Close()
+	socket.Session().(*liveConn).receive(message)
+}
+
+func (liveEvents) OnPing(socket *gws.Conn, payload []byte) {
+	if c := socket.Session().(*liveConn); c.pings.Add(1) > mostPings {
+		c.refuse(errTooMany)
+		return
+	}
+	socket.WritePong(payload)
+}
+
+func (liveEvents) OnPong(socket *gws.Conn, _ []byte) {
+	socket.Session().(*liveConn).alive.Store(true)
+}
+
+// run reads until the connection ends.
+func (c *liveConn) run() {
+	defer c.end()
+	defer func() {
+		if cause := recover(); cause != nil { // gws, met by a length of 2^63 and more
+			c.live.Log.Warn("a live connection broke", "cause", cause)
+			c.socket.WriteClose(1002, nil)
+		}
+	}()
+	c.socket.ReadLoop()
+}
+
+// end says what the end of the connection means for its session, and forgets it.
+func (c *liveConn) end() {
+	c.hello.Stop()
+	if c.feed != nil {
+		c.feed.leave(c)
+	}
+	if user := c.whose(); user.ID != "" {
+		c.leaveBehind(user)
+	}
+	io.CopyN(io.Discard, c.conn, lastBytes) // see lingering
+	c.conn.Close()
+	c.live.forget(c)
+}
+
+func (c *liveConn) leaveBehind(user presence.User) {
+	var err error
+	switch c.fate.Load() {
+	case broken:
+		_, err = c.leave(user, presence.Leave{Session: c.session, Seq: c.seq, Broken: true})
+	case expelled:
+		_, err = c.leave(user, presence.Leave{Session: c.session})
+	}
+	if err != nil {
+		c.live.Log.Error("the store did not hear of the end of a live connection; its session lasts as long as its lease", "project", c.project, "error", err)
+	}
+}
+
+func (c *liveConn) whose() presence.User {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.user
+}
+
+func (c *liveConn) receive(message *gws.Message) {
+	c.alive.Store(true)
+	c.heard.Store(time.Now().UnixNano())
+	if message.Opcode != gws.OpcodeText {
+		c.tellError(errNotText)
+		c.close(closeBinary)
+		return
+	}
+	var m liveMessage
+	err := m.decode(message.Bytes())
+	if err == nil {
+		err = c.take(&m)
+	}
+	if err == nil {
+		return
+	}
+	c.sendError(err, m.Seq)
+	c.mistakes++
+	switch {
+	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(err):
+		c.close(closeRefused)
+	}
+}
+
+// isRefusal tells of an error that says that somebody may not.
+func isRefusal(err error) bool {
+	for _, refusal := range []error{identity.ErrNobody, identity.ErrTokenInvalid, identity.ErrCookieInvalid, identity.ErrProjectUnknown} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *liveMessage) decode(text []byte) error {
+	if scanPlain(text, m.plain) {
+		return nil
+	}
+	return unmarshal(bytes.Clone(text), m)
+}
+
+// take does what a message says.
+func (c *liveConn) take(m *liveMessage) error {
+	user := c.whose()
+	switch {
+	case user.ID == "" && m.Type != "hello":
+		return errHelloFirst
+	case m.Type == "hello":
+		return c.greet(m, user)
+	case m.Session != "" && m.Session != c.session:
+		return presence.ErrSessionInvalid
+	case m.Type == "update":
+		return c.update(m, user)
+	case m.Type == "leave":
+		reply, err := c.leave(user, presence.Leave{Session: c.session, Seq: m.Seq, Hidden: m.Hidden})
+		if err != nil {
+			return err
+		}
+		c.fate.Store(settled)
+		c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, m.Seq, reply) }))
+		c.close(closeNormal)
+		return nil
+	default:
+		return errUnknownType
+	}
+}
+
+// greet takes a hello: the first, which says whose the connection is, or one that renews
+// the credential.
+func (c *liveConn) greet(m *liveMessage, known presence.User) error {
+	if m.Session == "" {
+		return presence.ErrSessionInvalid
+	}
+	if known.ID != "" && (m.Token == "" || m.Session != c.session) {
+		return errHelloAgain
+	}
+	request := c.request
+	request.Token = cmp.Or(m.Token, request.Token)
+	user, err := c.live.whoIs(request)
+	switch {
+	case err != nil:
+		return err
+	case user.ID == "":
+		return identity.ErrNobody
+	case known.ID != "" && known.ID != user.ID:
+		return errHelloAgain
+	}
+	if err := c.update(m, user); err != nil {
+		return err
+	}
+	if known.ID == "" {
+		c.hello.Stop()
+		c.session = m.Session
+		c.feed = c.live.feeds.join(c, c.project)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.request, c.user = request, user
+	return nil
+}
+
+// whoIs asks who is asking, and whether they may. Nobody becomes a visitor here: a
+// connection cannot give a cookie.
+func (l *live) whoIs(r identity.Request) (presence.User, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	r.Looking = true
+	admission, err := l.Gate.Admit(ctx, r)
+	return admission.User, err
+}
+
+// update says where the session is, and answers. Whoever is above a limit may still renew,
+// and is read no faster than the limit allows.
+func (c *liveConn) update(m *liveMessage, user presence.User) error {
+	u, err := m.update()
+	if err != nil {
+		return err
+	}
+	above := c.live.PerUser.Take(string(user.ID), errTooMany)
+	var tooMany *limit.TooMany
+	if errors.As(above, &tooMany) {
+		time.Sleep(min(tooMany.After, time.Second))
+	}
+	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
+	ask, known := u.Poll || m.Type == "hello", u.Known
+	u.Poll = false // whoever asks is told by the feed
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	reply, err := c.live.Tracker.Update(ctx, c.project, user, u)
+	if errors.Is(err, presence.ErrTooManyChanges) {
+		err = errors.Join(err, above)
+	}
+	if err != nil {
+		return err
+	}
+	if !reply.Stale {
+		c.seq = max(c.seq, u.Seq)
+	}
+	c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, u.Seq, reply) }))
+	if ask {
+		c.knows(known)
+		if c.feed != nil {
+			c.feed.mark()
+		}
+	}
+	return nil
+}
+
+// leave ends the session, or says that it may have ended.
+func (c *liveConn) leave(user presence.User, l presence.Leave) (presence.Reply, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	return c.live.Tracker.Leave(ctx, c.project, user, l)
+}
+
+// knows takes in which version the client has.
+func (c *liveConn) knows(version uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = version
+}
+
+// tell has the client told of the newest state, as soon as it takes it. It does not wait.
+func (c *liveConn) tell(s *step) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.step = s
+	if !c.telling && c.at != s.snapshot.Version {
+		c.telling = true
+		go c.catchUp()
+	}
+}
+
+// catchUp tells until the client has what is newest.
+func (c *liveConn) catchUp() {
+	for {
+		c.mu.Lock()
+		s, at := c.step, c.at
+		if at == s.snapshot.Version {
+			c.telling = false
+			c.mu.Unlock()
+			return
+		}
+		c.at, c.since = s.snapshot.Version, time.Now()
+		c.mu.Unlock()
+		c.write(s.frame(at))
+	}
+}
+
+// write sends a whole frame. A connection that cannot be written to is at its end.
+func (c *liveConn) write(frame []byte) {
+	if _, err := c.conn.Write(frame); err != nil {
+		c.conn.Close()
+	}
+}
+
+func (c *liveConn) tellError(err error) { c.sendError(err, 0) }
+
+// sendError says what an error says to do; seq is that of the message that it is about.
+func (c *liveConn) sendError(err error, seq uint64) {
+	f := failureOf(err)
+	if f.status >= 500 {
+		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
+	}
+	c.write(textFrame(func(b []byte) []byte { return appendError(b, f, seq, retryAfter(err, f)) }))
+}
+
+// close ends the connection, with a code.
+func (c *liveConn) close(code uint16) {
+	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.socket.WriteClose(code, nil)
+}
+
+// refuse ends the connection for a reason that it tells.
+func (c *liveConn) refuse(err error) {
+	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.tellError(err)
+	c.close(closeRefused)
+}
+
+// drain ends the connection for now: its session goes on.
+func (c *liveConn) drain(after time.Duration) {
+	c.fate.Store(settled)
+	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	f := failureOf(errDraining)
+	c.write(textFrame(func(b []byte) []byte { return appendError(b, f, 0, after) }))
+	c.close(closeDraining)
+}
+
+// turn is what happens every turnEvery: whoever is dead, or may no longer, is let go, and
+// the others are pinged.
+func (c *liveConn) turn() {
+	c.mu.Lock()
+	request, user := c.request, c.user
+	stuck := c.telling && time.Since(c.since) > slowTime
+	c.mu.Unlock()
+	silent := time.Since(time.Unix(0, c.heard.Load())) > c.live.Lease
+	if user.ID == "" {
+		return // its hello is due sooner
+	}
+	c.pings.Store(0)
+	if !c.alive.Swap(false) || stuck || silent {
+		c.conn.Close()
+		return
+	}
+	now, err := c.live.whoIs(request)
+	if err == nil && now.ID != user.ID {
+		err = identity.ErrNobody
+	}
+	if err != nil && !errors.Is(err, presence.ErrUnavailable) {
+		c.fate.Store(expelled)
+		c.refuse(err)
+		return
+	}
+	c.write(pingFrame)
+}
