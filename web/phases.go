@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -220,7 +221,7 @@ func (c *phasedConn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}
-	return nil
+	return errors.ErrUnsupported
 }
 
 func (c *phasedConn) Close() error {

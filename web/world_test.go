@@ -31,6 +31,8 @@ type world struct {
 	logs *lines
 	send func(*http.Request) *http.Response
 	host string
+	// handler is the whole server, without a connection.
+	handler *web.Handler
 }
 
 // plan is what a test may want otherwise in its world.
@@ -90,7 +92,8 @@ func newWorld(t *testing.T, changes ...func(*plan)) *world {
 	if p.Prefix == "" {
 		p.Prefix = web.DefaultPrefix
 	}
-	w.serve(checked(t, web.New(p.Options), p.Prefix), p.Direct)
+	w.handler = web.New(p.Options)
+	w.serve(checked(t, w.handler, p.Prefix), p.Direct)
 	return w
 }
 
