@@ -49,6 +49,7 @@ type live struct {
 	*Handler
 	upgrader *gws.Upgrader
 	feeds    feeds
+	began    time.Time
 
 	mu     sync.Mutex
 	conns  [turns]map[*liveConn]struct{}
@@ -58,7 +59,7 @@ type live struct {
 }
 
 func newLive(s *Handler) *live {
-	l := &live{Handler: s, feeds: newFeeds(s.Tracker)}
+	l := &live{Handler: s, began: time.Now(), feeds: newFeeds(s.Tracker)}
 	l.upgrader = gws.NewUpgrader(liveEvents{}, &gws.ServerOption{
 		ReadBufferSize:     readBuffer,
 		ReadMaxPayloadSize: maxMessage,
@@ -88,6 +89,9 @@ func (l *live) run(ctx context.Context) {
 	}
 	l.drain()
 }
+
+// uptime is a clock that nobody sets.
+func (l *live) uptime() time.Duration { return time.Since(l.began) }
 
 func (l *live) group(i int) []*liveConn {
 	l.mu.Lock()
@@ -204,7 +208,7 @@ func (l *live) begin(conn net.Conn, early *bufio.Reader, r *http.Request, who as
 	c := socket.Session().(*liveConn)
 	c.socket, c.conn = socket, conn
 	c.project, c.request = who.request.Project, kept(who.request)
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
 		conn.Close()
 		return

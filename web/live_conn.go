@@ -59,7 +59,7 @@ type liveConn struct {
 	mistakes int
 	feed     *feed
 
-	heard atomic.Int64 // when the last message came, in nanoseconds of Unix time
+	heard atomic.Int64 // when the last message came, by live.uptime
 	alive atomic.Bool  // something came since the last turn
 	pings atomic.Int32 // since the last turn
 	fate  atomic.Int32 // what the end of the connection means for the session
@@ -162,7 +162,7 @@ func (c *liveConn) whose() presence.User {
 
 func (c *liveConn) receive(message *gws.Message) {
 	c.alive.Store(true)
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.Store(int64(c.live.uptime()))
 	if message.Opcode != gws.OpcodeText {
 		c.tellError(errNotText)
 		c.close(closeBinary)
@@ -396,7 +396,7 @@ func (c *liveConn) turn() {
 	request, user := c.request, c.user
 	stuck := c.telling && time.Since(c.since) > slowTime
 	c.mu.Unlock()
-	silent := time.Since(time.Unix(0, c.heard.Load())) > c.live.Lease
+	silent := c.live.uptime()-time.Duration(c.heard.Load()) > c.live.Lease
 	if user.ID == "" {
 		return // its hello is due sooner
 	}
