@@ -37,8 +37,9 @@ type Options struct {
 	// Lease is that of the store; a live connection that says nothing for longer is closed.
 	// Zero is presence.DefaultLease.
 	Lease time.Duration
-	// Origins are those of pages that may open live connections, such as
-	// https://write.example.org; nil is that of the address that is asked for itself.
+	// Origins are those of the pages that may change something or open live connections,
+	// such as https://write.example.org; nil is that of the address that is asked for. One
+	// that is no origin panics.
 	Origins []string
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
@@ -86,6 +87,11 @@ func New(o Options) *Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Handler{Options: o, origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	for _, origin := range o.Origins {
+		if err := s.origin.AddTrustedOrigin(origin); err != nil {
+			panic(err)
+		}
+	}
 	s.live = newLive(s)
 	s.api = map[string]endpoint[projectHandler]{
 		"presence/update/": {http.MethodPost, s.update},

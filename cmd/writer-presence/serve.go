@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -32,6 +33,7 @@ var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 // settings are what serve can be told.
 type settings struct {
 	addr, data, secretFile, prefix, visitors string
+	origins                                  []string
 	dev                                      bool
 	lease, heartbeat                         time.Duration
 	userRate, addressRate, visitorRate       float64
@@ -65,6 +67,7 @@ writes down who was here.`,
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
+	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may open live connections, with commas, such as https://write.example.org; needed where a proxy changes Host, and good against other names for this server (default: that of the request's Host)")
 	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
 	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
 	f.DurationVar(&s.heartbeat, "heartbeat", presence.DefaultHeartbeat, "how far apart pages give signs of life; at most a third of --lease")
@@ -156,6 +159,11 @@ func (s *settings) check() error {
 	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
 	}
+	for _, origin := range s.origins {
+		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			return fmt.Errorf("--allowed-origins %q: give scheme and host, with the port if it is not the usual one, such as https://write.example.org", origin)
+		}
+	}
 	if s.dev {
 		return s.checkLoopback()
 	}
@@ -180,7 +188,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		return nil, err
 	}
 	o := web.Options{
-		Tracker: presence.NewTracker(store), Prefix: s.prefix, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
+		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		PerUser: limit.New(s.userRate, 5*s.userRate), PerAddress: limit.New(s.addressRate, 5*s.addressRate),
 	}
 	var gates []identity.Gate
