@@ -22,7 +22,13 @@ type Occupant struct {
 	// LastSeen is the last sign of life of any of their sessions.
 	LastSeen time.Time
 
-	encoded func() []byte
+	encoded *encoded
+}
+
+// encoded is what something looks like on the wire, made when it is first needed.
+type encoded struct {
+	once sync.Once
+	json []byte
 }
 
 // Snapshot is all that is visible in a project at one version. It never changes;
@@ -34,29 +40,33 @@ type Snapshot struct {
 	// Count is how many there are, listed or not.
 	Count int
 
-	encoded func() []byte
+	encoded encoded
 }
 
 // NewOccupant completes an occupant, so that it can be encoded.
 func NewOccupant(o Occupant) *Occupant {
-	o.encoded = sync.OnceValue(o.encode)
+	o.encoded = &encoded{}
 	return &o
 }
 
 // NewSnapshot makes a snapshot of occupants that are in order.
 func NewSnapshot(version uint64, occupants []*Occupant, count int) *Snapshot {
-	s := &Snapshot{Version: version, Occupants: occupants, Count: count}
-	s.encoded = sync.OnceValue(func() []byte { return AppendOccupants(nil, s.Occupants) })
-	return s
+	return &Snapshot{Version: version, Occupants: occupants, Count: count}
 }
 
 // JSON is the occupant in the form of the wire, encoded at most once. The bytes
 // are shared: do not change them.
-func (o *Occupant) JSON() []byte { return o.encoded() }
+func (o *Occupant) JSON() []byte {
+	o.encoded.once.Do(func() { o.encoded.json = o.encode() })
+	return o.encoded.json
+}
 
 // JSON is the list of the occupants in the form of the wire, encoded at most
 // once. The bytes are shared: do not change them.
-func (s *Snapshot) JSON() []byte { return s.encoded() }
+func (s *Snapshot) JSON() []byte {
+	s.encoded.once.Do(func() { s.encoded.json = AppendOccupants(nil, s.Occupants) })
+	return s.encoded.json
+}
 
 // AppendOccupants appends a JSON array of occupants to b.
 func AppendOccupants(b []byte, occupants []*Occupant) []byte {
@@ -85,7 +95,8 @@ func (o *Occupant) editsWhatItSays() bool {
 }
 
 func (o *Occupant) encode() []byte {
-	b := make([]byte, 0, 256)
+	const most = 208 // of what is not a name or a section, in an occupant like most
+	b := make([]byte, 0, most+len(o.User.ID)+len(o.User.Name)+2*len(o.Section))
 	b = append(b, `{"user_id":`...)
 	b = o.User.ID.AppendJSON(b)
 	b = append(b, `,"username":`...)

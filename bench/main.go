@@ -1,9 +1,11 @@
 // Command bench measures the server beside a bare net/http server that answers the
 // same bytes, in the same run: the server on one core, the load on another, in turns.
+// Live connections are measured beside a bare server of the same library.
 // It prints tables of medians; docs/performance.md keeps them with their conditions.
 //
 //	go run ./bench            all cases
 //	go run ./bench durable    those whose name contains the word
+//	go run ./bench live       those of live connections
 package main
 
 import (
@@ -36,6 +38,9 @@ func run(args []string) error {
 	if len(args) == 2 && args[0] == "bare" {
 		return serveBare(args[1])
 	}
+	if len(args) == 3 && args[0] == "bare-ws" {
+		return serveBareLive(args[1], args[2])
+	}
 	if len(args) == 0 || args[0] != "pinned" {
 		return pin(args)
 	}
@@ -50,12 +55,24 @@ func run(args []string) error {
 	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/writer-presence").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	fmt.Printf("%s, %s, %d rounds of %v each in turns, server and load on a core each\n\n", cpuModel(), runtime.Version(), rounds, roundTime)
-	fmt.Printf("| %-46s | %-22s | %-22s | %s | %s |\n", "case", "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
-	fmt.Println("| --- | --- | --- | --- | --- |")
+	fmt.Printf("%s, %s, server and load on a core each\n", cpuModel(), runtime.Version())
+	if err := runHTTP(only, binary, dir); err != nil {
+		return err
+	}
+	return runLive(only, binary, dir)
+}
+
+func runHTTP(only, binary, dir string) error {
+	begun := false
 	for _, c := range cases {
 		if !strings.Contains(c.name, only) {
 			continue
+		}
+		if !begun {
+			begun = true
+			fmt.Printf("\n%d rounds of %v each in turns\n\n", rounds, roundTime)
+			fmt.Printf("| %-46s | %-22s | %-22s | %s | %s |\n", "case", "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
+			fmt.Println("| --- | --- | --- | --- | --- |")
 		}
 		if err := measure(c, binary, dir); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -128,7 +145,7 @@ func measure(c benchCase, binary, dir string) error {
 	return nil
 }
 
-func median(all []figure, of func(figure) float64) float64 {
+func median[F any](all []F, of func(F) float64) float64 {
 	values := make([]float64, len(all))
 	for i, f := range all {
 		values[i] = of(f)
@@ -138,7 +155,7 @@ func median(all []figure, of func(figure) float64) float64 {
 }
 
 // medianRatio is of the rounds, pair by pair: the speed of a machine drifts.
-func medianRatio(a, b []figure, of func(figure) float64) float64 {
+func medianRatio[F any](a, b []F, of func(F) float64) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {
 		ratios[i] = of(a[i]) / of(b[i])

@@ -2,23 +2,31 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/lxzan/gws"
 )
+
+// stopTime is longer than a server takes to end.
+const stopTime = 20 * time.Second
 
 // process is a server on its own core.
 type process struct {
 	cmd     *exec.Cmd
 	address string
+	bare    bool
 }
 
 // start starts a server, and reads from its first line where it listens.
@@ -45,6 +53,7 @@ func start(program string, args ...string) (*process, error) {
 }
 
 func (p *process) stop() {
+	defer time.AfterFunc(stopTime, func() { p.cmd.Process.Kill() }).Stop()
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.cmd.Wait()
 }
@@ -62,6 +71,16 @@ func (p *process) cpuTime() (time.Duration, error) {
 	}
 	system, err := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * 10 * time.Millisecond, err
+}
+
+// memory is what the process holds, in KB, and its fair share of it.
+func (p *process) memory() (rss, pss float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+	for line := range strings.Lines(string(text)) {
+		fmt.Sscanf(line, "Rss: %f", &rss)
+		fmt.Sscanf(line, "Pss: %f", &pss)
+	}
+	return rss, pss, err
 }
 
 // bare is the yardstick: a net/http server with one pattern, that reads the body and
@@ -99,4 +118,68 @@ func serveBare(address string) error {
 	}
 	fmt.Printf("bare is at http://%s/\n", l.Addr())
 	return http.Serve(l, newBare())
+}
+
+// bareRooms is the yardstick of live connections: what is said to it, it writes to all
+// of the room, in frames of a size that it was given before. It knows nobody, asks for no
+// sign of life, and keeps nothing.
+type bareRooms struct {
+	gws.BuiltinEventHandler
+	size int
+
+	mu    sync.Mutex
+	rooms map[string][]*gws.Conn
+}
+
+// bareSession is in which room a connection is.
+type bareSession struct {
+	gws.SessionStorage // none
+	room               string
+}
+
+func serveBareLive(address, size string) error {
+	b := &bareRooms{rooms: map[string][]*gws.Conn{}}
+	var err error
+	if b.size, err = strconv.Atoi(size); err != nil {
+		return err
+	}
+	upgrader := gws.NewUpgrader(b, &gws.ServerOption{
+		ReadBufferSize: 512, // as ours
+		SubProtocols:   []string{"writer-presence.v1"},
+		NewSession:     func() gws.SessionStorage { return &bareSession{} },
+	})
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("bare is at http://%s/\n", l.Addr())
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		socket, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			return
+		}
+		socket.Session().(*bareSession).room = r.URL.Path
+		b.mu.Lock()
+		b.rooms[r.URL.Path] = append(b.rooms[r.URL.Path], socket)
+		b.mu.Unlock()
+		go socket.ReadLoop()
+	}))
+}
+
+func (b *bareRooms) OnClose(socket *gws.Conn, _ error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	room := socket.Session().(*bareSession).room
+	b.rooms[room] = slices.DeleteFunc(b.rooms[room], func(s *gws.Conn) bool { return s == socket })
+}
+
+func (b *bareRooms) OnMessage(socket *gws.Conn, message *gws.Message) {
+	defer message.Close()
+	text := message.Bytes()
+	text = append(text, bytes.Repeat([]byte{' '}, max(0, b.size-len(text)))...)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.rooms[socket.Session().(*bareSession).room] {
+		s.WriteMessage(gws.OpcodeText, text)
+	}
 }

@@ -4,26 +4,11 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {test} from 'node:test';
-import {SOON, address, assertSoon, badgeSays, listSays, newProject, token, world, writer} from './world.js';
+import {SOON, address, assertSoon, badgeSays, beats, is, listSays, newProject, token, watch, world, writer} from './world.js';
 
 const here = world();
 const patient = world({lease: 60_000}); // where nobody's lease ends within a test
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Writes down every text that the badge and the list's data have from now on. */
-async function watch(page) {
-  await page.evaluate(() => {
-    globalThis.seen = [];
-    const badge = document.getElementById('presence-badge');
-    const note = () => globalThis.seen.push(badge.style.display === 'none' ? 'nobody' : badge.textContent);
-    new MutationObserver(note).observe(badge, {childList: true, characterData: true, subtree: true, attributes: true});
-  });
-}
-
-/** Waits for so many answers to a page's heartbeats, a second apart. */
-async function polls(page, times) {
-  for (let i = 0; i < times; i++) await page.waitForResponse((response) => response.url().endsWith('/update/'), {timeout: SOON});
-}
 
 test('a reload shows on nobody\'s screen', async () => { // case 7
   const project = newProject(here);
@@ -33,9 +18,9 @@ test('a reload shows on nobody\'s screen', async () => { // case 7
   await watch(b);
   for (let i = 0; i < 3; i++) {
     await a.reload();
-    await a.locator('#status[data-status=polling]').waitFor({state: 'attached', timeout: SOON});
+    await is(a, 'live');
   }
-  await polls(b, 5); // the grace of a hidden leave, and more
+  await beats(here, 5); // the grace of a hidden leave, and more
   assert.deepEqual(await b.evaluate(() => globalThis.seen.filter((text) => text !== '📝 1')), []);
   await listSays(b, ['User A (Abstract)']); // and no second self
   for (const page of [a, b]) await page.context().close();
@@ -68,9 +53,9 @@ test('a hidden page is idle, in words, and comes back by itself', async () => {
   for (const page of [a, b]) await page.context().close();
 });
 
-test('a page that comes back from the back/forward cache is here again, as the same session', async () => { // case 8
+test('a page that comes back from the back/forward cache is the same session', async () => { // case 8
   const project = newProject(here);
-  const a = await writer(here, project, 'User A', {section: 'manuscript/abstract'});
+  const a = await writer(here, project, 'User A', {section: 'manuscript/abstract', way: 'polling'});
   const b = await writer(here, project, 'User B');
   await badgeSays(b, '📝 1');
   const sessions = [];
@@ -95,10 +80,10 @@ test('two tabs of one person are one person; closing one keeps the other', async
   await a.locator('#presence-badge').hover();
   await a.locator('#presence-list').filter({hasText: 'You, in another window (Methods)'}).waitFor({timeout: SOON});
   await second.goto(address(here, project, 'User A', 'manuscript/abstract'));
-  await polls(a, 2);
+  await beats(here, 2);
   assert.equal(await a.locator('.presence-warning').isVisible(), false, 'somebody is warned of themselves');
   await second.close();
-  await polls(b, 5);
+  await beats(here, 5);
   await listSays(b, ['User A (Abstract)']);
   for (const page of [a, b]) await page.context().close();
 });
@@ -200,7 +185,7 @@ test('the policy of the page forbids what it does not need', async () => {
 test('a server that does not answer is "unknown" in words, and the list stays, marked as old', async () => { // rule 13
   const project = newProject(here);
   const a = await writer(here, project, 'User A', {section: 'manuscript/abstract'});
-  const b = await writer(here, project, 'User B');
+  const b = await writer(here, project, 'User B', {way: 'polling'});
   await badgeSays(b, '📝 1');
   await b.route('**/presence/**', (route) => route.fulfill({status: 503, contentType: 'application/json', body: '{"success":false,"code":"unavailable","error":"later"}'}));
   await b.locator('.presence-status').filter({hasText: /unknown/i}).waitFor({timeout: SOON});

@@ -12,10 +12,11 @@
  * @typedef {'active' | 'idle' | 'away' | 'gone'} Attendance
  */
 
+import {Timer} from './presence-timer.js';
+
 const IDLE_AFTER = 2 * 60_000;
 const AWAY_AFTER = 30 * 60_000;
 const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
-const SIGHTS = ['visibilitychange', 'pagehide', 'pageshow'];
 
 export class ActivityMonitor {
   #surroundings;
@@ -26,16 +27,16 @@ export class ActivityMonitor {
   #lastInput = 0;
   /** since when the page is hidden; Infinity while it is visible */
   #hiddenAt = Infinity;
-  /** @type {unknown} */
   #timer;
 
   /**
    * @param {import('./presence-types.js').Surroundings} surroundings
-   * @param {(now: Attendance, before: Attendance) => void} report called at each change, within the event that made it
+   * @param {(now: Attendance) => void} report called at each change, within the event that made it
    */
   constructor(surroundings, report) {
     this.#surroundings = surroundings;
     this.#report = report;
+    this.#timer = new Timer(surroundings);
   }
 
   get state() {
@@ -55,7 +56,7 @@ export class ActivityMonitor {
   stop() {
     this.#running = false;
     this.#listen('removeEventListener');
-    this.#surroundings.clearTimeout(this.#timer);
+    this.#timer.clear();
   }
 
   get #hidden() {
@@ -65,46 +66,43 @@ export class ActivityMonitor {
   /** @param {'addEventListener' | 'removeEventListener'} change */
   #listen(change) {
     const {window, document} = this.#surroundings;
-    const quietly = {capture: true, passive: true};
-    for (const type of INPUTS) window?.[change](type, this.#onInput, quietly);
-    for (const type of SIGHTS) (type === 'visibilitychange' ? document : window)?.[change](type, this.#onSight);
+    for (const type of INPUTS) window?.[change](type, this.#onInput, true); // whoever else stops it
+    for (const type of ['pagehide', 'pageshow']) window?.[change](type, this.#onSight);
+    document?.[change]('visibilitychange', this.#onSight);
   }
 
   #onInput = () => {
     if (this.#state === 'gone') return;
     this.#lastInput = this.#surroundings.now();
-    if (this.#state === 'active' || this.#hidden) return;
-    this.#become('active');
-    this.#look();
+    if (this.#state !== 'active') this.#look();
   };
 
   /** @param {Event} event */
   #onSight = ({type}) => {
-    const now = this.#surroundings.now();
-    if (type === 'pagehide') return this.#become('gone');
+    const {now} = this.#surroundings;
+    if (type === 'pagehide') {
+      this.#timer.clear();
+      return this.#become('gone');
+    }
     // Only a page that is gone can return, and only by being shown out of the cache: its going hidden is no return.
     if ((type === 'pageshow') !== (this.#state === 'gone')) return;
-    this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now) : Infinity;
-    if (!this.#hidden) this.#lastInput = now;
-    if (this.#state === 'gone') this.#become(this.#hidden ? 'idle' : 'active');
-    this.#look();
+    this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now()) : Infinity;
+    if (!this.#hidden) this.#lastInput = now();
+    if (this.#state !== 'away') this.#look();
   };
 
   #look() {
-    const {now, setTimeout, clearTimeout} = this.#surroundings;
-    clearTimeout(this.#timer);
-    if (this.#state === 'gone' || this.#state === 'away') return;
     const idleAt = Math.min(this.#hiddenAt, this.#lastInput + IDLE_AFTER);
     const awayAt = idleAt + AWAY_AFTER;
-    const at = now();
-    this.#become(at >= awayAt ? 'away' : at >= idleAt ? 'idle' : 'active');
-    if (at < awayAt) this.#timer = setTimeout(() => this.#look(), (at < idleAt ? idleAt : awayAt) - at);
+    const now = this.#surroundings.now();
+    this.#become(now >= awayAt ? 'away' : now >= idleAt ? 'idle' : 'active');
+    if (now < awayAt) this.#timer.set(() => this.#look(), (now < idleAt ? idleAt : awayAt) - now);
   }
 
   /** @param {Attendance} state */
   #become(state) {
-    const before = this.#state;
+    if (state === this.#state) return;
     this.#state = state;
-    if (state !== before) this.#report(state, before);
+    this.#report(state);
   }
 }

@@ -5,6 +5,8 @@
  * @template Facts
  */
 
+import {Timer} from './presence-timer.js';
+
 const PAUSE = 5_000;
 
 /** @template Facts */
@@ -15,7 +17,7 @@ export class Announcer {
   /** @type {Facts | undefined} what the listener knows */ #known;
   /** @type {Facts | undefined} */ #now;
   #last = -Infinity;
-  /** @type {unknown} */ #timer;
+  #timer;
 
   /**
    * @param {(now: Facts, known: Facts) => string} tell the difference in words, `''` for none
@@ -26,6 +28,7 @@ export class Announcer {
     this.#tell = tell;
     this.#speak = speak;
     this.#surroundings = surroundings;
+    this.#timer = new Timer(surroundings);
   }
 
   /** @param {Facts} facts all that is true now */
@@ -36,24 +39,17 @@ export class Announcer {
   }
 
   stop() {
-    this.#surroundings.clearTimeout(this.#timer);
-    this.#timer = this.#known = this.#now = undefined;
+    this.#timer.clear();
+    this.#known = this.#now = undefined;
   }
 
   #say() {
-    if (this.#timer !== undefined || !this.#known || !this.#now) return;
-    const text = this.#tell(this.#now, this.#known);
+    const text = this.#known && this.#now && this.#tell(this.#now, this.#known);
     if (!text) return;
-    const {now, setTimeout} = this.#surroundings;
-    const wait = this.#last + PAUSE - now();
-    if (wait > 0) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#say();
-      }, wait);
-      return;
-    }
-    this.#last = now();
+    const now = this.#surroundings.now();
+    const wait = this.#last + PAUSE - now;
+    if (wait > 0) return this.#timer.set(() => this.#say(), wait);
+    this.#last = now;
     this.#known = this.#now;
     this.#speak(text);
   }

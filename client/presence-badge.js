@@ -13,8 +13,8 @@ const MARGIN = 8;
 
 /** The note's badge, told the truth at zero too. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
 export function showCount(badge, count, words) {
-  badge.textContent = words.say(words.table.badge, {count});
-  badge.setAttribute('aria-label', words.say(words.table.badgeLabel, {count}));
+  badge.textContent = words.say('badge', {count});
+  badge.setAttribute('aria-label', words.say('badgeLabel', {count}));
   badge.style.display = count > 0 ? 'inline' : 'none';
 }
 
@@ -42,7 +42,7 @@ export class PresenceBadge {
     this.#status = make('span', 'presence-status');
     badge.classList.add('presence-badge');
     if (badge.tagName !== 'BUTTON') {
-      badge.setAttribute('role', 'button');
+      badge.role = 'button';
       badge.tabIndex = 0;
     }
     badge.setAttribute('aria-expanded', 'false');
@@ -60,8 +60,7 @@ export class PresenceBadge {
     if (!this.#list.isConnected) this.#badge.after(this.#status, this.#list);
     const {status, text, count} = snapshot;
     showCount(this.#badge, count, this.#words);
-    const normal = status === 'polling' || status === 'stopped';
-    this.#status.textContent = normal ? '' : text;
+    this.#status.textContent = ['live', 'polling', 'stopped'].includes(status) ? '' : text;
     this.#status.dataset.status = status;
     if (!count) this.#toggle(false);
     if (this.#open) this.#fill();
@@ -94,13 +93,8 @@ export class PresenceBadge {
       badge.click();
     });
     on(document, 'keydown', ({key}) => key === 'Escape' && this.#toggle(false));
-    on(document, 'pointerdown', ({target}) => this.#holds(target) || this.#toggle(false));
+    on(document, 'pointerdown', (event) => [badge, this.#list].some((place) => event.composedPath().includes(place)) || this.#toggle(false));
     for (const type of ['resize', 'scroll']) on(window, type, () => this.#open && this.#place());
-  }
-
-  /** @param {EventTarget | null} target */
-  #holds(target) {
-    return target instanceof Node && (this.#badge.contains(target) || this.#list.contains(target));
   }
 
   /** A pointer finds the list open already, by hover or focus: its first press keeps it. @param {boolean} pointer */
@@ -114,7 +108,7 @@ export class PresenceBadge {
     if (this.#pinned) return;
     this.#closing = setTimeout(() => {
       const held = this.#badge.matches(':hover, :focus') || this.#list.matches(':hover');
-      if (!held && !this.#pinned) this.#toggle(false);
+      if (!held) this.#toggle(false);
     }, GRACE);
   }
 
@@ -145,29 +139,29 @@ export class PresenceBadge {
   #fill() {
     if (!this.#snapshot) return;
     const {users, count, ownWindows, stale, text} = this.#snapshot;
-    const {table} = this.#words;
+    const words = this.#words;
     const people = users.map((user) => this.#person(user));
-    if (count > users.length) people.push(make('li', 'presence-own', this.#words.say(table.more, {count: count - users.length})));
+    if (count > users.length) people.push(make('li', 'presence-own', words.say('more', {count: count - users.length})));
     for (const section of ownWindows) {
-      people.push(make('li', 'presence-own', this.#words.say(table.ownWindow, {section: this.#label(section)})));
+      people.push(make('li', 'presence-own', words.say('ownWindow', {section: this.#label(section)})));
     }
     this.#list.toggleAttribute('data-stale', stale);
     this.#list.replaceChildren(
-      make('p', '', this.#words.say(table.heading, {count})),
+      make('p', '', words.say('heading', {count})),
       make('ul', '', ...people),
-      make('div', 'presence-foot', stale ? `${text}. ${table.old}` : text),
+      make('div', 'presence-foot', stale ? `${text}. ${words.say('old')}` : text),
     );
     this.#place();
   }
 
   /** `Alice (Abstract), idle` @param {User} user */
   #person(user) {
-    const {table} = this.#words;
-    const row = make('li', '', make('bdi', '', this.#words.name(user)));
+    const words = this.#words;
+    const row = make('li', '', make('bdi', '', words.name(user)));
     const section = user.sections.map((section) => this.#label(section)).join(', ');
-    if (section) row.append(this.#words.say(table.inSection, {section}));
-    const state = user.activity === 'idle' ? table.idle : user.section && user.activity === 'viewing' ? table.viewing : '';
-    if (state) row.append(this.#words.say(table.state, {state}));
+    if (section) row.append(words.say('inSection', {section}));
+    const state = user.activity === 'idle' || (user.section && user.activity === 'viewing') ? words.say(user.activity) : '';
+    if (state) row.append(words.say('state', {state}));
     dress(row, user);
     return row;
   }

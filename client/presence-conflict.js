@@ -48,3 +48,9 @@ export class PresenceConflict {
     return `${this.#section}\n${user.user_id}`;
   }
 }
+
+/** Who of these is not among those. @param {readonly User[]} these @param {readonly Pick<User, 'user_id'>[]} those */
+export function missing(these, those) {
+  const ids = new Set(those.map((user) => user.user_id));
+  return these.filter((user) => !ids.has(user.user_id));
+}

@@ -2,14 +2,15 @@
  * One session (a page load of one person in one project) and what it knows: who is here, in which section, and with whom
  * it would collide. No interface, no DOM beyond the page's own lifecycle: `PresenceManager` adds the interface.
  *
- * Facts come from a transport, by `accept`, `acceptList` and `fail`; the transport asks `compose` for the message at the
- * moment of sending, so that what changes in between travels together. A snapshot replaces, it never merges.
+ * Facts come from a transport, by `accept`, `acceptList`, `acceptDelta` and `fail`; the transport asks `compose` for the message
+ * at the moment of sending, so that what changes in between travels together. A list replaces, it never merges.
  *
  * @typedef {import('./presence-types.js').User} User
  * @typedef {import('./presence-types.js').Status} Status
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').Message} Message
  * @typedef {import('./presence-types.js').List} List
+ * @typedef {import('./presence-types.js').Delta} Delta
  * @typedef {import('./presence-types.js').Answer} Answer
  * @typedef {import('./presence-types.js').Options} Options
  * @typedef {import('./presence-types.js').Surroundings} Surroundings
@@ -17,27 +18,30 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
-import {PresenceConflict} from './presence-conflict.js';
-import {PollTransport} from './presence-poll.js';
+import {PresenceConflict, missing} from './presence-conflict.js';
+import {PresenceTransport} from './presence-transport.js';
 import {statusWords} from './strings.js';
 
 /** @returns {Surroundings} */
-const browser = () => ({
-  fetch: (url, init) => fetch(url, init),
-  now: () => Date.now(),
-  random: Math.random,
-  setTimeout: (run, delay) => setTimeout(run, delay),
-  clearTimeout: (timer) => clearTimeout(timer),
-  window: globalThis.window,
-  document: globalThis.document,
-});
+const browser = () => {
+  const {window, document, WebSocket} = globalThis;
+  return {
+    fetch: (url, init) => fetch(url, init),
+    now: () => Date.now(),
+    random: Math.random,
+    setTimeout: (run, delay) => setTimeout(run, delay),
+    clearTimeout: (timer) => clearTimeout(timer),
+    window, document, WebSocket,
+  };
+};
 
 export class PresenceCore extends EventTarget {
   #activity;
   #transport;
   #statusWords;
-  // Held in memory only: a duplicated tab copies its storage, and is a session of its own all the same.
-  #session = randomId();
+  // 96 random bits (`crypto.randomUUID` is missing on plain http), in memory only: a duplicated tab copies its storage, and is a
+  // session of its own all the same.
+  #session = crypto.getRandomValues(new Uint32Array(3)).join('-');
   #seq = 0;
   #running = false;
 
@@ -51,7 +55,8 @@ export class PresenceCore extends EventTarget {
   #version = 0;
   #count = 0;
   /** @type {User | null} */ #you = null;
-  /** @type {readonly string[]} */ #ownWindows = [];
+  /** the version of the newest word about you and your section */ #asOf = 0;
+  /** the section of the last message that was answered */ #held = '';
   #recorded = '';
   #conflict = new PresenceConflict();
 
@@ -69,8 +74,8 @@ export class PresenceCore extends EventTarget {
     this.userId = userId;
     this.#statusWords = {...statusWords, ...options.strings?.status};
     this.surroundings = options.surroundings ?? browser();
-    this.#transport = new PollTransport(this, options);
-    this.#activity = new ActivityMonitor(this.surroundings, (now, before) => this.#attend(now, before));
+    this.#transport = new PresenceTransport(this, options);
+    this.#activity = new ActivityMonitor(this.surroundings, (now) => this.#attend(now));
     this.#snapshot = deepFreeze(this.#compile());
   }
 
@@ -102,10 +107,8 @@ export class PresenceCore extends EventTarget {
     if (this.#running) return;
     this.#running = true;
     if (this.#status !== 'stopped') return; // a stop() of this very turn is undone
-    this.#status = 'connecting';
     this.#activity.start();
     this.#transport.start();
-    this.#publish();
   }
 
   /**
@@ -119,8 +122,8 @@ export class PresenceCore extends EventTarget {
       if (this.#running || this.#status === 'stopped') return;
       this.#activity.stop();
       this.#transport.stop();
-      this.#forget('stopped');
-      this.#publish();
+      this.#forget();
+      this.#doubt('stopped');
     });
   }
 
@@ -138,17 +141,14 @@ export class PresenceCore extends EventTarget {
     }
     this.#section = next;
     this.#readOnly = readOnly;
-    this.#recorded = '';
-    this.#publish();
-    if (this.#running) this.#transport.poke();
+    this.#restate();
   }
 
   /** The answer to a warning: edits beside those whom it named. Somebody new asks again. */
   editAnyway() {
     if (!this.#conflict.open.length) return;
     this.#conflict.answer();
-    this.#publish();
-    if (this.#running) this.#transport.poke();
+    this.#restate();
   }
 
   /** The other answer: back to the section before, or to none; nothing stays claimed. @returns {string | null} where you are now */
@@ -159,7 +159,7 @@ export class PresenceCore extends EventTarget {
 
   /** Sends an update now; done when it was answered, or failed. */
   async updatePresence() {
-    if (this.#running) await this.#transport.poke();
+    await this.#transport.poke();
   }
 
   /** Looks at the list, which renews nothing. The heartbeat's answer brings it anyway. */
@@ -178,7 +178,7 @@ export class PresenceCore extends EventTarget {
     };
   }
 
-  /** For a transport: the version of the list that is known. */
+  /** For a transport: the version of the list. */
   get version() {
     return this.#version;
   }
@@ -190,64 +190,103 @@ export class PresenceCore extends EventTarget {
 
   /** For a transport: the reply to a message. @param {Answer} answer @param {Message} message @param {Status} status */
   accept(answer, message, status) {
-    const you = answer.you ? person(answer.you) : this.#you;
-    this.#you = you;
-    this.#ownWindows = you?.sections.filter((section) => section !== message.section) ?? [];
-    if (message.section === (this.#section ?? '') && !answer.stale) {
-      this.#recorded = answer.activity;
-      this.#conflict.users = (answer.conflicts ?? []).map(person).filter((user) => !this.#isMe(user));
+    if (!this.#running) return; // stopped meanwhile
+    const before = this.#take(answer, message.known_version);
+    const here = message.section === (this.#section ?? '') && !answer.stale;
+    const newest = answer.version >= this.#version;
+    this.#held = message.section;
+    if (here) this.#recorded = answer.activity;
+    if (newest) {
+      this.#asOf = answer.version;
+      if (answer.you) this.#you = person(answer.you);
+      if (here) this.#conflict.users = this.#others((answer.conflicts ?? []).map(person));
     }
-    this.acceptList(answer, status, message.known_version);
-    // Occupied only by people whom the answer of old covers: then it holds, and nobody is asked.
-    if (this.#conflict.agreed && this.#recorded === 'viewing' && message.unless_occupied) this.#transport.poke();
+    this.#settle(status, before, newest && !this.#conflict.agreed);
   }
 
   /**
-   * For a transport: everybody at one version; without `users`, all is as it was.
+   * For a transport: everybody at one version.
    * @param {List} list @param {Status} status @param {number} known the version that was known when it was asked for
    */
-  acceptList({version, users, count}, status, known) {
-    if (!this.#running) return; // stopped meanwhile
+  acceptList(list, status, known) {
+    if (this.#running) this.#settle(status, this.#take(list, known));
+  }
+
+  /** For a transport: what is different at one version from another. @param {Delta} delta @returns {boolean} whether nothing was missed */
+  acceptDelta({base, version, changed, at, left, count}) {
+    if (base !== this.#version || !this.#users) return version <= this.#version;
+    const users = missing(this.#users, [...changed, ...left.map((user_id) => ({user_id}))]);
+    changed.forEach((user, i) => users.splice(at[i], 0, user));
+    this.acceptList({version, users, count}, 'live', base);
+    return true;
+  }
+
+  /** A list, if it is no old one. @param {List} list @param {number} known @returns {readonly User[] | null} the one that it replaces */
+  #take({version, users, count = 0}, known) {
+    // An older list was overtaken; unless it is older than what was known when it was asked for: then the server's history is new.
+    if (!users || (version < this.#version && version >= known)) return null;
+    if (version < this.#version) this.#asOf = 0;
+    const before = this.#users;
+    this.#users = users.map(person);
+    this.#version = version;
+    const you = this.#users.find((user) => this.#isMe(user));
+    this.#count = Math.max(count, users.length);
+    // An answer may have told more of ourselves and of our section.
+    if (version < this.#asOf) return before;
+    this.#you = you ?? this.#you;
+    // A list that was cut does not tell of everybody there.
+    if (count <= users.length) this.#conflict.users = this.#others(this.#users).filter((user) => editing(user).includes(this.#section));
+    return before;
+  }
+
+  /** @param {Status} status @param {readonly User[] | null} before the list that was replaced @param {boolean} [decided] by the server, on these facts */
+  #settle(status, before, decided) {
     this.#status = status;
     this.#stale = false;
-    // An older list was overtaken; unless it is older than what was known when it was asked for: then the server's history is new.
-    if (users && (version >= this.#version || version < known)) {
-      const before = this.#users;
-      this.#version = version;
-      this.#users = users.map(person);
-      this.#count = Math.max(count ?? 0, users.length) - (users.some((user) => this.#isMe(user)) ? 1 : 0);
-      this.#publish(before);
-    } else this.#publish();
+    this.#publish(before);
+    // Those who were in the way have left, or the answer of old covers them: then nobody is asked.
+    if (!decided && this.#recorded === 'viewing' && this.#wanted === 'editing' && !this.#conflict.open.length) this.#restate();
+  }
+
+  /** What was recorded is no longer what is asked for. */
+  #restate() {
+    this.#recorded = '';
+    this.#publish();
+    this.#transport.poke();
   }
 
   /** For a transport: no answer, or a refusal. @param {Status} status */
   fail(status) {
     if (!this.#running) return;
-    if (status === 'refused') this.#forget(status);
+    if (status === 'refused') this.#forget();
+    this.#doubt(status);
+  }
+
+  /** @param {Status} status */
+  #doubt(status) {
     this.#status = status;
     this.#stale = this.#users !== null;
     this.#publish();
   }
 
-  /** What is known is no longer ours to show. @param {Status} status */
-  #forget(status) {
-    this.#status = status;
+  /** What is known is no longer ours to show. */
+  #forget() {
     this.#users = this.#you = null;
-    this.#ownWindows = this.#conflict.users = [];
-    this.#version = this.#count = 0;
+    this.#conflict.users = [];
+    this.#version = this.#count = this.#asOf = 0;
     this.#recorded = '';
-    this.#stale = false;
   }
 
-  /** @param {Attendance} now @param {Attendance} before */
-  #attend(now, before) {
-    if (now === 'gone' || now === 'away') {
-      this.#transport.stop(now === 'gone');
-      this.fail(now === 'gone' ? 'connecting' : 'away');
-    } else if (before === 'gone' || before === 'away') {
-      this.fail('connecting');
+  /** @param {Attendance} now */
+  #attend(now) {
+    const hidden = now === 'gone';
+    if (hidden || now === 'away') {
+      this.#transport.stop(hidden);
+      this.fail(hidden ? 'connecting' : now);
+    } else {
       this.#transport.start();
-    } else this.#transport.poke();
+      this.#transport.poke();
+    }
   }
 
   get #wanted() {
@@ -261,20 +300,25 @@ export class PresenceCore extends EventTarget {
     return String(user.user_id) === String(this.#you?.user_id ?? this.userId);
   }
 
+  /** @param {readonly User[]} users */
+  #others(users) {
+    return users.filter((user) => !this.#isMe(user));
+  }
+
   /** @returns {Snapshot} */
   #compile() {
-    const list = this.#users ?? [];
     const known = this.#status === 'connecting' && this.#users ? 'reconnecting' : this.#status;
+    const users = this.#others(this.#users ?? []);
     const intrudes = this.#section && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
     return {
       status: this.#status,
-      text: this.#statusWords[known].replace('{seconds}', String(Math.round(this.#transport.heartbeat / 1000))),
+      text: this.#statusWords[known].replace('{seconds}', `${Math.round(this.#transport.heartbeat / 1000)}`),
       stale: this.#stale,
       version: this.#version,
-      users: list.filter((user) => !this.#isMe(user)),
-      count: this.#count,
-      you: this.#you ?? list.find((user) => this.#isMe(user)) ?? null,
-      ownWindows: this.#ownWindows,
+      users,
+      count: this.#count - (this.#users?.length ?? 0) + users.length,
+      you: this.#you,
+      ownWindows: this.#you?.sections.filter((section) => section !== this.#held && section !== this.#section) ?? [],
       section: this.#section,
       activity: this.#recorded || this.#wanted,
       conflicts: this.#conflict.users,
@@ -295,17 +339,11 @@ export class PresenceCore extends EventTarget {
 
     if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});
     if (before && this.#users) {
-      for (const user of this.#missing(before, this.#users)) this.#emit('leave', {user});
-      for (const user of this.#missing(this.#users, before)) this.#emit('join', {user});
+      for (const user of this.#others(missing(before, this.#users))) this.#emit('leave', {user});
+      for (const user of this.#others(missing(this.#users, before))) this.#emit('join', {user});
     }
     if (news) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
     this.#emit('change', this.#snapshot);
-  }
-
-  /** Who of these others is not among those. @param {readonly User[]} these @param {readonly User[]} those */
-  #missing(these, those) {
-    const ids = new Set(those.map((user) => user.user_id));
-    return these.filter((user) => !ids.has(user.user_id) && !this.#isMe(user));
   }
 
   /** @param {string} type @param {object} detail */
@@ -314,16 +352,14 @@ export class PresenceCore extends EventTarget {
   }
 }
 
-/** 96 random bits; `crypto.randomUUID` is missing on plain http. */
-function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
 /** A user of the wire, made whole: the host's data may lack a name, a newer server may say more. @param {User} user @returns {User} */
 function person(user) {
   const section = user.section ?? '';
   return {...user, username: user.username ?? '', section, sections: user.sections ?? (section ? [section] : [])};
 }
+
+/** The sections in which somebody is editing. @param {User} user @returns {readonly (string | null)[]} */
+const editing = (user) => user.editing ?? (user.activity === 'editing' ? [user.section] : []);
 
 /** @template {object} T @param {T} value @returns {T} */
 function deepFreeze(value) {

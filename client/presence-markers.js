@@ -54,25 +54,24 @@ export class PresenceMarkers {
   /** @param {HTMLOptionElement} option @param {User[]} users */
   #mark(option, users) {
     const label = this.#labelOf(option);
-    const shown = users.length ? label.trimEnd() + this.#words.tell(this.#words.table.occupants, this.#named(users, option.value)) : label;
+    const shown = users.length ? label.trimEnd() + this.#words.tell('occupants', this.#named(users, option.value)) : label;
     this.#options.set(option, {label, shown});
     if (option.textContent !== shown) option.textContent = shown;
   }
 
   /** @param {Element} element @param {string} section @param {User[]} users */
   #people(element, section, users) {
-    const key = JSON.stringify(users.map((user) => [user.user_id, user.username, user.initials, idles(user, section)]));
+    const names = this.#named(users, section);
+    const key = JSON.stringify([names, users.map((user) => user.user_id)]);
     const old = this.#rows.get(element);
     if (old?.key === key && old.row.parentNode === element) return;
     old?.row.remove();
     this.#rows.delete(element);
     if (!users.length) return;
 
-    const {table} = this.#words;
     const said = make('span', 'presence-said');
-    const names = this.#named(users, section);
-    this.#words.show(said, table.occupants, names);
-    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, idles(user, section) && table.idle));
+    this.#words.show(said, 'occupants', names);
+    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, idles(user, section) && this.#words.say('idle')));
     const row = make('span', 'presence-occupants', said, ...avatars);
     row.title = names.map(({username}) => username).join('\n');
     if (users.length > AVATARS) row.append(chip(`+${users.length - AVATARS}`));
@@ -82,10 +81,9 @@ export class PresenceMarkers {
 
   /** @param {User[]} users @param {string} section @returns {import('./strings.js').Named[]} */
   #named(users, section) {
-    const {table} = this.#words;
     return users.map((user) => {
       const name = this.#words.name(user);
-      return {username: idles(user, section) ? this.#words.say(table.idleName, {name}) : name, visitor: false};
+      return {username: idles(user, section) ? this.#words.say('idleName', {name}) : name, visitor: false};
     });
   }
 }

@@ -11,8 +11,9 @@
  * @property {string} avatar_color
  * @property {string} initials
  * @property {boolean} visitor
+ * @property {readonly string[]} [editing] of somebody in several sections: where
  *
- * @typedef {'stopped' | 'connecting' | 'polling' | 'offline' | 'unknown' | 'refused' | 'away'} Status
+ * @typedef {'stopped' | 'connecting' | 'live' | 'polling' | 'offline' | 'unknown' | 'refused' | 'away'} Status
  *
  * @typedef {object} Snapshot never changed, and the same object until something visible changes
  * @property {Status} status
@@ -37,7 +38,8 @@
  * @property {number} known_version
  *
  * @typedef {{version: number, users?: User[], count?: number}} List
- * @typedef {List & {activity: string, you: User, conflicts: User[], stale?: boolean}} Answer
+ * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number}} Delta
+ * @typedef {List & {activity: string, you: User, conflicts: User[], stale?: boolean, heartbeat?: number}} Answer
  *
  * @typedef {object} Options
  * @property {string} [prefix] where the server's API stands; `/writer/api` by default
@@ -45,6 +47,7 @@
  *   asked once, and again (with `true`) when the server has refused what it gave
  * @property {string} [csrfToken] for `X-CSRFToken`; by default what the cookie `csrftoken` says
  * @property {number} [heartbeat] milliseconds between updates, unless the server says otherwise
+ * @property {boolean} [live] false: by polling only
  * @property {{status?: Partial<typeof import('./strings.js').statusWords>}} [strings] replaces words
  * @property {Surroundings} [surroundings] for tests: the network, the clock and the page
  *
@@ -56,6 +59,7 @@
  * @property {(timer: any) => void} clearTimeout
  * @property {Window & typeof globalThis | EventTarget} [window]
  * @property {Document} [document]
+ * @property {typeof WebSocket} [WebSocket] without it: by polling only
  */
 
 export {};

@@ -15,6 +15,7 @@
 import {make} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
+import {missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
 import {PresenceWarning} from './presence-warning.js';
@@ -72,7 +73,7 @@ export class PresenceView {
 
   /** @param {Snapshot} snapshot */
   render(snapshot) {
-    adoptStyle(document);
+    adoptStyle();
     this.#renderBadge(snapshot);
     this.#markers.render(snapshot.users);
     this.#warning.render(snapshot.warning, snapshot.stale);
@@ -96,7 +97,7 @@ export class PresenceView {
   /** @param {keyof Elements} which @returns {HTMLElement | null} */
   #find(which) {
     const place = this.#elements[which];
-    return typeof place === 'string' ? place && document.querySelector(place) || null : place ?? null;
+    return (place && typeof place === 'string' ? document.querySelector(place) : /** @type {HTMLElement | ''} */ (place)) || null;
   }
 
   /** @param {Snapshot} snapshot */
@@ -111,9 +112,7 @@ export class PresenceView {
 
   /** The soft word ends with what it says. @param {Snapshot} snapshot */
   #renderCompany({conflicts, activity}) {
-    const ids = conflicts.map((user) => user.user_id);
-    const still = activity === 'editing' && this.#company.every((user) => ids.includes(user.user_id));
-    if (!still) this.#company = [];
+    if (activity !== 'editing' || missing(this.#company, conflicts).length) this.#company = [];
     if (this.#company !== this.#mentioned) this.#warning.mention(this.#company);
     this.#mentioned = this.#company;
   }
@@ -143,30 +142,23 @@ export class PresenceView {
   /** @param {Snapshot} snapshot @returns {Facts} */
   #facts({users, warning, stale, status, text}) {
     const words = this.#words;
-    const troubled = !['polling', 'connecting'].includes(status);
     return {
       people: users,
-      warning: warning.length && !stale ? words.tell(words.table.warning, warning) : '',
-      company: this.#company.length ? words.tell(words.table.company, this.#company) : '',
-      status: troubled ? text : '',
+      warning: stale ? '' : words.tell('warning', warning),
+      company: words.tell('company', this.#company),
+      status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
     };
   }
 
   /** @param {Facts} now @param {Facts} known */
   #news(now, known) {
     const words = this.#words;
-    /** @param {readonly User[]} these @param {readonly User[]} those @param {import('./strings.js').Text} text */
-    const moved = (these, those, text) => {
-      const ids = new Set(those.map((user) => user.user_id));
-      const users = these.filter((user) => !ids.has(user.user_id));
-      return users.length ? words.tell(text, users) : '';
-    };
     const news = [
       now.warning !== known.warning && now.warning,
       now.company !== known.company && now.company,
-      now.status !== known.status && (now.status || words.table.again),
-      moved(now.people, known.people, words.table.arrived),
-      moved(known.people, now.people, words.table.gone),
+      now.status !== known.status && (now.status || words.say('again')),
+      words.tell('arrived', missing(now.people, known.people)),
+      words.tell('gone', missing(known.people, now.people)),
     ];
     return news.filter(Boolean).join('. ');
   }

@@ -36,9 +36,8 @@ export class PresenceWarning {
     const held = warning.contains(document.activeElement);
     warning.hidden = !users.length;
     if (held && warning.hidden) this.#answer.refocus();
-    const {table} = this.#words;
     const sentence = warning.firstElementChild;
-    if (users.length && sentence) this.#words.show(sentence, stale ? table.oldWarning : table.warning, users);
+    if (users.length && sentence) this.#words.show(sentence, stale ? 'oldWarning' : 'warning', users);
   }
 
   /** @param {readonly User[]} users none: the word is taken back */
@@ -49,7 +48,7 @@ export class PresenceWarning {
     const company = /** @type {HTMLElement} */ (this.#company);
     company.hidden = !users.length;
     if (!users.length) return;
-    this.#words.show(company, this.#words.table.company, users);
+    this.#words.show(company, 'company', users);
     this.#fading = setTimeout(() => (company.hidden = true), SOFT_WORD);
   }
 
@@ -62,11 +61,14 @@ export class PresenceWarning {
 
   #build() {
     if (this.#warning?.isConnected) return this.#warning;
-    const {table} = this.#words;
-    const {editAnyway, chooseDifferent} = this.#answer;
     const sentence = make('p');
     sentence.id = 'presence-warning-text';
-    const buttons = [button(table.editAnyway, editAnyway), button(table.chooseDifferent, chooseDifferent)];
+    const buttons = /** @type {const} */ (['editAnyway', 'chooseDifferent']).map((answer) => {
+      const button = make('button', '', this.#words.say(answer));
+      button.type = 'button';
+      button.onclick = this.#answer[answer];
+      return button;
+    });
     const warning = (this.#warning = make('div', 'presence-warning', sentence, ...buttons));
     warning.role = 'group';
     warning.setAttribute('aria-labelledby', sentence.id);
@@ -75,12 +77,4 @@ export class PresenceWarning {
     this.#place([warning, company]);
     return warning;
   }
-}
-
-/** @param {string} text @param {() => void} act */
-function button(text, act) {
-  const element = make('button', '', text);
-  element.type = 'button';
-  element.addEventListener('click', act);
-  return element;
 }

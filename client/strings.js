@@ -11,6 +11,7 @@ import {make} from './element.js';
 
 /**
  * @typedef {typeof strings} Strings
+ * @typedef {Exclude<keyof Strings, 'status'>} Key
  * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor'>} Named
  */
 
@@ -19,6 +20,7 @@ export const statusWords = {
   stopped: 'Presence is off',
   connecting: 'Presence: connecting…',
   reconnecting: 'Presence: reconnecting…',
+  live: 'Presence is live',
   polling: 'Presence checked every {seconds} s',
   offline: 'Offline: presence unknown',
   unknown: 'Presence unknown',
@@ -84,48 +86,49 @@ export class Words {
 
   /**
    * One text with its places filled in.
-   * @param {Text} text
+   * @param {Key} key
    * @param {Record<string, string | number>} [values] `count` chooses the plural form
    */
-  say(text, values = {}) {
-    return this.#form(text, Number(values.count)).replace(/\{(\w+)\}/g, (place, key) => String(values[key] ?? place));
+  say(key, values = {}) {
+    return this.#form(key, Number(values.count)).replace(/\{(\w+)\}/g, (place, key) => String(values[key] ?? place));
   }
 
   /** A person's name; a visitor's says that it is one. @param {Named} user */
   name({username, visitor}) {
-    const {table} = this;
-    const name = username || table.unnamed;
-    const said = name.toLowerCase().includes(table.visitor.replace('{name}', '').trim().toLowerCase());
-    return visitor && !said ? this.say(table.visitor, {name}) : name;
+    const name = username || this.table.unnamed;
+    const said = name.toLowerCase().includes(this.say('visitor', {name: ''}).trim().toLowerCase());
+    return visitor && !said ? this.say('visitor', {name}) : name;
   }
 
-  /** A sentence about people, as plain text. @param {Text} text @param {readonly Named[]} users */
-  tell(text, users) {
-    return this.say(text, {count: users.length, names: this.#format(text).format(this.#names(users).map(isolate))});
+  /** A sentence about people, as plain text; none about nobody. @param {Key} key @param {readonly Named[]} users */
+  tell(key, users) {
+    return users.length ? this.say(key, {count: users.length, names: this.#format(key).format(this.#names(users).map(isolate))}) : '';
   }
 
-  /** The same in an element, each name isolated by `<bdi>`. @param {Element} element @param {Text} text @param {readonly Named[]} users */
-  show(element, text, users) {
-    const parts = this.#format(text).formatToParts(this.#names(users));
+  /** The same in an element, each name isolated by `<bdi>`. @param {Element} element @param {Key} key @param {readonly Named[]} users */
+  show(element, key, users) {
+    const parts = this.#format(key).formatToParts(this.#names(users));
     const names = parts.map(({type, value}) => (type === 'element' ? make('bdi', '', value) : value));
-    const pieces = this.#form(text, users.length).split('{names}');
+    const pieces = this.#form(key, users.length).split('{names}');
     element.replaceChildren(...pieces.flatMap((piece, i) => (i ? [...names, piece] : [piece])));
   }
 
   /** Three names and a number: a sentence stays one. @param {readonly Named[]} users */
   #names(users) {
     const names = users.slice(0, 3).map((user) => this.name(user));
-    if (users.length > 3) names.push(this.say(this.table.more, {count: users.length - 3}));
+    if (users.length > 3) names.push(this.say('more', {count: users.length - 3}));
     return names;
   }
 
-  /** Beside a section stands a bare row of names, elsewhere a sentence. @param {Text} text */
-  #format(text) {
-    return text === this.table.occupants ? this.#roll : this.#sentence;
+  /** Beside a section stands a bare row of names, elsewhere a sentence. @param {Key} key */
+  #format(key) {
+    return key === 'occupants' ? this.#roll : this.#sentence;
   }
 
-  /** @param {Text} text @param {number} count */
-  #form(text, count) {
+  /** @param {Key} key @param {number} count */
+  #form(key, count) {
+    /** @type {Text} */
+    const text = this.table[key];
     return typeof text === 'string' ? text : text[this.#plural.select(count)] ?? text.other;
   }
 }

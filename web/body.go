@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	presence "writer-presence"
@@ -79,9 +80,9 @@ func unmarshal(body []byte, value any) error {
 		return nil
 	case !errors.As(err, &wrong):
 		return errJSON
-	case wrong.Field == "seq":
+	case strings.HasSuffix(wrong.Field, "seq"): // it may be in an embedded struct
 		return presence.ErrSeqInvalid
-	case wrong.Field == "known_version":
+	case strings.HasSuffix(wrong.Field, "known_version"):
 		return errVersion
 	default:
 		return errType

@@ -27,7 +27,7 @@ var (
 	errMediaType    = errors.New("send the body as Content-Type: application/json")
 	errTooMany      = errors.New("too many requests; wait for the time in Retry-After")
 	errUpgrade      = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
-	errDraining     = errors.New("the server is going away for a moment; come back after the time it says")
+	errDraining     = errors.New("the server is going away for a moment; come back after retry_after")
 	errBroken       = errors.New("something went wrong here that should not have; the log of the server has more")
 )
 
@@ -111,6 +111,7 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUpgradeRequired:
 		h.Set("Upgrade", "websocket") // RFC 9110, 15.5.22
 		h.Set("Connection", "Upgrade")
+		h.Set("Sec-WebSocket-Version", "13") // RFC 6455, 4.4
 	}
 	if f.status >= 500 && f.err != errDraining {
 		s.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", f.status, "error", err)

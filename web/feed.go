@@ -40,7 +40,7 @@ type feed struct {
 	mu      sync.Mutex
 	conns   map[*liveConn]struct{}
 	current *step // nil before the first look
-	unknown bool  // the store did not know at the last look, and the connections were told
+	unknown error // why the store did not know at the last look, which the connections were told
 	marked  bool
 	running bool
 }
@@ -86,6 +86,9 @@ func (f *feeds) join(c *liveConn, project presence.Project) *feed {
 	}
 	feed.mu.Lock()
 	feed.conns[c] = struct{}{}
+	if feed.unknown != nil {
+		go c.tellError(feed.unknown)
+	}
 	feed.mu.Unlock()
 	f.mu.Unlock()
 	feed.mark()
@@ -145,6 +148,9 @@ func (f *feed) isMarked() bool {
 	defer f.mu.Unlock()
 	f.running = f.marked && len(f.conns) > 0
 	f.marked = false
+	if !f.running && f.current != nil {
+		f.current = newStep(nil, f.current.snapshot) // without its frames
+	}
 	return f.running
 }
 
@@ -158,23 +164,23 @@ func (f *feed) look() (ok bool) {
 	defer f.mu.Unlock()
 	if err != nil {
 		f.marked = true
-		for c := range f.conns {
-			if !f.unknown {
+		if f.unknown == nil {
+			for c := range f.conns {
 				go c.tellError(err)
 			}
 		}
-		f.unknown = true
+		f.unknown = err
 		return false
 	}
 	if f.current == nil || f.current.snapshot.Version != snapshot.Version {
 		f.current = newStep(f.current, snapshot)
 	}
 	for c := range f.conns {
-		if f.unknown {
+		if f.unknown != nil {
 			c.knows(0) // so that it is told anything at all
 		}
 		c.tell(f.current)
 	}
-	f.unknown = false
+	f.unknown = nil
 	return true
 }

@@ -15,10 +15,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lxzan/gws"
 
+	presence "writer-presence"
 	"writer-presence/identity"
 )
 
@@ -35,7 +37,7 @@ const (
 	// a burst of pings would delay everybody else.
 	turns = 250
 	// readBuffer is the size of what a connection reads in one go; most messages fit.
-	readBuffer = 512
+	readBuffer = 256
 	// closeTime is how long a last word may take.
 	closeTime = time.Second
 	// slowTime is how long a frame may take: whoever reads slower is cut off.
@@ -62,6 +64,7 @@ func newLive(s *Handler) *live {
 	l := &live{Handler: s, began: time.Now(), feeds: newFeeds(s.Tracker)}
 	l.upgrader = gws.NewUpgrader(liveEvents{}, &gws.ServerOption{
 		ReadBufferSize:     readBuffer,
+		ParallelGolimit:    1,
 		ReadMaxPayloadSize: maxMessage,
 		CheckUtf8Enabled:   true,
 		SubProtocols:       []string{subprotocol},
@@ -128,7 +131,7 @@ func (l *live) drain() {
 	case <-gone:
 	case <-late.C:
 		for _, c := range all {
-			c.conn.Close()
+			c.conn.cut()
 		}
 		<-gone
 	}
@@ -200,17 +203,20 @@ func (l *live) begin(conn net.Conn, early *bufio.Reader, r *http.Request, who as
 		sent, _ := early.Peek(n)
 		reader = io.MultiReader(bytes.NewReader(bytes.Clone(sent)), conn)
 	}
-	socket, err := l.upgrader.UpgradeFromConn(lingering{conn}, bufio.NewReaderSize(reader, readBuffer), r)
+	// gws knows lists in one line only, and another Upgrade than websocket not at all.
+	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
+	out := &lingering{Conn: conn}
+	socket, err := l.upgrader.UpgradeFromConn(out, bufio.NewReaderSize(reader, readBuffer), r)
 	if err != nil {
 		conn.Close() // it has been told so
 		return
 	}
 	c := socket.Session().(*liveConn)
-	c.socket, c.conn = socket, conn
-	c.project, c.request = who.request.Project, kept(who.request)
+	c.socket, c.conn = socket, out
+	c.project, c.says = presence.Project(strings.Clone(string(who.request.Project))), newCredentials(who.request)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
-		conn.Close()
+		c.conn.cut()
 		return
 	}
 	c.hello = time.AfterFunc(helloTime, func() { c.refuse(errHelloLate) })
@@ -220,16 +226,16 @@ func (l *live) begin(conn net.Conn, early *bufio.Reader, r *http.Request, who as
 // isHandshake tells whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
 func isHandshake(r *http.Request) bool {
 	key, err := base64.StdEncoding.DecodeString(first(r.Header, "Sec-Websocket-Key"))
-	return r.Method == http.MethodGet && has(r.Header["Connection"], "upgrade") && has(r.Header["Upgrade"], "websocket") &&
-		first(r.Header, "Sec-Websocket-Version") == "13" && err == nil && len(key) == 16 &&
-		has(r.Header["Sec-Websocket-Protocol"], subprotocol)
+	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && has(r.Header["Connection"], "upgrade", strings.EqualFold) &&
+		has(r.Header["Upgrade"], "websocket", strings.EqualFold) && first(r.Header, "Sec-Websocket-Version") == "13" && err == nil && len(key) == 16 &&
+		has(r.Header["Sec-Websocket-Protocol"], subprotocol, func(a, b string) bool { return a == b })
 }
 
-// has tells whether a word is in a list that has commas, whatever its case.
-func has(lines []string, word string) bool {
+// has tells whether a word is in a list that has commas.
+func has(lines []string, word string, same func(a, b string) bool) bool {
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(part), word) {
+			if same(strings.TrimSpace(part), word) {
 				return true
 			}
 		}
@@ -251,25 +257,57 @@ func (l *live) isOurs(r *http.Request) bool {
 	return err == nil && (origin.Scheme == "http" || origin.Scheme == "https") && strings.EqualFold(origin.Host, r.Host)
 }
 
-// kept is of a request what is needed to ask again who is asking.
-func kept(r identity.Request) identity.Request {
-	header := http.Header{}
-	for _, name := range []string{"Authorization", "Cookie"} {
-		for _, line := range r.Header[name] {
-			header.Add(name, strings.Clone(line))
-		}
+// credentials are what of a request tells who is asking, kept to ask again. They are kept
+// small: there are as many as connections.
+type credentials struct {
+	token, cookie, authorization string
+	secure                       bool
+}
+
+func newCredentials(r identity.Request) credentials {
+	return credentials{
+		token:         strings.Clone(r.Token),
+		cookie:        strings.Join(r.Header["Cookie"], "; "),
+		authorization: strings.Clone(first(r.Header, "Authorization")),
+		secure:        r.Secure,
 	}
-	r.Header, r.Token, r.Looking = header, strings.Clone(r.Token), true
+}
+
+func (c credentials) request(project presence.Project) identity.Request {
+	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true}
+	if c.cookie != "" {
+		r.Header.Set("Cookie", c.cookie)
+	}
+	if c.authorization != "" {
+		r.Header.Set("Authorization", c.authorization)
+	}
 	return r
 }
 
-// lingering is a connection that gws may close: then the other side can still read what
-// it was told, which would be lost if this side closed with something left to read.
-type lingering struct{ net.Conn }
+// lingering is a connection whose other side can read to the end what it was told: that
+// would be lost if this side closed with something left to read. Nothing follows a close
+// frame.
+type lingering struct {
+	net.Conn
+	over atomic.Bool // a close frame was sent
+}
 
-func (c lingering) Close() error {
+func (c *lingering) Write(frame []byte) (int, error) {
+	if frame[0] == closeFrame {
+		c.over.Store(true)
+	} else if c.over.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(frame)
+}
+
+// Close ends the writing, and the reading soon; then cut ends it all.
+func (c *lingering) Close() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
 		return c.SetReadDeadline(time.Now().Add(closeTime))
 	}
 	return c.Conn.Close()
 }
+
+// cut ends the connection at once.
+func (c *lingering) cut() { c.Conn.Close() }

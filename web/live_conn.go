@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,10 +47,10 @@ type liveConn struct {
 	gws.SessionStorage // none; it is how gws carries this along
 	live               *live
 	socket             *gws.Conn
-	conn               net.Conn
+	conn               *lingering
 	project            presence.Project
 	group              int
-	hello              *time.Timer
+	hello              *time.Timer // nil once it was said
 
 	// What only the reading goroutine uses, and the end after it.
 	session  string
@@ -65,10 +64,10 @@ type liveConn struct {
 	fate  atomic.Int32 // what the end of the connection means for the session
 
 	mu      sync.Mutex
-	request identity.Request // what there is to tell who is asking, as it is asked again
-	user    presence.User    // whose it is, since the hello
-	at      uint64           // the version that was told last
-	step    *step            // the newest, told or not
+	says    credentials
+	user    presence.User // whose it is, since the hello
+	at      uint64        // the version that was told last
+	step    *step         // the newest that is to be told
 	telling bool
 	since   time.Time // when the telling of a frame began
 }
@@ -100,15 +99,19 @@ type liveEvents struct{ gws.BuiltinEventHandler }
 
 func (liveEvents) OnMessage(socket *gws.Conn, message *gws.Message) {
 	defer message.Close()
-	socket.Session().(*liveConn).receive(message)
+	if c := socket.Session().(*liveConn); !c.conn.over.Load() {
+		c.receive(message)
+	}
 }
 
 func (liveEvents) OnPing(socket *gws.Conn, payload []byte) {
-	if c := socket.Session().(*liveConn); c.pings.Add(1) > mostPings {
+	switch c := socket.Session().(*liveConn); {
+	case c.conn.over.Load():
+	case c.pings.Add(1) > mostPings:
 		c.refuse(errTooMany)
-		return
+	default:
+		socket.WritePong(payload)
 	}
-	socket.WritePong(payload)
 }
 
 func (liveEvents) OnPong(socket *gws.Conn, _ []byte) {
@@ -129,7 +132,9 @@ func (c *liveConn) run() {
 
 // end says what the end of the connection means for its session, and forgets it.
 func (c *liveConn) end() {
-	c.hello.Stop()
+	if c.hello != nil {
+		c.hello.Stop()
+	}
 	if c.feed != nil {
 		c.feed.leave(c)
 	}
@@ -137,7 +142,7 @@ func (c *liveConn) end() {
 		c.leaveBehind(user)
 	}
 	io.CopyN(io.Discard, c.conn, lastBytes) // see lingering
-	c.conn.Close()
+	c.conn.cut()
 	c.live.forget(c)
 }
 
@@ -177,7 +182,9 @@ func (c *liveConn) receive(message *gws.Message) {
 		return
 	}
 	c.sendError(err, m.Seq)
-	c.mistakes++
+	if failureOf(err).status < 500 { // or it is a mistake of ours
+		c.mistakes++
+	}
 	switch {
 	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(err):
 		c.close(closeRefused)
@@ -230,15 +237,15 @@ func (c *liveConn) take(m *liveMessage) error {
 // greet takes a hello: the first, which says whose the connection is, or one that renews
 // the credential.
 func (c *liveConn) greet(m *liveMessage, known presence.User) error {
-	if m.Session == "" {
+	switch {
+	case known.ID != "" && (m.Token == "" || m.Session != c.session):
+		return errHelloAgain
+	case m.Session == "":
 		return presence.ErrSessionInvalid
 	}
-	if known.ID != "" && (m.Token == "" || m.Session != c.session) {
-		return errHelloAgain
-	}
-	request := c.request
-	request.Token = cmp.Or(m.Token, request.Token)
-	user, err := c.live.whoIs(request)
+	says := c.says
+	says.token = cmp.Or(m.Token, says.token)
+	user, err := c.whoSays(says)
 	switch {
 	case err != nil:
 		return err
@@ -252,22 +259,22 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	}
 	if known.ID == "" {
 		c.hello.Stop()
+		c.hello = nil
 		c.session = m.Session
 		c.feed = c.live.feeds.join(c, c.project)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.request, c.user = request, user
+	c.says, c.user = says, user
 	return nil
 }
 
-// whoIs asks who is asking, and whether they may. Nobody becomes a visitor here: a
+// whoSays asks who is asking, and whether they may. Nobody becomes a visitor here: a
 // connection cannot give a cookie.
-func (l *live) whoIs(r identity.Request) (presence.User, error) {
+func (c *liveConn) whoSays(says credentials) (presence.User, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
 	defer cancel()
-	r.Looking = true
-	admission, err := l.Gate.Admit(ctx, r)
+	admission, err := c.live.Gate.Admit(ctx, says.request(c.project))
 	return admission.User, err
 }
 
@@ -282,6 +289,7 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 	var tooMany *limit.TooMany
 	if errors.As(above, &tooMany) {
 		time.Sleep(min(tooMany.After, time.Second))
+		c.live.PerUser.Take(string(user.ID), nil)
 	}
 	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
 	ask, known := u.Poll || m.Type == "hello", u.Known
@@ -328,7 +336,7 @@ func (c *liveConn) tell(s *step) {
 	defer c.mu.Unlock()
 	c.step = s
 	if !c.telling && c.at != s.snapshot.Version {
-		c.telling = true
+		c.telling, c.since = true, time.Now()
 		go c.catchUp()
 	}
 }
@@ -338,8 +346,8 @@ func (c *liveConn) catchUp() {
 	for {
 		c.mu.Lock()
 		s, at := c.step, c.at
-		if at == s.snapshot.Version {
-			c.telling = false
+		if s == nil || at == s.snapshot.Version {
+			c.telling, c.step = false, nil
 			c.mu.Unlock()
 			return
 		}
@@ -351,8 +359,8 @@ func (c *liveConn) catchUp() {
 
 // write sends a whole frame. A connection that cannot be written to is at its end.
 func (c *liveConn) write(frame []byte) {
-	if _, err := c.conn.Write(frame); err != nil {
-		c.conn.Close()
+	if _, err := c.conn.Write(frame); err != nil && !c.conn.over.Load() {
+		c.conn.cut()
 	}
 }
 
@@ -393,7 +401,7 @@ func (c *liveConn) drain(after time.Duration) {
 // the others are pinged.
 func (c *liveConn) turn() {
 	c.mu.Lock()
-	request, user := c.request, c.user
+	says, user := c.says, c.user
 	stuck := c.telling && time.Since(c.since) > slowTime
 	c.mu.Unlock()
 	silent := c.live.uptime()-time.Duration(c.heard.Load()) > c.live.Lease
@@ -402,10 +410,10 @@ func (c *liveConn) turn() {
 	}
 	c.pings.Store(0)
 	if !c.alive.Swap(false) || stuck || silent {
-		c.conn.Close()
+		c.conn.cut()
 		return
 	}
-	now, err := c.live.whoIs(request)
+	now, err := c.whoSays(says)
 	if err == nil && now.ID != user.ID {
 		err = identity.ErrNobody
 	}

@@ -38,8 +38,10 @@ func textFrame(text func([]byte) []byte) []byte {
 	return b[at:]
 }
 
-// pingFrame is a ping without a payload.
+// pingFrame is a ping without a payload; closeFrame is how one begins that closes.
 var pingFrame = []byte{0x89, 0}
+
+const closeFrame = 0x88
 
 func (s *Handler) appendAck(b []byte, seq uint64, reply presence.Reply) []byte {
 	b = append(b, `{"type":"ack","seq":`...)
@@ -55,7 +57,9 @@ func (s *Handler) appendAck(b []byte, seq uint64, reply presence.Reply) []byte {
 func appendSnapshot(b []byte, snapshot *presence.Snapshot) []byte {
 	b = append(b, `{"type":"snapshot","version":`...)
 	b = strconv.AppendUint(b, snapshot.Version, 10)
-	return append(appendUsers(b, snapshot), '}')
+	b = append(b, `,"users":`...)
+	b = presence.AppendOccupants(b, snapshot.Occupants) // and not its own JSON, which would be kept
+	return append(appendCount(b, snapshot), '}')
 }
 
 func appendDelta(b []byte, before, now *presence.Snapshot) []byte {

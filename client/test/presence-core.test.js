@@ -257,6 +257,16 @@ test('who enters an occupied section carefully is warned, and is told so once', 
   assert.deepEqual(seen, ['conflict Alice']);
 });
 
+test('a server that names nobody in the way is not asked in a circle', async () => {
+  const world = new World();
+  world.extra = {activity: 'viewing', conflicts: []};
+  const core = world.core();
+  core.start();
+  core.setSection(ABSTRACT);
+  await world.clock.pass(29_000);
+  assert.equal(world.updates.length, 1);
+});
+
 test('edit anyway is remembered for these people, and somebody new asks again', async () => {
   const {world, core} = await occupied();
   core.setSection(ABSTRACT);

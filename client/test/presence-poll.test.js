@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import {Timer} from '../presence-timer.js';
 import {World, settle, user} from './surroundings.js';
 
 const ABSTRACT = 'manuscript/abstract';
@@ -238,4 +239,11 @@ test('after a sleep the list is old before anything has failed', async () => {
   world.release();
   await settle();
   assert.deepEqual([core.getSnapshot().status, core.getSnapshot().stale], ['polling', false]);
+});
+
+test('a wait that is too long for a timer is a long one', async () => {
+  /** @type {number[]} */
+  const delays = [];
+  new Timer({setTimeout: (_, delay) => delays.push(delay), clearTimeout: () => {}}).set(() => {}, 1e12);
+  assert.ok(delays[0] >= 60_000 && delays[0] < 2 ** 31, `it waits for ${delays}`);
 });

@@ -25,11 +25,10 @@ test('a section without a better name is called by its last segment in title cas
 
 test('a warning names one, several and many people in the right plural', () => {
   const people = ['Alice', 'Bob', 'Carol', 'Dan', 'Eve'].map((name, i) => user(i, name));
-  const {warning} = words.table;
-  assert.equal(words.tell(warning, people.slice(0, 1)), '⚠️ Alice is editing this section');
-  assert.equal(words.tell(warning, people.slice(0, 2)), '⚠️ Alice and Bob are editing this section');
-  assert.equal(words.tell(warning, people), '⚠️ Alice, Bob, Carol, and 2 more are editing this section');
-  assert.equal(words.tell(words.table.occupants, people.slice(0, 2)), ' — Alice, Bob');
+  assert.equal(words.tell('warning', people.slice(0, 1)), '⚠️ Alice is editing this section');
+  assert.equal(words.tell('warning', people.slice(0, 2)), '⚠️ Alice and Bob are editing this section');
+  assert.equal(words.tell('warning', people), '⚠️ Alice, Bob, Carol, and 2 more are editing this section');
+  assert.equal(words.tell('occupants', people.slice(0, 2)), ' — Alice, Bob');
 });
 
 test('a visitor is told from a user of the same name, and is not called so twice', () => {
@@ -40,13 +39,13 @@ test('a visitor is told from a user of the same name, and is not called so twice
 });
 
 test('a name cannot turn round the words beside it, nor fill in their places', () => {
-  assert.equal(words.tell(words.table.arrived, [user(1, '\u202eevil')]), '\u2068\u202eevil\u2069 is online');
-  assert.equal(words.tell(words.table.arrived, [user(1, '{count} $& $1')]), '{count} $& $1 is online');
+  assert.equal(words.tell('arrived', [user(1, '\u202eevil')]), '\u2068\u202eevil\u2069 is online');
+  assert.equal(words.tell('arrived', [user(1, '{count} $& $1')]), '{count} $& $1 is online');
 });
 
 test('strings are replaceable one by one, with the plural forms of their language', () => {
   const czech = new Words({locale: 'cs', badgeLabel: {one: '{count} člověk', few: '{count} lidé', other: '{count} lidí'}});
-  const said = [1, 2, 5].map((count) => czech.say(czech.table.badgeLabel, {count}));
+  const said = [1, 2, 5].map((count) => czech.say('badgeLabel', {count}));
   assert.deepEqual(said, ['1 člověk', '2 lidé', '5 lidí']);
   assert.equal(czech.table.editAnyway, 'Edit anyway');
 });

@@ -2,6 +2,7 @@
  * The world of a test: a clock that only the test moves, a network that only the test answers, a page without a browser.
  *
  * @typedef {import('../presence-types.js').User} User
+ * @typedef {import('../presence-types.js').Delta} Delta
  * @typedef {{path: string, method: string, headers: Record<string, string>, body: any, keepalive: boolean, at: number, aborted: boolean}} Sent
  */
 
@@ -75,10 +76,69 @@ export function user(id, name, section = '', more = {}) {
   };
 }
 
+/** The connection of a page to the server of its world, seen from both ends. */
+export class FakeSocket {
+  #world;
+  readyState = 0;
+  /** @type {any[]} what the page said */ said = [];
+  onopen = () => {};
+  /** @param {{code: number}} event */ onclose = (event) => void event;
+  /** @param {{data: string}} event */ onmessage = (event) => void event;
+
+  /** @param {World} world @param {string} url @param {string} protocol */
+  constructor(world, url, protocol) {
+    this.url = url;
+    this.protocol = protocol;
+    this.at = world.clock.now();
+    this.#world = world;
+    world.sockets.push(this);
+    setImmediate(() => this.#meet(world.door));
+  }
+
+  get open() {
+    return this.readyState === 1;
+  }
+
+  /** @param {string} data */
+  send(data) {
+    if (this.readyState === 0) throw new DOMException('still connecting', 'InvalidStateError');
+    const message = JSON.parse(data);
+    this.said.push(message);
+    if (this.open && this.#world.door === 'open') this.#world.hear(this, message);
+  }
+
+  /** By the page: what is on its way comes all the same, and the event is late. */
+  close() {
+    if (this.readyState > 1) return;
+    this.readyState = 2;
+    setImmediate(() => setImmediate(() => this.end()));
+  }
+
+  /** The server's message. @param {object} message */
+  tell(message) {
+    if (this.open) setImmediate(() => this.readyState < 3 && this.onmessage({data: JSON.stringify(message)}));
+  }
+
+  /** The server, or the network, ends it. @param {number} [code] */
+  end(code = 1006) {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.onclose({code});
+  }
+
+  /** @param {World['door']} door */
+  #meet(door) {
+    if (this.readyState !== 0 || door === 'hangs') return;
+    if (door === 'shut') return this.end();
+    this.readyState = 1;
+    this.onopen();
+  }
+}
+
 /** A page with one session in it, and the server that it talks to. */
 export class World {
   clock = new Clock();
-  window = Object.assign(new EventTarget(), {navigator: {onLine: true}});
+  window = Object.assign(new EventTarget(), {navigator: {onLine: true}, location: {href: 'https://writer.example/project/demo'}});
   document = Object.assign(new EventTarget(), {visibilityState: 'visible', cookie: ''});
   /** @type {Sent[]} */ sent = [];
   random = 0.5;
@@ -95,6 +155,17 @@ export class World {
   /** @type {object} added to every answer */ extra = {};
   /** @type {string} */ #recorded = '';
 
+  // What the server does live.
+  /** live connections: `none` where the browser has no WebSocket; `mute` opens, and then says nothing
+   * @type {'none' | 'open' | 'shut' | 'hangs' | 'mute'} */ door;
+  /** @type {FakeSocket[]} */ sockets = [];
+  /** the error that is the answer to the messages of a socket @type {object | null} */ mistake = null;
+
+  /** @param {World['door']} [door] */
+  constructor(door = 'none') {
+    this.door = door;
+  }
+
   /** @param {Partial<import('../presence-types.js').Options>} [options] @param {number | string | null} [userId] */
   core(options = {}, userId = 1) {
     return new PresenceCore('demo', userId, {...options, surroundings: this.surroundings()});
@@ -110,6 +181,7 @@ export class World {
       clearTimeout: this.clock.clearTimeout,
       window: /** @type {any} */ (this.window),
       document: /** @type {any} */ (this.document),
+      ...(this.door !== 'none' && {WebSocket: this.#WebSocket()}),
     };
   }
 
@@ -127,10 +199,47 @@ export class World {
     return this.sent[this.sent.length - 1];
   }
 
+  get socket() {
+    return this.sockets[this.sockets.length - 1];
+  }
+
+  /** What the page said over its newest connection, by type. */
+  get said() {
+    return this.socket.said.map(({type}) => type);
+  }
+
   /** The others are now these. @param {...User} users */
   set(...users) {
+    const before = this.#listed;
     this.others = users;
     this.version++;
+    for (const socket of this.sockets) socket.tell(delta(before, this.#listed));
+  }
+
+  get #listed() {
+    return {version: this.version, users: [this.me, ...this.others]};
+  }
+
+  #WebSocket() {
+    const world = this;
+    return /** @type {any} */ (class extends FakeSocket {
+      /** @param {string} url @param {string} protocol */
+      constructor(url, protocol) {
+        super(world, url, protocol);
+      }
+    });
+  }
+
+  /** The server's end of a live connection. @param {FakeSocket} socket @param {any} message */
+  hear(socket, message) {
+    const {type, seq, known_version: known} = message;
+    if (this.mistake) return socket.tell({type: 'error', error: '', seq, ...this.mistake});
+    if (type === 'leave') {
+      return socket.tell({type: 'ack', seq, version: ++this.version});
+    }
+    const {success, users, ...ack} = this.#update({known_version: this.version, ...message});
+    socket.tell({type: 'ack', seq, ...ack});
+    if (known === undefined ? type === 'hello' : known !== this.version) socket.tell({type: 'snapshot', ...this.#listed});
   }
 
   /** @param {string} type @param {object} [more] */
@@ -156,6 +265,7 @@ export class World {
 
   /** @param {string} url @param {RequestInit} init */
   async #fetch(url, init) {
+    if (init.signal?.aborted) throw new DOMException('aborted', 'AbortError');
     /** @type {Sent} */
     const sent = {
       path: url.replace('/writer/api/project/demo/presence/', ''), method: init.method ?? 'GET', at: this.clock.now(),
@@ -179,19 +289,33 @@ export class World {
     if (this.failure instanceof Error) throw this.failure;
     if (this.failure) return respond(this.failure, {success: false, code: this.failureCode, error: ''}, this.failureHeaders);
     if (path === 'leave/') return respond(200, {success: true, version: ++this.version});
-    const listed = {version: this.version, users: [this.me, ...this.others]};
-    if (path === 'list/') return respond(200, {success: true, ...listed, ...this.extra}, {ETag: `W/"${this.version}"`});
+    if (path === 'list/') return respond(200, {success: true, ...this.#listed, ...this.extra}, {ETag: `W/"${this.version}"`});
+    return respond(200, this.#update(body));
+  }
 
+  /** @param {any} body */
+  #update(body) {
     const conflicts = this.others.filter((other) => body.section && other.section === body.section && other.activity === 'editing');
     const careful = body.unless_occupied && body.activity === 'editing' && conflicts.length > 0;
     const holds = this.#recorded === 'editing' && this.me.section === body.section;
     this.#recorded = careful && !holds ? 'viewing' : body.activity;
     this.me = {...this.me, section: body.section, sections: body.section ? [body.section] : [], activity: this.#recorded};
-    return respond(200, {
+    return {
       success: true, version: this.version, activity: this.#recorded, you: this.me, conflicts,
-      ...(body.known_version !== this.version && {...listed, users: [this.me, ...this.others]}), ...this.extra,
-    });
+      ...(body.known_version !== this.version && this.#listed), ...this.extra,
+    };
   }
+}
+
+/** What the protocol says of the way from one list to another. @param {{version: number, users: User[]}} before @param {{version: number, users: User[]}} after @returns {Delta & {type: string}} */
+export function delta(before, after) {
+  const same = (/** @type {User} */ user) => before.users.some((old) => JSON.stringify(old) === JSON.stringify(user));
+  const changed = after.users.filter((user) => !same(user));
+  const gone = before.users.filter((old) => !after.users.some((user) => user.user_id === old.user_id));
+  return {
+    type: 'delta', base: before.version, version: after.version, changed,
+    at: changed.map((user) => after.users.indexOf(user)), left: gone.map((user) => user.user_id),
+  };
 }
 
 /** @param {number} status @param {object} body @param {Record<string, string>} [headers] */
