@@ -86,6 +86,9 @@ func (f *feeds) join(c *liveConn, project presence.Project) *feed {
 	}
 	feed.mu.Lock()
 	feed.conns[c] = struct{}{}
+	for other := range feed.conns {
+		other.isReplaced(c)
+	}
 	if feed.unknown != nil {
 		go c.tellError(feed.unknown)
 	}

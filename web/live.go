@@ -37,7 +37,7 @@ const (
 	// a burst of pings would delay everybody else.
 	turns = 250
 	// readBuffer is the size of what a connection reads in one go; most messages fit.
-	readBuffer = 256
+	readBuffer = 128
 	// closeTime is how long a last word may take.
 	closeTime = time.Second
 	// slowTime is how long a frame may take: whoever reads slower is cut off.

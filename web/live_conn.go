@@ -53,7 +53,6 @@ type liveConn struct {
 	hello              *time.Timer // nil once it was said
 
 	// What only the reading goroutine uses, and the end after it.
-	session  string
 	seq      uint64 // the newest that this connection said of the session
 	mistakes int
 	feed     *feed
@@ -63,11 +62,13 @@ type liveConn struct {
 	pings atomic.Int32 // since the last turn
 	fate  atomic.Int32 // what the end of the connection means for the session
 
-	mu      sync.Mutex
-	says    credentials
-	user    presence.User // whose it is, since the hello
-	at      uint64        // the version that was told last
-	step    *step         // the newest that is to be told
+	mu   sync.Mutex
+	says credentials
+	// user and session are whose it is, since the hello; only the reading goroutine writes.
+	user    presence.User
+	session string
+	at      uint64 // the version that was told last
+	step    *step  // the newest that is to be told
 	telling bool
 	since   time.Time // when the telling of a frame began
 }
@@ -165,6 +166,15 @@ func (c *liveConn) whose() presence.User {
 	return c.user
 }
 
+// isReplaced says of a connection that its session has another one now.
+func (c *liveConn) isReplaced(by *liveConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c != by && c.user.ID == by.user.ID && c.session == by.session {
+		c.fate.Store(settled)
+	}
+}
+
 func (c *liveConn) receive(message *gws.Message) {
 	c.alive.Store(true)
 	c.heard.Store(int64(c.live.uptime()))
@@ -257,15 +267,14 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	if err := c.update(m, user); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.says, c.user, c.session = says, user, m.Session
+	c.mu.Unlock()
 	if known.ID == "" {
 		c.hello.Stop()
 		c.hello = nil
-		c.session = m.Session
 		c.feed = c.live.feeds.join(c, c.project)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.says, c.user = says, user
 	return nil
 }
 
@@ -334,9 +343,11 @@ func (c *liveConn) knows(version uint64) {
 func (c *liveConn) tell(s *step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.step = s
-	if !c.telling && c.at != s.snapshot.Version {
-		c.telling, c.since = true, time.Now()
+	switch {
+	case c.telling:
+		c.step = s
+	case c.at != s.snapshot.Version:
+		c.step, c.telling, c.since = s, true, time.Now()
 		go c.catchUp()
 	}
 }

@@ -160,17 +160,13 @@ func (w *world) dialLive(host string, p *person) *socket {
 func (s *socket) ack() message {
 	s.t.Helper()
 	for {
-		select {
-		case m := <-s.in:
-			if m.Type == "ack" {
-				return m
-			}
-		case <-s.closed:
-			s.t.Error("the connection ended")
+		m, why := s.take(10 * time.Second)
+		if why != "" {
+			s.t.Errorf("%s; due is an ack", why)
 			return message{}
-		case <-time.After(10 * time.Second):
-			s.t.Error("no ack came")
-			return message{}
+		}
+		if m.Type == "ack" {
+			return m
 		}
 	}
 }

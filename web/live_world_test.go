@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,7 @@ func inLive(t *testing.T, test func(*testing.T, *liveWorld), changes ...func(*pl
 		w.end = cancel
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := web.Serve(ctx, w.l, w.handler, 0, slog.New(slog.DiscardHandler)); err != nil {
+			if err := web.Serve(ctx, fair{w.l}, w.handler, 0, slog.New(slog.DiscardHandler)); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})
@@ -63,6 +64,8 @@ type socket struct {
 	conn   net.Conn
 	in     chan message
 	mute   bool
+	pings  chan time.Time // when the first hundred came
+	pongs  atomic.Int32
 	closed chan struct{} // when nothing more comes
 	code   int           // of the close frame, once closed; 0 for none
 }
@@ -116,10 +119,11 @@ func handshake(host, path string, headers ...string) string {
 // ask sends a handshake, and gives the answer with the connection.
 func (w *liveWorld) ask(path string, headers ...string) (net.Conn, *bufio.Reader, *http.Response) {
 	w.t.Helper()
-	conn, ok := w.l.dial()
+	raw, ok := w.l.dial()
 	if !ok {
 		w.t.Fatal("nobody listens")
 	}
+	conn := &line{fairConn: newFairConn(raw), ears: make(chan struct{}, 1)}
 	io.WriteString(conn, handshake(w.host, path, headers...))
 	r := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(r, nil)
@@ -132,21 +136,32 @@ func (w *liveWorld) ask(path string, headers ...string) (net.Conn, *bufio.Reader
 // connect opens a live connection; headers come in pairs.
 func (w *liveWorld) connect(headers ...string) *socket {
 	w.t.Helper()
-	conn, r, answer := w.ask(livePath, headers...)
+	return w.connectTo(livePath, headers...)
+}
+
+func (w *liveWorld) connectTo(path string, headers ...string) *socket {
+	w.t.Helper()
+	conn, r, answer := w.ask(path, headers...)
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(answer.Body)
 		w.t.Fatalf("the handshake was answered %d %s", answer.StatusCode, body)
 	}
-	s := &socket{t: w.t, conn: conn, in: make(chan message, 10_000), closed: make(chan struct{})}
+	s := &socket{t: w.t, conn: conn, in: make(chan message, 10_000), pings: make(chan time.Time, 100), closed: make(chan struct{})}
 	w.t.Cleanup(func() { conn.Close() })
 	go s.read(r)
 	return s
 }
 
+// come is somebody who opens a live connection, and has not said anything yet.
+func (w *liveWorld) come(p *person) *socket {
+	w.t.Helper()
+	return w.connect("Authorization", "Bearer "+p.token)
+}
+
 // enter is somebody who says hello, as JSON without its type, and is told how things are.
 func (w *liveWorld) enter(p *person, hello string) (s *socket, ack, snapshot message) {
 	w.t.Helper()
-	s = w.connect("Authorization", "Bearer "+p.token)
+	s = w.come(p)
 	s.say("hello", hello)
 	return s, s.next("ack"), s.next("snapshot")
 }
@@ -203,6 +218,10 @@ func (s *socket) read(r *bufio.Reader) {
 			}
 			s.in <- m
 		case 0x89:
+			select {
+			case s.pings <- time.Now():
+			default: // nobody counts them
+			}
 			if !s.mute {
 				go s.conn.Write(maskedFrame(0x8a, payload))
 			}
@@ -211,6 +230,7 @@ func (s *socket) read(r *bufio.Reader) {
 				s.code = int(binary.BigEndian.Uint16(payload))
 			}
 		case 0x8a:
+			s.pongs.Add(1)
 		default:
 			s.t.Errorf("a frame whose first byte is %#x", first)
 		}
@@ -241,32 +261,57 @@ func readFrame(r *bufio.Reader) (first byte, payload []byte, err error) {
 	return head[0], payload, err
 }
 
+// take gives the next message, if one comes in this time; why is empty then, and says what
+// happened instead otherwise.
+func (s *socket) take(within time.Duration) (m message, why string) {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	select {
+	case m = <-s.in:
+		return m, ""
+	case <-late.C:
+		return m, "nothing came"
+	case <-s.closed:
+	}
+	select {
+	case m = <-s.in: // came before the end
+		return m, ""
+	default:
+		return m, fmt.Sprintf("the connection ended with code %d", s.code)
+	}
+}
+
 // next gives the next message, which has to be of this type.
 func (s *socket) next(kind string) message {
 	s.t.Helper()
-	select {
-	case m := <-s.in:
-		if m.Type != kind {
-			s.t.Fatalf("there came %s; due is a message of type %s", m.text, kind)
-		}
-		return m
-	case <-s.closed:
-		s.t.Fatalf("the connection ended with code %d; due is a message of type %s", s.code, kind)
-	case <-time.After(10 * time.Second):
-		s.t.Fatalf("nothing came; due is a message of type %s", kind)
+	m, why := s.take(10 * time.Second)
+	if why != "" {
+		s.t.Fatalf("%s; due is a message of type %s", why, kind)
 	}
-	return message{}
+	if m.Type != kind {
+		s.t.Fatalf("there came %s; due is a message of type %s", m.text, kind)
+	}
+	return m
 }
 
 // quiet checks that nothing comes for a while.
 func (s *socket) quiet(d time.Duration) {
 	s.t.Helper()
-	select {
-	case m := <-s.in:
+	switch m, why := s.take(d); why {
+	case "nothing came":
+	case "":
 		s.t.Errorf("there came %s; due is nothing", m.text)
+	default:
+		s.t.Error(why)
+	}
+}
+
+func (s *socket) over() bool {
+	select {
 	case <-s.closed:
-		s.t.Errorf("the connection ended with code %d", s.code)
-	case <-time.After(d):
+		return true
+	default:
+		return false
 	}
 }
 
@@ -281,4 +326,67 @@ func (s *socket) ends(code int) {
 	case <-time.After(time.Minute):
 		s.t.Fatalf("the connection goes on; due is its end with code %d", code)
 	}
+}
+
+// skip gives the next message of a type, whatever else comes before.
+func (s *socket) skip(kind string) message {
+	s.t.Helper()
+	for {
+		m, why := s.take(10 * time.Second)
+		if why != "" {
+			s.t.Fatalf("%s; due is a message of type %s", why, kind)
+		}
+		if m.Type == kind {
+			return m
+		}
+	}
+}
+
+// all gives what comes until nothing more is under way, errors and acks among it.
+func (s *socket) all() (came []message) {
+	time.Sleep(200 * time.Millisecond)
+	synctest.Wait()
+	for len(s.in) > 0 {
+		came = append(came, <-s.in)
+	}
+	return came
+}
+
+// refused checks that an error comes that ends the connection.
+func (s *socket) refused(code string) {
+	s.t.Helper()
+	if m := s.next("error"); m.Code != code || m.Error == "" {
+		s.t.Errorf("there came %s; due is the error %s", m.text, code)
+	}
+	s.ends(1008)
+}
+
+// leaves waits until it is told that somebody left, and nothing else, and gives how long
+// that took.
+func (s *socket) leaves(name string, id any, within time.Duration) time.Duration {
+	s.t.Helper()
+	began := time.Now()
+	m, why := s.take(within)
+	if why != "" {
+		s.t.Fatalf("%s in %v; due is that %s left", why, within, name)
+	}
+	if m.Type != "delta" || len(m.Changed) != 0 || len(m.Left) != 1 || m.Left[0] != id {
+		s.t.Fatalf("there came %s; due is that %s left", m.text, name)
+	}
+	return time.Since(began)
+}
+
+// upgrading are the headers of a handshake, for a request without a connection, which is
+// held against docs/openapi.yaml. Others come in pairs; an empty one takes away.
+func upgrading(w *liveWorld, headers ...string) (pairs []string) {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake(w.host, livePath, headers...))))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for name, values := range r.Header {
+		for _, value := range values {
+			pairs = append(pairs, name, value)
+		}
+	}
+	return append(pairs, "Host", r.Host)
 }
