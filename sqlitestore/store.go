@@ -23,6 +23,9 @@ const (
 	// sweepEvery is how often renewals are written and what has lapsed is taken
 	// out: with the commit, within the five seconds that the package promises.
 	sweepEvery = 4 * time.Second
+	// sweeps are how many groups the projects are in, which have their turns one after the
+	// other: to write all renewals in one commit would delay everything else.
+	sweeps = 32
 	// lapseEvery is how often what has lapsed is taken out of projects that are watched.
 	lapseEvery = 250 * time.Millisecond
 	// forgetEvery is how often ended sessions are looked at for [presence.Finality].
@@ -43,6 +46,7 @@ type Store struct {
 	mu       sync.RWMutex // guards projects, watched and floor; taken before a project's
 	projects map[presence.Project]*project
 	watched  map[presence.Project]*project
+	begun    int // projects, ever
 	// floor is not below any version that was told of a project that is not held.
 	floor uint64
 }
@@ -54,6 +58,7 @@ type project struct {
 	gone   bool // no longer in projects: look again
 	// changed is the batch that took the last change in.
 	changed *batch
+	group   int // of those that are swept together
 	// swept is when a sweep last took in what no message changed.
 	swept time.Time
 
@@ -112,22 +117,25 @@ func (s *Store) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
 
-	lapse, sweep, forget := time.NewTicker(lapseEvery), time.NewTicker(sweepEvery), time.NewTicker(forgetEvery)
+	lapse, sweep, forget := time.NewTicker(lapseEvery), time.NewTicker(sweepEvery/sweeps), time.NewTicker(forgetEvery)
 	defer lapse.Stop()
 	defer sweep.Stop()
 	defer forget.Stop()
-	for ctx.Err() == nil {
+	for group := 0; ctx.Err() == nil; {
 		select {
 		case <-lapse.C:
 			s.lapse()
 		case <-sweep.C:
-			s.sweep()
+			s.sweep(group)
+			group = (group + 1) % sweeps
 		case <-forget.C:
 			s.forget()
 		case <-ctx.Done():
 		}
 	}
-	s.sweep()
+	for group := range sweeps {
+		s.sweep(group)
+	}
 	close(stop)
 	writing.Wait()
 	err := s.journal.commit()
@@ -236,7 +244,8 @@ func (s *Store) hold(name presence.Project) *project {
 }
 
 func (s *Store) begin(name presence.Project) *project {
-	p := &project{roster: presence.NewRoster(s.lease, s.floor)}
+	p := &project{roster: presence.NewRoster(s.lease, s.floor), group: s.begun % sweeps}
+	s.begun++
 	s.projects[name] = p
 	return p
 }
@@ -250,9 +259,13 @@ func (s *Store) lapse() {
 	}
 }
 
-// sweep takes out what has lapsed, and hands the journal what was renewed or lapsed.
-func (s *Store) sweep() {
+// sweep takes out what has lapsed in a group of projects, and hands the journal what was
+// renewed or lapsed there.
+func (s *Store) sweep(group int) {
 	for name, p := range s.held(s.projects) {
+		if p.group != group {
+			continue
+		}
 		p.mu.Lock()
 		now := time.Now()
 		p.roster.Lapse(now)

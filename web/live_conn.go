@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ const lastBytes = 64 << 10
 // The fates of a session whose connection ends.
 const (
 	broken   int32 = iota // it may come back
+	replaced              // it has come back, by another connection
 	settled               // nothing is to be said of it
 	expelled              // its user may no longer
 )
@@ -171,7 +173,7 @@ func (c *liveConn) isReplaced(by *liveConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c != by && c.user.ID == by.user.ID && c.session == by.session {
-		c.fate.Store(settled)
+		c.fate.CompareAndSwap(broken, replaced)
 	}
 }
 
@@ -314,6 +316,7 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 	}
 	if !reply.Stale {
 		c.seq = max(c.seq, u.Seq)
+		c.fate.CompareAndSwap(replaced, broken) // and came back by this one
 	}
 	c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, u.Seq, reply) }))
 	if ask {
@@ -323,6 +326,13 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 		}
 	}
 	return nil
+}
+
+// recoverLive keeps what broke from ending everything.
+func (l *live) recoverLive() {
+	if cause := recover(); cause != nil {
+		l.Log.Error("a live connection broke", "cause", cause, "stack", string(debug.Stack()))
+	}
 }
 
 // leave ends the session, or says that it may have ended.
@@ -411,6 +421,7 @@ func (c *liveConn) drain(after time.Duration) {
 // turn is what happens every turnEvery: whoever is dead, or may no longer, is let go, and
 // the others are pinged.
 func (c *liveConn) turn() {
+	defer c.live.recoverLive()
 	c.mu.Lock()
 	says, user := c.says, c.user
 	stuck := c.telling && time.Since(c.since) > slowTime

@@ -117,6 +117,23 @@ func TestLiveNobodyAndABadTokenAreRefused(t *testing.T) {
 	})
 }
 
+func TestLiveOnHTTPSACookieThatANeighbourCouldHaveSetIsNobodys(t *testing.T) {
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		plain, bound := w.newcomer(), w.newcomer()
+		plain.update(`{"session": "p"}`)
+		due := bound.update(`{"session": "b"}`, "Origin", "https://"+w.host, "Sec-Fetch-Site", "same-origin").You.Username
+		for cookies, name := range map[string]string{plain.cookie: "", plain.cookie + "; " + bound.cookie: due} {
+			s := w.connect("Origin", "https://"+w.host, "Cookie", cookies)
+			s.say("hello", `"session": "a"`)
+			if name == "" {
+				s.refused("unauthenticated")
+			} else if ack := s.next("ack"); ack.You.Username != name {
+				t.Errorf("with both cookies it is %s; due is %s", ack.You.Username, name)
+			}
+		}
+	})
+}
+
 func TestLiveWithoutVisitorsAHelloWithATokenIsLetIn(t *testing.T) {
 	inLive(t, func(t *testing.T, w *liveWorld) {
 		nobody := w.connect()

@@ -82,6 +82,23 @@ func TestLiveRule9AnOldConnectionThatBreaksEndsNoSessionThatHasANewOne(t *testin
 	}
 }
 
+func TestLiveRule9AnOldConnectionThatGoesOnAfterTheNewOneBrokeIsTheSessionsAgain(t *testing.T) {
+	ofTwo(t, true, func(w *liveWorld, alice, bob *socket, p *person) {
+		again, _, _ := w.enter(p, `"session": "a", "seq": 2, "section": "s"`)
+		again.conn.Close()
+		time.Sleep(5 * time.Second)
+		alice.say("update", `"seq": 3, "section": "s"`)
+		if ack := alice.next("ack"); ack.Stale {
+			t.Fatalf("a newer message was answered %s", ack.text)
+		}
+		bob.quiet(20 * time.Second)
+		alice.conn.Close()
+		if took := bob.leaves("alice", 1.0, time.Minute); took < 15*time.Second || took > 15*time.Second+late {
+			t.Errorf("the connection broke, and alice left after %v; due is 15 s", took)
+		}
+	})
+}
+
 func TestLiveRule9AConnectionThatSaidTheSameLaterEndsNoSessionThatSaidItOverHTTP(t *testing.T) {
 	ofTwo(t, true, func(_ *liveWorld, alice, bob *socket, p *person) {
 		p.update(`{"session": "a", "seq": 5, "section": "s"}`)

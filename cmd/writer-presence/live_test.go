@@ -25,6 +25,7 @@ type page struct {
 	seq      int
 	known    uint64
 	users    map[string]bool // by id: who is listed
+	here     bool            // the list of this connection has come
 	retry    float64         // what the server said when it went away
 	arrived  *sync.WaitGroup // done when the list of a new connection is here
 	departed *sync.WaitGroup // done when the connection has ended
@@ -53,7 +54,7 @@ func (p *page) connect(s *server) {
 		p.departed.Done()
 	}()
 	p.mu.Lock()
-	p.seq++
+	p.seq, p.here = p.seq+1, false
 	hello := fmt.Sprintf(`{"type": "hello", "session": "tab-of-%s", "seq": %d, "section": "s", "known_version": 0}`, p.name, p.seq)
 	p.mu.Unlock()
 	socket.WriteString(hello)
@@ -93,7 +94,10 @@ func (p *page) OnMessage(_ *gws.Conn, m *gws.Message) {
 			p.t.Errorf("%s in %s: the version went from %d to %d", p.name, p.project, p.known, got.Version)
 		}
 		p.known = got.Version
-		p.arrived.Done()
+		if !p.here {
+			p.here = true
+			p.arrived.Done()
+		}
 	case "delta":
 		for _, u := range got.Changed {
 			p.users[u.ID.String()] = true
