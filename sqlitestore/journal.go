@@ -35,8 +35,8 @@ type journal struct {
 
 	mu      sync.Mutex
 	pending map[key]entry
-	// living are the sessions of which the last record says that they live, and whose.
-	living map[key]presence.User
+	// living are the sessions of which the last record says that they live.
+	living map[key]living
 	clock  uint64
 	batch  *batch // the one that will take in what is pending
 	purge  time.Time
@@ -66,6 +66,12 @@ type key struct {
 	session string
 }
 
+// living is what was written down of a session when that was last done whole.
+type living struct {
+	user     presence.User
+	lastSeen time.Time
+}
+
 // entry is a record to be written. One that is not whole leaves out LastSeen and Active,
 // which are in an index, and so cost as much as all the rest: they stay as they were
 // written last.
@@ -75,7 +81,7 @@ type entry struct {
 }
 
 func newJournal(db *database, log *slog.Logger) *journal {
-	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]entry{}, living: map[key]presence.User{}, batch: newBatch()}
+	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]entry{}, living: map[key]living{}, batch: newBatch()}
 }
 
 // add takes in a record, and returns the batch that it will be written with, soon. Call
@@ -105,16 +111,21 @@ func (j *journal) addLater(project presence.Project, clock uint64, records []pre
 	}
 }
 
-// put takes in a record, whole if that is asked for or needed.
+// put takes in a record, whole if that is asked for or needed; or if it is time for its
+// LastSeen, so that it need not be written a second time for that.
 func (j *journal) put(project presence.Project, clock uint64, r presence.Record, whole bool) {
 	k := key{project, r.User.ID, r.Session}
-	if j.living[k] != r.User || !r.Active {
-		whole = true
+	before := j.living[k]
+	known := r.Active && before.user == r.User
+	if known && whole && r.LastSeen.Equal(before.lastSeen) {
+		return // it is written, or about to be
 	}
-	if r.Active {
-		j.living[k] = r.User
-	} else {
+	whole = whole || !known || r.LastSeen.Sub(before.lastSeen) >= sweepEvery
+	switch {
+	case !r.Active:
 		delete(j.living, k)
+	case whole:
+		j.living[k] = living{r.User, r.LastSeen}
 	}
 	j.pending[k] = entry{r, whole || j.pending[k].whole}
 	j.clock = max(j.clock, clock)
