@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,14 +21,15 @@ const (
 // feeds are what is told of the projects that somebody watches, one feed for each.
 type feeds struct {
 	tracker *presence.Tracker
+	log     *slog.Logger
 	running sync.WaitGroup
 
 	mu sync.Mutex
 	of map[presence.Project]*feed
 }
 
-func newFeeds(t *presence.Tracker) feeds {
-	return feeds{tracker: t, of: map[presence.Project]*feed{}}
+func newFeeds(t *presence.Tracker, log *slog.Logger) feeds {
+	return feeds{tracker: t, log: log, of: map[presence.Project]*feed{}}
 }
 
 // feed tells the connections of one project what is new. It is level-triggered: a change
@@ -159,6 +161,7 @@ func (f *feed) isMarked() bool {
 
 // look tells the connections of the newest state; ok is false if it is not known.
 func (f *feed) look() (ok bool) {
+	defer notEverything(f.of.log)
 	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
 	defer cancel()
 	snapshot, err := f.of.tracker.Snapshot(ctx, f.project)
@@ -168,6 +171,7 @@ func (f *feed) look() (ok bool) {
 	if err != nil {
 		f.marked = true
 		if f.unknown == nil {
+			f.of.log.Error("who is here is not known to live connections", "project", f.project, "error", err)
 			for c := range f.conns {
 				go c.tellError(err)
 			}

@@ -5,17 +5,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
+	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -61,7 +59,7 @@ type live struct {
 }
 
 func newLive(s *Handler) *live {
-	l := &live{Handler: s, began: time.Now(), feeds: newFeeds(s.Tracker)}
+	l := &live{Handler: s, began: time.Now(), feeds: newFeeds(s.Tracker, s.Log)}
 	l.upgrader = gws.NewUpgrader(liveEvents{}, &gws.ServerOption{
 		ReadBufferSize:     readBuffer,
 		ParallelGolimit:    1,
@@ -91,6 +89,14 @@ func (l *live) run(ctx context.Context) {
 		}
 	}
 	l.drain()
+}
+
+// notEverything keeps what breaks in a goroutine from ending the process, as it does not
+// where a request breaks.
+func notEverything(log *slog.Logger) {
+	if cause := recover(); cause != nil {
+		log.Error("something broke beside the live connections", "cause", cause, "stack", string(debug.Stack()))
+	}
 }
 
 // uptime is a clock that nobody sets.
@@ -222,92 +228,3 @@ func (l *live) begin(conn net.Conn, early *bufio.Reader, r *http.Request, who as
 	c.hello = time.AfterFunc(helloTime, func() { c.refuse(errHelloLate) })
 	go c.run() // with a stack of its own: that of the request has grown
 }
-
-// isHandshake tells whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
-func isHandshake(r *http.Request) bool {
-	key, err := base64.StdEncoding.DecodeString(first(r.Header, "Sec-Websocket-Key"))
-	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && has(r.Header["Connection"], "upgrade", strings.EqualFold) &&
-		has(r.Header["Upgrade"], "websocket", strings.EqualFold) && first(r.Header, "Sec-Websocket-Version") == "13" && err == nil && len(key) == 16 &&
-		has(r.Header["Sec-Websocket-Protocol"], subprotocol, func(a, b string) bool { return a == b })
-}
-
-// has tells whether a word is in a list that has commas.
-func has(lines []string, word string, same func(a, b string) bool) bool {
-	for _, line := range lines {
-		for part := range strings.SplitSeq(line, ",") {
-			if same(strings.TrimSpace(part), word) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isOurs tells whether a handshake comes from a page that may open a live connection: for
-// WebSocket, browsers leave it to the server to ask.
-func (l *live) isOurs(r *http.Request) bool {
-	origins := r.Header["Origin"]
-	if len(origins) != 1 || l.Dev != nil && !isLocal(r.Host) {
-		return false
-	}
-	if len(l.Origins) > 0 {
-		return slices.ContainsFunc(l.Origins, func(o string) bool { return strings.EqualFold(o, origins[0]) })
-	}
-	origin, err := url.Parse(origins[0])
-	return err == nil && (origin.Scheme == "http" || origin.Scheme == "https") && strings.EqualFold(origin.Host, r.Host)
-}
-
-// credentials are what of a request tells who is asking, kept to ask again. They are kept
-// small: there are as many as connections.
-type credentials struct {
-	token, cookie, authorization string
-	secure                       bool
-}
-
-func newCredentials(r identity.Request) credentials {
-	return credentials{
-		token:         strings.Clone(r.Token),
-		cookie:        strings.Join(r.Header["Cookie"], "; "),
-		authorization: strings.Clone(first(r.Header, "Authorization")),
-		secure:        r.Secure,
-	}
-}
-
-func (c credentials) request(project presence.Project) identity.Request {
-	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true}
-	if c.cookie != "" {
-		r.Header.Set("Cookie", c.cookie)
-	}
-	if c.authorization != "" {
-		r.Header.Set("Authorization", c.authorization)
-	}
-	return r
-}
-
-// lingering is a connection whose other side can read to the end what it was told: that
-// would be lost if this side closed with something left to read. Nothing follows a close
-// frame.
-type lingering struct {
-	net.Conn
-	over atomic.Bool // a close frame was sent
-}
-
-func (c *lingering) Write(frame []byte) (int, error) {
-	if frame[0] == closeFrame {
-		c.over.Store(true)
-	} else if c.over.Load() {
-		return 0, net.ErrClosed
-	}
-	return c.Conn.Write(frame)
-}
-
-// Close ends the writing, and the reading soon; then cut ends it all.
-func (c *lingering) Close() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
-		return c.SetReadDeadline(time.Now().Add(closeTime))
-	}
-	return c.Conn.Close()
-}
-
-// cut ends the connection at once.
-func (c *lingering) cut() { c.Conn.Close() }

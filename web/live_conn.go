@@ -1,12 +1,9 @@
 package web
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +12,6 @@ import (
 
 	presence "writer-presence"
 	"writer-presence/identity"
-	"writer-presence/limit"
 )
 
 // The close codes of docs/protocol.md, which are those of RFC 6455, 7.4.1.
@@ -25,9 +21,6 @@ const (
 	closeRefused  = 1008
 	closeDraining = 1012
 )
-
-// mostMistakes is how many messages of a connection may be refused before it is closed.
-const mostMistakes = 10
 
 // lastBytes is how much is read, and thrown away, after the last word to a client.
 const lastBytes = 64 << 10
@@ -73,28 +66,6 @@ type liveConn struct {
 	step    *step  // the newest that is to be told
 	telling bool
 	since   time.Time // when the telling of a frame began
-}
-
-// liveMessage is a message of docs/protocol.md from the client.
-type liveMessage struct {
-	Type   string `json:"type"`
-	Token  string `json:"token"`
-	Hidden bool   `json:"hidden"`
-	updateBody
-}
-
-// plain implements the quick way of decode.
-func (m *liveMessage) plain(name, value []byte) bool {
-	switch string(name) {
-	case "type":
-		return plainText(&m.Type, value)
-	case "token":
-		return plainText(&m.Token, value)
-	case "hidden":
-		return plainBool(&m.Hidden, value)
-	default:
-		return m.updateBody.plain(name, value)
-	}
 }
 
 // liveEvents hands what gws reads to the connection.
@@ -177,164 +148,6 @@ func (c *liveConn) isReplaced(by *liveConn) {
 	}
 }
 
-func (c *liveConn) receive(message *gws.Message) {
-	c.alive.Store(true)
-	c.heard.Store(int64(c.live.uptime()))
-	if message.Opcode != gws.OpcodeText {
-		c.tellError(errNotText)
-		c.close(closeBinary)
-		return
-	}
-	var m liveMessage
-	err := m.decode(message.Bytes())
-	if err == nil {
-		err = c.take(&m)
-	}
-	if err == nil {
-		return
-	}
-	c.sendError(err, m.Seq)
-	if failureOf(err).status < 500 { // or it is a mistake of ours
-		c.mistakes++
-	}
-	switch {
-	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(err):
-		c.close(closeRefused)
-	}
-}
-
-// isRefusal tells of an error that says that somebody may not.
-func isRefusal(err error) bool {
-	for _, refusal := range []error{identity.ErrNobody, identity.ErrTokenInvalid, identity.ErrCookieInvalid, identity.ErrProjectUnknown} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *liveMessage) decode(text []byte) error {
-	if scanPlain(text, m.plain) {
-		return nil
-	}
-	return unmarshal(bytes.Clone(text), m)
-}
-
-// take does what a message says.
-func (c *liveConn) take(m *liveMessage) error {
-	user := c.whose()
-	switch {
-	case user.ID == "" && m.Type != "hello":
-		return errHelloFirst
-	case m.Type == "hello":
-		return c.greet(m, user)
-	case m.Session != "" && m.Session != c.session:
-		return presence.ErrSessionInvalid
-	case m.Type == "update":
-		return c.update(m, user)
-	case m.Type == "leave":
-		reply, err := c.leave(user, presence.Leave{Session: c.session, Seq: m.Seq, Hidden: m.Hidden})
-		if err != nil {
-			return err
-		}
-		c.fate.Store(settled)
-		c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, m.Seq, reply) }))
-		c.close(closeNormal)
-		return nil
-	default:
-		return errUnknownType
-	}
-}
-
-// greet takes a hello: the first, which says whose the connection is, or one that renews
-// the credential.
-func (c *liveConn) greet(m *liveMessage, known presence.User) error {
-	switch {
-	case known.ID != "" && (m.Token == "" || m.Session != c.session):
-		return errHelloAgain
-	case m.Session == "":
-		return presence.ErrSessionInvalid
-	}
-	says := c.says
-	says.token = cmp.Or(m.Token, says.token)
-	user, err := c.whoSays(says)
-	switch {
-	case err != nil:
-		return err
-	case user.ID == "":
-		return identity.ErrNobody
-	case known.ID != "" && known.ID != user.ID:
-		return errHelloAgain
-	}
-	if err := c.update(m, user); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.says, c.user, c.session = says, user, m.Session
-	c.mu.Unlock()
-	if known.ID == "" {
-		c.hello.Stop()
-		c.hello = nil
-		c.feed = c.live.feeds.join(c, c.project)
-	}
-	return nil
-}
-
-// whoSays asks who is asking, and whether they may. Nobody becomes a visitor here: a
-// connection cannot give a cookie.
-func (c *liveConn) whoSays(says credentials) (presence.User, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-	defer cancel()
-	admission, err := c.live.Gate.Admit(ctx, says.request(c.project))
-	return admission.User, err
-}
-
-// update says where the session is, and answers. Whoever is above a limit may still renew,
-// and is read no faster than the limit allows.
-func (c *liveConn) update(m *liveMessage, user presence.User) error {
-	u, err := m.update()
-	if err != nil {
-		return err
-	}
-	above := c.live.PerUser.Take(string(user.ID), errTooMany)
-	var tooMany *limit.TooMany
-	if errors.As(above, &tooMany) {
-		time.Sleep(min(tooMany.After, time.Second))
-		c.live.PerUser.Take(string(user.ID), nil)
-	}
-	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
-	ask, known := u.Poll || m.Type == "hello", u.Known
-	u.Poll = false // whoever asks is told by the feed
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-	defer cancel()
-	reply, err := c.live.Tracker.Update(ctx, c.project, user, u)
-	if errors.Is(err, presence.ErrTooManyChanges) {
-		err = errors.Join(err, above)
-	}
-	if err != nil {
-		return err
-	}
-	if !reply.Stale {
-		c.seq = max(c.seq, u.Seq)
-		c.fate.CompareAndSwap(replaced, broken) // and came back by this one
-	}
-	c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, u.Seq, reply) }))
-	if ask {
-		c.knows(known)
-		if c.feed != nil {
-			c.feed.mark()
-		}
-	}
-	return nil
-}
-
-// recoverLive keeps what broke from ending everything.
-func (l *live) recoverLive() {
-	if cause := recover(); cause != nil {
-		l.Log.Error("a live connection broke", "cause", cause, "stack", string(debug.Stack()))
-	}
-}
-
 // leave ends the session, or says that it may have ended.
 func (c *liveConn) leave(user presence.User, l presence.Leave) (presence.Reply, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
@@ -390,9 +203,6 @@ func (c *liveConn) tellError(err error) { c.sendError(err, 0) }
 // sendError says what an error says to do; seq is that of the message that it is about.
 func (c *liveConn) sendError(err error, seq uint64) {
 	f := failureOf(err)
-	if f.status >= 500 {
-		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
-	}
 	c.write(textFrame(func(b []byte) []byte { return appendError(b, f, seq, retryAfter(err, f)) }))
 }
 
@@ -421,7 +231,7 @@ func (c *liveConn) drain(after time.Duration) {
 // turn is what happens every turnEvery: whoever is dead, or may no longer, is let go, and
 // the others are pinged.
 func (c *liveConn) turn() {
-	defer c.live.recoverLive()
+	defer notEverything(c.live.Log)
 	c.mu.Lock()
 	says, user := c.says, c.user
 	stuck := c.telling && time.Since(c.since) > slowTime

@@ -139,6 +139,9 @@ func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.
 			for _, s := range []*socket{alice, bob} {
 				s.next("error").isUnavailable(t, 0)
 			}
+			if n := strings.Count(w.logs.String(), "level=ERROR"); n != round+1 {
+				t.Errorf("outage %d, with two who watch: the log has %d errors; due is one for each outage", round+1, n)
+			}
 			p.update(fmt.Sprintf(`{"section": "t%d"}`, round))
 			alice.quiet(19*time.Second + 500*time.Millisecond) // between two looks
 			store.fails(nil, nil)
@@ -267,5 +270,30 @@ func TestLiveWhatIsNotAsUsualIsInTheAck(t *testing.T) {
 		if _, ack, _ := w.enter(w.as("alice", "1"), `"session": "a"`); strings.Contains(ack.text, "heartbeat") || ack.Durable != nil {
 			t.Errorf("as usual, there came %s", ack.text)
 		}
+	})
+}
+
+// brokenStore is a store that breaks when it is asked who is here.
+type brokenStore struct{ presence.Store }
+
+func (brokenStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
+	panic("a fault of ours")
+}
+
+func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		alice := w.come(w.as("alice", "1"))
+		alice.say("hello", `"session": "a", "seq": 1`)
+		alice.next("ack")
+		time.Sleep(time.Second)
+		alice.say("update", `"seq": 2, "section": "s"`)
+		if ack := alice.next("ack"); ack.Activity != "editing" {
+			t.Errorf("afterwards alice was answered %s", ack.text)
+		}
+		if !strings.Contains(w.logs.String(), "a fault of ours") {
+			t.Error("the log does not say what broke")
+		}
+	}, func(p *plan) {
+		p.Store = func(s presence.Store) presence.Store { return brokenStore{s} }
 	})
 }

@@ -2,10 +2,8 @@ package web_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -16,7 +14,6 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	presence "writer-presence"
-	"writer-presence/web"
 )
 
 // entry is what a writer asked of a section: to edit it, carefully or not, or to leave.
@@ -123,15 +120,7 @@ func (w *world) listen() (host string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, end := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() { web.Serve(ctx, l, w.handler, 0, slog.New(slog.DiscardHandler)) })
-	serving.Go(func() { w.handler.Run(ctx) })
-	w.t.Cleanup(func() {
-		end()
-		serving.Wait()
-	})
-	return l.Addr().String()
+	return w.listenOn(l)
 }
 
 // dialLive opens a live connection over TCP.

@@ -111,6 +111,21 @@ func TestLiveRule9AConnectionThatSaidTheSameLaterEndsNoSessionThatSaidItOverHTTP
 	})
 }
 
+func TestLiveAnOlderLeaveEndsTheConnectionAndNotTheSession(t *testing.T) { // rule 8
+	ofTwo(t, true, func(w *liveWorld, alice, bob *socket, p *person) {
+		alice.say("update", `"seq": 5, "section": "s"`)
+		alice.next("ack")
+		alice.say("leave", `"seq": 3`)
+		if ack := alice.next("ack"); !ack.Stale {
+			t.Errorf("an older leave was answered %s", ack.text)
+		}
+		alice.ends(1000)
+		if took := bob.leaves("alice", 1.0, time.Minute); took < 15*time.Second || took > 15*time.Second+late {
+			t.Errorf("without its connection alice's session lasted %v; due is 15 s", took)
+		}
+	})
+}
+
 func TestLiveRule9AHiddenLeaveWaitsThreeSecondsAndAnotherNone(t *testing.T) {
 	for hidden, due := range map[bool]time.Duration{true: 3 * time.Second, false: 0} {
 		ofTwo(t, true, func(w *liveWorld, alice, bob *socket, _ *person) {
