@@ -25,6 +25,8 @@ type session struct {
 	lastSeen time.Time
 	until    time.Time
 	leaving  bool
+	// unwritten says that something happened since its record was given.
+	unwritten bool
 	// touched is the clock at which the person last did something here; going
 	// idle is not that.
 	touched uint64
@@ -33,9 +35,10 @@ type session struct {
 // ended is what is remembered of a session that has left or lapsed: that no
 // message up to seq can bring it back.
 type ended struct {
-	name string
-	seq  uint64
-	at   time.Time
+	name      string
+	seq       uint64
+	at        time.Time
+	unwritten bool // see session
 }
 
 // freshness is how much older than the truth a LastSeen may be that is shown, so

@@ -28,8 +28,8 @@ func (r Record) Compare(other Record) int {
 	return cmp.Or(cmp.Compare(r.Touched, other.Touched), r.LastSeen.Compare(other.LastSeen))
 }
 
-// Record gives a session as it is now, living or ended; ok is false if it is not
-// remembered.
+// Record gives a session as it is now, living or ended, to be written down; ok is false
+// if it is not remembered.
 func (r *Roster) Record(id UserID, name string) (record Record, ok bool) {
 	m := r.members[id]
 	if m == nil {
@@ -38,26 +38,27 @@ func (r *Roster) Record(id UserID, name string) (record Record, ok bool) {
 	if s := m.find(name); s != nil {
 		return m.record(s), true
 	}
-	for _, e := range m.ended {
-		if e.name == name {
-			return m.endedRecord(e), true
+	for i := range m.ended {
+		if m.ended[i].name == name {
+			return m.endedRecord(&m.ended[i]), true
 		}
 	}
 	return Record{}, false
 }
 
-// Records gives the sessions that were renewed, or ended, at or after a moment.
-func (r *Roster) Records(since time.Time) []Record {
+// Records gives the sessions to which something has happened since they were last given:
+// renewals, and ends, that nobody wrote down.
+func (r *Roster) Records() []Record {
 	var records []Record
 	for _, m := range r.members {
 		for _, s := range m.sessions {
-			if !s.lastSeen.Before(since) {
+			if s.unwritten {
 				records = append(records, m.record(s))
 			}
 		}
-		for _, e := range m.ended {
-			if !e.at.Before(since) {
-				records = append(records, m.endedRecord(e))
+		for i := range m.ended {
+			if m.ended[i].unwritten {
+				records = append(records, m.endedRecord(&m.ended[i]))
 			}
 		}
 	}
@@ -87,12 +88,14 @@ func (r *Roster) Restore(now time.Time, record Record) {
 }
 
 func (m *member) record(s *session) Record {
+	s.unwritten = false
 	return Record{
 		User: m.user, Session: s.name, Seq: s.seq, Section: s.section, Activity: s.activity,
 		LastSeen: s.lastSeen, Touched: s.touched, Active: !s.leaving,
 	}
 }
 
-func (m *member) endedRecord(e ended) Record {
+func (m *member) endedRecord(e *ended) Record {
+	e.unwritten = false
 	return Record{User: m.user, Session: e.name, Seq: e.seq, LastSeen: e.at}
 }

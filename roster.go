@@ -66,7 +66,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		m.sessions = append(m.sessions, s)
 	}
 	s.seq = max(s.seq, u.Seq)
-	s.leaving = false
+	s.leaving, s.unwritten = false, true
 	s.lastSeen = now
 	r.liveUntil(s, now.Add(r.lease))
 	r.renewed = true
@@ -117,11 +117,11 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	case s == nil:
 		r.members[user.ID] = m
 		m.forget(l.Session)
-		m.remember(ended{name: l.Session, seq: l.Seq, at: now})
+		m.remember(ended{name: l.Session, seq: l.Seq, at: now, unwritten: true})
 	default:
 		s.seq = max(s.seq, l.Seq)
 		if l.Hidden {
-			s.leaving = true
+			s.leaving, s.unwritten = true, true
 			r.liveUntil(s, earlier(s.until, now.Add(HiddenGrace)))
 		} else {
 			r.end(now, m, s)
@@ -277,7 +277,7 @@ func (r *Roster) end(at time.Time, m *member, s *session) {
 	r.tick(at)
 	r.place(s, "", "")
 	m.sessions = slices.DeleteFunc(m.sessions, func(other *session) bool { return other == s })
-	m.remember(ended{name: s.name, seq: s.seq, at: at})
+	m.remember(ended{name: s.name, seq: s.seq, at: at, unwritten: true})
 }
 
 // rename gives a member the name that the host has for them now.

@@ -489,9 +489,40 @@ func TestRule16WhatIsRememberedOfOneUserIsBounded(t *testing.T) {
 	for i := range 1000 {
 		r.leave(alice, Leave{Session: fmt.Sprint(i), Seq: 1})
 	}
-	if n := len(r.Records(time.Time{})); n > MaxSessions {
+	if n := len(allRecords(r.Roster)); n > MaxSessions {
 		t.Errorf("%d ended sessions are remembered; due: at most %d", n, MaxSessions)
 	}
+}
+
+func TestWhatHappenedIsGivenToBeWrittenOnce(t *testing.T) {
+	r := newRoom(t)
+	written := func(due ...string) {
+		t.Helper()
+		var seen []string
+		for _, record := range r.Records() {
+			seen = append(seen, fmt.Sprintf("%s %v", record.Session, record.Active))
+		}
+		slices.Sort(seen)
+		if !slices.Equal(seen, due) {
+			t.Errorf("to be written down are %q; due: %q", seen, due)
+		}
+	}
+	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
+	if record, ok := r.Record(alice.ID, "x"); !ok || record.Section != "a" {
+		t.Errorf("the record is %+v, %v", record, ok)
+	}
+	written() // since it has been given
+	r.update(alice, Update{Session: "x", Seq: 2, Section: "a"})
+	written("x true")
+	written()
+	r.leave(alice, Leave{Session: "x", Seq: 3, Hidden: true})
+	written("x false")
+	r.update(alice, Update{Session: "y", Seq: 1, Section: "a"}) // which ends x
+	written("x false", "y true")
+	r.pass(DefaultLease + time.Second)
+	r.Lapse(r.now)
+	written("y false")
+	written()
 }
 
 func TestRule17TheOrderIsByNameCaseFoldedThenId(t *testing.T) {

@@ -33,8 +33,7 @@ type database struct {
 	sql  *sql.DB
 
 	begin, commit, rollback, setClock, purge *sql.Stmt
-	// whole and moved write rows, of which moved ones are there already; by how many.
-	whole, moved map[int]*sql.Stmt
+	upsert                                   map[int]*sql.Stmt // by how many rows it writes
 }
 
 // row is a record with its project.
@@ -52,7 +51,7 @@ func openDatabase(dir string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &database{lock: lock, whole: map[int]*sql.Stmt{}, moved: map[int]*sql.Stmt{}}
+	d := &database{lock: lock, upsert: map[int]*sql.Stmt{}}
 	path := filepath.Join(dir, FileName)
 	if err := d.open(path); err != nil {
 		d.close()
@@ -178,7 +177,7 @@ func (d *database) rows() ([]row, error) {
 }
 
 // write puts records, the clock and what need not be kept into one commit.
-func (d *database) write(entries map[key]entry, clock uint64, purge time.Time) (err error) {
+func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) (err error) {
 	if _, err := d.begin.Exec(); err != nil {
 		return err
 	}
@@ -187,7 +186,7 @@ func (d *database) write(entries map[key]entry, clock uint64, purge time.Time) (
 			d.rollback.Exec() // which has its own error where there is nothing to roll back
 		}
 	}()
-	if err := d.writeEntries(entries); err != nil {
+	if err := d.writeRecords(records); err != nil {
 		return err
 	}
 	if _, err := d.setClock.Exec(int64(clock)); err != nil {
@@ -202,29 +201,18 @@ func (d *database) write(entries map[key]entry, clock uint64, purge time.Time) (
 	return err
 }
 
-func (d *database) writeEntries(entries map[key]entry) error {
-	var whole, moved []any
-	for k, e := range entries {
-		args := &moved
-		if e.whole {
-			args = &whole
-		}
-		*args = append(*args, string(k.project), string(k.user), k.session, e.User.Name, e.User.Visitor, string(e.Section),
-			string(e.Activity), int64(e.Seq), int64(e.Touched), e.LastSeen.UnixMilli(), e.Active)
+func (d *database) writeRecords(records map[key]presence.Record) error {
+	args := make([]any, 0, len(records)*columns)
+	for k, r := range records {
+		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, string(r.Section),
+			string(r.Activity), int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active)
 	}
-	if err := writeRows(d.whole, whole); err != nil {
-		return err
-	}
-	return writeRows(d.moved, moved)
-}
-
-func writeRows(statements map[int]*sql.Stmt, args []any) error {
 	for rows := biggest; len(args) > 0; {
 		if rows > len(args)/columns {
 			rows /= 2
 			continue
 		}
-		if _, err := statements[rows].Exec(args[:rows*columns]...); err != nil {
+		if _, err := d.upsert[rows].Exec(args[:rows*columns]...); err != nil {
 			return err
 		}
 		args = args[rows*columns:]
@@ -254,14 +242,13 @@ func (d *database) prepare() (err error) {
 	d.purge = prepare("DELETE FROM writer_presence WHERE last_seen < ?")
 	one := "(?" + strings.Repeat(", ?", columns-1) + ")"
 	for rows := biggest; rows > 0; rows /= 2 {
-		upsert := `INSERT INTO writer_presence
+		d.upsert[rows] = prepare(`INSERT INTO writer_presence
 			(project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active)
 			VALUES ` + one + strings.Repeat(", "+one, rows-1) + `
 			ON CONFLICT (project, user, session) DO UPDATE SET
 				username = excluded.username, visitor = excluded.visitor, current_section = excluded.current_section,
-				activity = excluded.activity, seq = excluded.seq, touched = excluded.touched`
-		d.moved[rows] = prepare(upsert)
-		d.whole[rows] = prepare(upsert + ", last_seen = excluded.last_seen, is_active = excluded.is_active")
+				activity = excluded.activity, seq = excluded.seq, touched = excluded.touched,
+				last_seen = excluded.last_seen, is_active = excluded.is_active`)
 	}
 	return err
 }

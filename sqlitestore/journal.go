@@ -34,12 +34,10 @@ type journal struct {
 	failing atomic.Bool
 
 	mu      sync.Mutex
-	pending map[key]entry
-	// living are the sessions of which the last record says that they live.
-	living map[key]living
-	clock  uint64
-	batch  *batch // the one that will take in what is pending
-	purge  time.Time
+	pending map[key]presence.Record
+	clock   uint64
+	batch   *batch // the one that will take in what is pending
+	purge   time.Time
 	// waiting counts the replies that wait for the batch; lately is how many did for the
 	// batches before, the largest number, slowly forgotten.
 	waiting, lately int
@@ -66,22 +64,8 @@ type key struct {
 	session string
 }
 
-// living is what was written down of a session when that was last done whole.
-type living struct {
-	user     presence.User
-	lastSeen time.Time
-}
-
-// entry is a record to be written. One that is not whole leaves out LastSeen and Active,
-// which are in an index, and so cost as much as all the rest: they stay as they were
-// written last.
-type entry struct {
-	presence.Record
-	whole bool
-}
-
 func newJournal(db *database, log *slog.Logger) *journal {
-	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]entry{}, living: map[key]living{}, batch: newBatch()}
+	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
 }
 
 // add takes in a record, and returns the batch that it will be written with, soon. Call
@@ -89,7 +73,7 @@ func newJournal(db *database, log *slog.Logger) *journal {
 func (j *journal) add(project presence.Project, clock uint64, r presence.Record) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, r, false)
+	j.put(project, clock, r)
 	if j.waiting++; j.waiting == 1 || j.waiting == j.lately {
 		j.flush()
 	}
@@ -107,27 +91,12 @@ func (j *journal) addLater(project presence.Project, clock uint64, records []pre
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range records {
-		j.put(project, clock, r, true)
+		j.put(project, clock, r)
 	}
 }
 
-// put takes in a record, whole if that is asked for or needed; or if it is time for its
-// LastSeen, so that it need not be written a second time for that.
-func (j *journal) put(project presence.Project, clock uint64, r presence.Record, whole bool) {
-	k := key{project, r.User.ID, r.Session}
-	before := j.living[k]
-	known := r.Active && before.user == r.User
-	if known && whole && r.LastSeen.Equal(before.lastSeen) {
-		return // it is written, or about to be
-	}
-	whole = whole || !known || r.LastSeen.Sub(before.lastSeen) >= sweepEvery
-	switch {
-	case !r.Active:
-		delete(j.living, k)
-	case whole:
-		j.living[k] = living{r.User, r.LastSeen}
-	}
-	j.pending[k] = entry{r, whole || j.pending[k].whole}
+func (j *journal) put(project presence.Project, clock uint64, r presence.Record) {
+	j.pending[key{project, r.User.ID, r.Session}] = r
 	j.clock = max(j.clock, clock)
 }
 
@@ -211,7 +180,7 @@ func (j *journal) gathered() bool {
 func (j *journal) commit() error {
 	j.mu.Lock()
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
-	j.pending, j.batch, j.purge = make(map[key]entry, len(taken)), newBatch(), time.Time{}
+	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(), time.Time{}
 	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
 	j.mu.Unlock()
 
@@ -233,15 +202,12 @@ func (j *journal) commit() error {
 }
 
 // putBack takes in again what could not be written.
-func (j *journal) putBack(taken map[key]entry) {
+func (j *journal) putBack(taken map[key]presence.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for k, e := range taken {
-		if newer, ok := j.pending[k]; ok {
-			newer.whole = newer.whole || e.whole
-			j.pending[k] = newer
-		} else if e.Active || time.Since(e.LastSeen) <= presence.Finality {
-			j.pending[k] = e
+	for k, r := range taken {
+		if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
+			j.pending[k] = r
 		}
 	}
 }

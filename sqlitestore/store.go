@@ -59,8 +59,6 @@ type project struct {
 	// changed is the batch that took the last change in.
 	changed *batch
 	group   int // of those that are swept together
-	// swept is when a sweep last took in what no message changed.
-	swept time.Time
 
 	watches map[*watch]struct{}
 	told    uint64 // the version of which they know
@@ -267,10 +265,8 @@ func (s *Store) sweep(group int) {
 			continue
 		}
 		p.mu.Lock()
-		now := time.Now()
-		p.roster.Lapse(now)
-		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(p.swept))
-		p.swept = now
+		p.roster.Lapse(time.Now())
+		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
 		p.release()
 	}
 	s.journal.flush()

@@ -400,19 +400,20 @@ func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) {
 	})
 }
 
-func TestWhatCouldNotBeWrittenIsStillToBeWrittenWhole(t *testing.T) {
+func TestWhatCouldNotBeWrittenGivesWayToWhatIsNewer(t *testing.T) {
 	j := newJournal(nil, slog.New(slog.DiscardHandler))
 	came := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
-	moved := came
-	moved.Section = "b"
+	other, moved := came, came
+	other.Session, moved.Section = "y", "b"
 	j.add("p", 1, came)
+	j.add("p", 1, other)
 	taken := j.pending
-	j.pending = map[key]entry{}
+	j.pending = map[key]presence.Record{}
 	j.add("p", 2, moved) // while the first commit is under way, which then fails
 	j.putBack(taken)
-	j.add("p", 3, moved)
-	if got := j.pending[key{"p", alice.ID, "x"}]; !got.whole || got.Section != "b" {
-		t.Errorf("to be written is %+v; due: all of it, with section b", got)
+	x, y := j.pending[key{"p", alice.ID, "x"}], j.pending[key{"p", alice.ID, "y"}]
+	if x != moved || y != other {
+		t.Errorf("to be written are %+v and %+v; due: %+v and %+v", x, y, moved, other)
 	}
 }
 
