@@ -20,7 +20,7 @@ const (
 	// pace is how long there is no commit after one: meanwhile those gather who would wait
 	// anyway, and to write for all of them costs little more than for one. Where there are
 	// many, it is over as soon as as many are there as lately.
-	pace = 5 * time.Millisecond
+	pace = 10 * time.Millisecond
 	many = 8
 )
 

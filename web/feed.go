@@ -3,6 +3,9 @@ package web
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +17,6 @@ const (
 	gatherTime = 50 * time.Millisecond
 	// askAgain is how far apart the questions are to a store that does not know.
 	askAgain = time.Second
-	// storeTime is longer than a store needs.
-	storeTime = 6 * time.Second
 )
 
 // feeds are what is told of the projects that somebody watches, one feed for each.
@@ -42,25 +43,30 @@ type feed struct {
 	mu      sync.Mutex
 	conns   map[*liveConn]struct{}
 	current *step // nil before the first look
-	unknown error // why the store did not know at the last look, which the connections were told
 	marked  bool
 	running bool
+
+	next time.Time // to look, at the soonest; of whoever runs
 }
 
 // step is the newest state, with the way there from the one before. Its frames are made
 // once, when somebody needs them.
 type step struct {
-	snapshot     *presence.Snapshot
+	version      uint64
+	snapshot     *presence.Snapshot // nil where it is not known
 	base         uint64
 	whole, delta func() []byte
 }
 
+// unknown is the version of a state that is not known: no other has it.
+const unknown = math.MaxUint64
+
 func newStep(before *step, snapshot *presence.Snapshot) *step {
-	s := &step{snapshot: snapshot}
+	s := &step{version: snapshot.Version, snapshot: snapshot}
 	s.whole = sync.OnceValue(func() []byte {
 		return textFrame(func(b []byte) []byte { return appendSnapshot(b, snapshot) })
 	})
-	if before != nil {
+	if before != nil && before.snapshot != nil {
 		old := before.snapshot
 		s.base = old.Version
 		s.delta = sync.OnceValue(func() []byte {
@@ -68,6 +74,11 @@ func newStep(before *step, snapshot *presence.Snapshot) *step {
 		})
 	}
 	return s
+}
+
+// newUnknown makes the step to where the store does not know.
+func newUnknown(err error) *step {
+	return &step{version: unknown, whole: func() []byte { return errorFrame(err, 0) }}
 }
 
 // frame is what to send to somebody who is at a version.
@@ -91,11 +102,12 @@ func (f *feeds) join(c *liveConn, project presence.Project) *feed {
 	for other := range feed.conns {
 		other.isReplaced(c)
 	}
-	if feed.unknown != nil {
-		go c.tellError(feed.unknown)
-	}
+	current := feed.current
 	feed.mu.Unlock()
 	f.mu.Unlock()
+	if current != nil && current.version == unknown {
+		c.tell(current) // and not only when the store was asked again
+	}
 	feed.mark()
 	return feed
 }
@@ -136,15 +148,16 @@ func (f *feed) mark() {
 	}
 }
 
-// run looks until nothing is new: the first change at once, and those that come within
-// gatherTime together.
+// run looks until nothing is new: at the first change at once, and then at all that come
+// within gatherTime together.
 func (f *feed) run() {
 	for f.isMarked() {
+		time.Sleep(time.Until(f.next))
 		rest := gatherTime
 		if !f.look() {
 			rest = askAgain
 		}
-		time.Sleep(rest)
+		f.next = time.Now().Add(rest)
 	}
 }
 
@@ -153,7 +166,7 @@ func (f *feed) isMarked() bool {
 	defer f.mu.Unlock()
 	f.running = f.marked && len(f.conns) > 0
 	f.marked = false
-	if !f.running && f.current != nil {
+	if !f.running && f.current != nil && f.current.snapshot != nil {
 		f.current = newStep(nil, f.current.snapshot) // without its frames
 	}
 	return f.running
@@ -162,32 +175,24 @@ func (f *feed) isMarked() bool {
 // look tells the connections of the newest state; ok is false if it is not known.
 func (f *feed) look() (ok bool) {
 	defer notEverything(f.of.log)
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-	defer cancel()
-	snapshot, err := f.of.tracker.Snapshot(ctx, f.project)
+	snapshot, err := f.of.tracker.Snapshot(context.Background(), f.project)
 
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		f.marked = true
-		if f.unknown == nil {
+		if f.current == nil || f.current.version != unknown {
 			f.of.log.Error("who is here is not known to live connections", "project", f.project, "error", err)
-			for c := range f.conns {
-				go c.tellError(err)
-			}
+			f.current = newUnknown(err)
 		}
-		f.unknown = err
-		return false
-	}
-	if f.current == nil || f.current.snapshot.Version != snapshot.Version {
+	case f.current == nil || f.current.version != snapshot.Version:
 		f.current = newStep(f.current, snapshot)
 	}
-	for c := range f.conns {
-		if f.unknown != nil {
-			c.knows(0) // so that it is told anything at all
-		}
-		c.tell(f.current)
+	current := f.current
+	conns := slices.AppendSeq(make([]*liveConn, 0, len(f.conns)), maps.Keys(f.conns))
+	f.mu.Unlock() // what changes now need not wait until all are told
+	for _, c := range conns {
+		c.tell(current)
 	}
-	f.unknown = nil
-	return true
+	return err == nil
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -16,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lxzan/gws"
+	"github.com/gobwas/ws"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -34,12 +33,15 @@ const (
 	// turns are how many groups the connections have their turns in, one after the other:
 	// a burst of pings would delay everybody else.
 	turns = 250
-	// readBuffer is the size of what a connection reads in one go; most messages fit.
-	readBuffer = 128
 	// closeTime is how long a last word may take.
 	closeTime = time.Second
 	// slowTime is how long a frame may take: whoever reads slower is cut off.
 	slowTime = 10 * time.Second
+	// hearers are how many goroutines wait for messages. Their stacks have grown, as that of
+	// a new goroutine would have to for each; where there are too few, there are new ones.
+	hearers = 64
+	// gateTime is for a gate to say whether somebody may; a store keeps its own time.
+	gateTime = 5 * time.Second
 	// mostPings is how many pings of a client are answered between two turns.
 	mostPings = 100
 )
@@ -47,9 +49,11 @@ const (
 // live holds the live connections, and what they are told.
 type live struct {
 	*Handler
-	upgrader *gws.Upgrader
-	feeds    feeds
-	began    time.Time
+	feeds feeds
+	began time.Time
+
+	// heard takes what came on a connection to one of the hearers that wait for it.
+	heard chan heard
 
 	mu     sync.Mutex
 	conns  [turns]map[*liveConn]struct{}
@@ -59,16 +63,7 @@ type live struct {
 }
 
 func newLive(s *Handler) *live {
-	l := &live{Handler: s, began: time.Now(), feeds: newFeeds(s.Tracker, s.Log)}
-	l.upgrader = gws.NewUpgrader(liveEvents{}, &gws.ServerOption{
-		ReadBufferSize:     readBuffer,
-		ParallelGolimit:    1,
-		ReadMaxPayloadSize: maxMessage,
-		CheckUtf8Enabled:   true,
-		SubProtocols:       []string{subprotocol},
-		NewSession:         func() gws.SessionStorage { return &liveConn{live: l} },
-	})
-	return l
+	return &live{Handler: s, began: time.Now(), feeds: newFeeds(s.Tracker, s.Log), heard: make(chan heard)}
 }
 
 // Run sees to the live connections until the context ends: pings them, and asks again
@@ -77,6 +72,10 @@ func newLive(s *Handler) *live {
 func (s *Handler) Run(ctx context.Context) { s.live.run(ctx) }
 
 func (l *live) run(ctx context.Context) {
+	var hearing sync.WaitGroup
+	for range hearers {
+		hearing.Go(l.hear)
+	}
 	tick := time.NewTicker(turnEvery / turns)
 	defer tick.Stop()
 	for group := 0; ctx.Err() == nil; group = (group + 1) % turns {
@@ -89,6 +88,20 @@ func (l *live) run(ctx context.Context) {
 		}
 	}
 	l.drain()
+	close(l.heard)
+	hearing.Wait()
+}
+
+// heard is a connection on which something has come, which began with these bytes.
+type heard struct {
+	on    *liveConn
+	began []byte
+}
+
+func (l *live) hear() {
+	for h := range l.heard {
+		h.on.hear(h.began)
+	}
 }
 
 // notEverything keeps what breaks in a goroutine from ending the process, as it does not
@@ -194,37 +207,37 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) {
 		l.fail(w, r, errDraining)
 		return
 	}
-	conn, early, err := http.NewResponseController(w).Hijack()
+	// The library knows lists in one line only, and another Upgrade than websocket not at all.
+	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
+	conn, early, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
-		l.fail(w, r, err)
+		if conn != nil {
+			conn.Close() // it has been told so
+		}
 		return
 	}
-	l.begin(conn, early.Reader, r, who)
+	l.begin(conn, early.Reader, who)
+}
+
+var upgrader = ws.HTTPUpgrader{
+	Timeout:  closeTime,
+	Protocol: func(name string) bool { return name == subprotocol },
 }
 
 // begin takes a connection over from HTTP.
-func (l *live) begin(conn net.Conn, early *bufio.Reader, r *http.Request, who asker) {
-	reader := io.Reader(conn)
-	if n := early.Buffered(); n > 0 { // sent before it was asked for
-		sent, _ := early.Peek(n)
-		reader = io.MultiReader(bytes.NewReader(bytes.Clone(sent)), conn)
-	}
-	// gws knows lists in one line only, and another Upgrade than websocket not at all.
-	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
-	out := &lingering{Conn: conn}
-	socket, err := l.upgrader.UpgradeFromConn(out, bufio.NewReaderSize(reader, readBuffer), r)
-	if err != nil {
-		conn.Close() // it has been told so
-		return
-	}
-	c := socket.Session().(*liveConn)
-	c.socket, c.conn = socket, out
-	c.project, c.says = presence.Project(strings.Clone(string(who.request.Project))), newCredentials(who.request)
+func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
+	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
+	c.conn.open(conn)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
 		c.conn.cut()
 		return
 	}
 	c.hello = time.AfterFunc(helloTime, func() { c.refuse(errHelloLate) })
-	go c.run() // with a stack of its own: that of the request has grown
+	if n := early.Buffered(); n > 0 { // sent before it was asked for
+		sent, _ := early.Peek(n)
+		go c.hear(bytes.Clone(sent))
+		return
+	}
+	go c.await() // with a stack of its own: that of the request has grown
 }

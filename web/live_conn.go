@@ -4,23 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/lxzan/gws"
+	"github.com/gobwas/ws"
 
 	presence "writer-presence"
 	"writer-presence/identity"
 )
 
-// The close codes of docs/protocol.md, which are those of RFC 6455, 7.4.1.
-const (
-	closeNormal   = 1000
-	closeBinary   = 1003
-	closeRefused  = 1008
-	closeDraining = 1012
-)
+// statusRestart says that the server goes away for a moment (the registry of close codes
+// that RFC 6455, 11.7, began).
+const statusRestart ws.StatusCode = 1012
 
 // lastBytes is how much is read, and thrown away, after the last word to a client.
 const lastBytes = 64 << 10
@@ -35,17 +32,18 @@ const (
 
 // liveConn is one live connection: of one session, once it has said hello.
 //
-// One goroutine reads, and answers what it reads. What is new is told by another one, for
-// as long as there is something: a connection that reads slowly is told the newest state
-// when it is ready for it. Both write whole frames, which the connection keeps apart.
+// One goroutine waits until something comes, with next to no stack: connections are mostly
+// quiet, and their stacks would be half of the memory that they take. It hands over to one
+// that reads, and answers what it reads, until nothing more is there, and hands back. What
+// is new is told by whoever has it; a connection that reads slowly is told the newest state
+// when it is ready for it.
 type liveConn struct {
-	gws.SessionStorage // none; it is how gws carries this along
-	live               *live
-	socket             *gws.Conn
-	conn               *lingering
-	project            presence.Project
-	group              int
-	hello              *time.Timer // nil once it was said
+	live    *live
+	conn    outlet
+	project presence.Project
+	group   int
+	hello   *time.Timer // nil once it was said
+	began   [192]byte   // of what comes; most messages fit
 
 	// What only the reading goroutine uses, and the end after it.
 	seq      uint64 // the newest that this connection said of the session
@@ -68,40 +66,80 @@ type liveConn struct {
 	since   time.Time // when the telling of a frame began
 }
 
-// liveEvents hands what gws reads to the connection.
-type liveEvents struct{ gws.BuiltinEventHandler }
-
-func (liveEvents) OnMessage(socket *gws.Conn, message *gws.Message) {
-	defer message.Close()
-	if c := socket.Session().(*liveConn); !c.conn.over.Load() {
-		c.receive(message)
+// await waits until something comes.
+func (c *liveConn) await() {
+	n, err := c.conn.Read(c.began[:])
+	if err != nil {
+		go c.end()
+		return
 	}
-}
-
-func (liveEvents) OnPing(socket *gws.Conn, payload []byte) {
-	switch c := socket.Session().(*liveConn); {
-	case c.conn.over.Load():
-	case c.pings.Add(1) > mostPings:
-		c.refuse(errTooMany)
+	select {
+	case c.live.heard <- heard{c, c.began[:n]}:
 	default:
-		socket.WritePong(payload)
+		go c.hear(c.began[:n])
 	}
 }
 
-func (liveEvents) OnPong(socket *gws.Conn, _ []byte) {
-	socket.Session().(*liveConn).alive.Store(true)
-}
-
-// run reads until the connection ends.
-func (c *liveConn) run() {
-	defer c.end()
+// hear takes in what comes, of which some has been read, until nothing more is there.
+func (c *liveConn) hear(began []byte) {
+	in := newInlet(c.conn.Conn, began)
+	defer in.release()
 	defer func() {
-		if cause := recover(); cause != nil { // gws, met by a length of 2^63 and more
-			c.live.Log.Warn("a live connection broke", "cause", cause)
-			c.socket.WriteClose(1002, nil)
+		if cause := recover(); cause != nil {
+			c.live.Log.Error("a live connection broke", "cause", cause, "stack", string(debug.Stack()))
+			c.close(ws.StatusInternalServerError)
+			c.end()
 		}
 	}()
-	c.socket.ReadLoop()
+	for {
+		op, payload, err := in.next()
+		switch code := codeOf(err); {
+		case code != 0:
+			c.close(code)
+		case err != nil: // nobody is there
+		case c.conn.over.Load(): // nobody is to be
+		case op.IsControl():
+			c.control(op, payload)
+		default:
+			c.receive(op, payload)
+		}
+		if err != nil || c.conn.over.Load() {
+			c.end()
+			return
+		}
+		if in.isEmpty() {
+			go c.await()
+			return
+		}
+	}
+}
+
+// control takes in a control frame.
+func (c *liveConn) control(op ws.OpCode, payload []byte) {
+	switch op {
+	case ws.OpPing:
+		if c.pings.Add(1) > mostPings {
+			c.refuse(errTooMany)
+			return
+		}
+		c.conn.write(compile(ws.NewPongFrame(payload)))
+	case ws.OpPong:
+		c.alive.Store(true)
+	case ws.OpClose:
+		c.close(answerTo(payload))
+	}
+}
+
+// answerTo is the code that answers a close frame: the one that it has (RFC 6455, 5.5.1).
+func answerTo(payload []byte) ws.StatusCode {
+	if len(payload) == 0 {
+		return ws.StatusNormalClosure
+	}
+	code, reason := ws.ParseCloseFrameData(payload)
+	if ws.CheckCloseFrameData(code, reason) != nil || code >= 5000 { // RFC 6455, 7.4.2
+		return ws.StatusProtocolError
+	}
+	return code
 }
 
 // end says what the end of the connection means for its session, and forgets it.
@@ -115,7 +153,9 @@ func (c *liveConn) end() {
 	if user := c.whose(); user.ID != "" {
 		c.leaveBehind(user)
 	}
-	io.CopyN(io.Discard, c.conn, lastBytes) // see lingering
+	if c.conn.over.Load() {
+		io.CopyN(io.Discard, c.conn.Conn, lastBytes) // see outlet
+	}
 	c.conn.cut()
 	c.live.forget(c)
 }
@@ -150,9 +190,7 @@ func (c *liveConn) isReplaced(by *liveConn) {
 
 // leave ends the session, or says that it may have ended.
 func (c *liveConn) leave(user presence.User, l presence.Leave) (presence.Reply, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-	defer cancel()
-	return c.live.Tracker.Leave(ctx, c.project, user, l)
+	return c.live.Tracker.Leave(context.Background(), c.project, user, l)
 }
 
 // knows takes in which version the client has.
@@ -165,58 +203,59 @@ func (c *liveConn) knows(version uint64) {
 // tell has the client told of the newest state, as soon as it takes it. It does not wait.
 func (c *liveConn) tell(s *step) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.telling:
-		c.step = s
-	case c.at != s.snapshot.Version:
-		c.step, c.telling, c.since = s, true, time.Now()
-		go c.catchUp()
+	c.step = s
+	begins := !c.telling
+	c.telling = true
+	c.mu.Unlock()
+	if begins {
+		c.catchUp()
 	}
 }
 
-// catchUp tells until the client has what is newest.
+// catchUp tells until the client has what is newest. Where that would mean to wait, another
+// goroutine does.
 func (c *liveConn) catchUp() {
-	for {
-		c.mu.Lock()
-		s, at := c.step, c.at
-		if s == nil || at == s.snapshot.Version {
-			c.telling, c.step = false, nil
-			c.mu.Unlock()
+	for frame := c.news(); frame != nil; frame = c.news() {
+		if rest, finish := c.conn.offer(frame); rest != nil {
+			go func() {
+				finish(rest)
+				c.catchUp()
+			}()
 			return
 		}
-		c.at, c.since = s.snapshot.Version, time.Now()
-		c.mu.Unlock()
-		c.write(s.frame(at))
 	}
 }
 
-// write sends a whole frame. A connection that cannot be written to is at its end.
-func (c *liveConn) write(frame []byte) {
-	if _, err := c.conn.Write(frame); err != nil && !c.conn.over.Load() {
-		c.conn.cut()
+// news gives what is to be told next, nil for nothing.
+func (c *liveConn) news() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, at := c.step, c.at
+	if s == nil || at == s.version {
+		c.telling, c.step = false, nil
+		return nil
 	}
+	c.at, c.since = s.version, time.Now()
+	return s.frame(at)
 }
 
 func (c *liveConn) tellError(err error) { c.sendError(err, 0) }
 
 // sendError says what an error says to do; seq is that of the message that it is about.
 func (c *liveConn) sendError(err error, seq uint64) {
-	f := failureOf(err)
-	c.write(textFrame(func(b []byte) []byte { return appendError(b, f, seq, retryAfter(err, f)) }))
+	c.conn.write(errorFrame(err, seq))
 }
 
 // close ends the connection, with a code.
-func (c *liveConn) close(code uint16) {
-	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
-	c.socket.WriteClose(code, nil)
+func (c *liveConn) close(code ws.StatusCode) {
+	c.conn.end(compile(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))))
 }
 
 // refuse ends the connection for a reason that it tells.
 func (c *liveConn) refuse(err error) {
 	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
 	c.tellError(err)
-	c.close(closeRefused)
+	c.close(ws.StatusPolicyViolation)
 }
 
 // drain ends the connection for now: its session goes on.
@@ -224,8 +263,8 @@ func (c *liveConn) drain(after time.Duration) {
 	c.fate.Store(settled)
 	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
 	f := failureOf(errDraining)
-	c.write(textFrame(func(b []byte) []byte { return appendError(b, f, 0, after) }))
-	c.close(closeDraining)
+	c.conn.write(textFrame(func(b []byte) []byte { return appendError(b, f, 0, after) }))
+	c.close(statusRestart)
 }
 
 // turn is what happens every turnEvery: whoever is dead, or may no longer, is let go, and
@@ -254,5 +293,5 @@ func (c *liveConn) turn() {
 		c.refuse(err)
 		return
 	}
-	c.write(pingFrame)
+	c.conn.write(ws.CompiledPing)
 }

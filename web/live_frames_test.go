@@ -1171,7 +1171,7 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 		{"binary", maskedFrame(finBit|opBinary, nil), 1003},
 		{"no frame", maskedFrame(0xf, nil), 1002},
 		{"not UTF-8", maskedFrame(finBit|opText, []byte{0xff}), 1007},
-		{"a close", closeFrame(1001, ""), 1000},
+		{"a close", closeFrame(1001, ""), 1001},
 		{"a second hello", maskedFrame(finBit|opText, []byte(`{"type": "hello", "session": "other"}`)), 1008},
 	} {
 		t.Run(c.name, func(t *testing.T) {

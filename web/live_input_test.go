@@ -75,8 +75,8 @@ func TestLiveWhoAsksAtTheMomentOfAChangeIsToldHowThingsAreToo(t *testing.T) {
 		}
 		alice.say("update", `"section": "s", "known_version": `+number(before)) // before that came
 		alice.next("ack")
-		if delta := alice.next("delta"); delta.Base != before || delta.Version != now {
-			t.Errorf("there came %s; due is what is new since %d", delta.text, before)
+		if snapshot := alice.next("snapshot"); snapshot.Version != now {
+			t.Errorf("there came %s; due is how things are, at %d", snapshot.text, now)
 		}
 	})
 }

@@ -43,7 +43,7 @@ func TestLiveRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) 
 func TestLiveRule9AClosedTabIsABrokenConnection(t *testing.T) { // a page that could not say leave
 	ofTwo(t, true, func(_ *liveWorld, alice, bob *socket, _ *person) {
 		alice.frame(0x88, []byte{0x03, 0xe9}) // 1001
-		alice.ends(1000)
+		alice.ends(1001)
 		if took := bob.leaves("alice", 1.0, time.Minute); took < 15*time.Second || took > 15*time.Second+late {
 			t.Errorf("the connection was closed, and alice left after %v; due is 15 s", took)
 		}

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lxzan/gws"
+	"github.com/gobwas/ws"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -40,16 +40,16 @@ func (m *liveMessage) plain(name, value []byte) bool {
 }
 
 // receive takes in a message, and answers it.
-func (c *liveConn) receive(message *gws.Message) {
+func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	c.alive.Store(true)
 	c.heard.Store(int64(c.live.uptime()))
-	if message.Opcode != gws.OpcodeText {
+	if op != ws.OpText {
 		c.tellError(errNotText)
-		c.close(closeBinary)
+		c.close(ws.StatusUnsupportedData)
 		return
 	}
 	var m liveMessage
-	err := m.decode(message.Bytes())
+	err := m.decode(message)
 	if err == nil {
 		err = c.take(&m)
 	}
@@ -64,7 +64,7 @@ func (c *liveConn) receive(message *gws.Message) {
 	c.sendError(err, m.Seq)
 	switch {
 	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(err):
-		c.close(closeRefused)
+		c.close(ws.StatusPolicyViolation)
 	}
 }
 
@@ -105,8 +105,8 @@ func (c *liveConn) take(m *liveMessage) error {
 		if !reply.Stale { // or it has ended nothing
 			c.fate.Store(settled)
 		}
-		c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, m.Seq, reply) }))
-		c.close(closeNormal)
+		c.conn.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, m.Seq, reply) }))
+		c.close(ws.StatusNormalClosure)
 		return nil
 	default:
 		return errUnknownType
@@ -150,7 +150,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 // whoSays asks who is asking, and whether they may. Nobody becomes a visitor here: a
 // connection cannot give a cookie.
 func (c *liveConn) whoSays(says credentials) (presence.User, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), gateTime)
 	defer cancel()
 	admission, err := c.live.Gate.Admit(ctx, says.request(c.project))
 	return admission.User, err
@@ -172,9 +172,7 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
 	ask, known := u.Poll || m.Type == "hello", u.Known
 	u.Poll = false // whoever asks is told by the feed
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-	defer cancel()
-	reply, err := c.live.Tracker.Update(ctx, c.project, user, u)
+	reply, err := c.live.Tracker.Update(context.Background(), c.project, user, u)
 	if errors.Is(err, presence.ErrTooManyChanges) {
 		err = errors.Join(err, above)
 	}
@@ -185,7 +183,7 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 		c.seq = max(c.seq, u.Seq)
 		c.fate.CompareAndSwap(replaced, broken) // and came back by this one
 	}
-	c.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, u.Seq, reply) }))
+	c.conn.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, u.Seq, reply) }))
 	if ask {
 		c.knows(known)
 		if c.feed != nil {

@@ -50,7 +50,7 @@ func TestLiveTheFirstChangeIsToldAtOnceAndThoseOfTheNext50MillisecondsTogether(t
 		}
 		began := time.Now()
 		for _, p := range people {
-			p.update(`{"section": "s"}`)
+			go p.update(`{"section": "s"}`) // which waits for a commit
 			synctest.Wait()
 		}
 		if took := time.Since(began); took >= 50*time.Millisecond {

@@ -1,10 +1,11 @@
 package web
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"strconv"
 	"time"
+
+	"github.com/gobwas/ws"
 
 	presence "writer-presence"
 )
@@ -12,36 +13,20 @@ import (
 // The messages of docs/protocol.md that the server sends, each as a frame of RFC 6455:
 // what goes to many is made once.
 
-// frameHeader is the longest header that a frame of the server has.
-const frameHeader = 10
-
 // textFrame makes a frame of a text that the function appends.
 func textFrame(text func([]byte) []byte) []byte {
-	b := text(make([]byte, frameHeader, 512))
-	const final, textMessage = 0x80, 0x1
-	n := len(b) - frameHeader
-	var at int
-	switch {
-	case n < 126:
-		at = frameHeader - 2
-		b[at+1] = byte(n)
-	case n <= 0xffff:
-		at = frameHeader - 4
-		b[at+1] = 126
-		binary.BigEndian.PutUint16(b[at+2:], uint16(n))
-	default:
-		at = 0
-		b[at+1] = 127
-		binary.BigEndian.PutUint64(b[at+2:], uint64(n))
-	}
-	b[at] = final | textMessage
-	return b[at:]
+	return compile(ws.NewTextFrame(text(make([]byte, 0, 512))))
 }
 
-// pingFrame is a ping without a payload; closeFrame is how one begins that closes.
-var pingFrame = []byte{0x89, 0}
+func errorFrame(err error, seq uint64) []byte {
+	f := failureOf(err)
+	return textFrame(func(b []byte) []byte { return appendError(b, f, seq, retryAfter(err, f)) })
+}
 
-const closeFrame = 0x88
+func compile(f ws.Frame) []byte {
+	b, _ := ws.CompileFrame(f) // a buffer takes all
+	return b
+}
 
 func (s *Handler) appendAck(b []byte, seq uint64, reply presence.Reply) []byte {
 	b = append(b, `{"type":"ack","seq":`...)
