@@ -110,14 +110,14 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	return errors.Join(err, <-stored)
 }
 
-// spareGarbage has garbage collected after every 16 MB and a quarter of what lives. What
+// spareGarbage has garbage collected after every 14 MB and a fifth of what lives. What
 // lives is small while people poll, and each request leaves some kilobytes behind: to
 // collect at twice what lives would be collecting all the time. With many live connections
 // it is large, and the usual share of it would be memory that nobody has a use for. The
 // bytes that it returns count as living, and take no memory, since nobody touches them.
 func spareGarbage() []byte {
-	debug.SetGCPercent(25)
-	return make([]byte, 64<<20)
+	debug.SetGCPercent(20)
+	return make([]byte, 72<<20)
 }
 
 func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.Logger, stdout io.Writer) error {
