@@ -21,6 +21,7 @@ export class LiveConnection {
   #failures = 0;
   /** when the server that went away wants to be asked again */ #notBefore = 0;
   /** the version after which something was missed */ #gap = -1;
+  /** the token does, soon */ #ends = false;
   /** @type {{seq: number, resolve: (answer: any) => void} | undefined} */ #waiting;
 
   /**
@@ -55,7 +56,9 @@ export class LiveConnection {
 
   /** @param {import('./presence-types.js').Message} message @returns {Promise<import('./presence-requests.js').Outcome>} */
   async update({session, known_version, ...message}) {
-    const body = await this.#ask({type: 'update', ...message, ...(this.#gap === known_version && {known_version})});
+    const token = this.#ends && (await this.#requests.token(true).catch(() => ''));
+    this.#ends = false;
+    const body = await this.#ask({type: 'update', ...message, ...(this.#gap === known_version && {known_version}), ...(token && {type: 'hello', session, token})});
     return {...body, status: body.code === 'unavailable' ? 503 : 400, fault: body.type === 'ack' ? '' : 'unknown'};
   }
 
@@ -118,6 +121,7 @@ export class LiveConnection {
     } else if (seq && seq === this.#waiting?.seq) this.#answer(message);
     else if (code === 'draining') this.#end(this.#socket, false, message.retry_after * 1000 || 0);
     else if (code === 'unavailable') this.#core.fail('unknown');
+    else if ((this.#ends = code === 'token_ends')) this.#transport.poke();
   }
 
   /** @param {WebSocket} [socket] @param {boolean} [refused] only a poll that succeeds gives new hope @param {number} [pause] asked for by the server */

@@ -29,7 +29,7 @@ func (d *Dev) Token(id presence.UserID, username string) (string, presence.User,
 	if known == "" {
 		known = "0"
 	}
-	user, err := presence.NewUser(known, username, false)
+	user, err := NewUser(known, username)
 	if err != nil {
 		return "", presence.User{}, err
 	}

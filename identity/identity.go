@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	presence "writer-presence"
 )
@@ -28,17 +29,23 @@ type Request struct {
 	Secure bool
 	// Looking says that the request shows nobody: it need not make a visitor.
 	Looking bool
+	// Recheck says that it is about a live connection that was let in: an answer from
+	// memory may be a few seconds old, and no more.
+	Recheck bool
 }
 
-// Admission is somebody who may.
+// Admission is somebody who may; with [ErrProjectUnknown], somebody who may no longer, if
+// that is known.
 type Admission struct {
 	User presence.User
+	// Until is when it ends by itself; zero for never.
+	Until time.Time
 	// Cookie is to be set in the answer; nil for none.
 	Cookie *http.Cookie
 }
 
 // Gate is a way to know who is asking, and whether they may. Admit may be called at
-// once. Its errors are the package's, or wrap [presence.ErrUnavailable] when the
+// once, and ends within five seconds. Its errors are the package's, or wrap [presence.ErrUnavailable] when the
 // gate itself cannot know; then nobody is let in.
 type Gate interface {
 	Admit(context.Context, Request) (Admission, error)

@@ -20,17 +20,24 @@ type remembered[V any] struct {
 // get gives what a credential came to, or else finds out. Of one that comes to nothing
 // nothing is remembered: there is no end of them.
 func (r *remembered[V]) get(credential string, find func(credential string) (V, bool)) (V, bool) {
-	r.mu.Lock()
-	v, ok := r.of.Get(credential)
-	r.mu.Unlock()
-	if ok {
-		return v, true
-	}
-	if v, ok = find(credential); ok {
-		r.mu.Lock()
-		r.of.Most = mostRemembered
-		r.of.Set(strings.Clone(credential), v) // it is part of a larger text
-		r.mu.Unlock()
+	v, ok := r.peek(credential)
+	if !ok {
+		if v, ok = find(credential); ok {
+			r.put(credential, v)
+		}
 	}
 	return v, ok
+}
+
+func (r *remembered[V]) peek(credential string) (V, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of.Get(credential)
+}
+
+func (r *remembered[V]) put(credential string, v V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of.Most = mostRemembered
+	r.of.Set(strings.Clone(credential), v) // it is part of a larger text
 }

@@ -37,6 +37,7 @@ var (
 	errUnknownType = errors.New("type is hello, update or leave")
 	errHelloFirst  = errors.New("the first message is a hello, with a session")
 	errHelloAgain  = errors.New("a second hello renews the token, for the same user and the same session; for another one, connect again")
+	errTokenEnds   = errors.New("the token ends soon; say hello again, with a new one")
 	errHelloLate   = errors.New("no hello came in time; connect again, and send it at once")
 )
 
@@ -84,6 +85,7 @@ var failures = []failure{
 	{errUnknownType, 0, "unknown_type"},
 	{errHelloFirst, 0, "hello_first"},
 	{errHelloAgain, 0, "hello_again"},
+	{errTokenEnds, 0, "token_ends"},
 	{errHelloLate, 0, "hello_late"},
 }
 

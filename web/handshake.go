@@ -62,7 +62,7 @@ func newCredentials(r identity.Request) credentials {
 }
 
 func (c credentials) request(project presence.Project) identity.Request {
-	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true}
+	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true}
 	if c.cookie != "" {
 		r.Header.Set("Cookie", c.cookie)
 	}

@@ -40,6 +40,8 @@ const (
 	// hearers are how many goroutines wait for messages. Their stacks have grown, as that of
 	// a new goroutine would have to for each; where there are too few, there are new ones.
 	hearers = 64
+	// renewTime is how long before its end a token is to be renewed; longer than turnEvery.
+	renewTime = 60 * time.Second
 	// gateTime is for a gate to say whether somebody may; a store keeps its own time.
 	gateTime = 5 * time.Second
 	// mostPings is how many pings of a client are answered between two turns.

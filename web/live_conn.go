@@ -285,13 +285,16 @@ func (c *liveConn) turn() {
 		return
 	}
 	now, err := c.whoSays(says)
-	if err == nil && now.ID != user.ID {
+	if err == nil && now.User.ID != user.ID {
 		err = identity.ErrNobody
 	}
 	if err != nil && !errors.Is(err, presence.ErrUnavailable) {
 		c.fate.Store(expelled)
 		c.refuse(err)
 		return
+	}
+	if !now.Until.IsZero() && time.Until(now.Until) < renewTime {
+		c.tellError(errTokenEnds)
 	}
 	c.conn.write(ws.CompiledPing)
 }

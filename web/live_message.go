@@ -124,7 +124,8 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	}
 	says := c.says
 	says.token = cmp.Or(m.Token, says.token)
-	user, err := c.whoSays(says)
+	admission, err := c.whoSays(says)
+	user := admission.User
 	switch {
 	case err != nil:
 		return err
@@ -149,11 +150,10 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 
 // whoSays asks who is asking, and whether they may. Nobody becomes a visitor here: a
 // connection cannot give a cookie.
-func (c *liveConn) whoSays(says credentials) (presence.User, error) {
+func (c *liveConn) whoSays(says credentials) (identity.Admission, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTime)
 	defer cancel()
-	admission, err := c.live.Gate.Admit(ctx, says.request(c.project))
-	return admission.User, err
+	return c.live.Gate.Admit(ctx, says.request(c.project))
 }
 
 // update says where the session is, and answers. Whoever is above a limit may still renew,

@@ -58,6 +58,7 @@ func (b *updateBody) update() (presence.Update, error) {
 func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string) {
 	who, err := s.admit(w, r, project, false)
 	if err != nil {
+		s.expel(r, who)
 		s.fail(w, r, err)
 		return
 	}
@@ -87,6 +88,18 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	defer buffers.Put(b)
 	*b = s.appendReply((*b)[:0], reply)
 	answer(w, http.StatusOK, *b)
+}
+
+// expel ends the session of a request by somebody who may no longer, if that is known: for
+// others it would go on for as long as its lease.
+func (s *Handler) expel(r *http.Request, who asker) {
+	var body updateBody
+	if who.user.ID == "" || decode(r, &body, body.plain) != nil {
+		return
+	}
+	if _, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{Session: body.Session, OnlyLiving: true}); err != nil {
+		s.Log.Error("somebody who may no longer is still listed", "project", who.project, "error", err)
+	}
 }
 
 func (s *Handler) appendReply(b []byte, reply presence.Reply) []byte {

@@ -41,6 +41,8 @@ type Options struct {
 	// such as https://write.example.org; nil is that of the address that is asked for. One
 	// that is no origin panics.
 	Origins []string
+	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto count.
+	TrustedProxies []netip.Prefix
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
 	// PerUser and PerAddress bound requests; nil does not.
@@ -174,14 +176,14 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 	if err != nil {
 		return asker{}, err
 	}
-	from := address(r)
+	from, https := s.whence(r)
 	above := s.PerAddress.Take(from, errTooMany)
 	request := identity.Request{
 		Project: project,
 		Header:  r.Header,
 		Token:   bearer(first(r.Header, "Authorization")),
 		Address: from,
-		Secure:  r.TLS != nil || strings.HasPrefix(first(r.Header, "Origin"), "https://"),
+		Secure:  https,
 		Looking: looking,
 	}
 	admission, err := s.Gate.Admit(r.Context(), request)
@@ -189,7 +191,7 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
 		}
-		return asker{request: request}, cmp.Or(above, err)
+		return asker{project: project, user: admission.User, request: request}, cmp.Or(above, err)
 	}
 	if above == nil && admission.User.ID != "" {
 		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
@@ -205,20 +207,6 @@ func bearer(authorization string) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
-}
-
-// address is the asker's, as far as limits tell askers apart: of IPv6 the /64 that one
-// customer gets.
-func address(r *http.Request) string {
-	if colon := strings.LastIndexByte(r.RemoteAddr, ':'); colon > 0 && r.RemoteAddr[colon-1] != ']' {
-		return r.RemoteAddr[:colon] // IPv4
-	}
-	port, _ := netip.ParseAddrPort(r.RemoteAddr)
-	a := port.Addr().Unmap()
-	if network, err := a.Prefix(64); a.Is6() && err == nil {
-		a = network.Addr()
-	}
-	return a.String()
 }
 
 // first gives the first line of a header, by its canonical name.

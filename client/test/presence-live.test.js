@@ -587,6 +587,37 @@ test('a token that the live connection refuses is asked for anew, by the poll th
   assert.deepEqual([asked, world.socket.said[0].token, state(core)[0]], [[false, true], 'new', 'live']);
 });
 
+test('a token that ends soon is renewed on the same connection, by a second hello', async () => {
+  const world = new World('open');
+  /** @type {boolean[]} */
+  const asked = [];
+  const core = await live(world, {token: async (refused) => {
+    asked.push(refused);
+    return refused ? 'new' : 'old';
+  }});
+  const statuses = [state(core)[0]];
+  core.addEventListener('status', () => statuses.push(state(core)[0]));
+  world.socket.tell({type: 'error', code: 'token_ends', error: ''});
+  await settle();
+  const {session, seq, token, type} = world.socket.said[1];
+  assert.deepEqual([type, token, session, seq], ['hello', 'new', world.socket.said[0].session, 2]);
+  assert.deepEqual([asked, world.sockets.length, statuses], [[false, true], 1, ['live']]);
+  core.setSection('manuscript/methods');
+  await settle();
+  assert.deepEqual(world.said, ['hello', 'hello', 'update']);
+});
+
+test('a token that cannot be renewed now leaves the connection as it is', async () => {
+  const world = new World('open');
+  const core = await live(world, {token: async (refused) => {
+    if (refused) throw new Error('signed out');
+    return 'old';
+  }});
+  world.socket.tell({type: 'error', code: 'token_ends', error: ''});
+  await settle();
+  assert.deepEqual([world.said, state(core)[0]], [['hello', 'update'], 'live']);
+});
+
 test('access that was withdrawn: the poll says so, nothing is shown, and nothing is tried before it has changed', async () => { // cases 37, 38
   const world = new World('open');
   world.set(user(2, 'Bob'));

@@ -39,6 +39,7 @@ type settings struct {
 	lease, heartbeat                         time.Duration
 	userRate, addressRate, visitorRate       float64
 	connections                              int
+	gates                                    gates
 	env                                      func(string) (string, bool)
 }
 
@@ -69,6 +70,7 @@ writes down who was here.`,
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
 	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may open live connections, with commas, such as https://write.example.org; needed where a proxy changes Host, and good against other names for this server (default: that of the request's Host)")
+	s.gates.flags(f)
 	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
 	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
 	f.DurationVar(&s.heartbeat, "heartbeat", presence.DefaultHeartbeat, "how far apart pages give signs of life; at most a third of --lease")
@@ -129,7 +131,7 @@ func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.L
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
 	}
-	if s.visitors == "off" && !s.dev {
+	if s.visitors == "off" && !s.dev && !s.gates.any() {
 		log.Warn("nobody can come in: visitors are off, and there is no other way to know who is asking")
 	}
 	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev)
@@ -174,7 +176,7 @@ func (s *settings) check() error {
 		}
 	}
 	if s.dev {
-		return s.checkLoopback()
+		return errors.Join(s.gates.checkDev(), s.checkLoopback())
 	}
 	return nil
 }
@@ -200,7 +202,13 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		PerUser: limit.New(s.userRate, 5*s.userRate), PerAddress: limit.New(s.addressRate, 5*s.addressRate),
 	}
-	var gates []identity.Gate
+	gates, err := s.gates.open(log)
+	if err != nil {
+		return nil, err
+	}
+	if o.TrustedProxies, err = s.gates.trusted(); err != nil {
+		return nil, err
+	}
 	if s.dev {
 		o.Dev = &identity.Dev{Keys: keys}
 		gates = append(gates, o.Dev)

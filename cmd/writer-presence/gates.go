@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"github.com/spf13/pflag"
+
+	"writer-presence/identity"
+)
+
+// gates are the ways to take a host application's word, and what is believed of proxies.
+type gates struct {
+	jwtSecretFile, jwksURL, jwtIssuer, jwtAudience string
+	authURL                                        string
+	trustedProxies                                 []string
+}
+
+func (g *gates) flags(f *pflag.FlagSet) {
+	f.StringVar(&g.authURL, "auth-url", "", "`address` at which to ask the host application who is asking and whether they may, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie and Authorization")
+	f.StringVar(&g.jwtSecretFile, "jwt-secret-file", "", "`file` with the secret of tokens signed by HS256: a line of at least 32 bytes, or two while it is changed")
+	f.StringVar(&g.jwksURL, "jwks-url", "", "`address` of the keys of tokens signed by RS256, ES256 or EdDSA")
+	f.StringVar(&g.jwtIssuer, "jwt-issuer", "", "`iss` that tokens must have (default: any)")
+	f.StringVar(&g.jwtAudience, "jwt-audience", "", "`aud` that tokens must have (default: only tokens without one)")
+	f.StringSliceVar(&g.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, with commas, such as 127.0.0.1/32; what they say of an asker's address in X-Forwarded-For counts for the limits")
+}
+
+// any tells whether the host has a say.
+func (g *gates) any() bool { return g.authURL != "" || g.tokens() }
+
+func (g *gates) tokens() bool { return g.jwtSecretFile != "" || g.jwksURL != "" }
+
+func (g *gates) checkDev() error {
+	if g.tokens() {
+		return errors.New("--dev gives out tokens of its own: leave it out, or --jwt-secret-file and --jwks-url")
+	}
+	return nil
+}
+
+// open makes the gates, in the order in which they are asked.
+func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
+	switch {
+	case g.jwtSecretFile != "" && g.jwksURL != "":
+		return nil, errors.New("--jwt-secret-file and --jwks-url: give one of them; with both, a public key could be taken for a secret")
+	case !g.tokens() && g.jwtIssuer+g.jwtAudience != "":
+		return nil, errors.New("--jwt-issuer and --jwt-audience need --jwt-secret-file or --jwks-url")
+	}
+	if g.tokens() {
+		var tokens *identity.JWT
+		if g.jwksURL != "" {
+			if tokens, err = identity.RemoteKeys(g.jwksURL); err != nil {
+				return nil, fmt.Errorf("--jwks-url: %w", err)
+			}
+		} else if tokens, err = identity.SharedSecret(g.jwtSecretFile); err != nil {
+			return nil, fmt.Errorf("--jwt-secret-file: %w", err)
+		}
+		tokens.Issuer, tokens.Audience = g.jwtIssuer, g.jwtAudience
+		open = append(open, tokens)
+	}
+	if g.authURL != "" {
+		host, err := identity.NewHost(g.authURL, log)
+		if err != nil {
+			return nil, fmt.Errorf("--auth-url: %w", err)
+		}
+		open = append(open, host)
+	}
+	return open, nil
+}
+
+func (g *gates) trusted() (networks []netip.Prefix, err error) {
+	for _, text := range g.trustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if a, err2 := netip.ParseAddr(text); err2 == nil {
+			network, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies %q: give networks such as 10.0.0.0/8, or addresses", text)
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}

@@ -1,0 +1,230 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	presence "writer-presence"
+	"writer-presence/recent"
+)
+
+const (
+	// hostTime is how long the host may take to answer.
+	hostTime = 3 * time.Second
+	// hostAge is how old an answer of the host may be, and recheckAge that about a live
+	// connection: with the 25 s between two questions that makes the 30 s of rule 14.
+	hostAge    = 30 * time.Second
+	recheckAge = 5 * time.Second
+	// failureAge is how long a host that cannot be asked is left alone.
+	failureAge = time.Second
+	// mostAsked is how many questions may be on their way.
+	mostAsked = 64
+	// mostAnswers is how many answers are remembered, twice over.
+	mostAnswers = 20_000
+	maxAnswer   = 16 << 10
+)
+
+// Host asks the host application who is asking and whether they may: at an address for each
+// project, with the Cookie and the Authorization of the request. It answers 200 and
+// {"user_id": 1, "username": "alice"} for somebody who may, 401 for nobody that it knows,
+// 403 or 404 for a project that they may not see or that is not there. Anything else means
+// that it does not know, and nobody is let in. Make one with [NewHost].
+type Host struct {
+	before, after string // the address, around the project
+	client        *http.Client
+	log           *slog.Logger
+	flight        singleflight.Group
+	room          chan struct{} // has a place for each question on its way
+	failing       atomic.Bool
+
+	mu      sync.Mutex
+	answers recent.Map[[sha256.Size]byte, hostAnswer]
+}
+
+type hostAnswer struct {
+	user presence.User // of the last answer that vouched, too, where err is a refusal
+	err  error
+	at   time.Time
+}
+
+// NewHost makes a gate of an address in which {project} stands for the project.
+func NewHost(address string, log *slog.Logger) (*Host, error) {
+	u, err := url.Parse(address)
+	before, after, found := strings.Cut(address, "{project}")
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !found || strings.Contains(u.Host, "{") {
+		return nil, fmt.Errorf("%q is no address to ask the host at; give one such as http://127.0.0.1:8000/presence/{project}/", address)
+	}
+	return &Host{
+		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked),
+		answers: recent.Map[[sha256.Size]byte, hostAnswer]{Most: mostAnswers},
+	}, nil
+}
+
+// Admit implements [Gate].
+func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
+	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization")}
+	if r.Token != "" {
+		q.authorization = "Bearer " + r.Token
+	}
+	key := q.key()
+	age := hostAge
+	if r.Recheck {
+		age = recheckAge
+	}
+	a, ok := h.answer(key)
+	if errors.Is(a.err, presence.ErrUnavailable) {
+		age = failureAge
+	}
+	if !ok || time.Since(a.at) > age {
+		done := h.flight.DoChan(string(key[:]), func() (any, error) {
+			h.ask(key, q, a.user)
+			return nil, nil
+		})
+		select {
+		case <-done:
+			a, _ = h.answer(key)
+		case <-ctx.Done():
+			return Admission{}, fmt.Errorf("%w: the host application does not answer: %w", presence.ErrUnavailable, ctx.Err())
+		}
+	}
+	return Admission{User: a.user}, a.err
+}
+
+// question is what the host is asked.
+type question struct {
+	project               presence.Project
+	cookie, authorization string
+}
+
+// key stands for a question, and tells nothing of it.
+func (q question) key() [sha256.Size]byte {
+	text := strconv.Itoa(len(q.project)) + "." + strconv.Itoa(len(q.cookie)) + "." + string(q.project) + q.cookie + q.authorization
+	return sha256.Sum256([]byte(text))
+}
+
+func (h *Host) answer(key [sha256.Size]byte) (hostAnswer, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.answers.Get(key)
+}
+
+// ask asks the host, and remembers what it says. Before is whom it vouched for the last time.
+func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User) {
+	ctx, cancel := context.WithTimeout(context.Background(), hostTime)
+	defer cancel()
+	user, err := h.put(ctx, q)
+	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
+		user = before
+	}
+	if unavailable := errors.Is(err, presence.ErrUnavailable); unavailable != h.failing.Swap(unavailable) {
+		if unavailable {
+			h.log.Error("the host application cannot say who may, so nobody is let in", "error", err)
+		} else {
+			h.log.Info("the host application answers again")
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answers.Set(key, hostAnswer{user, err, time.Now()})
+}
+
+// put puts the question.
+func (h *Host) put(ctx context.Context, q question) (presence.User, error) {
+	unavailable := func(format string, args ...any) (presence.User, error) {
+		return presence.User{}, fmt.Errorf("%w: "+format, append([]any{presence.ErrUnavailable}, args...)...)
+	}
+	select {
+	case h.room <- struct{}{}:
+		defer func() { <-h.room }()
+	case <-ctx.Done():
+		return unavailable("too many questions to the host are on their way")
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.before+string(q.project)+h.after, nil)
+	if err != nil {
+		return unavailable("%w", err)
+	}
+	r.Header.Set("Accept", "application/json")
+	if q.cookie != "" {
+		r.Header.Set("Cookie", q.cookie)
+	}
+	if q.authorization != "" {
+		r.Header.Set("Authorization", q.authorization)
+	}
+	answer, err := h.client.Do(r)
+	if err != nil {
+		return unavailable("%w", err)
+	}
+	defer answer.Body.Close()
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return presence.User{}, ErrNobody
+	case http.StatusForbidden, http.StatusNotFound:
+		return presence.User{}, ErrProjectUnknown
+	default:
+		return unavailable("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
+	}
+	var said struct {
+		UserID   hostID `json:"user_id"`
+		Username string `json:"username"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+		return unavailable(`the host did not answer with JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
+	}
+	user, err := NewUser(presence.UserID(said.UserID), said.Username)
+	if err != nil {
+		return unavailable("the host gave a user_id that cannot be: %w", err)
+	}
+	return user, nil
+}
+
+// hostID is a text, or a whole number.
+type hostID presence.UserID
+
+func (id *hostID) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		*id = hostID(s)
+		return nil
+	}
+	if _, err := strconv.ParseInt(string(text), 10, 64); err != nil {
+		return errors.New("user_id is neither a text nor a whole number")
+	}
+	*id = hostID(text)
+	return nil
+}
+
+// foreignCookies are those of a request that are not ours: with ours, every visitor would
+// be another question.
+func foreignCookies(h http.Header) string {
+	var all []string
+	for _, line := range h["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			part = strings.TrimSpace(part)
+			if name, _, _ := strings.Cut(part, "="); part != "" && name != visitorCookie && name != hostCookie {
+				all = append(all, part)
+			}
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+func first(h http.Header, name string) string {
+	if lines := h[name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}

@@ -1,0 +1,147 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/sync/singleflight"
+
+	presence "writer-presence"
+)
+
+const (
+	// fetchTime is how long a fetch of keys may take.
+	fetchTime = 3 * time.Second
+	// fetchPause is how far apart fetches are, whatever tokens come.
+	fetchPause = 10 * time.Second
+	// keysAge is how old keys are before they are fetched again, and keysEnd how old they
+	// may be if that fails.
+	keysAge = 5 * time.Minute
+	keysEnd = time.Hour
+	// maxKeys is how many bytes a set of keys may have.
+	maxKeys = 1 << 20
+)
+
+// RemoteKeys takes tokens that are signed by RS256, ES256 or EdDSA with a key of the set
+// (RFC 7517) that is at an address. It is fetched when a token needs it, one fetch at a
+// time: at first, every five minutes, and for a key id that is not in it, every ten seconds
+// at most.
+func RemoteKeys(address string) (*JWT, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, fmt.Errorf("%q is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json", address)
+	}
+	k := &remoteKeys{address: address, client: newClient(maxKeys)}
+	return &JWT{methods: []string{"RS256", "ES256", "EdDSA"}, key: k.key}, nil
+}
+
+type remoteKeys struct {
+	address string
+	client  *http.Client
+	flight  singleflight.Group
+
+	mu      sync.Mutex
+	keys    keyfunc.Keyfunc // nil before they were fetched
+	fetched time.Time
+	tried   time.Time
+	failure error // of the last try
+}
+
+// key finds the key of a token.
+func (k *remoteKeys) key(ctx context.Context, t *jwt.Token) (any, error) {
+	if id, ok := t.Header[jwkset.HeaderKID].(string); !ok || id == "" {
+		return nil, errors.New("a header without kid")
+	}
+	keys, fetched, err := k.state()
+	if keys != nil && time.Since(fetched) < keysAge {
+		if key, err := keys.KeyfuncCtx(ctx)(t); !errors.Is(err, jwkset.ErrKeyNotFound) {
+			return key, err
+		}
+	}
+	if keys, err = k.fetch(ctx); keys == nil {
+		return nil, fmt.Errorf("%w: the keys of tokens cannot be fetched: %w", presence.ErrUnavailable, err)
+	}
+	key, missing := keys.KeyfuncCtx(ctx)(t)
+	if errors.Is(missing, jwkset.ErrKeyNotFound) && err != nil {
+		return nil, fmt.Errorf("%w: a key that is not known, and the keys cannot be fetched: %w", presence.ErrUnavailable, err)
+	}
+	return key, missing
+}
+
+func (k *remoteKeys) state() (keyfunc.Keyfunc, time.Time, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keys, k.fetched, k.failure
+}
+
+// fetch fetches the keys, unless that was tried just now, and gives what is known then,
+// with the error of the last try.
+func (k *remoteKeys) fetch(ctx context.Context) (keyfunc.Keyfunc, error) {
+	done := k.flight.DoChan("", func() (any, error) {
+		k.mu.Lock()
+		soon := !k.tried.IsZero() && time.Since(k.tried) < fetchPause
+		k.mu.Unlock()
+		if soon {
+			return nil, nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+		defer cancel()
+		// Without an interval it starts nothing: it fetches once.
+		storage, err := jwkset.NewStorageFromHTTP(k.address, jwkset.HTTPClientStorageOptions{Client: k.client, Ctx: ctx, HTTPTimeout: fetchTime})
+		var keys keyfunc.Keyfunc
+		if err == nil {
+			keys, err = keyfunc.New(keyfunc.Options{Ctx: context.Background(), Storage: storage, UseWhitelist: []jwkset.USE{"", jwkset.UseSig}})
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.tried, k.failure = time.Now(), err
+		if err == nil {
+			k.keys, k.fetched = keys, k.tried
+		} else if time.Since(k.fetched) > keysEnd {
+			k.keys = nil
+		}
+		return nil, nil
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	keys, _, err := k.state()
+	return keys, err
+}
+
+// newClient makes a client that asks the address that it is given, and no other, and reads
+// so many bytes at the most.
+func newClient(most int64) *http.Client {
+	t := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 16 << 10}
+	return &http.Client{
+		Transport:     bounded{t, most},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+type bounded struct {
+	*http.Transport
+	most int64
+}
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := b.Transport.RoundTrip(r)
+	if err == nil {
+		answer.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(answer.Body, b.most), answer.Body}
+	}
+	return answer, err
+}
