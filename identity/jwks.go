@@ -40,8 +40,7 @@ func RemoteKeys(address string) (*JWT, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, fmt.Errorf("%q is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json", address)
 	}
-	k := &remoteKeys{address: address, client: newClient(maxKeys)}
-	return &JWT{methods: []string{"RS256", "ES256", "EdDSA"}, key: k.key}, nil
+	return (&remoteKeys{address: address, client: newClient(maxKeys)}).gate(), nil
 }
 
 type remoteKeys struct {
@@ -54,6 +53,10 @@ type remoteKeys struct {
 	fetched time.Time
 	tried   time.Time
 	failure error // of the last try
+}
+
+func (k *remoteKeys) gate() *JWT {
+	return &JWT{methods: []string{"RS256", "ES256", "EdDSA"}, key: k.key}
 }
 
 // key finds the key of a token.

@@ -89,7 +89,7 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 		j.tokens.put(r.Token, b)
 	}
 	switch {
-	case now.Before(b.from) || now.After(b.until):
+	case now.Before(b.from) || !now.Before(b.until):
 		return Admission{}, ErrTokenInvalid
 	case !slices.Contains(b.projects, "*") && !slices.Contains(b.projects, string(r.Project)):
 		return Admission{User: b.user}, ErrProjectUnknown

@@ -1,0 +1,142 @@
+package identity_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "writer-presence"
+	"writer-presence/identity"
+)
+
+// answering is a host in a time of the test's own.
+type answering struct {
+	asked  int
+	status int
+	body   string
+	serve  http.HandlerFunc // in place of those
+}
+
+func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.asked++
+	w := httptest.NewRecorder()
+	if a.serve != nil {
+		a.serve(w, r)
+	} else {
+		w.WriteHeader(a.status)
+		w.WriteString(a.body)
+	}
+	return w.Result(), nil
+}
+
+func (a *answering) isAsked(t *testing.T, due int) {
+	t.Helper()
+	if a.asked != due {
+		t.Errorf("it was asked %d times; due is %d", a.asked, due)
+	}
+}
+
+func TestRule14AnAnswerOfTheHostIsGoodForThirtySecondsAndForFiveAboutALiveConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &answering{status: 200, body: `{"user_id": 1, "username": "alice"}`}
+		gate := identity.NewHostThrough(h)
+		r, again := request("Cookie", "a"), request("Cookie", "a")
+		again.Recheck = true
+		comesTo := func(r identity.Request, due error) {
+			t.Helper()
+			got, err := gate.Admit(t.Context(), r)
+			if !errors.Is(err, due) || got.User != aliceUser {
+				t.Errorf("it came to %+v, %v; due is alice, %v", got.User, err, due)
+			}
+		}
+		comesTo(r, nil)
+		h.status = 404
+		time.Sleep(5 * time.Second)
+		comesTo(r, nil)
+		comesTo(again, nil)
+		h.isAsked(t, 1)
+		time.Sleep(time.Second)
+		comesTo(r, nil)
+		comesTo(again, identity.ErrProjectUnknown)
+		comesTo(r, identity.ErrProjectUnknown)
+		h.isAsked(t, 2)
+		h.status = 200
+		time.Sleep(30 * time.Second)
+		comesTo(r, identity.ErrProjectUnknown) // of whom it is known that they may no longer
+		time.Sleep(time.Second)
+		comesTo(r, nil)
+		h.isAsked(t, 3)
+		h.status = 500
+		time.Sleep(31 * time.Second)
+		comesTo(r, presence.ErrUnavailable)
+		comesTo(r, presence.ErrUnavailable)
+		h.isAsked(t, 4)
+		time.Sleep(2 * time.Second) // it is left alone for a second
+		h.status = 403
+		comesTo(r, identity.ErrProjectUnknown)
+		h.isAsked(t, 5)
+	})
+}
+
+func TestKeysAreFetchedAgainWhenTheyChangedAndKeptWhileTheyAreOutOfReach(t *testing.T) {
+	set := newKeySet(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := &answering{serve: set.serve}
+		gate := identity.RemoteKeysThrough(h)
+		set.set(func() { set.hidden["e"] = true })
+		admit := func(kid string) error {
+			t.Helper()
+			_, err := gate.Admit(t.Context(), with(set.sign(t, kid, good("jti", time.Now().String()))))
+			return err
+		}
+		if err := admit("r"); err != nil {
+			t.Fatal(err)
+		}
+		set.set(func() { set.hidden["e"], set.hidden["r"] = false, true }) // a rotation
+		if err := admit("e"); !errors.Is(err, identity.ErrTokenInvalid) {
+			t.Errorf("a new key, just after the keys were fetched: %v", err)
+		}
+		h.isAsked(t, 1)
+		time.Sleep(10 * time.Second)
+		if err := admit("e"); err != nil {
+			t.Errorf("a new key, ten seconds later: %v", err)
+		}
+		h.isAsked(t, 2)
+		if err := admit("r"); !errors.Is(err, identity.ErrTokenInvalid) {
+			t.Errorf("a key that was withdrawn: %v", err)
+		}
+		h.isAsked(t, 2)
+		set.set(func() { set.status = 500 })
+		time.Sleep(6 * time.Minute)
+		if err := admit("e"); err != nil {
+			t.Errorf("a known key, while the keys are out of reach: %v", err)
+		}
+		if err := admit("r"); !errors.Is(err, presence.ErrUnavailable) {
+			t.Errorf("another key, while the keys are out of reach: %v; due is that it is not known", err)
+		}
+		h.isAsked(t, 3)
+		time.Sleep(time.Hour)
+		if err := admit("e"); !errors.Is(err, presence.ErrUnavailable) {
+			t.Errorf("an hour later: %v; due is that it is not known", err)
+		}
+	})
+}
+
+func TestAKeyThatIsWithdrawnIsGoodForNoRememberedToken(t *testing.T) {
+	set := newKeySet(t)
+	synctest.Test(t, func(t *testing.T) {
+		gate := identity.RemoteKeysThrough(&answering{serve: set.serve})
+		r := with(set.sign(t, "r", good()))
+		if _, err := gate.Admit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		set.set(func() { set.hidden["r"] = true })
+		time.Sleep(6 * time.Minute)
+		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+			t.Errorf("its key is gone, and it came to %v", err)
+		}
+	})
+}
