@@ -29,7 +29,7 @@ type Roster struct {
 }
 
 // NewRoster makes the roster of a project in which nobody is. Its versions are
-// above floor.
+// not below floor.
 func NewRoster(lease time.Duration, floor uint64) *Roster {
 	return &Roster{
 		lease: lease, clock: floor, version: floor,
@@ -182,7 +182,7 @@ func (r *Roster) Forget(now time.Time) (empty bool) {
 	return len(r.members) == 0
 }
 
-// Clock is above every version that the roster has had.
+// Clock is not below any version that the roster has had.
 func (r *Roster) Clock() uint64 { return r.clock }
 
 // Version is that of the last visible change. What has lapsed since then, and nobody has

@@ -29,9 +29,10 @@ const (
 type journal struct {
 	db  *database
 	log *slog.Logger
-	// wake has an element when what is pending should be looked at.
-	wake    chan struct{}
-	failing atomic.Bool
+	// wake has an element when what is pending should be written, and full when as many
+	// replies wait for it as lately, where those are many.
+	wake, full chan struct{}
+	failing    atomic.Bool
 
 	mu      sync.Mutex
 	pending map[key]presence.Record
@@ -65,7 +66,7 @@ type key struct {
 }
 
 func newJournal(db *database, log *slog.Logger) *journal {
-	return &journal{db: db, log: log, wake: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
+	return &journal{db: db, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
 }
 
 // add takes in a record, and returns the batch that it will be written with, soon. Call
@@ -74,8 +75,11 @@ func (j *journal) add(project presence.Project, clock uint64, r presence.Record)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.put(project, clock, r)
-	if j.waiting++; j.waiting == 1 || j.waiting == j.lately {
+	switch j.waiting++; {
+	case j.waiting == 1:
 		j.flush()
+	case j.waiting == j.lately && j.lately >= many:
+		j.full <- struct{}{} // once for a batch, and commit takes it out
 	}
 	if b := j.batch; b.expiry == nil {
 		b.expiry = time.AfterFunc(patience, func() {
@@ -135,44 +139,18 @@ func (j *journal) run(stop <-chan struct{}) {
 			return
 		}
 		runtime.Gosched() // for those who are about to add
-		rest := pace
+		rest, full := pace, j.full
 		if j.commit() != nil {
-			rest = retryEvery
+			rest, full = retryEvery, nil
 			j.flush()
 		}
-		if !j.gather(rest, stop) {
+		select {
+		case <-time.After(rest):
+		case <-full:
+		case <-stop:
 			return
 		}
 	}
-}
-
-// gather waits for a time, or until as many replies wait as lately, where those are many;
-// it returns false when it is to stop.
-func (j *journal) gather(rest time.Duration, stop <-chan struct{}) bool {
-	over := time.NewTimer(rest)
-	defer over.Stop()
-	for woken := false; ; {
-		select {
-		case <-j.wake:
-			woken = true
-			if !j.gathered() {
-				continue
-			}
-		case <-over.C:
-		case <-stop:
-			return false
-		}
-		if woken {
-			j.flush() // now it is time for it
-		}
-		return true
-	}
-}
-
-func (j *journal) gathered() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.lately >= many && j.waiting >= j.lately && !j.failing.Load()
 }
 
 // commit writes what is pending. What could not be written is pending again, unless
@@ -182,6 +160,10 @@ func (j *journal) commit() error {
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
 	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(), time.Time{}
 	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
+	select {
+	case <-j.full:
+	default:
+	}
 	j.mu.Unlock()
 
 	var err error

@@ -20,14 +20,13 @@ import (
 )
 
 const (
-	// sweepEvery is how often renewals are written and what has lapsed is taken
-	// out: with the commit, within the five seconds that the package promises.
+	// sweepEvery is how often renewals are written: with the commit, within the five
+	// seconds that the package promises.
 	sweepEvery = 4 * time.Second
 	// sweeps are how many groups the projects are in, which have their turns one after the
-	// other: to write all renewals in one commit would delay everything else.
+	// other: to write all renewals in one commit would delay everything else. At each turn
+	// what has lapsed is taken out everywhere.
 	sweeps = 32
-	// lapseEvery is how often what has lapsed is taken out of projects that are watched.
-	lapseEvery = 250 * time.Millisecond
 	// forgetEvery is how often ended sessions are looked at for [presence.Finality].
 	forgetEvery = time.Minute
 	// clockSlack is above what versions can have grown by, in milliseconds, between
@@ -43,9 +42,8 @@ type Store struct {
 	db      *database
 	journal *journal
 
-	mu       sync.RWMutex // guards projects, watched and floor; taken before a project's
+	mu       sync.RWMutex // guards projects and floor; taken before a project's
 	projects map[presence.Project]*project
-	watched  map[presence.Project]*project
 	begun    int // projects, ever
 	// floor is not below any version that was told of a project that is not held.
 	floor uint64
@@ -100,7 +98,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), projects: map[presence.Project]*project{}, watched: map[presence.Project]*project{}}
+	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), projects: map[presence.Project]*project{}}
 	if err := s.load(time.Now()); err != nil {
 		db.close()
 		return nil, err
@@ -115,14 +113,11 @@ func (s *Store) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
 
-	lapse, sweep, forget := time.NewTicker(lapseEvery), time.NewTicker(sweepEvery/sweeps), time.NewTicker(forgetEvery)
-	defer lapse.Stop()
+	sweep, forget := time.NewTicker(sweepEvery/sweeps), time.NewTicker(forgetEvery)
 	defer sweep.Stop()
 	defer forget.Stop()
 	for group := 0; ctx.Err() == nil; {
 		select {
-		case <-lapse.C:
-			s.lapse()
 		case <-sweep.C:
 			s.sweep(group)
 			group = (group + 1) % sweeps
@@ -184,25 +179,10 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	}
 	p.watches[w] = struct{}{}
 	p.mu.Unlock()
-	s.setWatched(name, p)
 	return func() {
 		p.mu.Lock()
 		delete(p.watches, w)
 		p.mu.Unlock()
-		s.setWatched(name, p)
-	}
-}
-
-// setWatched keeps the list of projects that are watched.
-func (s *Store) setWatched(name presence.Project, p *project) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.watches) > 0 {
-		s.watched[name] = p
-	} else {
-		delete(s.watched, name)
 	}
 }
 
@@ -248,25 +228,15 @@ func (s *Store) begin(name presence.Project) *project {
 	return p
 }
 
-// lapse takes out what has lapsed where somebody watches.
-func (s *Store) lapse() {
-	for _, p := range s.held(s.watched) {
-		p.mu.Lock()
-		p.roster.Lapse(time.Now())
-		p.release()
-	}
-}
-
-// sweep takes out what has lapsed in a group of projects, and hands the journal what was
-// renewed or lapsed there.
+// sweep takes out what has lapsed, and hands the journal what was renewed or has lapsed in a
+// group of projects.
 func (s *Store) sweep(group int) {
-	for name, p := range s.held(s.projects) {
-		if p.group != group {
-			continue
-		}
+	for name, p := range s.held() {
 		p.mu.Lock()
 		p.roster.Lapse(time.Now())
-		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
+		if p.group == group {
+			s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
+		}
 		p.release()
 	}
 	s.journal.flush()
@@ -274,7 +244,7 @@ func (s *Store) sweep(group int) {
 
 // forget lets go of projects in which nothing is left to remember.
 func (s *Store) forget() {
-	for name, p := range s.held(s.projects) {
+	for name, p := range s.held() {
 		p.mu.Lock()
 		empty := p.isEmpty()
 		p.release()
@@ -300,11 +270,11 @@ func (s *Store) drop(name presence.Project, p *project) {
 // isEmpty tells whether there is nothing to remember and nobody to tell.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
-// held gives some projects as they are at this moment.
-func (s *Store) held(some map[presence.Project]*project) map[presence.Project]*project {
+// held gives the projects as they are at this moment.
+func (s *Store) held() map[presence.Project]*project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return maps.Clone(some)
+	return maps.Clone(s.projects)
 }
 
 // load brings back what the journal has.

@@ -47,10 +47,15 @@ func decode(r *http.Request, value any, plain func(name, value []byte) bool) err
 	case err != nil:
 		return errJSON
 	}
-	if plain != nil && scanPlain(body, plain) {
+	return parse(body, value, plain)
+}
+
+// parse reads a JSON object, of which nothing is kept that is not copied.
+func parse(text []byte, value any, plain func(name, value []byte) bool) error {
+	if plain != nil && scanPlain(text, plain) {
 		return nil
 	}
-	return unmarshal(body, value)
+	return unmarshal(text, value)
 }
 
 // readAll appends to b what there is to read, and stops when it is too much.

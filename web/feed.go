@@ -20,6 +20,10 @@ const (
 )
 
 // feeds are what is told of the projects that somebody watches, one feed for each.
+//
+// Locks are taken in this order: feeds.mu, those of a store, feed.mu, liveConn.mu. A store
+// wakes feeds under the lock of a project, so that nobody calls it with one of the latter
+// two. Under those of a journal, of live and of phases no other of these is taken.
 type feeds struct {
 	tracker *presence.Tracker
 	log     *slog.Logger
@@ -100,7 +104,7 @@ func (f *feeds) join(c *liveConn, project presence.Project) *feed {
 	feed.mu.Lock()
 	feed.conns[c] = struct{}{}
 	for other := range feed.conns {
-		other.isReplaced(c)
+		other.replace(c)
 	}
 	current := feed.current
 	feed.mu.Unlock()
@@ -118,7 +122,7 @@ func newFeed(f *feeds, project presence.Project) *feed {
 	return feed
 }
 
-// leave ends that. With its last connection a feed ends.
+// leave ends what join began. With its last connection a feed ends.
 func (f *feed) leave(c *liveConn) {
 	f.of.mu.Lock()
 	f.mu.Lock()
@@ -151,7 +155,7 @@ func (f *feed) mark() {
 // run looks until nothing is new: at the first change at once, and then at all that come
 // within gatherTime together.
 func (f *feed) run() {
-	for f.isMarked() {
+	for f.takeMark() {
 		time.Sleep(time.Until(f.next))
 		rest := gatherTime
 		if !f.look() {
@@ -161,7 +165,7 @@ func (f *feed) run() {
 	}
 }
 
-func (f *feed) isMarked() bool {
+func (f *feed) takeMark() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running = f.marked && len(f.conns) > 0

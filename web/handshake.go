@@ -48,17 +48,21 @@ func (l *live) isOurs(r *http.Request) bool {
 // credentials are what of a request tells who is asking, kept to ask again. They are kept
 // small: there are as many as connections.
 type credentials struct {
-	token, cookie, authorization string
-	secure                       bool
+	token, cookie string
+	authorization string // where it is another one than the token
+	secure        bool
 }
 
 func newCredentials(r identity.Request) credentials {
-	return credentials{
-		token:         strings.Clone(r.Token),
-		cookie:        strings.Join(r.Header["Cookie"], "; "),
-		authorization: strings.Clone(first(r.Header, "Authorization")),
-		secure:        r.Secure,
+	c := credentials{
+		token:  strings.Clone(r.Token),
+		cookie: strings.Join(r.Header["Cookie"], "; "),
+		secure: r.Secure,
 	}
+	if r.Token == "" {
+		c.authorization = strings.Clone(first(r.Header, "Authorization"))
+	}
+	return c
 }
 
 func (c credentials) request(project presence.Project) identity.Request {

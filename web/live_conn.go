@@ -13,6 +13,7 @@ import (
 
 	presence "writer-presence"
 	"writer-presence/identity"
+	"writer-presence/limit"
 )
 
 // statusRestart says that the server goes away for a moment (the registry of close codes
@@ -60,9 +61,8 @@ type liveConn struct {
 	// user and session are whose it is, since the hello; only the reading goroutine writes.
 	user    presence.User
 	session string
-	at      uint64 // the version that was told last
-	step    *step  // the newest that is to be told
-	telling bool
+	at      uint64    // the version that was told last
+	step    *step     // the newest that is to be told; nil: nothing is being told
 	since   time.Time // when the telling of a frame began
 }
 
@@ -144,6 +144,9 @@ func answerTo(payload []byte) ws.StatusCode {
 
 // end says what the end of the connection means for its session, and forgets it.
 func (c *liveConn) end() {
+	defer notEverything(c.live.Log)
+	defer c.live.forget(c)
+	defer c.conn.cut()
 	if c.hello != nil {
 		c.hello.Stop()
 	}
@@ -156,8 +159,6 @@ func (c *liveConn) end() {
 	if c.conn.over.Load() {
 		io.CopyN(io.Discard, c.conn.Conn, lastBytes) // see outlet
 	}
-	c.conn.cut()
-	c.live.forget(c)
 }
 
 func (c *liveConn) leaveBehind(user presence.User) {
@@ -179,8 +180,9 @@ func (c *liveConn) whose() presence.User {
 	return c.user
 }
 
-// isReplaced says of a connection that its session has another one now.
-func (c *liveConn) isReplaced(by *liveConn) {
+// replace says of a connection that its session has another one now, whose reading goroutine
+// this is.
+func (c *liveConn) replace(by *liveConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c != by && c.user.ID == by.user.ID && c.session == by.session {
@@ -203,9 +205,11 @@ func (c *liveConn) knows(version uint64) {
 // tell has the client told of the newest state, as soon as it takes it. It does not wait.
 func (c *liveConn) tell(s *step) {
 	c.mu.Lock()
+	begins := c.step == nil
+	if begins {
+		c.since = time.Now()
+	}
 	c.step = s
-	begins := !c.telling
-	c.telling = true
 	c.mu.Unlock()
 	if begins {
 		c.catchUp()
@@ -218,6 +222,7 @@ func (c *liveConn) catchUp() {
 	for frame := c.news(); frame != nil; frame = c.news() {
 		if rest, finish := c.conn.offer(frame); rest != nil {
 			go func() {
+				defer notEverything(c.live.Log)
 				finish(rest)
 				c.catchUp()
 			}()
@@ -231,20 +236,16 @@ func (c *liveConn) news() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, at := c.step, c.at
-	if s == nil || at == s.version {
-		c.telling, c.step = false, nil
+	if at == s.version {
+		c.step = nil
 		return nil
 	}
 	c.at, c.since = s.version, time.Now()
 	return s.frame(at)
 }
 
-func (c *liveConn) tellError(err error) { c.sendError(err, 0) }
-
-// sendError says what an error says to do; seq is that of the message that it is about.
-func (c *liveConn) sendError(err error, seq uint64) {
-	c.conn.write(errorFrame(err, seq))
-}
+// tellError says what an error says to do.
+func (c *liveConn) tellError(err error) { c.conn.write(errorFrame(err, 0)) }
 
 // close ends the connection, with a code.
 func (c *liveConn) close(code ws.StatusCode) {
@@ -252,19 +253,19 @@ func (c *liveConn) close(code ws.StatusCode) {
 }
 
 // refuse ends the connection for a reason that it tells.
-func (c *liveConn) refuse(err error) {
+func (c *liveConn) refuse(err error) { c.dismiss(err, ws.StatusPolicyViolation) }
+
+func (c *liveConn) dismiss(err error, code ws.StatusCode) {
 	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
 	c.tellError(err)
-	c.close(ws.StatusPolicyViolation)
+	c.close(code)
 }
 
 // drain ends the connection for now: its session goes on.
 func (c *liveConn) drain(after time.Duration) {
+	defer notEverything(c.live.Log)
 	c.fate.Store(settled)
-	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
-	f := failureOf(errDraining)
-	c.conn.write(textFrame(func(b []byte) []byte { return appendError(b, f, 0, after) }))
-	c.close(statusRestart)
+	c.dismiss(&limit.TooMany{Err: errDraining, After: after}, statusRestart) // too many to come back at once
 }
 
 // turn is what happens every turnEvery: whoever is dead, or may no longer, is let go, and
@@ -273,7 +274,7 @@ func (c *liveConn) turn() {
 	defer notEverything(c.live.Log)
 	c.mu.Lock()
 	says, user := c.says, c.user
-	stuck := c.telling && time.Since(c.since) > slowTime
+	stuck := c.step != nil && time.Since(c.since) > slowTime
 	c.mu.Unlock()
 	silent := c.live.uptime()-time.Duration(c.heard.Load()) > c.live.Lease
 	if user.ID == "" {

@@ -273,11 +273,15 @@ func TestLiveWhatIsNotAsUsualIsInTheAck(t *testing.T) {
 	})
 }
 
-// brokenStore is a store that breaks when it is asked who is here.
+// brokenStore is a store that breaks when it is asked who is here, or told who leaves.
 type brokenStore struct{ presence.Store }
 
 func (brokenStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
 	panic("a fault of ours")
+}
+
+func (brokenStore) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
+	panic("a fault at the end")
 }
 
 func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
@@ -292,6 +296,15 @@ func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
 		}
 		if !strings.Contains(w.logs.String(), "a fault of ours") {
 			t.Error("the log does not say what broke")
+		}
+		alice.conn.Close()
+		bob := w.come(w.as("bob", "2"))
+		bob.say("hello", `"session": "b"`)
+		bob.next("ack")
+		bob.say("leave", `"seq": 1`) // which breaks while a message is taken in
+		bob.ends(1011)
+		if n := strings.Count(w.logs.String(), "a fault at the end"); n != 3 {
+			t.Errorf("the log tells %d times what broke at the end; due is of alice's, and of bob's leave and end", n)
 		}
 	}, func(p *plan) {
 		p.Store = func(s presence.Store) presence.Store { return brokenStore{s} }

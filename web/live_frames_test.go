@@ -1096,7 +1096,6 @@ func TestFrameThatClosesArrivesThoughMoreWasSent(t *testing.T) {
 type watched struct {
 	net.Listener
 	conns chan *watchedConn
-	over  <-chan struct{}
 }
 
 func (l watched) Accept() (net.Conn, error) {
@@ -1104,38 +1103,16 @@ func (l watched) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &watchedConn{TCPConn: conn.(*net.TCPConn), hold: make(chan struct{}), closed: make(chan struct{}), over: l.over}
+	c := &watchedConn{TCPConn: conn.(*net.TCPConn), closed: make(chan struct{})}
 	l.conns <- c
 	return c, nil
 }
 
-// watchedConn takes down what is written after a close frame, and ends only when it may.
+// watchedConn tells when it was closed on both sides.
 type watchedConn struct {
 	*net.TCPConn
-	hold, closed chan struct{}
-	over         <-chan struct{} // the test is
-
-	mu   sync.Mutex
-	last bool // the close frame was written
-	then [][]byte
-}
-
-func (c *watchedConn) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	if c.last {
-		c.then = append(c.then, bytes.Clone(b))
-	}
-	c.last = c.last || b[0] == finBit|opClose
-	c.mu.Unlock()
-	return c.TCPConn.Write(b)
-}
-
-func (c *watchedConn) CloseWrite() error {
-	select {
-	case <-c.hold:
-	case <-c.over:
-	}
-	return c.TCPConn.CloseWrite()
+	closed chan struct{}
+	mu     sync.Mutex
 }
 
 func (c *watchedConn) Close() error {
@@ -1159,9 +1136,9 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	conns := make(chan *watchedConn, 10)
-	host := w.listenOn(watched{l, conns, t.Context().Done()})
+	host := w.listenOn(watched{l, conns})
 	n := neighboursTCP(t, w, host)
-	close((<-conns).hold) // Bob's
+	<-conns // Bob's
 	for i, c := range []struct {
 		name string
 		sent []byte
@@ -1191,20 +1168,17 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 				t.Error("the news cut off the connection before its last word could be read")
 			default:
 			}
-			close(conn.hold)
+			if then, ok := b.next(); ok {
+				t.Errorf("after the close frame there came %v", then)
+			}
 			b.conn.Close()
 			select {
 			case <-conn.closed:
 			case <-time.After(20 * time.Second):
 				t.Fatal("the connection stays open")
 			}
-			conn.mu.Lock()
-			defer conn.mu.Unlock()
 			if got := last.code(); got != c.code {
 				t.Errorf("the last frame was %v; due is a close frame with code %d", last, c.code)
-			}
-			if len(conn.then) > 0 {
-				t.Errorf("after the close frame there was written: %q", conn.then)
 			}
 		})
 	}

@@ -1,10 +1,10 @@
 package web
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -49,7 +49,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 		return
 	}
 	var m liveMessage
-	err := m.decode(message)
+	err := parse(message, &m, m.plain)
 	if err == nil {
 		err = c.take(&m)
 	}
@@ -61,28 +61,16 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	} else { // it is one of ours
 		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
 	}
-	c.sendError(err, m.Seq)
+	c.conn.write(errorFrame(err, m.Seq))
 	switch {
-	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(err):
+	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(failureOf(err)):
 		c.close(ws.StatusPolicyViolation)
 	}
 }
 
 // isRefusal tells of an error that says that somebody may not.
-func isRefusal(err error) bool {
-	for _, refusal := range []error{identity.ErrNobody, identity.ErrTokenInvalid, identity.ErrCookieInvalid, identity.ErrProjectUnknown} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *liveMessage) decode(text []byte) error {
-	if scanPlain(text, m.plain) {
-		return nil
-	}
-	return unmarshal(bytes.Clone(text), m)
+func isRefusal(f failure) bool {
+	return f.status == http.StatusUnauthorized || f.err == identity.ErrProjectUnknown
 }
 
 // take does what a message says.

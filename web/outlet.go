@@ -2,7 +2,6 @@ package web
 
 import (
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,14 +15,12 @@ type outlet struct {
 	raw  syscall.RawConn // nil where there is none
 	over atomic.Bool     // a close frame was sent
 
-	mu   sync.Mutex
-	busy bool      // somebody writes
-	free sync.Cond // with mu: nobody does
+	busy chan struct{} // full while somebody writes
 }
 
 // open makes the outlet of a connection, which may be one of ours, around one of the kernel.
 func (o *outlet) open(conn net.Conn) {
-	o.Conn, o.free.L = conn, &o.mu
+	o.Conn, o.busy = conn, make(chan struct{}, 1)
 	if p, ok := conn.(*phasedConn); ok {
 		conn = p.Conn
 	}
@@ -35,23 +32,20 @@ func (o *outlet) open(conn net.Conn) {
 // write writes a frame, and waits for as long as that takes. A connection that cannot be
 // written to is at its end.
 func (o *outlet) write(frame []byte) {
-	o.take()
+	o.busy <- struct{}{}
 	o.finish(frame)
 }
 
 // offer writes as much of a frame as can be written without waiting. The rest, if there is
 // one, is to be given to the function, which may wait.
 func (o *outlet) offer(frame []byte) (rest []byte, finish func([]byte)) {
-	o.mu.Lock()
-	if o.busy || o.raw == nil {
-		o.mu.Unlock()
+	if o.raw == nil {
 		return frame, o.write
 	}
-	o.busy = true
-	o.mu.Unlock()
-	if o.over.Load() {
-		o.release()
-		return nil, nil
+	select {
+	case o.busy <- struct{}{}:
+	default:
+		return frame, o.write
 	}
 	o.raw.Write(func(fd uintptr) bool {
 		if n, err := syscall.Write(int(fd), frame); err == nil {
@@ -62,13 +56,13 @@ func (o *outlet) offer(frame []byte) (rest []byte, finish func([]byte)) {
 	if len(frame) > 0 {
 		return frame, o.finish
 	}
-	o.release()
+	<-o.busy
 	return nil, nil
 }
 
 // finish writes what is left of a frame, for whoever has made the outlet busy.
 func (o *outlet) finish(rest []byte) {
-	defer o.release()
+	defer func() { <-o.busy }()
 	if o.over.Load() {
 		return
 	}
@@ -81,8 +75,8 @@ func (o *outlet) finish(rest []byte) {
 // all.
 func (o *outlet) end(closeFrame []byte) {
 	o.SetWriteDeadline(time.Now().Add(closeTime)) // for who is at it, too
-	o.take()
-	defer o.release()
+	o.busy <- struct{}{}
+	defer func() { <-o.busy }()
 	if o.over.Swap(true) {
 		return
 	}
@@ -92,22 +86,6 @@ func (o *outlet) end(closeFrame []byte) {
 	} else {
 		o.cut()
 	}
-}
-
-func (o *outlet) take() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.busy {
-		o.free.Wait()
-	}
-	o.busy = true
-}
-
-func (o *outlet) release() {
-	o.mu.Lock()
-	o.busy = false
-	o.mu.Unlock()
-	o.free.Signal()
 }
 
 // cut ends the connection at once.

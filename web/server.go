@@ -1,5 +1,6 @@
-// Package web is the HTTP side of presence: the polling API, the JavaScript client
-// and the reference page. docs/api.md says what it answers.
+// Package web is the HTTP side of presence: the polling API, live connections, the
+// JavaScript client and the reference page. docs/api.md and docs/protocol.md say what
+// it answers.
 package web
 
 import (

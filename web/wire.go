@@ -18,9 +18,25 @@ func textFrame(text func([]byte) []byte) []byte {
 	return compile(ws.NewTextFrame(text(make([]byte, 0, 512))))
 }
 
+// errorFrame says what an error says to do; seq is that of the message that it is about.
 func errorFrame(err error, seq uint64) []byte {
 	f := failureOf(err)
-	return textFrame(func(b []byte) []byte { return appendError(b, f, seq, retryAfter(err, f)) })
+	text, _ := json.Marshal(f.err.Error()) // a string always encodes
+	return textFrame(func(b []byte) []byte {
+		b = append(b, `{"type":"error","code":"`...)
+		b = append(b, f.code...)
+		b = append(b, `","error":`...)
+		b = append(b, text...)
+		if seq > 0 {
+			b = append(b, `,"seq":`...)
+			b = strconv.AppendUint(b, seq, 10)
+		}
+		if after := retryAfter(err, f); after > 0 {
+			b = append(b, `,"retry_after":`...)
+			b = strconv.AppendFloat(b, after.Round(time.Millisecond).Seconds(), 'f', -1, 64)
+		}
+		return append(b, '}')
+	})
 }
 
 func compile(f ws.Frame) []byte {
@@ -71,21 +87,4 @@ func appendDelta(b []byte, before, now *presence.Snapshot) []byte {
 	}
 	b = append(b, ']')
 	return append(appendCount(b, now), '}')
-}
-
-func appendError(b []byte, f failure, seq uint64, after time.Duration) []byte {
-	text, _ := json.Marshal(f.err.Error()) // a string always encodes
-	b = append(b, `{"type":"error","code":"`...)
-	b = append(b, f.code...)
-	b = append(b, `","error":`...)
-	b = append(b, text...)
-	if seq > 0 {
-		b = append(b, `,"seq":`...)
-		b = strconv.AppendUint(b, seq, 10)
-	}
-	if after > 0 {
-		b = append(b, `,"retry_after":`...)
-		b = strconv.AppendFloat(b, after.Round(time.Millisecond).Seconds(), 'f', -1, 64)
-	}
-	return append(b, '}')
 }

@@ -1,0 +1,56 @@
+package identity_test
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"writer-presence/identity"
+)
+
+func TestNamesThatLookTheSameAreTheSame(t *testing.T) { // NFC
+	for name, due := range map[string]string{
+		"Zoe\u0308":                  "Zo\u00eb",
+		"e\u200b\u0301":              "\u00e9", // what is dropped kept them apart
+		"\u1112\u1161\u11ab":         "\ud55c",
+		"\u212b":                     "\u00c5",
+		"a\u202eb":                   "ab",
+		"\u0646\u200c\u0645":         "\u0646\u200c\u0645", // a joiner that the script needs
+		"\U0001f469\u200d\U0001f680": "\U0001f469\u200d\U0001f680",
+		"  Ada\t\nLovelace ":         "Ada Lovelace",
+	} {
+		if user, err := identity.NewUser("1", name); err != nil || user.Name != due {
+			t.Errorf("%+q is %+q, %v; due is %+q", name, user.Name, err, due)
+		}
+	}
+}
+
+// FuzzName: the name of a user is bounded, shows itself, has one form, and cleaning it
+// again changes nothing.
+func FuzzName(f *testing.F) {
+	for _, name := range []string{"", "alice", "\u202e", "e\u200b\u0301", strings.Repeat("a\u0301", 300), "\U0001f469\u200d\U0001f680\u200d", "\xff\xfe", "\u1112\u1161\u11ab", "a\u0323\u0307", "\u0344", "\u2000\u2001"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		user, err := identity.NewUser("1", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := identity.NewUser("1", user.Name)
+		if err != nil || again != user {
+			t.Errorf("%+q is %+q, and that is %+q, %v", name, user.Name, again.Name, err)
+		}
+		n := user.Name
+		if n == "" || len(n) > 1024 || !utf8.ValidString(n) || !norm.NFC.IsNormalString(n) || strings.TrimSpace(n) != n || strings.ContainsFunc(n, func(r rune) bool {
+			return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+		}) {
+			t.Errorf("%+q is %+q", name, n)
+		}
+		if i := user.Initials(); i == "" || len(i) > 256 {
+			t.Errorf("the initials of %+q are %+q", n, i)
+		}
+	})
+}
