@@ -56,7 +56,7 @@ export class LiveConnection {
 
   /** @param {import('./presence-types.js').Message} message @returns {Promise<import('./presence-requests.js').Outcome>} */
   async update({session, known_version, ...message}) {
-    const token = this.#ends && (await this.#requests.token(true).catch(() => ''));
+    const token = this.#ends && (await this.#requests.token(true).catch(() => {}));
     this.#ends = false;
     const body = await this.#ask({type: 'update', ...message, ...(this.#gap === known_version && {known_version}), ...(token && {type: 'hello', session, token})});
     return {...body, status: body.code === 'unavailable' ? 503 : 400, fault: body.type === 'ack' ? '' : 'unknown'};

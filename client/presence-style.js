@@ -7,7 +7,7 @@ const css = `
 .presence-badge, .presence-list, .presence-warning, .presence-warning button {
   border: 1px solid var(--presence-line, color-mix(in srgb, CanvasText 25%, Canvas)); border-radius: .5em; background: var(--presence-surface, Canvas); color: var(--presence-text, CanvasText); font: inherit; overflow-wrap: anywhere}
 .presence-badge {padding: .2em .6em; border-radius: 1em; white-space: nowrap; cursor: pointer}
-.presence-badge:hover, .presence-badge[aria-expanded=true] {border-color: var(--presence-accent, LinkText)}
+.presence-badge[aria-expanded=true] {border-color: var(--presence-accent, LinkText)}
 .presence-badge:focus-visible, .presence-warning :focus-visible {outline: 2px solid var(--presence-accent, LinkText); outline-offset: 2px}
 .presence-status, .presence-company, .presence-foot, .presence-own, .presence-list [data-idle] {color: var(--presence-muted, color-mix(in srgb, CanvasText 70%, Canvas))}
 .presence-status, .presence-foot {font-size: .875em}

@@ -24,8 +24,8 @@ export const statusWords = {
   polling: 'Presence checked every {seconds} s',
   offline: 'Offline: presence unknown',
   unknown: 'Presence unknown',
-  refused: 'Presence is not open to you here',
-  away: 'Away; any key or touch brings you back',
+  refused: 'Presence is not open to you',
+  away: 'Away until you are back',
 };
 
 export const strings = {
