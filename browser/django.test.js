@@ -19,7 +19,7 @@ const ENV = {...process.env, PATH: `${process.env.PATH}:/usr/sbin`};
 const WITHDRAWN = 33_000;
 
 const python = [process.env.PYTHON, '/usr/bin/python3', 'python3'].find((name) => name && works(name, '-c', 'import django, gunicorn'));
-const skip = !(python && works('nginx', '-v')) && 'there is no Django, gunicorn or nginx here: scripts/prepare names what to install';
+const skip = !(python && works('nginx', '-v')) && 'there is no Django, gunicorn or nginx here (`scripts/prepare django` installs them on Debian)';
 
 const site = {url: '', data: '', /** @type {Record<string, string>} */ passwords: {}, /** @type {any} */ server: null};
 /** @type {any} */ let browser;
