@@ -1,6 +1,6 @@
 # Everything that a developer does here, by name.
 
-.PHONY: run build test test-go test-client test-browser bench prepare
+.PHONY: run build test test-go test-client test-browser bench prepare example-django
 
 run: ## serve the reference page on http://127.0.0.1:8080/
 	go run ./cmd/writer-presence serve --dev
@@ -26,6 +26,11 @@ test-client: prepare
 test-browser: prepare
 	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
+
+example-django: ## a Django site with presence, behind nginx; installs what it needs
+	scripts/prepare django
+	go build -o .build/writer-presence ./cmd/writer-presence
+	examples/django/run
 
 bench: ## against bare net/http, on two quiet cores: about ten minutes
 	go run ./bench

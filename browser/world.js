@@ -61,7 +61,7 @@ async function stopServer({server}) {
   await ended;
 }
 
-function launch(engine, bfcache) {
+export function launch(engine = 'chromium', bfcache = false) {
   if (engine === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath: firefox});
   const executablePath = find(process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome');
   if (!executablePath) throw new Error('there is no Chromium: run scripts/prepare');
