@@ -28,38 +28,33 @@ func (r Record) Compare(other Record) int {
 	return cmp.Or(cmp.Compare(r.Touched, other.Touched), r.LastSeen.Compare(other.LastSeen))
 }
 
-// Record gives a session as it is now, living or ended, to be written down; ok is false
-// if it is not remembered.
-func (r *Roster) Record(id UserID, name string) (record Record, ok bool) {
-	m := r.members[id]
-	if m == nil {
-		return Record{}, false
+// RecordsOf gives the sessions of a user to which something has happened since they were
+// last given, to be written down.
+func (r *Roster) RecordsOf(id UserID) []Record {
+	if m := r.members[id]; m != nil {
+		return m.unwritten(nil)
 	}
-	if s := m.find(name); s != nil {
-		return m.record(s), true
-	}
-	for i := range m.ended {
-		if m.ended[i].name == name {
-			return m.endedRecord(&m.ended[i]), true
-		}
-	}
-	return Record{}, false
+	return nil
 }
 
-// Records gives the sessions to which something has happened since they were last given:
-// renewals, and ends, that nobody wrote down.
-func (r *Roster) Records() []Record {
-	var records []Record
+// Records gives those of everybody: renewals, and ends, that nobody wrote down.
+func (r *Roster) Records() (records []Record) {
 	for _, m := range r.members {
-		for _, s := range m.sessions {
-			if s.unwritten {
-				records = append(records, m.record(s))
-			}
+		records = m.unwritten(records)
+	}
+	return records
+}
+
+// unwritten appends the sessions of a member that are to be written down.
+func (m *member) unwritten(records []Record) []Record {
+	for _, s := range m.sessions {
+		if s.unwritten {
+			records = append(records, m.record(s))
 		}
-		for i := range m.ended {
-			if m.ended[i].unwritten {
-				records = append(records, m.endedRecord(&m.ended[i]))
-			}
+	}
+	for i := range m.ended {
+		if m.ended[i].unwritten {
+			records = append(records, m.endedRecord(&m.ended[i]))
 		}
 	}
 	return records

@@ -508,8 +508,8 @@ func TestWhatHappenedIsGivenToBeWrittenOnce(t *testing.T) {
 		}
 	}
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
-	if record, ok := r.Record(alice.ID, "x"); !ok || record.Section != "a" {
-		t.Errorf("the record is %+v, %v", record, ok)
+	if records := r.RecordsOf(alice.ID); len(records) != 1 || records[0].Section != "a" || r.RecordsOf(bob.ID) != nil {
+		t.Errorf("the records are %+v", records)
 	}
 	written() // since it has been given
 	r.update(alice, Update{Session: "x", Seq: 2, Section: "a"})

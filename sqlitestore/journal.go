@@ -47,9 +47,10 @@ type journal struct {
 // batch is one commit. It is done when it is written, or when nobody is to wait for it
 // any longer.
 type batch struct {
-	done   chan struct{}
-	end    sync.Once
-	expiry *time.Timer // set with the first reply that waits
+	done    chan struct{}
+	written atomic.Bool
+	end     sync.Once
+	expiry  *time.Timer // set with the first reply that waits
 }
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
@@ -69,12 +70,12 @@ func newJournal(db *database, log *slog.Logger) *journal {
 	return &journal{db: db, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
 }
 
-// add takes in a record, and returns the batch that it will be written with, soon. Call
+// add takes in records, and returns the batch that they will be written with, soon. Call
 // it in the order of what happened to a session: the later record stands.
-func (j *journal) add(project presence.Project, clock uint64, r presence.Record) *batch {
+func (j *journal) add(project presence.Project, clock uint64, records []presence.Record) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, r)
+	j.put(project, clock, records)
 	switch j.waiting++; {
 	case j.waiting == 1:
 		j.flush()
@@ -94,13 +95,13 @@ func (j *journal) add(project presence.Project, clock uint64, r presence.Record)
 func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, r := range records {
-		j.put(project, clock, r)
-	}
+	j.put(project, clock, records)
 }
 
-func (j *journal) put(project presence.Project, clock uint64, r presence.Record) {
-	j.pending[key{project, r.User.ID, r.Session}] = r
+func (j *journal) put(project presence.Project, clock uint64, records []presence.Record) {
+	for _, r := range records {
+		j.pending[key{project, r.User.ID, r.Session}] = r
+	}
 	j.clock = max(j.clock, clock)
 }
 
@@ -123,10 +124,11 @@ func (j *journal) flush() {
 // well: whether what was added up to it survives the end of the process. The nil batch is
 // written.
 func (j *journal) wait(b *batch) (durable bool) {
-	if b != nil && !j.failing.Load() {
-		<-b.done
+	if b == nil || j.failing.Load() {
+		return !j.failing.Load()
 	}
-	return !j.failing.Load()
+	<-b.done
+	return b.written.Load()
 }
 
 // run commits when it is woken, until stop is closed; not sooner after the last time
@@ -179,6 +181,7 @@ func (j *journal) commit() error {
 	} else if j.failing.Swap(false) {
 		j.log.Info("the journal is written again; nothing was lost")
 	}
+	b.written.Store(err == nil)
 	b.settle()
 	return err
 }

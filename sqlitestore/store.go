@@ -147,14 +147,14 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 		p.release()
 		return reply, err
 	}
-	return s.settle(name, p, user.ID, u.Session, changed, reply)
+	return s.settle(name, p, user.ID, changed, reply)
 }
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	p := s.hold(name)
 	reply, changed := p.roster.Leave(time.Now(), user, l)
-	return s.settle(name, p, user.ID, l.Session, changed, reply)
+	return s.settle(name, p, user.ID, changed, reply)
 }
 
 // Snapshot implements [presence.Store].
@@ -186,13 +186,11 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	}
 }
 
-// settle hands what a message did to the journal, lets go of the project, and waits
-// until all that the reply rests on is written.
-func (s *Store) settle(name presence.Project, p *project, user presence.UserID, session string, change bool, reply presence.Reply) (presence.Reply, error) {
+// settle hands what a message did to the journal, other sessions that it ended among it, lets
+// go of the project, and waits until all that the reply rests on is written.
+func (s *Store) settle(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
-		if record, ok := p.roster.Record(user, session); ok {
-			p.changed = s.journal.add(name, p.roster.Clock(), record)
-		}
+		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user))
 	}
 	changed := p.changed
 	p.release()

@@ -405,15 +405,62 @@ func TestWhatCouldNotBeWrittenGivesWayToWhatIsNewer(t *testing.T) {
 	came := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
 	other, moved := came, came
 	other.Session, moved.Section = "y", "b"
-	j.add("p", 1, came)
-	j.add("p", 1, other)
+	j.add("p", 1, []presence.Record{came})
+	j.add("p", 1, []presence.Record{other})
 	taken := j.pending
 	j.pending = map[key]presence.Record{}
-	j.add("p", 2, moved) // while the first commit is under way, which then fails
+	j.add("p", 2, []presence.Record{moved}) // while the first commit is under way, which then fails
 	j.putBack(taken)
 	x, y := j.pending[key{"p", alice.ID, "x"}], j.pending[key{"p", alice.ID, "y"}]
 	if x != moved || y != other {
 		t.Errorf("to be written are %+v and %+v; due: %+v and %+v", x, y, moved, other)
+	}
+}
+
+func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { // rule 1
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		leave := func(l presence.Leave) {
+			t.Helper()
+			if _, err := s.Leave(t.Context(), "p", alice, l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range presence.MaxSessions {
+			update(t, s, alice, presence.Update{Session: fmt.Sprint("old-", i), Seq: 1, Section: "s"})
+		}
+		time.Sleep(5 * time.Second)
+		for i := range presence.MaxSessions { // which end by themselves, together
+			leave(presence.Leave{Session: fmt.Sprint("old-", i), Seq: 1, Broken: true})
+		}
+		time.Sleep(presence.BrokenGrace + time.Millisecond)
+		for i := range 5 { // before that is swept
+			update(t, s, alice, presence.Update{Session: fmt.Sprint("new-", i), Seq: 1})
+			leave(presence.Leave{Session: fmt.Sprint("new-", i), Seq: 2})
+		}
+		time.Sleep(time.Minute)
+		again, _ := run(t, killed(t, dir), Options{})
+		if got := listed(t, again); got != "" {
+			t.Errorf("after a restart %q is listed; due is nobody", got)
+		}
+	})
+}
+
+func TestNothingIsDurableThatWaitsForASlowCommit(t *testing.T) {
+	j := newJournal(nil, slog.New(slog.DiscardHandler))
+	b := newBatch()
+	b.settle() // nobody is to wait for it any longer
+	if j.wait(b) {
+		t.Error("a batch that is not written is durable")
+	}
+	b.written.Store(true)
+	if !j.wait(b) || !j.wait(nil) {
+		t.Error("a batch that is written is not durable")
+	}
+	j.failing.Store(true)
+	if j.wait(nil) {
+		t.Error("while the disk fails, what rests on it is durable")
 	}
 }
 

@@ -93,8 +93,9 @@ func (s *step) frame(at uint64) []byte {
 	return s.whole()
 }
 
-// join has a connection told from now on, and of how things are unless it knows that.
-func (f *feeds) join(c *liveConn, project presence.Project) *feed {
+// join has a connection told from now on, and of how things are unless it knows that. It
+// replaces others of its session if it said something newer than they.
+func (f *feeds) join(c *liveConn, project presence.Project, newer bool) *feed {
 	f.mu.Lock()
 	feed, ok := f.of[project]
 	if !ok {
@@ -103,8 +104,10 @@ func (f *feeds) join(c *liveConn, project presence.Project) *feed {
 	}
 	feed.mu.Lock()
 	feed.conns[c] = struct{}{}
-	for other := range feed.conns {
-		other.replace(c)
+	if newer {
+		for other := range feed.conns {
+			other.replace(c)
+		}
 	}
 	current := feed.current
 	feed.mu.Unlock()
@@ -160,9 +163,17 @@ func (f *feed) run() {
 		rest := gatherTime
 		if !f.look() {
 			rest = askAgain
+			f.markAgain()
 		}
 		f.next = time.Now().Add(rest)
 	}
+}
+
+// markAgain says that a look came to nothing.
+func (f *feed) markAgain() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.marked = true
 }
 
 func (f *feed) takeMark() bool {
@@ -184,7 +195,6 @@ func (f *feed) look() (ok bool) {
 	f.mu.Lock()
 	switch {
 	case err != nil:
-		f.marked = true
 		if f.current == nil || f.current.version != unknown {
 			f.of.log.Error("who is here is not known to live connections", "project", f.project, "error", err)
 			f.current = newUnknown(err)

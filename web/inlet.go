@@ -20,6 +20,7 @@ type inlet struct {
 	state  ws.State
 	op     ws.OpCode // of a message of which a fragment was read
 	text   []byte    // of it, or of a message
+	parts  int       // of it so far
 }
 
 // source is what has been read already, and then the connection.
@@ -48,7 +49,7 @@ func newInlet(conn net.Conn, began []byte) *inlet {
 	in := inlets.Get().(*inlet)
 	in.source = source{began, conn}
 	in.Reset(&in.source)
-	in.state, in.text = ws.StateServerSide, in.text[:0]
+	in.state, in.text, in.parts = ws.StateServerSide, in.text[:0], 0
 	return in
 }
 
@@ -76,8 +77,10 @@ func (in *inlet) next() (op ws.OpCode, payload []byte, err error) {
 			return 0, nil, err
 		}
 		begin := len(in.text)
-		if !h.OpCode.IsControl() && h.Length > int64(maxMessage-begin) {
-			return 0, nil, errLong
+		if !h.OpCode.IsControl() {
+			if in.parts++; h.Length > int64(maxMessage-begin) || in.parts > maxMessage { // which may be empty
+				return 0, nil, errLong
+			}
 		}
 		part := slices.Grow(in.text, int(h.Length))[begin : begin+int(h.Length)] // a control frame may need more than there is
 		if _, err := io.ReadFull(in, part); err != nil {
@@ -95,7 +98,7 @@ func (in *inlet) next() (op ws.OpCode, payload []byte, err error) {
 			in.state = in.state.Set(ws.StateFragmented)
 			continue
 		}
-		payload, in.text, in.state = in.text, in.text[:0], in.state.Clear(ws.StateFragmented)
+		payload, in.text, in.state, in.parts = in.text, in.text[:0], in.state.Clear(ws.StateFragmented), 0
 		if in.op == ws.OpText && !utf8.Valid(payload) {
 			return 0, nil, errNotUTF8
 		}

@@ -44,7 +44,7 @@ const (
 	renewTime = 60 * time.Second
 	// gateTime is for a gate to say whether somebody may; a store keeps its own time.
 	gateTime = 5 * time.Second
-	// mostPings is how many pings of a client are answered between two turns.
+	// mostPings is how many pings and pongs of a client are read between two turns.
 	mostPings = 100
 )
 

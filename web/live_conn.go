@@ -54,6 +54,7 @@ type liveConn struct {
 	heard atomic.Int64 // when the last message came, by live.uptime
 	alive atomic.Bool  // something came since the last turn
 	pings atomic.Int32 // since the last turn
+	pongs atomic.Int32 // likewise
 	fate  atomic.Int32 // what the end of the connection means for the session
 
 	mu   sync.Mutex
@@ -116,16 +117,14 @@ func (c *liveConn) hear(began []byte) {
 
 // control takes in a control frame.
 func (c *liveConn) control(op ws.OpCode, payload []byte) {
-	switch op {
-	case ws.OpPing:
-		if c.pings.Add(1) > mostPings {
-			c.refuse(errTooMany)
-			return
-		}
+	switch {
+	case op == ws.OpPing && c.pings.Add(1) > mostPings, op == ws.OpPong && c.pongs.Add(1) > mostPings:
+		c.refuse(errTooMany)
+	case op == ws.OpPing:
 		c.conn.write(compile(ws.NewPongFrame(payload)))
-	case ws.OpPong:
+	case op == ws.OpPong:
 		c.alive.Store(true)
-	case ws.OpClose:
+	case op == ws.OpClose:
 		c.close(answerTo(payload))
 	}
 }
@@ -281,6 +280,7 @@ func (c *liveConn) turn() {
 		return // its hello is due sooner
 	}
 	c.pings.Store(0)
+	c.pongs.Store(0)
 	if !c.alive.Swap(false) || stuck || silent {
 		c.conn.cut()
 		return

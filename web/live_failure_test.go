@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -284,6 +285,33 @@ func (brokenStore) Leave(context.Context, presence.Project, presence.User, prese
 	panic("a fault at the end")
 }
 
+// breaksOnce is a store that does so once.
+type breaksOnce struct {
+	presence.Store
+	breaks *atomic.Bool
+}
+
+func (s breaksOnce) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	if s.breaks.Swap(false) {
+		panic("a fault of ours")
+	}
+	return s.Store.Snapshot(ctx, p)
+}
+
+func TestLiveALookThatBreaksIsTakenAgain(t *testing.T) {
+	var breaks atomic.Bool
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a", "seq": 1`)
+		breaks.Store(true)
+		w.as("bob", "2").update(`{"section": "s"}`)
+		if delta := alice.next("delta"); names(delta.Changed) != "bob" {
+			t.Errorf("there came %s; due is that bob is there", delta.text)
+		}
+	}, func(p *plan) {
+		p.Store = func(s presence.Store) presence.Store { return breaksOnce{s, &breaks} }
+	})
+}
+
 func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
 	inLive(t, func(t *testing.T, w *liveWorld) {
 		alice := w.come(w.as("alice", "1"))
@@ -303,6 +331,7 @@ func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
 		bob.next("ack")
 		bob.say("leave", `"seq": 1`) // which breaks while a message is taken in
 		bob.ends(1011)
+		time.Sleep(time.Second)
 		if n := strings.Count(w.logs.String(), "a fault at the end"); n != 3 {
 			t.Errorf("the log tells %d times what broke at the end; due is of alice's, and of bob's leave and end", n)
 		}

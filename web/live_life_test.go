@@ -40,6 +40,26 @@ func TestLiveRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) 
 	}
 }
 
+func TestLiveRule9AConnectionThatRepeatsAHelloTakesNothingFromTheOneBefore(t *testing.T) {
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		zoe, _, _ := w.enter(w.as("zoe", "9"), `"session": "z"`)
+		p := w.as("alice", "1")
+		first, _, _ := w.enter(p, `"session": "a", "seq": 1`)
+		zoe.next("delta")
+		second := w.come(p)
+		second.say("hello", `"session": "a", "seq": 1`)
+		if ack := second.next("ack"); !ack.Stale {
+			t.Errorf("a repeated hello was answered %s", ack.text)
+		}
+		second.conn.Close()
+		time.Sleep(time.Second)
+		first.conn.Close()
+		if took := zoe.leaves("alice", 1.0, time.Minute); took < 15*time.Second || took > 15*time.Second+late {
+			t.Errorf("both connections broke, and alice left after %v; due is 15 s", took)
+		}
+	})
+}
+
 func TestLiveRule9AClosedTabIsABrokenConnection(t *testing.T) { // a page that could not say leave
 	ofTwo(t, true, func(_ *liveWorld, alice, bob *socket, _ *person) {
 		alice.frame(0x88, []byte{0x03, 0xe9}) // 1001

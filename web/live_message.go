@@ -84,7 +84,8 @@ func (c *liveConn) take(m *liveMessage) error {
 	case m.Session != "" && m.Session != c.session:
 		return presence.ErrSessionInvalid
 	case m.Type == "update":
-		return c.update(m, user)
+		_, err := c.update(m, user)
+		return err
 	case m.Type == "leave":
 		reply, err := c.leave(user, presence.Leave{Session: c.session, Seq: m.Seq, Hidden: m.Hidden})
 		if err != nil {
@@ -122,7 +123,8 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	case known.ID != "" && known.ID != user.ID:
 		return errHelloAgain
 	}
-	if err := c.update(m, user); err != nil {
+	reply, err := c.update(m, user)
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -131,7 +133,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	if known.ID == "" {
 		c.hello.Stop()
 		c.hello = nil
-		c.feed = c.live.feeds.join(c, c.project)
+		c.feed = c.live.feeds.join(c, c.project, !reply.Stale)
 	}
 	return nil
 }
@@ -146,10 +148,10 @@ func (c *liveConn) whoSays(says credentials) (identity.Admission, error) {
 
 // update says where the session is, and answers. Whoever is above a limit may still renew,
 // and is read no faster than the limit allows.
-func (c *liveConn) update(m *liveMessage, user presence.User) error {
+func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Reply, err error) {
 	u, err := m.update()
 	if err != nil {
-		return err
+		return reply, err
 	}
 	above := c.live.PerUser.Take(string(user.ID), errTooMany)
 	var tooMany *limit.TooMany
@@ -160,12 +162,12 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
 	ask, known := u.Poll || m.Type == "hello", u.Known
 	u.Poll = false // whoever asks is told by the feed
-	reply, err := c.live.Tracker.Update(context.Background(), c.project, user, u)
+	reply, err = c.live.Tracker.Update(context.Background(), c.project, user, u)
 	if errors.Is(err, presence.ErrTooManyChanges) {
 		err = errors.Join(err, above)
 	}
 	if err != nil {
-		return err
+		return reply, err
 	}
 	if !reply.Stale {
 		c.seq = max(c.seq, u.Seq)
@@ -178,5 +180,5 @@ func (c *liveConn) update(m *liveMessage, user presence.User) error {
 			c.feed.mark()
 		}
 	}
-	return nil
+	return reply, nil
 }
