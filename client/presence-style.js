@@ -8,14 +8,14 @@ const css = `
   border: 1px solid var(--presence-line, color-mix(in srgb, CanvasText 25%, Canvas)); border-radius: .5em; background: var(--presence-surface, Canvas); color: var(--presence-text, CanvasText); font: inherit; overflow-wrap: anywhere}
 .presence-badge {padding: .2em .6em; border-radius: 1em; white-space: nowrap; cursor: pointer}
 .presence-badge[aria-expanded=true] {border-color: var(--presence-accent, LinkText)}
-.presence-badge:focus-visible, .presence-warning :focus-visible {outline: 2px solid var(--presence-accent, LinkText); outline-offset: 2px}
+.presence-badge:focus-visible, .presence-warning :focus-visible {outline: 2px solid var(--presence-accent, LinkText)}
 .presence-status, .presence-company, .presence-foot, .presence-own, .presence-list [data-idle] {color: var(--presence-muted, color-mix(in srgb, CanvasText 70%, Canvas))}
 .presence-status, .presence-foot {font-size: .875em}
 .presence-status {margin-inline-start: .6em}
 .presence-status[data-status=connecting] {animation: presence-late 0s 1.5s backwards}
 @keyframes presence-late {from {visibility: hidden}}
 .presence-list {position: fixed; inset: auto; z-index: 1000; margin: 0; padding: .75em 1em; overflow: auto; text-align: start;
-  max-width: min(22em, 100vw - 3.5em); max-height: min(26em, 100vh - 3.5em); box-shadow: 0 .5em 2em #0003}
+  max-width: min(22em, 100vw - 3.5em); max-height: min(22em, 100vh - 3.5em); box-shadow: 0 .5em 2em #0003}
 .presence-list p {margin: 0; font-weight: 600}
 .presence-list ul {margin: .4em 0; padding: 0; list-style: none}
 .presence-list li {position: relative; padding-block: .2em; padding-inline-start: 2.5em}
@@ -31,7 +31,7 @@ const css = `
 .presence-warning, .presence-company {margin: .75em 0; overflow-wrap: anywhere}
 .presence-warning, .presence-warning button {border-color: var(--presence-warning-line, #b7791f)}
 .presence-warning p {flex: 1 1 14em; margin: 0}
-.presence-warning button {padding: .35em .8em; cursor: pointer}
+.presence-warning button {padding: .3em .9em; cursor: pointer}
 .presence-warning[hidden] {display: none}
 .presence-said {position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)}`;
 

@@ -10,6 +10,7 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
@@ -23,10 +24,9 @@ const (
 	// sweepEvery is how often renewals are written: with the commit, within the five
 	// seconds that the package promises.
 	sweepEvery = 4 * time.Second
-	// sweeps are how many groups the projects are in, which have their turns one after the
-	// other: to write all renewals in one commit would delay everything else. At each turn
-	// what has lapsed is taken out everywhere.
-	sweeps = 32
+	// groups are how many the projects are in, which have their turns one after the other: to
+	// write all renewals in one commit would delay everything else.
+	groups = 32
 	// forgetEvery is how often ended sessions are looked at for [presence.Finality].
 	forgetEvery = time.Minute
 	// clockSlack is above what versions can have grown by, in milliseconds, between
@@ -42,9 +42,10 @@ type Store struct {
 	db      *database
 	journal *journal
 
-	mu       sync.RWMutex // guards projects and floor; taken before a project's
-	projects map[presence.Project]*project
-	begun    int // projects, ever
+	mu       sync.RWMutex // guards projects, watched and floor; taken before a project's
+	projects [groups]map[presence.Project]*project
+	seed     maphash.Seed // of who is in which group
+	watched  map[*project]struct{}
 	// floor is not below any version that was told of a project that is not held.
 	floor uint64
 }
@@ -56,7 +57,6 @@ type project struct {
 	gone   bool // no longer in projects: look again
 	// changed is the batch that took the last change in.
 	changed *batch
-	group   int // of those that are swept together
 
 	watches map[*watch]struct{}
 	told    uint64 // the version of which they know
@@ -98,7 +98,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), projects: map[presence.Project]*project{}}
+	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
+	for i := range s.projects {
+		s.projects[i] = map[presence.Project]*project{}
+	}
 	if err := s.load(time.Now()); err != nil {
 		db.close()
 		return nil, err
@@ -113,20 +116,21 @@ func (s *Store) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
 
-	sweep, forget := time.NewTicker(sweepEvery/sweeps), time.NewTicker(forgetEvery)
+	sweep, forget := time.NewTicker(sweepEvery/groups), time.NewTicker(forgetEvery)
 	defer sweep.Stop()
 	defer forget.Stop()
 	for group := 0; ctx.Err() == nil; {
 		select {
 		case <-sweep.C:
+			s.lapse()
 			s.sweep(group)
-			group = (group + 1) % sweeps
+			group = (group + 1) % groups
 		case <-forget.C:
 			s.forget()
 		case <-ctx.Done():
 		}
 	}
-	for group := range sweeps {
+	for group := range groups {
 		s.sweep(group)
 	}
 	close(stop)
@@ -160,7 +164,7 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
 	s.mu.RLock()
-	p, floor := s.projects[name], s.floor
+	p, floor := s.groupOf(name)[name], s.floor
 	s.mu.RUnlock()
 	if p == nil {
 		return presence.NewSnapshot(floor, nil, 0), nil
@@ -179,10 +183,25 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	}
 	p.watches[w] = struct{}{}
 	p.mu.Unlock()
+	s.setWatched(p)
 	return func() {
 		p.mu.Lock()
 		delete(p.watches, w)
 		p.mu.Unlock()
+		s.setWatched(p)
+	}
+}
+
+// setWatched keeps the list of projects that are watched.
+func (s *Store) setWatched(p *project) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.watches) > 0 {
+		s.watched[p] = struct{}{}
+	} else {
+		delete(s.watched, p)
 	}
 }
 
@@ -202,11 +221,11 @@ func (s *Store) settle(name presence.Project, p *project, user presence.UserID, 
 func (s *Store) hold(name presence.Project) *project {
 	for {
 		s.mu.RLock()
-		p := s.projects[name]
+		p := s.groupOf(name)[name]
 		s.mu.RUnlock()
 		if p == nil {
 			s.mu.Lock()
-			if p = s.projects[name]; p == nil {
+			if p = s.groupOf(name)[name]; p == nil {
 				p = s.begin(name)
 			}
 			s.mu.Unlock()
@@ -220,21 +239,35 @@ func (s *Store) hold(name presence.Project) *project {
 }
 
 func (s *Store) begin(name presence.Project) *project {
-	p := &project{roster: presence.NewRoster(s.lease, s.floor), group: s.begun % sweeps}
-	s.begun++
-	s.projects[name] = p
+	p := &project{roster: presence.NewRoster(s.lease, s.floor)}
+	s.groupOf(name)[name] = p
 	return p
 }
 
-// sweep takes out what has lapsed, and hands the journal what was renewed or has lapsed in a
-// group of projects.
-func (s *Store) sweep(group int) {
-	for name, p := range s.held() {
+// groupOf gives the projects among which one is, or would be.
+func (s *Store) groupOf(name presence.Project) map[presence.Project]*project {
+	return s.projects[maphash.String(s.seed, string(name))%groups]
+}
+
+// lapse takes out what has lapsed where somebody watches.
+func (s *Store) lapse() {
+	s.mu.RLock()
+	watched := slices.Collect(maps.Keys(s.watched))
+	s.mu.RUnlock()
+	for _, p := range watched {
 		p.mu.Lock()
 		p.roster.Lapse(time.Now())
-		if p.group == group {
-			s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
-		}
+		p.release()
+	}
+}
+
+// sweep takes out what has lapsed in a group of projects, and hands the journal what was
+// renewed or lapsed there.
+func (s *Store) sweep(group int) {
+	for name, p := range s.held(group) {
+		p.mu.Lock()
+		p.roster.Lapse(time.Now())
+		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
 		p.release()
 	}
 	s.journal.flush()
@@ -242,12 +275,14 @@ func (s *Store) sweep(group int) {
 
 // forget lets go of projects in which nothing is left to remember.
 func (s *Store) forget() {
-	for name, p := range s.held() {
-		p.mu.Lock()
-		empty := p.isEmpty()
-		p.release()
-		if empty {
-			s.drop(name, p)
+	for group := range groups {
+		for name, p := range s.held(group) {
+			p.mu.Lock()
+			empty := p.isEmpty()
+			p.release()
+			if empty {
+				s.drop(name, p)
+			}
 		}
 	}
 	s.journal.forget(time.Now().Add(-presence.Finality - s.lease))
@@ -261,18 +296,18 @@ func (s *Store) drop(name presence.Project, p *project) {
 	if p.isEmpty() {
 		p.gone = true
 		s.floor = max(s.floor, p.roster.Clock())
-		delete(s.projects, name)
+		delete(s.groupOf(name), name)
 	}
 }
 
 // isEmpty tells whether there is nothing to remember and nobody to tell.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
-// held gives the projects as they are at this moment.
-func (s *Store) held() map[presence.Project]*project {
+// held gives the projects of a group as they are at this moment.
+func (s *Store) held(group int) map[presence.Project]*project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return maps.Clone(s.projects)
+	return maps.Clone(s.projects[group])
 }
 
 // load brings back what the journal has.
@@ -306,7 +341,7 @@ func (s *Store) load(now time.Time) error {
 		if now.Sub(last) > presence.Finality || last.Sub(r.LastSeen) > s.lease {
 			r.Active = false
 		}
-		p := s.projects[r.project]
+		p := s.groupOf(r.project)[r.project]
 		if p == nil {
 			p = s.begin(r.project)
 		}

@@ -1,0 +1,76 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"writer-presence/limit"
+	"writer-presence/web"
+)
+
+// TestMemoryComesBackAfterManyNames has many visitors come, each from an address of their
+// own into a project and a section of their own, and never again. WRITER_PRESENCE_NAMES says
+// how many; a million takes a minute and a half without the race detector.
+func TestMemoryComesBackAfterManyNames(t *testing.T) {
+	names := 10_000
+	if n, err := strconv.Atoi(os.Getenv("WRITER_PRESENCE_NAMES")); err == nil {
+		names = n
+	}
+	const atOnce = 1000 // who wait for one commit
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, direct, func(p *plan) {
+			p.PerUser, p.PerAddress = limit.New(20, 100), limit.New(500, 2500)
+			p.Visitors.Limit = limit.New(1, 200)
+		})
+		come := func(i int) {
+			address := fmt.Sprintf("%d.%d.%d.%d", 1+i>>24, i>>16&0xff, i>>8&0xff, i&0xff)
+			body := strings.NewReader(fmt.Sprintf(`{"section": "section-%d", "session": "session-%d"}`, i, i))
+			r := httptest.NewRequest("POST", fmt.Sprintf("%s/project/project-%d/presence/update/", web.DefaultPrefix, i), body)
+			r.Header.Set("Content-Type", "application/json")
+			r.RemoteAddr = address + ":1"
+			answer := httptest.NewRecorder()
+			w.handler.ServeHTTP(answer, r)
+			if answer.Code != 200 {
+				t.Errorf("the visitor was answered %d %s", answer.Code, answer.Body)
+			}
+		}
+		come(0)
+		before := heap()
+		for i := 0; i < names; i += atOnce {
+			var coming sync.WaitGroup
+			for k := range min(atOnce, names-i) {
+				coming.Go(func() { come(i + k + 1) })
+			}
+			coming.Wait()
+		}
+		during := heap()
+		for range 3 { // limits turn when somebody comes
+			time.Sleep(10 * time.Minute)
+			come(0)
+		}
+		time.Sleep(15 * time.Minute)
+		after := heap()
+		t.Logf("%d names: %.1f MB before, %.1f MB while they were here, %.1f MB after", names, before, during, after)
+		// What is left is bounded: of cookies, at most 40,000 are remembered.
+		if after > before+16 {
+			t.Errorf("%.1f MB are held by nobody", after-before)
+		}
+	})
+}
+
+// heap is what lives, in MB.
+func heap() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc) / (1 << 20)
+}
