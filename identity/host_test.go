@@ -124,6 +124,23 @@ func TestTheIdIsANumberOrAText(t *testing.T) {
 	}
 }
 
+func TestTheHostIsAskedAtItsAddressAndNoOther(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		t.Error("somebody else was asked")
+		w.Write([]byte(`{"user_id": 1, "username": "mallory"}`))
+	}))
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		h, gate := newHost(t)
+		h.mu.Lock()
+		h.answer = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) }
+		h.mu.Unlock()
+		if got, err := gate.Admit(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, presence.ErrUnavailable) {
+			t.Errorf("a redirect %d came to %+v, %v", status, got, err)
+		}
+	}
+}
+
 // The answers' ages are those of a real clock here, since a real server answers.
 func TestAHostThatIsDownIsAnErrorAndIsToldOnce(t *testing.T) {
 	h, gate := newHost(t)
