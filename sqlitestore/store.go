@@ -284,6 +284,9 @@ func (s *Store) forget() {
 				s.drop(name, p)
 			}
 		}
+		s.mu.Lock()
+		s.projects[group] = maps.Clone(s.projects[group]) // as large as what is left: a map does not shrink
+		s.mu.Unlock()
 	}
 	s.journal.forget(time.Now().Add(-presence.Finality - s.lease))
 }
