@@ -118,6 +118,11 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if f.status >= 500 && f.err != errDraining {
 		s.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", f.status, "error", err)
 	}
+	if f.err == errCrossOrigin {
+		s.warned.Do(func() {
+			s.Log.Warn("a page of another origin was refused; if it is yours, the proxy in front has to leave Host as it is, or --allowed-origins to name it; this is said once", "origin", first(r.Header, "Origin"), "host", r.Host)
+		})
+	}
 	text, _ := json.Marshal(f.err.Error()) // a string always encodes
 	body := append([]byte(`{"success":false,"code":"`+f.code+`","error":`), text...)
 	h["Cache-Control"] = noStore

@@ -13,6 +13,7 @@ import (
 	presence "writer-presence"
 	"writer-presence/identity"
 	"writer-presence/limit"
+	"writer-presence/web"
 )
 
 // handshakes sends some over connections, and checks that each is answered so.
@@ -240,4 +241,14 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) {
 			t.Errorf("there were %d failures, and the log is %q: this test saw too little", failures, logged)
 		}
 	}, store.behind)
+}
+
+func TestAPageOfAnotherOriginIsToldToTheLogOnce(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.do("POST", web.DefaultPrefix+project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").fails(t, 403, "cross_origin")
+	}
+	if logged := w.logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
+		t.Errorf("the log: %s", logged)
+	}
 }

@@ -63,6 +63,7 @@ type Handler struct {
 	api      map[string]endpoint[projectHandler]
 	pages    map[string]endpoint[http.HandlerFunc]
 	live     *live
+	warned   sync.Once // of pages of other origins
 }
 
 // projectHandler answers about a project, by the id that the path has.
