@@ -285,7 +285,9 @@ func (s *Store) forget() {
 			}
 		}
 		s.mu.Lock()
-		s.projects[group] = maps.Clone(s.projects[group]) // as large as what is left: a map does not shrink
+		left := make(map[presence.Project]*project, len(s.projects[group])) // a map does not shrink, and a clone is as large
+		maps.Copy(left, s.projects[group])
+		s.projects[group] = left
 		s.mu.Unlock()
 	}
 	s.journal.forget(time.Now().Add(-presence.Finality - s.lease))
