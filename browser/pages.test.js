@@ -132,6 +132,7 @@ for (const colorScheme of ['light', 'dark']) {
     for (const viewport of [{width: 1200, height: 800}, {width: 360, height: 740}]) {
       const b = await writer(here, project, 'User B', {section: 'manuscript/abstract', colorScheme, viewport, bypassCSP: true});
       await b.locator('.presence-warning').waitFor({timeout: SOON});
+      await b.locator('#presence-badge').waitFor({timeout: SOON}); // it may come a moment after the warning
       await b.locator('#presence-badge').focus();
       await b.locator('#presence-list').waitFor({timeout: SOON});
       await b.evaluate(axe);
