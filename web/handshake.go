@@ -1,15 +1,84 @@
 package web
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/base64"
+	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
 
 	presence "writer-presence"
 	"writer-presence/identity"
 )
+
+// upgrade answers GET …/live/. Whom the request alone tells to be refused is refused here,
+// as by list; who can only say it in a hello has to wait for that.
+func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) {
+	if !isHandshake(r) {
+		l.fail(w, r, errUpgrade)
+		return
+	}
+	if !l.isOurs(r) {
+		l.fail(w, r, errCrossOrigin)
+		return
+	}
+	who, err := l.admit(w, r, project, true)
+	if errors.Is(err, identity.ErrNobody) {
+		err = nil // a hello may say more
+	}
+	if err = cmp.Or(err, who.above); err != nil {
+		l.fail(w, r, err)
+		return
+	}
+	l.mu.Lock()
+	ending := l.ending
+	l.mu.Unlock()
+	if ending {
+		l.fail(w, r, errDraining)
+		return
+	}
+	// The library knows lists in one line only, and another Upgrade than websocket not at all.
+	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
+	conn, early, _, err := upgrader.Upgrade(r, w)
+	if err != nil {
+		if conn != nil {
+			conn.Close() // it has been told so
+		}
+		return
+	}
+	l.begin(conn, early.Reader, who)
+}
+
+var upgrader = ws.HTTPUpgrader{
+	Timeout:  closeTime,
+	Protocol: func(name string) bool { return name == subprotocol },
+}
+
+// begin takes a connection over from HTTP.
+func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
+	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
+	c.conn.open(conn)
+	c.heard.Store(int64(l.uptime()))
+	if !l.enter(c) {
+		c.conn.cut()
+		return
+	}
+	c.hello = time.AfterFunc(helloTime, func() { c.refuse(errHelloLate) })
+	if n := early.Buffered(); n > 0 { // sent before it was asked for
+		sent, _ := early.Peek(n)
+		go c.hear(bytes.Clone(sent))
+		return
+	}
+	go c.await() // with a stack of its own: that of the request has grown
+}
 
 // isHandshake tells whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
 func isHandshake(r *http.Request) bool {
