@@ -104,7 +104,7 @@ func cleanName(name string) string {
 		}
 		end += len(g)
 	}
-	return strings.TrimRight(name[:end], " "+joiners)
+	return strings.Clone(strings.TrimRight(name[:end], " "+joiners)) // or it would hold all that was sent
 }
 
 // Initials are one or two graphemes that stand for the name: of the first and the

@@ -116,11 +116,13 @@ test('everything can be done with the keyboard alone', async () => {
   await press('a'); // Abstract
   await b.locator('.presence-warning').waitFor({timeout: SOON});
   assert.equal(await focused(), 'texfile-selector', 'the warning took the focus');
+  await b.locator('#texfile-selector').evaluate((select) => select.addEventListener('change', () => (select.dataset.loaded = select.value)));
   await tabTo('Choose different section');
   await press('Enter');
   await b.locator('.presence-warning').waitFor({state: 'hidden', timeout: SOON});
   assert.equal(await focused(), 'texfile-selector');
   assert.equal(await b.locator('#texfile-selector').inputValue(), 'manuscript/methods');
+  assert.equal(await b.locator('#texfile-selector').getAttribute('data-loaded'), 'manuscript/methods', 'a page that loads what is selected was not told');
   for (const page of [a, b]) await page.context().close();
 });
 

@@ -21,7 +21,6 @@ const css = `
 .presence-list li {position: relative; padding-block: .2em; padding-inline-start: 2.5em}
 .presence-list [data-initials]::before {position: absolute; inset-inline-start: 0; top: .4em; width: 2em;
   content: attr(data-initials); content: attr(data-initials) / ""}
-.presence-list[data-stale] ul {font-style: italic}
 .presence-foot {padding-top: .5em; border-top: 1px solid var(--presence-line, color-mix(in srgb, CanvasText 25%, Canvas))}
 .presence-avatar, .presence-list [data-initials]::before {padding: 0 .3em; border: 1px solid #555; border-radius: 1em; overflow: hidden;
   background: var(--presence-color, #ccc); color: #000; font: 600 .75rem/1.7 system-ui; text-align: center; white-space: nowrap}

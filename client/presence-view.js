@@ -136,7 +136,9 @@ export class PresenceView {
   #turnBack() {
     const section = this.#core.chooseDifferent() ?? '';
     const selector = this.#find('selector');
-    if (selector instanceof HTMLSelectElement) selector.value = section;
+    if (!(selector instanceof HTMLSelectElement)) return;
+    selector.value = section;
+    selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads what it selects
   }
 
   /** @param {Snapshot} snapshot @returns {Facts} */

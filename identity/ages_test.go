@@ -125,6 +125,43 @@ func TestKeysAreFetchedAgainWhenTheyChangedAndKeptWhileTheyAreOutOfReach(t *test
 	})
 }
 
+func TestATokenThatHasEndedIsInvalidThoughTheKeysAreOutOfReach(t *testing.T) {
+	set := newKeySet(t)
+	synctest.Test(t, func(t *testing.T) {
+		gate := identity.RemoteKeysThrough(&answering{serve: set.serve})
+		r := with(set.sign(t, "r", good()))
+		if _, err := gate.Admit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		set.set(func() { set.status = 500 })
+		time.Sleep(3 * time.Hour)
+		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+			t.Errorf("it came to %v", err)
+		}
+	})
+}
+
+func TestAboveALimitTheHostIsAskedAboutNobodyNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &answering{status: 200, body: `{"user_id": 1, "username": "alice"}`}
+		gate := identity.NewHostThrough(h)
+		known, stranger := request("Cookie", "known"), request("Cookie", "new")
+		if _, err := gate.Admit(t.Context(), known); err != nil {
+			t.Fatal(err)
+		}
+		known.Above, stranger.Above = true, true
+		if _, err := gate.Admit(t.Context(), stranger); !errors.Is(err, presence.ErrUnavailable) {
+			t.Errorf("somebody new came to %v", err)
+		}
+		h.isAsked(t, 1)
+		time.Sleep(time.Minute)
+		if _, err := gate.Admit(t.Context(), known); err != nil { // whose renewals succeed
+			t.Errorf("somebody known came to %v", err)
+		}
+		h.isAsked(t, 2)
+	})
+}
+
 func TestAKeyThatIsWithdrawnIsGoodForNoRememberedToken(t *testing.T) {
 	set := newKeySet(t)
 	synctest.Test(t, func(t *testing.T) {

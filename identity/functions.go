@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	presence "writer-presence"
 )
@@ -9,10 +11,10 @@ import (
 // Functions is the word of a host that is this very program.
 type Functions struct {
 	// Identify tells who is asking, by [NewUser]. The error for somebody whom the host does
-	// not know is [ErrNobody].
+	// not know is [ErrNobody]; any other but [ErrTokenInvalid] means that it cannot be known now.
 	Identify func(context.Context, Request) (presence.User, error)
 	// Authorize tells whether somebody may see a project. The error is [ErrProjectUnknown],
-	// whether it is not theirs or not there.
+	// whether it is not theirs or not there; any other means that it cannot be known now.
 	Authorize func(context.Context, presence.User, presence.Project) error
 }
 
@@ -20,7 +22,15 @@ type Functions struct {
 func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
 	user, err := f.Identify(ctx, r)
 	if err != nil {
-		return Admission{}, err
+		return Admission{}, known(err)
 	}
-	return Admission{User: user}, f.Authorize(ctx, user, r.Project)
+	return Admission{User: user}, known(f.Authorize(ctx, user, r.Project))
+}
+
+// known takes an error that is none of those above for one of a host that does not know.
+func known(err error) error {
+	if err == nil || errors.Is(err, ErrNobody) || errors.Is(err, ErrProjectUnknown) || errors.Is(err, ErrTokenInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", presence.ErrUnavailable, err)
 }

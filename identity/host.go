@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -30,6 +29,8 @@ const (
 	recheckAge = 5 * time.Second
 	// failureAge is how long a host that cannot be asked is left alone.
 	failureAge = time.Second
+	// sayAgain is how far apart the log is told of failures.
+	sayAgain = time.Minute
 	// mostAsked is how many questions may be on their way.
 	mostAsked = 64
 	// mostAnswers is how many answers are remembered, twice over.
@@ -47,10 +48,12 @@ type Host struct {
 	client        *http.Client
 	log           *slog.Logger
 	flight        singleflight.Group
-	room          chan struct{} // has a place for each question on its way
-	failing       atomic.Bool
+	// room has a place for each question on its way, and rechecks for those about live
+	// connections, so that a crowd at the door keeps nobody from being shown out.
+	room, rechecks chan struct{}
 
 	mu      sync.Mutex
+	said    time.Time // when the log was told of a failure
 	answers recent.Map[[sha256.Size]byte, hostAnswer]
 }
 
@@ -68,7 +71,7 @@ func NewHost(address string, log *slog.Logger) (*Host, error) {
 		return nil, fmt.Errorf("%q is no address to ask the host at; give one such as http://127.0.0.1:8000/presence/{project}/", address)
 	}
 	return &Host{
-		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked),
+		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
 		answers: recent.Map[[sha256.Size]byte, hostAnswer]{Most: mostAnswers},
 	}, nil
 }
@@ -88,14 +91,16 @@ func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
 	if errors.Is(a.err, presence.ErrUnavailable) {
 		age = failureAge
 	}
+	if !ok && r.Above {
+		return Admission{}, fmt.Errorf("%w: somebody new, from where too many requests come", presence.ErrUnavailable)
+	}
 	if !ok || time.Since(a.at) > age {
 		done := h.flight.DoChan(string(key[:]), func() (any, error) {
-			h.ask(key, q, a.user)
-			return nil, nil
+			return h.ask(key, q, a.user, r.Recheck), nil
 		})
 		select {
-		case <-done:
-			a, _ = h.answer(key)
+		case result := <-done:
+			a = result.Val.(hostAnswer) // and not from memory, which may have forgotten it
 		case <-ctx.Done():
 			return Admission{}, fmt.Errorf("%w: the host application does not answer: %w", presence.ErrUnavailable, ctx.Err())
 		}
@@ -122,33 +127,36 @@ func (h *Host) answer(key [sha256.Size]byte) (hostAnswer, bool) {
 }
 
 // ask asks the host, and remembers what it says. Before is whom it vouched for the last time.
-func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User) {
+func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, recheck bool) hostAnswer {
 	ctx, cancel := context.WithTimeout(context.Background(), hostTime)
 	defer cancel()
-	user, err := h.put(ctx, q)
+	room := h.room
+	if recheck {
+		room = h.rechecks
+	}
+	user, err := h.put(ctx, q, room)
 	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
 		user = before
 	}
-	if unavailable := errors.Is(err, presence.ErrUnavailable); unavailable != h.failing.Swap(unavailable) {
-		if unavailable {
-			h.log.Error("the host application cannot say who may, so nobody is let in", "error", err)
-		} else {
-			h.log.Info("the host application answers again")
-		}
-	}
+	a := hostAnswer{user, err, time.Now()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.answers.Set(key, hostAnswer{user, err, time.Now()})
+	if errors.Is(err, presence.ErrUnavailable) && (h.said.IsZero() || a.at.Sub(h.said) >= sayAgain) {
+		h.said = a.at
+		h.log.Error("the host application did not say who may, so somebody was not let in; this is said once a minute", "error", err)
+	}
+	h.answers.Set(key, a)
+	return a
 }
 
 // put puts the question.
-func (h *Host) put(ctx context.Context, q question) (presence.User, error) {
+func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presence.User, error) {
 	unavailable := func(format string, args ...any) (presence.User, error) {
 		return presence.User{}, fmt.Errorf("%w: "+format, append([]any{presence.ErrUnavailable}, args...)...)
 	}
 	select {
-	case h.room <- struct{}{}:
-		defer func() { <-h.room }()
+	case room <- struct{}{}:
+		defer func() { <-room }()
 	case <-ctx.Done():
 		return unavailable("too many questions to the host are on their way")
 	}

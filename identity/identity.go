@@ -32,6 +32,8 @@ type Request struct {
 	// Recheck says that it is about a live connection that was let in: an answer from
 	// memory may be a few seconds old, and no more.
 	Recheck bool
+	// Above says that the asker is above a limit: whoever is not known yet need not be.
+	Above bool
 }
 
 // Admission is somebody who may; with [ErrProjectUnknown], somebody who may no longer, if

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -81,6 +83,9 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 		age = recheckAge
 	}
 	b, ok := j.tokens.peek(r.Token)
+	if ok && !now.Before(b.until) {
+		return Admission{}, ErrTokenInvalid // whether or not its key can be had now
+	}
 	if !ok || now.Sub(b.checked) > age {
 		var err error
 		if b, err = j.check(ctx, r.Token, now); err != nil {
@@ -143,6 +148,21 @@ type claims struct {
 	PreferredUsername string   `json:"preferred_username"`
 	Name              string   `json:"name"`
 	Projects          projects `json:"projects"`
+}
+
+// UnmarshalJSON takes names as they are (RFC 7519, 4): encoding/json would take SUB for sub.
+func (c *claims) UnmarshalJSON(text []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return name != strings.ToLower(name) })
+	exact, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	type plain claims
+	return json.Unmarshal(exact, (*plain)(c))
 }
 
 func (c *claims) name() string {

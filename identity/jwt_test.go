@@ -115,6 +115,7 @@ func TestATokenOfTheHostSaysWhoAndWhere(t *testing.T) {
 		"over for more than the leeway":   {good("exp", time.Now().Add(-70*time.Second).Unix()), presence.User{}, identity.ErrTokenInvalid},
 		"good in less than the leeway":    {good("nbf", time.Now().Add(50*time.Second).Unix()), presence.User{ID: "7", Name: "alice"}, nil},
 		"good in more than the leeway":    {good("nbf", time.Now().Add(70*time.Second).Unix()), presence.User{}, identity.ErrTokenInvalid},
+		"names that are almost claims":    {good("SUB", "8", "Username", "bob", "Projects", "*", "EXP", 1, "projects", []string{"q"}), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
 		"for somebody else":               {good("aud", "another"), presence.User{}, identity.ErrTokenInvalid},
 		"of an issuer nobody asked about": {good("iss", "anybody"), presence.User{ID: "7", Name: "alice"}, nil},
 	} {

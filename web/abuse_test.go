@@ -27,6 +27,7 @@ func TestMemoryComesBackAfterManyNames(t *testing.T) {
 	const atOnce = 1000 // who wait for one commit
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, direct, func(p *plan) {
+			p.Dev = nil
 			p.PerUser, p.PerAddress = limit.New(20, 100), limit.New(500, 2500)
 			p.Visitors.Limit = limit.New(1, 200)
 		})

@@ -15,6 +15,9 @@ import (
 const (
 	// gatherTime is how long the changes after the first one gather, to be told together.
 	gatherTime = 50 * time.Millisecond
+	// mostOwn is how many connections one user has in one project: twice as many as tabs, for
+	// those that broke and are not known to have.
+	mostOwn = 2 * presence.MaxSessions
 	// askAgain is how far apart the questions are to a store that does not know.
 	askAgain = time.Second
 )
@@ -94,7 +97,8 @@ func (s *step) frame(at uint64) []byte {
 }
 
 // join has a connection told from now on, and of how things are unless it knows that. It
-// replaces others of its session if it said something newer than they.
+// replaces others of its session if it said something newer than they. It gives nil for
+// a user who has too many.
 func (f *feeds) join(c *liveConn, project presence.Project, newer bool) *feed {
 	f.mu.Lock()
 	feed, ok := f.of[project]
@@ -103,12 +107,21 @@ func (f *feeds) join(c *liveConn, project presence.Project, newer bool) *feed {
 		f.of[project] = feed
 	}
 	feed.mu.Lock()
-	feed.conns[c] = struct{}{}
-	if newer {
-		for other := range feed.conns {
+	own := 0
+	for other := range feed.conns {
+		if other.whose().ID == c.user.ID {
+			own++
+		}
+		if newer {
 			other.replace(c)
 		}
 	}
+	if own >= mostOwn {
+		feed.mu.Unlock()
+		f.mu.Unlock()
+		return nil
+	}
+	feed.conns[c] = struct{}{}
 	current := feed.current
 	feed.mu.Unlock()
 	f.mu.Unlock()

@@ -28,8 +28,9 @@ const (
 	// hearers are how many goroutines wait for messages. Their stacks have grown, as that of
 	// a new goroutine would have to for each; where there are too few, there are new ones.
 	hearers = 64
-	// renewTime is how long before its end a token is to be renewed; longer than turnEvery.
-	renewTime = 60 * time.Second
+	// renewTime is how long before it is good no longer a token is to be renewed: of one with
+	// a minute's leeway, a minute before its end.
+	renewTime = 2 * time.Minute
 	// gateTime is for a gate to say whether somebody may; a store keeps its own time.
 	gateTime = 5 * time.Second
 	// mostPings is how many pings and pongs of a client are read between two turns.

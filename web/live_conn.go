@@ -52,10 +52,12 @@ type liveConn struct {
 	feed     *feed
 
 	heard atomic.Int64 // when the last message came, by live.uptime
-	alive atomic.Bool  // something came since the last turn
-	pings atomic.Int32 // since the last turn
-	pongs atomic.Int32 // likewise
-	fate  atomic.Int32 // what the end of the connection means for the session
+	// vouched is when it was last known that the user may, likewise.
+	vouched atomic.Int64
+	alive   atomic.Bool  // something came since the last turn
+	pings   atomic.Int32 // since the last turn
+	pongs   atomic.Int32 // likewise
+	fate    atomic.Int32 // what the end of the connection means for the session
 
 	mu   sync.Mutex
 	says credentials
@@ -290,8 +292,14 @@ func (c *liveConn) turn() {
 		err = identity.ErrNobody
 	}
 	if err != nil && !errors.Is(err, presence.ErrUnavailable) {
-		c.fate.Store(expelled)
+		c.fate.CompareAndSwap(broken, expelled) // one that was replaced speaks for nobody
 		c.refuse(err)
+		return
+	}
+	if err == nil {
+		c.vouched.Store(int64(c.live.uptime()))
+	} else if c.live.uptime()-time.Duration(c.vouched.Load()) > c.live.Lease {
+		c.refuse(err) // whether they still may has been unknown for too long
 		return
 	}
 	if !now.Until.IsZero() && time.Until(now.Until) < renewTime {

@@ -85,11 +85,11 @@ func TestLiveTheNewestTokenIsTheOneThatIsAskedAbout(t *testing.T) {
 	doors := &moody{}
 	inLive(t, func(t *testing.T, w *liveWorld) {
 		alice, _, _ := w.enter(&person{token: "1"}, `"session": "a"`)
-		alice.say("hello", `"session": "a", "token": "1 again"`)
+		alice.say("hello", `"session": "a", "token": "1-again"`)
 		alice.all()
 		doors.set("1", identity.ErrTokenInvalid)
 		alice.quiet(time.Minute)
-		doors.set("1 again", identity.ErrTokenInvalid)
+		doors.set("1-again", identity.ErrTokenInvalid)
 		if m := alice.take1(30 * time.Second); m.Code != "token_invalid" {
 			t.Errorf("there came %s", m.text)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -63,7 +64,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	}
 	c.conn.write(errorFrame(err, m.Seq))
 	switch {
-	case c.whose().ID == "", c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(failureOf(err)):
+	case c.feed == nil, c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(failureOf(err)):
 		c.close(ws.StatusPolicyViolation)
 	}
 }
@@ -111,6 +112,14 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	case m.Session == "":
 		return presence.ErrSessionInvalid
 	}
+	if strings.ContainsFunc(m.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return identity.ErrTokenInvalid // RFC 6750, 2.1
+	}
+	if known.ID != "" {
+		if err := c.live.PerUser.Take(string(known.ID), errTooMany); err != nil {
+			return err
+		}
+	}
 	says := c.says
 	says.token = cmp.Or(m.Token, says.token)
 	admission, err := c.whoSays(says)
@@ -133,7 +142,11 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	if known.ID == "" {
 		c.hello.Stop()
 		c.hello = nil
-		c.feed = c.live.feeds.join(c, c.project, !reply.Stale)
+		c.vouched.Store(int64(c.live.uptime()))
+		if c.feed = c.live.feeds.join(c, c.project, !reply.Stale); c.feed == nil {
+			c.fate.Store(settled) // the others go on
+			return presence.ErrTooManySessions
+		}
 	}
 	return nil
 }

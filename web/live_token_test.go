@@ -2,11 +2,13 @@ package web_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	presence "writer-presence"
 	"writer-presence/identity"
+	"writer-presence/web"
 )
 
 // tokens is a gate whose tokens are names, each good until a time.
@@ -26,7 +28,7 @@ func (g tokens) Admit(_ context.Context, r identity.Request) (identity.Admission
 func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) {
 	g := tokens{}
 	inLive(t, func(t *testing.T, w *liveWorld) {
-		end := time.Now().Add(100 * time.Second)
+		end := time.Now().Add(160 * time.Second)
 		g["a-old"], g["a-new"], g["b"] = end, end.Add(time.Hour), end.Add(time.Hour)
 		bob := w.connect()
 		bob.say("hello", `"session": "b", "token": "b"`)
@@ -37,7 +39,7 @@ func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) 
 		bob.all()
 		began := time.Now()
 		m, why := alice.take(2 * time.Minute)
-		if left := time.Until(end); why != "" || m.Type != "error" || m.Code != "token_ends" || m.Seq != 0 || left < 35*time.Second || left > time.Minute {
+		if left := time.Until(end); why != "" || m.Type != "error" || m.Code != "token_ends" || m.Seq != 0 || left < 95*time.Second || left > 2*time.Minute {
 			t.Fatalf("%v after the hello, %v before the end, there came %s%s; due is that the token ends", time.Since(began), left, m.text, why)
 		}
 		alice.say("hello", `"session": "a", "seq": 2, "section": "s", "token": "a-new", "known_version": `+number(m.Version))
@@ -108,5 +110,79 @@ func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) {
 	p.post("update", `not JSON`).fails(t, 404, "project_unknown")
 	if users := *w.newcomer().list().Users; len(users) != 0 {
 		t.Errorf("listed are %q; due is nobody", names(users))
+	}
+}
+
+func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *testing.T) {
+	g := tokens{}
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		g["a-old"], g["a-new"], g["b"] = time.Now().Add(40*time.Second), time.Now().Add(time.Hour), time.Now().Add(time.Hour)
+		bob := w.connect()
+		bob.say("hello", `"session": "b", "token": "b"`)
+		old := w.connect()
+		old.say("hello", `"session": "a", "seq": 1, "token": "a-old"`)
+		old.all()
+		now := w.connect()
+		now.say("hello", `"session": "a", "seq": 2, "token": "a-new"`)
+		bob.all()
+		old.ends(1008)
+		for _, m := range bob.all() {
+			t.Errorf("bob was told %s", m.text)
+		}
+		if now.over() {
+			t.Error("the new connection has ended")
+		}
+	}, func(p *plan) { p.Gate = g })
+}
+
+func TestLiveATokenThatNoHeaderCanHaveIsInvalid(t *testing.T) {
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		for _, token := range []string{`\n1`, `a b`, `\u0000`, `\u00e9`} {
+			s := w.connect()
+			s.say("hello", `"session": "a", "token": "`+token+`"`)
+			s.refused("token_invalid")
+		}
+	})
+}
+
+func TestLiveAUserHasFortyConnectionsInAProjectAtTheMost(t *testing.T) { // rule 16
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		p := w.as("alice", "1")
+		for i := range 40 {
+			w.come(p).say("hello", `"session": "a", "seq": `+number(uint64(i+1)))
+			time.Sleep(100 * time.Millisecond)
+		}
+		last := w.come(p)
+		last.say("hello", `"session": "a", "seq": 100`)
+		last.skip("error").fails(t, "too_many_sessions")
+		last.ends(1008)
+		w.enter(w.as("bob", "2"), `"session": "b"`)
+	})
+}
+
+func (m message) fails(t *testing.T, code string) {
+	t.Helper()
+	if m.Code != code {
+		t.Errorf("there came %s; due is %s", m.text, code)
+	}
+}
+
+func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41: a rebound Host
+	for name, change := range map[string]func(*plan){
+		"--dev":             func(*plan) {},
+		"--allowed-origins": func(p *plan) { p.Dev, p.Origins = nil, []string{"https://write.example.org"} },
+	} {
+		w := newWorld(t, direct, change)
+		for _, site := range []string{"", "same-origin"} {
+			headers := []string{"Content-Type", "application/json", "Host", "evil.example:8080", "Origin", "http://evil.example:8080"}
+			if site != "" {
+				headers = append(headers, "Sec-Fetch-Site", site)
+			}
+			for _, what := range []string{"update/", "leave/"} {
+				if a := w.do("POST", web.DefaultPrefix+project+what, strings.NewReader(`{"session": "a"}`), headers...); a.status != 403 || a.header.Get("Set-Cookie") != "" {
+					t.Errorf("%s, %s: answered %d %s", name, what, a.status, a.body)
+				}
+			}
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,12 +115,16 @@ func New(o Options) *Handler {
 // nothing to match and nothing to redirect.
 func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(w, r)
-	if s.origin.Check(r) != nil {
+	if s.origin.Check(r) != nil || !s.isListed(r) {
 		s.fail(w, r, errCrossOrigin)
 		return
 	}
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
 	if path, ok := strings.CutPrefix(path, s.projects); ok {
+		if s.Dev != nil && !isLocal(r.Host) { // a name that somebody pointed here
+			s.fail(w, r, errCrossOrigin)
+			return
+		}
 		project, path, _ := strings.Cut(path, "/")
 		if e, ok := s.api[path]; ok && project != "" && project != "." && project != ".." {
 			if s.allowed(w, r, e.method) {
@@ -134,6 +139,14 @@ func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.fail(w, r, errNotFound)
+}
+
+// isListed tells whether a page that changes something is of one of the Origins, where
+// there are any: the check of net/http takes that of the request's Host as well.
+func (s *Handler) isListed(r *http.Request) bool {
+	origin := first(r.Header, "Origin")
+	return len(s.Origins) == 0 || origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead ||
+		slices.ContainsFunc(s.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
 }
 
 // allowed tells whether a request has the method that its path is for.
@@ -187,6 +200,7 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		Address: from,
 		Secure:  https,
 		Looking: looking,
+		Above:   above != nil,
 	}
 	admission, err := s.Gate.Admit(r.Context(), request)
 	if err != nil {
