@@ -136,7 +136,7 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 	}
 	user, err := h.put(ctx, q, room)
 	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
-		user = before
+		user = before // for the refusal that may follow
 	}
 	a := hostAnswer{user, err, time.Now()}
 	h.mu.Lock()

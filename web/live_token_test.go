@@ -32,6 +32,7 @@ func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) 
 		g["a-old"], g["a-new"], g["b"] = end, end.Add(time.Hour), end.Add(time.Hour)
 		bob := w.connect()
 		bob.say("hello", `"session": "b", "token": "b"`)
+		bob.all()
 		alice := w.connect()
 		alice.say("hello", `"session": "a", "seq": 1, "section": "s", "token": "a-old"`)
 		alice.next("ack")
@@ -63,6 +64,7 @@ func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { /
 		g["a"], g["b"] = time.Now().Add(30*time.Second), time.Now().Add(time.Hour)
 		bob := w.connect()
 		bob.say("hello", `"session": "b", "token": "b"`)
+		bob.all()
 		alice := w.connect()
 		alice.say("hello", `"session": "a", "token": "a"`)
 		bob.all()
@@ -113,12 +115,35 @@ func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) {
 	}
 }
 
+func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) {
+	alice := identity.Admission{User: presence.User{ID: "1", Name: "alice"}}
+	var unknown error
+	w := newWorld(t, func(p *plan) {
+		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+			if r.Token == "alice" {
+				return alice, unknown
+			}
+			return identity.Admission{User: presence.User{ID: "2", Name: "bob"}}, nil
+		})
+	})
+	p := w.newcomer()
+	p.token = "alice"
+	p.update(`{"session": "a", "section": "s"}`)
+	for _, unknown = range []error{presence.ErrUnavailable, identity.ErrTokenInvalid, context.Canceled} {
+		p.post("update", `{"session": "a", "section": "s"}`)
+		if users := *w.newcomer().list().Users; names(users) != "alice" {
+			t.Errorf("after %v are listed %q; due is alice", unknown, names(users))
+		}
+	}
+}
+
 func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *testing.T) {
 	g := tokens{}
 	inLive(t, func(t *testing.T, w *liveWorld) {
 		g["a-old"], g["a-new"], g["b"] = time.Now().Add(40*time.Second), time.Now().Add(time.Hour), time.Now().Add(time.Hour)
 		bob := w.connect()
 		bob.say("hello", `"session": "b", "token": "b"`)
+		bob.all()
 		old := w.connect()
 		old.say("hello", `"session": "a", "seq": 1, "token": "a-old"`)
 		old.all()

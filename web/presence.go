@@ -58,7 +58,9 @@ func (b *updateBody) update() (presence.Update, error) {
 func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string) {
 	who, err := s.admit(w, r, project, false)
 	if err != nil {
-		s.expel(r, who)
+		if errors.Is(err, identity.ErrProjectUnknown) {
+			s.expel(r, who)
+		}
 		s.fail(w, r, err)
 		return
 	}
