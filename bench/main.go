@@ -56,6 +56,9 @@ func run(args []string) error {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	fmt.Printf("%s, %s, server and load on a core each\n", cpuModel(), runtime.Version())
+	if ahead() == nil {
+		fmt.Println("The servers could not be put ahead of other processes (that needs root): their p99 may be the machine's.")
+	}
 	if err := runHTTP(only, binary, dir); err != nil {
 		return err
 	}
