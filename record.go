@@ -94,3 +94,24 @@ func (m *member) endedRecord(e *ended) Record {
 	e.unwritten = false
 	return Record{User: m.user, Session: e.name, Seq: e.seq, LastSeen: e.at}
 }
+
+// Fold makes the snapshot at a version from the records of all sessions that live, those of
+// each user one after the other: for stores that keep rosters elsewhere.
+func Fold(version uint64, living []Record) *Snapshot {
+	var members []*member
+	for _, record := range living {
+		if len(members) == 0 || members[len(members)-1].user.ID != record.User.ID {
+			members = append(members, &member{user: record.User, folded: record.User.foldedName()})
+		}
+		m := members[len(members)-1]
+		m.sessions = append(m.sessions, &session{section: record.Section, activity: record.Activity, lastSeen: record.LastSeen, touched: record.Touched})
+	}
+	slices.SortFunc(members, (*member).compare)
+	all := make([]*Occupant, len(members))
+	for i, m := range members {
+		all[i] = m.fold()
+	}
+	s := NewSnapshot(version, all[:min(len(all), MaxListed)], len(all))
+	s.all = all
+	return s
+}

@@ -76,7 +76,7 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 			dir := t.TempDir()
 			s, _ := run(t, dir, Options{})
 			test(t, &storetest.Subject{
-				Store: s, Lease: presence.DefaultLease, Grain: 25 * time.Millisecond, Now: time.Now,
+				Store: s, Lease: presence.DefaultLease, Grain: 25 * time.Millisecond, Now: time.Now, Renews: true,
 				Pass: func(d time.Duration) { time.Sleep(d); synctest.Wait() },
 				Restart: func() presence.Store {
 					dir = killed(t, dir)

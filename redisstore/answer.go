@@ -1,0 +1,92 @@
+package redisstore
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/vmihailenco/msgpack/v5"
+
+	presence "writer-presence"
+)
+
+// answer is what the scripts give; see answer in roster.lua.
+type answer struct {
+	now     time.Time
+	version uint64
+	lapse   time.Duration // until somebody lapses, at the soonest; negative for never
+	whole   bool          // whether living is all that live
+	living  []presence.Record
+	// snapshot is made of them when the answer is taken in.
+	snapshot *presence.Snapshot
+	more     []rueidis.RedisMessage
+}
+
+func readAnswer(result rueidis.RedisResult) (a answer, err error) {
+	fields, err := result.ToArray()
+	if err != nil {
+		return a, err
+	}
+	if len(fields) < 5 {
+		return a, fmt.Errorf("a script gave %d fields; at least 5 are due", len(fields))
+	}
+	numbers := [4]int64{}
+	for i := range numbers {
+		if numbers[i], err = fields[i].AsInt64(); err != nil {
+			return a, err
+		}
+	}
+	a = answer{now: time.UnixMicro(numbers[0]), version: uint64(numbers[1]), lapse: time.Duration(numbers[2]) * time.Microsecond, whole: numbers[3] != 0, more: fields[5:]}
+	all, err := fields[4].AsStrSlice()
+	if err != nil {
+		return a, err
+	}
+	for i := 0; i+1 < len(all); i += 2 {
+		if a.living, err = appendMember(a.living, presence.UserID(all[i]), all[i+1]); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// numberOf and textOf read what an operation added; the scripts are ours, so that what is
+// not there is an error of the one who asks.
+func (a answer) numberOf(i int) int64 {
+	n, _ := a.more[i].AsInt64()
+	return n
+}
+
+func (a answer) textOf(i int) string {
+	s, _ := a.more[i].ToString()
+	return s
+}
+
+// member is a user as roster.lua keeps them.
+type member struct {
+	Name     string `msgpack:"name"`
+	Visitor  bool   `msgpack:"visitor"`
+	Sessions []struct {
+		Name     string `msgpack:"name"`
+		Seq      uint64 `msgpack:"seq"`
+		Section  string `msgpack:"section"`
+		Activity string `msgpack:"activity"`
+		Seen     int64  `msgpack:"seen"` // in microseconds
+		Touched  uint64 `msgpack:"touched"`
+	} `msgpack:"sessions"`
+}
+
+// appendMember appends the living sessions of a member.
+func appendMember(records []presence.Record, id presence.UserID, packed string) ([]presence.Record, error) {
+	var m member
+	if err := msgpack.Unmarshal([]byte(packed), &m); err != nil {
+		return nil, fmt.Errorf("a member in Redis cannot be read: %w", err)
+	}
+	for _, s := range m.Sessions {
+		records = append(records, presence.Record{
+			User: presence.User{ID: id, Name: m.Name, Visitor: m.Visitor}, Session: s.Name, Seq: s.Seq,
+			Section: presence.Section(s.Section), Activity: presence.Activity(s.Activity),
+			LastSeen: time.UnixMicro(s.Seen), Touched: s.Touched, Active: true,
+		})
+	}
+	return records, nil
+}

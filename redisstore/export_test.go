@@ -1,0 +1,65 @@
+package redisstore
+
+import (
+	"context"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	presence "writer-presence"
+)
+
+// Clock is the time of a store under test: that of Redis and of the node, shifted.
+type Clock struct {
+	store *Store
+	shift atomic.Int64
+}
+
+// TakeOver gives a store the time of the clock from now on; before it is run.
+func (c *Clock) TakeOver(s *Store) {
+	c.store = s
+	s.now = c.Now
+	s.scripts.Store(newScripts(presence.DefaultLease, s.publishCommand(), time.Duration(c.shift.Load())))
+}
+
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
+
+// Pass lets time pass for the scripts and for the node, lets the node look at what is due
+// then, and waits until what was published before that has arrived.
+func (c *Clock) Pass(d time.Duration) {
+	if d > 0 {
+		shift := time.Duration(c.shift.Add(int64(d)))
+		c.store.scripts.Store(newScripts(presence.DefaultLease, c.store.publishCommand(), shift))
+	}
+	for range 2 { // what the looks of the first time publish arrives by the second
+		c.store.tick()
+		for range looksAtOnce { // until all looks are over
+			c.store.looks <- struct{}{}
+		}
+		for range looksAtOnce {
+			<-c.store.looks
+		}
+		c.store.hearAll()
+	}
+}
+
+// hearAll waits until the rooms that listen know of what there is.
+func (s *Store) hearAll() {
+	for _, r := range s.held() {
+		text, _ := s.client.Do(context.Background(), s.client.B().Hget().Key(r.key).Field("version").Build()).ToString()
+		version, _ := strconv.ParseUint(text, 10, 64)
+		for {
+			r.mu.Lock()
+			listens, told := r.listen != nil, r.told
+			r.mu.Unlock()
+			if !listens || told >= version {
+				break
+			}
+			runtime.Gosched()
+		}
+	}
+}
+
+// KeyOf is where Redis keeps a project.
+func KeyOf(project presence.Project) string { return keyOf(project) }

@@ -1,0 +1,147 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	presence "writer-presence"
+)
+
+const (
+	// dialTime is how long it may take to connect.
+	dialTime = 2 * time.Second
+	// oldest is the first version of Redis whose scripts do what ours need.
+	oldestMajor, oldestMinor = 6, 2
+	// shardedMajor is the first with wake-ups that do not go to all nodes of a cluster.
+	shardedMajor = 7
+)
+
+// Open opens a store in the Redis at an address:
+//
+//	redis://user:password@host:6379/0             one server; rediss:// with TLS
+//	redis://host:26379?addr=host2:26379&master_set=name   by its Sentinels
+//	redis://host:6379?addr=host2:6379             a cluster, by some of its nodes
+//
+// What keeps it from being used (it is out of reach, wants a password, is read-only, is older
+// than 6.2, or has no such database) is an error that says what to do. It names no password.
+func Open(ctx context.Context, address string, o Options) (*Store, error) {
+	if o.Lease == 0 {
+		o.Lease = presence.DefaultLease
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	option, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, explain(option, err)
+	}
+	s := &Store{client: client, log: o.Log, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	if err := s.check(ctx, o.Lease); err != nil {
+		client.Close()
+		return nil, explain(option, err)
+	}
+	return s, nil
+}
+
+func parse(address string) (rueidis.ClientOption, error) {
+	option, err := rueidis.ParseURL(address)
+	if err != nil {
+		var wrong *url.Error
+		if errors.As(err, &wrong) { // which would repeat a password
+			err = wrong.Err
+		}
+		return option, fmt.Errorf("the address of Redis cannot be read: %w; give one such as redis://127.0.0.1:6379/0", err)
+	}
+	option.Dialer.Timeout = dialTime
+	option.ConnWriteTimeout = callTime
+	option.DisableCache = true
+	option.ClientName = "writer-presence"
+	option.ClientSetInfo = rueidis.DisableClientSetInfo
+	if option.Sentinel.MasterSet != "" {
+		option.Sentinel.Dialer.Timeout = dialTime
+		option.Sentinel.TLSConfig = option.TLSConfig
+	}
+	return option, nil
+}
+
+// check finds out what it is that answers, and whether it does what the scripts need.
+func (s *Store) check(ctx context.Context, lease time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	hello, err := s.client.Do(ctx, s.client.B().Arbitrary("HELLO").Args("3").Build()).AsMap()
+	if err != nil {
+		return err
+	}
+	version, mode := hello["version"], hello["mode"]
+	number, _ := version.ToString()
+	var major, minor int
+	if _, err := fmt.Sscanf(number, "%d.%d", &major, &minor); err == nil && (major < oldestMajor || major == oldestMajor && minor < oldestMinor) {
+		return tooOld(number)
+	}
+	kind, _ := mode.ToString()
+	s.sharded = kind == "cluster" && major >= shardedMajor
+	s.probe = newProbe(s.sharded)
+	s.scripts.Store(newScripts(lease, s.publishCommand(), 0))
+	// To look at a project that nobody has tries all but writing, and this tries that.
+	r := s.room("writer-presence-check", false)
+	delete(s.rooms, r.project)
+	const untouched = "writer-presence:{check}"
+	if err := s.client.Do(ctx, s.client.B().Set().Key(untouched).Value("1").Px(callTime).Build()).Error(); err != nil {
+		return err
+	}
+	_, err = s.look(ctx, r, 0)
+	return err
+}
+
+func (s *Store) publishCommand() string {
+	if s.sharded {
+		return "SPUBLISH"
+	}
+	return "PUBLISH"
+}
+
+type tooOld string
+
+func (v tooOld) Error() string {
+	return fmt.Sprintf("it is version %s; presence needs Redis %d.%d or later, or Valkey", string(v), oldestMajor, oldestMinor)
+}
+
+// explain says of an error at the start what to do about it.
+func explain(o rueidis.ClientOption, err error) error {
+	where := strings.Join(o.InitAddress, ", ")
+	text := err.Error()
+	advice := "see that it runs, and that the address is right"
+	switch {
+	case errors.As(err, new(tooOld)):
+		return fmt.Errorf("Redis at %s cannot be used: %w", where, err)
+	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "without any password"), strings.Contains(text, "WRONGPASS"):
+		advice = "give the right user and password in the address, as in redis://user:password@host:6379"
+	case strings.Contains(text, "NOPERM"):
+		advice = "let the user run scripts on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
+	case strings.Contains(text, "READONLY"):
+		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"
+	case strings.Contains(text, "DB index"), strings.Contains(text, "SELECT"):
+		advice = fmt.Sprintf("it has no database %d: give another one at the end of the address, such as /0 (a cluster has only that)", o.SelectDB)
+	case strings.Contains(text, "HELLO"), strings.Contains(text, "unknown command"):
+		return fmt.Errorf("Redis at %s cannot be used: %w; presence needs Redis %d.%d or later, or Valkey", where, err, oldestMajor, oldestMinor)
+	case strings.Contains(text, "OOM"):
+		advice = "it has no memory left: give it more (maxmemory)"
+	case strings.Contains(text, "certificate"), strings.Contains(text, "tls:"):
+		advice = "see that its certificate is for this name and from an authority that this machine trusts"
+	case o.Sentinel.MasterSet != "":
+		advice = "see that its Sentinels run, and that they know a master of that name"
+	}
+	return fmt.Errorf("Redis at %s cannot be used: %w; %s", where, err, advice)
+}

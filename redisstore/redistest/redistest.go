@@ -1,0 +1,155 @@
+// Package redistest starts real redis-server processes for tests, each on a free port of
+// its own with nothing in it, and ends them with the test.
+package redistest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/redis/rueidis"
+)
+
+// Server is a process.
+type Server struct {
+	Addr string // host and port
+	// Dir is where it keeps what it keeps.
+	Dir string
+
+	t    testing.TB
+	args []string
+	cmd  *exec.Cmd
+}
+
+// Start starts a server with options of its own, such as "--requirepass", "secret".
+func Start(t testing.TB, options ...string) *Server {
+	t.Helper()
+	s := &Server{Dir: t.TempDir(), t: t}
+	port := freePort(t)
+	s.Addr = net.JoinHostPort("127.0.0.1", port)
+	s.args = append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--appendonly", "no"}, options...)
+	s.Run()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// freePort finds a port that is free, and below those that a cluster adds 10,000 to.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if port < 55_000 {
+			return strconv.Itoa(port)
+		}
+	}
+	t.Fatal("no port below 55000 is free")
+	return ""
+}
+
+// Run starts the server, again if it was killed, and waits until it can be asked.
+func (s *Server) Run() {
+	s.t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		s.t.Fatal("there is no redis-server: scripts/prepare installs it where it may")
+	}
+	s.cmd = exec.Command(path, s.args...)
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	var said []string
+	for lines.Scan() {
+		said = append(said, lines.Text())
+		if strings.Contains(lines.Text(), "eady to accept connections") {
+			go io.Copy(io.Discard, out)
+			return
+		}
+	}
+	s.t.Fatalf("redis-server ended:\n%s", strings.Join(said, "\n"))
+}
+
+// Kill ends the process at once.
+func (s *Server) Kill() {
+	if s.cmd != nil {
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+// Freeze stops the process, so that it answers nobody, until Thaw.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw has it go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(signal syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// URL is the address of the server, as a store takes it.
+func (s *Server) URL() string { return "redis://" + s.Addr }
+
+// Do sends a command, and gives the answer as text.
+func (s *Server) Do(words ...string) string {
+	s.t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr}, DisableCache: true, ForceSingleClient: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	answer := client.Do(s.t.Context(), client.B().Arbitrary(words...).Build())
+	if err := answer.Error(); err != nil && !rueidis.IsRedisNil(err) {
+		s.t.Fatalf("%s: %v", strings.Join(words, " "), err)
+	}
+	m, _ := answer.ToMessage()
+	if text, err := m.ToString(); err == nil {
+		return text
+	}
+	return fmt.Sprint(m.String())
+}
+
+// StartCluster starts a cluster of masters, and gives its nodes.
+func StartCluster(t testing.TB, masters int) []*Server {
+	t.Helper()
+	var nodes []*Server
+	for range masters {
+		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"))
+	}
+	const slots = 16384
+	for i, n := range nodes {
+		n.Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/masters), strconv.Itoa((i+1)*slots/masters-1))
+		n.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+	}
+	for _, n := range nodes[1:] {
+		host, port, _ := net.SplitHostPort(nodes[0].Addr)
+		n.Do("CLUSTER", "MEET", host, port)
+	}
+	for _, n := range nodes {
+		for !strings.Contains(n.Do("CLUSTER", "INFO"), "cluster_state:ok") || strings.Count(n.Do("CLUSTER", "NODES"), "master") < masters {
+			if t.Context().Err() != nil {
+				t.Fatal("the cluster does not come together")
+			}
+		}
+	}
+	return nodes
+}

@@ -1,0 +1,203 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	presence "writer-presence"
+)
+
+// room is what this node knows of a project that it has to do with.
+type room struct {
+	store   *Store
+	project presence.Project
+	key     string
+
+	mu      sync.Mutex
+	watches map[*watch]struct{}
+	known   *known // the newest; nil at first
+	// told is the highest version that is known to be there.
+	told uint64
+	// heard says that wake-ups come: what is known is what there is.
+	heard  bool
+	listen context.CancelFunc // nil if nobody listens for wake-ups
+	used   time.Time
+	due    time.Time // to look for those who watch
+}
+
+// watch is somebody who wants to be woken.
+type watch struct{ wake func() }
+
+// known is a snapshot, and until when it can be told without asking.
+type known struct {
+	snapshot *presence.Snapshot
+	until    time.Time
+}
+
+// learn takes in, with the lock, that a version is there, and wakes who watches if that is
+// news.
+func (r *room) learn(version uint64) {
+	if version > r.told {
+		r.told = version
+		for w := range r.watches {
+			w.wake()
+		}
+	}
+}
+
+// take takes in what was answered at a moment of this node, and completes it with the
+// snapshot.
+func (r *room) take(asked time.Time, a *answer) {
+	hears := r.store.hears()
+	lapse := asked.Add(a.lapse + time.Millisecond)
+	if a.whole {
+		a.snapshot = presence.Fold(a.version, a.living)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.whole && r.known != nil && r.known.snapshot.Count == 0 && a.snapshot.Count == 0 && a.version > r.known.snapshot.Version {
+		// Nobody, as before: a project that is not there has another version at each look.
+		a.version, a.snapshot = r.known.snapshot.Version, r.known.snapshot
+	}
+	if a.whole && (r.known == nil || a.version >= r.known.snapshot.Version) {
+		r.known = &known{snapshot: a.snapshot, until: asked.Add(freshness)}
+		if a.lapse >= 0 && lapse.Before(r.known.until) {
+			r.known.until = lapse
+		}
+	}
+	r.due = asked.Add(checkEvery)
+	if !r.heard || !hears {
+		r.due = asked.Add(deafEvery)
+	}
+	if a.lapse >= 0 && lapse.Before(r.due) {
+		r.due = lapse
+	}
+	r.learn(a.version)
+}
+
+// have is what to tell the scripts: the version below which nothing can be, and the snapshot
+// that need not be given.
+func (r *room) have() (floor uint64, known *presence.Snapshot) {
+	now := r.store.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.used = now
+	if r.known != nil {
+		known = r.known.snapshot
+	}
+	return r.told, known
+}
+
+// current gives what is known if that is all that there is, as far as anybody can tell
+// without asking.
+func (r *room) current() *presence.Snapshot {
+	now, hears := r.store.now(), r.store.hears()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil || !r.heard || !hears || r.known.snapshot.Version < r.told || !now.Before(r.known.until) {
+		return nil
+	}
+	return r.known.snapshot
+}
+
+// listens sees to it that wake-ups are listened for.
+func (r *room) listens() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listen != nil || r.store.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.store.ctx)
+	r.listen = cancel
+	r.store.running.Go(func() { r.store.subscribe(ctx, r.key, r.hears, r.wokenBy) })
+}
+
+// hears takes in whether wake-ups come. What happened before they did may be news.
+func (r *room) hears(yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard, r.due = yes, time.Time{}
+	if yes && r.known != nil {
+		r.known.until = time.Time{}
+	}
+}
+
+func (r *room) wokenBy(message string) {
+	if version, err := strconv.ParseUint(message, 10, 64); err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.learn(version)
+	}
+}
+
+// isDue tells whether it is time to look for those who watch; then it is not again before
+// that look is over.
+func (r *room) isDue(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.watches) == 0 || now.Before(r.due) {
+		return false
+	}
+	r.due = now.Add(callTime)
+	return true
+}
+
+// close lets go of a room that nobody watches, and nobody has used for a while.
+func (r *room) close(now time.Time) (closed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.watches) > 0 || now.Sub(r.used) < keepFor {
+		return false
+	}
+	if r.listen != nil {
+		r.listen()
+	}
+	return true
+}
+
+// subscribe listens to a channel until the context ends: again and again, since
+// connections break. It tells when it begins to hear and when it no longer does.
+func (s *Store) subscribe(ctx context.Context, channel string, hears func(bool), message func(string)) {
+	confirmed := func(c rueidis.PubSubSubscription) { hears(c.Kind == "subscribe" || c.Kind == "ssubscribe") }
+	for ctx.Err() == nil {
+		turn, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(s.probe.thisTurn(), cancel) // where it is deaf, it begins anew
+		listening := rueidis.WithOnReceiveReturnHook(rueidis.WithOnSubscriptionHook(turn, confirmed), s.unsubscribe(channel))
+		s.client.Receive(listening, s.subscription(channel), func(m rueidis.PubSubMessage) { message(m.Message) })
+		stop()
+		cancel()
+		hears(false)
+		select {
+		case <-ctx.Done():
+		case <-time.After(resubscribeAfter):
+		}
+	}
+}
+
+func (s *Store) subscription(channel string) rueidis.Completed {
+	if s.sharded {
+		return s.client.B().Ssubscribe().Channel(channel).Build()
+	}
+	return s.client.B().Subscribe().Channel(channel).Build()
+}
+
+// unsubscribe has Redis send no more, which the end of a context alone does not.
+func (s *Store) unsubscribe(channel string) func(error, rueidis.CommandClient) error {
+	return func(err error, c rueidis.CommandClient) error {
+		if c == nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), callTime)
+		defer cancel()
+		if s.sharded {
+			c.Do(ctx, c.B().Sunsubscribe().Channel(channel).Build())
+		} else {
+			c.Do(ctx, c.B().Unsubscribe().Channel(channel).Build())
+		}
+		return err
+	}
+}

@@ -1,0 +1,305 @@
+// Package redisstore keeps presence in Redis, for any number of nodes: Redis has the rosters,
+// and decides about them by its own clock, in one script for each operation.
+//
+// The scripts say what roster.go says; see roster.lua. A change wakes the nodes that have to
+// do with its project. What a node knows of a project it tells again without asking Redis, for
+// as long as it hears wake-ups and for five seconds at most.
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	presence "writer-presence"
+)
+
+const (
+	// callTime is how long an operation may take: less than the five seconds that
+	// [presence.Store] promises.
+	callTime = 4 * time.Second
+	// freshness is how long what is known is told without asking: so old may the last signs
+	// of life be that it shows, and what a lost wake-up told of.
+	freshness = 5 * time.Second
+	// tickTime is how often rooms are looked through for what is due.
+	tickTime = 250 * time.Millisecond
+	// checkEvery is how often a project is looked at that is watched, for wake-ups that were
+	// lost, as often as a page polls; deafEvery is how often where none come.
+	checkEvery = presence.DefaultHeartbeat
+	deafEvery  = time.Second
+	// keepFor is how long a room is kept that nobody uses, and mostRooms how many are of
+	// those that nobody watches.
+	keepFor   = time.Minute
+	mostRooms = 20_000
+	// looksAtOnce bounds what is asked for those who watch.
+	looksAtOnce = 64
+	// resubscribeAfter is between two attempts to listen.
+	resubscribeAfter = 200 * time.Millisecond
+)
+
+// Store is a [presence.Store] on Redis. Its [Store.Run] must be running for those who watch
+// to hear of what lapses, and for what is known to be told again.
+type Store struct {
+	client  rueidis.Client
+	log     *slog.Logger
+	sharded bool // a cluster whose wake-ups go to those nodes only that have the key
+	scripts atomic.Pointer[scripts]
+	now     func() time.Time
+
+	ctx     context.Context // ends with Run, and with it all that listens
+	end     context.CancelFunc
+	running sync.WaitGroup
+	looks   chan struct{} // as many as go on at once
+	probe   *probe
+
+	mu    sync.RWMutex
+	rooms map[presence.Project]*room
+}
+
+// Options of a store; the zero value of each is its default.
+type Options struct {
+	Lease time.Duration // presence.DefaultLease; the same on all nodes
+	Log   *slog.Logger  // none
+}
+
+// Run does what has to be done from time to time until the context ends, and closes the
+// store.
+func (s *Store) Run(ctx context.Context) error {
+	for i := range s.probe.channels {
+		s.running.Go(func() {
+			s.subscribe(s.ctx, s.probe.channels[i], func(bool) {}, func(text string) { s.probe.hear(i, text) })
+		})
+	}
+	ticker := time.NewTicker(tickTime)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		s.tick()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	s.mu.Lock() // so that nothing begins to listen any more
+	s.end()
+	s.mu.Unlock()
+	s.running.Wait()
+	s.client.Close()
+	return nil
+}
+
+// tick looks at the projects for which it is time, and lets go of those that nobody uses.
+func (s *Store) tick() {
+	now := s.now()
+	s.sound()
+	for project, r := range s.held() {
+		if r.isDue(now) {
+			s.looks <- struct{}{}
+			s.running.Go(func() {
+				defer func() { <-s.looks }()
+				_, known := r.have()
+				s.look(s.ctx, r, versionOf(known))
+			})
+		} else {
+			s.mu.Lock()
+			if s.rooms[project] == r && r.close(now) {
+				delete(s.rooms, project)
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+// held gives the rooms as they are at this moment.
+func (s *Store) held() map[presence.Project]*room {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rooms := make(map[presence.Project]*room, len(s.rooms))
+	for project, r := range s.rooms {
+		rooms[project] = r
+	}
+	return rooms
+}
+
+// room finds the room of a project, or makes one. Where there are too many, nobody finds
+// it again.
+func (s *Store) room(project presence.Project, keep bool) *room {
+	s.mu.RLock()
+	r := s.rooms[project]
+	s.mu.RUnlock()
+	if r != nil {
+		return r
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[project]; r != nil {
+		return r
+	}
+	r = &room{store: s, project: project, key: keyOf(project), watches: map[*watch]struct{}{}, used: s.now()}
+	if keep || len(s.rooms) < mostRooms {
+		s.rooms[project] = r
+	}
+	return r
+}
+
+// keyOf is the key of a project, and its channel. The braces have a cluster keep together
+// what is between them; the length keeps names apart whatever they are made of.
+func keyOf(project presence.Project) string {
+	return fmt.Sprintf("writer-presence:{%d:%s}", len(project), project)
+}
+
+// Update implements [presence.Store].
+func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	r := s.room(project, false)
+	floor, known := r.have()
+	a, err := s.do(ctx, r, s.scripts.Load().update, 5,
+		number(floor), number(versionOf(known)), string(user.ID), user.Name, flag(user.Visitor), u.Session, number(u.Seq), string(u.Section), string(u.Activity),
+		flag(u.UnlessOccupied), flag(u.OnlyRenew), flag(u.Poll), number(u.Known))
+	if err != nil {
+		return presence.Reply{}, err
+	}
+	switch a.textOf(0) {
+	case "sessions":
+		return presence.Reply{}, presence.ErrTooManySessions
+	case "changes":
+		return presence.Reply{}, presence.ErrTooManyChanges
+	}
+	reply := presence.Reply{Version: a.version, Stale: a.numberOf(1) != 0, Activity: presence.Activity(a.textOf(2)), Durable: true}
+	own, err := appendMember(nil, user.ID, a.textOf(4))
+	if err != nil {
+		return presence.Reply{}, unavailable(err)
+	}
+	if len(own) > 0 {
+		reply.You = presence.Fold(0, own).Occupants[0]
+	} else {
+		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
+	}
+	taken, wanted := a.numberOf(3) != 0, u.Poll && u.Known != a.version
+	if !taken && !wanted {
+		return reply, nil
+	}
+	snapshot := a.snapshot
+	if !a.whole {
+		snapshot = known
+	}
+	if taken {
+		reply.Conflicts = snapshot.Conflicts(user.ID, u.Section)
+	}
+	if wanted {
+		reply.Snapshot = snapshot
+	}
+	return reply, nil
+}
+
+// Leave implements [presence.Store].
+func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	r := s.room(project, false)
+	floor, _ := r.have()
+	a, err := s.do(ctx, r, s.scripts.Load().leave, 1,
+		number(floor), string(user.ID), user.Name, flag(user.Visitor), l.Session, number(l.Seq), flag(l.Hidden), flag(l.Broken), flag(l.OnlyLiving))
+	if err != nil {
+		return presence.Reply{}, err
+	}
+	return presence.Reply{Version: a.version, Stale: a.numberOf(0) != 0, Durable: true}, nil
+}
+
+// Snapshot implements [presence.Store].
+func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	r := s.room(project, false)
+	if snapshot := r.current(); snapshot != nil {
+		r.have()
+		return snapshot, nil
+	}
+	s.listenFor(r)
+	return s.look(ctx, r, 0)
+}
+
+// Watch implements [presence.Store].
+func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
+	w := &watch{wake}
+	r := s.room(project, true)
+	r.mu.Lock()
+	r.watches[w] = struct{}{}
+	r.mu.Unlock()
+	s.listenFor(r)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.watches, w)
+	}
+}
+
+// listenFor has wake-ups listened for, for a room that is kept.
+func (s *Store) listenFor(r *room) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.rooms[r.project] == r {
+		r.listens()
+	}
+}
+
+// look asks for all that is visible, unless it is what we have.
+func (s *Store) look(ctx context.Context, r *room, have uint64) (*presence.Snapshot, error) {
+	floor, _ := r.have()
+	a, err := s.do(ctx, r, s.scripts.Load().snapshot, 0, number(floor), number(have))
+	if err != nil {
+		return nil, err
+	}
+	return a.snapshot, nil
+}
+
+// do runs an operation, and takes in what it answers.
+func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, more int, args ...string) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	asked := s.now()
+	a, err := readAnswer(script.Exec(ctx, s.client, []string{r.key}, args))
+	if err == nil && len(a.more) != more {
+		err = fmt.Errorf("a script added %d fields; due: %d", len(a.more), more)
+	}
+	if err != nil {
+		return a, unavailable(err)
+	}
+	r.take(asked, &a)
+	return a, nil
+}
+
+// unavailable says that the store does not know, and why.
+func unavailable(err error) error { return fmt.Errorf("%w: Redis: %w", presence.ErrUnavailable, err) }
+
+func versionOf(known *presence.Snapshot) uint64 {
+	if known == nil {
+		return 0
+	}
+	return known.Version
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func flag(yes bool) string {
+	if yes {
+		return "1"
+	}
+	return "0"
+}
+
+// Ready is an error while the store cannot be asked, or wake-ups do not come.
+func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	for address, node := range s.client.Nodes() {
+		if err := node.Do(ctx, node.B().Ping().Build()).Error(); err != nil {
+			return fmt.Errorf("Redis at %s does not answer: %w", address, err)
+		}
+	}
+	if !s.hears() {
+		return errors.New("wake-ups of other nodes do not come: Redis has not passed on what this node published for " + s.probe.age().Round(time.Second).String())
+	}
+	return nil
+}
