@@ -10,7 +10,7 @@ import (
 	presence "writer-presence"
 )
 
-// answer is what the scripts give; see answer in roster.lua.
+// answer is what the scripts give; see roster.lua.
 type answer struct {
 	now     time.Time
 	version uint64
@@ -61,18 +61,24 @@ func (a answer) textOf(i int) string {
 	return s
 }
 
-// member is a user as roster.lua keeps them.
+// member is a user as the scripts keep them; see read.lua.
 type member struct {
-	Name     string `msgpack:"name"`
-	Visitor  bool   `msgpack:"visitor"`
-	Sessions []struct {
-		Name     string `msgpack:"name"`
-		Seq      uint64 `msgpack:"seq"`
-		Section  string `msgpack:"section"`
-		Activity string `msgpack:"activity"`
-		Seen     int64  `msgpack:"seen"` // in microseconds
-		Touched  uint64 `msgpack:"touched"`
-	} `msgpack:"sessions"`
+	_msgpack struct{} `msgpack:",as_array"`
+	Name     string
+	Visitor  bool
+	Sessions []session
+	Ended    msgpack.RawMessage
+}
+
+type session struct {
+	_msgpack   struct{} `msgpack:",as_array"`
+	Name       string
+	Seq        uint64
+	Section    presence.Section
+	Activity   presence.Activity
+	Seen, Till int64 // in microseconds
+	Touched    uint64
+	Leaving    bool
 }
 
 // appendMember appends the living sessions of a member.
@@ -84,7 +90,7 @@ func appendMember(records []presence.Record, id presence.UserID, packed string) 
 	for _, s := range m.Sessions {
 		records = append(records, presence.Record{
 			User: presence.User{ID: id, Name: m.Name, Visitor: m.Visitor}, Session: s.Name, Seq: s.Seq,
-			Section: presence.Section(s.Section), Activity: presence.Activity(s.Activity),
+			Section: s.Section, Activity: s.Activity,
 			LastSeen: time.UnixMicro(s.Seen), Touched: s.Touched, Active: true,
 		})
 	}

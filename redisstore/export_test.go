@@ -3,9 +3,10 @@ package redisstore
 import (
 	"context"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
 
 	presence "writer-presence"
 )
@@ -47,8 +48,10 @@ func (c *Clock) Pass(d time.Duration) {
 // hearAll waits until the rooms that listen know of what there is.
 func (s *Store) hearAll() {
 	for _, r := range s.held() {
-		text, _ := s.client.Do(context.Background(), s.client.B().Hget().Key(r.key).Field("version").Build()).ToString()
-		version, _ := strconv.ParseUint(text, 10, 64)
+		packed, _ := s.client.Do(context.Background(), s.client.B().Hget().Key(r.key).Field("roster").Build()).AsBytes()
+		var numbers []uint64
+		msgpack.Unmarshal(packed, &numbers)
+		version := append(numbers, 0)[0]
 		for {
 			r.mu.Lock()
 			listens, told := r.listen != nil, r.told

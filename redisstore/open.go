@@ -86,9 +86,9 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	}
 	version, mode := hello["version"], hello["mode"]
 	number, _ := version.ToString()
-	var major, minor int
-	if _, err := fmt.Sscanf(number, "%d.%d", &major, &minor); err == nil && (major < oldestMajor || major == oldestMajor && minor < oldestMinor) {
-		return tooOld(number)
+	major, err := majorOf(number)
+	if err != nil {
+		return err
 	}
 	kind, _ := mode.ToString()
 	s.sharded = kind == "cluster" && major >= shardedMajor
@@ -110,6 +110,16 @@ func (s *Store) publishCommand() string {
 		return "SPUBLISH"
 	}
 	return "PUBLISH"
+}
+
+// majorOf gives the first number of a version that is not too old. Valkey says that it is
+// Redis 7.2, for those who ask in this way.
+func majorOf(version string) (major int, err error) {
+	var minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < oldestMajor || major == oldestMajor && minor < oldestMinor {
+		return 0, tooOld(version)
+	}
+	return major, nil
 }
 
 type tooOld string
@@ -134,6 +144,8 @@ func explain(o rueidis.ClientOption, err error) error {
 		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"
 	case strings.Contains(text, "DB index"), strings.Contains(text, "SELECT"):
 		advice = fmt.Sprintf("it has no database %d: give another one at the end of the address, such as /0 (a cluster has only that)", o.SelectDB)
+	case strings.Contains(text, "'SENTINEL'"):
+		advice = "it is no Sentinel: leave master_set out"
 	case strings.Contains(text, "HELLO"), strings.Contains(text, "unknown command"):
 		return fmt.Errorf("Redis at %s cannot be used: %w; presence needs Redis %d.%d or later, or Valkey", where, err, oldestMajor, oldestMinor)
 	case strings.Contains(text, "OOM"):

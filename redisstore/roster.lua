@@ -1,47 +1,21 @@
--- The rules of roster.go, in the same words and in the same order, on what Redis keeps of
--- one project: a hash at KEYS[1] with these fields.
---
---   version, clock   as Roster has them, in milliseconds
---   lapse            as nextLapse; all moments are in microseconds of Unix time
---   fresh            until when the key need not be kept alive anew
---   u<user id>       a member, packed: name, visitor, sessions, ended
---   e<section>       how many sessions edit it, where there are any
---
--- Before this text stand the constants LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
--- MAX_SESSIONS, SHIFT and PUBLISH; after it, one operation. Nothing outside of KEYS[1] is
--- read, and of that nothing that the operation does not need.
+-- The rules of roster.go, in the same words and in the same order, on what read.lua has read.
 
-local key, floor = KEYS[1], tonumber(ARGV[1])
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2] + SHIFT
-
-local roster  -- version, clock, lapse and fresh
-local members = {} -- by user id, as far as they were read
-local editing = {} -- by section, likewise
-local dirty = {}   -- fields to write
-local before       -- version, clock and lapse as they are written
+local roster = { version = version, clock = clock, lapse = next_lapse }
+local dirty = {} -- fields to write
 
 local function milliseconds(moment) return math.floor(moment / 1000) end
 
 local function tick(at) roster.clock = math.max(roster.clock + 1, milliseconds(at)) end
 
--- read finds the roster, and a member and a section with it. Where there is none, versions
--- begin with the time. Where it is older than one that was told of, data was lost, and
--- what is left of it is new.
-local function read(id, section)
-  local got = redis.call('HMGET', key, 'version', 'clock', 'lapse', 'fresh', 'u' .. (id or ''), 'e' .. (section or ''))
-  roster = { version = tonumber(got[1]), clock = tonumber(got[2]), lapse = tonumber(got[3]), fresh = tonumber(got[4]) }
-  before = { version = roster.version, clock = roster.clock, lapse = roster.lapse }
-  if id then members[id] = got[5] and cmsgpack.unpack(got[5]) end
-  if section then editing[section] = tonumber(got[6] or 0) end
-  if not roster.version then
-    roster.version = math.max(milliseconds(now), floor + 1)
-    roster.clock = roster.version
-  elseif roster.version < floor then
-    roster.clock = math.max(roster.clock, floor)
-    tick(now)
-    roster.version = roster.clock
-  end
+-- Where there is no roster, versions begin with the time. Where it is older than a version
+-- that was told of, data was lost, and what is left of it is new.
+if not version then
+  roster.version = math.max(milliseconds(now), floor + 1)
+  roster.clock, roster.lapse = roster.version, 0
+elseif version < floor then
+  roster.clock = math.max(clock, floor)
+  tick(now)
+  roster.version = roster.clock
 end
 
 local function count(section)
@@ -61,30 +35,30 @@ end
 
 -- place moves a session to a section and an activity, and keeps count.
 local function place(s, section, activity)
-  if s.activity == 'editing' then adjust(s.section, -1) end
-  s.section, s.activity = section, activity
-  if s.activity == 'editing' then adjust(s.section, 1) end
+  if s[ACTIVITY] == 'editing' then adjust(s[SECTION], -1) end
+  s[SECTION], s[ACTIVITY] = section, activity
+  if s[ACTIVITY] == 'editing' then adjust(s[SECTION], 1) end
 end
 
 local function live_until(s, moment)
-  s.till = moment
-  if not roster.lapse or moment < roster.lapse then roster.lapse = moment end
+  s[TILL] = moment
+  if roster.lapse == 0 or moment < roster.lapse then roster.lapse = moment end
 end
 
 local function find(m, name)
-  for _, s in ipairs(m.sessions) do
-    if s.name == name then return s end
+  for _, s in ipairs(m[SESSIONS]) do
+    if s[NAME] == name then return s end
   end
 end
 
-local function forgotten(e) return now - e.at > FINALITY end
+local function forgotten(e) return now - e[AT] > FINALITY end
 
 -- newest is the highest number of any message of the session.
 local function newest(m, name)
   local s = find(m, name)
-  if s then return s.seq end
-  for _, e in ipairs(m.ended) do
-    if e.name == name and not forgotten(e) then return e.seq end
+  if s then return s[SEQ] end
+  for _, e in ipairs(m[ENDED]) do
+    if e[NAME] == name and not forgotten(e) then return e[SEQ] end
   end
   return 0
 end
@@ -98,40 +72,40 @@ local function keep(list, wanted)
 end
 
 local function forget(m, name)
-  m.ended = keep(m.ended, function(e) return e.name ~= name end)
+  m[ENDED] = keep(m[ENDED], function(e) return e[NAME] ~= name end)
 end
 
 local function remember(m, e)
-  m.ended[#m.ended + 1] = e
-  if #m.ended > MAX_SESSIONS then table.remove(m.ended, 1) end
+  m[ENDED][#m[ENDED] + 1] = e
+  if #m[ENDED] > MAX_SESSIONS then table.remove(m[ENDED], 1) end
 end
 
 -- finish takes a session out that ended at a moment: Roster.end.
 local function finish(at, m, s)
   tick(at)
   place(s, '', '')
-  m.sessions = keep(m.sessions, function(other) return other ~= s end)
-  remember(m, { name = s.name, seq = s.seq, at = at })
+  m[SESSIONS] = keep(m[SESSIONS], function(other) return other ~= s end)
+  remember(m, { s[NAME], s[SEQ], at })
 end
 
 -- succeed ends the sessions of a member that are leaving.
 local function succeed(m)
-  for _, s in ipairs(m.sessions) do
-    if s.leaving then finish(now, m, s) end
+  for _, s in ipairs(m[SESSIONS]) do
+    if s[LEAVING] then finish(now, m, s) end
   end
 end
 
 -- staying counts the sessions that are not leaving.
 local function staying(m)
-  return #keep(m.sessions, function(s) return not s.leaving end)
+  return #keep(m[SESSIONS], function(s) return not s[LEAVING] end)
 end
 
-local function edits(s, section) return s.activity == 'editing' and s.section == section end
+local function edits(s, section) return s[ACTIVITY] == 'editing' and s[SECTION] == section end
 
 -- occupied decides rule 5: whether other users than m are editing the section.
 local function occupied(m, section)
   local own = 0
-  for _, s in ipairs(m.sessions) do
+  for _, s in ipairs(m[SESSIONS]) do
     if edits(s, section) then own = own + 1 end
   end
   return count(section) > own
@@ -148,21 +122,21 @@ end
 
 -- outranks decides rule 3, as the rank in member.fold does.
 local function outranks(a, b)
-  if (a.section ~= '') ~= (b.section ~= '') then return a.section ~= '' end
-  if (a.activity ~= 'idle') ~= (b.activity ~= 'idle') then return a.activity ~= 'idle' end
-  return a.touched > b.touched
+  if (a[SECTION] ~= '') ~= (b[SECTION] ~= '') then return a[SECTION] ~= '' end
+  if (a[ACTIVITY] ~= 'idle') ~= (b[ACTIVITY] ~= 'idle') then return a[ACTIVITY] ~= 'idle' end
+  return a[TOUCHED] > b[TOUCHED]
 end
 
 -- look is all that others see of a member: member.fold and Occupant.looksLike.
 local function look(m)
-  if #m.sessions == 0 then return '' end
-  local chief, sections, edited = m.sessions[1], {}, {}
-  for _, s in ipairs(m.sessions) do
+  if #m[SESSIONS] == 0 then return '' end
+  local chief, sections, edited = m[SESSIONS][1], {}, {}
+  for _, s in ipairs(m[SESSIONS]) do
     if outranks(s, chief) then chief = s end
-    if s.section ~= '' then sections[#sections + 1] = s.section end
-    if s.activity == 'editing' then edited[#edited + 1] = s.section end
+    if s[SECTION] ~= '' then sections[#sections + 1] = s[SECTION] end
+    if s[ACTIVITY] == 'editing' then edited[#edited + 1] = s[SECTION] end
   end
-  return cmsgpack.pack({ m.name, m.visitor, chief.section, chief.activity, sorted(sections), sorted(edited) })
+  return cmsgpack.pack({ m[NAME], m[VISITOR], chief[SECTION], chief[ACTIVITY], sorted(sections), sorted(edited) })
 end
 
 -- refold raises the version, to the clock, if anybody could see a difference.
@@ -173,23 +147,23 @@ end
 -- lapse ends the sessions whose time is over: Roster.Lapse. What is to be forgotten goes
 -- with it, as in Roster.Forget.
 local function lapse()
-  if not roster.lapse or now <= roster.lapse then return end
-  roster.lapse = nil
+  if roster.lapse == 0 or now <= roster.lapse then return end
+  roster.lapse = 0
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     if all[i]:sub(1, 1) == 'u' then
       local id, m = all[i]:sub(2), cmsgpack.unpack(all[i + 1])
-      local living, looked = #m.sessions, look(m)
-      local ended = #m.ended
-      for _, s in ipairs(m.sessions) do
-        if now > s.till then finish(s.till, m, s) else live_until(s, s.till) end
+      local living, looked = #m[SESSIONS], look(m)
+      local ended = #m[ENDED]
+      for _, s in ipairs(m[SESSIONS]) do
+        if now > s[TILL] then finish(s[TILL], m, s) else live_until(s, s[TILL]) end
       end
-      if #m.sessions < living then
+      if #m[SESSIONS] < living then
         tick(now)
         refold(m, looked)
       end
-      m.ended = keep(m.ended, function(e) return not forgotten(e) end)
-      if #m.sessions < living or #m.ended < ended then changed(id, m) end
+      m[ENDED] = keep(m[ENDED], function(e) return not forgotten(e) end)
+      if #m[SESSIONS] < living or #m[ENDED] < ended then changed(id, m) end
     end
   end
 end
@@ -204,30 +178,26 @@ end
 -- save writes down what has changed, keeps the key for as long as there is something to
 -- remember, and wakes those who watch if something visible has changed.
 local function save()
+  local moved = roster.version ~= version
+  if not next(dirty) and not (version and moved) then return end -- nobody was ever here
   local set, del = {}, {}
-  local function put(field, value)
-    set[#set + 1], set[#set + 2] = field, value
-  end
   for field, value in pairs(dirty) do
-    if value == 0 or type(value) == 'table' and #value.sessions + #value.ended == 0 then
+    if value == 0 or type(value) == 'table' and #value[SESSIONS] + #value[ENDED] == 0 then
       del[#del + 1] = field
     else
-      put(field, type(value) == 'table' and cmsgpack.pack(value) or value)
+      set[#set + 1], set[#set + 2] = field, type(value) == 'table' and cmsgpack.pack(value) or value
     end
   end
-  if roster.lapse ~= before.lapse then
-    if roster.lapse then put('lapse', roster.lapse) else del[#del + 1] = 'lapse' end
-  end
-  if #set + #del == 0 and not (before.version and before.version < roster.version) then return end -- nobody was ever here
-  if roster.clock ~= before.clock then put('clock', roster.clock) end
-  if roster.version ~= before.version then put('version', roster.version) end
   local spare = FINALITY + LEASE
-  local stale = not roster.fresh or now > roster.fresh
-  if stale then put('fresh', now + spare) end
+  local stale = not fresh or now > fresh
+  if stale then fresh = now + spare end
+  if stale or moved or roster.clock ~= clock or roster.lapse ~= next_lapse then
+    set[#set + 1], set[#set + 2] = 'roster', cmsgpack.pack({ roster.version, roster.clock, roster.lapse, fresh })
+  end
   write('HSET', set)
   write('HDEL', del)
   if stale then redis.call('PEXPIRE', key, milliseconds(2 * spare)) end
-  if roster.version ~= before.version then redis.call(PUBLISH, key, roster.version) end
+  if moved then redis.call(PUBLISH, key, roster.version) end
 end
 
 -- answer is what each operation gives: the time, the version, in how long somebody lapses
@@ -244,5 +214,5 @@ local function answer(whole, ...)
       end
     end
   end
-  return { now, roster.version, roster.lapse and roster.lapse - now or -1, whole and 1 or 0, all, ... }
+  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and 1 or 0, all, ... }
 end

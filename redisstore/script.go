@@ -1,8 +1,9 @@
 package redisstore
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -10,16 +11,8 @@ import (
 	presence "writer-presence"
 )
 
-var (
-	//go:embed roster.lua
-	rosterLua string
-	//go:embed update.lua
-	updateLua string
-	//go:embed leave.lua
-	leaveLua string
-	//go:embed snapshot.lua
-	snapshotLua string
-)
+//go:embed *.lua
+var texts embed.FS
 
 // scripts are the operations, each one script, so that it takes effect at one moment.
 type scripts struct{ update, leave, snapshot *rueidis.Lua }
@@ -30,6 +23,21 @@ func newScripts(lease time.Duration, publish string, shift time.Duration) *scrip
 	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
 		presence.MaxSessions, shift.Microseconds(), publish)
-	script := func(operation string) *rueidis.Lua { return rueidis.NewLuaScript(constants + rosterLua + operation) }
-	return &scripts{update: script(updateLua), leave: script(leaveLua), snapshot: script(snapshotLua)}
+	script := func(names ...string) *rueidis.Lua {
+		var text strings.Builder
+		text.WriteString(constants)
+		for _, name := range names {
+			part, err := texts.ReadFile(name + ".lua")
+			if err != nil {
+				panic(err) // there is none of that name
+			}
+			text.Write(part)
+		}
+		return rueidis.NewLuaScript(text.String())
+	}
+	return &scripts{
+		update:   script("update_args", "read", "renew", "roster", "update"),
+		leave:    script("leave_args", "read", "roster", "leave"),
+		snapshot: script("snapshot_args", "read", "roster", "snapshot"),
+	}
 }

@@ -1,6 +1,5 @@
--- Roster.Snapshot. ARGV: floor, have. Whoever has this version already gets no more.
+-- Roster.Snapshot. Whoever has this version already gets no more.
 
-read()
 lapse()
 save()
-return answer(tonumber(ARGV[2]) ~= roster.version)
+return answer(have ~= roster.version)

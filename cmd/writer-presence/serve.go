@@ -24,6 +24,7 @@ import (
 	presence "writer-presence"
 	"writer-presence/identity"
 	"writer-presence/limit"
+	"writer-presence/redisstore"
 	"writer-presence/sqlitestore"
 	"writer-presence/web"
 )
@@ -33,14 +34,14 @@ var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
 // settings are what serve can be told.
 type settings struct {
-	addr, data, secretFile, prefix, visitors string
-	origins                                  []string
-	dev                                      bool
-	lease, heartbeat                         time.Duration
-	userRate, addressRate, visitorRate       float64
-	connections                              int
-	gates                                    gates
-	env                                      func(string) (string, bool)
+	addr, data, redisURL, secretFile, prefix, visitors string
+	origins                                            []string
+	dev                                                bool
+	lease, heartbeat                                   time.Duration
+	userRate, addressRate, visitorRate                 float64
+	connections                                        int
+	gates                                              gates
+	env                                                func(string) (string, bool)
 }
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -66,6 +67,7 @@ writes down who was here.`,
 	f := c.Flags()
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the key; made if need be (default: in the user's state directory, writer-presence, or writer-presence-dev with --dev)")
+	f.StringVar(&s.redisURL, "redis-url", "", "`address` of the Redis that several nodes share, in place of the embedded store: redis://user:password@host:6379/0, rediss:// with TLS; more hosts of a cluster as ?addr=host:port, Sentinels with &master_set=name")
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
@@ -99,7 +101,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(spareGarbage())
 	}
-	store, err := sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
+	store, err := s.open(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -110,6 +112,19 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	// The store ends after the last request, so that it has all of them.
 	stopStore()
 	return errors.Join(err, <-stored)
+}
+
+// runningStore is a store that has to run for as long as it is used.
+type runningStore interface {
+	presence.Store
+	Run(ctx context.Context) error
+}
+
+func (s *settings) open(ctx context.Context, log *slog.Logger) (runningStore, error) {
+	if s.redisURL != "" {
+		return redisstore.Open(ctx, s.redisURL, redisstore.Options{Lease: s.lease, Log: log})
+	}
+	return sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
 }
 
 // spareGarbage has garbage collected after every 14 MB and a fifth of what lives. What
@@ -152,6 +167,9 @@ func (s *settings) check() error {
 		}
 		s.data = state
 	}
+	if s.redisURL != "" && s.secretFile == "" && s.signs() {
+		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
+	}
 	if s.secretFile == "" {
 		s.secretFile = filepath.Join(s.data, "secret")
 	}
@@ -181,6 +199,9 @@ func (s *settings) check() error {
 	return nil
 }
 
+// signs tells whether there is anything to sign: cookies of visitors, or tokens of --dev.
+func (s *settings) signs() bool { return s.dev || s.visitors != "off" }
+
 // checkLoopback keeps --dev, in which anybody is whom they say, on this machine.
 func (s *settings) checkLoopback() error {
 	host, _, err := net.SplitHostPort(s.addr)
@@ -194,9 +215,12 @@ func (s *settings) checkLoopback() error {
 }
 
 func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler, error) {
-	keys, err := identity.ReadKeys(s.secretFile)
-	if err != nil {
-		return nil, err
+	var keys *identity.Keys
+	if s.signs() {
+		var err error
+		if keys, err = identity.ReadKeys(s.secretFile); err != nil {
+			return nil, err
+		}
 	}
 	o := web.Options{
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
