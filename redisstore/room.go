@@ -134,29 +134,33 @@ func (r *room) wokenBy(message string) {
 	}
 }
 
-// isDue tells whether it is time to look for those who watch; then it is not again before
-// that look is over.
+// isDue tells whether it is time to look for those who watch.
 func (r *room) isDue(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.watches) == 0 || now.Before(r.due) {
-		return false
-	}
-	r.due = now.Add(callTime)
-	return true
+	return len(r.watches) > 0 && !now.Before(r.due)
 }
 
-// close lets go of a room that nobody watches, and nobody has used for a while.
-func (r *room) close(now time.Time) (closed bool) {
+func (r *room) setDue(due time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.watches) > 0 || now.Sub(r.used) < keepFor {
-		return false
-	}
+	r.due = due
+}
+
+// isIdle tells that nobody watches, and nobody has used the room for a while.
+func (r *room) isIdle(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.watches) == 0 && now.Sub(r.used) >= keepFor
+}
+
+// deafen ends what listens began.
+func (r *room) deafen() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.listen != nil {
 		r.listen()
 	}
-	return true
 }
 
 // subscribe listens to a channel until the context ends: again and again, since

@@ -96,23 +96,34 @@ func (s *Store) Run(ctx context.Context) error {
 
 // tick looks at the projects for which it is time, and lets go of those that nobody uses.
 func (s *Store) tick() {
-	now := s.now()
 	s.sound()
-	for project, r := range s.held() {
-		if r.isDue(now) {
-			s.looks <- struct{}{}
-			s.running.Go(func() {
-				defer func() { <-s.looks }()
-				_, known := r.have()
-				s.look(s.ctx, r, versionOf(known))
-			})
-		} else {
-			s.mu.Lock()
-			if s.rooms[project] == r && r.close(now) {
-				delete(s.rooms, project)
+	now := s.now()
+	for _, r := range s.held() {
+		switch {
+		case r.isDue(now):
+			select {
+			case s.looks <- struct{}{}:
+				r.setDue(now.Add(callTime))
+				s.running.Go(func() {
+					defer func() { <-s.looks }()
+					_, known := r.have()
+					s.look(s.ctx, r, versionOf(known))
+				})
+			default: // so many go on that it has to wait
 			}
-			s.mu.Unlock()
+		case r.isIdle(now):
+			s.close(r, now)
 		}
+	}
+}
+
+// close lets go of a room, unless somebody came meanwhile.
+func (s *Store) close(r *room, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rooms[r.project] == r && r.isIdle(now) {
+		delete(s.rooms, r.project)
+		r.deafen()
 	}
 }
 
