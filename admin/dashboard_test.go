@@ -45,8 +45,9 @@ func readDashboard(t *testing.T) (d dashboard) {
 var (
 	// noMetric is what of an expression has names that are no metrics': matchers, ranges, the
 	// labels of by, and texts.
-	noMetric = regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)|"[^"]*"`)
-	metric   = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*\b *\(?`)
+	noMetric   = regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)|"[^"]*"`)
+	ofVariable = regexp.MustCompile(`label_values\((\w+)`)
+	metric     = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*\b *\(?`)
 )
 
 // metricsOf gives the metrics that an expression asks for.
@@ -63,6 +64,15 @@ func TestTheDashboardShowsWhatThereIsAndAllOfIt(t *testing.T) {
 	w := newWorld(t, true)
 	w.use("p", "alice", "s")
 	there, shown := w.metrics(), map[string]bool{}
+	for _, variable := range readDashboard(t).Templating.List[1:] {
+		found := ofVariable.FindSubmatch(variable.Query)
+		if found == nil {
+			t.Fatalf("%s asks for the labels of no metric: %s", variable.Name, variable.Query)
+		}
+		if _, ok := there[string(found[1])]; !ok {
+			t.Errorf("%s asks for %s, which is not there", variable.Name, found[1])
+		}
+	}
 	for _, panel := range readDashboard(t).Panels {
 		for _, target := range panel.Targets {
 			names := metricsOf(target.Expr)

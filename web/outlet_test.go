@@ -74,6 +74,9 @@ func TestAnOfferNeverWaitsAndWhatIsLeftOfAFrameComesBeforeAllElse(t *testing.T) 
 	if got, err := io.ReadAll(client); err != nil || string(got) != "lateoffered!\x88\x00" {
 		t.Errorf("then there came %q, %v", got, err)
 	}
+	if sent, came := int(o.sent.Load()), due.Len()+len("lateoffered!\x88\x00"); sent != came {
+		t.Errorf("%d bytes were counted as sent; %d came", sent, came)
+	}
 }
 
 const closeFrame = 0x88
