@@ -16,4 +16,7 @@ var (
 	ErrTooManySessions = errors.New("this user has 20 open tabs in this project; close one of them and try again")
 	// ErrUnavailable means that the store does not know: not that nobody is there.
 	ErrUnavailable = errors.New("who is here is not known at the moment; keep the last list, marked as old, and ask again later")
+	// ErrDegraded is not told to whoever asked, but to those who look after a store; see
+	// [Health].
+	ErrDegraded = errors.New("degraded")
 )

@@ -185,6 +185,9 @@ func (r *Roster) Forget(now time.Time) (empty bool) {
 // Clock is not below any version that the roster has had.
 func (r *Roster) Clock() uint64 { return r.clock }
 
+// Count is how many are listed, those among them who have lapsed since anybody looked.
+func (r *Roster) Count() int { return len(r.listed) }
+
 // Version is that of the last visible change. What has lapsed since then, and nobody has
 // looked at, is not among those.
 func (r *Roster) Version() uint64 { return r.version }

@@ -1,6 +1,9 @@
 package presence
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Store keeps the rosters of all projects, and is the truth about them. Every
 // method may be called at once with any other, takes effect at one moment between
@@ -40,4 +43,29 @@ type Store interface {
 	// not call the store; it may be called at once with itself, and a last time while stop
 	// is. While the project is watched, Snapshot is up to date when wake is called.
 	Watch(project Project, wake func()) (stop func())
+}
+
+// Health is what a store may tell, besides, to those who look after it. Both methods may
+// be called at once with any other, and are called again and again: they must be cheap.
+type Health interface {
+	// Ready is nil while all is well. An error that wraps [ErrDegraded] says what is wrong
+	// while presence goes on all the same; any other says why this process cannot tell who is
+	// there, so that it should not be asked.
+	Ready(ctx context.Context) error
+
+	// Figures are those of this moment, or of a few seconds ago.
+	Figures() Figures
+}
+
+// Figures are a store's.
+type Figures struct {
+	// Projects are those that this process holds in which somebody is, and People are how
+	// many are listed in them: somebody in two projects is counted twice.
+	Projects, People int
+	// JournalLag is how long the oldest change has waited to be written; nil for a store
+	// that has no journal.
+	JournalLag *time.Duration
+	// PubSubAge is how long ago a word of this process to itself last came through, by the
+	// way that wakes other nodes; nil for a store of one process.
+	PubSubAge *time.Duration
 }

@@ -134,6 +134,16 @@ func (r *room) wokenBy(message string) {
 	}
 }
 
+// people counts those who are there, as far as is known.
+func (r *room) people() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		return 0
+	}
+	return r.known.snapshot.Count
+}
+
 // isDue tells whether it is time to look for those who watch.
 func (r *room) isDue(now time.Time) bool {
 	r.mu.Lock()

@@ -8,7 +8,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -61,6 +60,8 @@ type Store struct {
 
 	mu    sync.RWMutex
 	rooms map[presence.Project]*room
+
+	projects, people atomic.Int64 // as of the last tick
 }
 
 // Options of a store; the zero value of each is its default.
@@ -98,7 +99,11 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) tick() {
 	s.sound()
 	now := s.now()
+	projects, people := 0, 0
 	for _, r := range s.held() {
+		if n := r.people(); n > 0 {
+			projects, people = projects+1, people+n
+		}
 		switch {
 		case r.isDue(now):
 			select {
@@ -115,6 +120,8 @@ func (s *Store) tick() {
 			s.close(r, now)
 		}
 	}
+	s.projects.Store(int64(projects))
+	s.people.Store(int64(people))
 }
 
 // close lets go of a room, unless somebody came meanwhile.
@@ -300,7 +307,7 @@ func flag(yes bool) string {
 	return "0"
 }
 
-// Ready is an error while the store cannot be asked, or wake-ups do not come.
+// Ready implements [presence.Health]: without wake-ups presence goes on, a second later.
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -310,7 +317,13 @@ func (s *Store) Ready(ctx context.Context) error {
 		}
 	}
 	if !s.hears() {
-		return errors.New("wake-ups of other nodes do not come: Redis has not passed on what this node published for " + s.probe.age().Round(time.Second).String())
+		return fmt.Errorf("%w: Redis passes on no wake-ups from node to node, so that changes of other nodes show a second late", presence.ErrDegraded)
 	}
 	return nil
+}
+
+// Figures implements [presence.Health]: of the projects that this node has to do with.
+func (s *Store) Figures() presence.Figures {
+	age := s.probe.age()
+	return presence.Figures{Projects: int(s.projects.Load()), People: int(s.people.Load()), PubSubAge: &age}
 }

@@ -39,6 +39,9 @@ type journal struct {
 	clock   uint64
 	batch   *batch // the one that will take in what is pending
 	purge   time.Time
+	// since is when the oldest of what is pending came, and writing likewise of what is being
+	// written, zero for nothing.
+	since, writing time.Time
 	// waiting counts the replies that wait for the batch; lately is how many did for the
 	// batches before, the largest number, slowly forgotten.
 	waiting, lately int
@@ -99,6 +102,9 @@ func (j *journal) addLater(project presence.Project, clock uint64, records []pre
 }
 
 func (j *journal) put(project presence.Project, clock uint64, records []presence.Record) {
+	if len(j.pending) == 0 && len(records) > 0 {
+		j.since = time.Now()
+	}
 	for _, r := range records {
 		j.pending[key{project, r.User.ID, r.Session}] = r
 	}
@@ -161,6 +167,9 @@ func (j *journal) commit() error {
 	j.mu.Lock()
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
 	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(), time.Time{}
+	if len(taken) > 0 {
+		j.writing = j.since
+	}
 	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
 	select {
 	case <-j.full:
@@ -178,23 +187,43 @@ func (j *journal) commit() error {
 	if err != nil {
 		j.putBack(taken)
 		j.fail(err)
-	} else if j.failing.Swap(false) {
-		j.log.Info("the journal is written again; nothing was lost")
+	} else {
+		j.putBack(nil)
+		if j.failing.Swap(false) {
+			j.log.Info("the journal is written again; nothing was lost")
+		}
 	}
 	b.written.Store(err == nil)
 	b.settle()
 	return err
 }
 
-// putBack takes in again what could not be written.
+// putBack ends a writing, and takes in again what could not be written.
 func (j *journal) putBack(taken map[key]presence.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(taken) > 0 {
+		j.since = j.writing
+	}
+	j.writing = time.Time{}
 	for k, r := range taken {
 		if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
 			j.pending[k] = r
 		}
 	}
+}
+
+// lag is how long the oldest of what is not written has waited.
+func (j *journal) lag() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case !j.writing.IsZero():
+		return time.Since(j.writing)
+	case len(j.pending) > 0:
+		return time.Since(j.since)
+	}
+	return 0
 }
 
 func (j *journal) fail(err error) {

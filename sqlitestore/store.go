@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	presence "writer-presence"
@@ -48,7 +49,13 @@ type Store struct {
 	watched  map[*project]struct{}
 	// floor is not below any version that was told of a project that is not held.
 	floor uint64
+
+	counts [groups]count
 }
+
+// count is how many there were when a group of projects was last swept: to count them when
+// somebody asks would be as much work as that.
+type count struct{ projects, people atomic.Int64 }
 
 // project is one roster and what the journal has of it.
 type project struct {
@@ -192,6 +199,24 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	}
 }
 
+// Ready implements [presence.Health]: without its disk the store is degraded, and goes on.
+func (s *Store) Ready(context.Context) error {
+	if s.journal.failing.Load() {
+		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended", presence.ErrDegraded)
+	}
+	return nil
+}
+
+// Figures implements [presence.Health].
+func (s *Store) Figures() presence.Figures {
+	f := presence.Figures{JournalLag: new(s.journal.lag())}
+	for group := range groups {
+		f.Projects += int(s.counts[group].projects.Load())
+		f.People += int(s.counts[group].people.Load())
+	}
+	return f
+}
+
 // setWatched keeps the list of projects that are watched.
 func (s *Store) setWatched(p *project) {
 	s.mu.Lock()
@@ -261,15 +286,21 @@ func (s *Store) lapse() {
 	}
 }
 
-// sweep takes out what has lapsed in a group of projects, and hands the journal what was
-// renewed or lapsed there.
+// sweep takes out what has lapsed in a group of projects, hands the journal what was
+// renewed or lapsed there, and counts who is left.
 func (s *Store) sweep(group int) {
+	var projects, people int
 	for name, p := range s.held(group) {
 		p.mu.Lock()
 		p.roster.Lapse(time.Now())
 		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
+		if n := p.roster.Count(); n > 0 {
+			projects, people = projects+1, people+n
+		}
 		p.release()
 	}
+	s.counts[group].projects.Store(int64(projects))
+	s.counts[group].people.Store(int64(people))
 	s.journal.flush()
 }
 

@@ -35,31 +35,28 @@ func (id *devUser) UnmarshalJSON(text []byte) error {
 }
 
 // devToken answers POST …/dev/token/: anybody on this machine may be anybody.
-func (s *Handler) devToken(w http.ResponseWriter, r *http.Request) {
-	if !isLocal(r.Host) {
-		s.fail(w, r, errNotLocal)
-		return
+func (s *Handler) devToken(w http.ResponseWriter, r *http.Request) (status int) {
+	if !IsLocal(r.Host) {
+		return s.fail(w, r, errNotLocal)
 	}
 	var body devBody
 	if err := decode(r, &body, nil); err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	token, user, err := s.Dev.Token(presence.UserID(body.UserID), body.Username)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	b := append([]byte(`{"success":true,"token":"`), token...)
 	b = append(b, `","user":`...)
 	b = append(b, presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()}).JSON()...)
 	w.Header()["Cache-Control"] = noStore
-	answer(w, http.StatusOK, append(b, '}'))
+	return answer(w, http.StatusOK, append(b, '}'))
 }
 
-// isLocal tells whether a page of this host name is one of this machine, and not one
+// IsLocal tells whether a page of this host name is one of this machine, and not one
 // of a stranger's whose name was made to point here.
-func isLocal(host string) bool {
+func IsLocal(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

@@ -99,10 +99,17 @@ func failureOf(err error) failure {
 	return failure{errBroken, http.StatusInternalServerError, "broken"}
 }
 
+// failed finds an error in the table, and counts it.
+func (s *Handler) failed(err error) failure {
+	f := failureOf(err)
+	s.Counts.Failures[f.code].Add(1)
+	return f
+}
+
 // fail answers with what an error says to do, and nothing of its causes. It logs what is
 // the server's own.
-func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	f := failureOf(err)
+func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (status int) {
+	f := s.failed(err)
 	h := w.Header()
 	if after := retryAfter(err, f); after > 0 {
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
@@ -126,7 +133,7 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	text, _ := json.Marshal(f.err.Error()) // a string always encodes
 	body := append([]byte(`{"success":false,"code":"`+f.code+`","error":`), text...)
 	h["Cache-Control"] = noStore
-	answer(w, f.status, append(body, '}'))
+	return answer(w, f.status, append(body, '}'))
 }
 
 // retryAfter is when to try again what failed; 0 where that would not help.

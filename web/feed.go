@@ -10,6 +10,7 @@ import (
 	"time"
 
 	presence "writer-presence"
+	"writer-presence/tally"
 )
 
 const (
@@ -88,12 +89,15 @@ func newUnknown(err error) *step {
 	return &step{version: unknown, whole: func() []byte { return errorFrame(err, 0) }}
 }
 
-// frame is what to send to somebody who is at a version.
-func (s *step) frame(at uint64) []byte {
-	if s.delta != nil && at == s.base {
-		return s.delta()
+// frame is what to send to somebody who is at a version, and what counts it.
+func (s *step) frame(at uint64, counts *Counts) ([]byte, *tally.Count) {
+	switch {
+	case s.version == unknown:
+		return s.whole(), counts.Failures["unavailable"]
+	case s.delta != nil && at == s.base:
+		return s.delta(), &counts.Deltas
 	}
-	return s.whole()
+	return s.whole(), &counts.Snapshots
 }
 
 // join has a connection told from now on, and of how things are unless it knows that. It

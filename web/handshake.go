@@ -21,29 +21,25 @@ import (
 
 // upgrade answers GET …/live/. Whom the request alone tells to be refused is refused here,
 // as by list; who can only say it in a hello has to wait for that.
-func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) {
+func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	if !isHandshake(r) {
-		l.fail(w, r, errUpgrade)
-		return
+		return l.fail(w, r, errUpgrade)
 	}
 	if !l.isOurs(r) {
-		l.fail(w, r, errCrossOrigin)
-		return
+		return l.fail(w, r, errCrossOrigin)
 	}
 	who, err := l.admit(w, r, project, true)
 	if errors.Is(err, identity.ErrNobody) {
 		err = nil // a hello may say more
 	}
 	if err = cmp.Or(err, who.above); err != nil {
-		l.fail(w, r, err)
-		return
+		return l.fail(w, r, err)
 	}
 	l.mu.Lock()
 	ending := l.ending
 	l.mu.Unlock()
 	if ending {
-		l.fail(w, r, errDraining)
-		return
+		return l.fail(w, r, errDraining)
 	}
 	// The library knows lists in one line only, and another Upgrade than websocket not at all.
 	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
@@ -52,9 +48,10 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) {
 		if conn != nil {
 			conn.Close() // it has been told so
 		}
-		return
+		return http.StatusBadRequest
 	}
 	l.begin(conn, early.Reader, who)
+	return http.StatusSwitchingProtocols
 }
 
 var upgrader = ws.HTTPUpgrader{
@@ -65,7 +62,7 @@ var upgrader = ws.HTTPUpgrader{
 // begin takes a connection over from HTTP.
 func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
 	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
-	c.conn.open(conn)
+	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
 		c.conn.cut()

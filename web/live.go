@@ -156,6 +156,7 @@ func (l *live) enter(c *liveConn) bool {
 		return false
 	}
 	l.open.Add(1)
+	l.Counts.Live.Add(1)
 	c.group = l.next
 	l.next = (l.next + 1) % turns
 	if l.conns[c.group] == nil {
@@ -169,5 +170,6 @@ func (l *live) forget(c *liveConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns[c.group], c)
+	l.Counts.Live.Add(-1)
 	l.open.Done()
 }

@@ -242,11 +242,16 @@ func (c *liveConn) news() []byte {
 		return nil
 	}
 	c.at, c.since = s.version, time.Now()
-	return s.frame(at)
+	frame, count := s.frame(at, c.live.Counts)
+	count.Add(1)
+	return frame
 }
 
 // tellError says what an error says to do.
-func (c *liveConn) tellError(err error) { c.conn.write(errorFrame(err, 0)) }
+func (c *liveConn) tellError(err error) {
+	c.live.failed(err)
+	c.conn.write(errorFrame(err, 0))
+}
 
 // close ends the connection, with a code.
 func (c *liveConn) close(code ws.StatusCode) {

@@ -44,6 +44,7 @@ func (m *liveMessage) plain(name, value []byte) bool {
 func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	c.alive.Store(true)
 	c.heard.Store(int64(c.live.uptime()))
+	c.live.Counts.Messages.Add(1)
 	if op != ws.OpText {
 		c.tellError(errNotText)
 		c.close(ws.StatusUnsupportedData)
@@ -57,14 +58,15 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	if err == nil {
 		return
 	}
-	if failureOf(err).status < 500 {
+	f := c.live.failed(err)
+	if f.status < 500 {
 		c.mistakes++
 	} else { // it is one of ours
 		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
 	}
 	c.conn.write(errorFrame(err, m.Seq))
 	switch {
-	case c.feed == nil, c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(failureOf(err)):
+	case c.feed == nil, c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(f):
 		c.close(ws.StatusPolicyViolation)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"writer-presence/tally"
 )
 
 // outlet is the writing side of a live connection. It takes whole frames, one after the
@@ -14,13 +16,14 @@ type outlet struct {
 	net.Conn
 	raw  syscall.RawConn // nil where there is none
 	over atomic.Bool     // a close frame was sent
+	sent *tally.Count    // bytes, of all outlets
 
 	busy chan struct{} // full while somebody writes
 }
 
 // open makes the outlet of a connection, which may be one of ours, around one of the kernel.
-func (o *outlet) open(conn net.Conn) {
-	o.Conn, o.busy = conn, make(chan struct{}, 1)
+func (o *outlet) open(conn net.Conn, sent *tally.Count) {
+	o.Conn, o.sent, o.busy = conn, sent, make(chan struct{}, 1)
 	if p, ok := conn.(*phasedConn); ok {
 		conn = p.Conn
 	}
@@ -49,6 +52,7 @@ func (o *outlet) offer(frame []byte) (rest []byte, finish func([]byte)) {
 	}
 	o.raw.Write(func(fd uintptr) bool {
 		if n, err := syscall.Write(int(fd), frame); err == nil {
+			o.sent.Add(uint64(n))
 			frame = frame[n:]
 		}
 		return true // whatever it came to: this does not wait
@@ -66,7 +70,9 @@ func (o *outlet) finish(rest []byte) {
 	if o.over.Load() {
 		return
 	}
-	if _, err := o.Conn.Write(rest); err != nil {
+	n, err := o.Conn.Write(rest)
+	o.sent.Add(uint64(n))
+	if err != nil {
 		o.cut()
 	}
 }
@@ -80,7 +86,8 @@ func (o *outlet) end(closeFrame []byte) {
 	if o.over.Swap(true) {
 		return
 	}
-	o.Conn.Write(closeFrame)
+	n, _ := o.Conn.Write(closeFrame)
+	o.sent.Add(uint64(n))
 	if w, ok := o.Conn.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
 		o.SetReadDeadline(time.Now().Add(closeTime))
 	} else {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"writer-presence/tally"
 )
 
 // tcpOutlet is an outlet to a client that reads when the test does.
@@ -27,7 +29,7 @@ func tcpOutlet(t *testing.T) (o *outlet, client net.Conn) {
 	}
 	conn.(*net.TCPConn).SetWriteBuffer(4096)
 	o = &outlet{}
-	o.open(&phasedConn{Conn: conn, of: newPhases(l, 0)})
+	o.open(&phasedConn{Conn: conn, of: newPhases(l, 0)}, &tally.Count{})
 	t.Cleanup(func() { conn.Close(); client.Close() })
 	return o, client
 }
@@ -71,6 +73,9 @@ func TestAnOfferNeverWaitsAndWhatIsLeftOfAFrameComesBeforeAllElse(t *testing.T) 
 	client.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if got, err := io.ReadAll(client); err != nil || string(got) != "lateoffered!\x88\x00" {
 		t.Errorf("then there came %q, %v", got, err)
+	}
+	if sent, came := int(o.sent.Load()), due.Len()+len("lateoffered!\x88\x00"); sent != came {
+		t.Errorf("%d bytes were counted as sent; %d came", sent, came)
 	}
 }
 

@@ -55,24 +55,21 @@ func (b *updateBody) update() (presence.Update, error) {
 }
 
 // update answers POST …/update/. Whoever is above a limit may still renew.
-func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, false)
 	if err != nil {
 		if errors.Is(err, identity.ErrProjectUnknown) {
 			s.expel(r, who)
 		}
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	var body updateBody
 	if err := decode(r, &body, body.plain); err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	u, err := body.update()
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	u.OnlyRenew = who.above != nil
 	reply, err := s.Tracker.Update(r.Context(), who.project, who.user, u)
@@ -80,8 +77,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 		err = errors.Join(err, who.above) // which says when to try again
 	}
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	if who.cookie != nil { // nobody becomes a visitor by a request that fails
 		http.SetCookie(w, who.cookie)
@@ -89,7 +85,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
 	*b = s.appendReply((*b)[:0], reply)
-	answer(w, http.StatusOK, *b)
+	return answer(w, http.StatusOK, *b)
 }
 
 // expel ends the session of a request by somebody who may no longer, if that is known: for
@@ -156,19 +152,17 @@ func appendCount(b []byte, snapshot *presence.Snapshot) []byte {
 var revalidate = []string{"private, no-cache"}
 
 // list answers GET …/list/.
-func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, true)
 	if err == nil {
 		err = who.above
 	}
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	snapshot, err := s.Tracker.Snapshot(r.Context(), who.project)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	tag := `W/"` + strconv.FormatUint(snapshot.Version, 10) + `"`
 	h := w.Header()
@@ -176,14 +170,14 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) {
 	h["Cache-Control"] = revalidate
 	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
-		return
+		return http.StatusNotModified
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
 	*b = append((*b)[:0], `{"success":true,"version":`...)
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
 	*b = append(appendUsers(*b, snapshot), '}')
-	answer(w, http.StatusOK, *b)
+	return answer(w, http.StatusOK, *b)
 }
 
 // matches compares as RFC 9110, 13.1.2 has it for If-None-Match: weakly.
@@ -206,29 +200,25 @@ type leaveBody struct {
 }
 
 // leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
-func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) {
+func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, true)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	if who.user.ID == "" { // who was never known has nothing to leave
-		s.fail(w, r, identity.ErrNobody)
-		return
+		return s.fail(w, r, identity.ErrNobody)
 	}
 	var body leaveBody
 	if err := decode(r, &body, nil); err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	reply, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{
 		Session: body.Session, Seq: body.Seq, Hidden: body.Hidden, OnlyLiving: who.above != nil,
 	})
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return s.fail(w, r, err)
 	}
 	b := append(make([]byte, 0, 80), `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)
-	answer(w, http.StatusOK, append(s.appendState(b, reply), '}'))
+	return answer(w, http.StatusOK, append(s.appendState(b, reply), '}'))
 }

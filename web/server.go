@@ -23,6 +23,7 @@ import (
 	presence "writer-presence"
 	"writer-presence/identity"
 	"writer-presence/limit"
+	"writer-presence/tally"
 )
 
 // DefaultPrefix is the path of the note's API.
@@ -57,23 +58,29 @@ type Options struct {
 // Handler answers requests, and holds the live connections; its Run must be running.
 type Handler struct {
 	Options
+	Counts *Counts
 	origin *http.CrossOriginProtection
 	// projects is where the paths of projects begin, api what stands below each, and
 	// pages all other paths.
 	projects string
 	api      map[string]endpoint[projectHandler]
-	pages    map[string]endpoint[http.HandlerFunc]
+	pages    map[string]endpoint[pageHandler]
 	live     *live
 	warned   sync.Once // of pages of other origins
 }
 
-// projectHandler answers about a project, by the id that the path has.
-type projectHandler func(w http.ResponseWriter, r *http.Request, project string)
+// projectHandler answers about a project, by the id that the path has, and pageHandler about
+// nothing of the kind. Both give the status.
+type (
+	projectHandler func(w http.ResponseWriter, r *http.Request, project string) (status int)
+	pageHandler    func(w http.ResponseWriter, r *http.Request) (status int)
+)
 
-// endpoint is a handler, and the method that it is for.
+// endpoint is a handler, the method that it is for, and what counts its requests.
 type endpoint[H any] struct {
 	method string
 	handle H
+	count  *Requests
 }
 
 // New makes the handler of everything below the prefix, and of the reference page at
@@ -91,7 +98,7 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Handler{Options: o, origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	s := &Handler{Options: o, Counts: newCounts(), origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
 		if err := s.origin.AddTrustedOrigin(origin); err != nil {
 			panic(err)
@@ -99,46 +106,54 @@ func New(o Options) *Handler {
 	}
 	s.live = newLive(s)
 	s.api = map[string]endpoint[projectHandler]{
-		"presence/update/": {http.MethodPost, s.update},
-		"presence/list/":   {http.MethodGet, s.list},
-		"presence/leave/":  {http.MethodPost, s.leave},
-		"presence/live/":   {http.MethodGet, s.live.upgrade},
+		"presence/update/": {http.MethodPost, s.update, s.Counts.Requests["update"]},
+		"presence/list/":   {http.MethodGet, s.list, s.Counts.Requests["list"]},
+		"presence/leave/":  {http.MethodPost, s.leave, s.Counts.Requests["leave"]},
+		"presence/live/":   {http.MethodGet, s.live.upgrade, s.Counts.Requests["live"]},
 	}
 	s.pages = s.files()
 	if o.Dev != nil {
-		s.pages[o.Prefix+"/dev/token/"] = endpoint[http.HandlerFunc]{http.MethodPost, s.devToken}
+		s.pages[o.Prefix+"/dev/token/"] = endpoint[pageHandler]{http.MethodPost, s.devToken, s.Counts.Requests["token"]}
 	}
 	return s
 }
 
-// ServeHTTP finds the handler of a path. Every path is an exact one, so that there is
-// nothing to match and nothing to redirect.
+// ServeHTTP answers a request, and counts it.
 func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer s.recover(w, r)
+	began := tally.Now()
+	count, status := s.serve(w, r)
+	count.add(status, tally.Now()-began)
+}
+
+// serve finds the handler of a path. Every path is an exact one, so that there is nothing
+// to match and nothing to redirect.
+func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests, status int) {
+	count = s.Counts.Requests["other"]
+	defer s.recover(w, r, &status)
 	if s.origin.Check(r) != nil || !s.isListed(r) {
-		s.fail(w, r, errCrossOrigin)
-		return
+		return count, s.fail(w, r, errCrossOrigin)
 	}
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
 	if path, ok := strings.CutPrefix(path, s.projects); ok {
-		if s.Dev != nil && !isLocal(r.Host) { // a name that somebody pointed here
-			s.fail(w, r, errCrossOrigin)
-			return
+		if s.Dev != nil && !IsLocal(r.Host) { // a name that somebody pointed here
+			return count, s.fail(w, r, errCrossOrigin)
 		}
 		project, path, _ := strings.Cut(path, "/")
 		if e, ok := s.api[path]; ok && project != "" && project != "." && project != ".." {
-			if s.allowed(w, r, e.method) {
-				e.handle(w, r, project)
+			count = e.count
+			if !allows(e.method, r) {
+				return count, s.refuseMethod(w, r, e.method)
 			}
-			return
+			return count, e.handle(w, r, project)
 		}
 	} else if e, ok := s.pages[path]; ok {
-		if s.allowed(w, r, e.method) {
-			e.handle(w, r)
+		count = e.count
+		if !allows(e.method, r) {
+			return count, s.refuseMethod(w, r, e.method)
 		}
-		return
+		return count, e.handle(w, r)
 	}
-	s.fail(w, r, errNotFound)
+	return count, s.fail(w, r, errNotFound)
 }
 
 // isListed tells whether a page that changes something is of one of the Origins, where
@@ -149,23 +164,23 @@ func (s *Handler) isListed(r *http.Request) bool {
 		slices.ContainsFunc(s.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
 }
 
-// allowed tells whether a request has the method that its path is for.
-func (s *Handler) allowed(w http.ResponseWriter, r *http.Request, method string) bool {
-	if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
-		return true
-	}
+// allows tells whether a request has the method that its path is for.
+func allows(method string, r *http.Request) bool {
+	return r.Method == method || r.Method == http.MethodHead && method == http.MethodGet
+}
+
+func (s *Handler) refuseMethod(w http.ResponseWriter, r *http.Request, method string) (status int) {
 	if method == http.MethodGet {
 		method = "GET, HEAD"
 	}
 	w.Header().Set("Allow", method)
-	s.fail(w, r, errMethod)
-	return false
+	return s.fail(w, r, errMethod)
 }
 
 // recover answers for a handler that broke, and leaves the others in peace.
-func (s *Handler) recover(w http.ResponseWriter, r *http.Request) {
+func (s *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
 	if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
-		s.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		*status = s.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 	}
 }
 
@@ -239,7 +254,7 @@ var (
 	noStore  = []string{"no-store"}
 )
 
-func answer(w http.ResponseWriter, status int, body []byte) {
+func answer(w http.ResponseWriter, status int, body []byte) int {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["X-Content-Type-Options"] = noSniff
@@ -248,6 +263,7 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 	}
 	w.WriteHeader(status)
 	w.Write(body) // a client that is gone is no error of ours
+	return status
 }
 
 const (

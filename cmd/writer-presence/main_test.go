@@ -32,12 +32,30 @@ type server struct {
 	*testing.T
 	cmd    *exec.Cmd
 	url    string
-	stderr *bytes.Buffer
+	stderr *output
+}
+
+// output is what a process writes, which may be read meanwhile.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{T: t, stderr: &bytes.Buffer{}}
+	s := &server{T: t, stderr: &output{}}
 	s.cmd = exec.Command(os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
 	s.cmd.Env = append(os.Environ(), "WRITER_PRESENCE_TEST_MAIN=1")
 	s.cmd.Stderr = s.stderr
@@ -264,6 +282,7 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 		{args: []string{"--user-rate", "NaN"}, due: "--user-rate"},
 		{args: []string{"--allowed-origins", "write.example.org"}, due: "--allowed-origins"},
 		{args: []string{"--allowed-origins", "https://a.example,https://b.example/path"}, due: "--allowed-origins"},
+		{args: []string{"--admin-addr", "nowhere", "--addr", "127.0.0.1:0"}, due: "--admin-addr"},
 		{args: []string{"--connections", "0"}, due: "--connections"},
 		{args: []string{"--dev", "--addr", "0.0.0.0:0"}, due: "loopback only"},
 		{args: []string{"--dev", "--addr", ":0"}, due: "loopback only"},
@@ -300,7 +319,7 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections"} {
+	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr"} {
 		if !strings.Contains(help, "--"+flag) || !strings.Contains(help, "WRITER_PRESENCE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}

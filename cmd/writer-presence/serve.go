@@ -16,12 +16,14 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	presence "writer-presence"
+	"writer-presence/admin"
 	"writer-presence/identity"
 	"writer-presence/limit"
 	"writer-presence/redisstore"
@@ -35,6 +37,8 @@ var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 // settings are what serve can be told.
 type settings struct {
 	addr, data, redisURL, secretFile, prefix, visitors string
+	adminAddr                                          string
+	adminChosen                                        bool
 	origins                                            []string
 	dev                                                bool
 	lease, heartbeat                                   time.Duration
@@ -61,6 +65,7 @@ writes down who was here.`,
 			if s.dev {
 				s.unlimit(c.Flags())
 			}
+			s.adminChosen = c.Flags().Changed("admin-addr")
 			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -79,6 +84,7 @@ writes down who was here.`,
 	f.Float64Var(&s.userRate, "user-rate", 20, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
 	f.Float64Var(&s.addressRate, "address-rate", 500, "`requests` a second of one address, likewise")
 	f.Float64Var(&s.visitorRate, "visitor-rate", 1, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
+	f.StringVar(&s.adminAddr, "admin-addr", "127.0.0.1:9090", "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
 	f.SortFlags = false
 	return c
@@ -105,22 +111,26 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	storeCtx, stopStore := context.WithCancel(context.WithoutCancel(ctx))
-	stored := make(chan error, 1)
-	go func() { stored <- store.Run(storeCtx) }()
-	err = s.listen(ctx, store, log, stdout)
-	// The store ends after the last request, so that it has all of them.
-	stopStore()
-	return errors.Join(err, <-stored)
+	endStore := background(ctx, store.Run)
+	endAdmin, err := s.listen(ctx, store, log, stdout)
+	// The store ends after the last request, so that it has all of them, and who asks how
+	// the process is has an answer to the end.
+	return errors.Join(err, endStore(), endAdmin())
 }
 
-// runningStore is a store that has to run for as long as it is used.
-type runningStore interface {
-	presence.Store
-	Run(ctx context.Context) error
+// background runs something that goes on when the context ends, until end is called, which
+// waits for it.
+func background(ctx context.Context, run func(context.Context) error) (end func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	return func() error {
+		cancel()
+		return <-ended
+	}
 }
 
-func (s *settings) open(ctx context.Context, log *slog.Logger) (runningStore, error) {
+func (s *settings) open(ctx context.Context, log *slog.Logger) (store, error) {
 	if s.redisURL != "" {
 		return redisstore.Open(ctx, s.redisURL, redisstore.Options{Lease: s.lease, Log: log})
 	}
@@ -137,25 +147,70 @@ func spareGarbage() []byte {
 	return make([]byte, 72<<20)
 }
 
-func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.Logger, stdout io.Writer) error {
-	handler, err := s.handler(store, log)
+// store is one that is run, and tells how it is.
+type store interface {
+	presence.Store
+	presence.Health
+	Run(ctx context.Context) error
+}
+
+// listen serves until the context ends. What tells how the process is goes on until
+// endAdmin.
+func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
+	endAdmin = func() error { return nil }
+	measured := admin.Measure(store)
+	handler, err := s.handler(measured, log)
 	if err != nil {
-		return err
+		return endAdmin, err
 	}
 	l, err := net.Listen("tcp", s.addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
+		return endAdmin, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
+	}
+	defer l.Close()
+	beside, err := s.listenBeside(log)
+	if err != nil {
+		return endAdmin, err
+	}
+	told := "none"
+	if beside != nil {
+		told = beside.Addr().String()
+		health := admin.New(admin.Options{
+			Health: store, Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Log: log,
+		})
+		endAdmin = background(ctx, func(ctx context.Context) error { return web.Serve(ctx, beside, health, adminConnections, log) })
 	}
 	if s.visitors == "off" && !s.dev && !s.gates.any() {
 		log.Warn("nobody can come in: visitors are off, and there is no other way to know who is asking")
 	}
-	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev)
+	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev, "admin", told)
 	defer log.Info("ended")
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(ctx) })
 	defer live.Wait()
-	return web.Serve(ctx, l, handler, s.connections, log)
+	return endAdmin, web.Serve(ctx, l, handler, s.connections, log)
+}
+
+// adminConnections are how many may ask how the process is: a few probes, and somebody
+// with a browser.
+const adminConnections = 64
+
+// listenBeside listens for those who ask how the process is; nil for none. The default that
+// nobody chose gives way to whoever has it, such as Prometheus itself or a second server.
+func (s *settings) listenBeside(log *slog.Logger) (net.Listener, error) {
+	if s.adminAddr == "" || s.adminAddr == "off" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", s.adminAddr)
+	if !s.adminChosen && errors.Is(err, syscall.EADDRINUSE) {
+		log.Warn("the address of health and metrics is taken, and they are at a free one; choose one with --admin-addr", "taken", s.adminAddr)
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for health and metrics: %w; choose another address with --admin-addr, or none with --admin-addr off", err)
+	}
+	return l, nil
 }
 
 // check completes the settings, and refuses what cannot be.
