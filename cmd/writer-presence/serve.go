@@ -139,6 +139,7 @@ func (s *settings) listen(ctx context.Context, store presence.Store, log *slog.L
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(ctx) })
+	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
 	return web.Serve(ctx, l, handler, s.connections, log)
 }
