@@ -26,7 +26,7 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(env), newVersion())
+	root.AddCommand(newServe(env), newHealth(), newVersion())
 	for _, c := range root.Commands() {
 		nameVariables(c.Flags())
 		run := c.RunE

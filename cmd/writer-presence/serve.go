@@ -186,9 +186,12 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev, "admin", told)
 	defer log.Info("ended")
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
+	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(ctx) })
+	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
+	defer cancel()
 	return endAdmin, web.Serve(ctx, l, handler, s.connections, log)
 }
 

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestHealthTellsByItsExitHowTheServerIs(t *testing.T) {
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			w.Write([]byte("ok\n"))
+			return
+		}
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+	}))
+	defer admin.Close()
+	addr := admin.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+
+	for _, at := range []string{addr, ":" + port} { // as a container's server listens for its neighbours
+		if said, err := tell(t, map[string]string{"WRITER_PRESENCE_ADMIN_ADDR": at}, "health"); err != nil || said != "ok\n" {
+			t.Errorf("of one that is well, at %s: %q, %v; due: what it said", at, said, err)
+		}
+	}
+	if said, err := tell(t, nil, "health", "--ready", "--admin-addr", addr); err == nil || !strings.Contains(err.Error(), "draining") {
+		t.Errorf("of one that ends: %q, %v; due: an error with what it said", said, err)
+	}
+	admin.Close()
+	if said, err := tell(t, nil, "health", "--admin-addr", addr); err == nil {
+		t.Errorf("of one that is gone: %q; due: an error", said)
+	}
+	if said, err := tell(t, nil, "health", "--admin-addr", ""); err == nil || !strings.Contains(err.Error(), "--admin-addr") {
+		t.Errorf("without an address: %q, %v; due: an error with the flag", said, err)
+	}
+}
