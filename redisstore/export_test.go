@@ -66,3 +66,6 @@ func (s *Store) hearAll() {
 
 // KeyOf is where Redis keeps a project.
 func KeyOf(project presence.Project) string { return keyOf(project) }
+
+// Rooms counts the projects that the node has to do with.
+func (s *Store) Rooms() int { return len(s.held()) }

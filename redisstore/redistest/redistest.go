@@ -4,7 +4,6 @@ package redistest
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -125,7 +124,10 @@ func (s *Server) Do(words ...string) string {
 	if text, err := m.ToString(); err == nil {
 		return text
 	}
-	return fmt.Sprint(m.String())
+	if n, err := m.ToInt64(); err == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	return m.String()
 }
 
 // StartCluster starts a cluster of masters, and gives its nodes.

@@ -1,0 +1,190 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	presence "writer-presence"
+	"writer-presence/redisstore"
+	"writer-presence/redisstore/redistest"
+)
+
+const project = presence.Project("p")
+
+var (
+	alice = presence.User{ID: "1", Name: "Alice"}
+	bob   = presence.User{ID: "2", Name: "Bob"}
+)
+
+func update(t *testing.T, s presence.Store, user presence.User, u presence.Update) presence.Reply {
+	t.Helper()
+	reply, err := s.Update(t.Context(), project, user, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
+
+// listed is who is where in the project, as a node has it.
+func listed(t *testing.T, s presence.Store) string {
+	t.Helper()
+	snapshot, err := s.Snapshot(t.Context(), project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, o := range snapshot.Occupants {
+		all = append(all, fmt.Sprintf("%s in %s", o.User.Name, o.Section))
+	}
+	return strings.Join(all, ", ")
+}
+
+// until waits for a condition that another process brings about.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for begun := time.Now(); !is(); {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatalf("after 10 s it is not so that %s", what)
+		}
+	}
+}
+
+// ready waits until the nodes hear wake-ups.
+func ready(t *testing.T, nodes ...*redisstore.Store) {
+	t.Helper()
+	for _, s := range nodes {
+		until(t, "a node hears wake-ups", func() bool { return s.Ready(t.Context()) == nil })
+	}
+}
+
+// calls counts the scripts that a server has run.
+func calls(server *redistest.Server) string {
+	return regexp.MustCompile(`cmdstat_evalsha:calls=\d+`).FindString(server.Do("INFO", "commandstats"))
+}
+
+func TestAListOfAQuietProjectCostsRedisNothing(t *testing.T) {
+	server := redistest.Start(t)
+	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
+	ready(t, a, b)
+	update(t, a, alice, presence.Update{Section: "a"})
+	listed(t, b)
+	until(t, "the node keeps what it knows", func() bool {
+		before := calls(server)
+		for range 100 {
+			if got := listed(t, b); got != "Alice in a" {
+				t.Fatalf("listed: %s", got)
+			}
+		}
+		return calls(server) == before
+	})
+	update(t, a, alice, presence.Update{Section: "b"})
+	until(t, "a change on one node shows in the list of another", func() bool { return listed(t, b) == "Alice in b" })
+}
+
+func TestANodeShowsWhatItHasAnsweredItself(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server.URL(), nil)
+	ready(t, s)
+	for i := range 200 {
+		section := presence.Section(fmt.Sprint(i))
+		reply := update(t, s, alice, presence.Update{Section: section})
+		snapshot, err := s.Snapshot(t.Context(), project)
+		if err != nil || snapshot.Version < reply.Version || snapshot.Occupants[0].Section != section {
+			t.Fatalf("after the answer of version %d the list of the same node is %d, in %q: %v", reply.Version, snapshot.Version, snapshot.Occupants[0].Section, err)
+		}
+	}
+}
+
+func TestWhoeverWatchesOnAnotherNodeIsWoken(t *testing.T) {
+	server := redistest.Start(t)
+	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
+	ready(t, a, b)
+	woken := make(chan struct{}, 1)
+	stop := b.Watch(project, func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
+	for i := range 20 {
+		due := fmt.Sprintf("Alice in %d", i)
+		update(t, a, alice, presence.Update{Section: presence.Section(fmt.Sprint(i))})
+		for listed(t, b) != due {
+			select {
+			case <-woken:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("nobody was woken, and listed is %s; due: %s", listed(t, b), due)
+			}
+		}
+	}
+}
+
+// Every person above the limit of a list is counted, and met.
+func TestMoreThanAreListedAreCountedAndMet(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server.URL(), nil)
+	const people = presence.MaxListed + 1
+	for i := range people {
+		update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: fmt.Sprintf("Writer %04d", i)}, presence.Update{Section: presence.Section(fmt.Sprint(i))})
+	}
+	snapshot, err := s.Snapshot(t.Context(), project)
+	if err != nil || snapshot.Count != people || len(snapshot.Occupants) != presence.MaxListed {
+		t.Fatalf("of %d, %d are listed and %d counted, %v; due: %d and all", people, len(snapshot.Occupants), snapshot.Count, err, presence.MaxListed)
+	}
+	reply := update(t, s, presence.User{ID: "a", Name: "A"}, presence.Update{Section: presence.Section(fmt.Sprint(people - 1)), Poll: true})
+	if len(reply.Conflicts) != 1 || reply.Conflicts[0].User.Name != fmt.Sprintf("Writer %04d", people-1) {
+		t.Fatalf("whoever enters where the last one edits, who is not listed, meets %d", len(reply.Conflicts))
+	}
+}
+
+func TestEveryKeyExpiresAndIsBuiltOfNoText(t *testing.T) { // design 4
+	server := redistest.Start(t)
+	s := open(t, server.URL(), nil)
+	for _, name := range []presence.Project{"p", "a.b~c_d-e", "{x}", "p}:{q", "a b\r\nFLUSHALL"} { // the last ones do not get through the tracker
+		for _, text := range []string{"__proto__", "a:b", "{x}", "u1", "e", "\x00", "'; return redis.call('FLUSHALL') --"} {
+			if _, err := s.Update(t.Context(), name, presence.User{ID: presence.UserID(text), Name: text}, presence.Update{Session: "s", Section: presence.Section(text)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		snapshot, err := s.Snapshot(t.Context(), name)
+		if err != nil || snapshot.Count != 7 {
+			t.Fatalf("%q: %d of 7 are there, %v", name, snapshot.Count, err)
+		}
+		key := redisstore.KeyOf(name)
+		if ttl := server.Do("PTTL", key); strings.HasPrefix(ttl, "-") || ttl == "" {
+			t.Errorf("%q expires in %s ms", key, ttl)
+		}
+	}
+	if keys := server.Do("KEYS", "writer-presence:{[0-9]*"); strings.Count(keys, "writer-presence:") != 5 {
+		t.Errorf("the keys are %s; due: one for each project", keys)
+	}
+}
+
+func TestARoomThatNobodyUsesIsLetGo(t *testing.T) {
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := open(t, server.URL(), &clock)
+	ready(t, s)
+	stop := s.Watch(project, func() {})
+	listed(t, s)
+	if s.Rooms() != 1 {
+		t.Fatalf("%d rooms", s.Rooms())
+	}
+	clock.Pass(time.Hour)
+	if s.Rooms() != 1 {
+		t.Fatal("a room that is watched was let go")
+	}
+	stop()
+	clock.Pass(time.Hour)
+	clock.Pass(0)
+	if s.Rooms() != 0 {
+		t.Fatal("a room that nobody uses is kept")
+	}
+	until(t, "Redis is told that nobody listens", func() bool {
+		return !strings.Contains(server.Do("PUBSUB", "CHANNELS"), redisstore.KeyOf(project))
+	})
+}
