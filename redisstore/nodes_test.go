@@ -188,3 +188,27 @@ func TestARoomThatNobodyUsesIsLetGo(t *testing.T) {
 		return !strings.Contains(server.Do("PUBSUB", "CHANNELS"), redisstore.KeyOf(project))
 	})
 }
+
+// What lapses is news within a second also where wake-ups come, so that nobody looks for
+// want of them.
+func TestALapseWakesWhoeverWatches(t *testing.T) {
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := open(t, server.URL(), &clock)
+	ready(t, s)
+	update(t, s, alice, presence.Update{Section: "a"})
+	clock.Pass(presence.DefaultLease - time.Second)
+	woken := make(chan struct{}, 100)
+	stop := s.Watch(project, func() { woken <- struct{}{} })
+	defer stop()
+	clock.Pass(0)
+	for len(woken) > 0 {
+		<-woken
+	}
+	clock.Pass(time.Second)
+	select {
+	case <-woken:
+	case <-time.After(5 * time.Second):
+		t.Fatal("Alice has lapsed, and nobody was woken")
+	}
+}

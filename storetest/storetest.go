@@ -47,6 +47,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"a leave is final for older messages and not for newer", leaveIsFinal},
 		{"a leave that overtakes the first update is final", leaveOvertakes},
 		{"a hidden leave waits for its grace", hiddenLeave},
+		{"a page that comes back has not left", hiddenAndBack},
 		{"a broken connection leaves its session a while", brokenConnection},
 		{"whoever watches is woken by every visible change, and by nothing else", watched},
 		{"whoever watches is woken when somebody lapses", watchedLapse},
@@ -173,6 +174,17 @@ func hiddenLeave(t *testing.T, s *Subject) {
 	s.update(t, bob, presence.Update{Session: "y", Seq: 3, Section: "b"})
 	s.Pass(2*s.Grain + 1)
 	s.shows(t, `Bob editing "b" of ["b"]`)
+}
+
+func hiddenAndBack(t *testing.T, s *Subject) {
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.leave(t, alice, presence.Leave{Session: "x", Seq: 2, Hidden: true})
+	s.update(t, alice, presence.Update{Session: "x", Seq: 3, Section: "a"})
+	s.update(t, alice, presence.Update{Session: "y", Seq: 1, Section: "b"})
+	s.shows(t, `Alice editing "b" of ["a" "b"]`)
+	s.leave(t, alice, presence.Leave{Session: "y", Seq: 2, Hidden: true})
+	s.update(t, alice, presence.Update{Session: "z", Seq: 1, Section: "c"}) // y, reloaded
+	s.shows(t, `Alice editing "c" of ["a" "c"]`)
 }
 
 func brokenConnection(t *testing.T, s *Subject) {
@@ -449,6 +461,14 @@ func randomHistories(t *testing.T, s *Subject) {
 		history++
 		where := presence.Project(fmt.Sprintf("history-%d", history))
 		roster := presence.NewRoster(s.Lease, 1) // a version that nobody knows
+		type tab struct {
+			user    presence.UserID
+			session string
+		}
+		seqs := map[tab]uint64{}          // the highest so far
+		said := map[tab]presence.Update{} // what it said last
+		var version, rosterVersion uint64 // as last seen
+		people := 0
 		for range rapid.IntRange(1, 40).Draw(t, "messages") {
 			// Moments at which something ends are avoided by some grains: the roster's
 			// own tests are about those.
@@ -457,10 +477,15 @@ func randomHistories(t *testing.T, s *Subject) {
 			now := s.Now()
 			user := somebody(rapid.IntRange(0, 2).Draw(t, "user"))
 			if rapid.IntRange(0, 7).Draw(t, "renamed") == 0 {
-				user.Name, user.Visitor = "Another "+user.Name, true
+				user.Name, user.Visitor = "Another "+user.Name, rapid.Bool().Draw(t, "visitor")
 			}
 			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
-			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
+			of := tab{user.ID, session}
+			seq := seqs[of] + 1
+			if rapid.IntRange(0, 3).Draw(t, "numbered at random") == 0 {
+				seq = rapid.Uint64Range(0, seq+2).Draw(t, "seq")
+			}
+			seqs[of] = max(seqs[of], seq)
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 				l := presence.Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), OnlyLiving: rapid.Bool().Draw(t, "only living")}
 				l.Broken = rapid.IntRange(0, 3).Draw(t, "broken") == 0
@@ -478,27 +503,38 @@ func randomHistories(t *testing.T, s *Subject) {
 					OnlyRenew:      rapid.IntRange(0, 3).Draw(t, "only renew") == 0,
 					Poll:           rapid.Bool().Draw(t, "poll"),
 				}
+				if last, ok := said[of]; ok && rapid.Bool().Draw(t, "heartbeat") { // as most are
+					u = last
+					u.Seq = seq
+				}
+				said[of] = u
 				due, _, refused := roster.Update(now, user, u)
 				got, err := s.Update(t.Context(), where, user, u)
 				if !errors.Is(err, refused) || err != nil && refused == nil {
 					t.Fatalf("update is answered %v; due: %v", err, refused)
 				}
-				if refused == nil && said(got) != said(due) {
-					t.Fatalf("update is answered\n  %s\ndue:\n  %s", said(got), said(due))
+				if refused == nil && told(got) != told(due) {
+					t.Fatalf("update is answered\n  %s\ndue:\n  %s", told(got), told(due))
 				}
 			}
 			snapshot, err := s.Snapshot(t.Context(), where)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if seen, due := lines(snapshot.Occupants), lines(roster.Snapshot(s.Now()).Occupants); !slices.Equal(seen, due) {
+			model := roster.Snapshot(s.Now())
+			if seen, due := lines(snapshot.Occupants), lines(model.Occupants); !slices.Equal(seen, due) {
 				t.Fatalf("listed:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
 			}
+			differs := (snapshot.Version > version) != (model.Version > rosterVersion)
+			if version > 0 && differs && model.Count+people > 0 || snapshot.Version < version { // where nobody is, it may be another at each look
+				t.Fatalf("the version goes from %d to %d, where that of the roster goes from %d to %d", version, snapshot.Version, rosterVersion, model.Version)
+			}
+			version, rosterVersion, people = snapshot.Version, model.Version, model.Count
 		}
 	})
 }
 
-func said(r presence.Reply) string {
+func told(r presence.Reply) string {
 	listed := "no list"
 	if r.Snapshot != nil {
 		listed = fmt.Sprintf("%q, %d", lines(r.Snapshot.Occupants), r.Snapshot.Count)
