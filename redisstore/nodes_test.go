@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -210,5 +211,51 @@ func TestALapseWakesWhoeverWatches(t *testing.T) {
 	case <-woken:
 	case <-time.After(5 * time.Second):
 		t.Fatal("Alice has lapsed, and nobody was woken")
+	}
+}
+
+// A key lives for as long as somebody is there, and longer than any end is remembered.
+func TestAKeyIsKeptAliveByRenewals(t *testing.T) {
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := open(t, server.URL(), &clock)
+	update(t, s, alice, presence.Update{Section: "a"})
+	server.Do("PERSIST", redisstore.KeyOf(project))
+	for begun := clock.Now(); clock.Now().Sub(begun) < presence.Finality+2*presence.DefaultLease; clock.Pass(presence.DefaultHeartbeat) {
+		update(t, s, alice, presence.Update{Section: "a"})
+	}
+	if ttl, _ := strconv.Atoi(server.Do("PTTL", redisstore.KeyOf(project))); time.Duration(ttl)*time.Millisecond < presence.Finality+presence.DefaultLease {
+		t.Fatalf("after many renewals the key expires in %d ms", ttl)
+	}
+}
+
+// Where data was lost, a version that was told is never told of something else.
+func TestVersionsGrowThoughDataIsLost(t *testing.T) {
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := open(t, server.URL(), &clock)
+	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	key := redisstore.KeyOf(project)
+	before := server.Do("DUMP", key)
+	told := update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}).Version
+	server.Do("RESTORE", key, "0", before, "REPLACE")                                 // as a failover does that loses the last change
+	reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "a"}) // a mere renewal
+	if reply.Version <= told {
+		t.Fatalf("after version %d a version without Bob is told as %d", told, reply.Version)
+	}
+}
+
+func TestAPollIsAnsweredWithTheNewest(t *testing.T) {
+	server := redistest.Start(t)
+	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
+	update(t, b, alice, presence.Update{Session: "x", Seq: 1, Section: "a", Poll: true})
+	update(t, a, bob, presence.Update{Section: "b"})
+	reply := update(t, b, alice, presence.Update{Session: "x", Seq: 2, Section: "a", Poll: true}) // a mere renewal
+	if reply.Snapshot == nil || reply.Snapshot.Version != reply.Version || reply.Snapshot.Count != 2 {
+		t.Fatalf("a poll through another node is answered with %+v", reply.Snapshot)
+	}
+	again := update(t, b, alice, presence.Update{Session: "x", Seq: 3, Section: "a", Poll: true, Known: reply.Version})
+	if again.Snapshot != nil || again.Version != reply.Version {
+		t.Fatalf("a poll that knows version %d is answered with version %d, %+v", reply.Version, again.Version, again.Snapshot)
 	}
 }

@@ -1,8 +1,10 @@
 -- Nearly all updates renew a session and change nothing else. These are answered here, as
 -- update.lua would, before there are any rules: to make those takes Redis as long again.
+-- The key is kept alive by the rules, which have their turn within a lease, when it is time
+-- to look for what lapses.
 do
   local m = members[id]
-  if m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and now <= fresh and floor <= version then
+  if m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and floor <= version then
     local said = activity
     if said == '' then said = section == '' and 'viewing' or 'editing' end
     local own, renewed = 0
@@ -11,7 +13,7 @@ do
       if s[NAME] == session and s[SECTION] == section and s[ACTIVITY] == said and not s[LEAVING] and (seq == 0 or seq > s[SEQ]) then renewed = s end
     end
     local taken = editing[section] > own
-    if renewed and not taken and not poll then
+    if renewed and not taken and (not poll or known == version) then
       renewed[SEQ], renewed[SEEN], renewed[TILL] = math.max(renewed[SEQ], seq), now, now + LEASE
       local packed = cmsgpack.pack(m)
       redis.call('HSET', key, 'u' .. id, packed)

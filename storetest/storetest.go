@@ -44,6 +44,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 	}{
 		{"listed until the end of the lease, and not after", leaseEnds},
 		{"looking renews nothing", lookingRenewsNothing},
+		{"what is almost a renewal is more", almostRenewals},
 		{"a leave is final for older messages and not for newer", leaveIsFinal},
 		{"a leave that overtakes the first update is final", leaveOvertakes},
 		{"a hidden leave waits for its grace", hiddenLeave},
@@ -143,6 +144,33 @@ func lookingRenewsNothing(t *testing.T, s *Subject) {
 	s.snapshot(t)
 	s.Pass(2*s.Grain + 1)
 	s.shows(t, `Bob editing "a" of ["a"]`)
+}
+
+func almostRenewals(t *testing.T, s *Subject) {
+	mary := presence.User{ID: "1", Name: "Mary"}
+	visitor := presence.User{ID: "1", Name: "Mary", Visitor: true}
+	s.update(t, alice, presence.Update{Session: "x", Seq: 5, Section: "a", Activity: presence.Idle})
+	for _, c := range []struct {
+		user    presence.User
+		message presence.Update
+		due     string
+	}{
+		{alice, presence.Update{Session: "x", Section: "a"}, `Alice editing "a" of ["a"]`}, // not numbered
+		{alice, presence.Update{Session: "x", Seq: 5, Section: "b"}, `Alice editing "a" of ["a"]`},
+		{alice, presence.Update{Session: "x", Seq: 6, Section: "a", Activity: presence.Viewing}, `Alice viewing "a" of ["a"]`},
+		{alice, presence.Update{Session: "x", Seq: 7, Section: "a"}, `Alice editing "a" of ["a"]`},
+		{alice, presence.Update{Session: "x", Section: "a"}, `Alice editing "a" of ["a"]`}, // not numbered
+		{alice, presence.Update{Session: "x", Seq: 7, Section: "b"}, `Alice editing "a" of ["a"]`},
+		{mary, presence.Update{Session: "x", Seq: 8, Section: "a"}, `Mary editing "a" of ["a"]`},
+		{visitor, presence.Update{Session: "x", Seq: 9, Section: "a"}, `Mary editing "a" of ["a"]`},
+		{visitor, presence.Update{Session: "y", Seq: 1, Section: "a"}, `Mary editing "a" of ["a"]`},
+	} {
+		s.update(t, c.user, c.message)
+		s.shows(t, c.due)
+		if shown := s.snapshot(t).Occupants[0].User; shown.Visitor != c.user.Visitor {
+			t.Fatalf("shown is %v; due: %v", shown, c.user)
+		}
+	}
 }
 
 func leaveIsFinal(t *testing.T, s *Subject) {
