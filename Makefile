@@ -26,6 +26,7 @@ test-client: prepare
 test-browser: prepare
 	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
+	npm run --silent test:nodes
 
 example-django: ## a Django site with presence, behind nginx; installs what it needs
 	scripts/prepare django

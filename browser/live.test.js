@@ -3,17 +3,17 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {startProxy} from './proxy.js';
-import {LEASE, SOON, badgeSays, beats, firefox, is, listSays, newProject, watch, world, writer} from './world.js';
+import {LEASE, NODES, SOON, badgeSays, beats, firefox, is, listSays, newProject, several, watch, world, writer} from './world.js';
 
 const here = world();
 const patient = world({lease: 60_000}); // where nobody's lease ends within a test
 const keeping = world({bfcache: true, lease: 60_000});
-const gecko = firefox && world({engine: 'firefox'});
+const gecko = firefox && NODES === 1 && world({engine: 'firefox'});
 
 test('a change is on the other screen long before any poll', async () => {
   const project = newProject(patient);
-  const a = await writer(patient, project, 'User A');
-  const b = await writer(patient, project, 'User B');
+  const a = await writer(patient, project, 'User A', {way: 'live'});
+  const b = await writer(patient, project, 'User B', {way: 'live'});
   await badgeSays(b, '📝 1');
   const requests = [];
   b.on('request', (request) => requests.push(request.url()));
@@ -24,10 +24,10 @@ test('a change is on the other screen long before any poll', async () => {
 });
 
 for (const refusal of ['refuse', 'silent']) {
-  test(`where a proxy is in the way (${refusal}) the page polls within five seconds, and is live when it can be`, async () => { // case 31
+  test(`where a proxy is in the way (${refusal}) the page polls within five seconds, and is live when it can be`, {skip: several.onePage}, async () => { // case 31
     const proxy = await startProxy(here.url);
     proxy.live = refusal;
-    const through = {...here, url: proxy.url};
+    const through = {...here, next: () => proxy.url};
     const project = newProject(here);
     const b = await writer(here, project, 'User B');
     const began = Date.now();
@@ -48,7 +48,7 @@ for (const refusal of ['refuse', 'silent']) {
   });
 }
 
-test('a server that restarts shows nobody leaving, and its pages come back live', async () => { // cases 10, 30, 33
+test('a server that restarts shows nobody leaving, and its pages come back live', {skip: several.oneProcess}, async () => { // cases 10, 30, 33
   const project = newProject(patient);
   const a = await writer(patient, project, 'User A', {section: 'manuscript/abstract'});
   const b = await writer(patient, project, 'User B');
@@ -74,7 +74,7 @@ test('a page that the browser keeps when it is left is gone, and here again when
   await a.goto(`${keeping.url}/writer/api/client/strings.js`);
   await badgeSays(b, null);
   await a.evaluate(() => { history.back(); });
-  await is(a, 'live');
+  await is(a, a.way);
   assert.equal(await a.evaluate(() => globalThis.kept), true, 'the browser did not keep the page');
   await listSays(b, ['User A (Abstract)']);
   for (const page of [a, b]) await page.context().close();
@@ -82,7 +82,7 @@ test('a page that the browser keeps when it is left is gone, and here again when
 
 test('a page that stands still is gone after its lease, though its socket is open, and back when it goes on', async () => { // rule 11
   const project = newProject(here);
-  const a = await writer(here, project, 'User A', {section: 'manuscript/abstract'});
+  const a = await writer(here, project, 'User A', {section: 'manuscript/abstract', way: 'live'});
   const b = await writer(here, project, 'User B');
   await badgeSays(b, '📝 1');
   const still = a.evaluate((ms) => { for (const until = Date.now() + ms; Date.now() < until;); }, 2 * LEASE);
@@ -95,7 +95,7 @@ test('a page that stands still is gone after its lease, though its socket is ope
 test('a page that is killed is gone fifteen seconds later', async () => { // rule 9
   const project = newProject(patient);
   const b = await writer(patient, project, 'User B');
-  const a = await writer(patient, project, 'User A', {section: 'manuscript/abstract'});
+  const a = await writer(patient, project, 'User A', {section: 'manuscript/abstract', way: 'live'});
   await badgeSays(b, '📝 1');
   await a.goto('chrome://crash').catch(() => {});
   await beats(patient, 10);
@@ -104,13 +104,13 @@ test('a page that is killed is gone fifteen seconds later', async () => { // rul
   await b.context().close();
 });
 
-test('a duplicated tab is a session of its own; closing one keeps the other', async () => { // case 9
+test('a duplicated tab is a session of its own; closing one keeps the other', {skip: several.oneAddress}, async () => { // case 9
   const project = newProject(here);
   const a = await writer(here, project, 'User A', {section: 'manuscript/abstract'});
   const b = await writer(here, project, 'User B');
   await a.evaluate(() => sessionStorage.setItem('a', 'copy'));
   const [twin] = await Promise.all([a.context().waitForEvent('page'), a.evaluate(() => { open(location.href); })]);
-  await is(twin, 'live');
+  await is(twin, a.way);
   assert.equal(await twin.evaluate(() => sessionStorage.getItem('a')), 'copy', 'the browser did not copy the storage');
   await twin.close();
   await beats(here, 5);
@@ -118,7 +118,7 @@ test('a duplicated tab is a session of its own; closing one keeps the other', as
   for (const page of [a, b]) await page.context().close();
 });
 
-test('in Firefox, too: live, warned, reloaded without a flicker, and gone', {skip: !firefox && 'there is no Firefox here'}, async () => {
+test('in Firefox, too: live, warned, reloaded without a flicker, and gone', {skip: several.onePage || (!firefox && 'there is no Firefox here')}, async () => {
   const project = newProject(gecko);
   const a = await writer(gecko, project, 'User A', {section: 'manuscript/abstract'});
   const b = await writer(gecko, project, 'User B', {section: 'manuscript/methods'});

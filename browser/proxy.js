@@ -1,21 +1,15 @@
-/** A proxy before a server, which can be in the way of live connections. */
+/** A proxy before one server or several, which can be in the way of live connections. */
 
 import {createServer, request} from 'node:http';
 import {connect} from 'node:net';
 
-/** `proxy.live` is what it does with them: `let` through, `refuse`, or stay `silent`. @param {string} target */
-export async function startProxy(target) {
-  const {hostname, port} = new URL(target);
+/**
+ * Each request and each live connection goes to the next server that is up, whosever it is: a load balancer without
+ * stickiness. `proxy.live` is what it does with live connections: `let` through, `refuse`, or stay `silent`.
+ * @param {string[]} targets
+ */
+export async function startProxy(...targets) {
   const sockets = new Set();
-  const server = createServer((incoming, answer) => {
-    const {method, url: path, headers} = incoming;
-    const forwarded = request({hostname, port, method, path, headers}, (response) => {
-      answer.writeHead(response.statusCode, response.headers);
-      response.pipe(answer);
-    });
-    forwarded.on('error', () => answer.destroy());
-    incoming.pipe(forwarded);
-  });
   const proxy = {
     live: 'let',
     url: '',
@@ -27,19 +21,41 @@ export async function startProxy(target) {
       server.close();
     },
   };
+  const turns = {request: 0, live: 0}; // so that of those who come live one after the other each has another server
+
+  /** Has what comes connected to the next server that is up; it fails where none is. */
+  function reach(kind, connected, failed, left = targets.length) {
+    const {hostname, port} = new URL(targets[turns[kind]++ % targets.length]);
+    const refused = () => (left > 1 ? reach(kind, connected, failed, left - 1) : failed());
+    const socket = connect(Number(port), hostname, () => connected(socket.off('error', refused)));
+    socket.on('error', refused);
+  }
+
+  const server = createServer((incoming, answer) => {
+    reach('request', (socket) => {
+      const {method, url: path, headers} = incoming;
+      const forwarded = request({createConnection: () => socket, method, path, headers}, (response) => {
+        answer.writeHead(response.statusCode, response.headers);
+        response.on('error', () => answer.destroy()).pipe(answer);
+      });
+      forwarded.on('error', () => answer.destroy());
+      incoming.pipe(forwarded);
+    }, () => answer.destroy());
+  });
   server.on('upgrade', (incoming, socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     if (proxy.live === 'silent') return;
     if (proxy.live === 'refuse') return socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
-    const through = connect(Number(port), hostname, () => {
+    reach('live', (through) => {
       const lines = [`GET ${incoming.url} HTTP/1.1`];
       for (let i = 0; i < incoming.rawHeaders.length; i += 2) lines.push(`${incoming.rawHeaders[i]}: ${incoming.rawHeaders[i + 1]}`);
+      through.on('error', () => socket.destroy()).on('close', () => socket.destroy());
       through.write(`${lines.join('\r\n')}\r\n\r\n`);
       through.pipe(socket).pipe(through);
-    });
-    through.on('error', () => socket.destroy()).on('close', () => socket.destroy());
-    socket.on('close', () => through.destroy());
+      if (socket.destroyed) through.destroy();
+      socket.on('close', () => through.destroy());
+    }, () => socket.destroy());
   });
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
   proxy.url = `http://127.0.0.1:${server.address().port}`;
