@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// tiny is enough to see that each case does what it says; its numbers mean nothing.
+var tiny = redisSizes{
+	rooms: 40, people: 200, many: []int{10, 20}, large: []int{2, 20},
+	rounds: 1, round: 20 * time.Millisecond, warm: 2 * time.Millisecond,
+	lease: 200 * time.Millisecond, storeRounds: 1,
+	idlers: 40, movers: 40, settle: 50 * time.Millisecond, idle: 100 * time.Millisecond,
+	moving: 200 * time.Millisecond, rates: []int{100}, watching: []int{1, 2}, hearing: []int{0, 2},
+}
+
+func TestRedisIsMeasured(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("there is no redis-server")
+	}
+	t.Chdir("..")
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "writer-presence")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/writer-presence")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := runRedis("redis", binary, dir, tiny); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWithoutRedisNothingFails(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if err := runRedis("", "", t.TempDir(), tiny); err != nil {
+		t.Fatal(err)
+	}
+}
