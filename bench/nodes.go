@@ -57,13 +57,13 @@ func (b *redisBench) throughStore() error {
 	work := func(call func(*someone) error, until time.Time, most int) (n int, err error) {
 		var mu sync.Mutex
 		var running sync.WaitGroup
-		for w := range min(workers, len(all)) {
+		for w := range min(workers, len(all)) { // those have one in so many
 			running.Go(func() {
 				done := 0
 				var failed error
-				for i := w; done < most && failed == nil && time.Now().Before(until); i = (i + workers) % len(all) {
-					if i < w { // begin again with one's own
-						i = w
+				for i := w; done < most && failed == nil && time.Now().Before(until); i += workers {
+					if i >= len(all) {
+						i = w // from the beginning
 					}
 					failed = call(&all[i])
 					done++

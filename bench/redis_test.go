@@ -18,8 +18,13 @@ var tiny = redisSizes{
 }
 
 func TestRedisIsMeasured(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("there is no redis-server")
+	for _, needed := range []string{"redis-server", "taskset"} {
+		if _, err := exec.LookPath(needed); err != nil {
+			t.Skip("there is no ", needed)
+		}
+	}
+	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
+		t.Skip("the kernel does not count the time of threads to the nanosecond")
 	}
 	t.Chdir("..")
 	dir := t.TempDir()
