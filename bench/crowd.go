@@ -45,6 +45,7 @@ type seen struct {
 	snapshots int
 	missed    int       // deltas that do not follow on what was known
 	news      latencies // from a change to the delta of somebody else
+	near, far latencies // likewise on the same server, and on another one
 	answers   latencies // from a message to its ack
 	welcomes  latencies // from a hello to its snapshot
 	late      latencies // by which the load came late with a change
@@ -80,7 +81,7 @@ const (
 func newCrowd() (*crowd, error) {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	c := &crowd{epoll: epoll, in: make([]byte, 1<<20)}
-	for _, l := range []*latencies{&c.news, &c.answers, &c.welcomes, &c.late} {
+	for _, l := range []*latencies{&c.news, &c.near, &c.far, &c.answers, &c.welcomes, &c.late} {
 		*l = make(latencies, longest/latencyStep)
 	}
 	return c, err
@@ -98,10 +99,12 @@ func (c *crowd) add(server *process, everybody []person, inRoom int) (added []*m
 
 func (c *crowd) reset() {
 	clear(c.news)
+	clear(c.near)
+	clear(c.far)
 	clear(c.answers)
 	clear(c.welcomes)
 	clear(c.late)
-	c.seen = seen{news: c.news, answers: c.answers, welcomes: c.welcomes, late: c.late}
+	c.seen = seen{news: c.news, near: c.near, far: c.far, answers: c.answers, welcomes: c.welcomes, late: c.late}
 }
 
 // pace says when each of many things is due that are so far apart.
@@ -416,7 +419,13 @@ func (c *crowd) takeDelta(m *member, now time.Time, text []byte) {
 		text = rest
 		c.told++
 		if change := c.changes[number]; change.by != m {
-			c.news.add(now.Sub(change.at))
+			took := now.Sub(change.at)
+			c.news.add(took)
+			if change.by.server == m.server {
+				c.near.add(took)
+			} else {
+				c.far.add(took)
+			}
 		}
 	}
 }

@@ -1,11 +1,16 @@
 // Command bench measures the server beside a bare net/http server that answers the
 // same bytes, in the same run: the server on one core, the load on another, in turns.
 // Live connections are measured beside a bare server of the same library.
-// It prints tables of medians; docs/performance.md keeps them with their conditions.
+// Several nodes are measured with the Redis that they share, and Redis alone beside a script
+// that does nothing. It prints tables of medians; docs/performance.md and docs/scaling.md keep
+// them with their conditions.
 //
 //	go run ./bench            all cases
 //	go run ./bench durable    those whose name contains the word
 //	go run ./bench live       those of live connections
+//	go run ./bench redis      those of several nodes on Redis: see docs/scaling.md
+//	go run ./bench model      what millions of people need, reckoned from those
+//	go run ./bench model write    likewise, into docs/scaling.md
 package main
 
 import (
@@ -41,6 +46,9 @@ func run(args []string) error {
 	if len(args) == 3 && args[0] == "bare-ws" {
 		return serveBareLive(args[1], args[2])
 	}
+	if len(args) > 0 && args[0] == "model" {
+		return runModel(len(args) > 1 && args[1] == "write")
+	}
 	if len(args) == 0 || args[0] != "pinned" {
 		return pin(args)
 	}
@@ -62,7 +70,10 @@ func run(args []string) error {
 	if err := runHTTP(only, binary, dir); err != nil {
 		return err
 	}
-	return runLive(only, binary, dir)
+	if err := runLive(only, binary, dir); err != nil {
+		return err
+	}
+	return runRedis(only, binary, dir, fullSizes)
 }
 
 func runHTTP(only, binary, dir string) error {
