@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -41,8 +42,12 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	for i := 0; i+1 < len(all); i += 2 {
-		if a.living, err = appendMember(a.living, presence.UserID(all[i]), all[i+1]); err != nil {
+	for i := 0; i+1 < len(all); i += 2 { // fields and what is in them; see read.lua
+		id, isMember := strings.CutPrefix(all[i], "u")
+		if !isMember {
+			continue
+		}
+		if a.living, err = appendMember(a.living, presence.UserID(id), all[i+1]); err != nil {
 			return a, err
 		}
 	}

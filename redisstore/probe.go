@@ -16,6 +16,7 @@ const (
 	// long after the last that it heard it holds that it does not.
 	soundEvery = time.Second
 	deafAfter  = 3500 * time.Millisecond
+	probeText  = "heard"
 	// shards is on how many channels a cluster is tried that gives each of its nodes some of
 	// the channels: of three nodes one is left out once in 600.
 	shards = 16
@@ -24,8 +25,7 @@ const (
 // probe tells whether wake-ups come: a connection may be open, and answer, while nothing
 // that is published gets to it, as with one to a master that was replaced.
 type probe struct {
-	token    string
-	channels []string
+	channels []string       // of this node
 	heard    []atomic.Int64 // when, in milliseconds of Unix time
 
 	mu       sync.Mutex
@@ -37,13 +37,12 @@ type probe struct {
 }
 
 func newProbe(sharded bool) *probe {
-	p := &probe{token: rand.Text()}
-	n := 1
+	p, node, n := &probe{}, rand.Text(), 1
 	if sharded {
 		n = shards
 	}
 	for i := range n {
-		p.channels = append(p.channels, fmt.Sprintf("writer-presence:probe:{%d}", i))
+		p.channels = append(p.channels, fmt.Sprintf("writer-presence:probe:%s:{%d}", node, i))
 	}
 	p.heard = make([]atomic.Int64, n)
 	p.turn, p.next = context.WithCancel(context.Background())
@@ -52,7 +51,7 @@ func newProbe(sharded bool) *probe {
 
 // hear takes in that a message came.
 func (p *probe) hear(channel int, text string) {
-	if text == p.token {
+	if text == probeText {
 		p.heard[channel].Store(time.Now().UnixMilli())
 	}
 }
@@ -94,7 +93,7 @@ func (s *Store) sound() {
 		ctx, cancel := context.WithTimeout(s.ctx, callTime)
 		defer cancel()
 		for _, channel := range p.channels {
-			s.client.Do(ctx, s.publication(channel, p.token))
+			s.client.Do(ctx, s.publication(channel, probeText))
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -201,18 +201,8 @@ local function save()
 end
 
 -- answer is what each operation gives: the time, the version, in how long somebody lapses
--- at the soonest (-1 for never), what the operation adds, and all that is kept of
--- everybody, if that is asked for.
+-- at the soonest (-1 for never), whether all that is kept follows, and that, and what the
+-- operation adds.
 local function answer(whole, ...)
-  local all = {}
-  if whole then
-    local got = redis.call('HGETALL', key)
-    for i = 1, #got, 2 do
-      if got[i]:sub(1, 1) == 'u' then
-        all[#all + 1] = got[i]:sub(2)
-        all[#all + 1] = got[i + 1]
-      end
-    end
-  end
-  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and 1 or 0, all, ... }
+  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and 1 or 0, whole and redis.call('HGETALL', key) or {}, ... }
 end

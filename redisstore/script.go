@@ -38,6 +38,6 @@ func newScripts(lease time.Duration, publish string, shift time.Duration) *scrip
 	return &scripts{
 		update:   script("update_args", "read", "renew", "roster", "update"),
 		leave:    script("leave_args", "read", "roster", "leave"),
-		snapshot: script("snapshot_args", "read", "roster", "snapshot"),
+		snapshot: script("snapshot_args", "read", "glance", "roster", "snapshot"),
 	}
 }

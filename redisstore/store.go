@@ -37,8 +37,8 @@ const (
 	// those that nobody watches.
 	keepFor   = time.Minute
 	mostRooms = 20_000
-	// looksAtOnce bounds what is asked for those who watch.
-	looksAtOnce = 64
+	// looksAtOnce bounds what is asked for those who watch: four times as many in a second.
+	looksAtOnce = 1024
 	// resubscribeAfter is between two attempts to listen.
 	resubscribeAfter = 200 * time.Millisecond
 )
