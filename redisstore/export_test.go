@@ -66,3 +66,6 @@ func (s *Store) hearAll() {
 
 // KeyOf is where Redis keeps a project.
 func KeyOf(project presence.Project) string { return keyOf(project) }
+
+// MajorOf is what a version of Redis is taken for.
+func MajorOf(version string) (int, error) { return majorOf(version) }

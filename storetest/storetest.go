@@ -448,7 +448,7 @@ func randomHistories(t *testing.T, s *Subject) {
 	rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
 		history++
 		where := presence.Project(fmt.Sprintf("history-%d", history))
-		roster := presence.NewRoster(s.Lease, 0)
+		roster := presence.NewRoster(s.Lease, 1) // no store has version 0, which is that of those who know nothing
 		for range rapid.IntRange(1, 40).Draw(t, "messages") {
 			// Moments at which something ends are avoided by some grains: the roster's
 			// own tests are about those.
