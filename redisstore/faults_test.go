@@ -14,6 +14,7 @@ import (
 	presence "writer-presence"
 	"writer-presence/redisstore"
 	"writer-presence/redisstore/redistest"
+	"writer-presence/storetest"
 )
 
 const (
@@ -38,6 +39,7 @@ type node struct {
 	name  string
 
 	newest atomic.Uint64 // version that was seen here
+	why    atomic.Value  // the last error
 }
 
 func (n *node) call(what string, call func() error) (known bool) {
@@ -48,6 +50,9 @@ func (n *node) call(what string, call func() error) (known bool) {
 	}
 	if err != nil && !errors.Is(err, presence.ErrUnavailable) {
 		n.Errorf("%s: %s: %v; due: an answer, or that it is not known", n.name, what, err)
+	}
+	if err != nil {
+		n.why.Store(err.Error())
 	}
 	return err == nil
 }
@@ -443,5 +448,18 @@ func TestRunEndsWhileRedisHangs(t *testing.T) { // invariant 11
 		t.Errorf("it does not end")
 		server.Thaw()
 		<-ended
+	}
+}
+
+// TestInvariant5AcrossNodes has writers enter one section at once, each time through any of
+// three nodes.
+func TestInvariant5AcrossNodes(t *testing.T) { // case 21
+	t.Parallel()
+	var stores []presence.Store
+	for _, n := range startNodes(t, 3, redistest.Start(t), leaseHere) {
+		stores = append(stores, n.store)
+	}
+	for round := range 5 {
+		storetest.EnterStores(t, presence.Project(fmt.Sprint("p", round)), stores...)
 	}
 }

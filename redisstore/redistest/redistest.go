@@ -4,7 +4,6 @@ package redistest
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -125,7 +124,10 @@ func (s *Server) Do(words ...string) string {
 	if text, err := m.ToString(); err == nil {
 		return text
 	}
-	return fmt.Sprint(m.String())
+	if n, err := m.AsInt64(); err == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	return m.String()
 }
 
 // StartCluster starts a cluster of masters, and gives its nodes.
@@ -133,7 +135,7 @@ func StartCluster(t testing.TB, masters int) []*Server {
 	t.Helper()
 	var nodes []*Server
 	for range masters {
-		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"))
+		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"))
 	}
 	const slots = 16384
 	for i, n := range nodes {
