@@ -69,3 +69,6 @@ func KeyOf(project presence.Project) string { return keyOf(project) }
 
 // Rooms counts the projects that the node has to do with.
 func (s *Store) Rooms() int { return len(s.held()) }
+
+// MajorOf is what a version of Redis is taken for.
+func MajorOf(version string) (int, error) { return majorOf(version) }

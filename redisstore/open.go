@@ -15,8 +15,17 @@ import (
 )
 
 const (
-	// dialTime is how long it may take to connect.
+	// dialTime is how long it may take to connect, and openTime to all that there is.
 	dialTime = 2 * time.Second
+	openTime = 6 * time.Second
+	// silentTime is how long a connection may be silent to a ping, which is sent every
+	// pingTime in which nothing came. Only then do those go on who wait for room in a full
+	// connection, whatever their context says: both together are less than callTime.
+	silentTime = 2500 * time.Millisecond
+	pingTime   = 500 * time.Millisecond
+	// refreshTime is how often Sentinels are asked for the master: what they published of a
+	// new one may have been lost.
+	refreshTime = 2 * time.Second
 	// oldest is the first version of Redis whose scripts do what ours need.
 	oldestMajor, oldestMinor = 6, 2
 	// shardedMajor is the first with wake-ups that do not go to all nodes of a cluster.
@@ -42,7 +51,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := rueidis.NewClient(option)
+	client, err := connect(ctx, option)
 	if err != nil {
 		return nil, explain(option, err)
 	}
@@ -55,6 +64,35 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// connect makes a client, which knows no context, in the time that there is.
+func connect(ctx context.Context, option rueidis.ClientOption) (rueidis.Client, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, openTime, errSlow)
+	defer cancel()
+	type made struct {
+		client rueidis.Client
+		err    error
+	}
+	done := make(chan made)
+	go func() {
+		client, err := rueidis.NewClient(option)
+		select {
+		case done <- made{client, err}:
+		case <-ctx.Done():
+			if err == nil {
+				client.Close()
+			}
+		}
+	}()
+	select {
+	case m := <-done:
+		return m.client, m.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+var errSlow = fmt.Errorf("it did not answer in %v", openTime)
+
 func parse(address string) (rueidis.ClientOption, error) {
 	option, err := rueidis.ParseURL(address)
 	if err != nil {
@@ -65,12 +103,14 @@ func parse(address string) (rueidis.ClientOption, error) {
 		return option, fmt.Errorf("the address of Redis cannot be read: %w; give one such as redis://127.0.0.1:6379/0", err)
 	}
 	option.Dialer.Timeout = dialTime
-	option.ConnWriteTimeout = callTime
+	option.Dialer.KeepAlive = pingTime
+	option.ConnWriteTimeout = silentTime
 	option.DisableCache = true
 	option.ClientName = "writer-presence"
 	option.ClientSetInfo = rueidis.DisableClientSetInfo
 	if option.Sentinel.MasterSet != "" {
-		option.Sentinel.Dialer.Timeout = dialTime
+		option.Sentinel.Dialer = option.Dialer
+		option.Sentinel.TopologyRefreshInterval = refreshTime
 		option.Sentinel.TLSConfig = option.TLSConfig
 	}
 	return option, nil
@@ -94,6 +134,9 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	s.sharded = kind == "cluster" && major >= shardedMajor
 	s.probe = newProbe(s.sharded)
 	s.scripts.Store(newScripts(lease, s.publishCommand(), 0))
+	if err := s.checkChannel(ctx, s.probe.channels[0]); err != nil {
+		return err
+	}
 	// To look at a project that nobody has tries all but writing, and this tries that.
 	r := s.room("writer-presence-check", false)
 	delete(s.rooms, r.project)
@@ -102,6 +145,21 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 		return err
 	}
 	_, err = s.look(ctx, r, 0)
+	return err
+}
+
+// checkChannel finds out whether wake-ups can be sent, and listened for.
+func (s *Store) checkChannel(ctx context.Context, channel string) error {
+	if err := s.client.Do(ctx, s.publication(channel, "")).Error(); err != nil {
+		return err
+	}
+	listening, confirmed := context.WithCancel(ctx)
+	defer confirmed()
+	hooked := rueidis.WithOnSubscriptionHook(listening, func(rueidis.PubSubSubscription) { confirmed() })
+	err := s.client.Receive(rueidis.WithOnReceiveReturnHook(hooked, s.unsubscribe(channel)), s.subscription(channel), func(rueidis.PubSubMessage) {})
+	if listening.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
 	return err
 }
 
@@ -132,7 +190,10 @@ func (v tooOld) Error() string {
 func explain(o rueidis.ClientOption, err error) error {
 	where := strings.Join(o.InitAddress, ", ")
 	text := err.Error()
-	advice := "see that it runs, and that the address is right"
+	advice := "see that it runs, and that the address is right (with TLS it begins with rediss://)"
+	if o.TLSConfig != nil {
+		advice = "see that it runs, that the address is right, and that it speaks TLS there (without TLS the address begins with redis://)"
+	}
 	switch {
 	case errors.As(err, new(tooOld)):
 		return fmt.Errorf("Redis at %s cannot be used: %w", where, err)
@@ -150,7 +211,7 @@ func explain(o rueidis.ClientOption, err error) error {
 		return fmt.Errorf("Redis at %s cannot be used: %w; presence needs Redis %d.%d or later, or Valkey", where, err, oldestMajor, oldestMinor)
 	case strings.Contains(text, "OOM"):
 		advice = "it has no memory left: give it more (maxmemory)"
-	case strings.Contains(text, "certificate"), strings.Contains(text, "tls:"):
+	case strings.Contains(text, "certificate"), strings.Contains(text, "tls: failed"):
 		advice = "see that its certificate is for this name and from an authority that this machine trusts"
 	case o.Sentinel.MasterSet != "":
 		advice = "see that its Sentinels run, and that they know a master of that name"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,13 +24,16 @@ const (
 )
 
 // probe tells whether wake-ups come: a connection may be open, and answer, while nothing
-// that is published gets to it, as with one to a master that was replaced.
+// that is published gets to it, as with one to a master that was replaced. What is sounded is
+// numbered, so that a node which was deaf for a second only finds that out afterwards.
 type probe struct {
 	channels []string       // of this node
 	heard    []atomic.Int64 // when, in milliseconds of Unix time
+	last     []atomic.Int64 // the number that was heard then
 
 	mu       sync.Mutex
 	sounded  time.Time
+	number   int64
 	sounding bool
 	turn     context.Context
 	next     context.CancelFunc
@@ -44,16 +48,16 @@ func newProbe(sharded bool) *probe {
 	for i := range n {
 		p.channels = append(p.channels, fmt.Sprintf("writer-presence:probe:%s:{%d}", node, i))
 	}
-	p.heard = make([]atomic.Int64, n)
+	p.heard, p.last = make([]atomic.Int64, n), make([]atomic.Int64, n)
 	p.turn, p.next = context.WithCancel(context.Background())
 	return p
 }
 
-// hear takes in that a message came.
-func (p *probe) hear(channel int, text string) {
-	if text == probeText {
-		p.heard[channel].Store(time.Now().UnixMilli())
-	}
+// hear takes in that a message came, and tells whether one before it did not.
+func (p *probe) hear(channel int, text string) (missed bool) {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	p.heard[channel].Store(time.Now().UnixMilli())
+	return p.last[channel].Swap(n) != n-1
 }
 
 // age is how long ago a node heard itself on all channels.
@@ -89,11 +93,13 @@ func (s *Store) sound() {
 		return
 	}
 	p.sounding, p.sounded = true, now
+	p.number++
+	text := number(uint64(p.number))
 	s.running.Go(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, callTime)
 		defer cancel()
 		for _, channel := range p.channels {
-			s.client.Do(ctx, s.publication(channel, probeText))
+			s.client.Do(ctx, s.publication(channel, text))
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()

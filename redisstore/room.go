@@ -22,8 +22,10 @@ type room struct {
 	known   *known // the newest; nil at first
 	// told is the highest version that is known to be there.
 	told uint64
-	// heard says that wake-ups come: what is known is what there is.
+	// heard says that wake-ups come, since a moment: what was asked after that and is known
+	// is what there is.
 	heard  bool
+	since  time.Time
 	listen context.CancelFunc // nil if nobody listens for wake-ups
 	used   time.Time
 	due    time.Time // to look for those who watch
@@ -68,9 +70,15 @@ func (r *room) take(asked time.Time, a *answer) {
 		if a.lapse >= 0 && lapse.Before(r.known.until) {
 			r.known.until = lapse
 		}
+		if asked.Before(r.since) {
+			r.known.until = r.since
+		}
 	}
 	r.due = asked.Add(checkEvery)
-	if !r.heard || !hears {
+	switch {
+	case asked.Before(r.since):
+		r.due = r.since
+	case !r.heard || !hears:
 		r.due = asked.Add(deafEvery)
 	}
 	if a.lapse >= 0 && lapse.Before(r.due) {
@@ -116,12 +124,26 @@ func (r *room) listens() {
 	r.store.running.Go(func() { r.store.subscribe(ctx, r.key, r.hears, r.wokenBy) })
 }
 
-// hears takes in whether wake-ups come. What happened before they did may be news.
+// hears takes in whether wake-ups come. What happened before they did may be news, and an
+// answer that is on its way may not have it.
 func (r *room) hears(yes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.heard, r.due = yes, time.Time{}
-	if yes && r.known != nil {
+	r.heard = yes
+	r.askAnew()
+}
+
+// missed takes in that wake-ups come, and that some may not have come.
+func (r *room) missed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.askAnew()
+}
+
+// askAnew has what is known count for nothing, with the lock.
+func (r *room) askAnew() {
+	r.since, r.due = r.store.now(), time.Time{}
+	if r.known != nil {
 		r.known.until = time.Time{}
 	}
 }

@@ -75,21 +75,30 @@ type Options struct {
 func (s *Store) Run(ctx context.Context) error {
 	for i := range s.probe.channels {
 		s.running.Go(func() {
-			s.subscribe(s.ctx, s.probe.channels[i], func(bool) {}, func(text string) { s.probe.hear(i, text) })
+			s.subscribe(s.ctx, s.probe.channels[i], func(bool) {}, func(text string) {
+				if s.probe.hear(i, text) {
+					for _, r := range s.held() {
+						r.missed()
+					}
+				}
+			})
 		})
 	}
+	stop := context.AfterFunc(ctx, func() { // while a tick waits for Redis, too
+		s.mu.Lock() // so that nothing begins to listen any more
+		defer s.mu.Unlock()
+		s.end()
+	})
+	defer stop()
 	ticker := time.NewTicker(tickTime)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
+	for s.ctx.Err() == nil {
 		s.tick()
 		select {
 		case <-ticker.C:
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 		}
 	}
-	s.mu.Lock() // so that nothing begins to listen any more
-	s.end()
-	s.mu.Unlock()
 	s.running.Wait()
 	s.client.Close()
 	return nil

@@ -7,49 +7,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
-
 	presence "writer-presence"
+	"writer-presence/storetest"
 )
-
-// entry is what a writer asked of a section: to edit it, carefully or not, or to leave.
-type entry struct {
-	who, seq                 int
-	leave, careful, overHTTP bool
-}
-
-// outcome is what the answer said.
-type outcome struct {
-	edits     bool
-	conflicts uint // a bit for each writer
-}
-
-// rule5 is what the section has to look like to somebody who sees one step after the other:
-// the state has a bit for each writer who edits.
-var rule5 = porcupine.Model{
-	Init: func() any { return uint(0) },
-	Step: func(state, input, output any) (bool, any) {
-		editing, in, out := state.(uint), input.(entry), output.(outcome)
-		self := uint(1) << in.who
-		others := editing &^ self
-		if in.leave {
-			return true, others
-		}
-		edits := !in.careful || others == 0 || editing&self != 0
-		if out.conflicts != others || out.edits != edits {
-			return false, state
-		}
-		if edits {
-			return true, others | self
-		}
-		return true, others
-	},
-	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
-}
 
 // TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther lets writers enter and leave one
 // section at once, over real connections, live and by polling, and looks for an order in
@@ -58,48 +21,32 @@ func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // ca
 	const writers, steps = 6, 60
 	w := newWorld(t)
 	host := w.listen()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	began := time.Now()
-	var mu sync.Mutex
-	var history []porcupine.Operation
-	var all sync.WaitGroup
+	var people []*person
+	var sockets []*socket
 	for who := range writers {
-		random := rand.New(rand.NewPCG(seed, uint64(who)))
 		p := w.as(fmt.Sprintf("Writer %d", who), presence.UserID(fmt.Sprint(who)))
 		s := w.dialLive(host, p)
 		s.say("hello", `"session": "tab", "seq": 1`)
 		s.next("ack")
 		s.next("snapshot")
-		all.Go(func() {
-			for seq := range steps {
-				in := entry{who: who, seq: seq + 2, leave: random.IntN(3) == 0, careful: random.IntN(2) == 0, overHTTP: random.IntN(3) == 0}
-				called := time.Since(began)
-				out := in.take(p, s)
-				returned := time.Since(began)
-				mu.Lock()
-				history = append(history, porcupine.Operation{ClientId: who, Input: in, Output: out, Call: int64(called), Return: int64(returned)})
-				mu.Unlock()
-			}
-		})
+		people, sockets = append(people, p), append(sockets, s)
 	}
-	all.Wait()
-	if !porcupine.CheckOperations(rule5, history) {
-		t.Errorf("of %d answers there is no order in which all are right", len(history))
-	}
+	storetest.Enter(t, writers, steps, func(in storetest.Entry, random *rand.Rand) storetest.Outcome {
+		return take(in, people[in.Who], sockets[in.Who], random.IntN(3) == 0)
+	})
 }
 
 // take goes where it says, and gives what the answer was. Who leaves goes to no section:
 // the session stays.
-func (in entry) take(p *person, s *socket) (out outcome) {
+func take(in storetest.Entry, p *person, s *socket, overHTTP bool) (out storetest.Outcome) {
 	section := "s"
-	if in.leave {
+	if in.Leave {
 		section = ""
 	}
-	body := fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "unless_occupied": %v}`, in.seq, section, in.careful)
+	body := fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "unless_occupied": %v}`, in.Seq+1, section, in.Careful)
 	var activity string
 	var conflicts []user
-	if in.overHTTP {
+	if overHTTP {
 		r := p.update(body)
 		activity, conflicts = r.Activity, r.Conflicts
 	} else {
@@ -107,9 +54,9 @@ func (in entry) take(p *person, s *socket) (out outcome) {
 		ack := s.ack()
 		activity, conflicts = ack.Activity, ack.Conflicts
 	}
-	out.edits = activity == "editing"
+	out.Edits = activity == "editing"
 	for _, u := range conflicts {
-		out.conflicts |= 1 << uint(u.ID.(float64))
+		out.Conflicts |= 1 << uint(u.ID.(float64))
 	}
 	return out
 }

@@ -124,7 +124,7 @@ func (s *Server) Do(words ...string) string {
 	if text, err := m.ToString(); err == nil {
 		return text
 	}
-	if n, err := m.ToInt64(); err == nil {
+	if n, err := m.AsInt64(); err == nil {
 		return strconv.FormatInt(n, 10)
 	}
 	return m.String()
@@ -135,7 +135,7 @@ func StartCluster(t testing.TB, masters int) []*Server {
 	t.Helper()
 	var nodes []*Server
 	for range masters {
-		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"))
+		nodes = append(nodes, Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"))
 	}
 	const slots = 16384
 	for i, n := range nodes {

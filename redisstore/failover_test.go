@@ -1,0 +1,124 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	presence "writer-presence"
+	"writer-presence/redisstore"
+	"writer-presence/redisstore/redistest"
+)
+
+// TestInvariant8OverAFailover kills a master whose last changes its replica never got. The
+// Sentinel takes the replica for the new master, with which the nodes go on by themselves;
+// versions do not go back, though Redis lost some, and what comes back as the old master,
+// with nothing in it, is not believed.
+func TestInvariant8OverAFailover(t *testing.T) { // case 36
+	t.Parallel()
+	master := redistest.Start(t)
+	replica := redistest.StartReplica(t, master)
+	sentinel := redistest.StartSentinel(t, master, replica)
+	nodes := []*node{startNode(t, sentinel, nil, leaseHere), startNode(t, sentinel, nil, leaseHere)}
+	screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
+	nodes[0].lives("Alice", "a")
+	nodes[1].lives("Bob", "b")
+	agree(t, nodes, screens, "Alice Bob", soon)
+	// From here on the replica learns nothing: it may not come back to its master.
+	replica.Do("CONFIG", "SET", "masterauth", "wrong", "masteruser", "nobody")
+	replica.Do("CLIENT", "KILL", "TYPE", "master")
+	nodes[0].until("the replica is cut off", soon, func() bool {
+		return strings.Contains(replica.Do("INFO", "replication"), "master_link_status:down")
+	})
+	for i := range 20 {
+		nodes[i%2].update(page, writer("Carol"), presence.Update{Session: "tab", Seq: uint64(i + 1), Section: presence.Section(fmt.Sprint("s", i))})
+	}
+	agree(t, nodes, screens, "Alice Bob Carol", soon)
+	before := nodes[0].newest.Load()
+	master.Kill()
+
+	nodes[0].until("there is a new master", 20*time.Second, func() bool {
+		return strings.Contains(replica.Do("INFO", "replication"), "role:master")
+	})
+	agree(t, nodes, screens, "Alice Bob", soon)
+	if now := nodes[0].newest.Load(); now <= before {
+		t.Errorf("the version was %d before, and is %d now", before, now)
+	}
+	if reply, known := nodes[1].update(page, writer("Carol"), presence.Update{Session: "tab", Seq: 30, Section: "a"}); known && reply.Version <= before {
+		t.Errorf("the version was %d before, and a change is told as %d", before, reply.Version)
+	}
+	for _, n := range nodes {
+		n.until("wake-ups come again", soon, func() bool { return n.store.Ready(context.Background()) == nil })
+	}
+
+	master.Run() // with nothing in it, and for a while it takes itself for the master
+	late := startNode(t, sentinel, nil, leaseHere)
+	nodes[0].lives("Dora", "a")
+	for began := time.Now(); time.Since(began) < 2*time.Second; time.Sleep(50 * time.Millisecond) {
+		for _, n := range append(nodes, late) {
+			if names, _, known := n.list(page); !known || !strings.HasPrefix(names, "Alice Bob") {
+				t.Fatalf("%s shows %q, known %v, while the old master is back", n.name, names, known)
+			}
+		}
+	}
+	agree(t, append(nodes, late), screens, "Alice Bob Dora", soon)
+}
+
+// projectOf finds a project that a master has: of the slots that [redistest.StartCluster] gave
+// out in order, each has as many.
+func projectOf(masters []*redistest.Server, i int) presence.Project {
+	for n := 0; ; n++ {
+		project := presence.Project(fmt.Sprint("p", n))
+		slot, _ := strconv.Atoi(masters[0].Do("CLUSTER", "KEYSLOT", redisstore.KeyOf(project)))
+		if slot*len(masters)/16384 == i {
+			return project
+		}
+	}
+}
+
+// TestProjectsOfLivingMastersGoOn kills one of three masters. Its projects are not known;
+// those of the others go on as ever, though wake-ups are not believed meanwhile.
+func TestProjectsOfLivingMastersGoOn(t *testing.T) { // rule 13
+	t.Parallel()
+	masters := redistest.StartCluster(t, 3)
+	nodes := []*node{startNode(t, masters[0].URL(), nil, leaseHere), startNode(t, masters[0].URL(), nil, leaseHere)}
+	living, dead := projectOf(masters, 0), projectOf(masters, 2)
+	screen := nodes[1].watch(living)
+	ghost := nodes[1].watch(dead)
+	masters[2].Kill()
+	for i := range 12 {
+		name := fmt.Sprintf("Writer %02d", i)
+		if _, known := nodes[0].update(living, writer(name), presence.Update{Session: "tab", Seq: 1, Section: "a"}); !known {
+			t.Errorf("a project of a master that lives is not known: %v", nodes[0].why.Load())
+		}
+		nodes[1].until("whoever watches sees "+name, 3*time.Second, func() bool {
+			names, _ := screen.shows()
+			return strings.Contains(names, name)
+		})
+		if names, _, known := nodes[1].list(living); !known || !strings.Contains(names, name) {
+			t.Errorf("a project of a master that lives is %q, known %v; due: with %s", names, known, name)
+		}
+		if _, known := nodes[0].update(dead, writer(name), presence.Update{Session: "tab", Seq: 1, Section: "a"}); known {
+			t.Errorf("an update is taken in by a master that is dead")
+		}
+		time.Sleep(300 * time.Millisecond) // so that all of the fault is seen: longer than until nodes are deaf
+	}
+	if _, _, known := nodes[1].list(dead); known {
+		t.Error("a project of a dead master is known")
+	}
+	if nodes[0].store.Ready(context.Background()) == nil {
+		t.Error("a node is ready without one of its masters")
+	}
+	masters[2].Run()
+	nodes[1].until("the dead project is known again", 2*soon, func() bool {
+		nodes[0].update(dead, writer("Bob"), presence.Update{Session: "tab", Seq: 9, Section: "a"})
+		names, _ := ghost.shows()
+		return names == "Bob"
+	})
+	for _, n := range nodes {
+		n.until("it is ready again", 2*soon, func() bool { return n.store.Ready(context.Background()) == nil })
+	}
+}

@@ -1,0 +1,111 @@
+package redisstore_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	presence "writer-presence"
+	"writer-presence/redisstore"
+	"writer-presence/redisstore/redistest"
+)
+
+const secret = "s3cret-word"
+
+// TestWhatKeepsARedisFromBeingUsedIsSaidInASentence opens stores in servers that will not
+// do. The sentence says which, and what to do, and has no password in it.
+func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invariant 12, case 42
+	t.Parallel()
+	server := redistest.Start(t)
+	closed := redistest.Start(t, "--requirepass", secret)
+	full := redistest.Start(t, "--maxmemory", "1000", "--maxmemory-policy", "noeviction")
+	replica := redistest.StartReplica(t, server)
+	frozen := redistest.Start(t)
+	frozen.Freeze()
+	cluster := redistest.StartCluster(t, 1)[0]
+	sentinel := redistest.StartSentinel(t, server, replica)
+	gone := redistest.Start(t)
+	gone.Kill()
+	server.Do("ACL", "SETUSER", "poor", "on", ">"+secret, "~other:*", "&*", "+@all", "-@dangerous")
+	server.Do("ACL", "SETUSER", "mute", "on", ">"+secret, "~writer-presence:*", "resetchannels", "+@all", "-@dangerous")
+	for _, c := range []struct{ name, url, due string }{
+		{"unreachable", gone.URL(), "see that it runs"},
+		{"does not answer", frozen.URL(), "see that it runs"},
+		{"wants a password", closed.URL(), "give the right user and password"},
+		{"another password", "redis://:" + secret + "x@" + closed.Addr, "give the right user and password"},
+		{"an unknown user", "redis://nobody:" + secret + "@" + server.Addr, "give the right user and password"},
+		{"may not use the keys", "redis://poor:" + secret + "@" + server.Addr, "~writer-presence:*"},
+		{"may not use the channels", "redis://mute:" + secret + "@" + server.Addr, "&writer-presence:*"},
+		{"a replica", replica.URL(), "give the address of the master"},
+		{"without that database", server.URL() + "/99", "no database 99"},
+		{"a cluster, which has no other database", cluster.URL() + "/1", "no database 1"},
+		{"without memory", full.URL(), "maxmemory"},
+		{"TLS to a server without", "rediss://" + server.Addr, "speaks TLS there"},
+		{"Sentinels without that master", strings.Replace(sentinel, redistest.Master, "readers", 1), "know a master of that name"},
+		{"no Sentinel", server.URL() + "?master_set=" + redistest.Master, "is no Sentinel"},
+		{"no address", "redis://user:" + secret + "@host:port", "cannot be read"},
+		{"not Redis", "http://:" + secret + "@127.0.0.1", "cannot be read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			s, err := redisstore.Open(t.Context(), c.url, redisstore.Options{})
+			if err == nil {
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				s.Run(ctx) // which closes it
+			}
+			if err == nil || !strings.Contains(err.Error(), c.due) {
+				t.Fatalf("%v; due: an error with %q", err, c.due)
+			}
+			t.Log(err)
+			if strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("it has a password in it, or is not one line: %q", err)
+			}
+			if took := time.Since(began); took > 8*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// least is what a user of Redis needs: for a cluster the second line, too, and by Sentinels
+// the third.
+const least = `~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha +time +set +hget +hmget +hgetall +hset +hdel +pexpire +publish +subscribe +unsubscribe
+	+spublish +ssubscribe +sunsubscribe +cluster|slots +cluster|shards +asking
+	+role`
+
+func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithWriterPresence(t *testing.T) {
+	t.Parallel()
+	rights := strings.Split(least, "\n")
+	single, cluster := redistest.Start(t), redistest.StartCluster(t, 2)
+	single.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights[0])...)...)
+	for _, n := range cluster {
+		n.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights[0]+rights[1])...)...)
+	}
+	for _, server := range []*redistest.Server{single, cluster[0]} {
+		nodes := []*node{}
+		for range 2 {
+			nodes = append(nodes, startNode(t, "redis://few:"+secret+"@"+server.Addr, nil, leaseHere))
+		}
+		screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
+		nodes[0].update(page, writer("Alice"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
+		nodes[1].update(page, writer("Bob"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
+		agree(t, nodes, screens, "Alice Bob", soon)
+		nodes[1].leave(page, writer("Bob"), presence.Leave{Session: "tab", Seq: 2})
+		agree(t, nodes, screens, "Alice", soon)
+		agree(t, nodes, screens, "", leaseHere+time.Second)
+	}
+}
+
+func TestVersionsThatAreTooOldAreRefused(t *testing.T) {
+	for version, due := range map[string]int{
+		"5.0.14": 0, "6.0.20": 0, "6.2.0": 6, "6.10.1": 6, "7.0.15": 7, "7.2.4": 7, "8.0": 8, "10.1.2": 10, "": 0, "new": 0, "6": 0,
+	} {
+		major, err := redisstore.MajorOf(version)
+		if major != due || (err == nil) != (due > 0) || err != nil && !strings.Contains(err.Error(), "6.2 or later") {
+			t.Errorf("version %q: %d, %v; due: %d", version, major, err, due)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package redistest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Master is the name by which Sentinels know the master that they watch.
+const Master = "writers"
+
+// StartSentinel starts a Sentinel that is enough to fail a master over, half a second after
+// it is gone, to the replica that it has. It gives the address, as a store takes it.
+func StartSentinel(t testing.TB, master, replica *Server) (url string) {
+	t.Helper()
+	port := freePort(t)
+	host, masterPort, _ := net.SplitHostPort(master.Addr)
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 1\n"+
+		"sentinel down-after-milliseconds %[3]s 500\nsentinel failover-timeout %[3]s 20000\n", port, filepath.Dir(file), Master, host, masterPort)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("redis-server", file, "--sentinel")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	_, replicaPort, _ := net.SplitHostPort(replica.Addr)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "+slave slave") && strings.Contains(lines.Text(), " "+replicaPort+" ") {
+			go io.Copy(io.Discard, out)
+			return "redis://127.0.0.1:" + port + "?master_set=" + Master
+		}
+	}
+	t.Fatal("the Sentinel ended")
+	return ""
+}
+
+// StartReplica starts a replica of a master, and waits until it has all that the master has.
+func StartReplica(t testing.TB, master *Server, options ...string) *Server {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(master.Addr)
+	s := Start(t, append([]string{"--replicaof", host + " " + port}, options...)...)
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(s.Do("INFO", "replication"), "master_link_status:up"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the replica does not get to its master")
+		}
+	}
+	return s
+}
