@@ -28,17 +28,20 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	if len(fields) < 5 {
-		return a, fmt.Errorf("a script gave %d fields; at least 5 are due", len(fields))
+	if len(fields) < 4 {
+		return a, fmt.Errorf("a script gave %d fields; at least 4 are due", len(fields))
 	}
-	numbers := [4]int64{}
+	numbers := [3]int64{}
 	for i := range numbers {
 		if numbers[i], err = fields[i].AsInt64(); err != nil {
 			return a, err
 		}
 	}
-	a = answer{now: time.UnixMicro(numbers[0]), version: uint64(numbers[1]), lapse: time.Duration(numbers[2]) * time.Microsecond, whole: numbers[3] != 0, more: fields[5:]}
-	all, err := fields[4].AsStrSlice()
+	a = answer{now: time.UnixMicro(numbers[0]), version: uint64(numbers[1]), lapse: time.Duration(numbers[2]) * time.Microsecond, whole: !fields[3].IsNil(), more: fields[4:]}
+	if !a.whole {
+		return a, nil
+	}
+	all, err := fields[3].AsStrSlice()
 	if err != nil {
 		return a, err
 	}
@@ -54,14 +57,19 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	return a, nil
 }
 
-// numberOf and textOf read what an operation added; the scripts are ours, so that what is
-// not there is an error of the one who asks.
-func (a answer) numberOf(i int) int64 {
+// is and text read what an operation added; what a renewal leaves out is no.
+func (a answer) is(i int) bool {
+	if i >= len(a.more) {
+		return false
+	}
 	n, _ := a.more[i].AsInt64()
-	return n
+	return n != 0
 }
 
-func (a answer) textOf(i int) string {
+func (a answer) text(i int) string {
+	if i >= len(a.more) {
+		return ""
+	}
 	s, _ := a.more[i].ToString()
 	return s
 }

@@ -29,6 +29,6 @@ local function leave(m)
 end
 
 lapse()
-local stale = leave(members[id] or { name, visitor, {}, {} })
+local stale = leave(member or { name, visitor, {}, {} })
 save()
 return answer(false, stale)

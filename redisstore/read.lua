@@ -22,11 +22,11 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] + SHIFT
 
 local version, clock, next_lapse, fresh -- nil where there is no roster
-local members = {} -- by user id, as far as they were read
-local editing = {} -- how many sessions edit a section, likewise
+local member -- the user whom it is about, if anything is known of them
+local edited -- how many sessions edit the section
 do
   local got = redis.call('HMGET', key, 'roster', 'u' .. id, 'e' .. section)
   if got[1] then version, clock, next_lapse, fresh = unpack(cmsgpack.unpack(got[1])) end
-  members[id] = got[2] and cmsgpack.unpack(got[2]) or nil
-  editing[section] = tonumber(got[3] or 0)
+  if got[2] then member = cmsgpack.unpack(got[2]) end
+  edited = tonumber(got[3] or 0)
 end

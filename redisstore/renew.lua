@@ -3,7 +3,7 @@
 -- The key is kept alive by the rules, which have their turn within a lease, when it is time
 -- to look for what lapses.
 do
-  local m = members[id]
+  local m = member
   if m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and floor <= version then
     local said = activity
     if said == '' then said = section == '' and 'viewing' or 'editing' end
@@ -12,12 +12,12 @@ do
       if s[ACTIVITY] == 'editing' and s[SECTION] == section then own = own + 1 end
       if s[NAME] == session and s[SECTION] == section and s[ACTIVITY] == said and not s[LEAVING] and (seq == 0 or seq > s[SEQ]) then renewed = s end
     end
-    local taken = editing[section] > own
+    local taken = edited > own
     if renewed and not taken and (not poll or known == version) then
       renewed[SEQ], renewed[SEEN], renewed[TILL] = math.max(renewed[SEQ], seq), now, now + LEASE
       local packed = cmsgpack.pack(m)
       redis.call('HSET', key, 'u' .. id, packed)
-      return { now, version, next_lapse - now, 0, {}, '', 0, said, 0, packed }
+      return { now, version, next_lapse - now, false, packed }
     end
   end
 end

@@ -112,10 +112,13 @@ func (r *room) current() *presence.Snapshot {
 	return r.known.snapshot
 }
 
-// listens sees to it that wake-ups are listened for.
-func (r *room) listens() {
+// listens sees to it that wake-ups are listened for, and passed on to those who watch.
+func (r *room) listens(watches []*watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, w := range watches {
+		r.watches[w] = struct{}{}
+	}
 	if r.listen != nil || r.store.ctx.Err() != nil {
 		return
 	}

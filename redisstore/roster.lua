@@ -1,6 +1,7 @@
 -- The rules of roster.go, in the same words and in the same order, on what read.lua has read.
 
 local roster = { version = version, clock = clock, lapse = next_lapse }
+local editing = { [section] = edited } -- how many sessions edit a section, as far as that was read
 local dirty = {} -- fields to write
 
 local function milliseconds(moment) return math.floor(moment / 1000) end
@@ -28,9 +29,9 @@ local function adjust(section, by)
   dirty['e' .. section] = editing[section]
 end
 
-local function changed(id, m)
-  members[id] = m
-  dirty['u' .. id] = m
+local function changed(whose, m)
+  if whose == id then member = m end
+  dirty['u' .. whose] = m
 end
 
 -- place moves a session to a section and an activity, and keeps count.
@@ -152,7 +153,7 @@ local function lapse()
   local all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     if all[i]:sub(1, 1) == 'u' then
-      local id, m = all[i]:sub(2), cmsgpack.unpack(all[i + 1])
+      local whose, m = all[i]:sub(2), cmsgpack.unpack(all[i + 1])
       local living, looked = #m[SESSIONS], look(m)
       local ended = #m[ENDED]
       for _, s in ipairs(m[SESSIONS]) do
@@ -163,7 +164,7 @@ local function lapse()
         refold(m, looked)
       end
       m[ENDED] = keep(m[ENDED], function(e) return not forgotten(e) end)
-      if #m[SESSIONS] < living or #m[ENDED] < ended then changed(id, m) end
+      if #m[SESSIONS] < living or #m[ENDED] < ended then changed(whose, m) end
     end
   end
 end
@@ -201,8 +202,8 @@ local function save()
 end
 
 -- answer is what each operation gives: the time, the version, in how long somebody lapses
--- at the soonest (-1 for never), whether all that is kept follows, and that, and what the
+-- at the soonest (-1 for never), all that is kept if that is asked for, and what the
 -- operation adds.
 local function answer(whole, ...)
-  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and 1 or 0, whole and redis.call('HGETALL', key) or {}, ... }
+  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and redis.call('HGETALL', key), ... }
 end

@@ -8,6 +8,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -185,35 +186,43 @@ func keyOf(project presence.Project) string {
 func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
 	r := s.room(project, false)
 	floor, known := r.have()
-	a, err := s.do(ctx, r, s.scripts.Load().update, 5,
+	a, err := s.do(ctx, r, s.scripts.Load().update,
 		number(floor), number(versionOf(known)), string(user.ID), user.Name, flag(user.Visitor), u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flag(u.UnlessOccupied), flag(u.OnlyRenew), flag(u.Poll), number(u.Known))
 	if err != nil {
 		return presence.Reply{}, err
 	}
-	switch a.textOf(0) {
+	switch a.text(3) {
 	case "sessions":
 		return presence.Reply{}, presence.ErrTooManySessions
 	case "changes":
 		return presence.Reply{}, presence.ErrTooManyChanges
 	}
-	reply := presence.Reply{Version: a.version, Stale: a.numberOf(1) != 0, Activity: presence.Activity(a.textOf(2)), Durable: true}
-	own, err := appendMember(nil, user.ID, a.textOf(4))
+	own, err := appendMember(nil, user.ID, a.text(0))
 	if err != nil {
 		return presence.Reply{}, unavailable(err)
+	}
+	reply := presence.Reply{Version: a.version, Stale: a.is(2), Durable: true}
+	for _, session := range own {
+		if session.Session == u.Session {
+			reply.Activity = session.Activity
+		}
 	}
 	if len(own) > 0 {
 		reply.You = presence.Fold(0, own).Occupants[0]
 	} else {
 		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
 	}
-	taken, wanted := a.numberOf(3) != 0, u.Poll && u.Known != a.version
+	taken, wanted := a.is(1), u.Poll && u.Known != a.version
 	if !taken && !wanted {
 		return reply, nil
 	}
 	snapshot := a.snapshot
 	if !a.whole {
 		snapshot = known
+	}
+	if versionOf(snapshot) != a.version {
+		return presence.Reply{}, unavailable(errors.New("a script left out what it was to give"))
 	}
 	if taken {
 		reply.Conflicts = snapshot.Conflicts(user.ID, u.Section)
@@ -228,12 +237,12 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	r := s.room(project, false)
 	floor, _ := r.have()
-	a, err := s.do(ctx, r, s.scripts.Load().leave, 1,
+	a, err := s.do(ctx, r, s.scripts.Load().leave,
 		number(floor), string(user.ID), user.Name, flag(user.Visitor), l.Session, number(l.Seq), flag(l.Hidden), flag(l.Broken), flag(l.OnlyLiving))
 	if err != nil {
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.numberOf(0) != 0, Durable: true}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: true}, nil
 }
 
 // Snapshot implements [presence.Store].
@@ -251,10 +260,9 @@ func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presen
 func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
 	w := &watch{wake}
 	r := s.room(project, true)
-	r.mu.Lock()
-	r.watches[w] = struct{}{}
-	r.mu.Unlock()
-	s.listenFor(r)
+	for !s.listenFor(r, w) { // it was let go of meanwhile
+		r = s.room(project, true)
+	}
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -262,19 +270,21 @@ func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
 	}
 }
 
-// listenFor has wake-ups listened for, for a room that is kept.
-func (s *Store) listenFor(r *room) {
+// listenFor has wake-ups listened for, for a room, and others watch it, if it is kept.
+func (s *Store) listenFor(r *room, watches ...*watch) (kept bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.rooms[r.project] == r {
-		r.listens()
+	if s.rooms[r.project] != r {
+		return false
 	}
+	r.listens(watches)
+	return true
 }
 
 // look asks for all that is visible, unless it is what we have.
 func (s *Store) look(ctx context.Context, r *room, have uint64) (*presence.Snapshot, error) {
 	floor, _ := r.have()
-	a, err := s.do(ctx, r, s.scripts.Load().snapshot, 0, number(floor), number(have))
+	a, err := s.do(ctx, r, s.scripts.Load().snapshot, number(floor), number(have))
 	if err != nil {
 		return nil, err
 	}
@@ -282,14 +292,11 @@ func (s *Store) look(ctx context.Context, r *room, have uint64) (*presence.Snaps
 }
 
 // do runs an operation, and takes in what it answers.
-func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, more int, args ...string) (answer, error) {
+func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, args ...string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	asked := s.now()
 	a, err := readAnswer(script.Exec(ctx, s.client, []string{r.key}, args))
-	if err == nil && len(a.more) != more {
-		err = fmt.Errorf("a script added %d fields; due: %d", len(a.more), more)
-	}
 	if err != nil {
 		return a, unavailable(err)
 	}

@@ -1,5 +1,5 @@
--- Roster.Update. It adds to the answer: what was refused, stale, the activity that is
--- recorded, whether others are editing the section, and the sender, packed.
+-- Roster.Update. It adds to the answer: the sender, packed, whether others are editing the
+-- section, stale, and what was refused.
 
 -- decide is rule 6: what is recorded for what an update says.
 local function decide(m, s)
@@ -11,11 +11,11 @@ end
 
 local function update(m)
   local s, newest = find(m, session), newest(m, session)
-  if seq ~= 0 and seq <= newest then return '', 1, s end
+  if seq ~= 0 and seq <= newest then return '', 1 end
   local recorded = decide(m, s)
   local differs = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor
-  if not s and staying(m) >= MAX_SESSIONS then return 'sessions', 0, s end
-  if differs and only_renew then return 'changes', 0, s end
+  if not s and staying(m) >= MAX_SESSIONS then return 'sessions', 0 end
+  if differs and only_renew then return 'changes', 0 end
 
   local looked = differs and look(m)
   if not s then
@@ -36,13 +36,13 @@ local function update(m)
     refold(m, looked)
   end
   changed(id, m)
-  return '', 0, s
+  return '', 0
 end
 
 lapse()
-local m = members[id] or { name, visitor, {}, {} }
-local refused, stale, s = update(m)
+local m = member or { name, visitor, {}, {} }
+local refused, stale = update(m)
 local taken = occupied(m, section)
 save()
 local wanted = taken or poll and known ~= roster.version
-return answer(wanted and have ~= roster.version, refused, stale, s and s[ACTIVITY] or '', taken and 1 or 0, cmsgpack.pack(m))
+return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused)
