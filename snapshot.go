@@ -40,7 +40,7 @@ type Snapshot struct {
 	// Count is how many there are, listed or not.
 	Count int
 
-	all     []*Occupant // of a snapshot from Fold, listed or not
+	all     []*Occupant // in a snapshot from Fold, also those who are not listed
 	encoded encoded
 }
 
@@ -52,11 +52,11 @@ func NewOccupant(o Occupant) *Occupant {
 
 // NewSnapshot makes a snapshot of occupants that are in order.
 func NewSnapshot(version uint64, occupants []*Occupant, count int) *Snapshot {
-	return &Snapshot{Version: version, Occupants: occupants, Count: count}
+	return &Snapshot{Version: version, Occupants: occupants, Count: count, all: occupants}
 }
 
 // Conflicts are those whom a user meets who enters the section, in the order of the list,
-// at most MaxListed: for a snapshot from [Fold], which knows those too who are not listed.
+// at most MaxListed. They are among those who are listed; of a snapshot from [Fold], among all.
 func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) {
 	for _, o := range s.all {
 		if o.User.ID != user && slices.Contains(o.Editing, section) && len(others) < MaxListed {

@@ -138,13 +138,11 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 		return err
 	}
 	// To look at a project that nobody has tries all but writing, and this tries that.
-	r := s.room("writer-presence-check", false)
-	delete(s.rooms, r.project)
 	const untouched = "writer-presence:{check}"
 	if err := s.client.Do(ctx, s.client.B().Set().Key(untouched).Value("1").Px(callTime).Build()).Error(); err != nil {
 		return err
 	}
-	_, err = s.look(ctx, r, 0)
+	_, err = readAnswer(s.scripts.Load().snapshot.Exec(ctx, s.client, []string{"writer-presence:{none}"}, []string{"0", "0"}))
 	return err
 }
 

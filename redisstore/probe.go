@@ -17,7 +17,6 @@ const (
 	// long after the last that it heard it holds that it does not.
 	soundEvery = time.Second
 	deafAfter  = 3500 * time.Millisecond
-	probeText  = "heard"
 	// shards is on how many channels a cluster is tried that gives each of its nodes some of
 	// the channels: of three nodes one is left out once in 600.
 	shards = 16

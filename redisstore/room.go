@@ -106,6 +106,7 @@ func (r *room) current() *presence.Snapshot {
 	now, hears := r.store.now(), r.store.hears()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.used = now
 	if r.known == nil || !r.heard || !hears || r.known.snapshot.Version < r.told || !now.Before(r.known.until) {
 		return nil
 	}

@@ -7,10 +7,13 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,7 +41,7 @@ const (
 	// those that nobody watches.
 	keepFor   = time.Minute
 	mostRooms = 20_000
-	// looksAtOnce bounds what is asked for those who watch: four times as many in a second.
+	// looksAtOnce bounds what is under way for those who watch.
 	looksAtOnce = 1024
 	// resubscribeAfter is between two attempts to listen.
 	resubscribeAfter = 200 * time.Millisecond
@@ -85,21 +88,18 @@ func (s *Store) Run(ctx context.Context) error {
 			})
 		})
 	}
-	stop := context.AfterFunc(ctx, func() { // while a tick waits for Redis, too
-		s.mu.Lock() // so that nothing begins to listen any more
-		defer s.mu.Unlock()
-		s.end()
-	})
-	defer stop()
 	ticker := time.NewTicker(tickTime)
 	defer ticker.Stop()
-	for s.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		s.tick()
 		select {
 		case <-ticker.C:
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 		}
 	}
+	s.mu.Lock() // so that nothing begins to listen any more
+	s.end()
+	s.mu.Unlock()
 	s.running.Wait()
 	s.client.Close()
 	return nil
@@ -145,14 +145,10 @@ func (s *Store) close(r *room, now time.Time) {
 }
 
 // held gives the rooms as they are at this moment.
-func (s *Store) held() map[presence.Project]*room {
+func (s *Store) held() []*room {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	rooms := make(map[presence.Project]*room, len(s.rooms))
-	for project, r := range s.rooms {
-		rooms[project] = r
-	}
-	return rooms
+	return slices.Collect(maps.Values(s.rooms))
 }
 
 // room finds the room of a project, or makes one. Where there are too many, nobody finds
@@ -186,6 +182,7 @@ func keyOf(project presence.Project) string {
 func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
 	r := s.room(project, false)
 	floor, known := r.have()
+	ctx = context.WithoutCancel(ctx) // what a page has said is taken in though it does not wait for the answer
 	a, err := s.do(ctx, r, s.scripts.Load().update,
 		number(floor), number(versionOf(known)), string(user.ID), user.Name, flag(user.Visitor), u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flag(u.UnlessOccupied), flag(u.OnlyRenew), flag(u.Poll), number(u.Known))
@@ -237,7 +234,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	r := s.room(project, false)
 	floor, _ := r.have()
-	a, err := s.do(ctx, r, s.scripts.Load().leave,
+	a, err := s.do(context.WithoutCancel(ctx), r, s.scripts.Load().leave,
 		number(floor), string(user.ID), user.Name, flag(user.Visitor), l.Session, number(l.Seq), flag(l.Hidden), flag(l.Broken), flag(l.OnlyLiving))
 	if err != nil {
 		return presence.Reply{}, err
@@ -249,7 +246,6 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
 	r := s.room(project, false)
 	if snapshot := r.current(); snapshot != nil {
-		r.have()
 		return snapshot, nil
 	}
 	s.listenFor(r)
@@ -327,10 +323,19 @@ func flag(yes bool) string {
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	answered, down := false, error(nil)
 	for address, node := range s.client.Nodes() {
 		if err := node.Do(ctx, node.B().Ping().Build()).Error(); err != nil {
-			return fmt.Errorf("Redis at %s does not answer: %w", address, err)
+			down = fmt.Errorf("Redis at %s does not answer: %w", address, err)
+		} else {
+			answered = true
 		}
+	}
+	switch {
+	case !answered:
+		return cmp.Or(down, errors.New("Redis has no node"))
+	case down != nil: // one of a cluster: who is in the projects of the others is known
+		return fmt.Errorf("%w: %w", presence.ErrDegraded, down)
 	}
 	if !s.hears() {
 		return fmt.Errorf("%w: Redis passes on no wake-ups from node to node, so that changes of other nodes show a second late", presence.ErrDegraded)

@@ -27,8 +27,8 @@ func newHealth() *cobra.Command {
 		Example: "  writer-presence health --ready",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if addr == "" {
-				return errors.New("--admin-addr is empty, and so there is nobody to ask; give the one that serve has")
+			if addr == "" || addr == "off" {
+				return errors.New("--admin-addr is for none, and so there is nobody to ask; give the one that serve has")
 			}
 			path := "/healthz"
 			if ready {
@@ -51,7 +51,7 @@ func newHealth() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&addr, "admin-addr", "127.0.0.1:9090", "`address` of health and metrics, as serve has it")
+	c.Flags().StringVar(&addr, "admin-addr", defaultAdminAddr, "`address` of health and metrics, as serve has it")
 	c.Flags().BoolVar(&ready, "ready", false, "ask whether it should get requests: no from the beginning of its end on")
 	return c
 }

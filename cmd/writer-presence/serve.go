@@ -84,7 +84,7 @@ writes down who was here.`,
 	f.Float64Var(&s.userRate, "user-rate", 20, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
 	f.Float64Var(&s.addressRate, "address-rate", 500, "`requests` a second of one address, likewise")
 	f.Float64Var(&s.visitorRate, "visitor-rate", 1, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
-	f.StringVar(&s.adminAddr, "admin-addr", "127.0.0.1:9090", "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
+	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
 	f.SortFlags = false
 	return c
@@ -194,6 +194,9 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	defer cancel()
 	return endAdmin, web.Serve(ctx, l, handler, s.connections, log)
 }
+
+// defaultAdminAddr is where serve tells how it is, and health asks.
+const defaultAdminAddr = "127.0.0.1:9090"
 
 // adminConnections are how many may ask how the process is: a few probes, and somebody
 // with a browser.
