@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -45,7 +46,9 @@ func NewKeys(secrets ...[]byte) (*Keys, error) {
 func ReadKeys(path string) (*Keys, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKeys(path)
+		if text, err = makeKeys(path); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the secret file: %w", err)
@@ -71,20 +74,24 @@ func ReadKeys(path string) (*Keys, error) {
 	return keys, nil
 }
 
+// makeKeys makes the file whole, under another name, before it is there: of several
+// processes that start at once all have the key of one.
 func makeKeys(path string) ([]byte, error) {
 	secret := make([]byte, keySize)
 	rand.Read(secret)
-	text := []byte(base64.StdEncoding.EncodeToString(secret) + "\n")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // 0600
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.Write(text)
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(secret) + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		os.Remove(path) // or the next start would find a file without a key
 		return nil, err
 	}
-	return text, nil
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 // Sign gives text with a signature. What is signed as one kind of thing is never taken

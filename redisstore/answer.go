@@ -15,13 +15,16 @@ import (
 type answer struct {
 	now     time.Time
 	version uint64
-	lapse   time.Duration // until somebody lapses, at the soonest; negative for never
+	lapse   time.Duration // until somebody lapses, at the soonest; negative for never, or noRoster
 	whole   bool          // whether living is all that live
 	living  []presence.Record
 	// snapshot is made of them when the answer is taken in.
 	snapshot *presence.Snapshot
 	more     []rueidis.RedisMessage
 }
+
+// noRoster says that nobody is there, and nobody was lately.
+const noRoster = -2 * time.Microsecond
 
 func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	fields, err := result.ToArray()

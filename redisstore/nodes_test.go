@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -221,7 +222,7 @@ func TestAKeyIsKeptAliveByRenewals(t *testing.T) {
 	s := open(t, server.URL(), &clock)
 	update(t, s, alice, presence.Update{Section: "a"})
 	server.Do("PERSIST", redisstore.KeyOf(project))
-	for begun := clock.Now(); clock.Now().Sub(begun) < presence.Finality+2*presence.DefaultLease; clock.Pass(presence.DefaultHeartbeat) {
+	for begun := clock.Now(); clock.Now().Sub(begun) < presence.Finality+4*presence.DefaultLease; clock.Pass(presence.DefaultHeartbeat) {
 		update(t, s, alice, presence.Update{Section: "a"})
 	}
 	if ttl, _ := strconv.Atoi(server.Do("PTTL", redisstore.KeyOf(project))); time.Duration(ttl)*time.Millisecond < presence.Finality+presence.DefaultLease {
@@ -257,5 +258,118 @@ func TestAPollIsAnsweredWithTheNewest(t *testing.T) {
 	again := update(t, b, alice, presence.Update{Session: "x", Seq: 3, Section: "a", Poll: true, Known: reply.Version})
 	if again.Snapshot != nil || again.Version != reply.Version {
 		t.Fatalf("a poll that knows version %d is answered with version %d, %+v", reply.Version, again.Version, again.Snapshot)
+	}
+}
+
+// Whoever watches is told that nothing is known, though nobody asks (rule 13).
+func TestWhoeverWatchesIsWokenWhenRedisIsGone(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server.URL(), nil)
+	ready(t, s)
+	update(t, s, alice, presence.Update{Section: "a"})
+	unknown := make(chan struct{}, 100)
+	stop := s.Watch(project, func() {
+		select {
+		case unknown <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
+	listed(t, s)
+	server.Kill()
+	for {
+		select {
+		case <-unknown:
+		case <-time.After(5 * time.Second):
+			t.Fatal("Redis is gone, and nobody who watches has heard of it for five seconds")
+		}
+		if _, err := s.Snapshot(t.Context(), project); errors.Is(err, presence.ErrUnavailable) {
+			return
+		}
+	}
+}
+
+// Who leaves by one node for the sake of a hidden page is gone in time on the screens of
+// another, too, and from the lists of the same one (rule 9).
+func TestALeaveThatWaitsIsInTimeOnAllNodes(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]presence.Leave{
+		"hidden": {Session: "x", Seq: 2, Hidden: true},
+		"broken": {Session: "x", Seq: 1, Broken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
+			ready(t, a, b)
+			stop := a.Watch(project, func() {})
+			defer stop()
+			update(t, b, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			until(t, "both nodes list Alice", func() bool { return listed(t, a) == "Alice in a" && listed(t, b) == "Alice in a" })
+			begun, grace := time.Now(), presence.HiddenGrace
+			if leave.Broken {
+				grace = presence.BrokenGrace
+			}
+			if _, err := b.Leave(t.Context(), project, alice, leave); err != nil {
+				t.Fatal(err)
+			}
+			woken := make(chan struct{}, 10)
+			stop = a.Watch(project, func() { woken <- struct{}{} })
+			defer stop()
+			select {
+			case <-woken:
+			case <-time.After(grace + 3*time.Second):
+				t.Fatalf("%v after the leave nobody was woken on the other node", time.Since(begun))
+			}
+			if now := listed(t, b); now != "" {
+				t.Errorf("listed by the node itself: %s", now)
+			}
+		})
+	}
+}
+
+// A project from which all have gone does not get the version back that it had before they came.
+func TestVersionsGrowOverAnEmptyProject(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server.URL(), nil)
+	ready(t, s)
+	version := func() uint64 {
+		snapshot, err := s.Snapshot(t.Context(), project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snapshot.Version
+	}
+	empty := version()
+	if again := version(); again != empty {
+		t.Errorf("where nobody is, the version goes from %d to %d by looking", empty, again)
+	}
+	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	reply, err := s.Leave(t.Context(), project, alice, presence.Leave{Session: "x", Seq: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := version(); now < reply.Version {
+		t.Errorf("after version %d a list has %d", reply.Version, now)
+	}
+}
+
+// What only leaves is forgotten, too, where it is many who do.
+func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := open(t, server.URL(), &clock)
+	for round := range 3 {
+		for i := range 50 {
+			who := presence.User{ID: presence.UserID(fmt.Sprint(round, "-", i)), Name: "N"}
+			if _, err := s.Leave(t.Context(), project, who, presence.Leave{Session: "x", Seq: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clock.Pass(presence.Finality + time.Minute)
+	}
+	listed(t, s)
+	if n, _ := strconv.Atoi(server.Do("HLEN", redisstore.KeyOf(project))); n > 51 {
+		t.Errorf("of 150 who left in three rounds, %d fields are kept", n)
 	}
 }

@@ -97,8 +97,8 @@ func parse(address string) (rueidis.ClientOption, error) {
 	option, err := rueidis.ParseURL(address)
 	if err != nil {
 		var wrong *url.Error
-		if errors.As(err, &wrong) { // which would repeat a password
-			err = wrong.Err
+		if errors.As(err, &wrong) { // which may repeat a password, or a part of one
+			err = errors.New("it is no URL; in a user and a password write / # ? @ and % as %2F %23 %3F %40 and %25")
 		}
 		return option, fmt.Errorf("the address of Redis cannot be read: %w; give one such as redis://127.0.0.1:6379/0", err)
 	}
@@ -203,6 +203,8 @@ func explain(o rueidis.ClientOption, err error) error {
 		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"
 	case strings.Contains(text, "DB index"), strings.Contains(text, "SELECT"):
 		advice = fmt.Sprintf("it has no database %d: give another one at the end of the address, such as /0 (a cluster has only that)", o.SelectDB)
+	case strings.Contains(text, "cluster support disabled"):
+		advice = "it is no cluster: leave ?addr= out"
 	case strings.Contains(text, "'SENTINEL'"):
 		advice = "it is no Sentinel: leave master_set out"
 	case strings.Contains(text, "HELLO"), strings.Contains(text, "unknown command"):

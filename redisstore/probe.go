@@ -97,9 +97,11 @@ func (s *Store) sound() {
 	s.running.Go(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, callTime)
 		defer cancel()
+		var all []rueidis.Completed
 		for _, channel := range p.channels {
-			s.client.Do(ctx, s.publication(channel, text))
+			all = append(all, s.publication(channel, text))
 		}
+		s.client.DoMulti(ctx, all...) // at once: a node of a cluster that hangs delays none of the others
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.sounding = false

@@ -4,7 +4,7 @@
 -- to look for what lapses.
 do
   local m = member
-  if m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and floor <= version then
+  if version and m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and floor <= version then
     local said = activity
     if said == '' then said = section == '' and 'viewing' or 'editing' end
     local own, renewed = 0

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,10 +35,11 @@ type room struct {
 // watch is somebody who wants to be woken.
 type watch struct{ wake func() }
 
-// known is a snapshot, and until when it can be told without asking.
+// known is a snapshot, when it was asked for first, and until when it can be told without
+// asking.
 type known struct {
-	snapshot *presence.Snapshot
-	until    time.Time
+	snapshot     *presence.Snapshot
+	first, until time.Time
 }
 
 // learn takes in, with the lock, that a version is there, and wakes who watches if that is
@@ -45,30 +47,46 @@ type known struct {
 func (r *room) learn(version uint64) {
 	if version > r.told {
 		r.told = version
-		for w := range r.watches {
-			w.wake()
-		}
+		r.wakeAll()
 	}
+}
+
+// wakeAll is called with the lock.
+func (r *room) wakeAll() {
+	for w := range r.watches {
+		w.wake()
+	}
+}
+
+// wake has those who watch look.
+func (r *room) wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wakeAll()
 }
 
 // take takes in what was answered at a moment of this node, and completes it with the
 // snapshot.
 func (r *room) take(asked time.Time, a *answer) {
 	hears := r.store.hears()
-	lapse := asked.Add(a.lapse + time.Millisecond)
 	if a.whole {
 		a.snapshot = presence.Fold(a.version, a.living)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if a.whole && r.known != nil && r.known.snapshot.Count == 0 && a.snapshot.Count == 0 && a.version > r.known.snapshot.Version {
-		// Nobody, as before: a project that is not there has another version at each look.
-		a.version, a.snapshot = r.known.snapshot.Version, r.known.snapshot
-	}
-	if a.whole && (r.known == nil || a.version >= r.known.snapshot.Version) {
-		r.known = &known{snapshot: a.snapshot, until: asked.Add(freshness)}
-		if a.lapse >= 0 && lapse.Before(r.known.until) {
-			r.known.until = lapse
+	if a.whole {
+		next := &known{snapshot: a.snapshot, first: asked, until: asked.Add(freshness)}
+		switch k := r.known; {
+		case k == nil || a.version == k.snapshot.Version:
+			r.known = next
+		case a.version < k.snapshot.Version:
+		case a.lapse == noRoster && k.snapshot.Count == 0 && r.told == k.snapshot.Version && asked.Sub(k.first) < presence.Finality:
+			// Nobody, as before, and nobody in between, or there would still be ends to
+			// remember: a project that is not there has another version at each look.
+			k.until = next.until
+			a.version, a.snapshot = k.snapshot.Version, k.snapshot
+		default:
+			r.known = next
 		}
 		if asked.Before(r.since) {
 			r.known.until = r.since
@@ -81,10 +99,22 @@ func (r *room) take(asked time.Time, a *answer) {
 	case !r.heard || !hears:
 		r.due = asked.Add(deafEvery)
 	}
-	if a.lapse >= 0 && lapse.Before(r.due) {
+	r.lapses(a.lapse, asked)
+	r.learn(a.version)
+}
+
+// lapses takes in, with the lock, in how long from a moment somebody lapses, at the soonest.
+func (r *room) lapses(in time.Duration, from time.Time) {
+	if in < 0 {
+		return
+	}
+	lapse := from.Add(in + time.Millisecond)
+	if lapse.Before(r.due) {
 		r.due = lapse
 	}
-	r.learn(a.version)
+	if r.known != nil && lapse.Before(r.known.until) {
+		r.known.until = lapse
+	}
 }
 
 // have is what to tell the scripts: the version below which nothing can be, and the snapshot
@@ -152,12 +182,20 @@ func (r *room) askAnew() {
 	}
 }
 
+// wokenBy takes in what a script published: a version, and in how many microseconds
+// somebody lapses.
 func (r *room) wokenBy(message string) {
-	if version, err := strconv.ParseUint(message, 10, 64); err == nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.learn(version)
+	text, rest, _ := strings.Cut(message, " ")
+	version, err := strconv.ParseUint(text, 10, 64)
+	lapse, failed := strconv.ParseInt(rest, 10, 64)
+	if err != nil || failed != nil {
+		return
 	}
+	now := r.store.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lapses(time.Duration(lapse)*time.Microsecond, now)
+	r.learn(version)
 }
 
 // people counts those who are there, as far as is known.

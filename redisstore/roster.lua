@@ -177,10 +177,13 @@ local function write(command, arguments)
 end
 
 -- save writes down what has changed, keeps the key for as long as there is something to
--- remember, and wakes those who watch if something visible has changed.
+-- remember, and wakes those who watch if something visible has changed, or will sooner than
+-- they know.
 local function save()
   local moved = roster.version ~= version
-  if not next(dirty) and not (version and moved) then return end -- nobody was ever here
+  if not next(dirty) and not (version and (moved or roster.lapse ~= next_lapse)) then return end -- or nobody was ever here
+  local nearer = version and roster.lapse > 0 and roster.lapse < next_lapse -- a leave that waits
+  if roster.lapse == 0 then roster.lapse = now + FINALITY end -- nobody lives, but there are ends to forget
   local set, del = {}, {}
   for field, value in pairs(dirty) do
     if value == 0 or type(value) == 'table' and #value[SESSIONS] + #value[ENDED] == 0 then
@@ -189,7 +192,7 @@ local function save()
       set[#set + 1], set[#set + 2] = field, type(value) == 'table' and cmsgpack.pack(value) or value
     end
   end
-  local spare = FINALITY + LEASE
+  local spare = FINALITY + 2 * LEASE -- the rules may have had their turn a lease ago
   local stale = not fresh or now > fresh
   if stale then fresh = now + spare end
   if stale or moved or roster.clock ~= clock or roster.lapse ~= next_lapse then
@@ -198,12 +201,12 @@ local function save()
   write('HSET', set)
   write('HDEL', del)
   if stale then redis.call('PEXPIRE', key, milliseconds(2 * spare)) end
-  if moved then redis.call(PUBLISH, key, roster.version) end
+  if moved or nearer then redis.call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.lapse - now)) end
 end
 
 -- answer is what each operation gives: the time, the version, in how long somebody lapses
--- at the soonest (-1 for never), all that is kept if that is asked for, and what the
--- operation adds.
+-- at the soonest (-1 for never, -2 where there is no roster), all that is kept if that is
+-- asked for, and what the operation adds.
 local function answer(whole, ...)
-  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and redis.call('HGETALL', key), ... }
+  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or version and -1 or -2, whole and redis.call('HGETALL', key), ... }
 end

@@ -66,6 +66,7 @@ type Store struct {
 	rooms map[presence.Project]*room
 
 	projects, people atomic.Int64 // as of the last tick
+	failing          atomic.Bool  // as of the last operation
 }
 
 // Options of a store; the zero value of each is its default.
@@ -122,7 +123,9 @@ func (s *Store) tick() {
 				s.running.Go(func() {
 					defer func() { <-s.looks }()
 					_, known := r.have()
-					s.look(s.ctx, r, versionOf(known))
+					if _, err := s.look(s.ctx, r, versionOf(known)); err != nil {
+						r.wake() // and those who watch will find out, too
+					}
 				})
 			default: // so many go on that it has to wait
 			}
@@ -219,7 +222,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		snapshot = known
 	}
 	if versionOf(snapshot) != a.version {
-		return presence.Reply{}, unavailable(errors.New("a script left out what it was to give"))
+		return presence.Reply{}, unavailable(errLeftOut)
 	}
 	if taken {
 		reply.Conflicts = snapshot.Conflicts(user.ID, u.Section)
@@ -281,10 +284,10 @@ func (s *Store) listenFor(r *room, watches ...*watch) (kept bool) {
 func (s *Store) look(ctx context.Context, r *room, have uint64) (*presence.Snapshot, error) {
 	floor, _ := r.have()
 	a, err := s.do(ctx, r, s.scripts.Load().snapshot, number(floor), number(have))
-	if err != nil {
-		return nil, err
+	if err == nil && a.snapshot == nil && have != a.version {
+		err = unavailable(errLeftOut)
 	}
-	return a.snapshot, nil
+	return a.snapshot, err
 }
 
 // do runs an operation, and takes in what it answers.
@@ -293,12 +296,26 @@ func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, args ...st
 	defer cancel()
 	asked := s.now()
 	a, err := readAnswer(script.Exec(ctx, s.client, []string{r.key}, args))
+	s.noteHealth(err)
 	if err != nil {
 		return a, unavailable(err)
 	}
 	r.take(asked, &a)
 	return a, nil
 }
+
+// noteHealth says once in the log that Redis does not answer, and once that it does again.
+// A caller who went away says nothing about it.
+func (s *Store) noteHealth(err error) {
+	switch {
+	case err == nil && s.failing.Swap(false):
+		s.log.Info("Redis answers again")
+	case err != nil && !errors.Is(err, context.Canceled) && !s.failing.Swap(true):
+		s.log.Error("Redis does not answer as it should, and presence is unknown", "error", err)
+	}
+}
+
+var errLeftOut = errors.New("a script left out what it was to give")
 
 // unavailable says that the store does not know, and why.
 func unavailable(err error) error { return fmt.Errorf("%w: Redis: %w", presence.ErrUnavailable, err) }

@@ -137,6 +137,14 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (store, error) {
 	return sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
 }
 
+// where tells in which store presence is, without a password.
+func (s *settings) where() string {
+	if u, err := url.Parse(s.redisURL); err == nil && s.redisURL != "" {
+		return u.Redacted()
+	}
+	return s.data
+}
+
 // spareGarbage has garbage collected after every 14 MB and a fifth of what lives. What
 // lives is small while people poll, and each request leaves some kilobytes behind: to
 // collect at twice what lives would be collecting all the time. With many live connections
@@ -183,7 +191,7 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	if s.visitors == "off" && !s.dev && !s.gates.any() {
 		log.Warn("nobody can come in: visitors are off, and there is no other way to know who is asking")
 	}
-	log.Info("serving", "data", s.data, "visitors", s.visitors, "dev", s.dev, "admin", told)
+	log.Info("serving", "store", s.where(), "visitors", s.visitors, "dev", s.dev, "admin", told)
 	defer log.Info("ended")
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
 	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
@@ -221,7 +229,7 @@ func (s *settings) listenBeside(log *slog.Logger) (net.Listener, error) {
 
 // check completes the settings, and refuses what cannot be.
 func (s *settings) check() error {
-	if s.data == "" {
+	if needed := s.redisURL == "" || s.signs() && s.secretFile == ""; needed && s.data == "" {
 		state, err := s.stateDir()
 		if err != nil {
 			return err
