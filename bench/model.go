@@ -35,21 +35,21 @@ type slopes struct {
 
 // measured is the one place for the numbers: go run ./bench redis prints them as they stand here.
 var measured = slopes{
-	Renewal:        perOperation{14.75, 323, 217},
-	Change:         perOperation{35.22, 323, 219},
-	ComeOrGo:       perOperation{28.62, 285, 140},
-	Look:           perOperation{29.53, 138, 1490},
-	Check:          perOperation{10.94, 151, 58},
-	WakeUp:         perOperation{0.61, 0, 119},
-	LookMember:     perOperation{1.164, 0.0, 143.1},
-	RedisBytes:     303.57,
-	ConnKB:         9.72,
-	RoomKB:         7.07,
-	ConnMicros:     7.94,
-	RoomMicros:     2.21,
-	ChangeMicros:   308.25,
-	WatcherMicros:  20.96,
-	DeliveredBytes: 281.08,
+	Renewal:        perOperation{16.10, 323, 186},
+	Change:         perOperation{31.83, 323, 201},
+	ComeOrGo:       perOperation{36.37, 288, 133},
+	Look:           perOperation{26.44, 138, 1962},
+	Check:          perOperation{7.70, 151, 55},
+	WakeUp:         perOperation{1.57, 0, 134},
+	LookMember:     perOperation{0.989, 0.0, 185.1},
+	RedisBytes:     303.59,
+	ConnKB:         9.99,
+	RoomKB:         10.57,
+	ConnMicros:     10.02,
+	RoomMicros:     2.84,
+	ChangeMicros:   279.96,
+	WatcherMicros:  169.22,
+	DeliveredBytes: 295.78,
 	Connections:    1.00,
 }
 
@@ -62,7 +62,6 @@ const (
 	nodeCores  = 4          // taken to be four times one core, which was not measured
 	nodeGB     = 8
 	nodeConns  = 100_000 // open connections, by the limits of the system
-	probes     = 16      // words a second of each node to all nodes, in a cluster: see redisstore/probe.go
 	looksMost  = 20      // a second and node, however much changes: changes of 50 ms are told together
 	gigabit    = 1e9 / 8
 	bytesOfGB  = 1 << 30
@@ -81,8 +80,7 @@ type need struct {
 	Watching                        float64 // nodes that watch a room
 	Updates                         float64 // a second
 	RedisMicros                     float64 // of Redis, a person and second
-	Masters, ForProbes              float64 // cores of Redis, of which so many for probes alone
-	MastersNoProbes                 float64
+	Masters                         float64 // cores of Redis
 	RedisGB                         float64
 	RedisIn, RedisOut, ToPeople     float64 // Gbit a second
 	ConnsPerMaster                  float64
@@ -118,13 +116,10 @@ func (m slopes) needs(people float64, routed bool) (n need) {
 	}
 	n.Updates = people * (perBeat + perMinute + 2*perHour)
 	n.RedisMicros = sum(func(o perOperation) float64 { return o.Micros })
-	probing := probes * n.Nodes * n.Nodes
-	n.ForProbes = probing * m.WakeUp.Micros / 1e6 / used
-	n.MastersNoProbes = math.Ceil(people * n.RedisMicros / 1e6 / used)
-	n.Masters = math.Ceil(people*n.RedisMicros/1e6/used + n.ForProbes)
+	n.Masters = math.Ceil(people * n.RedisMicros / 1e6 / used)
 	n.RedisGB = people * m.RedisBytes / bytesOfGB / used
 	n.RedisIn = people * sum(func(o perOperation) float64 { return o.In }) / gigabit
-	n.RedisOut = (people*sum(func(o perOperation) float64 { return o.Out }) + probing*m.WakeUp.Out) / gigabit
+	n.RedisOut = people * sum(func(o perOperation) float64 { return o.Out }) / gigabit
 	n.ToPeople = people * (perMinute + 2*perHour) * inRoom * m.DeliveredBytes / gigabit
 	n.ConnsPerMaster = n.Nodes * m.Connections
 	return n
@@ -175,7 +170,6 @@ func modelText(m slopes) string {
 	row("nodes that watch a room", "%.2f", func(n need) float64 { return n.Watching })
 	row("µs of Redis for a person and second", "%.2f", func(n need) float64 { return n.RedisMicros })
 	row("**cores of Redis**, one for each master", "%.0f", func(n need) float64 { return n.Masters })
-	row("without probes", "%.0f", func(n need) float64 { return n.MastersNoProbes })
 	row("memory of all masters, GB", "%.1f", func(n need) float64 { return n.RedisGB })
 	row("nodes to Redis, Gbit/s", "%.2f", func(n need) float64 { return n.RedisIn })
 	row("Redis to nodes, Gbit/s", "%.2f", func(n need) float64 { return n.RedisOut })
@@ -187,13 +181,8 @@ func modelText(m slopes) string {
 		millis, looks, nodes := m.hot(people)
 		fmt.Fprintf(&b, "| %.0f | %.2f | %.1f | %.1f |\n", people, millis, looks, nodes)
 	}
-	fmt.Fprintf(&b, "\nProbes, of all nodes to all nodes on each of %d channels, half use the core that has a channel from %.0f nodes on.\n", probes, m.mostProbing())
 	return b.String()
 }
-
-// mostProbing is how many nodes may say a word to all nodes each second, until that half uses
-// a core.
-func (m slopes) mostProbing() float64 { return math.Sqrt(used * 1e6 / m.WakeUp.Micros) }
 
 // each gives all slopes in their order.
 func (m slopes) each(take func(name string, value any, of, from string)) {
