@@ -66,6 +66,38 @@ func TestTwoKeysRotate(t *testing.T) {
 	}
 }
 
+// Servers that start at once with a file that is not there all have the key of one.
+func TestWhoMakesTheFileAtOnceHasOneKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	const servers = 20
+	signed := make(chan string, servers)
+	var starting sync.WaitGroup
+	for range servers {
+		starting.Go(func() {
+			keys, err := identity.ReadKeys(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			signed <- keys.Sign("kind", "text")
+		})
+	}
+	starting.Wait()
+	close(signed)
+	keys, err := identity.ReadKeys(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text := range signed {
+		if _, ok := keys.Verify("kind", text); !ok {
+			t.Error("a server has a key of its own")
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("there are %d files; due: one", len(left))
+	}
+}
+
 func TestAKeysFileThatCannotBeUsedSaysWhatToDo(t *testing.T) {
 	good := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	for name, c := range map[string]struct{ text, due string }{

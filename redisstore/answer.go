@@ -83,7 +83,7 @@ type member struct {
 	Name     string
 	Visitor  bool
 	Sessions []session
-	Ended    msgpack.RawMessage
+	Ended    msgpack.RawMessage // is for the scripts
 }
 
 type session struct {

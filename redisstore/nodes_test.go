@@ -1,8 +1,10 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -371,5 +373,37 @@ func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
 	listed(t, s)
 	if n, _ := strconv.Atoi(server.Do("HLEN", redisstore.KeyOf(project))); n > 51 {
 		t.Errorf("of 150 who left in three rounds, %d fields are kept", n)
+	}
+}
+
+// An outage is not a line of log for each who asks; nor is one node of a cluster, while
+// others answer.
+func TestAnOutageIsSaidOnceAMinute(t *testing.T) {
+	nodes := redistest.StartCluster(t, 3)
+	for _, n := range nodes {
+		n.Do("CONFIG", "SET", "cluster-require-full-coverage", "no")
+	}
+	var log strings.Builder
+	s, err := redisstore.Open(t.Context(), nodes[0].URL(), redisstore.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, unknown := 0, 0
+	ask := func() {
+		for i := range 60 {
+			if _, err := s.Snapshot(t.Context(), presence.Project(fmt.Sprint(i))); err != nil {
+				unknown++
+			} else {
+				known++
+			}
+		}
+	}
+	nodes[2].Kill()
+	until(t, "others answer while one does not", func() bool { ask(); return known > 0 && unknown > 10 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.Run(ctx)
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Errorf("%d failures are %d lines of log:\n%s", unknown, lines, log.String())
 	}
 }

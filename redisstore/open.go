@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"golang.org/x/time/rate"
 
 	presence "writer-presence"
 )
@@ -55,7 +56,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, log: o.Log, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}}
+	s := &Store{client: client, log: o.Log, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, saying: rate.Sometimes{Interval: time.Minute}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	if err := s.check(ctx, o.Lease); err != nil {
 		client.Close()
@@ -161,15 +162,8 @@ func (s *Store) checkChannel(ctx context.Context, channel string) error {
 	return err
 }
 
-func (s *Store) publishCommand() string {
-	if s.sharded {
-		return "SPUBLISH"
-	}
-	return "PUBLISH"
-}
-
-// majorOf gives the first number of a version that is not too old. Valkey says that it is
-// Redis 7.2, for those who ask in this way.
+// majorOf gives the first number of a version that is not too old. Those of Valkey went on
+// from 7.2.
 func majorOf(version string) (major int, err error) {
 	var minor int
 	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < oldestMajor || major == oldestMajor && minor < oldestMinor {

@@ -45,6 +45,8 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 		{"Sentinels without that master", strings.Replace(sentinel, redistest.Master, "readers", 1), "know a master of that name"},
 		{"no Sentinel", server.URL() + "?master_set=" + redistest.Master, "is no Sentinel"},
 		{"no address", "redis://user:" + secret + "@host:port", "cannot be read"},
+		{"a password not written as in a URL", "redis://:" + secret + "/and+more=@" + server.Addr, "%2F"},
+		{"no cluster", server.URL() + "?addr=" + server.Addr, "is no cluster"},
 		{"not Redis", "http://:" + secret + "@127.0.0.1", "cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -107,10 +107,3 @@ func (s *Store) sound() {
 		p.sounding = false
 	})
 }
-
-func (s *Store) publication(channel, text string) rueidis.Completed {
-	if s.sharded {
-		return s.client.B().Spublish().Channel(channel).Message(text).Build()
-	}
-	return s.client.B().Publish().Channel(channel).Message(text).Build()
-}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	presence "writer-presence"
 )
 
@@ -234,48 +232,5 @@ func (r *room) deafen() {
 	defer r.mu.Unlock()
 	if r.listen != nil {
 		r.listen()
-	}
-}
-
-// subscribe listens to a channel until the context ends: again and again, since
-// connections break. It tells when it begins to hear and when it no longer does.
-func (s *Store) subscribe(ctx context.Context, channel string, hears func(bool), message func(string)) {
-	confirmed := func(c rueidis.PubSubSubscription) { hears(c.Kind == "subscribe" || c.Kind == "ssubscribe") }
-	for ctx.Err() == nil {
-		turn, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(s.probe.thisTurn(), cancel) // where it is deaf, it begins anew
-		listening := rueidis.WithOnReceiveReturnHook(rueidis.WithOnSubscriptionHook(turn, confirmed), s.unsubscribe(channel))
-		s.client.Receive(listening, s.subscription(channel), func(m rueidis.PubSubMessage) { message(m.Message) })
-		stop()
-		cancel()
-		hears(false)
-		select {
-		case <-ctx.Done():
-		case <-time.After(resubscribeAfter):
-		}
-	}
-}
-
-func (s *Store) subscription(channel string) rueidis.Completed {
-	if s.sharded {
-		return s.client.B().Ssubscribe().Channel(channel).Build()
-	}
-	return s.client.B().Subscribe().Channel(channel).Build()
-}
-
-// unsubscribe has Redis send no more, which the end of a context alone does not.
-func (s *Store) unsubscribe(channel string) func(error, rueidis.CommandClient) error {
-	return func(err error, c rueidis.CommandClient) error {
-		if c == nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), callTime)
-		defer cancel()
-		if s.sharded {
-			c.Do(ctx, c.B().Sunsubscribe().Channel(channel).Build())
-		} else {
-			c.Do(ctx, c.B().Unsubscribe().Channel(channel).Build())
-		}
-		return err
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"golang.org/x/time/rate"
 
 	presence "writer-presence"
 )
@@ -66,7 +67,7 @@ type Store struct {
 	rooms map[presence.Project]*room
 
 	projects, people atomic.Int64 // as of the last tick
-	failing          atomic.Bool  // as of the last operation
+	saying           rate.Sometimes
 }
 
 // Options of a store; the zero value of each is its default.
@@ -304,15 +305,15 @@ func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, args ...st
 	return a, nil
 }
 
-// noteHealth says once in the log that Redis does not answer, and once that it does again.
-// A caller who went away says nothing about it.
+// noteHealth has the log say that Redis does not answer, once a minute: where it is one
+// node of a cluster, others go on answering. A caller who went away says nothing about it.
 func (s *Store) noteHealth(err error) {
-	switch {
-	case err == nil && s.failing.Swap(false):
-		s.log.Info("Redis answers again")
-	case err != nil && !errors.Is(err, context.Canceled) && !s.failing.Swap(true):
-		s.log.Error("Redis does not answer as it should, and presence is unknown", "error", err)
+	if err == nil || errors.Is(err, context.Canceled) {
+		return
 	}
+	s.saying.Do(func() {
+		s.log.Error("Redis does not answer as it should, and presence is unknown; this is said once a minute", "error", err)
+	})
 }
 
 var errLeftOut = errors.New("a script left out what it was to give")

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,26 +74,32 @@ func TestAFailingDiskIsDegradedAndTheLagSaysForHowLong(t *testing.T) { // and pr
 
 func TestTheLagCountsWhatIsBeingWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := newJournal(nil, nil)
+		written := make(chan error) // the disk takes its time, until it says how it went
+		j := newJournal(func(map[key]presence.Record, uint64, time.Time) error { return <-written }, slog.New(slog.DiscardHandler))
 		came := presence.Record{User: alice, Session: "x", Active: true, LastSeen: time.Now()}
+		after := func(when string, due time.Duration) {
+			t.Helper()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if lag := j.lag(); lag != due {
+				t.Errorf("%s the lag is %v; due: %v", when, lag, due)
+			}
+		}
 		j.addLater("p", 1, []presence.Record{came})
-		time.Sleep(time.Second)
-		taken := j.pending
-		j.pending, j.writing = map[key]presence.Record{}, j.since // as a commit begins
+		after("before a commit", time.Second)
+		go j.commit()
+		synctest.Wait()
 		j.addLater("p", 2, []presence.Record{came})
-		time.Sleep(time.Second)
-		if lag := j.lag(); lag != 2*time.Second {
-			t.Errorf("during a commit of what is two seconds old the lag is %v", lag)
-		}
-		j.putBack(taken)
-		if lag := j.lag(); lag != 2*time.Second {
-			t.Errorf("after it has failed the lag is %v; due: 2s", lag)
-		}
-		j.writing = j.since
-		j.putBack(nil) // and what came meanwhile is pending
-		time.Sleep(time.Second)
-		if lag := j.lag(); lag != 3*time.Second {
-			t.Errorf("the lag of what is pending is %v; due: 3s", lag)
-		}
+		after("during a commit", 2*time.Second)
+		written <- errors.New("the disk is full")
+		after("after one that failed", 3*time.Second)
+		go j.commit()
+		synctest.Wait()
+		j.addLater("p", 3, []presence.Record{came})
+		written <- nil
+		after("when what came during a commit is pending", time.Second)
+		go j.commit()
+		written <- nil
+		after("when all is written", 0)
 	})
 }

@@ -27,8 +27,9 @@ const (
 // journal writes records down, many in one commit. Of a session it keeps the newest
 // record only, so that what waits is bounded by the number of sessions.
 type journal struct {
-	db  *database
-	log *slog.Logger
+	// write takes all or nothing into the database, and what it has of before purge out.
+	write func(records map[key]presence.Record, clock uint64, purge time.Time) error
+	log   *slog.Logger
 	// wake has an element when what is pending should be written, and full when as many
 	// replies wait for it as lately, where those are many.
 	wake, full chan struct{}
@@ -69,8 +70,8 @@ type key struct {
 	session string
 }
 
-func newJournal(db *database, log *slog.Logger) *journal {
-	return &journal{db: db, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
+func newJournal(write func(map[key]presence.Record, uint64, time.Time) error, log *slog.Logger) *journal {
+	return &journal{write: write, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), pending: map[key]presence.Record{}, batch: newBatch()}
 }
 
 // add takes in records, and returns the batch that they will be written with, soon. Call
@@ -179,7 +180,7 @@ func (j *journal) commit() error {
 
 	var err error
 	if len(taken) > 0 || !purge.IsZero() || j.failing.Load() {
-		err = j.db.write(taken, clock, purge)
+		err = j.write(taken, clock, purge)
 	}
 	if b.expiry != nil {
 		b.expiry.Stop()

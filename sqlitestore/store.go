@@ -105,7 +105,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db, o.Log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
+	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db.write, o.Log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
 	for i := range s.projects {
 		s.projects[i] = map[presence.Project]*project{}
 	}

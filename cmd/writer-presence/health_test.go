@@ -32,7 +32,9 @@ func TestHealthTellsByItsExitHowTheServerIs(t *testing.T) {
 	if said, err := tell(t, nil, "health", "--admin-addr", addr); err == nil {
 		t.Errorf("of one that is gone: %q; due: an error", said)
 	}
-	if said, err := tell(t, nil, "health", "--admin-addr", ""); err == nil || !strings.Contains(err.Error(), "--admin-addr") {
-		t.Errorf("without an address: %q, %v; due: an error with the flag", said, err)
+	for _, none := range []string{"", "off"} {
+		if said, err := tell(t, nil, "health", "--admin-addr", none); err == nil || !strings.Contains(err.Error(), "--admin-addr") {
+			t.Errorf("with the address %q: %q, %v; due: an error with the flag", none, said, err)
+		}
 	}
 }
