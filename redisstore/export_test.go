@@ -2,11 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"encoding/binary"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
-
-	"github.com/vmihailenco/msgpack/v5"
 
 	presence "writer-presence"
 )
@@ -49,9 +49,10 @@ func (c *Clock) Pass(d time.Duration) {
 func (s *Store) hearAll() {
 	for _, r := range s.held() {
 		packed, _ := s.client.Do(context.Background(), s.client.B().Hget().Key(r.key).Field("roster").Build()).AsBytes()
-		var numbers []uint64
-		msgpack.Unmarshal(packed, &numbers)
-		version := append(numbers, 0)[0]
+		version := uint64(0)
+		if len(packed) > 0 {
+			version = uint64(math.Float64frombits(binary.BigEndian.Uint64(packed)))
+		}
 		for {
 			r.mu.Lock()
 			listens, told := r.listen != nil, r.told

@@ -5,7 +5,7 @@ local function leave(m)
   if broken then
     if not s or s[SEQ] ~= seq then return 1 end
     live_until(s, math.min(s[TILL], now + BROKEN_GRACE))
-    changed(id, m)
+    changed(whose, m)
     return 0
   end
   if seq ~= 0 and seq <= newest(m, session) then return 1 end
@@ -24,7 +24,7 @@ local function leave(m)
       refold(m, looked)
     end
   end
-  changed(id, m)
+  changed(whose, m)
   return 0
 end
 

@@ -1,7 +1,8 @@
--- What Roster.Leave is asked. ARGV: floor, user id, name, visitor, session, seq, hidden,
--- broken, only_living.
+-- What Roster.Leave is asked. ARGV: floor, whose (u<user id>), name, session, seq, flags
+-- (1 visitor, 2 hidden, 4 broken, 8 only_living).
 
-local id, name, visitor = ARGV[2], ARGV[3], ARGV[4] == '1'
-local session, seq = ARGV[5], tonumber(ARGV[6])
-local hidden, broken, only_living = ARGV[7] == '1', ARGV[8] == '1', ARGV[9] == '1'
+local whose, name, flags = ARGV[2], ARGV[3], tonumber(ARGV[6])
+local session, seq = ARGV[4], tonumber(ARGV[5])
+local visitor, hidden = bit.band(flags, 1) ~= 0, bit.band(flags, 2) ~= 0
+local broken, only_living = bit.band(flags, 4) ~= 0, bit.band(flags, 8) ~= 0
 local section = ''

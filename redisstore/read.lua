@@ -1,16 +1,16 @@
 -- What Redis keeps of one project: a hash at KEYS[1] with these fields.
 --
---   roster       four numbers, packed: version and clock, as Roster has them, in
+--   roster       four numbers, as ROSTER packs them: version and clock, as Roster has them, in
 --                milliseconds; lapse, its nextLapse (0 for none; where nobody lives,
 --                when there is something to forget); and fresh, until when the
 --                key need not be kept alive anew. Moments are in microseconds of Unix time
---   u<user id>   a member, packed
+--   u<user id>   a member, in MessagePack
 --   e<section>   how many sessions edit it, where there are any
 --
 -- Every script is made of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
 -- MAX_SESSIONS, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that has been
--- told of, and id and section are what it is about), of this text, of the rules, and of one
--- operation. Nothing is read but the one hash, and of that no more than is needed.
+-- told of, and whose and section are what it is about), of this text, of the rules, and of
+-- one operation. Nothing is read but the one hash, and of that no more than is needed.
 
 -- What is packed has no names, since names take as long again. These are the places of a
 -- member, of a session, and of one that has ended.
@@ -18,16 +18,19 @@ local NAME, VISITOR, SESSIONS, ENDED = 1, 2, 3, 4
 local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING = 2, 3, 4, 5, 6, 7, 8
 local AT = 3
 
+local ROSTER = '>dddd' -- whole numbers, exact up to 2^53
+
+local call = redis.call
 local key, floor = KEYS[1], tonumber(ARGV[1])
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000000 + time[2] + SHIFT
 
 local version, clock, next_lapse, fresh -- nil where there is no roster
 local member -- the user whom it is about, if anything is known of them
 local edited -- how many sessions edit the section
 do
-  local got = redis.call('HMGET', key, 'roster', 'u' .. id, 'e' .. section)
-  if got[1] then version, clock, next_lapse, fresh = unpack(cmsgpack.unpack(got[1])) end
+  local got = call('HMGET', key, 'roster', whose, 'e' .. section)
+  if got[1] then version, clock, next_lapse, fresh = struct.unpack(ROSTER, got[1]) end
   if got[2] then member = cmsgpack.unpack(got[2]) end
   edited = tonumber(got[3] or 0)
 end

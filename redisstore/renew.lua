@@ -7,16 +7,19 @@ do
   if version and m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and floor <= version then
     local said = activity
     if said == '' then said = section == '' and 'viewing' or 'editing' end
-    local own, renewed = 0
+    local own, renewed = 0, nil
     for _, s in ipairs(m[SESSIONS]) do
-      if s[ACTIVITY] == 'editing' and s[SECTION] == section then own = own + 1 end
-      if s[NAME] == session and s[SECTION] == section and s[ACTIVITY] == said and not s[LEAVING] and (seq == 0 or seq > s[SEQ]) then renewed = s end
+      if s[SECTION] == section then
+        if s[ACTIVITY] == 'editing' then own = own + 1 end
+        if s[NAME] == session and s[ACTIVITY] == said and not s[LEAVING] and (seq == 0 or seq > s[SEQ]) then renewed = s end
+      end
     end
     local taken = edited > own
-    if renewed and not taken and (not poll or known == version) then
-      renewed[SEQ], renewed[SEEN], renewed[TILL] = math.max(renewed[SEQ], seq), now, now + LEASE
+    if renewed and not taken and (not known or known == version) then
+      if seq ~= 0 then renewed[SEQ] = seq end
+      renewed[SEEN], renewed[TILL] = now, now + LEASE
       local packed = cmsgpack.pack(m)
-      redis.call('HSET', key, 'u' .. id, packed)
+      call('HSET', key, whose, packed)
       return { now, version, next_lapse - now, false, packed }
     end
   end

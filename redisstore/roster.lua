@@ -20,7 +20,7 @@ elseif version < floor then
 end
 
 local function count(section)
-  if not editing[section] then editing[section] = tonumber(redis.call('HGET', key, 'e' .. section) or 0) end
+  if not editing[section] then editing[section] = tonumber(call('HGET', key, 'e' .. section) or 0) end
   return editing[section]
 end
 
@@ -29,9 +29,9 @@ local function adjust(section, by)
   dirty['e' .. section] = editing[section]
 end
 
-local function changed(whose, m)
-  if whose == id then member = m end
-  dirty['u' .. whose] = m
+local function changed(who, m)
+  if who == whose then member = m end
+  dirty[who] = m
 end
 
 -- place moves a session to a section and an activity, and keeps count.
@@ -150,10 +150,10 @@ end
 local function lapse()
   if roster.lapse == 0 or now <= roster.lapse then return end
   roster.lapse = 0
-  local all = redis.call('HGETALL', key)
+  local all = call('HGETALL', key)
   for i = 1, #all, 2 do
     if all[i]:sub(1, 1) == 'u' then
-      local whose, m = all[i]:sub(2), cmsgpack.unpack(all[i + 1])
+      local who, m = all[i], cmsgpack.unpack(all[i + 1])
       local living, looked = #m[SESSIONS], look(m)
       local ended = #m[ENDED]
       for _, s in ipairs(m[SESSIONS]) do
@@ -164,7 +164,7 @@ local function lapse()
         refold(m, looked)
       end
       m[ENDED] = keep(m[ENDED], function(e) return not forgotten(e) end)
-      if #m[SESSIONS] < living or #m[ENDED] < ended then changed(whose, m) end
+      if #m[SESSIONS] < living or #m[ENDED] < ended then changed(who, m) end
     end
   end
 end
@@ -172,7 +172,7 @@ end
 -- write gives a command as many of the arguments at a time as it can take.
 local function write(command, arguments)
   for i = 1, #arguments, 1000 do
-    redis.call(command, key, unpack(arguments, i, math.min(i + 999, #arguments)))
+    call(command, key, unpack(arguments, i, math.min(i + 999, #arguments)))
   end
 end
 
@@ -196,17 +196,17 @@ local function save()
   local stale = not fresh or now > fresh
   if stale then fresh = now + spare end
   if stale or moved or roster.clock ~= clock or roster.lapse ~= next_lapse then
-    set[#set + 1], set[#set + 2] = 'roster', cmsgpack.pack({ roster.version, roster.clock, roster.lapse, fresh })
+    set[#set + 1], set[#set + 2] = 'roster', struct.pack(ROSTER, roster.version, roster.clock, roster.lapse, fresh)
   end
   write('HSET', set)
   write('HDEL', del)
-  if stale then redis.call('PEXPIRE', key, milliseconds(2 * spare)) end
-  if moved or nearer then redis.call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.lapse - now)) end
+  if stale then call('PEXPIRE', key, milliseconds(2 * spare)) end
+  if moved or nearer then call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.lapse - now)) end
 end
 
 -- answer is what each operation gives: the time, the version, in how long somebody lapses
 -- at the soonest (-1 for never, -2 where there is no roster), all that is kept if that is
 -- asked for, and what the operation adds.
 local function answer(whole, ...)
-  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or version and -1 or -2, whole and redis.call('HGETALL', key), ... }
+  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or version and -1 or -2, whole and call('HGETALL', key), ... }
 end

@@ -1,4 +1,4 @@
 -- What Roster.Snapshot is asked. ARGV: floor, have.
 
 local have = tonumber(ARGV[2])
-local id, section = '', ''
+local whose, section = '', ''

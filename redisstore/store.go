@@ -187,9 +187,13 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	r := s.room(project, false)
 	floor, known := r.have()
 	ctx = context.WithoutCancel(ctx) // what a page has said is taken in though it does not wait for the answer
+	asked := ""
+	if u.Poll {
+		asked = number(u.Known)
+	}
 	a, err := s.do(ctx, r, s.scripts.Load().update,
-		number(floor), number(versionOf(known)), string(user.ID), user.Name, flag(user.Visitor), u.Session, number(u.Seq), string(u.Section), string(u.Activity),
-		flag(u.UnlessOccupied), flag(u.OnlyRenew), flag(u.Poll), number(u.Known))
+		number(floor), number(versionOf(known)), field(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
+		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), asked)
 	if err != nil {
 		return presence.Reply{}, err
 	}
@@ -239,7 +243,7 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	r := s.room(project, false)
 	floor, _ := r.have()
 	a, err := s.do(context.WithoutCancel(ctx), r, s.scripts.Load().leave,
-		number(floor), string(user.ID), user.Name, flag(user.Visitor), l.Session, number(l.Seq), flag(l.Hidden), flag(l.Broken), flag(l.OnlyLiving))
+		number(floor), field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving))
 	if err != nil {
 		return presence.Reply{}, err
 	}
@@ -330,12 +334,19 @@ func versionOf(known *presence.Snapshot) uint64 {
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
-func flag(yes bool) string {
-	if yes {
-		return "1"
+// flags are the bits of a number, the first one first.
+func flags(bits ...bool) string {
+	n := uint64(0)
+	for i, bit := range bits {
+		if bit {
+			n |= 1 << i
+		}
 	}
-	return "0"
+	return number(n)
 }
+
+// field is where a member is in the hash of a project; see read.lua.
+func field(id presence.UserID) string { return "u" + string(id) }
 
 // Ready implements [presence.Health]: without wake-ups presence goes on, a second later.
 func (s *Store) Ready(ctx context.Context) error {

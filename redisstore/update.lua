@@ -1,6 +1,9 @@
 -- Roster.Update. It adds to the answer: the sender, packed, whether others are editing the
 -- section, stale, and what was refused.
 
+local have = tonumber(ARGV[2])
+local careful, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
+
 -- decide is rule 6: what is recorded for what an update says.
 local function decide(m, s)
   if section == '' and activity ~= 'idle' then return 'viewing' end
@@ -35,7 +38,7 @@ local function update(m)
     m[NAME], m[VISITOR] = name, visitor
     refold(m, looked)
   end
-  changed(id, m)
+  changed(whose, m)
   return '', 0
 end
 
@@ -44,5 +47,5 @@ local m = member or { name, visitor, {}, {} }
 local refused, stale = update(m)
 local taken = occupied(m, section)
 save()
-local wanted = taken or poll and known ~= roster.version
+local wanted = taken or known and known ~= roster.version
 return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused)

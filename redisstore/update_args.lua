@@ -1,7 +1,8 @@
--- What Roster.Update is asked. ARGV: floor, have, user id, name, visitor, session, seq,
--- section, activity, unless_occupied, only_renew, poll, known.
+-- What Roster.Update is asked. ARGV: floor, have, whose (u<user id>), name, session, seq,
+-- section, activity, flags (1 visitor, 2 unless_occupied, 4 only_renew), and known, which is
+-- '' unless the whole list is asked for. Each argument takes Redis as long as a line of Lua.
 
-local have = tonumber(ARGV[2])
-local id, name, visitor = ARGV[3], ARGV[4], ARGV[5] == '1'
-local session, seq, section, activity = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local careful, only_renew, poll, known = ARGV[10] == '1', ARGV[11] == '1', ARGV[12] == '1', tonumber(ARGV[13])
+local whose, name, flags = ARGV[3], ARGV[4], tonumber(ARGV[9])
+local visitor = bit.band(flags, 1) ~= 0
+local session, seq, section, activity = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local known = ARGV[10] ~= '' and tonumber(ARGV[10])
