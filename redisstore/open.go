@@ -36,7 +36,8 @@ const (
 // Open opens a store in the Redis at an address:
 //
 //	redis://user:password@host:6379/0             one server; rediss:// with TLS
-//	redis://host:26379?addr=host2:26379&master_set=name   by its Sentinels
+//	redis://host:26379?addr=host2:26379&master_set=name   by its Sentinels, which may want
+//	                                              a sentinel_user and a sentinel_password
 //	redis://host:6379?addr=host2:6379             a cluster, by some of its nodes
 //
 // What keeps it from being used (it is out of reach, wants a password, is read-only, is older
@@ -113,6 +114,8 @@ func parse(address string) (rueidis.ClientOption, error) {
 		option.Sentinel.Dialer = option.Dialer
 		option.Sentinel.TopologyRefreshInterval = refreshTime
 		option.Sentinel.TLSConfig = option.TLSConfig
+		u, _ := url.Parse(address) // which it is
+		option.Sentinel.Username, option.Sentinel.Password = u.Query().Get("sentinel_user"), u.Query().Get("sentinel_password")
 	}
 	return option, nil
 }
@@ -191,6 +194,9 @@ func explain(o rueidis.ClientOption, err error) error {
 		return fmt.Errorf("Redis at %s cannot be used: %w", where, err)
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "without any password"), strings.Contains(text, "WRONGPASS"):
 		advice = "give the right user and password in the address, as in redis://user:password@host:6379"
+		if o.Sentinel.MasterSet != "" {
+			advice += ", and what Sentinels want in addition as &sentinel_user= and &sentinel_password="
+		}
 	case strings.Contains(text, "NOPERM"):
 		advice = "let the user run scripts on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
 	case strings.Contains(text, "READONLY"):

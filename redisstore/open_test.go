@@ -25,6 +25,7 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 	frozen.Freeze()
 	cluster := redistest.StartCluster(t, 1)[0]
 	sentinel := redistest.StartSentinel(t, server, replica)
+	discreet := redistest.StartSentinel(t, server, replica, "requirepass "+secret)
 	gone := redistest.Start(t)
 	gone.Kill()
 	server.Do("ACL", "SETUSER", "poor", "on", ">"+secret, "~other:*", "&*", "+@all", "-@dangerous")
@@ -43,6 +44,8 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 		{"without memory", full.URL(), "maxmemory"},
 		{"TLS to a server without", "rediss://" + server.Addr, "speaks TLS there"},
 		{"Sentinels without that master", strings.Replace(sentinel, redistest.Master, "readers", 1), "know a master of that name"},
+		{"Sentinels that want a password", discreet, "&sentinel_password="},
+		{"another password for Sentinels", discreet + "&sentinel_password=" + secret + "x", "&sentinel_password="},
 		{"no Sentinel", server.URL() + "?master_set=" + redistest.Master, "is no Sentinel"},
 		{"no address", "redis://user:" + secret + "@host:port", "cannot be read"},
 		{"a password not written as in a URL", "redis://:" + secret + "/and+more=@" + server.Addr, "%2F"},
@@ -81,15 +84,22 @@ const least = `~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha 
 func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithWriterPresence(t *testing.T) {
 	t.Parallel()
 	rights := strings.Split(least, "\n")
-	single, cluster := redistest.Start(t), redistest.StartCluster(t, 2)
-	single.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights[0])...)...)
-	for _, n := range cluster {
-		n.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights[0]+rights[1])...)...)
+	allow := func(server *redistest.Server, rights string) {
+		server.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights)...)...)
 	}
-	for _, server := range []*redistest.Server{single, cluster[0]} {
+	single, cluster, master := redistest.Start(t), redistest.StartCluster(t, 2), redistest.Start(t)
+	replica := redistest.StartReplica(t, master)
+	allow(single, rights[0])
+	for _, n := range cluster {
+		allow(n, rights[0]+rights[1])
+	}
+	allow(master, rights[0]+rights[2])
+	allow(replica, rights[0]+rights[2])
+	sentinel := redistest.StartSentinel(t, master, replica, "requirepass of-the-sentinel")
+	for _, url := range []string{"redis://" + single.Addr, "redis://" + cluster[0].Addr, sentinel + "&sentinel_password=of-the-sentinel"} {
 		nodes := []*node{}
 		for range 2 {
-			nodes = append(nodes, startNode(t, "redis://few:"+secret+"@"+server.Addr, nil, leaseHere))
+			nodes = append(nodes, startNode(t, strings.Replace(url, "//", "//few:"+secret+"@", 1), nil, leaseHere))
 		}
 		screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
 		nodes[0].update(page, writer("Alice"), presence.Update{Session: "tab", Seq: 1, Section: "a"})

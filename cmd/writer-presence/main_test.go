@@ -271,6 +271,7 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 	}{
 		{args: []string{"--lease", "soon"}, due: "lease"},
 		{args: []string{"--lease", "-2m"}, due: "--lease"},
+		{args: []string{"--lease", "24h1s"}, due: "is more than 24h"},
 		{args: []string{"--heartbeat", "1m"}, due: "more than a third of --lease"},
 		{args: []string{"--prefix", "writer"}, due: "--prefix"},
 		{args: []string{"--prefix", "/{a}"}, due: "--prefix"},

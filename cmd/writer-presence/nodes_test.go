@@ -241,6 +241,24 @@ func TestInvariant5AcrossProcesses(t *testing.T) { // case 21
 	})
 }
 
+// refused starts a server that is not to start, and gives its exit status and what it said,
+// which is one line and no more.
+func refused(t *testing.T, args ...string) (status int, said string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), "WRITER_PRESENCE_TEST_MAIN=1")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Run()
+	said = stderr.String()
+	if !strings.HasPrefix(said, "writer-presence: ") || strings.Count(said, "\n") != 1 || stdout.Len() > 0 {
+		t.Errorf("%q on stdout and %q on stderr; due: nothing, and one line", stdout.String(), said)
+	}
+	return cmd.ProcessState.ExitCode(), said
+}
+
 func TestARedisThatCannotBeUsedEndsTheStartWithOneSentence(t *testing.T) { // case 42
 	closed := redistest.Start(t, "--requirepass", "s3cret-word")
 	gone := redistest.Start(t)
@@ -248,18 +266,28 @@ func TestARedisThatCannotBeUsedEndsTheStartWithOneSentence(t *testing.T) { // ca
 	for _, url := range []string{
 		gone.URL(), "redis://:another-s3cret@" + closed.Addr, "redis://user:another-s3cret@host:port", "redis://user:another-s3cret@" + gone.Addr + "/x",
 	} {
-		cmd := exec.Command(os.Args[0], "serve", "--addr", "127.0.0.1:0", "--redis-url", url, "--secret-file", filepath.Join(t.TempDir(), "secret"), "--data", t.TempDir())
-		cmd.Env = append(os.Environ(), "WRITER_PRESENCE_TEST_MAIN=1")
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		began := time.Now()
-		cmd.Run()
-		said := stderr.String()
-		if cmd.ProcessState.ExitCode() != 1 || !strings.HasPrefix(said, "writer-presence: ") || strings.Count(said, "\n") != 1 || strings.Contains(said, "s3cret") || stdout.Len() > 0 {
-			t.Errorf("%s: exit status %d, %q on stdout and %q on stderr; due: 1, nothing, and one line without a password", url, cmd.ProcessState.ExitCode(), stdout.String(), said)
+		status, said := refused(t, "--redis-url", url, "--secret-file", filepath.Join(t.TempDir(), "secret"), "--data", t.TempDir())
+		if status != 1 || strings.Contains(said, "s3cret") {
+			t.Errorf("%s: exit status %d, and %q; due: 1, and no password", url, status, said)
 		}
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s: it took %v", url, took)
 		}
 	}
+}
+
+// TestNodesSpeakTLSToARedisThatTheyTrust has two nodes see each other's people over TLS, and
+// one that does not know who vouches for the server refuse to start.
+func TestNodesSpeakTLSToARedisThatTheyTrust(t *testing.T) {
+	redis, authority := redistest.StartTLS(t)
+	args := []string{"--dev", "--redis-url", "rediss://" + redis.Addr, "--secret-file", filepath.Join(t.TempDir(), "secret")}
+	status, said := refused(t, args...)
+	if status != 1 || !strings.Contains(said, "from an authority that this machine trusts") {
+		t.Errorf("with an unknown authority: exit status %d and %q; due: 1, and what to do", status, said)
+	}
+	t.Setenv("SSL_CERT_FILE", authority)
+	n := &nodes{T: t, servers: []*server{start(t, args...), start(t, args...)}}
+	n.say(0, "update", n.servers[0].token("Alice"), `{"session": "tab", "section": "a"}`)
+	n.agree(n.servers[1].token("Bob"), 5*time.Second, []int{0, 1}, "Alice a")
 }

@@ -34,6 +34,9 @@ import (
 // prefixes are the paths below which the API can stand.
 var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
+// maxLease is far above what anybody would wait for a ghost to go.
+const maxLease = 24 * time.Hour
+
 // settings are what serve can be told.
 type settings struct {
 	addr, data, redisURL, secretFile, prefix, visitors string
@@ -250,6 +253,8 @@ func (s *settings) check() error {
 		return fmt.Errorf("--prefix %q: give a path such as /writer/api", s.prefix)
 	case s.lease <= 0 || s.heartbeat <= 0:
 		return errors.New("--lease and --heartbeat: give times above zero, such as 2m and 30s")
+	case s.lease > maxLease:
+		return fmt.Errorf("--lease %v is more than %v: give what a page may be silent for, such as 2m", s.lease, maxLease)
 	case s.heartbeat > s.lease/3:
 		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: one lost heartbeat would make people vanish", s.heartbeat, s.lease)
 	case s.connections < 1:

@@ -18,14 +18,15 @@ const Master = "writers"
 
 // StartSentinel starts a Sentinel that is enough to fail a master over, two seconds after it
 // is gone, to the replica that it has: in less than that a busy machine answers too late at
-// times, and one is failed over that lives. It gives the address, as a store takes it.
-func StartSentinel(t testing.TB, master, replica *Server) (url string) {
+// times, and one is failed over that lives. Options are lines of its configuration. It gives
+// the address, as a store takes it.
+func StartSentinel(t testing.TB, master, replica *Server, options ...string) (url string) {
 	t.Helper()
 	port := freePort(t)
 	host, masterPort, _ := net.SplitHostPort(master.Addr)
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 1\n"+
-		"sentinel down-after-milliseconds %[3]s 2000\nsentinel failover-timeout %[3]s 20000\n", port, filepath.Dir(file), Master, host, masterPort)
+		"sentinel down-after-milliseconds %[3]s 2000\nsentinel failover-timeout %[3]s 20000\n%[6]s\n", port, filepath.Dir(file), Master, host, masterPort, strings.Join(options, "\n"))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
