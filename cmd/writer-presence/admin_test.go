@@ -62,6 +62,39 @@ func TestHealthAndMetricsHaveAListenerOfTheirOwn(t *testing.T) {
 	}
 }
 
+// untilDraining waits until /readyz says that the process ends.
+func untilDraining(t *testing.T, address string) {
+	t.Helper()
+	status, text := 200, ""
+	for late := time.Now().Add(3 * time.Second); status == 200 && time.Now().Before(late); {
+		status, text = ask(address, "/readyz")
+	}
+	if status != 503 || text != "draining\n" {
+		t.Errorf("while it drains it is ready: %d %q; due: 503, draining", status, text)
+	}
+}
+
+// A balancer hears that a node ends while the node still answers, so that nobody is refused.
+func TestForTheDrainDelayItSaysThatItEndsAndStillAnswers(t *testing.T) {
+	const delay = 2 * time.Second
+	s := start(t, "--dev", "--data", t.TempDir(), "--admin-addr", "127.0.0.1:0", "--drain-delay", delay.String())
+	address, token := s.admin(), s.token("Alice")
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	signalled := time.Now()
+	untilDraining(t, address)
+	http.DefaultClient.CloseIdleConnections() // what is asked next needs a connection of its own
+	var answer updateAnswer
+	if status := s.post("project/p/presence/update/", token, `{"section": "a"}`, &answer); status != 200 {
+		t.Errorf("%v after SIGTERM an update is answered with %d; due for %v: 200", time.Since(signalled), status, delay)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("the end: %v, %s", err, s.stderr)
+	}
+	if took := time.Since(signalled); took < delay {
+		t.Errorf("it ended after %v; due: %v", took, delay)
+	}
+}
+
 func TestWhileItDrainsItIsAliveAndNotReady(t *testing.T) {
 	s := start(t, "--dev", "--data", t.TempDir(), "--admin-addr", "127.0.0.1:0")
 	address := s.admin()
@@ -83,13 +116,7 @@ func TestWhileItDrainsItIsAliveAndNotReady(t *testing.T) {
 	}
 
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	status, text := 200, ""
-	for late := time.Now().Add(3 * time.Second); status == 200 && time.Now().Before(late); {
-		status, text = ask(address, "/readyz")
-	}
-	if status != 503 || text != "draining\n" {
-		t.Errorf("while it drains it is ready: %d %q; due: 503, draining", status, text)
-	}
+	untilDraining(t, address)
 	if status, text := ask(address, "/healthz"); status != 200 {
 		t.Errorf("while it drains it is not alive: %d %q", status, text)
 	}

@@ -271,6 +271,7 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 	}{
 		{args: []string{"--lease", "soon"}, due: "lease"},
 		{args: []string{"--lease", "-2m"}, due: "--lease"},
+		{args: []string{"--drain-delay", "-1s"}, due: "--drain-delay"},
 		{args: []string{"--lease", "24h1s"}, due: "is more than 24h"},
 		{args: []string{"--heartbeat", "1m"}, due: "more than a third of --lease"},
 		{args: []string{"--prefix", "writer"}, due: "--prefix"},
@@ -320,7 +321,7 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr"} {
+	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr", "drain-delay"} {
 		if !strings.Contains(help, "--"+flag) || !strings.Contains(help, "WRITER_PRESENCE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}

@@ -37,6 +37,9 @@ var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 // maxLease is far above what anybody would wait for a ghost to go.
 const maxLease = 24 * time.Hour
 
+// maxDrainDelay is more than it takes any balancer to ask again.
+const maxDrainDelay = 5 * time.Minute
+
 // settings are what serve can be told.
 type settings struct {
 	addr, data, redisURL, secretFile, prefix, visitors string
@@ -44,7 +47,7 @@ type settings struct {
 	adminChosen                                        bool
 	origins                                            []string
 	dev                                                bool
-	lease, heartbeat                                   time.Duration
+	lease, heartbeat, drainDelay                       time.Duration
 	userRate, addressRate, visitorRate                 float64
 	connections                                        int
 	gates                                              gates
@@ -88,6 +91,7 @@ writes down who was here.`,
 	f.Float64Var(&s.addressRate, "address-rate", 500, "`requests` a second of one address, likewise")
 	f.Float64Var(&s.visitorRate, "visitor-rate", 1, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
+	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
 	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
 	f.SortFlags = false
 	return c
@@ -198,12 +202,20 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	defer log.Info("ended")
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
 	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
+	serving := later(ctx, s.drainDelay)
 	var live sync.WaitGroup
-	live.Go(func() { handler.Run(ctx) })
+	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
 	defer cancel()
-	return endAdmin, web.Serve(ctx, l, handler, s.connections, log)
+	return endAdmin, web.Serve(serving, l, handler, s.connections, log)
+}
+
+// later gives a context that ends a while after another.
+func later(ctx context.Context, by time.Duration) context.Context {
+	late, end := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(by, end) })
+	return late
 }
 
 // defaultAdminAddr is where serve tells how it is, and health asks.
@@ -253,6 +265,8 @@ func (s *settings) check() error {
 		return fmt.Errorf("--prefix %q: give a path such as /writer/api", s.prefix)
 	case s.lease <= 0 || s.heartbeat <= 0:
 		return errors.New("--lease and --heartbeat: give times above zero, such as 2m and 30s")
+	case s.drainDelay < 0 || s.drainDelay > maxDrainDelay:
+		return fmt.Errorf("--drain-delay %v: give 0, or a time of at most %v", s.drainDelay, maxDrainDelay)
 	case s.lease > maxLease:
 		return fmt.Errorf("--lease %v is more than %v: give what a page may be silent for, such as 2m", s.lease, maxLease)
 	case s.heartbeat > s.lease/3:
