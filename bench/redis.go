@@ -504,45 +504,36 @@ func (t *town) settle() (redisFigure, error) {
 }
 
 // lapsing has a lease of four turns of everybody, as it is of four heartbeats: so often is a
-// room looked through for who has lapsed.
+// room looked through for who has lapsed. How many rooms that takes depends on how long an
+// operation takes, and that on how often rooms are looked through: it comes close by turns.
 func (b *redisBench) lapsing() error {
-	t, err := b.town(b.rooms, roomSize, presence.DefaultLease)
-	if err != nil {
-		return err
-	}
-	defer t.close()
-	if _, err := t.fill(); err != nil {
-		return err
-	}
-	f, _, err := t.round(renewing, 1, b.warm, b.round)
-	if err != nil {
-		return err
-	}
-	rooms := max(1, int(f.rate*b.lease.Seconds()/4/roomSize))
 	redisTable()
-	for _, lease := range []time.Duration{presence.DefaultLease, b.lease} {
-		t, err := b.town(rooms, roomSize, lease)
-		if err != nil {
-			return err
+	for _, c := range []struct {
+		name string
+		says operation
+	}{{"renewals", renewing}, {"the natural mix", mixing}} {
+		rooms, f := b.rooms, redisFigure{}
+		for _, lease := range []time.Duration{presence.DefaultLease, b.lease, b.lease, b.lease} {
+			t, err := b.town(rooms, roomSize, lease)
+			if err != nil {
+				return err
+			}
+			defer t.close()
+			if _, err := t.fill(); err != nil {
+				return err
+			}
+			if f, _, err = t.round(c.says, 1, b.lease*3/2, 3*b.lease); err != nil {
+				return err
+			}
+			if lease == presence.DefaultLease {
+				redisLine(fmt.Sprintf("%s, lease of %v", c.name, lease), f, 0, 0, 0)
+			}
+			rooms = max(1, int(f.rate*b.lease.Seconds()/4/roomSize))
 		}
-		defer t.close()
-		if _, err := t.fill(); err != nil {
-			return err
+		redisLine(fmt.Sprintf("%s, lease of %v", c.name, b.lease), f, 0, 0, 0)
+		if c.name == "renewals" {
+			b.slopes.Renewal.Micros = f.micros
 		}
-		f, moved, err := t.round(renewing, 1, b.lease*3/2, 3*b.lease)
-		if err != nil {
-			return err
-		}
-		redisLine(fmt.Sprintf("renewals, lease of %v", lease), f, 0, 0, 0)
-		b.slopes.Renewal.Micros = f.micros // the last one counts
-		if moved > 0.001 {
-			fmt.Printf("(Of these %.1f %% came too late for their lease: too much else was going on.)\n", moved*100)
-		}
-		f, _, err = t.round(mixing, 1, b.lease*3/2, 3*b.lease)
-		if err != nil {
-			return err
-		}
-		redisLine(fmt.Sprintf("the natural mix, lease of %v", lease), f, 0, 0, 0)
 	}
 	return nil
 }
