@@ -25,10 +25,8 @@ const readyTime = 3 * time.Second
 
 // Options are what there is to tell of; all of them are needed, but for Log.
 type Options struct {
-	// Health is the store's own word, and Store counts what it is asked.
-	Health presence.Health
-	Store  *Store
-	Web    *web.Counts
+	Store *Store
+	Web   *web.Counts
 	// Draining is closed when the server begins to end.
 	Draining <-chan struct{}
 	// Local says that the listener is on loopback; then names that strangers made to point
@@ -92,7 +90,7 @@ func (o Options) ready(w http.ResponseWriter, r *http.Request) {
 func (o Options) state(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	return o.Health.Ready(ctx)
+	return o.Store.health.Ready(ctx)
 }
 
 func tell(w http.ResponseWriter, status int, text string) {

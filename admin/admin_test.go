@@ -67,10 +67,13 @@ func newWorld(t *testing.T, local bool) *world {
 	w.ready = func(context.Context) error { return nil }
 	// What some store has and another has not, this one has.
 	w.figures = presence.Figures{Projects: 2, People: 3, JournalLag: new(1500 * time.Millisecond), PubSubAge: new(time.Second)}
-	measured := admin.Measure(store)
+	measured := admin.Measure(struct {
+		presence.Store
+		presence.Health
+	}{store, &w.health})
 	pages := web.New(web.Options{Tracker: presence.NewTracker(measured), Gate: identity.FirstOf(w.dev), Dev: w.dev})
 	w.pages = pages
-	w.admin = admin.New(admin.Options{Health: &w.health, Store: measured, Web: pages.Counts, Draining: draining, Local: local})
+	w.admin = admin.New(admin.Options{Store: measured, Web: pages.Counts, Draining: draining, Local: local})
 	return w
 }
 

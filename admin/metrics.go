@@ -83,7 +83,7 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 		ready = 1
 	}
 	gauge(storeReady, ready)
-	has := f.Health.Figures()
+	has := f.Store.health.Figures()
 	gauge(projects, float64(has.Projects))
 	gauge(people, float64(has.People))
 	if has.JournalLag != nil {

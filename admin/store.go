@@ -9,9 +9,11 @@ import (
 	"writer-presence/tally"
 )
 
-// Store is a [presence.Store] that counts how long another one takes, and how it fails.
+// Store is a [presence.Store] that counts how long another one takes, and how it fails. Of
+// its health it is told.
 type Store struct {
 	presence.Store
+	health                  presence.Health
 	update, leave, snapshot operation
 }
 
@@ -33,7 +35,12 @@ const (
 var kindNames = [kinds]string{"timeout", "unavailable", "limit", "other"}
 
 // Measure counts what a store is asked.
-func Measure(s presence.Store) *Store { return &Store{Store: s} }
+func Measure(s interface {
+	presence.Store
+	presence.Health
+}) *Store {
+	return &Store{Store: s, health: s}
+}
 
 // Update implements [presence.Store].
 func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {

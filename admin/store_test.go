@@ -18,6 +18,7 @@ import (
 // failing is a store that takes its time and fails.
 type failing struct {
 	presence.Store
+	health
 	took time.Duration
 	err  error
 }
@@ -39,7 +40,7 @@ func (f *failing) Snapshot(context.Context, presence.Project) (*presence.Snapsho
 
 func TestErrorsOfTheStoreAreCountedByKindAndReachWhoeverAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &failing{took: 2 * time.Second}
+		f := &failing{took: 2 * time.Second, health: health{ready: func(context.Context) error { return nil }}}
 		s := admin.Measure(f)
 		kinds := map[string]error{
 			"timeout":     fmt.Errorf("%w: Redis: %w", presence.ErrUnavailable, context.DeadlineExceeded),
@@ -57,8 +58,8 @@ func TestErrorsOfTheStoreAreCountedByKindAndReachWhoeverAsked(t *testing.T) {
 				t.Errorf("%s: %v became %v, %v and %v", kind, err, update, leave, snapshot)
 			}
 		}
-		w := &world{t: t, health: health{ready: func(context.Context) error { return nil }}}
-		w.admin = admin.New(admin.Options{Health: &w.health, Store: s, Web: web.New(web.Options{}).Counts})
+		w := &world{t: t}
+		w.admin = admin.New(admin.Options{Store: s, Web: web.New(web.Options{}).Counts})
 		got := w.metrics()
 		for _, operation := range []string{"update", "leave", "snapshot"} {
 			for kind, err := range kinds {

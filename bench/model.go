@@ -198,15 +198,9 @@ func (m slopes) asCode() string {
 	var b strings.Builder
 	fmt.Fprint(&b, "var measured = slopes{\n")
 	m.each(func(name string, value any, _, _ string) {
-		text := ""
-		switch v := value.(type) {
-		case perOperation:
-			text = fmt.Sprintf("perOperation{%.2f, %.0f, %.0f}", v.Micros, v.In, v.Out)
-			if name == "LookMember" {
-				text = fmt.Sprintf("perOperation{%.3f, %.1f, %.1f}", v.Micros, v.In, v.Out)
-			}
-		case float64:
-			text = fmt.Sprintf("%.2f", v)
+		text := fmt.Sprintf("%.4g", value)
+		if v, ok := value.(perOperation); ok {
+			text = fmt.Sprintf("perOperation{%.4g, %.4g, %.4g}", v.Micros, v.In, v.Out)
 		}
 		fmt.Fprintf(&b, "\t%-15s %s,\n", name+":", text)
 	})

@@ -77,7 +77,8 @@ func (a answer) text(i int) string {
 	return s
 }
 
-// member is a user as the scripts keep them; see read.lua.
+// member is a user as the scripts keep them; see read.lua. All the places are here, also those
+// that are for the scripts only: what is read has to have as many.
 type member struct {
 	_msgpack struct{} `msgpack:",as_array"`
 	Name     string

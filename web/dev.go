@@ -35,7 +35,7 @@ func (id *devUser) UnmarshalJSON(text []byte) error {
 }
 
 // devToken answers POST …/dev/token/: anybody on this machine may be anybody.
-func (s *Handler) devToken(w http.ResponseWriter, r *http.Request) (status int) {
+func (s *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (status int) {
 	if !IsLocal(r.Host) {
 		return s.fail(w, r, errNotLocal)
 	}

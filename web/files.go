@@ -24,8 +24,8 @@ const pageFile = "writer/index.html"
 
 // files gives the client and the reference page, by path. The page is served at the
 // root, and told where the API is.
-func (s *Handler) files() map[string]endpoint[pageHandler] {
-	pages := map[string]endpoint[pageHandler]{}
+func (s *Handler) files() map[string]endpoint {
+	pages := map[string]endpoint{}
 	told := strings.NewReplacer("{{prefix}}", s.Prefix, "{{dev}}", strconv.FormatBool(s.Dev != nil))
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -39,7 +39,7 @@ func (s *Handler) files() map[string]endpoint[pageHandler] {
 		if name == pageFile {
 			at, body = "/", []byte(told.Replace(string(body)))
 		}
-		pages[at] = endpoint[pageHandler]{http.MethodGet, file(name, body), s.Counts.Requests["page"]}
+		pages[at] = endpoint{http.MethodGet, file(name, body), s.Counts.Requests["page"]}
 		return nil
 	})
 	if err != nil {
@@ -48,14 +48,14 @@ func (s *Handler) files() map[string]endpoint[pageHandler] {
 	return pages
 }
 
-func file(name string, body []byte) pageHandler {
+func file(name string, body []byte) handler {
 	kind := mime.TypeByExtension(path.Ext(name))
 	if path.Ext(name) == ".js" {
 		kind = "text/javascript; charset=utf-8"
 	}
 	sum := sha256.Sum256(body)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	return func(w http.ResponseWriter, r *http.Request) (status int) {
+	return func(w http.ResponseWriter, r *http.Request, _ string) (status int) {
 		h := w.Header()
 		h.Set("Content-Type", kind)
 		h.Set("ETag", tag)

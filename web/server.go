@@ -63,23 +63,20 @@ type Handler struct {
 	// projects is where the paths of projects begin, api what stands below each, and
 	// pages all other paths.
 	projects string
-	api      map[string]endpoint[projectHandler]
-	pages    map[string]endpoint[pageHandler]
+	api      map[string]endpoint
+	pages    map[string]endpoint
 	live     *live
 	warned   sync.Once // of pages of other origins
 }
 
-// projectHandler answers about a project, by the id that the path has, and pageHandler about
-// nothing of the kind. Both give the status.
-type (
-	projectHandler func(w http.ResponseWriter, r *http.Request, project string) (status int)
-	pageHandler    func(w http.ResponseWriter, r *http.Request) (status int)
-)
+// handler answers, about the project whose id the path has if it has one, and gives the
+// status.
+type handler func(w http.ResponseWriter, r *http.Request, project string) (status int)
 
 // endpoint is a handler, the method that it is for, and what counts its requests.
-type endpoint[H any] struct {
+type endpoint struct {
 	method string
-	handle H
+	handle handler
 	count  *Requests
 }
 
@@ -105,7 +102,7 @@ func New(o Options) *Handler {
 		}
 	}
 	s.live = newLive(s)
-	s.api = map[string]endpoint[projectHandler]{
+	s.api = map[string]endpoint{
 		"presence/update/": {http.MethodPost, s.update, s.Counts.Requests["update"]},
 		"presence/list/":   {http.MethodGet, s.list, s.Counts.Requests["list"]},
 		"presence/leave/":  {http.MethodPost, s.leave, s.Counts.Requests["leave"]},
@@ -113,7 +110,7 @@ func New(o Options) *Handler {
 	}
 	s.pages = s.files()
 	if o.Dev != nil {
-		s.pages[o.Prefix+"/dev/token/"] = endpoint[pageHandler]{http.MethodPost, s.devToken, s.Counts.Requests["token"]}
+		s.pages[o.Prefix+"/dev/token/"] = endpoint{http.MethodPost, s.devToken, s.Counts.Requests["token"]}
 	}
 	return s
 }
@@ -134,26 +131,24 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 		return count, s.fail(w, r, errCrossOrigin)
 	}
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
-	if path, ok := strings.CutPrefix(path, s.projects); ok {
+	e, ok := s.pages[path]
+	project := ""
+	if rest, inProject := strings.CutPrefix(path, s.projects); inProject {
 		if s.Dev != nil && !IsLocal(r.Host) { // a name that somebody pointed here
 			return count, s.fail(w, r, errCrossOrigin)
 		}
-		project, path, _ := strings.Cut(path, "/")
-		if e, ok := s.api[path]; ok && project != "" && project != "." && project != ".." {
-			count = e.count
-			if !allows(e.method, r) {
-				return count, s.refuseMethod(w, r, e.method)
-			}
-			return count, e.handle(w, r, project)
-		}
-	} else if e, ok := s.pages[path]; ok {
-		count = e.count
-		if !allows(e.method, r) {
-			return count, s.refuseMethod(w, r, e.method)
-		}
-		return count, e.handle(w, r)
+		project, rest, _ = strings.Cut(rest, "/")
+		e, ok = s.api[rest]
+		ok = ok && project != "" && project != "." && project != ".."
 	}
-	return count, s.fail(w, r, errNotFound)
+	if !ok {
+		return count, s.fail(w, r, errNotFound)
+	}
+	if !allows(e.method, r) {
+		return e.count, s.refuseMethod(w, r, e.method)
+	}
+	count = e.count // also where the handler breaks
+	return count, e.handle(w, r, project)
 }
 
 // isListed tells whether a page that changes something is of one of the Origins, where

@@ -191,7 +191,7 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	if beside != nil {
 		told = beside.Addr().String()
 		health := admin.New(admin.Options{
-			Health: store, Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Log: log,
+			Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error { return web.Serve(ctx, beside, health, adminConnections, log) })
 	}
