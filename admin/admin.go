@@ -20,8 +20,9 @@ import (
 )
 
 // readyTime is how long the store may take to say whether it is ready: less than whoever
-// asks usually waits (10 s for Prometheus).
-const readyTime = 3 * time.Second
+// asks usually waits, so that they hear what is wrong (2 s in deploy/Caddyfile.nodes, 10 for
+// Prometheus).
+const readyTime = 1500 * time.Millisecond
 
 // Options are what there is to tell of; all of them are needed, but for Log.
 type Options struct {

@@ -15,7 +15,7 @@ import (
 type answer struct {
 	now     time.Time
 	version uint64
-	lapse   time.Duration // until somebody lapses, at the soonest; negative for never, or noRoster
+	lapse   time.Duration // until somebody lapses or is to be forgotten, at the soonest; or noRoster
 	whole   bool          // whether living is all that live
 	living  []presence.Record
 	// snapshot is made of them when the answer is taken in.
@@ -24,7 +24,7 @@ type answer struct {
 }
 
 // noRoster says that nobody is there, and nobody was lately.
-const noRoster = -2 * time.Microsecond
+const noRoster = -1 * time.Microsecond
 
 func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	fields, err := result.ToArray()

@@ -112,6 +112,19 @@ func TestProjectsOfLivingMastersGoOn(t *testing.T) { // rule 13
 	if _, _, known := nodes[1].list(dead); known {
 		t.Error("a project of a dead master is known")
 	}
+	// Those who hear of the living need not ask them for what they know: of three masters, the
+	// first has nothing to do with the shards of the third.
+	nodes[1].until("it holds that it does not hear of the third", soon, func() bool {
+		age := nodes[1].store.Figures().PubSubAge
+		return age != nil && *age > 4*time.Second
+	})
+	nodes[1].until("a list is told again without asking", soon, func() bool {
+		before := calls(masters[0])
+		for range 20 {
+			nodes[1].list(living)
+		}
+		return calls(masters[0]) == before
+	})
 	if err := nodes[0].store.Ready(context.Background()); !errors.Is(err, presence.ErrDegraded) {
 		t.Errorf("without one of its masters a node is %v; due: degraded, for it knows of the projects of the others", err)
 	}
@@ -123,5 +136,16 @@ func TestProjectsOfLivingMastersGoOn(t *testing.T) { // rule 13
 	})
 	for _, n := range nodes {
 		n.until("it is ready again", 2*soon, func() bool { return n.store.Ready(context.Background()) == nil })
+	}
+	// One that hangs takes longer to be found out than whoever asks may wait.
+	masters[1].Freeze()
+	defer masters[1].Thaw()
+	for range 6 { // they are asked in any order
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		err := nodes[0].store.Ready(ctx)
+		cancel()
+		if !errors.Is(err, presence.ErrDegraded) {
+			t.Errorf("while one of its masters hangs a node is %v; due: degraded", err)
+		}
 	}
 }

@@ -380,9 +380,6 @@ func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
 // others answer.
 func TestAnOutageIsSaidOnceAMinute(t *testing.T) {
 	nodes := redistest.StartCluster(t, 3)
-	for _, n := range nodes {
-		n.Do("CONFIG", "SET", "cluster-require-full-coverage", "no")
-	}
 	var log strings.Builder
 	s, err := redisstore.Open(t.Context(), nodes[0].URL(), redisstore.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {

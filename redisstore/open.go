@@ -138,7 +138,7 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	s.sharded = kind == "cluster" && major >= shardedMajor
 	s.probe = newProbe(s.sharded)
 	s.scripts.Store(newScripts(lease, s.publishCommand(), 0))
-	if err := s.checkChannel(ctx, s.probe.channels[0]); err != nil {
+	if err := s.checkChannel(ctx, s.probe.channels[0].name); err != nil {
 		return err
 	}
 	// To look at a project that nobody has tries all but writing, and this tries that.
@@ -198,7 +198,7 @@ func explain(o rueidis.ClientOption, err error) error {
 			advice += ", and what Sentinels want in addition as &sentinel_user= and &sentinel_password="
 		}
 	case strings.Contains(text, "NOPERM"):
-		advice = "let the user run scripts on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
+		advice = "let the user run the commands in docs/deploying.md on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
 	case strings.Contains(text, "READONLY"):
 		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"
 	case strings.Contains(text, "DB index"), strings.Contains(text, "SELECT"):

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,15 @@ const least = `~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha 
 func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithWriterPresence(t *testing.T) {
 	t.Parallel()
 	rights := strings.Split(least, "\n")
+	told, err := os.ReadFile("../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, right := range strings.Fields(least) {
+		if !strings.Contains(string(told), right) {
+			t.Errorf("docs/deploying.md does not say that the user needs %s", right)
+		}
+	}
 	allow := func(server *redistest.Server, rights string) {
 		server.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights)...)...)
 	}

@@ -17,76 +17,111 @@ const (
 	// long after the last that it heard it holds that it does not.
 	soundEvery = time.Second
 	deafAfter  = 3500 * time.Millisecond
-	// shards is on how many channels a cluster is tried that gives each of its nodes some of
-	// the channels: of three nodes one is left out once in 600.
-	shards = 16
 )
 
 // probe tells whether wake-ups come: a connection may be open, and answer, while nothing
 // that is published gets to it, as with one to a master that was replaced. What is sounded is
 // numbered, so that a node which was deaf for a second only finds that out afterwards.
+//
+// A cluster that gives each of its masters some of the channels is tried by shard, so that one
+// master that is away is no reason to ask the others for all that they have.
 type probe struct {
-	channels []string       // of this node
-	heard    []atomic.Int64 // when, in milliseconds of Unix time
-	last     []atomic.Int64 // the number that was heard then
+	channels []channel // by shard, or one
 
 	mu       sync.Mutex
 	sounded  time.Time
 	number   int64
 	sounding bool
-	turn     context.Context
-	next     context.CancelFunc
-	turned   time.Time
+}
+
+// channel is one of a node's own.
+type channel struct {
+	name  string
+	heard atomic.Int64 // when, in milliseconds of Unix time; 0 for never
+	last  atomic.Int64 // the number that was heard then
+
+	turn   context.Context // ends when all that listens there has to listen anew
+	next   context.CancelFunc
+	turned time.Time
 }
 
 func newProbe(sharded bool) *probe {
-	p, node, n := &probe{}, rand.Text(), 1
+	tags := []string{"0"}
 	if sharded {
-		n = shards
+		tags = nil
+		for shard := range shards {
+			tags = append(tags, tagIn(shard))
+		}
 	}
-	for i := range n {
-		p.channels = append(p.channels, fmt.Sprintf("writer-presence:probe:%s:{%d}", node, i))
+	p, node := &probe{channels: make([]channel, len(tags))}, rand.Text()
+	for i, tag := range tags {
+		c := &p.channels[i]
+		c.name, c.turned = fmt.Sprintf("writer-presence:probe:%s:{%s}", node, tag), time.Now()
+		c.turn, c.next = context.WithCancel(context.Background())
 	}
-	p.heard, p.last = make([]atomic.Int64, n), make([]atomic.Int64, n)
-	p.turn, p.next = context.WithCancel(context.Background())
 	return p
 }
 
-// hear takes in that a message came, and tells whether one before it did not.
-func (p *probe) hear(channel int, text string) (missed bool) {
-	n, _ := strconv.ParseInt(text, 10, 64)
-	p.heard[channel].Store(time.Now().UnixMilli())
-	return p.last[channel].Swap(n) != n-1
-}
-
-// age is how long ago a node heard itself on all channels.
-func (p *probe) age() time.Duration {
-	oldest := p.heard[0].Load()
-	for i := range p.heard {
-		oldest = min(oldest, p.heard[i].Load())
+// near are the channels that tell of a shard: its own, and those beside it, since the master of
+// a slot at its border may have the middle of none but that.
+func (p *probe) near(shard int) []channel {
+	if len(p.channels) == 1 {
+		return p.channels
 	}
-	return time.Since(time.UnixMilli(oldest))
+	return p.channels[max(shard-1, 0):min(shard+2, shards)]
 }
 
-// hears tells whether wake-ups come, as far as is known.
-func (s *Store) hears() bool { return s.probe.age() < deafAfter }
+// tellsOf says whether a channel is near a shard.
+func (p *probe) tellsOf(channel, shard int) bool {
+	return len(p.channels) == 1 || channel >= shard-1 && channel <= shard+1
+}
 
-// thisTurn ends when all that listens has to listen anew.
-func (p *probe) thisTurn() context.Context {
+// hear takes in that a message came, and tells whether one before it did not.
+func (c *channel) hear(text string) (missed bool) {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	c.heard.Store(time.Now().UnixMilli())
+	return c.last.Swap(n) != n-1
+}
+
+// age is how long ago a node heard itself on all of some channels, nil if it never did.
+func age(channels []channel) *time.Duration {
+	oldest := channels[0].heard.Load()
+	for i := range channels {
+		oldest = min(oldest, channels[i].heard.Load())
+	}
+	if oldest == 0 {
+		return nil
+	}
+	return new(time.Since(time.UnixMilli(oldest)))
+}
+
+// hears tells whether wake-ups come in a shard, as far as is known.
+func (p *probe) hears(shard int) bool {
+	age := age(p.near(shard))
+	return age != nil && *age < deafAfter
+}
+
+// thisTurn ends when all that listens in a shard has to listen anew.
+func (p *probe) thisTurn(shard int) context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.turn
+	return p.at(shard).turn
 }
+
+// at is the channel of a shard.
+func (p *probe) at(shard int) *channel { return &p.channels[min(shard, len(p.channels)-1)] }
 
 // sound publishes what this node should hear, if it is time.
 func (s *Store) sound() {
 	p, now := s.probe, time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Sub(p.turned) > deafAfter && !s.hears() {
-		p.next()
-		p.turn, p.next = context.WithCancel(context.Background())
-		p.turned = now
+	for shard := range p.channels {
+		if c := p.at(shard); now.Sub(c.turned) > deafAfter && !p.hears(shard) {
+			c.next()
+			c.turn, c.next = context.WithCancel(context.Background())
+			c.turned = now
+		}
 	}
 	if p.sounding || now.Sub(p.sounded) < soundEvery {
 		return
@@ -98,8 +133,8 @@ func (s *Store) sound() {
 		ctx, cancel := context.WithTimeout(s.ctx, callTime)
 		defer cancel()
 		var all []rueidis.Completed
-		for _, channel := range p.channels {
-			all = append(all, s.publication(channel, text))
+		for i := range p.channels {
+			all = append(all, s.publication(p.channels[i].name, text))
 		}
 		s.client.DoMulti(ctx, all...) // at once: a node of a cluster that hangs delays none of the others
 		p.mu.Lock()

@@ -9,11 +9,11 @@ import (
 
 // subscribe listens to a channel until the context ends: again and again, since
 // connections break. It tells when it begins to hear and when it no longer does.
-func (s *Store) subscribe(ctx context.Context, channel string, hears func(bool), message func(string)) {
+func (s *Store) subscribe(ctx context.Context, channel string, shard int, hears func(bool), message func(string)) {
 	confirmed := func(c rueidis.PubSubSubscription) { hears(c.Kind == "subscribe" || c.Kind == "ssubscribe") }
 	for ctx.Err() == nil {
 		turn, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(s.probe.thisTurn(), cancel) // where it is deaf, it begins anew
+		stop := context.AfterFunc(s.probe.thisTurn(shard), cancel) // where it is deaf, it begins anew
 		listening := rueidis.WithOnReceiveReturnHook(rueidis.WithOnSubscriptionHook(turn, confirmed), s.unsubscribe(channel))
 		s.client.Receive(listening, s.subscription(channel), func(m rueidis.PubSubMessage) { message(m.Message) })
 		stop()

@@ -1,9 +1,9 @@
 -- What Redis keeps of one project: a hash at KEYS[1] with these fields.
 --
 --   roster       four numbers, as ROSTER packs them: version and clock, as Roster has them, in
---                milliseconds; lapse, its nextLapse (0 for none; where nobody lives,
---                when there is something to forget); and fresh, until when the
---                key need not be kept alive anew. Moments are in microseconds of Unix time
+--                milliseconds; lapse, its nextLapse, or where nobody lives when there is
+--                something to forget; and fresh, until when the key need not be kept alive
+--                anew. Moments are in microseconds of Unix time
 --   u<user id>   a member, in MessagePack
 --   e<section>   how many sessions edit it, where there are any
 --

@@ -15,6 +15,7 @@ type room struct {
 	store   *Store
 	project presence.Project
 	key     string
+	shard   int // in which the key is
 
 	mu      sync.Mutex
 	watches map[*watch]struct{}
@@ -66,7 +67,7 @@ func (r *room) wake() {
 // take takes in what was answered at a moment of this node, and completes it with the
 // snapshot.
 func (r *room) take(asked time.Time, a *answer) {
-	hears := r.store.hears()
+	hears := r.store.probe.hears(r.shard)
 	if a.whole {
 		a.snapshot = presence.Fold(a.version, a.living)
 	}
@@ -103,7 +104,7 @@ func (r *room) take(asked time.Time, a *answer) {
 
 // lapses takes in, with the lock, in how long from a moment somebody lapses, at the soonest.
 func (r *room) lapses(in time.Duration, from time.Time) {
-	if in < 0 {
+	if in == noRoster {
 		return
 	}
 	lapse := from.Add(in + time.Millisecond)
@@ -131,7 +132,7 @@ func (r *room) have() (floor uint64, known *presence.Snapshot) {
 // current gives what is known if that is all that there is, as far as anybody can tell
 // without asking.
 func (r *room) current() *presence.Snapshot {
-	now, hears := r.store.now(), r.store.hears()
+	now, hears := r.store.now(), r.store.probe.hears(r.shard)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used = now
@@ -153,7 +154,7 @@ func (r *room) listens(watches []*watch) {
 	}
 	ctx, cancel := context.WithCancel(r.store.ctx)
 	r.listen = cancel
-	r.store.running.Go(func() { r.store.subscribe(ctx, r.key, r.hears, r.wokenBy) })
+	r.store.running.Go(func() { r.store.subscribe(ctx, r.key, r.shard, r.hears, r.wokenBy) })
 }
 
 // hears takes in whether wake-ups come. What happened before they did may be news, and an

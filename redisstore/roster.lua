@@ -205,8 +205,8 @@ local function save()
 end
 
 -- answer is what each operation gives: the time, the version, in how long somebody lapses
--- at the soonest (-1 for never, -2 where there is no roster), all that is kept if that is
--- asked for, and what the operation adds.
+-- or is to be forgotten at the soonest (-1 where there is no roster), all that is kept if
+-- that is asked for, and what the operation adds.
 local function answer(whole, ...)
-  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or version and -1 or -2, whole and call('HGETALL', key), ... }
+  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and call('HGETALL', key), ... }
 end

@@ -66,8 +66,7 @@ type Store struct {
 	mu    sync.RWMutex
 	rooms map[presence.Project]*room
 
-	projects, people atomic.Int64 // as of the last tick
-	saying           rate.Sometimes
+	saying rate.Sometimes
 }
 
 // Options of a store; the zero value of each is its default.
@@ -81,10 +80,13 @@ type Options struct {
 func (s *Store) Run(ctx context.Context) error {
 	for i := range s.probe.channels {
 		s.running.Go(func() {
-			s.subscribe(s.ctx, s.probe.channels[i], func(bool) {}, func(text string) {
-				if s.probe.hear(i, text) {
+			c := &s.probe.channels[i]
+			s.subscribe(s.ctx, c.name, i, func(bool) {}, func(text string) {
+				if c.hear(text) {
 					for _, r := range s.held() {
-						r.missed()
+						if s.probe.tellsOf(i, r.shard) {
+							r.missed()
+						}
 					}
 				}
 			})
@@ -111,11 +113,7 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) tick() {
 	s.sound()
 	now := s.now()
-	projects, people := 0, 0
 	for _, r := range s.held() {
-		if n := r.people(); n > 0 {
-			projects, people = projects+1, people+n
-		}
 		switch {
 		case r.isDue(now):
 			select {
@@ -134,8 +132,6 @@ func (s *Store) tick() {
 			s.close(r, now)
 		}
 	}
-	s.projects.Store(int64(projects))
-	s.people.Store(int64(people))
 }
 
 // close lets go of a room, unless somebody came meanwhile.
@@ -169,7 +165,8 @@ func (s *Store) room(project presence.Project, keep bool) *room {
 	if r := s.rooms[project]; r != nil {
 		return r
 	}
-	r = &room{store: s, project: project, key: keyOf(project), watches: map[*watch]struct{}{}, used: s.now()}
+	key := keyOf(project)
+	r = &room{store: s, project: project, key: key, shard: shardOf(key), watches: map[*watch]struct{}{}, used: s.now()}
 	if keep || len(s.rooms) < mostRooms {
 		s.rooms[project] = r
 	}
@@ -352,13 +349,21 @@ func field(id presence.UserID) string { return "u" + string(id) }
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	nodes := s.client.Nodes()
+	pings := make(chan error, len(nodes)) // at once: one that hangs takes no time from the others
+	for address, node := range nodes {
+		go func() {
+			err := node.Do(ctx, node.B().Ping().Build()).Error()
+			if err != nil {
+				err = fmt.Errorf("Redis at %s does not answer: %w", address, err)
+			}
+			pings <- err
+		}()
+	}
 	answered, down := false, error(nil)
-	for address, node := range s.client.Nodes() {
-		if err := node.Do(ctx, node.B().Ping().Build()).Error(); err != nil {
-			down = fmt.Errorf("Redis at %s does not answer: %w", address, err)
-		} else {
-			answered = true
-		}
+	for range nodes {
+		err := <-pings
+		answered, down = answered || err == nil, cmp.Or(down, err)
 	}
 	switch {
 	case !answered:
@@ -366,7 +371,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	case down != nil: // one of a cluster: who is in the projects of the others is known
 		return fmt.Errorf("%w: %w", presence.ErrDegraded, down)
 	}
-	if !s.hears() {
+	if age := age(s.probe.channels); age == nil || *age >= deafAfter {
 		return fmt.Errorf("%w: Redis passes on no wake-ups from node to node, so that changes of other nodes show a second late", presence.ErrDegraded)
 	}
 	return nil
@@ -374,6 +379,11 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Figures implements [presence.Health]: of the projects that this node has to do with.
 func (s *Store) Figures() presence.Figures {
-	age := s.probe.age()
-	return presence.Figures{Projects: int(s.projects.Load()), People: int(s.people.Load()), PubSubAge: &age}
+	f := presence.Figures{PubSubAge: age(s.probe.channels)}
+	for _, r := range s.held() {
+		if n := r.people(); n > 0 {
+			f.Projects, f.People = f.Projects+1, f.People+n
+		}
+	}
+	return f
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -41,15 +40,4 @@ func newCounts() *Counts {
 func (r *Requests) add(status int, took time.Duration) {
 	r.ByStatus[status].Add(1)
 	r.Took.Add(took)
-}
-
-// statusWriter remembers the status, for answers that the standard library gives.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
 }

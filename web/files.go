@@ -69,3 +69,14 @@ func file(name string, body []byte) handler {
 		return known.status
 	}
 }
+
+// statusWriter remembers the status, for answers that the standard library gives.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}

@@ -174,7 +174,7 @@ func (s *Handler) refuseMethod(w http.ResponseWriter, r *http.Request, method st
 
 // recover answers for a handler that broke, and leaves the others in peace.
 func (s *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
-	if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+	if cause := recover(); cause != nil {
 		*status = s.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
 	}
 }

@@ -34,10 +34,10 @@ func newHealth() *cobra.Command {
 			if ready {
 				path = "/readyz"
 			}
-			client := http.Client{Timeout: healthTime}
-			answer, err := client.Get("http://" + addr + path) // no host is this machine
+			client := http.Client{Timeout: healthTime, Transport: &http.Transport{}} // by no proxy
+			answer, err := client.Get("http://" + addr + path)                       // no host is this machine
 			if err != nil {
-				return err
+				return fmt.Errorf("%w; see that it runs, and that --admin-addr is the one that serve has", err)
 			}
 			defer answer.Body.Close()
 			body, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))

@@ -291,3 +291,16 @@ func TestNodesSpeakTLSToARedisThatTheyTrust(t *testing.T) {
 	n.say(0, "update", n.servers[0].token("Alice"), `{"session": "tab", "section": "a"}`)
 	n.agree(n.servers[1].token("Bob"), 5*time.Second, []int{0, 1}, "Alice a")
 }
+
+func TestWherePresenceIsIsSaidWithoutAPassword(t *testing.T) { // invariant 12
+	for url, due := range map[string]string{
+		"":                                 "data",
+		"rediss://user:s3cret@host:6379/1": "rediss://host:6379/1",
+		"redis://:s3cret@host:26379?master_set=m&sentinel_user=u&sentinel_password=s3cret": "redis://host:26379",
+	} {
+		s := settings{redisURL: url, data: "data"}
+		if got := s.where(); got != due {
+			t.Errorf("%q is told as %q; due: %q", url, got, due)
+		}
+	}
+}

@@ -82,7 +82,7 @@ writes down who was here.`,
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
-	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may open live connections, with commas, such as https://write.example.org; needed where a proxy changes Host, and good against other names for this server (default: that of the request's Host)")
+	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may change something or open live connections, with commas, such as https://write.example.org; needed where a proxy changes Host, and good against other names for this server (default: that of the request's Host)")
 	s.gates.flags(f)
 	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
 	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
@@ -144,10 +144,10 @@ func (s *settings) open(ctx context.Context, log *slog.Logger) (store, error) {
 	return sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
 }
 
-// where tells in which store presence is, without a password.
+// where tells in which store presence is, without a password: one may also be in the query.
 func (s *settings) where() string {
 	if u, err := url.Parse(s.redisURL); err == nil && s.redisURL != "" {
-		return u.Redacted()
+		return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
 	return s.data
 }
@@ -244,15 +244,15 @@ func (s *settings) listenBeside(log *slog.Logger) (net.Listener, error) {
 
 // check completes the settings, and refuses what cannot be.
 func (s *settings) check() error {
-	if needed := s.redisURL == "" || s.signs() && s.secretFile == ""; needed && s.data == "" {
+	if s.redisURL != "" && s.secretFile == "" && s.signs() {
+		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
+	}
+	if s.redisURL == "" && s.data == "" {
 		state, err := s.stateDir()
 		if err != nil {
 			return err
 		}
 		s.data = state
-	}
-	if s.redisURL != "" && s.secretFile == "" && s.signs() {
-		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
 	}
 	if s.secretFile == "" {
 		s.secretFile = filepath.Join(s.data, "secret")

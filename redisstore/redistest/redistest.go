@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -146,9 +147,10 @@ func StartCluster(t testing.TB, masters int) []*Server {
 		host, port, _ := net.SplitHostPort(nodes[0].Addr)
 		n.Do("CLUSTER", "MEET", host, port)
 	}
+	deadline := time.Now().Add(20 * time.Second)
 	for _, n := range nodes {
 		for !strings.Contains(n.Do("CLUSTER", "INFO"), "cluster_state:ok") || strings.Count(n.Do("CLUSTER", "NODES"), "master") < masters {
-			if t.Context().Err() != nil {
+			if time.Now().After(deadline) {
 				t.Fatal("the cluster does not come together")
 			}
 		}

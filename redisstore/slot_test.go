@@ -1,0 +1,41 @@
+package redisstore
+
+import (
+	"fmt"
+	"testing"
+)
+
+// The slots are those of Redis's own CLUSTER KEYSLOT; the first is the check value of the CRC.
+func TestASlotIsTheOneThatRedisTakes(t *testing.T) {
+	for key, due := range map[string]int{
+		"123456789": 0x31C3, "foo": 12182, "{user1000}.following": 3443, "{user1000}.followers": 3443, "foo{}{bar}": 8363, "foo{bar}{zap}": 5061, "foo{{bar}}zap": 4015,
+	} {
+		if got := slotOf(key); got != due {
+			t.Errorf("%q is in slot %d; due: %d", key, got, due)
+		}
+	}
+}
+
+// However many masters share the slots, up to sixteen equal parts: whatever a room's master is,
+// a channel that tells of the room is there.
+func TestAProbeIsOnTheMasterOfEveryRoom(t *testing.T) {
+	p := newProbe(true)
+	for masters := 1; masters <= shards; masters++ {
+		of := func(slot int) int { return slot * masters / slots }
+		for slot := range slots {
+			heard := false
+			for i := range p.channels {
+				heard = heard || p.tellsOf(i, slot*shards/slots) && of(slotOf(p.channels[i].name)) == of(slot)
+			}
+			if !heard {
+				t.Fatalf("of %d masters, none of the channels that tell of slot %d is on its master", masters, slot)
+			}
+		}
+	}
+	near := p.near(3)
+	for i := range near {
+		if want := fmt.Sprint(p.channels[2+i].name); near[i].name != want || !p.tellsOf(2+i, 3) {
+			t.Errorf("channel %d near shard 3 is %s; due: %s", i, near[i].name, want)
+		}
+	}
+}
