@@ -33,8 +33,10 @@ type Store interface {
 
 	// Snapshot is all that is visible in the project. A project that was never heard
 	// of has an empty one. Looking changes nothing, except that what has lapsed is
-	// gone. Its version is never below one returned before, by any method of any
-	// store on the same data, over restarts too. Error: [ErrUnavailable].
+	// gone. Its version is never below one returned before, by any method of this
+	// store, over restarts too. Where several processes share the data, another one
+	// may be behind by as long as it takes to hear of a change, and by five seconds
+	// at most; updates and leaves never are. Error: [ErrUnavailable].
 	Snapshot(ctx context.Context, project Project) (*Snapshot, error)
 
 	// Watch has wake called after every visible change of the project, until stop is

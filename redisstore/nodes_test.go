@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func listed(t *testing.T, s presence.Store) string {
 // until waits for a condition that another process brings about.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for begun := time.Now(); !is(); {
+	for begun := time.Now(); !is(); time.Sleep(time.Millisecond) { // which leaves the machine to the others
 		if time.Since(begun) > 10*time.Second {
 			t.Fatalf("after 10 s it is not so that %s", what)
 		}
@@ -163,8 +164,8 @@ func TestEveryKeyExpiresAndIsBuiltOfNoText(t *testing.T) { // design 4
 			t.Errorf("%q expires in %s ms", key, ttl)
 		}
 	}
-	if keys := server.Do("KEYS", "writer-presence:{[0-9]*"); strings.Count(keys, "writer-presence:") != 5 {
-		t.Errorf("the keys are %s; due: one for each project", keys)
+	if keys := server.Do("KEYS", "*"); strings.Count(keys, "writer-presence:") != 5+1 {
+		t.Errorf("the keys are %s; due: one for each project, and one that the start tried", keys)
 	}
 }
 
@@ -330,6 +331,115 @@ func TestALeaveThatWaitsIsInTimeOnAllNodes(t *testing.T) {
 	}
 }
 
+// Where Redis lost a project, whoever watches it on one node hears of that when another one
+// finds out.
+func TestWhatRedisLostIsToldOnAllNodes(t *testing.T) { // invariant 7
+	t.Parallel()
+	server := redistest.Start(t)
+	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
+	ready(t, a, b)
+	update(t, a, alice, presence.Update{Section: "a"})
+	woken := make(chan struct{}, 1)
+	defer b.Watch(project, func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	})()
+	listed(t, a)
+	until(t, "the watching node knows of Alice", func() bool { return listed(t, b) == "Alice in a" })
+	time.Sleep(300 * time.Millisecond) // what woke it until now has arrived
+	select {
+	case <-woken:
+	default:
+	}
+	server.Do("FLUSHALL")
+	until(t, "a node finds that nobody is there", func() bool { return listed(t, a) == "" })
+	select {
+	case <-woken:
+	case <-time.After(2 * time.Second):
+		t.Fatal("whoever watches on another node does not hear of it")
+	}
+	if got := listed(t, b); got != "" {
+		t.Errorf("listed there then: %s", got)
+	}
+}
+
+// Redis's clock may go back. Then people who renew are there for a lease by that clock, like all
+// others, and not until the old one would have ended them.
+func TestALeaseIsALeaseThoughTheClockGoesBack(t *testing.T) { // rule 1
+	server := redistest.Start(t)
+	var before, after redisstore.Clock
+	a, b := open(t, server.URL(), &before), open(t, server.URL(), &after)
+	before.Pass(time.Hour)
+	update(t, a, alice, presence.Update{Session: "x", Section: "a"})
+	update(t, b, alice, presence.Update{Session: "x", Section: "a"})
+	after.Pass(presence.DefaultLease - time.Second)
+	if got := listed(t, b); got != "Alice in a" {
+		t.Errorf("a second before her lease is over: %q", got)
+	}
+	after.Pass(2 * time.Second)
+	if got := listed(t, b); got != "" {
+		t.Errorf("a second after her lease was over: %q", got)
+	}
+}
+
+// What an update is answered is no older than a list may be, however long nothing visible has
+// changed.
+func TestSignsOfLifeInAnswersAreOfTheLastSeconds(t *testing.T) { // ADR 11
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := open(t, server.URL(), &clock)
+	ready(t, s)
+	beat := func(user presence.User, poll bool) presence.Reply {
+		return update(t, s, user, presence.Update{Session: "of " + user.Name, Section: "a", Poll: poll})
+	}
+	beat(alice, false)
+	beat(bob, true)
+	for range 10 {
+		clock.Pass(presence.DefaultHeartbeat)
+		beat(alice, false)
+		reply := beat(bob, true)
+		for _, o := range append(reply.Conflicts, reply.Snapshot.Occupants...) {
+			if age := clock.Now().Sub(o.LastSeen); o.User.ID == alice.ID && age > 5*time.Second {
+				t.Fatalf("%s was seen %v ago, as it is told, and has given a sign of life just now", o.User.Name, age)
+			}
+		}
+	}
+}
+
+// What nodes that know nothing of each other say of a project in which nobody is goes up, and
+// seldom, or whoever looks at it would be given the same list again and again.
+func TestAnEmptyProjectHasOneVersionOnAllNodes(t *testing.T) { // invariant 8
+	server := redistest.Start(t)
+	var clocks [2]redisstore.Clock
+	var nodes []*redisstore.Store
+	for i := range clocks {
+		nodes = append(nodes, open(t, server.URL(), &clocks[i]))
+	}
+	last, news := uint64(0), 0
+	for range 210 {
+		for i, s := range nodes {
+			snapshot, err := s.Snapshot(t.Context(), project)
+			if err != nil || snapshot.Version < last || snapshot.Count > 0 {
+				t.Fatalf("node %d, after version %d: %d, %v", i, last, snapshot.Version, err)
+			}
+			if snapshot.Version > last {
+				last, news = snapshot.Version, news+1
+			}
+			if _, err := s.Leave(t.Context(), project, alice, presence.Leave{Session: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range clocks {
+			clocks[i].Pass(6 * time.Second)
+		}
+	}
+	if news > 4 {
+		t.Errorf("in 21 minutes it has %d versions; due: one in ten minutes", news)
+	}
+}
+
 // A project from which all have gone does not get the version back that it had before they came.
 func TestVersionsGrowOverAnEmptyProject(t *testing.T) {
 	server := redistest.Start(t)
@@ -373,6 +483,45 @@ func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
 	listed(t, s)
 	if n, _ := strconv.Atoi(server.Do("HLEN", redisstore.KeyOf(project))); n > 51 {
 		t.Errorf("of 150 who left in three rounds, %d fields are kept", n)
+	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) count(part string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), part)
+}
+
+// The beginning of an outage is said, and its end, though nobody asks the node meanwhile; and
+// that of the next one, though the last is not yet a minute ago.
+func TestAnOutageIsSaidAndItsEndThoughNobodyAsks(t *testing.T) {
+	t.Parallel()
+	server, log := redistest.Start(t), &lines{}
+	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Options{Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for outage := 1; outage <= 2; outage++ {
+		server.Kill()
+		until(t, "the log says that Redis does not answer", func() bool { return log.count("Redis does not answer") == outage })
+		server.Run()
+		until(t, "the log says that it answers again", func() bool { return log.count("Redis answers again") == outage })
 	}
 }
 

@@ -2,15 +2,16 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
-	"golang.org/x/time/rate"
 
 	presence "writer-presence"
 )
@@ -57,7 +58,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, log: o.Log, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, saying: rate.Sometimes{Interval: time.Minute}}
+	s := &Store{client: client, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, outage: outage{log: o.Log}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	if err := s.check(ctx, o.Lease); err != nil {
 		client.Close()
@@ -97,11 +98,17 @@ var errSlow = fmt.Errorf("it did not answer in %v", openTime)
 
 func parse(address string) (rueidis.ClientOption, error) {
 	option, err := rueidis.ParseURL(address)
+	var query url.Values
+	if err == nil {
+		u, _ := url.Parse(address) // which it is
+		query, err = url.ParseQuery(u.RawQuery)
+	}
+	if err == nil {
+		err = checkQuery(query)
+	} else { // which may repeat a password, or a part of one
+		err = errors.New("it is no URL of Redis; in a user and a password write / # ? @ and % as %2F %23 %3F %40 and %25")
+	}
 	if err != nil {
-		var wrong *url.Error
-		if errors.As(err, &wrong) { // which may repeat a password, or a part of one
-			err = errors.New("it is no URL; in a user and a password write / # ? @ and % as %2F %23 %3F %40 and %25")
-		}
 		return option, fmt.Errorf("the address of Redis cannot be read: %w; give one such as redis://127.0.0.1:6379/0", err)
 	}
 	option.Dialer.Timeout = dialTime
@@ -114,10 +121,26 @@ func parse(address string) (rueidis.ClientOption, error) {
 		option.Sentinel.Dialer = option.Dialer
 		option.Sentinel.TopologyRefreshInterval = refreshTime
 		option.Sentinel.TLSConfig = option.TLSConfig
-		u, _ := url.Parse(address) // which it is
-		option.Sentinel.Username, option.Sentinel.Password = u.Query().Get("sentinel_user"), u.Query().Get("sentinel_password")
+		option.Sentinel.Username, option.Sentinel.Password = query.Get("sentinel_user"), query.Get("sentinel_password")
 	}
 	return option, nil
+}
+
+// checkQuery refuses what nobody would look at: most likely it was meant for something, or it
+// is the rest of a password, which is not repeated.
+func checkQuery(query url.Values) error {
+	known := []string{"addr", "master_set", "sentinel_user", "sentinel_password", "skip_verify"}
+	for name, values := range query {
+		switch {
+		case !slices.Contains(known, name):
+			return fmt.Errorf("of its parameters one is none of %s", strings.Join(known, ", "))
+		case strings.HasPrefix(name, "sentinel_") && query.Get("master_set") == "":
+			return fmt.Errorf("%s goes with master_set", name)
+		case name != "skip_verify" && slices.Contains(values, ""):
+			return fmt.Errorf("its parameter %s is empty", name)
+		}
+	}
+	return nil
 }
 
 // check finds out what it is that answers, and whether it does what the scripts need.
@@ -141,13 +164,31 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	if err := s.checkChannel(ctx, s.probe.channels[0].name); err != nil {
 		return err
 	}
-	// To look at a project that nobody has tries all but writing, and this tries that.
-	const untouched = "writer-presence:{check}"
-	if err := s.client.Do(ctx, s.client.B().Set().Key(untouched).Value("1").Px(callTime).Build()).Error(); err != nil {
+	if err := s.client.Do(ctx, s.client.B().Ping().Build()).Error(); err != nil {
 		return err
 	}
-	_, err = readAnswer(s.scripts.Load().snapshot.Exec(ctx, s.client, []string{"writer-presence:{none}"}, []string{"0", "0"}))
-	return err
+	return s.checkScripts(ctx)
+}
+
+// checkScripts has somebody come to a project that no name leads to, look, move and leave:
+// that takes all commands that scripts use. Redis forgets it by itself, as it does a project.
+func (s *Store) checkScripts(ctx context.Context) error {
+	name, scripts := rand.Text(), s.scripts.Load()
+	whose := field(presence.UserID(name))
+	for _, step := range []struct {
+		script *rueidis.Lua
+		args   []string
+	}{
+		{scripts.update, []string{"0", "0", whose, "", name, "0", "a", "editing", flags(), ""}},
+		{scripts.snapshot, []string{"0", "0"}},
+		{scripts.update, []string{"0", "0", whose, "", name, "0", "b", "editing", flags(), ""}},
+		{scripts.leave, []string{"0", whose, "", name, "0", flags()}},
+	} {
+		if _, err := readAnswer(step.script.Exec(ctx, s.client, []string{"writer-presence:{" + name + "}"}, step.args)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkChannel finds out whether wake-ups can be sent, and listened for.
@@ -157,7 +198,11 @@ func (s *Store) checkChannel(ctx context.Context, channel string) error {
 	}
 	listening, confirmed := context.WithCancel(ctx)
 	defer confirmed()
-	hooked := rueidis.WithOnSubscriptionHook(listening, func(rueidis.PubSubSubscription) { confirmed() })
+	hooked := rueidis.WithOnSubscriptionHook(listening, func(c rueidis.PubSubSubscription) {
+		if begins(c) {
+			confirmed()
+		}
+	})
 	err := s.client.Receive(rueidis.WithOnReceiveReturnHook(hooked, s.unsubscribe(channel)), s.subscription(channel), func(rueidis.PubSubMessage) {})
 	if listening.Err() != nil && ctx.Err() == nil {
 		return nil
@@ -197,7 +242,7 @@ func explain(o rueidis.ClientOption, err error) error {
 		if o.Sentinel.MasterSet != "" {
 			advice += ", and what Sentinels want in addition as &sentinel_user= and &sentinel_password="
 		}
-	case strings.Contains(text, "NOPERM"):
+	case strings.Contains(text, "NOPERM"), strings.Contains(text, "can't run this command"), strings.Contains(text, "can't access"):
 		advice = "let the user run the commands in docs/deploying.md on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
 	case strings.Contains(text, "READONLY"):
 		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,12 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 		{"no Sentinel", server.URL() + "?master_set=" + redistest.Master, "is no Sentinel"},
 		{"no address", "redis://user:" + secret + "@host:port", "cannot be read"},
 		{"a password not written as in a URL", "redis://:" + secret + "/and+more=@" + server.Addr, "%2F"},
+		{"an unknown parameter", server.URL() + "?password=" + secret, "is none of addr,"},
+		{"a password with a slash after digits", "redis://user:123/" + secret + "@" + server.Addr, "%2F"},
+		{"a parameter with a wrong escape", server.URL() + "?master_set=m&sentinel_password=%zz" + secret, "%2F"},
+		{"a password with a question mark", "redis://:123?" + secret + "@" + server.Addr, "is none of addr,"},
+		{"an empty parameter", server.URL() + "?addr=", "addr is empty"},
+		{"a Sentinel's password without Sentinels", server.URL() + "?sentinel_password=" + secret, "goes with master_set"},
 		{"no cluster", server.URL() + "?addr=" + server.Addr, "is no cluster"},
 		{"not Redis", "http://:" + secret + "@127.0.0.1", "cannot be read"},
 	} {
@@ -76,11 +83,36 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 	}
 }
 
-// least is what a user of Redis needs: for a cluster the second line, too, and by Sentinels
-// the third.
-const least = `~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha +time +set +hget +hmget +hgetall +hset +hdel +pexpire +publish +subscribe +unsubscribe
+// least is what a user of Redis needs: for a cluster the second line, too, by Sentinels the
+// third, and for another database than 0 the fourth.
+const least = `resetchannels ~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha +time +hmget +hgetall +hget +hset +hdel +pexpire +publish +subscribe +unsubscribe
 	+spublish +ssubscribe +sunsubscribe +cluster|slots +cluster|shards +asking
-	+role`
+	+role
+	+select`
+
+// Whoever may not do one of these is told so at the start, and not by the first page for which
+// that is needed. Only without unsubscribe does presence go on, and Redis says more than it need.
+func TestAMissingRightEndsTheStart(t *testing.T) { // case 42
+	t.Parallel()
+	server := redistest.Start(t)
+	rights := strings.Fields(strings.Split(least, "\n")[0])
+	for i, right := range rights {
+		if !strings.HasPrefix(right, "+") || right == "+unsubscribe" {
+			continue
+		}
+		server.Do("SCRIPT", "FLUSH")
+		server.Do(slices.Concat([]string{"ACL", "SETUSER", "few", "reset", "on", ">" + secret}, rights[:i], rights[i+1:])...)
+		s, err := redisstore.Open(t.Context(), "redis://few:"+secret+"@"+server.Addr, redisstore.Options{})
+		if err == nil {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			s.Run(ctx) // which closes it
+		}
+		if err == nil || !strings.Contains(err.Error(), "let the user run the commands in docs/deploying.md") {
+			t.Errorf("without %s: %v; due: that there is a list of what a user needs", right, err)
+		}
+	}
+}
 
 func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithWriterPresence(t *testing.T) {
 	t.Parallel()
@@ -97,16 +129,17 @@ func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithW
 	allow := func(server *redistest.Server, rights string) {
 		server.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights)...)...)
 	}
-	single, cluster, master := redistest.Start(t), redistest.StartCluster(t, 2), redistest.Start(t)
+	single, another, cluster, master := redistest.Start(t), redistest.Start(t), redistest.StartCluster(t, 2), redistest.Start(t)
 	replica := redistest.StartReplica(t, master)
 	allow(single, rights[0])
+	allow(another, rights[0]+rights[3])
 	for _, n := range cluster {
 		allow(n, rights[0]+rights[1])
 	}
 	allow(master, rights[0]+rights[2])
 	allow(replica, rights[0]+rights[2])
 	sentinel := redistest.StartSentinel(t, master, replica, "requirepass of-the-sentinel")
-	for _, url := range []string{"redis://" + single.Addr, "redis://" + cluster[0].Addr, sentinel + "&sentinel_password=of-the-sentinel"} {
+	for _, url := range []string{"redis://" + single.Addr, "redis://" + another.Addr + "/1", "redis://" + cluster[0].Addr, sentinel + "&sentinel_password=of-the-sentinel"} {
 		nodes := []*node{}
 		for range 2 {
 			nodes = append(nodes, startNode(t, strings.Replace(url, "//", "//few:"+secret+"@", 1), nil, leaseHere))

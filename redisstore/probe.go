@@ -136,7 +136,9 @@ func (s *Store) sound() {
 		for i := range p.channels {
 			all = append(all, s.publication(p.channels[i].name, text))
 		}
-		s.client.DoMulti(ctx, all...) // at once: a node of a cluster that hangs delays none of the others
+		for _, result := range s.client.DoMulti(ctx, all...) { // at once: a master that hangs delays none of the others
+			s.outage.note(result.Error())
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.sounding = false

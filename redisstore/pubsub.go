@@ -10,7 +10,7 @@ import (
 // subscribe listens to a channel until the context ends: again and again, since
 // connections break. It tells when it begins to hear and when it no longer does.
 func (s *Store) subscribe(ctx context.Context, channel string, shard int, hears func(bool), message func(string)) {
-	confirmed := func(c rueidis.PubSubSubscription) { hears(c.Kind == "subscribe" || c.Kind == "ssubscribe") }
+	confirmed := func(c rueidis.PubSubSubscription) { hears(begins(c)) }
 	for ctx.Err() == nil {
 		turn, cancel := context.WithCancel(ctx)
 		stop := context.AfterFunc(s.probe.thisTurn(shard), cancel) // where it is deaf, it begins anew
@@ -24,6 +24,11 @@ func (s *Store) subscribe(ctx context.Context, channel string, shard int, hears 
 		case <-time.After(resubscribeAfter):
 		}
 	}
+}
+
+// begins tells whether a channel is listened to from now on, or no longer.
+func begins(c rueidis.PubSubSubscription) bool {
+	return c.Kind == "subscribe" || c.Kind == "ssubscribe"
 }
 
 func (s *Store) subscription(channel string) rueidis.Completed {

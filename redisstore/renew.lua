@@ -1,10 +1,10 @@
 -- Nearly all updates renew a session and change nothing else. These are answered here, as
 -- update.lua would, before there are any rules: to make those takes Redis as long again.
 -- The key is kept alive by the rules, which have their turn within a lease, when it is time
--- to look for what lapses.
+-- to look for what lapses. Where that is further away than a lease, the clock went back.
 do
   local m = member
-  if version and m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and floor <= version then
+  if version and m and m[NAME] == name and m[VISITOR] == visitor and now <= next_lapse and next_lapse <= now + LEASE and floor <= version then
     local said = activity
     if said == '' then said = section == '' and 'viewing' or 'editing' end
     local own, renewed = 0, nil

@@ -20,8 +20,10 @@ type room struct {
 	mu      sync.Mutex
 	watches map[*watch]struct{}
 	known   *known // the newest; nil at first
-	// told is the highest version that is known to be there.
-	told uint64
+	// told is the highest version that is known to be there, and empty says that there was no
+	// roster then.
+	told  uint64
+	empty bool
 	// heard says that wake-ups come, since a moment: what was asked after that and is known
 	// is what there is.
 	heard  bool
@@ -34,18 +36,17 @@ type room struct {
 // watch is somebody who wants to be woken.
 type watch struct{ wake func() }
 
-// known is a snapshot, when it was asked for first, and until when it can be told without
-// asking.
+// known is a snapshot, and until when it can be told without asking.
 type known struct {
-	snapshot     *presence.Snapshot
-	first, until time.Time
+	snapshot *presence.Snapshot
+	until    time.Time
 }
 
 // learn takes in, with the lock, that a version is there, and wakes who watches if that is
 // news.
 func (r *room) learn(version uint64) {
 	if version > r.told {
-		r.told = version
+		r.told, r.empty = version, false
 		r.wakeAll()
 	}
 }
@@ -65,8 +66,8 @@ func (r *room) wake() {
 }
 
 // take takes in what was answered at a moment of this node, and completes it with the
-// snapshot.
-func (r *room) take(asked time.Time, a *answer) {
+// snapshot. It tells whether Redis no longer has what it had.
+func (r *room) take(asked time.Time, a *answer) (lost bool) {
 	hears := r.store.probe.hears(r.shard)
 	if a.whole {
 		a.snapshot = presence.Fold(a.version, a.living)
@@ -74,18 +75,9 @@ func (r *room) take(asked time.Time, a *answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a.whole {
-		next := &known{snapshot: a.snapshot, first: asked, until: asked.Add(freshness)}
-		switch k := r.known; {
-		case k == nil || a.version == k.snapshot.Version:
-			r.known = next
-		case a.version < k.snapshot.Version:
-		case a.lapse == noRoster && k.snapshot.Count == 0 && r.told == k.snapshot.Version && asked.Sub(k.first) < presence.Finality:
-			// Nobody, as before, and nobody in between, or there would still be ends to
-			// remember: a project that is not there has another version at each look.
-			k.until = next.until
-			a.version, a.snapshot = k.snapshot.Version, k.snapshot
-		default:
-			r.known = next
+		lost = a.lapse == noRoster && r.known != nil && r.known.snapshot.Count > 0
+		if r.known == nil || a.version >= r.known.snapshot.Version {
+			r.known = &known{snapshot: a.snapshot, until: asked.Add(freshness)}
 		}
 		if asked.Before(r.since) {
 			r.known.until = r.since
@@ -100,6 +92,10 @@ func (r *room) take(asked time.Time, a *answer) {
 	}
 	r.lapses(a.lapse, asked)
 	r.learn(a.version)
+	if a.version == r.told {
+		r.empty = a.lapse == noRoster
+	}
+	return lost
 }
 
 // lapses takes in, with the lock, in how long from a moment somebody lapses, at the soonest.
@@ -116,17 +112,21 @@ func (r *room) lapses(in time.Duration, from time.Time) {
 	}
 }
 
-// have is what to tell the scripts: the version below which nothing can be, and the snapshot
-// that need not be given.
-func (r *room) have() (floor uint64, known *presence.Snapshot) {
+// have is what to tell the scripts: the version below which nothing can be, the snapshot that
+// is known, and whether it may be told, or has signs of life that are too old.
+func (r *room) have() (floor uint64, known *presence.Snapshot, fresh bool) {
 	now := r.store.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used = now
 	if r.known != nil {
-		known = r.known.snapshot
+		known, fresh = r.known.snapshot, now.Before(r.known.until)
 	}
-	return r.told, known
+	floor = r.told
+	if r.empty {
+		floor-- // whoever finds no roster goes above that, and comes to the same again
+	}
+	return floor, known, fresh
 }
 
 // current gives what is known if that is all that there is, as far as anybody can tell

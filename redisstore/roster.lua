@@ -8,10 +8,12 @@ local function milliseconds(moment) return math.floor(moment / 1000) end
 
 local function tick(at) roster.clock = math.max(roster.clock + 1, milliseconds(at)) end
 
--- Where there is no roster, versions begin with the time. Where it is older than a version
--- that was told of, data was lost, and what is left of it is new.
+-- Where there is no roster, the version is the last full FINALITY of the time, which is the
+-- same for all who ask, and above all that there was: what is remembered of who was here is
+-- remembered for as long. Where a roster is older than a version that was told of, data was
+-- lost, and what is left of it is new.
 if not version then
-  roster.version = math.max(milliseconds(now), floor + 1)
+  roster.version = math.max(milliseconds(now - now % FINALITY), floor + 1)
   roster.clock, roster.lapse = roster.version, 0
 elseif version < floor then
   roster.clock = math.max(clock, floor)

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-	"golang.org/x/time/rate"
 
 	presence "writer-presence"
 )
@@ -52,7 +51,6 @@ const (
 // to hear of what lapses, and for what is known to be told again.
 type Store struct {
 	client  rueidis.Client
-	log     *slog.Logger
 	sharded bool // a cluster whose wake-ups go to those nodes only that have the key
 	scripts atomic.Pointer[scripts]
 	now     func() time.Time
@@ -66,7 +64,7 @@ type Store struct {
 	mu    sync.RWMutex
 	rooms map[presence.Project]*room
 
-	saying rate.Sometimes
+	outage outage
 }
 
 // Options of a store; the zero value of each is its default.
@@ -121,7 +119,7 @@ func (s *Store) tick() {
 				r.setDue(now.Add(callTime))
 				s.running.Go(func() {
 					defer func() { <-s.looks }()
-					_, known := r.have()
+					_, known, _ := r.have()
 					if _, err := s.look(s.ctx, r, versionOf(known)); err != nil {
 						r.wake() // and those who watch will find out, too
 					}
@@ -182,7 +180,10 @@ func keyOf(project presence.Project) string {
 // Update implements [presence.Store].
 func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
 	r := s.room(project, false)
-	floor, known := r.have()
+	floor, known, fresh := r.have()
+	if !fresh {
+		known = nil
+	}
 	ctx = context.WithoutCancel(ctx) // what a page has said is taken in though it does not wait for the answer
 	asked := ""
 	if u.Poll {
@@ -238,7 +239,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 // Leave implements [presence.Store].
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	r := s.room(project, false)
-	floor, _ := r.have()
+	floor, _, _ := r.have()
 	a, err := s.do(context.WithoutCancel(ctx), r, s.scripts.Load().leave,
 		number(floor), field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving))
 	if err != nil {
@@ -284,7 +285,7 @@ func (s *Store) listenFor(r *room, watches ...*watch) (kept bool) {
 
 // look asks for all that is visible, unless it is what we have.
 func (s *Store) look(ctx context.Context, r *room, have uint64) (*presence.Snapshot, error) {
-	floor, _ := r.have()
+	floor, _, _ := r.have()
 	a, err := s.do(ctx, r, s.scripts.Load().snapshot, number(floor), number(have))
 	if err == nil && a.snapshot == nil && have != a.version {
 		err = unavailable(errLeftOut)
@@ -298,23 +299,15 @@ func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, args ...st
 	defer cancel()
 	asked := s.now()
 	a, err := readAnswer(script.Exec(ctx, s.client, []string{r.key}, args))
-	s.noteHealth(err)
+	s.outage.note(err)
 	if err != nil {
 		return a, unavailable(err)
 	}
-	r.take(asked, &a)
-	return a, nil
-}
-
-// noteHealth has the log say that Redis does not answer, once a minute: where it is one
-// node of a cluster, others go on answering. A caller who went away says nothing about it.
-func (s *Store) noteHealth(err error) {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return
+	if r.take(asked, &a) {
+		// No script was there to wake the others. If this is lost, too, they look in a while.
+		s.client.Do(ctx, s.publication(r.key, fmt.Sprintf("%d %d", a.version, presence.Finality.Microseconds())))
 	}
-	s.saying.Do(func() {
-		s.log.Error("Redis does not answer as it should, and presence is unknown; this is said once a minute", "error", err)
-	})
+	return a, nil
 }
 
 var errLeftOut = errors.New("a script left out what it was to give")

@@ -271,6 +271,7 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 	}{
 		{args: []string{"--lease", "soon"}, due: "lease"},
 		{args: []string{"--lease", "-2m"}, due: "--lease"},
+		{args: []string{"--redis-url", ""}, due: "--redis-url is empty"},
 		{args: []string{"--drain-delay", "-1s"}, due: "--drain-delay"},
 		{args: []string{"--lease", "24h1s"}, due: "is more than 24h"},
 		{args: []string{"--heartbeat", "1m"}, due: "more than a third of --lease"},

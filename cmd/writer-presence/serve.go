@@ -44,7 +44,7 @@ const maxDrainDelay = 5 * time.Minute
 type settings struct {
 	addr, data, redisURL, secretFile, prefix, visitors string
 	adminAddr                                          string
-	adminChosen                                        bool
+	adminChosen, redisChosen                           bool
 	origins                                            []string
 	dev                                                bool
 	lease, heartbeat, drainDelay                       time.Duration
@@ -72,6 +72,7 @@ writes down who was here.`,
 				s.unlimit(c.Flags())
 			}
 			s.adminChosen = c.Flags().Changed("admin-addr")
+			s.redisChosen = c.Flags().Changed("redis-url")
 			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -173,6 +174,8 @@ type store interface {
 // endAdmin.
 func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
+	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
+	defer cancel()
 	measured := admin.Measure(store)
 	handler, err := s.handler(measured, log)
 	if err != nil {
@@ -200,22 +203,24 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	}
 	log.Info("serving", "store", s.where(), "visitors", s.visitors, "dev", s.dev, "admin", told)
 	defer log.Info("ended")
+	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
-	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
-	serving := later(ctx, s.drainDelay)
+	serving, end := later(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
-	defer cancel()
-	return endAdmin, web.Serve(serving, l, handler, s.connections, log)
+	err = web.Serve(serving, l, handler, s.connections, log)
+	cancel()
+	end()
+	return endAdmin, err
 }
 
-// later gives a context that ends a while after another.
-func later(ctx context.Context, by time.Duration) context.Context {
-	late, end := context.WithCancel(context.WithoutCancel(ctx))
+// later gives a context that ends a while after another, or when it is told to.
+func later(ctx context.Context, by time.Duration) (late context.Context, end context.CancelFunc) {
+	late, end = context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() { time.AfterFunc(by, end) })
-	return late
+	return late, end
 }
 
 // defaultAdminAddr is where serve tells how it is, and health asks.
@@ -244,6 +249,9 @@ func (s *settings) listenBeside(log *slog.Logger) (net.Listener, error) {
 
 // check completes the settings, and refuses what cannot be.
 func (s *settings) check() error {
+	if s.redisChosen && s.redisURL == "" {
+		return errors.New("--redis-url is empty, and a node without the others would show nobody of theirs: give the address of Redis, or leave it out")
+	}
 	if s.redisURL != "" && s.secretFile == "" && s.signs() {
 		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
 	}
