@@ -365,6 +365,35 @@ func TestWhatRedisLostIsToldOnAllNodes(t *testing.T) { // invariant 7
 	}
 }
 
+// What Redis lost may come back, with a master that has it or a dump. It is news then, and above
+// what was told meanwhile.
+func TestWhatComesBackIsNewsAboveAnEmptyList(t *testing.T) { // invariant 8
+	server := redistest.Start(t)
+	s := open(t, server.URL(), nil)
+	ready(t, s)
+	update(t, s, alice, presence.Update{Session: "x", Section: "a"})
+	woken := make(chan struct{}, 100)
+	defer s.Watch(project, func() { woken <- struct{}{} })()
+	key := redisstore.KeyOf(project)
+	server.Do("RENAME", key, key+"aside")
+	until(t, "nobody is there", func() bool { return listed(t, s) == "" })
+	empty, err := s.Snapshot(t.Context(), project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Do("RENAME", key+"aside", key)
+	for len(woken) > 0 {
+		<-woken
+	}
+	reply := update(t, s, alice, presence.Update{Session: "x", Section: "a"}) // which only renews
+	if reply.Version <= empty.Version {
+		t.Errorf("after version %d, in which nobody was, there is %d", empty.Version, reply.Version)
+	}
+	if len(woken) == 0 || listed(t, s) != "Alice in a" {
+		t.Errorf("whoever watches was woken %d times, and Alice is listed as %q", len(woken), listed(t, s))
+	}
+}
+
 // Redis's clock may go back. Then people who renew are there for a lease by that clock, like all
 // others, and not until the old one would have ended them.
 func TestALeaseIsALeaseThoughTheClockGoesBack(t *testing.T) { // rule 1

@@ -9,7 +9,7 @@
 --
 -- Every script is made of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
 -- MAX_SESSIONS, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that has been
--- told of, and whose and section are what it is about), of this text, of the rules, and of
+-- told of, below zero if there was no roster then, and whose and section are what it is about), of this text, of the rules, and of
 -- one operation. Nothing is read but the one hash, and of that no more than is needed.
 
 -- What is packed has no names, since names take as long again. These are the places of a
@@ -21,7 +21,8 @@ local AT = 3
 local ROSTER = '>dddd' -- whole numbers, exact up to 2^53
 
 local call = redis.call
-local key, floor = KEYS[1], tonumber(ARGV[1])
+local key, floor, was_missing = KEYS[1], tonumber(ARGV[1]), false
+if floor < 0 then floor, was_missing = -floor, true end
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2] + SHIFT
 

@@ -20,10 +20,10 @@ type room struct {
 	mu      sync.Mutex
 	watches map[*watch]struct{}
 	known   *known // the newest; nil at first
-	// told is the highest version that is known to be there, and empty says that there was no
+	// told is the highest version that is known to be there, and missing says that there was no
 	// roster then.
-	told  uint64
-	empty bool
+	told    uint64
+	missing bool
 	// heard says that wake-ups come, since a moment: what was asked after that and is known
 	// is what there is.
 	heard  bool
@@ -46,7 +46,7 @@ type known struct {
 // news.
 func (r *room) learn(version uint64) {
 	if version > r.told {
-		r.told, r.empty = version, false
+		r.told, r.missing = version, false
 		r.wakeAll()
 	}
 }
@@ -93,7 +93,7 @@ func (r *room) take(asked time.Time, a *answer) (lost bool) {
 	r.lapses(a.lapse, asked)
 	r.learn(a.version)
 	if a.version == r.told {
-		r.empty = a.lapse == noRoster
+		r.missing = a.lapse == noRoster
 	}
 	return lost
 }
@@ -112,9 +112,9 @@ func (r *room) lapses(in time.Duration, from time.Time) {
 	}
 }
 
-// have is what to tell the scripts: the version below which nothing can be, the snapshot that
-// is known, and whether it may be told, or has signs of life that are too old.
-func (r *room) have() (floor uint64, known *presence.Snapshot, fresh bool) {
+// have is what to tell the scripts: the version below which nothing can be, as they take it, the
+// snapshot that is known, and whether it may be told, or has signs of life that are too old.
+func (r *room) have() (floor string, known *presence.Snapshot, fresh bool) {
 	now := r.store.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,9 +122,9 @@ func (r *room) have() (floor uint64, known *presence.Snapshot, fresh bool) {
 	if r.known != nil {
 		known, fresh = r.known.snapshot, now.Before(r.known.until)
 	}
-	floor = r.told
-	if r.empty {
-		floor-- // whoever finds no roster goes above that, and comes to the same again
+	floor = number(r.told)
+	if r.missing {
+		floor = "-" + floor // whoever finds no roster again comes to the same version
 	}
 	return floor, known, fresh
 }

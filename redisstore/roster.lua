@@ -13,7 +13,7 @@ local function tick(at) roster.clock = math.max(roster.clock + 1, milliseconds(a
 -- remembered for as long. Where a roster is older than a version that was told of, data was
 -- lost, and what is left of it is new.
 if not version then
-  roster.version = math.max(milliseconds(now - now % FINALITY), floor + 1)
+  roster.version = math.max(milliseconds(now - now % FINALITY), floor + (was_missing and 0 or 1))
   roster.clock, roster.lapse = roster.version, 0
 elseif version < floor then
   roster.clock = math.max(clock, floor)

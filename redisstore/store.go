@@ -190,7 +190,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		asked = number(u.Known)
 	}
 	a, err := s.do(ctx, r, s.scripts.Load().update,
-		number(floor), number(versionOf(known)), field(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
+		floor, number(versionOf(known)), field(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), asked)
 	if err != nil {
 		return presence.Reply{}, err
@@ -241,7 +241,7 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	r := s.room(project, false)
 	floor, _, _ := r.have()
 	a, err := s.do(context.WithoutCancel(ctx), r, s.scripts.Load().leave,
-		number(floor), field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving))
+		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving))
 	if err != nil {
 		return presence.Reply{}, err
 	}
@@ -286,7 +286,7 @@ func (s *Store) listenFor(r *room, watches ...*watch) (kept bool) {
 // look asks for all that is visible, unless it is what we have.
 func (s *Store) look(ctx context.Context, r *room, have uint64) (*presence.Snapshot, error) {
 	floor, _, _ := r.have()
-	a, err := s.do(ctx, r, s.scripts.Load().snapshot, number(floor), number(have))
+	a, err := s.do(ctx, r, s.scripts.Load().snapshot, floor, number(have))
 	if err == nil && a.snapshot == nil && have != a.version {
 		err = unavailable(errLeftOut)
 	}
