@@ -55,7 +55,7 @@ func (s *Store) hearAll() {
 		}
 		for {
 			r.mu.Lock()
-			listens, told := r.listen != nil, r.told
+			listens, told := r.listen != nil, r.told.version
 			r.mu.Unlock()
 			if !listens || told >= version {
 				break

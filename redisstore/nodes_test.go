@@ -1,14 +1,11 @@
 package redisstore_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +42,19 @@ func listed(t *testing.T, s presence.Store) string {
 		all = append(all, fmt.Sprintf("%s in %s", o.User.Name, o.Section))
 	}
 	return strings.Join(all, ", ")
+}
+
+// watch watches the project until the end of the test: an element is in the channel if it was
+// woken.
+func watch(t *testing.T, s presence.Store) <-chan struct{} {
+	woken := make(chan struct{}, 1)
+	t.Cleanup(s.Watch(project, func() {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	}))
+	return woken
 }
 
 // until waits for a condition that another process brings about.
@@ -107,14 +117,7 @@ func TestWhoeverWatchesOnAnotherNodeIsWoken(t *testing.T) {
 	server := redistest.Start(t)
 	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
 	ready(t, a, b)
-	woken := make(chan struct{}, 1)
-	stop := b.Watch(project, func() {
-		select {
-		case woken <- struct{}{}:
-		default:
-		}
-	})
-	defer stop()
+	woken := watch(t, b)
 	for i := range 20 {
 		due := fmt.Sprintf("Alice in %d", i)
 		update(t, a, alice, presence.Update{Section: presence.Section(fmt.Sprint(i))})
@@ -233,22 +236,6 @@ func TestAKeyIsKeptAliveByRenewals(t *testing.T) {
 	}
 }
 
-// Where data was lost, a version that was told is never told of something else.
-func TestVersionsGrowThoughDataIsLost(t *testing.T) {
-	server := redistest.Start(t)
-	var clock redisstore.Clock
-	s := open(t, server.URL(), &clock)
-	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	key := redisstore.KeyOf(project)
-	before := server.Do("DUMP", key)
-	told := update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}).Version
-	server.Do("RESTORE", key, "0", before, "REPLACE")                                 // as a failover does that loses the last change
-	reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "a"}) // a mere renewal
-	if reply.Version <= told {
-		t.Fatalf("after version %d a version without Bob is told as %d", told, reply.Version)
-	}
-}
-
 func TestAPollIsAnsweredWithTheNewest(t *testing.T) {
 	server := redistest.Start(t)
 	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
@@ -270,14 +257,7 @@ func TestWhoeverWatchesIsWokenWhenRedisIsGone(t *testing.T) {
 	s := open(t, server.URL(), nil)
 	ready(t, s)
 	update(t, s, alice, presence.Update{Section: "a"})
-	unknown := make(chan struct{}, 100)
-	stop := s.Watch(project, func() {
-		select {
-		case unknown <- struct{}{}:
-		default:
-		}
-	})
-	defer stop()
+	unknown := watch(t, s)
 	listed(t, s)
 	server.Kill()
 	for {
@@ -331,69 +311,6 @@ func TestALeaveThatWaitsIsInTimeOnAllNodes(t *testing.T) {
 	}
 }
 
-// Where Redis lost a project, whoever watches it on one node hears of that when another one
-// finds out.
-func TestWhatRedisLostIsToldOnAllNodes(t *testing.T) { // invariant 7
-	t.Parallel()
-	server := redistest.Start(t)
-	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
-	ready(t, a, b)
-	update(t, a, alice, presence.Update{Section: "a"})
-	woken := make(chan struct{}, 1)
-	defer b.Watch(project, func() {
-		select {
-		case woken <- struct{}{}:
-		default:
-		}
-	})()
-	listed(t, a)
-	until(t, "the watching node knows of Alice", func() bool { return listed(t, b) == "Alice in a" })
-	time.Sleep(300 * time.Millisecond) // what woke it until now has arrived
-	select {
-	case <-woken:
-	default:
-	}
-	server.Do("FLUSHALL")
-	until(t, "a node finds that nobody is there", func() bool { return listed(t, a) == "" })
-	select {
-	case <-woken:
-	case <-time.After(2 * time.Second):
-		t.Fatal("whoever watches on another node does not hear of it")
-	}
-	if got := listed(t, b); got != "" {
-		t.Errorf("listed there then: %s", got)
-	}
-}
-
-// What Redis lost may come back, with a master that has it or a dump. It is news then, and above
-// what was told meanwhile.
-func TestWhatComesBackIsNewsAboveAnEmptyList(t *testing.T) { // invariant 8
-	server := redistest.Start(t)
-	s := open(t, server.URL(), nil)
-	ready(t, s)
-	update(t, s, alice, presence.Update{Session: "x", Section: "a"})
-	woken := make(chan struct{}, 100)
-	defer s.Watch(project, func() { woken <- struct{}{} })()
-	key := redisstore.KeyOf(project)
-	server.Do("RENAME", key, key+"aside")
-	until(t, "nobody is there", func() bool { return listed(t, s) == "" })
-	empty, err := s.Snapshot(t.Context(), project)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Do("RENAME", key+"aside", key)
-	for len(woken) > 0 {
-		<-woken
-	}
-	reply := update(t, s, alice, presence.Update{Session: "x", Section: "a"}) // which only renews
-	if reply.Version <= empty.Version {
-		t.Errorf("after version %d, in which nobody was, there is %d", empty.Version, reply.Version)
-	}
-	if len(woken) == 0 || listed(t, s) != "Alice in a" {
-		t.Errorf("whoever watches was woken %d times, and Alice is listed as %q", len(woken), listed(t, s))
-	}
-}
-
 // Redis's clock may go back. Then people who renew are there for a lease by that clock, like all
 // others, and not until the old one would have ended them.
 func TestALeaseIsALeaseThoughTheClockGoesBack(t *testing.T) { // rule 1
@@ -437,64 +354,6 @@ func TestSignsOfLifeInAnswersAreOfTheLastSeconds(t *testing.T) { // ADR 11
 	}
 }
 
-// What nodes that know nothing of each other say of a project in which nobody is goes up, and
-// seldom, or whoever looks at it would be given the same list again and again.
-func TestAnEmptyProjectHasOneVersionOnAllNodes(t *testing.T) { // invariant 8
-	server := redistest.Start(t)
-	var clocks [2]redisstore.Clock
-	var nodes []*redisstore.Store
-	for i := range clocks {
-		nodes = append(nodes, open(t, server.URL(), &clocks[i]))
-	}
-	last, news := uint64(0), 0
-	for range 210 {
-		for i, s := range nodes {
-			snapshot, err := s.Snapshot(t.Context(), project)
-			if err != nil || snapshot.Version < last || snapshot.Count > 0 {
-				t.Fatalf("node %d, after version %d: %d, %v", i, last, snapshot.Version, err)
-			}
-			if snapshot.Version > last {
-				last, news = snapshot.Version, news+1
-			}
-			if _, err := s.Leave(t.Context(), project, alice, presence.Leave{Session: "x"}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range clocks {
-			clocks[i].Pass(6 * time.Second)
-		}
-	}
-	if news > 4 {
-		t.Errorf("in 21 minutes it has %d versions; due: one in ten minutes", news)
-	}
-}
-
-// A project from which all have gone does not get the version back that it had before they came.
-func TestVersionsGrowOverAnEmptyProject(t *testing.T) {
-	server := redistest.Start(t)
-	s := open(t, server.URL(), nil)
-	ready(t, s)
-	version := func() uint64 {
-		snapshot, err := s.Snapshot(t.Context(), project)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return snapshot.Version
-	}
-	empty := version()
-	if again := version(); again != empty {
-		t.Errorf("where nobody is, the version goes from %d to %d by looking", empty, again)
-	}
-	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	reply, err := s.Leave(t.Context(), project, alice, presence.Leave{Session: "x", Seq: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if now := version(); now < reply.Version {
-		t.Errorf("after version %d a list has %d", reply.Version, now)
-	}
-}
-
 // What only leaves is forgotten, too, where it is many who do.
 func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
 	server := redistest.Start(t)
@@ -512,73 +371,5 @@ func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
 	listed(t, s)
 	if n, _ := strconv.Atoi(server.Do("HLEN", redisstore.KeyOf(project))); n > 51 {
 		t.Errorf("of 150 who left in three rounds, %d fields are kept", n)
-	}
-}
-
-// lines is a log that may be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) count(part string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), part)
-}
-
-// The beginning of an outage is said, and its end, though nobody asks the node meanwhile; and
-// that of the next one, though the last is not yet a minute ago.
-func TestAnOutageIsSaidAndItsEndThoughNobodyAsks(t *testing.T) {
-	t.Parallel()
-	server, log := redistest.Start(t), &lines{}
-	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Options{Log: slog.New(slog.NewTextHandler(log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
-	for outage := 1; outage <= 2; outage++ {
-		server.Kill()
-		until(t, "the log says that Redis does not answer", func() bool { return log.count("Redis does not answer") == outage })
-		server.Run()
-		until(t, "the log says that it answers again", func() bool { return log.count("Redis answers again") == outage })
-	}
-}
-
-// An outage is not a line of log for each who asks; nor is one node of a cluster, while
-// others answer.
-func TestAnOutageIsSaidOnceAMinute(t *testing.T) {
-	nodes := redistest.StartCluster(t, 3)
-	var log strings.Builder
-	s, err := redisstore.Open(t.Context(), nodes[0].URL(), redisstore.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	known, unknown := 0, 0
-	ask := func() {
-		for i := range 60 {
-			if _, err := s.Snapshot(t.Context(), presence.Project(fmt.Sprint(i))); err != nil {
-				unknown++
-			} else {
-				known++
-			}
-		}
-	}
-	nodes[2].Kill()
-	until(t, "others answer while one does not", func() bool { ask(); return known > 0 && unknown > 10 })
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	s.Run(ctx)
-	if lines := strings.Count(log.String(), "\n"); lines != 1 {
-		t.Errorf("%d failures are %d lines of log:\n%s", unknown, lines, log.String())
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/rueidis"
 
 	presence "writer-presence"
+	"writer-presence/recent"
 )
 
 const (
@@ -58,7 +59,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, outage: outage{log: o.Log}}
+	s := &Store{client: client, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	if err := s.check(ctx, o.Lease); err != nil {
 		client.Close()

@@ -62,18 +62,19 @@ func newProbe(sharded bool) *probe {
 	return p
 }
 
-// near are the channels that tell of a shard: its own, and those beside it, since the master of
-// a slot at its border may have the middle of none but that.
-func (p *probe) near(shard int) []channel {
+// near gives the channels that tell of a shard, from one to before another: its own, and those
+// beside it, since the master of a slot at its border may have the middle of none but that.
+func (p *probe) near(shard int) (from, to int) {
 	if len(p.channels) == 1 {
-		return p.channels
+		return 0, 1
 	}
-	return p.channels[max(shard-1, 0):min(shard+2, shards)]
+	return max(shard-1, 0), min(shard+2, shards)
 }
 
-// tellsOf says whether a channel is near a shard.
+// tellsOf says whether a channel tells of a shard.
 func (p *probe) tellsOf(channel, shard int) bool {
-	return len(p.channels) == 1 || channel >= shard-1 && channel <= shard+1
+	from, to := p.near(shard)
+	return from <= channel && channel < to
 }
 
 // hear takes in that a message came, and tells whether one before it did not.
@@ -95,21 +96,24 @@ func age(channels []channel) *time.Duration {
 	return new(time.Since(time.UnixMilli(oldest)))
 }
 
+// heard tells whether that was just now.
+func heard(channels []channel) bool {
+	age := age(channels)
+	return age != nil && *age < deafAfter
+}
+
 // hears tells whether wake-ups come in a shard, as far as is known.
 func (p *probe) hears(shard int) bool {
-	age := age(p.near(shard))
-	return age != nil && *age < deafAfter
+	from, to := p.near(shard)
+	return heard(p.channels[from:to])
 }
 
 // thisTurn ends when all that listens in a shard has to listen anew.
 func (p *probe) thisTurn(shard int) context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.at(shard).turn
+	return p.channels[min(shard, len(p.channels)-1)].turn
 }
-
-// at is the channel of a shard.
-func (p *probe) at(shard int) *channel { return &p.channels[min(shard, len(p.channels)-1)] }
 
 // sound publishes what this node should hear, if it is time.
 func (s *Store) sound() {
@@ -117,7 +121,7 @@ func (s *Store) sound() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for shard := range p.channels {
-		if c := p.at(shard); now.Sub(c.turned) > deafAfter && !p.hears(shard) {
+		if c := &p.channels[shard]; now.Sub(c.turned) > deafAfter && !p.hears(shard) {
 			c.next()
 			c.turn, c.next = context.WithCancel(context.Background())
 			c.turned = now

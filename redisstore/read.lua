@@ -9,8 +9,9 @@
 --
 -- Every script is made of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
 -- MAX_SESSIONS, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that has been
--- told of, below zero if there was no roster then, and whose and section are what it is about), of this text, of the rules, and of
--- one operation. Nothing is read but the one hash, and of that no more than is needed.
+-- told of, below zero if there was no roster then; whose and section are what it is about),
+-- of this text, of the rules, and of one operation. Nothing is read but the one hash, and of
+-- that no more than is needed.
 
 -- What is packed has no names, since names take as long again. These are the places of a
 -- member, of a session, and of one that has ended.

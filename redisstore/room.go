@@ -20,10 +20,7 @@ type room struct {
 	mu      sync.Mutex
 	watches map[*watch]struct{}
 	known   *known // the newest; nil at first
-	// told is the highest version that is known to be there, and missing says that there was no
-	// roster then.
-	told    uint64
-	missing bool
+	told    told
 	// heard says that wake-ups come, since a moment: what was asked after that and is known
 	// is what there is.
 	heard  bool
@@ -31,6 +28,22 @@ type room struct {
 	listen context.CancelFunc // nil if nobody listens for wake-ups
 	used   time.Time
 	due    time.Time // to look for those who watch
+}
+
+// told is the highest version that is known to have been there, and whether there was no
+// roster then.
+type told struct {
+	version uint64
+	missing bool
+}
+
+// floor is that as scripts take it: see read.lua. Who finds no roster again comes to the same
+// version, and to a higher one where there was a roster.
+func (t told) floor() string {
+	if t.missing {
+		return "-" + number(t.version)
+	}
+	return number(t.version)
 }
 
 // watch is somebody who wants to be woken.
@@ -45,8 +58,8 @@ type known struct {
 // learn takes in, with the lock, that a version is there, and wakes who watches if that is
 // news.
 func (r *room) learn(version uint64) {
-	if version > r.told {
-		r.told, r.missing = version, false
+	if version > r.told.version {
+		r.told = told{version: version}
 		r.wakeAll()
 	}
 }
@@ -92,8 +105,8 @@ func (r *room) take(asked time.Time, a *answer) (lost bool) {
 	}
 	r.lapses(a.lapse, asked)
 	r.learn(a.version)
-	if a.version == r.told {
-		r.missing = a.lapse == noRoster
+	if a.version == r.told.version {
+		r.told.missing = a.lapse == noRoster
 	}
 	return lost
 }
@@ -122,11 +135,7 @@ func (r *room) have() (floor string, known *presence.Snapshot, fresh bool) {
 	if r.known != nil {
 		known, fresh = r.known.snapshot, now.Before(r.known.until)
 	}
-	floor = number(r.told)
-	if r.missing {
-		floor = "-" + floor // whoever finds no roster again comes to the same version
-	}
-	return floor, known, fresh
+	return r.told.floor(), known, fresh
 }
 
 // current gives what is known if that is all that there is, as far as anybody can tell
@@ -136,7 +145,7 @@ func (r *room) current() *presence.Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used = now
-	if r.known == nil || !r.heard || !hears || r.known.snapshot.Version < r.told || !now.Before(r.known.until) {
+	if r.known == nil || !r.heard || !hears || r.known.snapshot.Version < r.told.version || !now.Before(r.known.until) {
 		return nil
 	}
 	return r.known.snapshot
@@ -227,11 +236,12 @@ func (r *room) isIdle(now time.Time) bool {
 	return len(r.watches) == 0 && now.Sub(r.used) >= keepFor
 }
 
-// deafen ends what listens began.
-func (r *room) deafen() {
+// deafen ends what listens began, and gives what was told.
+func (r *room) deafen() told {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.listen != nil {
 		r.listen()
 	}
+	return r.told
 }

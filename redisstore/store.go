@@ -7,7 +7,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/redis/rueidis"
 
 	presence "writer-presence"
+	"writer-presence/recent"
 )
 
 const (
@@ -37,10 +37,11 @@ const (
 	// lost, as often as a page polls; deafEvery is how often where none come.
 	checkEvery = presence.DefaultHeartbeat
 	deafEvery  = time.Second
-	// keepFor is how long a room is kept that nobody uses, and mostRooms how many are of
-	// those that nobody watches.
+	// keepFor is how long a room is kept that nobody uses, mostRooms how many are of those
+	// that nobody watches, and mostTold of how many more it is known what was told.
 	keepFor   = time.Minute
 	mostRooms = 20_000
+	mostTold  = 100_000
 	// looksAtOnce bounds what is under way for those who watch.
 	looksAtOnce = 1024
 	// resubscribeAfter is between two attempts to listen.
@@ -63,6 +64,9 @@ type Store struct {
 
 	mu    sync.RWMutex
 	rooms map[presence.Project]*room
+	// told is what was told of rooms that were let go: no version may come again, also if
+	// Redis loses them later.
+	told recent.Map[presence.Project, told]
 
 	outage outage
 }
@@ -138,7 +142,7 @@ func (s *Store) close(r *room, now time.Time) {
 	defer s.mu.Unlock()
 	if s.rooms[r.project] == r && r.isIdle(now) {
 		delete(s.rooms, r.project)
-		r.deafen()
+		s.told.Set(r.project, r.deafen())
 	}
 }
 
@@ -164,7 +168,8 @@ func (s *Store) room(project presence.Project, keep bool) *room {
 		return r
 	}
 	key := keyOf(project)
-	r = &room{store: s, project: project, key: key, shard: shardOf(key), watches: map[*watch]struct{}{}, used: s.now()}
+	told, _ := s.told.Get(project)
+	r = &room{store: s, project: project, key: key, shard: shardOf(key), told: told, watches: map[*watch]struct{}{}, used: s.now()}
 	if keep || len(s.rooms) < mostRooms {
 		s.rooms[project] = r
 	}
@@ -337,46 +342,3 @@ func flags(bits ...bool) string {
 
 // field is where a member is in the hash of a project; see read.lua.
 func field(id presence.UserID) string { return "u" + string(id) }
-
-// Ready implements [presence.Health]: without wake-ups presence goes on, a second later.
-func (s *Store) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	nodes := s.client.Nodes()
-	pings := make(chan error, len(nodes)) // at once: one that hangs takes no time from the others
-	for address, node := range nodes {
-		go func() {
-			err := node.Do(ctx, node.B().Ping().Build()).Error()
-			if err != nil {
-				err = fmt.Errorf("Redis at %s does not answer: %w", address, err)
-			}
-			pings <- err
-		}()
-	}
-	answered, down := false, error(nil)
-	for range nodes {
-		err := <-pings
-		answered, down = answered || err == nil, cmp.Or(down, err)
-	}
-	switch {
-	case !answered:
-		return cmp.Or(down, errors.New("Redis has no node"))
-	case down != nil: // one of a cluster: who is in the projects of the others is known
-		return fmt.Errorf("%w: %w", presence.ErrDegraded, down)
-	}
-	if age := age(s.probe.channels); age == nil || *age >= deafAfter {
-		return fmt.Errorf("%w: Redis passes on no wake-ups from node to node, so that changes of other nodes show a second late", presence.ErrDegraded)
-	}
-	return nil
-}
-
-// Figures implements [presence.Health]: of the projects that this node has to do with.
-func (s *Store) Figures() presence.Figures {
-	f := presence.Figures{PubSubAge: age(s.probe.channels)}
-	for _, r := range s.held() {
-		if n := r.people(); n > 0 {
-			f.Projects, f.People = f.Projects+1, f.People+n
-		}
-	}
-	return f
-}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,6 +96,53 @@ func TestForTheDrainDelayItSaysThatItEndsAndStillAnswers(t *testing.T) {
 	if took := time.Since(signalled); took < delay {
 		t.Errorf("it ended after %v; due: %v", took, delay)
 	}
+}
+
+// A server that can take no more requests ends, and does not wait for balancers first.
+func TestAServerWhoseListenerBreaksEndsWithoutTheDrainDelay(t *testing.T) {
+	out, stdout := io.Pipe()
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		ended <- run(ctx, []string{"serve", "--dev", "--addr", "127.0.0.1:0", "--admin-addr", "off", "--data", t.TempDir(), "--drain-delay", "5m"},
+			func(string) (string, bool) { return "", false }, stdout, io.Discard)
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(strings.TrimSuffix(strings.TrimSpace(line[strings.Index(line, "http://")+len("http://"):]), "/"))
+	shutListener(t, port)
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("it ends as if all were well")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("20 s after its listener broke it has not ended")
+	}
+}
+
+// shutListener has this process's listener at a port take no more connections.
+func shutListener(t *testing.T, port string) {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range open {
+		fd, _ := strconv.Atoi(entry.Name())
+		listens, _ := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
+		at, _ := syscall.Getsockname(fd)
+		if at, ok := at.(*syscall.SockaddrInet4); ok && listens == 1 && strconv.Itoa(at.Port) == port {
+			if err := syscall.Shutdown(fd, syscall.SHUT_RDWR); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("nothing here listens at port %s", port)
 }
 
 func TestWhileItDrainsItIsAliveAndNotReady(t *testing.T) {

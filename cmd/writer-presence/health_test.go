@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -36,5 +38,19 @@ func TestHealthTellsByItsExitHowTheServerIs(t *testing.T) {
 		if said, err := tell(t, nil, "health", "--admin-addr", none); err == nil || !strings.Contains(err.Error(), "--admin-addr") {
 			t.Errorf("with the address %q: %q, %v; due: an error with the flag", none, said, err)
 		}
+	}
+}
+
+// A proxy of the environment, as a container may have one, has nothing to do with this machine.
+func TestHealthAsksByNoProxy(t *testing.T) {
+	s := start(t, "--dev", "--data", t.TempDir(), "--admin-addr", ":0")
+	_, port, err := net.SplitHostPort(s.admin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "health", "--admin-addr", ":"+port)
+	cmd.Env = append(os.Environ(), "WRITER_PRESENCE_TEST_MAIN=1", "HTTP_PROXY=http://127.0.0.1:1", "http_proxy=http://127.0.0.1:1")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v, %s", err, said)
 	}
 }

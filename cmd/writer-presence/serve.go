@@ -175,7 +175,7 @@ type store interface {
 func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
-	defer cancel()
+	defer cancel()                         // or not at all
 	measured := admin.Measure(store)
 	handler, err := s.handler(measured, log)
 	if err != nil {
@@ -210,10 +210,9 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
-	err = web.Serve(serving, l, handler, s.connections, log)
-	cancel()
-	end()
-	return endAdmin, err
+	defer end()
+	defer cancel()
+	return endAdmin, web.Serve(serving, l, handler, s.connections, log)
 }
 
 // later gives a context that ends a while after another, or when it is told to.
