@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,4 +149,50 @@ func TestProjectsOfLivingMastersGoOn(t *testing.T) { // rule 13
 			t.Errorf("while one of its masters hangs a node is %v; due: degraded", err)
 		}
 	}
+}
+
+// A cluster moves slots from one master to another while people are there. All of a project
+// moves, and whoever watches hears of changes as before.
+func TestAProjectMovesToAnotherMasterOfTheCluster(t *testing.T) {
+	t.Parallel()
+	masters := redistest.StartCluster(t, 2)
+	where := projectOf(masters, 0)
+	nodes := []*node{startNode(t, masters[0].URL(), nil, leaseHere), startNode(t, masters[1].URL(), nil, leaseHere)}
+	screens := []*screen{nodes[0].watch(where), nodes[1].watch(where)}
+	change := func(section string) {
+		for i, n := range nodes {
+			n.until("an update is taken in", soon, func() bool {
+				_, known := n.update(where, writer([]string{"Alice", "Bob"}[i]), presence.Update{Session: "tab", Section: presence.Section(section)})
+				return known
+			})
+		}
+	}
+	shown := func(when string, due string) {
+		for i, n := range nodes {
+			n.until(when+" node and screen show "+due, soon, func() bool {
+				names, _, known := n.list(where)
+				on, _ := screens[i].shows()
+				return known && names == due && on == due
+			})
+		}
+	}
+	change("a")
+	shown("before the move", "Alice Bob")
+
+	key := redisstore.KeyOf(where)
+	slot := masters[0].Do("CLUSTER", "KEYSLOT", key)
+	from, to := masters[0].Do("CLUSTER", "MYID"), masters[1].Do("CLUSTER", "MYID")
+	masters[1].Do("CLUSTER", "SETSLOT", slot, "IMPORTING", from)
+	masters[0].Do("CLUSTER", "SETSLOT", slot, "MIGRATING", to)
+	change("b") // while it moves
+	host, port, _ := net.SplitHostPort(masters[1].Addr)
+	masters[0].Do("MIGRATE", host, port, key, "0", "2000")
+	change("c") // after its key and before its slot
+	for _, m := range []*redistest.Server{masters[1], masters[0]} {
+		m.Do("CLUSTER", "SETSLOT", slot, "NODE", to)
+	}
+	change("d")
+	shown("after the move", "Alice Bob")
+	nodes[0].leave(where, writer("Bob"), presence.Leave{Session: "tab"})
+	shown("after the move and a leave", "Alice")
 }
