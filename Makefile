@@ -15,7 +15,7 @@ prepare:
 
 test-go:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files are not as gofmt has them'; exit 1; }
-	go vet -race ./... # what the tests need is compiled once, and not without the race detector as well
+	go vet ./...
 	go test -race ./...
 
 test-client: prepare
@@ -23,9 +23,8 @@ test-client: prepare
 	npm run --silent test:client
 	npm run --silent size
 
-test-browser: export GORACE = halt_on_error=1
 test-browser: prepare
-	go build -race -o .build/writer-presence ./cmd/writer-presence
+	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
 	npm run --silent test:nodes
 
