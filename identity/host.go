@@ -96,6 +96,9 @@ func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	if !ok || time.Since(a.at) > age {
 		done := h.flight.DoChan(string(key[:]), func() (any, error) {
+			if now, _ := h.answer(key); now.at.After(a.at) {
+				return now, nil // which came between our look and our question
+			}
 			return h.ask(key, q, a.user, r.Recheck), nil
 		})
 		select {

@@ -358,6 +358,7 @@ func TestInvariant7AfterAStarvationThatNobodyNoticed(t *testing.T) {
 	screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
 	nodes[0].update(page, writer("Zoe"), presence.Update{Section: "a", Session: "tab", Seq: 1})
 	agree(t, nodes, screens, "Zoe", soon)
+	nodes[1].until("it hears wake-ups, and does not look each second", soon, func() bool { return nodes[1].store.Ready(t.Context()) == nil })
 	nodes[1].proxy.Starve()
 	nodes[0].update(page, writer("Alice"), presence.Update{Section: "a"})
 	time.Sleep(1500 * time.Millisecond) // so long is the fault
