@@ -25,6 +25,9 @@ type session struct {
 	lastSeen time.Time
 	until    time.Time
 	leaving  bool
+	// connection is the live connection of the newest update, 0 for HTTP. It is not
+	// in the session's record: no connection outlives the process.
+	connection uint64
 	// unwritten says that something happened since its record was given.
 	unwritten bool
 	// touched is the clock at which the person last did something here; going
@@ -47,6 +50,16 @@ const freshness = time.Second
 
 // lapsed decides rule 1: at exactly the end of its lease a session still lives.
 func (s *session) lapsed(now time.Time) bool { return now.After(s.until) }
+
+// endsWith reports whether the end of a live connection concerns the session: its
+// newest update came over that connection. An update over HTTP protects from the loss
+// of an older connection, but not from the loss of access.
+func (s *session) endsWith(l Leave) bool {
+	if s.connection == 0 {
+		return !l.Broken
+	}
+	return s.connection == l.Connection
+}
 
 // compare decides rule 17.
 func (m *member) compare(other *member) int {

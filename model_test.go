@@ -28,6 +28,7 @@ type modelSession struct {
 	left    time.Time
 	leaving bool
 	touched int
+	over    uint64 // the connection of the newest update, 0 for HTTP
 }
 
 func (m *model) find(u User, name string) *modelSession {
@@ -100,7 +101,7 @@ func (m *model) update(u User, message Update) (conflicts []string) {
 	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.leaving) {
 		s.touched = m.touches
 	}
-	s.leaving = false
+	s.leaving, s.over = false, message.Connection
 	s.seq, s.section, s.doing, s.until = max(m.known(s), message.Seq), message.Section, doing, m.now.Add(DefaultLease)
 	return conflicts
 }
@@ -109,9 +110,12 @@ func (m *model) leave(u User, message Leave) {
 	s := m.find(u, message.Session)
 	alive := !m.now.After(s.until)
 	if message.Broken {
-		if grace := m.now.Add(BrokenGrace); alive && s.seq == message.Seq && grace.Before(s.until) {
+		if grace := m.now.Add(BrokenGrace); alive && message.Connection != 0 && s.over == message.Connection && grace.Before(s.until) {
 			s.until = grace
 		}
+		return
+	}
+	if message.Connection != 0 && (!alive || s.over != 0 && s.over != message.Connection) {
 		return
 	}
 	if m.heard(s, message.Seq) || !alive && message.Seq == 0 {
@@ -197,7 +201,7 @@ func TestARosterDoesWhatTheRulesSay(t *testing.T) {
 			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
 			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
-				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), Broken: rapid.Bool().Draw(t, "broken")}
+				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), Broken: rapid.Bool().Draw(t, "broken"), Connection: rapid.Uint64Range(0, 2).Draw(t, "connection")}
 				m.leave(user, l)
 				r.Leave(m.now, user, l)
 			} else {
@@ -206,6 +210,7 @@ func TestARosterDoesWhatTheRulesSay(t *testing.T) {
 					Section:        rapid.SampledFrom([]Section{"", "a", "b"}).Draw(t, "section"),
 					Activity:       rapid.SampledFrom([]Activity{"", Editing, Viewing, Idle}).Draw(t, "activity"),
 					UnlessOccupied: rapid.Bool().Draw(t, "careful"),
+					Connection:     rapid.Uint64Range(0, 2).Draw(t, "connection"),
 				}
 				due := m.update(user, u)
 				reply, _, err := r.Update(m.now, user, u)

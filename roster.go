@@ -65,7 +65,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		}
 		m.sessions = append(m.sessions, s)
 	}
-	s.seq = max(s.seq, u.Seq)
+	s.seq, s.connection = max(s.seq, u.Seq), u.Connection
 	s.leaving, s.unwritten = false, true
 	s.lastSeen = now
 	r.liveUntil(s, now.Add(r.lease))
@@ -103,11 +103,12 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(l.Session)
-	if l.Broken {
-		if s != nil && s.seq == l.Seq {
-			r.liveUntil(s, earlier(s.until, now.Add(BrokenGrace)))
-		}
-		return Reply{Version: r.version, Stale: s == nil || s.seq != l.Seq}, false
+	switch {
+	case (l.Broken || l.Connection != 0) && (s == nil || !s.endsWith(l)):
+		return Reply{Version: r.version, Stale: true}, false
+	case l.Broken:
+		r.liveUntil(s, earlier(s.until, now.Add(BrokenGrace)))
+		return Reply{Version: r.version}, false
 	}
 	stale := l.Seq != 0 && l.Seq <= m.newest(now, l.Session)
 	changed = true

@@ -327,30 +327,96 @@ func TestRule9AHiddenLeaveGivesNobodyMoreTime(t *testing.T) {
 }
 
 func TestRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) {
+	for _, seq := range []uint64{0, 7} {
+		r := newRoom(t)
+		r.update(alice, Update{Session: "x", Seq: seq, Section: "a", Connection: 1})
+		r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
+		r.pass(BrokenGrace)
+		r.shows(`Alice editing "a" of ["a"]`)
+		r.pass(1)
+		r.shows()
+	}
+}
+
+func TestRule9ASessionOutlivesAConnectionThatSpokeBeforeAnother(t *testing.T) {
+	for name, next := range map[string]Update{
+		"numbered, over HTTP":               {Seq: 8},
+		"not numbered, over HTTP":           {},
+		"numbered, over a connection":       {Seq: 8, Connection: 2},
+		"not numbered, over a connection":   {Connection: 2},
+		"an older number is no newer word":  {Seq: 7, Connection: 1},
+		"not numbered, over HTTP, and idle": {Activity: Idle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 2})
+			next.Session, next.Section = "x", "a"
+			r.update(alice, next)
+			if reply := r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true}); !reply.Stale {
+				t.Error("the loss of connection 1 is not stale, though the session spoke over another way last")
+			}
+			r.pass(DefaultLease)
+			if n := r.Snapshot(r.now).Count; n != 1 {
+				t.Errorf("%d people are listed at the end of the lease; 1 is due", n)
+			}
+		})
+	}
+}
+
+func TestRule9ASessionThatComesBackToItsFirstConnectionEndsWithThat(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
-	r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true})
-	r.pass(BrokenGrace)
+	for _, connection := range []uint64{1, 0, 2, 1} {
+		r.update(alice, Update{Session: "x", Section: "a", Connection: connection})
+	}
+	r.leave(alice, Leave{Session: "x", Connection: 2, Broken: true})
+	r.pass(BrokenGrace + 1)
 	r.shows(`Alice editing "a" of ["a"]`)
-	r.pass(1)
+	r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
+	r.pass(BrokenGrace + 1)
 	r.shows()
 }
 
-func TestRule9ASessionThatCameBackIsNotBrokenByItsOldConnection(t *testing.T) {
+func TestRule9ALostConnectionWithoutANumberEndsNothing(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
-	r.update(alice, Update{Session: "x", Seq: 8, Section: "a"}) // over HTTP, or another connection
-	if reply := r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true}); !reply.Stale {
-		t.Error("a connection broke that was no longer the session's, and the reply does not say that this is stale")
+	r.update(alice, Update{Session: "x", Section: "a"})
+	for _, session := range []string{"x", "unknown"} {
+		if reply := r.leave(alice, Leave{Session: session, Broken: true}); !reply.Stale {
+			t.Errorf("the loss of no connection changed session %q", session)
+		}
 	}
 	r.pass(DefaultLease)
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
+func TestRule14LostAccessEndsASessionUnlessAnotherConnectionHasIt(t *testing.T) {
+	for newest, listed := range map[uint64]int{0: 0, 1: 0, 2: 1} {
+		r := newRoom(t)
+		r.update(alice, Update{Session: "x", Section: "a", Connection: 1})
+		r.update(alice, Update{Session: "x", Section: "a", Connection: newest})
+		r.leave(alice, Leave{Session: "x", Connection: 1})
+		if n := r.Snapshot(r.now).Count; n != listed {
+			t.Errorf("connection %d spoke last, access was lost on connection 1, and %d people are listed; %d are due", newest, n, listed)
+		}
+	}
+}
+
+func TestRule9ARestoredSessionHasNoConnection(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Section: "a", Connection: 1})
+	restarted := NewRoster(DefaultLease, r.Clock())
+	for _, record := range r.Records() {
+		restarted.Restore(r.now, record)
+	}
+	restarted.Leave(r.now, alice, Leave{Session: "x", Connection: 1, Broken: true})
+	if n := restarted.Snapshot(r.now.Add(DefaultLease)).Count; n != 1 {
+		t.Errorf("%d people are listed; a connection of the process before the restart ended a session", n)
+	}
+}
+
 func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
-	version := r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true}).Version
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 1})
+	version := r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true}).Version
 	r.pass(10 * time.Second)
 	if reply := r.update(alice, Update{Session: "x", Seq: 8, Section: "a"}); reply.Version != version {
 		t.Error("others were shown a change, though Alice came back in time")
@@ -361,16 +427,16 @@ func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *test
 
 func TestRule9ABrokenConnectionGivesNobodyMoreTimeAndEndsNoOtherTab(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 1})
 	r.leave(alice, Leave{Session: "x", Seq: 8, Hidden: true})
-	r.leave(alice, Leave{Session: "x", Seq: 8, Broken: true})
-	r.leave(alice, Leave{Session: "y", Seq: 1, Broken: true}) // which never was
+	r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
+	r.leave(alice, Leave{Session: "y", Connection: 1, Broken: true}) // which never was
 	r.pass(HiddenGrace)
 	r.shows(`Alice editing "a" of ["a"]`)
 	r.pass(1)
 	r.shows()
-	r.update(alice, Update{Session: "x", Seq: 9, Section: "a"})
-	r.leave(alice, Leave{Session: "x", Seq: 9, Broken: true})
+	r.update(alice, Update{Session: "x", Seq: 9, Section: "a", Connection: 1})
+	r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
 	r.update(alice, Update{Session: "z", Seq: 1, Section: "b"}) // another tab, not the same one come back
 	r.shows(`Alice editing "b" of ["a" "b"]`)
 }

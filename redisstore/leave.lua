@@ -1,9 +1,16 @@
 -- Roster.Leave. It adds to the answer: stale.
 
+-- ends_with is session.endsWith. A session of an older node has no connection.
+local function ends_with(s)
+  local newest = s[CONNECTION] or 0
+  if newest == 0 then return not broken end
+  return newest == connection
+end
+
 local function leave(m)
   local s = find(m, session)
+  if (broken or connection ~= 0) and not (s and ends_with(s)) then return 1 end
   if broken then
-    if not s or s[SEQ] ~= seq then return 1 end
     live_until(s, math.min(s[TILL], now + BROKEN_GRACE))
     changed(whose, m)
     return 0

@@ -16,7 +16,7 @@
 -- What is packed has no names, since names take as long again. These are the places of a
 -- member, of a session, and of one that has ended.
 local NAME, VISITOR, SESSIONS, ENDED = 1, 2, 3, 4
-local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING = 2, 3, 4, 5, 6, 7, 8
+local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING, CONNECTION = 2, 3, 4, 5, 6, 7, 8, 9
 local AT = 3
 
 local ROSTER = '>dddd' -- whole numbers, exact up to 2^53

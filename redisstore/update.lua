@@ -22,13 +22,13 @@ local function update(m)
 
   local looked = differs and look(m)
   if not s then
-    s = { session, newest, '', '', now, now, 0, false }
+    s = { session, newest, '', '', now, now, 0, false, connection }
     forget(m, session)
     if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then succeed(m) end
     m[SESSIONS][#m[SESSIONS] + 1] = s
   end
   s[SEQ] = math.max(s[SEQ], seq)
-  s[LEAVING] = false
+  s[LEAVING], s[CONNECTION] = false, connection
   s[SEEN] = now
   live_until(s, now + LEASE)
   if differs then

@@ -432,11 +432,11 @@ func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { /
 			}
 		}
 		for i := range presence.MaxSessions {
-			update(t, s, alice, presence.Update{Session: fmt.Sprint("old-", i), Seq: 1, Section: "s"})
+			update(t, s, alice, presence.Update{Session: fmt.Sprint("old-", i), Seq: 1, Section: "s", Connection: 1})
 		}
 		time.Sleep(5 * time.Second)
 		for i := range presence.MaxSessions { // which end by themselves, together
-			leave(presence.Leave{Session: fmt.Sprint("old-", i), Seq: 1, Broken: true})
+			leave(presence.Leave{Session: fmt.Sprint("old-", i), Connection: 1, Broken: true})
 		}
 		time.Sleep(presence.BrokenGrace + time.Millisecond)
 		for i := range 5 { // before that is swept

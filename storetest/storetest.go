@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,8 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"a leave that overtakes the first update is final", leaveOvertakes},
 		{"a hidden leave waits for its grace", hiddenLeave},
 		{"a page that comes back has not left", hiddenAndBack},
-		{"a broken connection leaves its session a while", brokenConnection},
+		{"a broken connection leaves its session a while, unless another one spoke last", brokenConnection},
+		{"access lost on a connection ends the session at once, unless another connection spoke last", lostAccess},
 		{"whoever watches is woken by every visible change, and by nothing else", watched},
 		{"whoever watches is woken when somebody lapses", watchedLapse},
 		{"leaving what is not there is no error", leaveNothing},
@@ -216,15 +218,42 @@ func hiddenAndBack(t *testing.T, s *Subject) {
 }
 
 func brokenConnection(t *testing.T, s *Subject) {
-	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	s.update(t, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
-	s.update(t, bob, presence.Update{Session: "y", Seq: 2, Section: "b"})
-	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1, Broken: true})
-	s.leave(t, bob, presence.Leave{Session: "y", Seq: 1, Broken: true}) // he has another one
+	for i, last := range []presence.Update{
+		{Connection: 1},                                  // which breaks
+		{Connection: presence.MaxSafe},                   // a newer one
+		{Connection: presence.MaxSafe - 1, Section: "b"}, // a newer one, and more than a renewal
+		{Seq: 2}, // over HTTP
+		{Seq: 1, Connection: 1, Activity: presence.Editing}, // repeats an older message
+	} {
+		user := somebody(i)
+		s.update(t, user, presence.Update{Session: "x", Connection: 1, Section: "a"})
+		if last.Seq == 1 {
+			s.update(t, user, presence.Update{Session: "x", Section: "a", Seq: 1})
+		}
+		last.Session = "x"
+		last.Section = cmp.Or(last.Section, "a")
+		s.update(t, user, last)
+	}
+	for i := range 5 {
+		if reply := s.leave(t, somebody(i), presence.Leave{Session: "x", Connection: 1, Broken: true}); reply.Stale != (i > 0) {
+			t.Errorf("the loss of connection 1 after update %d is answered stale %v; due is %v", i, reply.Stale, i > 0)
+		}
+	}
+	others := []string{`Writer 01 editing "a" of ["a"]`, `Writer 02 editing "b" of ["b"]`, `Writer 03 editing "a" of ["a"]`, `Writer 04 editing "a" of ["a"]`}
 	s.Pass(presence.BrokenGrace - s.Grain)
-	s.shows(t, `Alice editing "a" of ["a"]`, `Bob editing "b" of ["b"]`)
+	s.shows(t, append([]string{`Writer 00 editing "a" of ["a"]`}, others...)...)
 	s.Pass(2 * s.Grain)
-	s.shows(t, `Bob editing "b" of ["b"]`)
+	s.shows(t, others...)
+}
+
+func lostAccess(t *testing.T, s *Subject) {
+	for i, newest := range []uint64{0, 1, 2} { // over HTTP, the same connection, another one
+		user := somebody(i)
+		s.update(t, user, presence.Update{Session: "x", Connection: 1, Section: "a"})
+		s.update(t, user, presence.Update{Session: "x", Connection: newest, Section: "a"})
+		s.leave(t, user, presence.Leave{Session: "x", Connection: 1})
+	}
+	s.shows(t, `Writer 02 editing "a" of ["a"]`)
 }
 
 // woken counts the calls of a watch.
@@ -517,6 +546,9 @@ func randomHistories(t *testing.T, s *Subject) {
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 				l := presence.Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), OnlyLiving: rapid.Bool().Draw(t, "only living")}
 				l.Broken = rapid.IntRange(0, 3).Draw(t, "broken") == 0
+				if l.Broken || rapid.IntRange(0, 3).Draw(t, "lost access") == 0 {
+					l.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
+				}
 				due, _ := roster.Leave(now, user, l)
 				got, err := s.Leave(t.Context(), where, user, l)
 				if err != nil || got.Stale != due.Stale {
@@ -535,6 +567,7 @@ func randomHistories(t *testing.T, s *Subject) {
 					u = last
 					u.Seq = seq
 				}
+				u.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
 				said[of] = u
 				due, _, refused := roster.Update(now, user, u)
 				got, err := s.Update(t.Context(), where, user, u)
