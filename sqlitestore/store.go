@@ -105,15 +105,22 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db.write, o.Log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
-	for i := range s.projects {
-		s.projects[i] = map[presence.Project]*project{}
-	}
+	s := newStore(o.Lease, o.Log, db.write)
+	s.db = db
 	if err := s.load(time.Now()); err != nil {
 		db.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// newStore makes an empty store, which writes its journal by a function.
+func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence.Record, uint64, time.Time) error) *Store {
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
+	for i := range s.projects {
+		s.projects[i] = map[presence.Project]*project{}
+	}
+	return s
 }
 
 // Run writes the journal until the context ends, then writes what is left, and
@@ -201,8 +208,8 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 
 // Ready implements [presence.Health]: without its disk the store is degraded, and goes on.
 func (s *Store) Ready(context.Context) error {
-	if s.journal.failing.Load() {
-		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended", presence.ErrDegraded)
+	if fault := s.journal.fault.Load(); fault != nil {
+		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
 	}
 	return nil
 }
@@ -238,7 +245,7 @@ func (s *Store) settle(name presence.Project, p *project, user presence.UserID, 
 	}
 	changed := p.changed
 	p.release()
-	reply.Durable = s.journal.wait(changed)
+	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // a renewal is not written while the disk fails
 	return reply, nil
 }
 

@@ -451,23 +451,6 @@ func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { /
 	})
 }
 
-func TestNothingIsDurableThatWaitsForASlowCommit(t *testing.T) {
-	j := newJournal(nil, slog.New(slog.DiscardHandler))
-	b := newBatch()
-	b.settle() // nobody is to wait for it any longer
-	if j.wait(b) {
-		t.Error("a batch that is not written is durable")
-	}
-	b.written.Store(true)
-	if !j.wait(b) || !j.wait(nil) {
-		t.Error("a batch that is written is not durable")
-	}
-	j.failing.Store(true)
-	if j.wait(nil) {
-		t.Error("while the disk fails, what rests on it is durable")
-	}
-}
-
 func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 	for name, damage := range map[string]func([]byte) []byte{
 		"overwritten": func(data []byte) []byte {
