@@ -67,7 +67,7 @@ func (r *Roster) Restore(now time.Time, record Record) {
 	m := r.member(record.User)
 	r.members[record.User.ID] = m
 	if !record.Active {
-		m.remember(ended{name: record.Session, seq: record.Seq, at: record.LastSeen})
+		m.remember(ended{name: record.Session, seq: record.Seq, at: record.LastSeen}, r.maxEnded)
 		return
 	}
 	s := &session{name: record.Session, seq: record.Seq, lastSeen: record.LastSeen, touched: record.Touched}
