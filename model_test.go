@@ -271,19 +271,6 @@ func shown(s *Snapshot) (lines []string) {
 	return lines
 }
 
-// allRecords gives all that is remembered, written down or not.
-func allRecords(r *Roster) (records []Record) {
-	for _, m := range r.members {
-		for _, s := range m.sessions {
-			records = append(records, m.record(s))
-		}
-		for i := range m.ended {
-			records = append(records, m.endedRecord(&m.ended[i]))
-		}
-	}
-	return records
-}
-
 // survivesARestart holds the roster against one made of its records. The living get a
 // full lease by that, and what is leaving has left: so it looks only where nothing is.
 func survivesARestart(t *rapid.T, r *Roster, m *model) {
@@ -294,7 +281,7 @@ func survivesARestart(t *rapid.T, r *Roster, m *model) {
 			}
 		}
 	}
-	records := allRecords(r)
+	records := r.AllRecords()
 	slices.SortFunc(records, Record.Compare)
 	restarted := NewRoster(DefaultLease, r.Clock())
 	restarted.maxEnded = r.maxEnded

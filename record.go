@@ -45,6 +45,19 @@ func (r *Roster) Records() (records []Record) {
 	return records
 }
 
+// AllRecords gives all sessions, living and ended, to be written down.
+func (r *Roster) AllRecords() (records []Record) {
+	for _, m := range r.members {
+		for _, s := range m.sessions {
+			records = append(records, m.record(s))
+		}
+		for i := range m.ended {
+			records = append(records, m.endedRecord(&m.ended[i]))
+		}
+	}
+	return records
+}
+
 // unwritten appends the sessions of a member that are to be written down.
 func (m *member) unwritten(records []Record) []Record {
 	for _, s := range m.sessions {

@@ -572,7 +572,7 @@ func TestRule16WhatIsRememberedOfOneUserIsBounded(t *testing.T) {
 	for i := range 2 * MaxEnded {
 		r.leave(alice, Leave{Session: fmt.Sprint(i), Seq: 1})
 	}
-	if n := len(allRecords(r.Roster)); n > MaxEnded {
+	if n := len(r.AllRecords()); n > MaxEnded {
 		t.Errorf("%d ended sessions are remembered; due: at most %d", n, MaxEnded)
 	}
 }

@@ -301,7 +301,7 @@ func TestTheClockOfOthersRowsDropsNobody(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
 		update(t, s, alice, presence.Update{Section: "a"})
-		if _, err := s.db.sql.Exec("INSERT INTO writer_presence VALUES ('q', '9', 'x', 'Past', 0, '', '', 1, 0, ?, 0)", time.Now().Add(time.Hour).UnixMilli()); err != nil {
+		if _, err := s.db.sql.Exec("INSERT INTO writer_presence (project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active) VALUES ('q', '9', 'x', 'Past', 0, '', '', 1, 0, ?, 0)", time.Now().Add(time.Hour).UnixMilli()); err != nil {
 			t.Fatal(err)
 		}
 		stop()
