@@ -11,7 +11,10 @@ type member struct {
 	user     User
 	folded   string
 	sessions []*session
-	ended    []ended // in the order in which they ended
+	ended    []ended // in the order in which they ended, MaxEnded at most
+	// dropped is the end of the newest session that was taken out of ended for want of
+	// room. Until [Finality] after it, a session that is not known may be one that ended.
+	dropped  time.Time
 	occupant *Occupant
 }
 
@@ -134,8 +137,9 @@ func (m *member) find(name string) *session {
 	return nil
 }
 
-// newest is the highest number of any message of the session: living, or ended no
-// longer than Finality ago.
+// newest is the highest number of any message of the session, living or ended no longer than
+// Finality ago. For a session that may have ended and been dropped it is MaxSafe: what cannot
+// be shown to be newer than its end counts as older.
 func (m *member) newest(now time.Time, name string) uint64 {
 	if s := m.find(name); s != nil {
 		return s.seq
@@ -145,8 +149,19 @@ func (m *member) newest(now time.Time, name string) uint64 {
 			return e.seq
 		}
 	}
+	if m.hasDropped(now) {
+		return MaxSafe
+	}
 	return 0
 }
+
+// hasEnded reports whether the end of the session is remembered.
+func (m *member) hasEnded(now time.Time, name string) bool {
+	return slices.ContainsFunc(m.ended, func(e ended) bool { return e.name == name && !e.forgotten(now) })
+}
+
+// hasDropped reports whether a session that is not known may be one that ended.
+func (m *member) hasDropped(now time.Time) bool { return now.Sub(m.dropped) <= Finality }
 
 func (e ended) forgotten(now time.Time) bool { return now.Sub(e.at) > Finality }
 
@@ -158,10 +173,14 @@ func (s *session) edits(section Section) bool {
 	return s.activity == Editing && s.section == section
 }
 
-// remember keeps the end of a session; of those of one user, the last MaxSessions.
-func (m *member) remember(e ended) {
+// remember keeps the end of a session; of those of one user, the last ones, most at
+// most.
+func (m *member) remember(e ended, most int) {
 	m.ended = append(m.ended, e)
-	if len(m.ended) > MaxSessions {
+	if len(m.ended) > most {
+		if at := m.ended[0].at; at.After(m.dropped) {
+			m.dropped = at
+		}
 		m.ended = slices.Delete(m.ended, 0, 1)
 	}
 }

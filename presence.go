@@ -40,6 +40,12 @@ const (
 	// Above it renewals succeed, and new sessions are refused.
 	MaxSessions = 20
 
+	// MaxEnded is how many ended sessions of one user in one project are remembered: as if
+	// each of MaxSessions tabs loaded a page every 12 seconds for all of Finality. Beyond
+	// it, a numbered update of a session that is not known is refused with
+	// [ErrTooManyChanges], since it may be older than an end that is no longer remembered.
+	MaxEnded = 50 * MaxSessions
+
 	// MaxListed is how many occupants a snapshot lists; its count stays true
 	// above it.
 	MaxListed = 1000

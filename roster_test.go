@@ -270,6 +270,89 @@ func TestRule8ALapseIsFinalForOlderMessagesAndNotForNewer(t *testing.T) { // cas
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
+// endSessions ends n sessions of Alice, every other one by a leave that overtakes its update.
+func endSessions(r *room, n int) {
+	for i := range n {
+		if i%2 == 0 {
+			r.Update(r.now, alice, Update{Session: fmt.Sprint("s", i), Seq: 2, Section: "a"}) // refused above MaxEnded
+		}
+		r.leave(alice, Leave{Session: fmt.Sprint("s", i), Seq: 4})
+	}
+}
+
+func TestRule8NoOlderMessageBringsASessionBackHoweverManyHaveEnded(t *testing.T) {
+	for _, ends := range []int{MaxSessions + 1, MaxEnded, MaxEnded + 1, 2 * MaxEnded} {
+		r := newRoom(t)
+		endSessions(r, ends)
+		r.pass(Finality - time.Minute)
+		for i := range ends {
+			for seq := range uint64(3) {
+				r.Update(r.now, alice, Update{Session: fmt.Sprint("s", i), Seq: seq + 1, Section: "a"})
+			}
+		}
+		r.shows()
+		if n := len(r.members[alice.ID].ended); n > MaxEnded {
+			t.Errorf("of %d sessions that ended %d are remembered; the limit is %d", ends, n, MaxEnded)
+		}
+	}
+}
+
+func TestRule8ANewTabIsTakenInUntilMoreEndedThanAreRemembered(t *testing.T) {
+	r := newRoom(t)
+	endSessions(r, MaxEnded)
+	r.update(alice, Update{Session: "new", Seq: 1, Section: "a"})
+	r.shows(`Alice editing "a" of ["a"]`)
+	r.leave(alice, Leave{Session: "new", Seq: 2})
+
+	// One end is not remembered any more, and so no unknown session can be told from it.
+	tab := Update{Session: "newer", Seq: 1, Section: "b"}
+	if _, _, err := r.Update(r.now, alice, tab); err != ErrTooManyChanges {
+		t.Fatalf("an unknown session after %d ends: %v; due: %v", MaxEnded+1, err, ErrTooManyChanges)
+	}
+	r.update(alice, Update{Section: "c"}) // a client that numbers nothing
+	r.update(bob, Update{Session: "newer", Seq: 1, Section: "b"})
+	r.shows(`Alice editing "c" of ["c"]`, `Bob editing "b" of ["b"]`)
+	if reply := r.update(alice, Update{Session: "new", Seq: 3, Section: "a"}); reply.Stale {
+		t.Error("a newer message of a session whose end is remembered is stale")
+	}
+	r.pass(Finality + 1)
+	r.update(alice, tab)
+	r.shows(`Alice editing "b" of ["b"]`)
+}
+
+func TestRule8ALeaveIsFinalForASessionThatMayHaveBeenDropped(t *testing.T) {
+	r := newRoom(t)
+	r.leave(alice, Leave{Session: "x", Seq: 7})
+	endSessions(r, MaxEnded)
+	r.pass(Finality) // x is not remembered by itself
+	r.leave(alice, Leave{Session: "x", Seq: 3})
+	r.pass(1) // from here on nothing is dropped
+	r.update(alice, Update{Session: "x", Seq: 5, Section: "a"})
+	r.shows()
+	endSessions(r, MaxEnded)
+	r.update(alice, Update{Session: "y", Section: "a"}) // unnumbered, while y may have been dropped
+	r.update(alice, Update{Session: "y", Seq: 5, Section: "b"})
+	r.shows(`Alice editing "a" of ["a"]`)
+}
+
+func TestRule8WhatIsNoLongerRememberedStaysAwayOverARestart(t *testing.T) {
+	r := newRoom(t)
+	for i := range MaxEnded + 50 { // a store keeps the rows of all that ended within Finality
+		r.Restore(r.now, Record{User: alice, Session: fmt.Sprint("s", i), Seq: 4, LastSeen: r.now.Add(time.Duration(i))})
+	}
+	r.Update(r.now, alice, Update{Session: "s0", Seq: 3, Section: "a"})
+	r.shows()
+}
+
+func TestRule8ALeaveAboveALimitCountsForASessionThatEnded(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
+	r.pass(DefaultLease + 1)
+	r.leave(alice, Leave{Session: "x", Seq: 5, OnlyLiving: true})
+	r.update(alice, Update{Session: "x", Seq: 4, Section: "a"})
+	r.shows()
+}
+
 func TestRule9AHiddenLeaveWaitsThreeSeconds(t *testing.T) { // case 7
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
@@ -552,11 +635,11 @@ func TestRule16AThousandAreListedAndAllAreCounted(t *testing.T) {
 
 func TestRule16WhatIsRememberedOfOneUserIsBounded(t *testing.T) {
 	r := newRoom(t)
-	for i := range 1000 {
+	for i := range 2 * MaxEnded {
 		r.leave(alice, Leave{Session: fmt.Sprint(i), Seq: 1})
 	}
-	if n := len(allRecords(r.Roster)); n > MaxSessions {
-		t.Errorf("%d ended sessions are remembered; due: at most %d", n, MaxSessions)
+	if n := len(r.AllRecords()); n > MaxEnded {
+		t.Errorf("%d ended sessions are remembered; due: at most %d", n, MaxEnded)
 	}
 }
 

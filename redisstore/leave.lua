@@ -15,11 +15,13 @@ local function leave(m)
     changed(whose, m)
     return 0
   end
-  if seq ~= 0 and seq <= newest(m, session) then return 1 end
-  if not s and (seq == 0 or only_living) then return 0 end
+  local newest = newest(m, session)
+  local unknown = not s and not ended(m, session)
+  if seq ~= 0 and not unknown and seq <= newest then return 1 end
+  if not s and seq == 0 or unknown and only_living then return 0 end
   if not s then
     forget(m, session)
-    remember(m, { session, seq, now })
+    remember(m, { session, math.max(seq, newest), now })
   else
     s[SEQ] = math.max(s[SEQ], seq)
     if hidden then

@@ -8,7 +8,7 @@
 --   e<section>   how many sessions edit it, where there are any
 --
 -- Every script is made of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
--- MAX_SESSIONS, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that has been
+-- MAX_SESSIONS, MAX_ENDED, MAX_SAFE, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that has been
 -- told of, below zero if there was no roster then; whose and section are what it is about),
 -- of this text, of the rules, and of one operation. Nothing is read but the one hash, and of
 -- that no more than is needed.
@@ -18,6 +18,13 @@
 local NAME, VISITOR, SESSIONS, ENDED = 1, 2, 3, 4
 local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING, CONNECTION = 2, 3, 4, 5, 6, 7, 8, 9
 local AT = 3
+
+-- ENDED of a member is the last MAX_SESSIONS sessions that ended, oldest first. Where more
+-- are remembered, it has two fields besides:
+--   older    those before them, oldest first, each in ENTRY bytes: 8 of a digest of the
+--            name, then SEQ and AT as doubles. A string costs next to nothing to unpack.
+--   dropped  AT of the newest one that was taken out for want of room (member.dropped)
+local ENTRY = 24
 
 local ROSTER = '>dddd' -- whole numbers, exact up to 2^53
 

@@ -14,6 +14,7 @@ end
 
 local function update(m)
   local s, newest = find(m, session), newest(m, session)
+  if seq ~= 0 and not s and has_dropped(m) and not ended(m, session) then return 'changes', 0 end
   if seq ~= 0 and seq <= newest then return '', 1 end
   local recorded = decide(m, s)
   local differs = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor

@@ -101,19 +101,26 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	db, err := openDatabase(dir)
+	db, err := openDatabase(dir, o.Lease, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db.write, o.Log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
-	for i := range s.projects {
-		s.projects[i] = map[presence.Project]*project{}
-	}
+	s := newStore(o.Lease, o.Log, nil)
+	s.db, s.journal.write, s.journal.check = db, s.write, db.check
 	if err := s.load(time.Now()); err != nil {
 		db.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// newStore makes an empty store, which writes its journal by a function.
+func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence.Record, uint64, time.Time) error) *Store {
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
+	for i := range s.projects {
+		s.projects[i] = map[presence.Project]*project{}
+	}
+	return s
 }
 
 // Run writes the journal until the context ends, then writes what is left, and
@@ -201,8 +208,8 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 
 // Ready implements [presence.Health]: without its disk the store is degraded, and goes on.
 func (s *Store) Ready(context.Context) error {
-	if s.journal.failing.Load() {
-		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended", presence.ErrDegraded)
+	if fault := s.journal.fault.Load(); fault != nil {
+		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
 	}
 	return nil
 }
@@ -238,7 +245,7 @@ func (s *Store) settle(name presence.Project, p *project, user presence.UserID, 
 	}
 	changed := p.changed
 	p.release()
-	reply.Durable = s.journal.wait(changed)
+	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // a renewal is not written while the disk fails
 	return reply, nil
 }
 
@@ -321,7 +328,7 @@ func (s *Store) forget() {
 		s.projects[group] = left
 		s.mu.Unlock()
 	}
-	s.journal.forget(time.Now().Add(-presence.Finality - s.lease))
+	s.journal.forget(time.Now().Add(-presence.Finality))
 }
 
 func (s *Store) drop(name presence.Project, p *project) {
@@ -346,11 +353,43 @@ func (s *Store) held(group int) map[presence.Project]*project {
 	return maps.Clone(s.projects[group])
 }
 
-// load brings back what the journal has.
+// write writes the journal's records. Once its files were lost it writes everything that is
+// known into new ones.
+func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
+	if !s.db.isLost {
+		err := s.db.write(records, clock, purge)
+		if lost := s.db.check(); lost != nil {
+			return lost
+		}
+		return err
+	}
+	if err := s.db.reopen(s.log); err != nil {
+		return err
+	}
+	all := maps.Clone(records)
+	for group := range groups {
+		for name, p := range s.held(group) {
+			p.mu.Lock()
+			for _, r := range p.roster.AllRecords() {
+				all[key{name, r.User.ID, r.Session}] = r
+			}
+			clock = max(clock, p.roster.Clock())
+			p.mu.Unlock()
+		}
+	}
+	if err := s.db.write(all, clock, time.Time{}); err != nil {
+		return err
+	}
+	s.db.isLost = false
+	return s.db.check()
+}
+
+// load brings back what the journal has, and deletes from it what ended longer than
+// [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
 	if err != nil {
-		return fmt.Errorf("cannot read the journal %s: %w", FileName, err)
+		return s.db.errUnusable(err)
 	}
 	// Versions follow the clock, so that now is above them all, unless the clock was set
 	// back meanwhile or has been overtaken.
@@ -358,9 +397,12 @@ func (s *Store) load(now time.Time) error {
 	if clock >= s.floor {
 		s.floor = clock + clockSlack
 	}
-	rows, err := s.db.rows()
+	rows, err := s.db.rows(now.Add(-presence.Finality))
 	if err != nil {
-		return fmt.Errorf("cannot read the journal %s: %w", FileName, err)
+		return s.db.errUnusable(err)
+	}
+	if err := s.db.prune(rows); err != nil {
+		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
 	}
 	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
 	var last time.Time // when the last process was last known to run

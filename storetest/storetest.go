@@ -65,6 +65,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"what was acknowledged is there after a restart", survivesRestart},
 		{"an end is final over a restart", endSurvivesRestart},
 		{"the newest ends are those that a restart remembers", newestEndsSurvive},
+		{"no older message brings a session back, however many have ended", manyEnds},
 		{"a restart gives the living a whole lease, once, or takes nothing from it", restartRenews},
 		{"names and sections are data", namesAreData},
 		{"random histories go as the roster has them", randomHistories},
@@ -477,6 +478,50 @@ func newestEndsSurvive(t *testing.T, s *Subject) {
 			t.Fatalf("session %s, the end number %d of %d, came back by an older message after a restart", name, i+1, ends)
 		}
 	}
+}
+
+// manyEnds ends more sessions than are remembered one by one, in the middle and at the end
+// of which older messages arrive.
+func manyEnds(t *testing.T, s *Subject) {
+	name := func(i int) string { return fmt.Sprint("s", i) }
+	replay := func(from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			for seq := range uint64(3) {
+				_, err := s.Update(t.Context(), project, alice, presence.Update{Session: name(i), Seq: seq + 1, Section: "a"})
+				if err != nil && !errors.Is(err, presence.ErrTooManyChanges) {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.shows(t)
+	}
+	s.update(t, alice, presence.Update{Session: name(0), Seq: 1, Section: "a"})
+	for i := range presence.MaxEnded {
+		s.leave(t, alice, presence.Leave{Session: name(i), Seq: 4})
+	}
+	replay(0, 3)
+	replay(presence.MaxEnded/2, presence.MaxEnded/2+3)
+	replay(presence.MaxEnded-presence.MaxSessions-1, presence.MaxEnded-presence.MaxSessions+2)
+	s.update(t, alice, presence.Update{Session: "new", Seq: 1, Section: "a"})
+	s.update(t, alice, presence.Update{Session: name(1), Seq: 5, Section: "b"})
+	s.shows(t, `Alice editing "b" of ["a" "b"]`)
+	s.leave(t, alice, presence.Leave{Session: name(1), Seq: 6})
+	s.leave(t, alice, presence.Leave{Session: "new", Seq: 2})
+	s.leave(t, alice, presence.Leave{Session: name(presence.MaxEnded), Seq: 4})
+
+	replay(0, 5) // the first of them are not remembered any more
+	if _, err := s.Update(t.Context(), project, alice, presence.Update{Session: "newer", Seq: 1}); !errors.Is(err, presence.ErrTooManyChanges) {
+		t.Fatalf("an unknown session, when ends are forgotten: %v; due: %v", err, presence.ErrTooManyChanges)
+	}
+	s.leave(t, alice, presence.Leave{Session: name(0), Seq: 2})
+	s.update(t, alice, presence.Update{Session: "", Section: "c"})
+	s.shows(t, `Alice editing "c" of ["c"]`)
+	s.leave(t, alice, presence.Leave{})
+	replay(0, 5)
+	s.Store = s.Restart()
+	replay(0, 5)
+	replay(presence.MaxEnded-2, presence.MaxEnded)
 }
 
 func restartRenews(t *testing.T, s *Subject) {
