@@ -156,7 +156,7 @@ func (d *database) clock() (clock uint64, err error) {
 // checksum is an error.
 func (d *database) rows(before time.Time) (all []row, err error) {
 	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum
-		FROM writer_presence WHERE (is_active = 0 AND last_seen < ?) IS NOT TRUE`, before.UnixMilli())
+		FROM writer_presence WHERE NOT (is_active = 0 AND last_seen < ?)`, before.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
