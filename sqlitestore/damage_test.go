@@ -121,6 +121,70 @@ func TestAFlippedBitNeverStartsWithSomebodyMissingOrChanged(t *testing.T) {
 	}
 }
 
+func TestAFlippedBitInWhatAKilledProcessLeavesIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := run(t, dir, Options{})
+	for i := range 20 {
+		update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	}
+	left := killed(t, dir)
+	lock, err := os.ReadFile(filepath.Join(dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, err := os.ReadFile(filepath.Join(left, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wal, err := os.ReadFile(filepath.Join(left, FileName+"-wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(wal, lock []byte) (count int, log string, err error) {
+		dir := t.TempDir()
+		for name, data := range map[string][]byte{FileName: database, FileName + "-wal": wal, lockFile: lock} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var b bytes.Buffer
+		s, err := Open(dir, Options{Log: slog.New(slog.NewTextHandler(&b, nil))})
+		if err != nil {
+			return 0, "", err
+		}
+		defer s.db.close()
+		snapshot, err := s.Snapshot(t.Context(), "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snapshot.Count, b.String(), nil
+	}
+	if n, log, err := start(wal, lock); n != 20 || strings.Contains(log, "WARN") || err != nil {
+		t.Fatalf("what a killed process leaves starts with %d people, %v, %s; due: 20, and no warning", n, err, log)
+	}
+	const frame = 24 + 4096
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range 100 {
+		bit := random.IntN((len(wal) - 3*frame) * 8) // of the last frames nothing tells damage from a kill
+		if i < 32 {
+			bit = i*8 + i%8 // in the header
+		}
+		damaged := bytes.Clone(wal)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		if n, _, err := start(damaged, lock); n != 20 && (err == nil || !strings.Contains(err.Error(), "damaged")) {
+			t.Errorf("with bit %d of byte %d flipped the start gives %d people, %v; due: 20, or that it is damaged", bit%8, bit/8, n, err)
+		}
+		if n, log, err := start(damaged, []byte("another start of the machine")); err == nil && n != 20 && !strings.Contains(log, "as after a power failure") {
+			t.Errorf("with bit %d of byte %d flipped, after a restart of the machine, %d people are listed without a warning", bit%8, bit/8, n)
+		}
+	}
+	for cut := range 5 { // a kill while a frame is written
+		if _, log, err := start(wal[:len(wal)-cut*1000-1], lock); err != nil || strings.Contains(log, "WARN") {
+			t.Errorf("a -wal that was cut by %d bytes at its end: %v, %s; due: a start without a warning", cut*1000+1, err, log)
+		}
+	}
+}
+
 func TestRowsOfAnOlderVersionHaveNoChecksumAndAreTakenIn(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := run(t, dir, Options{})

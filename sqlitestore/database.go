@@ -36,6 +36,8 @@ type database struct {
 	// and that not everything is in a new file yet.
 	files  []openFile
 	isLost bool
+	// isSameBoot says that the machine has run since the last process that had the files.
+	isSameBoot bool
 
 	begin, commit, rollback, setClock, purge *sql.Stmt
 	upsert                                   map[int]*sql.Stmt // by how many rows it writes
@@ -56,7 +58,7 @@ func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database,
 	if err != nil {
 		return nil, err
 	}
-	d := &database{dir: dir, path: filepath.Join(dir, FileName), lease: lease, lock: lock}
+	d := &database{dir: dir, path: filepath.Join(dir, FileName), lease: lease, lock: lock, isSameBoot: noteBoot(lock)}
 	if err := d.open(log); err != nil {
 		d.close()
 		return nil, d.errUnusable(err)
@@ -77,6 +79,13 @@ func (d *database) open(log *slog.Logger) (err error) {
 	defer d.noteFiles()
 	if err := d.makeFile(log); err != nil {
 		return err
+	}
+	if damaged, err := isDamaged(d.path + "-wal"); err != nil {
+		return err
+	} else if damaged && d.isSameBoot {
+		return fmt.Errorf("it is damaged: the last changes, in %s-wal, cannot be read", FileName)
+	} else if damaged {
+		log.Warn("the last changes in the journal cannot be read, as after a power failure; who is missing is back with their next heartbeat", "file", d.path+"-wal")
 	}
 	if d.sql, err = connect(d.path); err != nil {
 		return err
@@ -156,7 +165,7 @@ func (d *database) clock() (clock uint64, err error) {
 // checksum is an error.
 func (d *database) rows(before time.Time) (all []row, err error) {
 	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum
-		FROM writer_presence WHERE (is_active = 0 AND last_seen < ?) IS NOT TRUE`, before.UnixMilli())
+		FROM writer_presence WHERE NOT (is_active = 0 AND last_seen < ?)`, before.UnixMilli())
 	if err != nil {
 		return nil, err
 	}

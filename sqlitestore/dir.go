@@ -161,7 +161,7 @@ func (d *database) reopen(log *slog.Logger) error {
 			return fmt.Errorf("%w: %w", errFileLost, err)
 		}
 		d.lock.Close()
-		d.lock = lock
+		d.lock, d.isSameBoot = lock, noteBoot(lock)
 	}
 	d.closeSQL()
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // what is left belongs to the file that was removed

@@ -159,6 +159,12 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Update implements [presence.Store].
 func (s *Store) Update(_ context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	if u.OnlyRenew && s.find(name) == nil { // there is nothing to renew, and nothing to begin for it
+		_, _, err := s.empty().Update(time.Now(), user, u)
+		if err != nil {
+			return presence.Reply{}, err
+		}
+	}
 	p := s.hold(name)
 	reply, changed, err := p.roster.Update(time.Now(), user, u)
 	if err != nil {
@@ -170,6 +176,12 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	if s.find(name) == nil {
+		if reply, changed := s.empty().Leave(time.Now(), user, l); !changed { // there is nothing to remember
+			reply.Durable = !s.journal.isFailing()
+			return reply, nil
+		}
+	}
 	p := s.hold(name)
 	reply, changed := p.roster.Leave(time.Now(), user, l)
 	return s.settle(name, p, user.ID, changed, reply)
@@ -177,11 +189,9 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
-	s.mu.RLock()
-	p, floor := s.groupOf(name)[name], s.floor
-	s.mu.RUnlock()
+	p := s.find(name)
 	if p == nil {
-		return presence.NewSnapshot(floor, nil, 0), nil
+		return s.empty().Snapshot(time.Now()), nil
 	}
 	p.mu.Lock()
 	defer p.release()
@@ -201,8 +211,12 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	return func() {
 		p.mu.Lock()
 		delete(p.watches, w)
+		empty := p.isEmpty()
 		p.mu.Unlock()
 		s.setWatched(p)
+		if empty {
+			s.drop(name, p)
+		}
 	}
 }
 
@@ -247,6 +261,20 @@ func (s *Store) settle(name presence.Project, p *project, user presence.UserID, 
 	p.release()
 	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // a renewal is not written while the disk fails
 	return reply, nil
+}
+
+// find gives the project; nil where there is nothing to know about it.
+func (s *Store) find(name presence.Project) *project {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.groupOf(name)[name]
+}
+
+// empty gives the roster of a project in which nobody is and nobody was lately.
+func (s *Store) empty() *presence.Roster {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return presence.NewRoster(s.lease, s.floor)
 }
 
 // hold finds the project, or begins it, and locks it.
@@ -331,12 +359,13 @@ func (s *Store) forget() {
 	s.journal.forget(time.Now().Add(-presence.Finality))
 }
 
+// drop lets go of a project, unless somebody came meanwhile.
 func (s *Store) drop(name presence.Project, p *project) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.isEmpty() {
+	if !p.gone && p.isEmpty() {
 		p.gone = true
 		s.floor = max(s.floor, p.roster.Clock())
 		delete(s.groupOf(name), name)

@@ -316,6 +316,9 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		if keys, err = identity.ReadKeys(s.secretFile); err != nil {
 			return nil, err
 		}
+		if warning := keys.Warning(); warning != "" {
+			log.Warn(warning)
+		}
 	}
 	o := web.Options{
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
