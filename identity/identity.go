@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"time"
 
 	presence "writer-presence"
@@ -34,6 +35,20 @@ type Request struct {
 	Recheck bool
 	// Above says that the asker is above a limit: whoever is not known yet need not be.
 	Above bool
+	// Forwarded is what the host application is told of where the request comes from.
+	Forwarded Forwarded
+}
+
+// Forwarded is what is known of where a request comes from. Its values are safe in a header.
+// What a client can write of itself is in it only where it grants nothing.
+type Forwarded struct {
+	// Host is the host, with its port unless that is the default, that the page's request was
+	// sent to; empty if it is not known. Proto is https or http.
+	Host, Proto string
+	// For is the address of the client; not valid if it is not known.
+	For netip.Addr
+	// Language is the request's Accept-Language, and RequestID its X-Request-ID.
+	Language, RequestID string
 }
 
 // Admission is somebody who may; with [ErrProjectUnknown], somebody who may no longer, if

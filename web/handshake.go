@@ -8,8 +8,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +23,7 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 	if !isHandshake(r) {
 		return l.fail(w, r, errUpgrade)
 	}
-	if !l.isOurs(r) {
+	if !l.mayConnect(r) {
 		return l.fail(w, r, errCrossOrigin)
 	}
 	who, err := l.admit(w, r, project, true)
@@ -95,20 +93,6 @@ func has(lines []string, word string, same func(a, b string) bool) bool {
 		}
 	}
 	return false
-}
-
-// isOurs tells whether a handshake comes from a page that may open a live connection: for
-// WebSocket, browsers leave it to the server to ask.
-func (l *live) isOurs(r *http.Request) bool {
-	origins := r.Header["Origin"]
-	if len(origins) != 1 {
-		return false
-	}
-	if len(l.Origins) > 0 {
-		return slices.ContainsFunc(l.Origins, func(o string) bool { return strings.EqualFold(o, origins[0]) })
-	}
-	origin, err := url.Parse(origins[0])
-	return err == nil && (origin.Scheme == "http" || origin.Scheme == "https") && strings.EqualFold(origin.Host, r.Host)
 }
 
 // credentials are what of a request tells who is asking, kept to ask again. They are kept

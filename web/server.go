@@ -14,10 +14,10 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	presence "writer-presence"
@@ -41,10 +41,11 @@ type Options struct {
 	// Zero is presence.DefaultLease.
 	Lease time.Duration
 	// Origins are those of the pages that may change something or open live connections,
-	// such as https://write.example.org; nil is that of the address that is asked for. One
-	// that is no origin panics.
+	// such as https://write.example.org or https://*.example.org; nil is the origin of the
+	// request's own Host. New panics for an entry that [ParseOriginPattern] refuses.
 	Origins []string
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto count.
+	// TrustedProxies are the addresses whose X-Forwarded-For, -Proto and -Host, or Forwarded,
+	// count.
 	TrustedProxies []netip.Prefix
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
@@ -58,8 +59,8 @@ type Options struct {
 // Handler answers requests, and holds the live connections; its Run must be running.
 type Handler struct {
 	Options
-	Counts *Counts
-	origin *http.CrossOriginProtection
+	Counts  *Counts
+	origins []OriginPattern // of Origins
 	// projects is where the paths of projects begin, api what stands below each, and
 	// pages all other paths.
 	projects string
@@ -67,6 +68,9 @@ type Handler struct {
 	pages    map[string]endpoint
 	live     *live
 	warned   sync.Once // of pages of other origins
+	// unreadable is when the log was last told of a proxy's entry that cannot be read, in
+	// seconds since 1970.
+	unreadable atomic.Int64
 }
 
 // handler answers, about the project whose id the path has if it has one, and gives the
@@ -95,11 +99,13 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Handler{Options: o, Counts: newCounts(), origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
-		if err := s.origin.AddTrustedOrigin(origin); err != nil {
-			panic(err)
+		pattern, err := ParseOriginPattern(origin)
+		if err != nil {
+			panic(fmt.Sprintf("web: the origin %q: %v", origin, err))
 		}
+		s.origins = append(s.origins, pattern)
 	}
 	s.live = newLive(s)
 	s.api = map[string]endpoint{
@@ -127,7 +133,7 @@ func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests, status int) {
 	count = s.Counts.Requests["other"]
 	defer s.recover(w, r, &status)
-	if s.origin.Check(r) != nil || !s.isListed(r) {
+	if !s.mayChange(r) {
 		return count, s.fail(w, r, errCrossOrigin)
 	}
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
@@ -149,14 +155,6 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	}
 	count = e.count // also where the handler breaks
 	return count, e.handle(w, r, project)
-}
-
-// isListed tells whether a page that changes something is of one of the Origins, where
-// there are any: the check of net/http takes that of the request's Host as well.
-func (s *Handler) isListed(r *http.Request) bool {
-	origin := first(r.Header, "Origin")
-	return len(s.Origins) == 0 || origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead ||
-		slices.ContainsFunc(s.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
 }
 
 // allows tells whether a request has the method that its path is for.
@@ -201,16 +199,17 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 	if err != nil {
 		return asker{}, err
 	}
-	from, https := s.whence(r)
-	above := s.PerAddress.Take(from, errTooMany)
+	from := s.senderOf(r)
+	above := s.PerAddress.Take(from.key, errTooMany)
 	request := identity.Request{
-		Project: project,
-		Header:  r.Header,
-		Token:   bearer(first(r.Header, "Authorization")),
-		Address: from,
-		Secure:  https,
-		Looking: looking,
-		Above:   above != nil,
+		Project:   project,
+		Header:    r.Header,
+		Token:     bearer(first(r.Header, "Authorization")),
+		Address:   from.key,
+		Secure:    from.https,
+		Looking:   looking,
+		Above:     above != nil,
+		Forwarded: from.Forwarded,
 	}
 	admission, err := s.Gate.Admit(r.Context(), request)
 	if err != nil {

@@ -284,8 +284,8 @@ func (s *settings) check() error {
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
 	}
 	for _, origin := range s.origins {
-		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			return fmt.Errorf("--allowed-origins %q: give scheme and host, with the port if it is not the usual one, such as https://write.example.org", origin)
+		if _, err := web.ParseOriginPattern(origin); err != nil {
+			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", origin, err)
 		}
 	}
 	if s.dev {
