@@ -64,6 +64,10 @@ func file(name string, body []byte) handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Content-Security-Policy", pagePolicy)
+		if matches(r.Header["If-None-Match"], tag) { // also one that a proxy has rewritten
+			w.WriteHeader(http.StatusNotModified)
+			return http.StatusNotModified
+		}
 		known := &statusWriter{w, http.StatusOK}
 		http.ServeContent(known, r, name, time.Time{}, bytes.NewReader(body))
 		return known.status

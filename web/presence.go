@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -178,19 +177,6 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
 	*b = append(appendUsers(*b, snapshot), '}')
 	return answer(w, http.StatusOK, *b)
-}
-
-// matches compares as RFC 9110, 13.1.2 has it for If-None-Match: weakly.
-func matches(lines []string, tag string) bool {
-	for _, line := range lines {
-		for given := range strings.SplitSeq(line, ",") {
-			given = strings.TrimSpace(given)
-			if given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 type leaveBody struct {
