@@ -19,6 +19,9 @@ import (
 // Request is what there is to tell who is asking, for what.
 type Request struct {
 	Project presence.Project
+	// Tenant is the host that the project belongs to, where one server has projects of several
+	// hosts; otherwise it is empty. See [Request.Key].
+	Tenant string
 	// Header is the request's, or the one with which a live connection began.
 	Header http.Header
 	// Token is the bearer token of the request, or the one that a live connection
@@ -37,6 +40,15 @@ type Request struct {
 	Above bool
 	// Forwarded is what the host application is told of where the request comes from.
 	Forwarded Forwarded
+}
+
+// Key is the project as stores know it, and as tokens name it: with a tenant, as in
+// example.org/thesis. No id of a project has a slash, so that no two projects have one key.
+func (r Request) Key() presence.Project {
+	if r.Tenant == "" {
+		return r.Project
+	}
+	return presence.Project(r.Tenant) + "/" + r.Project
 }
 
 // Forwarded is what is known of where a request comes from. Its values are safe in a header.
