@@ -105,9 +105,10 @@ func (s *Handler) warnUnreadable(peer netip.Addr, entry string) {
 	if said := s.unreadable.Load(); now-said < 60 || !s.unreadable.CompareAndSwap(said, now) {
 		return
 	}
+	quoted := strconv.QuoteToASCII(entry[:min(len(entry), 60)])
 	s.Log.Warn("a trusted proxy does not say readably where a request came from, so all such requests share one limit; "+
 		"have it write the client's address into X-Forwarded-For; this is said once a minute",
-		"proxy", peer, "entry", strings.Trim(strconv.QuoteToASCII(entry[:min(len(entry), 60)]), `"`))
+		"proxy", peer, "entry", quoted[1:len(quoted)-1])
 }
 
 // peerKey is the key of the address at the other end of the connection.

@@ -59,7 +59,7 @@ var upgrader = ws.HTTPUpgrader{
 
 // begin takes a connection over from HTTP.
 func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
-	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
+	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.project))), says: newCredentials(who.request)}
 	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
@@ -101,22 +101,30 @@ type credentials struct {
 	token, cookie string
 	authorization string // where it is another one than the token
 	secure        bool
+	forwarded     identity.Forwarded
 }
 
 func newCredentials(r identity.Request) credentials {
 	c := credentials{
-		token:  strings.Clone(r.Token),
-		cookie: strings.Join(r.Header["Cookie"], "; "),
-		secure: r.Secure,
+		token:     strings.Clone(r.Token),
+		cookie:    strings.Join(r.Header["Cookie"], "; "),
+		secure:    r.Secure,
+		forwarded: r.Forwarded,
 	}
+	c.forwarded.RequestID = "" // of the handshake alone
+	c.forwarded.Host, c.forwarded.Language = strings.Clone(r.Forwarded.Host), strings.Clone(r.Forwarded.Language)
 	if r.Token == "" {
 		c.authorization = strings.Clone(first(r.Header, "Authorization"))
 	}
 	return c
 }
 
-func (c credentials) request(project presence.Project) identity.Request {
-	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true}
+// request asks again about a project, which is given as the store knows it.
+func (c credentials) request(key presence.Project) identity.Request {
+	tenant, project := splitKey(key)
+	r := identity.Request{
+		Project: project, Tenant: tenant, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true, Forwarded: c.forwarded,
+	}
 	if c.cookie != "" {
 		r.Header.Set("Cookie", c.cookie)
 	}

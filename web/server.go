@@ -47,6 +47,9 @@ type Options struct {
 	// TrustedProxies are the addresses whose X-Forwarded-For, -Proto and -Host, or Forwarded,
 	// count.
 	TrustedProxies []netip.Prefix
+	// TenantFromHost makes the same project id under two hosts two projects. The host is that of
+	// the request, or what a trusted proxy says that it was.
+	TenantFromHost bool
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
 	// PerUser and PerAddress bound requests; nil does not.
@@ -179,8 +182,8 @@ func (s *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
 
 // asker is somebody who may ask about a project.
 type asker struct {
-	project presence.Project
-	user    presence.User // without an id: somebody who only looks
+	project presence.Project // as the store knows it: with the tenant, if there are tenants
+	user    presence.User    // without an id: somebody who only looks
 	// cookie is to be set once the request has come to something; nil for none.
 	cookie *http.Cookie
 	// above says which limit they are above, and until when; nil for none.
@@ -200,9 +203,16 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		return asker{}, err
 	}
 	from := s.senderOf(r)
+	tenant := ""
+	if s.TenantFromHost {
+		if tenant = from.Host; tenant == "" {
+			return asker{}, identity.ErrProjectUnknown
+		}
+	}
 	above := s.PerAddress.Take(from.key, errTooMany)
 	request := identity.Request{
 		Project:   project,
+		Tenant:    tenant,
 		Header:    r.Header,
 		Token:     bearer(first(r.Header, "Authorization")),
 		Address:   from.key,
@@ -216,12 +226,12 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
 		}
-		return asker{project: project, user: admission.User, request: request}, cmp.Or(above, err)
+		return asker{project: request.Key(), user: admission.User, request: request}, cmp.Or(above, err)
 	}
 	if above == nil && admission.User.ID != "" {
-		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
+		above = s.PerUser.Take(userKey(request.Key(), admission.User.ID), errTooMany)
 	}
-	return asker{project, admission.User, admission.Cookie, above, request}, nil
+	return asker{request.Key(), admission.User, admission.Cookie, above, request}, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme
