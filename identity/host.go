@@ -338,7 +338,7 @@ func foreignCookies(h http.Header) string {
 	for _, line := range h["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
 			part = strings.TrimSpace(part)
-			if name, _, _ := strings.Cut(part, "="); part != "" && name != visitorCookie && name != hostCookie {
+			if name, _, _ := strings.Cut(part, "="); part != "" && !strings.HasPrefix(strings.TrimPrefix(name, "__Host-"), ownCookies) {
 				all = append(all, part)
 			}
 		}

@@ -38,6 +38,9 @@ type Request struct {
 	Recheck bool
 	// Above says that the asker is above a limit: whoever is not known yet need not be.
 	Above bool
+	// CrossOrigin says that the page is of another origin. Header then has no cookies, and a
+	// cookie cannot be given.
+	CrossOrigin bool
 	// Forwarded is what the host application is told of where the request comes from.
 	Forwarded Forwarded
 }

@@ -80,6 +80,8 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	}
 	if who.cookie != nil { // nobody becomes a visitor by a request that fails
 		http.SetCookie(w, who.cookie)
+	} else {
+		s.givePageCookie(w, r)
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)

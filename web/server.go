@@ -136,10 +136,13 @@ func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests, status int) {
 	count = s.Counts.Requests["other"]
 	defer s.recover(w, r, &status)
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
+	if len(s.origins) > 0 && strings.HasPrefix(path, s.Prefix+"/") {
+		s.allowOrigin(w.Header(), r)
+	}
 	if !s.mayChange(r) {
 		return count, s.fail(w, r, errCrossOrigin)
 	}
-	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
 	e, ok := s.pages[path]
 	project := ""
 	if rest, inProject := strings.CutPrefix(path, s.projects); inProject {
@@ -152,6 +155,9 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	}
 	if !ok {
 		return count, s.fail(w, r, errNotFound)
+	}
+	if s.isPreflight(r) {
+		return e.count, s.preflight(w, r, e.method)
 	}
 	if !allows(e.method, r) {
 		return e.count, s.refuseMethod(w, r, e.method)
@@ -210,16 +216,19 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		}
 	}
 	above := s.PerAddress.Take(from.key, errTooMany)
+	header, crossOrigin := s.credentialsOf(r)
 	request := identity.Request{
 		Project:   project,
 		Tenant:    tenant,
-		Header:    r.Header,
+		Header:    header,
 		Token:     bearer(first(r.Header, "Authorization")),
 		Address:   from.key,
 		Secure:    from.https,
 		Looking:   looking,
 		Above:     above != nil,
 		Forwarded: from.Forwarded,
+		// Nobody becomes a visitor by a page of another origin: it cannot keep the cookie.
+		CrossOrigin: crossOrigin,
 	}
 	admission, err := s.Gate.Admit(r.Context(), request)
 	if err != nil {
