@@ -14,7 +14,8 @@ type Functions struct {
 	// not know is [ErrNobody]; any other but [ErrTokenInvalid] means that it cannot be known now.
 	Identify func(context.Context, Request) (presence.User, error)
 	// Authorize tells whether somebody may see a project. The error is [ErrProjectUnknown],
-	// whether it is not theirs or not there; any other means that it cannot be known now.
+	// whether it is not theirs or not there; any other means that it cannot be known now. Where
+	// there are tenants the project is that of [Request.Key].
 	Authorize func(context.Context, presence.User, presence.Project) error
 }
 
@@ -24,7 +25,7 @@ func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
 	if err != nil {
 		return Admission{}, known(err)
 	}
-	return Admission{User: user}, known(f.Authorize(ctx, user, r.Project))
+	return Admission{User: user}, known(f.Authorize(ctx, user, r.Key()))
 }
 
 // known takes an error that is none of those above for one of a host that does not know.

@@ -96,10 +96,20 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 	switch {
 	case now.Before(b.from) || !now.Before(b.until):
 		return Admission{}, ErrTokenInvalid
-	case !slices.Contains(b.projects, "*") && !slices.Contains(b.projects, string(r.Project)):
+	case !b.names(r):
 		return Admission{User: b.user}, ErrProjectUnknown
 	}
 	return Admission{User: b.user, Until: b.until}, nil
+}
+
+// names reports whether a token is for a project. Where there are tenants a bare name or "*" is for
+// none: a token of one tenant must not be good for the project of that name of another.
+func (b bearer) names(r Request) bool {
+	all := "*"
+	if r.Tenant != "" {
+		all = r.Tenant + "/*"
+	}
+	return slices.Contains(b.projects, all) || slices.Contains(b.projects, string(r.Key()))
 }
 
 // check finds out what a token says. The error is [ErrTokenInvalid], or

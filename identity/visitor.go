@@ -16,7 +16,9 @@ import (
 )
 
 const (
-	visitorCookie = "writer_presence_visitor"
+	// ownCookies begins the names of this server's cookies.
+	ownCookies    = "writer_presence_"
+	visitorCookie = ownCookies + "visitor"
 	// hostCookie is the same, bound by browsers to this host and to https.
 	hostCookie = "__Host-" + visitorCookie
 	// visitorAge is how long a visitor stays the same one; browsers keep no cookie
@@ -64,6 +66,9 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	}
 	if r.Looking {
 		return Admission{}, nil
+	}
+	if r.CrossOrigin {
+		return Admission{}, ErrNobody
 	}
 	if v.Limit != nil {
 		if err := v.Limit.Take(r.Address, ErrTooManyVisitors); err != nil {

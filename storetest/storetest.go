@@ -412,6 +412,14 @@ func projectsAreApart(t *testing.T, s *Subject) {
 	if _, err := s.Leave(t.Context(), "q", alice, presence.Leave{Session: "x", Seq: 9}); err != nil {
 		t.Fatal(err)
 	}
+	for _, tenant := range []presence.Project{"a.example/p", "b.example/p", "[2001:db8::1]:8080/p"} { // see identity.Request.Key
+		if reply, err := s.Update(t.Context(), tenant, bob, presence.Update{Section: "a"}); err != nil || len(reply.Conflicts) != 0 {
+			t.Fatalf("conflicts in %s with %q of another tenant, %v", tenant, lines(reply.Conflicts), err)
+		}
+		if snapshot, err := s.Snapshot(t.Context(), tenant); err != nil || len(snapshot.Occupants) != 1 {
+			t.Fatalf("in %s are %v, %v; due is Bob alone", tenant, snapshot, err)
+		}
+	}
 	s.shows(t, `Alice editing "a" of ["a"]`)
 }
 

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +23,7 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 	if !isHandshake(r) {
 		return l.fail(w, r, errUpgrade)
 	}
-	if !l.isOurs(r) {
+	if !l.mayConnect(r) {
 		return l.fail(w, r, errCrossOrigin)
 	}
 	who, err := l.admit(w, r, project, true)
@@ -61,7 +59,7 @@ var upgrader = ws.HTTPUpgrader{
 
 // begin takes a connection over from HTTP.
 func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
-	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
+	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.project))), says: newCredentials(who.request)}
 	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
@@ -97,42 +95,36 @@ func has(lines []string, word string, same func(a, b string) bool) bool {
 	return false
 }
 
-// isOurs tells whether a handshake comes from a page that may open a live connection: for
-// WebSocket, browsers leave it to the server to ask.
-func (l *live) isOurs(r *http.Request) bool {
-	origins := r.Header["Origin"]
-	if len(origins) != 1 {
-		return false
-	}
-	if len(l.Origins) > 0 {
-		return slices.ContainsFunc(l.Origins, func(o string) bool { return strings.EqualFold(o, origins[0]) })
-	}
-	origin, err := url.Parse(origins[0])
-	return err == nil && (origin.Scheme == "http" || origin.Scheme == "https") && strings.EqualFold(origin.Host, r.Host)
-}
-
 // credentials are what of a request tells who is asking, kept to ask again. They are kept
 // small: there are as many as connections.
 type credentials struct {
 	token, cookie string
 	authorization string // where it is another one than the token
 	secure        bool
+	forwarded     identity.Forwarded
 }
 
 func newCredentials(r identity.Request) credentials {
 	c := credentials{
-		token:  strings.Clone(r.Token),
-		cookie: strings.Join(r.Header["Cookie"], "; "),
-		secure: r.Secure,
+		token:     strings.Clone(r.Token),
+		cookie:    strings.Join(r.Header["Cookie"], "; "),
+		secure:    r.Secure,
+		forwarded: r.Forwarded,
 	}
+	c.forwarded.RequestID = "" // of the handshake alone
+	c.forwarded.Host, c.forwarded.Language = strings.Clone(r.Forwarded.Host), strings.Clone(r.Forwarded.Language)
 	if r.Token == "" {
 		c.authorization = strings.Clone(first(r.Header, "Authorization"))
 	}
 	return c
 }
 
-func (c credentials) request(project presence.Project) identity.Request {
-	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true}
+// request asks again about a project, which is given as the store knows it.
+func (c credentials) request(key presence.Project) identity.Request {
+	tenant, project := splitKey(key)
+	r := identity.Request{
+		Project: project, Tenant: tenant, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true, Forwarded: c.forwarded,
+	}
 	if c.cookie != "" {
 		r.Header.Set("Cookie", c.cookie)
 	}

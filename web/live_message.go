@@ -118,7 +118,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 		return identity.ErrTokenInvalid // RFC 6750, 2.1
 	}
 	if known.ID != "" {
-		if err := c.live.PerUser.Take(string(known.ID), errTooMany); err != nil {
+		if err := c.live.PerUser.Take(userKey(c.project, known.ID), errTooMany); err != nil {
 			return err
 		}
 	}
@@ -168,11 +168,11 @@ func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Re
 	if err != nil {
 		return reply, err
 	}
-	above := c.live.PerUser.Take(string(user.ID), errTooMany)
+	above := c.live.PerUser.Take(userKey(c.project, user.ID), errTooMany)
 	var tooMany *limit.TooMany
 	if errors.As(above, &tooMany) {
 		time.Sleep(min(tooMany.After, time.Second))
-		c.live.PerUser.Take(string(user.ID), nil)
+		c.live.PerUser.Take(userKey(c.project, user.ID), nil)
 	}
 	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
 	ask, known := u.Poll || m.Type == "hello", u.Known

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -81,6 +80,8 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	}
 	if who.cookie != nil { // nobody becomes a visitor by a request that fails
 		http.SetCookie(w, who.cookie)
+	} else {
+		s.givePageCookie(w, r)
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
@@ -178,19 +179,6 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
 	*b = append(appendUsers(*b, snapshot), '}')
 	return answer(w, http.StatusOK, *b)
-}
-
-// matches compares as RFC 9110, 13.1.2 has it for If-None-Match: weakly.
-func matches(lines []string, tag string) bool {
-	for _, line := range lines {
-		for given := range strings.SplitSeq(line, ",") {
-			given = strings.TrimSpace(given)
-			if given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 type leaveBody struct {

@@ -14,10 +14,10 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	presence "writer-presence"
@@ -41,11 +41,15 @@ type Options struct {
 	// Zero is presence.DefaultLease.
 	Lease time.Duration
 	// Origins are those of the pages that may change something or open live connections,
-	// such as https://write.example.org; nil is that of the address that is asked for. One
-	// that is no origin panics.
+	// such as https://write.example.org or https://*.example.org; nil is the origin of the
+	// request's own Host. New panics for an entry that [ParseOriginPattern] refuses.
 	Origins []string
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto count.
+	// TrustedProxies are the addresses whose X-Forwarded-For, -Proto and -Host, or Forwarded,
+	// count.
 	TrustedProxies []netip.Prefix
+	// TenantFromHost makes the same project id under two hosts two projects. The host is that of
+	// the request, or what a trusted proxy says that it was.
+	TenantFromHost bool
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
 	// PerUser and PerAddress bound requests; nil does not.
@@ -58,8 +62,8 @@ type Options struct {
 // Handler answers requests, and holds the live connections; its Run must be running.
 type Handler struct {
 	Options
-	Counts *Counts
-	origin *http.CrossOriginProtection
+	Counts  *Counts
+	origins []OriginPattern // of Origins
 	// projects is where the paths of projects begin, api what stands below each, and
 	// pages all other paths.
 	projects string
@@ -67,6 +71,9 @@ type Handler struct {
 	pages    map[string]endpoint
 	live     *live
 	warned   sync.Once // of pages of other origins
+	// unreadable is when the log was last told of a proxy's entry that cannot be read, in
+	// seconds since 1970.
+	unreadable atomic.Int64
 }
 
 // handler answers, about the project whose id the path has if it has one, and gives the
@@ -95,11 +102,13 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Handler{Options: o, Counts: newCounts(), origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
-		if err := s.origin.AddTrustedOrigin(origin); err != nil {
-			panic(err)
+		pattern, err := ParseOriginPattern(origin)
+		if err != nil {
+			panic(fmt.Sprintf("web: the origin %q: %v", origin, err))
 		}
+		s.origins = append(s.origins, pattern)
 	}
 	s.live = newLive(s)
 	s.api = map[string]endpoint{
@@ -127,10 +136,13 @@ func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests, status int) {
 	count = s.Counts.Requests["other"]
 	defer s.recover(w, r, &status)
-	if s.origin.Check(r) != nil || !s.isListed(r) {
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
+	if len(s.origins) > 0 && strings.HasPrefix(path, s.Prefix+"/") {
+		s.allowOrigin(w.Header(), r)
+	}
+	if !s.mayChange(r) {
 		return count, s.fail(w, r, errCrossOrigin)
 	}
-	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
 	e, ok := s.pages[path]
 	project := ""
 	if rest, inProject := strings.CutPrefix(path, s.projects); inProject {
@@ -144,19 +156,14 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	if !ok {
 		return count, s.fail(w, r, errNotFound)
 	}
+	if s.isPreflight(r) {
+		return e.count, s.preflight(w, r, e.method)
+	}
 	if !allows(e.method, r) {
 		return e.count, s.refuseMethod(w, r, e.method)
 	}
 	count = e.count // also where the handler breaks
 	return count, e.handle(w, r, project)
-}
-
-// isListed tells whether a page that changes something is of one of the Origins, where
-// there are any: the check of net/http takes that of the request's Host as well.
-func (s *Handler) isListed(r *http.Request) bool {
-	origin := first(r.Header, "Origin")
-	return len(s.Origins) == 0 || origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead ||
-		slices.ContainsFunc(s.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
 }
 
 // allows tells whether a request has the method that its path is for.
@@ -181,8 +188,8 @@ func (s *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
 
 // asker is somebody who may ask about a project.
 type asker struct {
-	project presence.Project
-	user    presence.User // without an id: somebody who only looks
+	project presence.Project // as the store knows it: with the tenant, if there are tenants
+	user    presence.User    // without an id: somebody who only looks
 	// cookie is to be set once the request has come to something; nil for none.
 	cookie *http.Cookie
 	// above says which limit they are above, and until when; nil for none.
@@ -201,28 +208,39 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 	if err != nil {
 		return asker{}, err
 	}
-	from, https := s.whence(r)
-	above := s.PerAddress.Take(from, errTooMany)
+	from := s.senderOf(r)
+	tenant := ""
+	if s.TenantFromHost {
+		if tenant = from.Host; tenant == "" {
+			return asker{}, identity.ErrProjectUnknown
+		}
+	}
+	above := s.PerAddress.Take(from.key, errTooMany)
+	header, crossOrigin := s.credentialsOf(r)
 	request := identity.Request{
-		Project: project,
-		Header:  r.Header,
-		Token:   bearer(first(r.Header, "Authorization")),
-		Address: from,
-		Secure:  https,
-		Looking: looking,
-		Above:   above != nil,
+		Project:   project,
+		Tenant:    tenant,
+		Header:    header,
+		Token:     bearer(first(r.Header, "Authorization")),
+		Address:   from.key,
+		Secure:    from.https,
+		Looking:   looking,
+		Above:     above != nil,
+		Forwarded: from.Forwarded,
+		// Nobody becomes a visitor by a page of another origin: it cannot keep the cookie.
+		CrossOrigin: crossOrigin,
 	}
 	admission, err := s.Gate.Admit(r.Context(), request)
 	if err != nil {
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
 		}
-		return asker{project: project, user: admission.User, request: request}, cmp.Or(above, err)
+		return asker{project: request.Key(), user: admission.User, request: request}, cmp.Or(above, err)
 	}
 	if above == nil && admission.User.ID != "" {
-		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
+		above = s.PerUser.Take(userKey(request.Key(), admission.User.ID), errTooMany)
 	}
-	return asker{project, admission.User, admission.Cookie, above, request}, nil
+	return asker{request.Key(), admission.User, admission.Cookie, above, request}, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme

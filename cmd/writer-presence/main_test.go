@@ -285,6 +285,11 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 		{args: []string{"--user-rate", "NaN"}, due: "--user-rate"},
 		{args: []string{"--allowed-origins", "write.example.org"}, due: "--allowed-origins"},
 		{args: []string{"--allowed-origins", "https://a.example,https://b.example/path"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "https://a.*.example"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "https://*.127.0.0.1"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "*"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "null"}, due: "--allowed-origins"},
+		{args: []string{"--tenant-from", "path"}, due: "--tenant-from"},
 		{args: []string{"--admin-addr", "nowhere", "--addr", "127.0.0.1:0"}, due: "--admin-addr"},
 		{args: []string{"--connections", "0"}, due: "--connections"},
 		{args: []string{"--dev", "--addr", "0.0.0.0:0"}, due: "loopback only"},
@@ -322,7 +327,7 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr", "drain-delay"} {
+	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr", "drain-delay", "tenant-from"} {
 		if !strings.Contains(help, "--"+flag) || !strings.Contains(help, "WRITER_PRESENCE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}

@@ -51,6 +51,7 @@ type settings struct {
 	userRate, addressRate, visitorRate                 float64
 	connections                                        int
 	gates                                              gates
+	tenantFrom                                         string
 	env                                                func(string) (string, bool)
 }
 
@@ -83,8 +84,9 @@ writes down who was here.`,
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
-	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may change something or open live connections, with commas, such as https://write.example.org; needed where a proxy changes Host, and good against other names for this server (default: that of the request's Host)")
+	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may change something or open live connections, with commas, such as https://write.example.org or https://*.example.org; needed for pages of other origins, which then get CORS answers and need tokens, and where a proxy changes Host; good against other names for this server (default: that of the request's Host)")
 	s.gates.flags(f)
+	f.StringVar(&s.tenantFrom, "tenant-from", "", "what tells tenants apart: host, and the same project id under two hosts is two projects; the host is the request's, or X-Forwarded-Host of --trusted-proxies (default: there are no tenants)")
 	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
 	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
 	f.DurationVar(&s.heartbeat, "heartbeat", presence.DefaultHeartbeat, "how far apart pages give signs of life; at most a third of --lease")
@@ -278,14 +280,16 @@ func (s *settings) check() error {
 		return fmt.Errorf("--lease %v is more than %v: give what a page may be silent for, such as 2m", s.lease, maxLease)
 	case s.heartbeat > s.lease/3:
 		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: one lost heartbeat would make people vanish", s.heartbeat, s.lease)
+	case s.tenantFrom != "" && s.tenantFrom != "host":
+		return fmt.Errorf("--tenant-from %q: give host, or leave it out", s.tenantFrom)
 	case s.connections < 1:
 		return errors.New("--connections: give at least 1")
 	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
 	}
 	for _, origin := range s.origins {
-		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			return fmt.Errorf("--allowed-origins %q: give scheme and host, with the port if it is not the usual one, such as https://write.example.org", origin)
+		if _, err := web.ParseOriginPattern(origin); err != nil {
+			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", origin, err)
 		}
 	}
 	if s.dev {
@@ -323,6 +327,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 	o := web.Options{
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		PerUser: limit.New(s.userRate, 5*s.userRate), PerAddress: limit.New(s.addressRate, 5*s.addressRate),
+		TenantFromHost: s.tenantFrom == "host",
 	}
 	gates, err := s.gates.open(log)
 	if err != nil {
