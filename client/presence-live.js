@@ -57,6 +57,11 @@ export class LiveConnection {
     if (this.#running && !this.#socket) this.#retry(this.#failures && this.#triedAt + SHORTEST_RETRY - this.#surroundings.now());
   }
 
+  /** The next update asks for what is new since the version that is known. */
+  miss() {
+    this.#gap = this.#core.version;
+  }
+
   /** @param {import('./presence-types.js').Message} message @returns {Promise<import('./presence-requests.js').Outcome>} */
   async update({session, known_version, ...message}) {
     const token = this.#renewed;
@@ -121,11 +126,9 @@ export class LiveConnection {
     if (type === 'snapshot') this.#core.acceptList(message, 'live', Infinity);
     else if (type === 'delta') {
       // However many deltas come before the snapshot that is asked for, it is asked for once.
-      const {version} = this.#core;
-      if (this.#core.acceptDelta(message) || this.#gap === version) return;
-      this.#gap = version;
-      this.#transport.poke();
-    } else if (seq && seq === this.#waiting?.seq) this.#answer(message);
+      if (!this.#core.acceptDelta(message) && this.#gap !== this.#core.version) this.#transport.refetch();
+    } else if (type === 'restate') this.#core.restate();
+    else if (seq && seq === this.#waiting?.seq) this.#answer(message);
     else if (code === 'draining') this.#end(this.#socket, false, message.retry_after * 1000 || 0);
     else if (code === 'unavailable') this.#core.fail('unknown');
     else if (code === 'token_ends') this.#renew();

@@ -35,6 +35,7 @@ export class PresenceTransport {
   /** @type {(() => void)[]} who waits for the update that is due next; none: it is not due */ #due = [];
   /** @type {AbortController | null} the request of #read() */ #reading = null;
   /** @type {Promise<void> | undefined} */ #look;
+  #recheck;
   /** polling fails: the server is taken to be away */ failing = false;
   #failures = 0;
   #sentAt = 0;
@@ -50,6 +51,7 @@ export class PresenceTransport {
     if (options.live !== false && this.#surroundings.WebSocket) this.#live = new LiveConnection(core, this.#requests, this);
     this.#named = options.token || core.userId !== null;
     this.#timer = new Timer(this.#surroundings);
+    this.#recheck = new Timer(this.#surroundings);
     this.heartbeat = options.heartbeat ?? HEARTBEAT;
   }
 
@@ -73,6 +75,7 @@ export class PresenceTransport {
     this.#running = false;
     this.#line('removeEventListener');
     this.#timer.clear();
+    this.#recheck.clear();
     this.#flight?.abort();
     this.#reading?.abort();
     this.#flight = this.#reading = null;
@@ -110,6 +113,17 @@ export class PresenceTransport {
     if (this.#reading !== flight) return; // stopped
     if (!list.fault) this.#core.acceptList(/** @type {Answer} */ (list), this.#way, known);
     else if (this.#way === 'polling') this.#core.fail(list.fault);
+  }
+
+  /** For the core: after `delay`, an update that asks for the list. @param {number} delay */
+  recheck(delay) {
+    this.#recheck.set(() => this.refetch(), delay);
+  }
+
+  /** An update that asks for the list anew, also over the live connection. */
+  refetch() {
+    this.#live?.miss();
+    this.poke();
   }
 
   /** The update that is due begins; the result settles the promises that wait for it. */

@@ -149,14 +149,6 @@ test('what an old connection still says changes nothing', async () => { // case 
   assert.deepEqual([state(core), world.sockets.length, world.sent.length], [['live', false, 'Bob'], 2, 0]);
 });
 
-test('a server that began anew is believed, in everything', async () => {
-  const world = new World('open');
-  const core = await live(world, {}, ABSTRACT);
-  world.socket.tell({type: 'snapshot', version: 50, users: [world.me, user(2, 'Alice', ABSTRACT)]});
-  await settle();
-  assert.deepEqual([core.getSnapshot().version, names(core.getSnapshot().conflicts)], [50, 'Alice']);
-});
-
 test('join, leave and status are told as by polling, and an update is neither', async () => { // case 30
   const world = new World('open');
   world.set(user(2, 'Bob', METHODS));

@@ -64,7 +64,7 @@ class History {
     [2, 'socket closes', () => this.world.socket?.end(this.pick([1006, 1008, 1012]))],
     [1, 'server says', () => this.world.socket?.tell(this.pick([
       {type: 'error', code: 'draining', retry_after: 5}, {type: 'error', code: 'token_ends'}, {type: 'error', code: 'unavailable'},
-      {type: 'snapshot', version: 5, users: []},
+      {type: 'restate'}, {type: 'snapshot', version: this.world.version, users: [], partial: true}, {type: 'snapshot', version: 5, users: []},
       {type: 'delta', base: 1, version: this.world.version + 9, changed: [], at: [], left: []},
     ]))],
     [1, 'others change', () => this.world.set(user(2, 'Alice', this.pick(SECTIONS)))],
