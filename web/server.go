@@ -29,6 +29,15 @@ import (
 // DefaultPrefix is the path of the note's API.
 const DefaultPrefix = "/writer/api"
 
+// DefaultUserRate and DefaultAddressRate are the default limits on requests a second.
+const (
+	DefaultUserRate    = 20
+	DefaultAddressRate = 500
+)
+
+// RequestLimit makes a limit on requests: perSecond, with a burst of five seconds' worth. Zero means no limit.
+func RequestLimit(perSecond float64) *limit.Limiter { return limit.New(perSecond, 5*perSecond) }
+
 // Options of a handler. Tracker and Gate are needed; the zero value of each other
 // field is its default.
 type Options struct {
@@ -48,7 +57,10 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
-	// PerUser and PerAddress bound requests; nil does not.
+	// PerUser and PerAddress bound the requests of one user and of one address. Nil is the
+	// limit that the server has by default, RequestLimit(DefaultUserRate) and
+	// RequestLimit(DefaultAddressRate); limit.None is no limit. Behind a proxy that is not
+	// among TrustedProxies all requests have one address.
 	PerUser, PerAddress *limit.Limiter
 	// Dev gives out tokens to anybody; nil does not.
 	Dev *identity.Dev
@@ -94,6 +106,12 @@ func New(o Options) *Handler {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.PerUser == nil {
+		o.PerUser = RequestLimit(DefaultUserRate)
+	}
+	if o.PerAddress == nil {
+		o.PerAddress = RequestLimit(DefaultAddressRate)
 	}
 	s := &Handler{Options: o, Counts: newCounts(), origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
