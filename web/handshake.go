@@ -26,7 +26,7 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 		return l.fail(w, r, errUpgrade)
 	}
 	if !l.isOurs(r) {
-		return l.fail(w, r, errCrossOrigin)
+		return l.failOrigin(w, r)
 	}
 	who, err := l.admit(w, r, project, true)
 	if errors.Is(err, identity.ErrNobody) {

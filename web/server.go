@@ -146,14 +146,14 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	count = s.Counts.Requests["other"]
 	defer s.recover(w, r, &status)
 	if s.origin.Check(r) != nil || !s.isListed(r) {
-		return count, s.fail(w, r, errCrossOrigin)
+		return count, s.failOrigin(w, r)
 	}
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
 	e, ok := s.pages[path]
 	project := ""
 	if rest, inProject := strings.CutPrefix(path, s.projects); inProject {
 		if s.Dev != nil && !IsLocal(r.Host) { // a name that somebody pointed here
-			return count, s.fail(w, r, errCrossOrigin)
+			return count, s.failOrigin(w, r)
 		}
 		project, rest, _ = strings.Cut(rest, "/")
 		e, ok = s.api[rest]
@@ -175,6 +175,15 @@ func (s *Handler) isListed(r *http.Request) bool {
 	origin := first(r.Header, "Origin")
 	return len(s.Origins) == 0 || origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead ||
 		slices.ContainsFunc(s.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
+}
+
+// failOrigin answers a page that may not ask here. With --dev the reason is not the proxy but that the page is not one of
+// this machine: it came through a tunnel, a forwarded port or another name.
+func (s *Handler) failOrigin(w http.ResponseWriter, r *http.Request) (status int) {
+	if s.Dev != nil && !(IsLocal(r.Host) && isLocalOrigin(first(r.Header, "Origin"))) {
+		return s.fail(w, r, errDevOrigin)
+	}
+	return s.fail(w, r, errCrossOrigin)
 }
 
 // allows tells whether a request has the method that its path is for.
