@@ -30,7 +30,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlag(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(env), newHealth(), newVersion())
+	root.AddCommand(newServe(env), newHealth(env), newVersion())
 	for _, c := range root.Commands() {
 		nameVariables(c.Flags())
 		run, configured := c.RunE, c.HasFlags()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -191,14 +192,22 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	if err != nil {
 		return endAdmin, err
 	}
-	told := "none"
+	told, at := "none", ""
+	self := newInstance()
 	if beside != nil {
-		told = beside.Addr().String()
+		at = beside.Addr().String()
+		told = at
 		health := admin.New(admin.Options{
-			Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Log: log,
+			Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Instance: self, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error { return web.Serve(ctx, beside, health, adminConnections, log) })
 	}
+	level := slog.LevelWarn
+	if s.adminChosen { // and so health can be given it
+		level = slog.LevelInfo
+	}
+	// It is withdrawn before the store lets go of the directory, so that it is never the next server's.
+	defer announce(s.data, runningServer{Instance: self, Admin: at, PID: os.Getpid()}, level, log)()
 	if s.visitorRule.none() && !s.dev && !s.gates.any() {
 		log.Warn("nobody can get in: visitors are off, and there is no other way to identify people; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
 	}
@@ -264,7 +273,7 @@ func (s *settings) check() error {
 		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
 	}
 	if s.redisURL == "" && s.data == "" {
-		state, err := s.stateDir()
+		state, err := stateDir(s.env, s.dev)
 		if err != nil {
 			return err
 		}
@@ -349,15 +358,15 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 }
 
 // stateDir is where the XDG Base Directory Specification has a user's state.
-func (s *settings) stateDir() (string, error) {
-	state, _ := s.env("XDG_STATE_HOME")
-	if home, _ := s.env("HOME"); state == "" && home != "" {
+func stateDir(env func(string) (string, bool), dev bool) (string, error) {
+	state, _ := env("XDG_STATE_HOME")
+	if home, _ := env("HOME"); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")
 	}
 	if state == "" {
 		return "", errors.New("there is no home directory to keep data in: give one with --data")
 	}
-	if s.dev { // so that nobody who was made up gets into the real journal
+	if dev { // so that nobody who was made up gets into the real journal
 		return filepath.Join(state, "writer-presence-dev"), nil
 	}
 	return filepath.Join(state, "writer-presence"), nil
