@@ -17,8 +17,12 @@ const release = "0.1.0"
 // it they come from what the Go tool knows of the build.
 var version, revision string
 
-// tagged matches the version of a module that was fetched by a tag, and not a pseudo-version or a local build.
-var tagged = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]*[A-Za-z][0-9A-Za-z.]*)?$`)
+// tagged matches the version of a module that was fetched by a tag, and pseudo the end of one that stands for a commit:
+// its time and revision.
+var (
+	tagged = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`)
+	pseudo = regexp.MustCompile(`[0-9]{14}-([0-9a-f]{12})`)
+)
 
 // programVersion returns the version and the revision of the source that it was built from, "unknown" if nothing says.
 func programVersion() string {
@@ -36,6 +40,9 @@ func describe(version, revision string, info *debug.BuildInfo) string {
 	}
 	modified := ""
 	if revision == "" {
+		if found := pseudo.FindStringSubmatch(info.Main.Version); found != nil {
+			revision = found[1]
+		}
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision":
@@ -47,9 +54,6 @@ func describe(version, revision string, info *debug.BuildInfo) string {
 	}
 	return fmt.Sprintf("%s (revision %s%s)", cmp.Or(version, release), cmp.Or(revision, "unknown"), modified)
 }
-
-// pseudo matches the end of a pseudo-version: the time and the revision of a commit.
-var pseudo = regexp.MustCompile(`[0-9]{14}-[0-9a-f]{12}`)
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
