@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -52,6 +53,12 @@ func (s *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (st
 	b = append(b, presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()}).JSON()...)
 	w.Header()["Cache-Control"] = noStore
 	return answer(w, http.StatusOK, append(b, '}'))
+}
+
+// isLocalOrigin reports whether an Origin header is absent or that of a page of this machine.
+func isLocalOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return origin == "" || err == nil && IsLocal(u.Host)
 }
 
 // IsLocal tells whether a page of this host name is one of this machine, and not one

@@ -19,7 +19,8 @@ var (
 	errType         = errors.New("a field of the body has the wrong type; see the table of the API")
 	errVersion      = errors.New("known_version is a whole number from 0 to 9007199254740991")
 	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it (a proxy in front has to leave Host as it is)")
-	errNotLocal     = errors.New("tokens of --dev are given to pages of this machine only; open the server as 127.0.0.1 or localhost")
+	errNotLocal     = errors.New("tokens of --dev are given to pages of this machine only, not through a tunnel or by another name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
+	errDevOrigin    = errors.New("the server runs with --dev, in which anybody can be anybody, and so it answers only pages of this machine, not through a tunnel or by another name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	errNotFound     = errors.New("there is nothing at this address; the addresses of the API end in a slash")
 	errMethod       = errors.New("this address does not know that method; Allow says which it knows")
 	errBodySlow     = errors.New("the body came too slowly; send it again")
@@ -66,6 +67,7 @@ var failures = []failure{
 	{identity.ErrTokenInvalid, 401, "token_invalid"},
 	{identity.ErrCookieInvalid, 401, "cookie_invalid"},
 	{errCrossOrigin, 403, "cross_origin"},
+	{errDevOrigin, 403, "cross_origin"},
 	{errNotLocal, 403, "not_local"},
 	{errNotFound, 404, "not_found"},
 	{identity.ErrProjectUnknown, 404, "project_unknown"},
@@ -128,6 +130,11 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (statu
 	if f.err == errCrossOrigin {
 		s.warned.Do(func() {
 			s.Log.Warn("a page of another origin was refused; if it is yours, the proxy in front has to leave Host as it is, or --allowed-origins to name it; this is said once", "origin", first(r.Header, "Origin"), "host", r.Host)
+		})
+	}
+	if f.err == errNotLocal || f.err == errDevOrigin {
+		s.warned.Do(func() {
+			s.Log.Warn("rejected a page that is not of this machine: --dev answers only 127.0.0.1 and localhost, not a tunnel, a forwarded port or another name for this machine. To show pages to others, start without --dev and with --visitors on; this is said once", "origin", first(r.Header, "Origin"), "host", r.Host)
 		})
 	}
 	text, _ := json.Marshal(f.err.Error()) // a string always encodes

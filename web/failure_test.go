@@ -137,7 +137,9 @@ func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) {
 		status int
 		code   string
 	}{{down, 503, "unavailable"}, {outside, 404, "project_unknown"}} {
-		w := newWorld(t, func(p *plan) { p.Gate = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys}) })
+		w := newWorld(t, func(p *plan) {
+			p.Gate = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
+		})
 		p := w.newcomer()
 		for _, got := range []answer{p.post("update", `{}`), p.post("leave", `{}`), p.get()} {
 			got.fails(t, c.status, c.code)

@@ -24,7 +24,7 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 		return l.fail(w, r, errUpgrade)
 	}
 	if !l.mayConnect(r) {
-		return l.fail(w, r, errCrossOrigin)
+		return l.failOrigin(w, r)
 	}
 	who, err := l.admit(w, r, project, true)
 	if errors.Is(err, identity.ErrNobody) {

@@ -244,7 +244,7 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) {
 }
 
 func TestAPageOfAnotherOriginIsToldToTheLogOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(p *plan) { p.Dev = nil })
 	for range 3 {
 		w.do("POST", web.DefaultPrefix+project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").fails(t, 403, "cross_origin")
 	}

@@ -29,6 +29,15 @@ import (
 // DefaultPrefix is the path of the note's API.
 const DefaultPrefix = "/writer/api"
 
+// DefaultUserRate and DefaultAddressRate are the default limits on requests a second.
+const (
+	DefaultUserRate    = 20
+	DefaultAddressRate = 500
+)
+
+// RequestLimit makes a limit on requests: perSecond, with a burst of five seconds' worth. Zero means no limit.
+func RequestLimit(perSecond float64) *limit.Limiter { return limit.New(perSecond, 5*perSecond) }
+
 // Options of a handler. Tracker and Gate are needed; the zero value of each other
 // field is its default.
 type Options struct {
@@ -52,7 +61,10 @@ type Options struct {
 	TenantFromHost bool
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
-	// PerUser and PerAddress bound requests; nil does not.
+	// PerUser and PerAddress bound the requests of one user and of one address. Nil is the
+	// limit that the server has by default, RequestLimit(DefaultUserRate) and
+	// RequestLimit(DefaultAddressRate); limit.None is no limit. Behind a proxy that is not
+	// among TrustedProxies all requests have one address.
 	PerUser, PerAddress *limit.Limiter
 	// Dev gives out tokens to anybody; nil does not.
 	Dev *identity.Dev
@@ -102,6 +114,12 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.PerUser == nil {
+		o.PerUser = RequestLimit(DefaultUserRate)
+	}
+	if o.PerAddress == nil {
+		o.PerAddress = RequestLimit(DefaultAddressRate)
+	}
 	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
 		pattern, err := ParseOriginPattern(origin)
@@ -141,13 +159,13 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 		s.allowOrigin(w.Header(), r)
 	}
 	if !s.mayChange(r) {
-		return count, s.fail(w, r, errCrossOrigin)
+		return count, s.failOrigin(w, r)
 	}
 	e, ok := s.pages[path]
 	project := ""
 	if rest, inProject := strings.CutPrefix(path, s.projects); inProject {
 		if s.Dev != nil && !IsLocal(r.Host) { // a name that somebody pointed here
-			return count, s.fail(w, r, errCrossOrigin)
+			return count, s.failOrigin(w, r)
 		}
 		project, rest, _ = strings.Cut(rest, "/")
 		e, ok = s.api[rest]
@@ -164,6 +182,15 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	}
 	count = e.count // also where the handler breaks
 	return count, e.handle(w, r, project)
+}
+
+// failOrigin answers a page that may not ask here. With --dev the reason is not the proxy but that the page is not one of
+// this machine: it came through a tunnel, a forwarded port or another name.
+func (s *Handler) failOrigin(w http.ResponseWriter, r *http.Request) (status int) {
+	if s.Dev != nil && !(IsLocal(r.Host) && isLocalOrigin(first(r.Header, "Origin"))) {
+		return s.fail(w, r, errDevOrigin)
+	}
+	return s.fail(w, r, errCrossOrigin)
 }
 
 // allows tells whether a request has the method that its path is for.

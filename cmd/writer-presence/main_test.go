@@ -21,6 +21,7 @@ import (
 // TestMain lets this test's own binary be the program, so that tests can kill it.
 func TestMain(m *testing.M) {
 	if os.Getenv("WRITER_PRESENCE_TEST_MAIN") != "" {
+		os.Unsetenv("WRITER_PRESENCE_TEST_MAIN") // which is unknown to the program, and would stop it
 		main()
 		return
 	}
@@ -246,13 +247,21 @@ func TestOneLineSaysWhereToOpenIt(t *testing.T) {
 	}
 }
 
+// environ gives variables in the form of os.Environ.
+func environ(env map[string]string) (all []string) {
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
 // tell runs the program to its end, which must come by itself.
 func tell(t *testing.T, env map[string]string, args ...string) (stdout string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var out, errs bytes.Buffer
-	err = run(ctx, args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &errs)
+	err = run(ctx, args, environ(env), &out, &errs)
 	if ctx.Err() != nil {
 		t.Fatalf("%q went on running", args)
 	}
