@@ -15,7 +15,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.revision=$REVISION"
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/writer-presence /
-# A volume here gets its owner from this directory. With --redis-url nothing is written to it.
+# A volume here gets its owner from this directory. With --redis-url it gets server.json only, for health.
 COPY --from=build --chown=65532:65532 /out/data /data
 # A number, so that an orchestrator can see that it is not root.
 USER 65532:65532

@@ -242,10 +242,11 @@ func inProcess(t *testing.T, args ...string) (addr string, log *output) {
 	t.Helper()
 	out, stdout := io.Pipe()
 	log = &output{}
+	data := t.TempDir() // before the cleanup below, so that it is removed after the server has ended
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "off", "--data", t.TempDir()}, args...), []string{"GOGC=100"}, stdout, log)
+		err := run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "off", "--data", data}, args...), []string{"GOGC=100"}, stdout, log)
 		stdout.CloseWithError(err)
 		ended <- err
 	}()
