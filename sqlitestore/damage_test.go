@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,11 +200,29 @@ func TestRowsOfAnOlderVersionHaveNoChecksumAndAreTakenIn(t *testing.T) {
 	}
 }
 
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // whileRunning starts a store with Alice in it, spoils its files, and gives the store, its
 // directory and its log.
-func whileRunning(t *testing.T, spoil func(path string) error) (s *Store, dir string, log *bytes.Buffer) {
+func whileRunning(t *testing.T, spoil func(path string) error) (s *Store, dir string, log *logged) {
 	t.Helper()
-	dir, log = filepath.Join(t.TempDir(), "data"), &bytes.Buffer{}
+	dir, log = filepath.Join(t.TempDir(), "data"), &logged{}
 	s, _ = run(t, dir, Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
