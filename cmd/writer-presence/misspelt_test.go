@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestUnknownVariablesStopTheStart(t *testing.T) {
@@ -56,7 +58,9 @@ func TestVariablesOfKubernetesAndOfOthersAreIgnored(t *testing.T) {
 
 // The program itself reads its real environment, and the documents name real variables.
 func TestTheProgramChecksItsOwnEnvironment(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir())
 	cmd.Env = append(os.Environ(), "WRITER_PRESENCE_TEST_MAIN=1", "WRITER_PRESENCE_AUTHURL=http://127.0.0.1/{project}")
 	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "WRITER_PRESENCE_AUTH_URL") {
 		t.Errorf("the start: %v, %s; want an error that names WRITER_PRESENCE_AUTH_URL", err, said)
