@@ -38,7 +38,7 @@ const (
 func RemoteKeys(address string) (*JWT, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("%q is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json", address)
+		return nil, errors.New("this is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json") // without the value, which may hold a password
 	}
 	return (&remoteKeys{address: address, client: newClient(maxKeys)}).gate(), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestUnknownVariablesStopTheStart(t *testing.T) {
@@ -56,7 +58,9 @@ func TestVariablesOfKubernetesAndOfOthersAreIgnored(t *testing.T) {
 
 // The program itself reads its real environment, and the documents name real variables.
 func TestTheProgramChecksItsOwnEnvironment(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir())
 	cmd.Env = append(os.Environ(), "WRITER_PRESENCE_TEST_MAIN=1", "WRITER_PRESENCE_AUTHURL=http://127.0.0.1/{project}")
 	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), "WRITER_PRESENCE_AUTH_URL") {
 		t.Errorf("the start: %v, %s; want an error that names WRITER_PRESENCE_AUTH_URL", err, said)
@@ -150,8 +154,8 @@ func TestTheStartSaysWhoMayComeInAndNoSecret(t *testing.T) {
 		{nil, []string{"visitors=on", "anybody who reaches this server gets into every project"}, "token"},
 		{[]string{"--jwt-secret-file", a.secret}, []string{"visitors=off", "a token signed with the secret in " + a.secret, "nobody else: visitors are off unless"}, "every project"},
 		{[]string{"--jwt-secret-file", a.secret, "--visitors", "on"}, []string{"visitors=on", "anybody else gets into every project as a visitor"}, "nobody"},
-		{[]string{"--jwks-url", a.jwks}, []string{"visitors=off", "a token signed with a key from " + a.jwks}, "every project"},
-		{[]string{"--auth-url", hidden, "--visitors", "blog"}, []string{"visitors=blog", "the application at http://127.0.0.1:", "anybody else gets as a visitor into blog"}, "every project"},
+		{[]string{"--jwks-url", a.jwks}, []string{"visitors=off", "a token signed with a key from " + strings.TrimPrefix(a.jwks, "http://")}, "every project"},
+		{[]string{"--auth-url", hidden, "--visitors", "blog"}, []string{"visitors=blog", "the application at 127.0.0.1:", "anybody whom the application answers 401 gets as a visitor into blog"}, "every project"},
 		{[]string{"--visitors", "off"}, []string{"visitors=off", "nobody: visitors are off", "level=WARN"}, "every project"},
 		{[]string{"--dev"}, []string{"visitors=on", "anybody on this machine under any name (--dev)", "dev=true"}, "nobody"},
 		{[]string{"--prefix", "/a/b", "--lease", "3m", "--heartbeat", "20s"}, []string{"prefix=/a/b", "lease=3m0s", "heartbeat=20s", "version=\"" + release, "admin=none", "address=127.0.0.1:", "store=/"}, "token"},
@@ -163,7 +167,7 @@ func TestTheStartSaysWhoMayComeInAndNoSecret(t *testing.T) {
 				t.Errorf("%q: the log has no %q:\n%s", c.args, want, text)
 			}
 		}
-		if strings.Contains(text, c.not) || strings.Contains(text, "hunter2") || strings.Contains(text, string(a.secretText)) {
+		if strings.Contains(text, c.not) || strings.Contains(text, "hunter2") || strings.Contains(text, "http://") || strings.Contains(text, string(a.secretText)) {
 			t.Errorf("%q: the log has %q or a secret:\n%s", c.args, c.not, text)
 		}
 		if n := strings.Count(text, "msg=serving "); n != 1 {
