@@ -50,7 +50,10 @@ type failure struct {
 
 // failures says of every error that can reach a client which status it has, and the
 // code by which programs know it. What is not here is a fault of ours: 500.
+//
+// The first row that an error wraps counts: what is unavailable is so for whatever reason.
 var failures = []failure{
+	{presence.ErrUnavailable, 503, "unavailable"},
 	{errJSON, 400, "bad_json"},
 	{errType, 400, "bad_type"},
 	{presence.ErrProjectInvalid, 400, "project_invalid"},
@@ -78,7 +81,6 @@ var failures = []failure{
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{errTooMany, 429, "too_many_requests"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
-	{presence.ErrUnavailable, 503, "unavailable"},
 	{errDraining, 503, "draining"},
 	{errBroken, 500, "broken"},
 	{errNotText, 0, "not_text"},

@@ -158,7 +158,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 func (c *liveConn) whoSays(says credentials) (identity.Admission, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTime)
 	defer cancel()
-	return c.live.Gate.Admit(ctx, says.request(c.project))
+	return c.live.authenticate(ctx, says.request(c.project))
 }
 
 // update says where the session is, and answers. Whoever is above a limit may still renew,

@@ -212,7 +212,7 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		Looking: looking,
 		Above:   above != nil,
 	}
-	admission, err := s.Gate.Admit(r.Context(), request)
+	admission, err := s.authenticate(r.Context(), request)
 	if err != nil {
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
@@ -223,6 +223,19 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
 	}
 	return asker{project, admission.User, admission.Cookie, above, request}, nil
+}
+
+// authenticate asks the Gate, and rejects a user that cannot be: with an empty id, all who
+// have it would be one user without limits. Only a request that looks may have no user.
+func (s *Handler) authenticate(ctx context.Context, r identity.Request) (identity.Admission, error) {
+	a, err := s.Gate.Admit(ctx, r)
+	if err != nil || r.Looking && a.User == (presence.User{}) {
+		return a, err
+	}
+	if err := a.User.Check(); err != nil {
+		return identity.Admission{}, fmt.Errorf("%w: the Gate admitted a user that cannot be: %w", presence.ErrUnavailable, err)
+	}
+	return a, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme
