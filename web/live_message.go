@@ -62,7 +62,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	if f.status < 500 {
 		c.mistakes++
 	} else { // it is one of ours
-		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
+		c.live.Log.Error("a live message failed", "code", f.code, "project", c.project, "error", err)
 	}
 	c.conn.write(errorFrame(err, m.Seq))
 	switch {

@@ -22,6 +22,7 @@ import (
 
 	presence "writer-presence"
 	"writer-presence/identity"
+	"writer-presence/internal/loglimit"
 	"writer-presence/limit"
 	"writer-presence/tally"
 )
@@ -52,6 +53,7 @@ type Options struct {
 	PerUser, PerAddress *limit.Limiter
 	// Dev gives out tokens to anybody; nil does not.
 	Dev *identity.Dev
+	// Log gets warnings and errors of one kind at most once a minute; nil is none.
 	Log *slog.Logger
 }
 
@@ -95,6 +97,7 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = loglimit.New(o.Log)
 	s := &Handler{Options: o, Counts: newCounts(), origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
 		if err := s.origin.AddTrustedOrigin(origin); err != nil {
