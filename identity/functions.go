@@ -8,10 +8,11 @@ import (
 	presence "writer-presence"
 )
 
-// Functions is the word of a host that is this very program.
+// Functions asks functions of the host application, which is this very program.
 type Functions struct {
 	// Identify tells who is asking, by [NewUser]. The error for somebody whom the host does
-	// not know is [ErrNobody]; any other but [ErrTokenInvalid] means that it cannot be known now.
+	// not know is [ErrNobody]; any other but [ErrTokenInvalid] means that it cannot be known
+	// now, and so does a user that [NewUser] would not make, such as one with an empty id.
 	Identify func(context.Context, Request) (presence.User, error)
 	// Authorize tells whether somebody may see a project. The error is [ErrProjectUnknown],
 	// whether it is not theirs or not there; any other means that it cannot be known now. Where
@@ -24,6 +25,14 @@ func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
 	user, err := f.Identify(ctx, r)
 	if err != nil {
 		return Admission{}, known(err)
+	}
+	if user.Visitor { // only the visitor cookie makes visitors
+		err = presence.ErrUserIDInvalid
+	} else {
+		err = user.Check()
+	}
+	if err != nil {
+		return Admission{}, fmt.Errorf("%w: Identify returned a user that cannot be, so nobody is let in: %w", presence.ErrUnavailable, err)
 	}
 	return Admission{User: user}, known(f.Authorize(ctx, user, r.Key()))
 }

@@ -67,7 +67,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	if f.status < 500 {
 		c.mistakes++
 	} else { // it is one of ours
-		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
+		c.live.Log.Error("a live message failed", "code", f.code, "project", c.project, "error", err)
 	}
 	c.conn.write(errorFrame(err, m.Seq))
 	switch {
@@ -197,7 +197,7 @@ func (c *liveConn) join(m *liveMessage, says credentials, user presence.User) er
 func (c *liveConn) whoSays(says credentials) (identity.Admission, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTime)
 	defer cancel()
-	return c.live.Gate.Admit(ctx, says.request(c.project))
+	return c.live.authenticate(ctx, says.request(c.project))
 }
 
 // update says where the session is, and answers. Whoever is above a limit may still renew,

@@ -22,6 +22,7 @@ import (
 
 	presence "writer-presence"
 	"writer-presence/identity"
+	"writer-presence/internal/loglimit"
 	"writer-presence/limit"
 	"writer-presence/tally"
 )
@@ -68,6 +69,7 @@ type Options struct {
 	PerUser, PerAddress *limit.Limiter
 	// Dev gives out tokens to anybody; nil does not.
 	Dev *identity.Dev
+	// Log gets warnings and errors of one kind at most once a minute; nil is none.
 	Log *slog.Logger
 }
 
@@ -120,6 +122,7 @@ func New(o Options) *Handler {
 	if o.PerAddress == nil {
 		o.PerAddress = RequestLimit(DefaultAddressRate)
 	}
+	o.Log = loglimit.New(o.Log)
 	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
 		pattern, err := ParseOriginPattern(origin)
@@ -257,7 +260,7 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		// Nobody becomes a visitor by a page of another origin: it cannot keep the cookie.
 		CrossOrigin: crossOrigin,
 	}
-	admission, err := s.Gate.Admit(r.Context(), request)
+	admission, err := s.authenticate(r.Context(), request)
 	if err != nil {
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
@@ -268,6 +271,19 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		above = s.PerUser.Take(userKey(request.Key(), admission.User.ID), errTooMany)
 	}
 	return asker{request.Key(), admission.User, admission.Cookie, above, request}, nil
+}
+
+// authenticate asks the Gate, and rejects a user that cannot be: with an empty id, all who
+// have it would be one user without limits. Only a request that looks may have no user.
+func (s *Handler) authenticate(ctx context.Context, r identity.Request) (identity.Admission, error) {
+	a, err := s.Gate.Admit(ctx, r)
+	if err != nil || r.Looking && a.User == (presence.User{}) {
+		return a, err
+	}
+	if err := a.User.Check(); err != nil {
+		return identity.Admission{}, fmt.Errorf("%w: the Gate admitted a user that cannot be: %w", presence.ErrUnavailable, err)
+	}
+	return a, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme
