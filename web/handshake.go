@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -61,7 +62,7 @@ var upgrader = ws.HTTPUpgrader{
 
 // begin takes a connection over from HTTP.
 func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
-	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
+	c := &liveConn{live: l, id: 1 + rand.Uint64N(presence.MaxSafe), project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
 	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -88,15 +89,25 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	return answer(w, http.StatusOK, *b)
 }
 
-// expel ends the session of a request by somebody who may no longer, if that is known: for
-// others it would go on for as long as its lease.
+// expel ends the session that the body of a request names, because its user has lost access.
+// Otherwise the session would be listed until its lease ends.
 func (s *Handler) expel(r *http.Request, who asker) {
 	var body updateBody
 	if who.user.ID == "" || decode(r, &body, body.plain) != nil {
 		return
 	}
-	if _, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{Session: body.Session, OnlyLiving: true}); err != nil {
-		s.Log.Error("somebody who may no longer is still listed", "project", who.project, "error", err)
+	s.endSession(r.Context(), who.project, who.user, body.Session)
+}
+
+// endSession ends the session of a user who has lost access. An unknown user, or an invalid
+// session name, has no session to end.
+func (s *Handler) endSession(ctx context.Context, project presence.Project, user presence.User, session string) {
+	if user.ID == "" {
+		return
+	}
+	_, err := s.Tracker.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
+	if err != nil && !errors.Is(err, presence.ErrSessionInvalid) {
+		s.Log.Error("the session of a user who has lost access could not be ended; it is listed until its lease ends", "project", project, "error", err)
 	}
 }
 
@@ -203,6 +214,9 @@ type leaveBody struct {
 func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, true)
 	if err != nil {
+		if errors.Is(err, identity.ErrProjectUnknown) {
+			s.expel(r, who)
+		}
 		return s.fail(w, r, err)
 	}
 	if who.user.ID == "" { // who was never known has nothing to leave
