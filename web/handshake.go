@@ -76,12 +76,33 @@ func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
 	go c.await() // with a stack of its own: that of the request has grown
 }
 
-// isHandshake tells whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
+// isHandshake reports whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
+// The key and the version must be there once (11.3.1, 11.3.5), and no subprotocol twice (4.1).
 func isHandshake(r *http.Request) bool {
-	key, err := base64.StdEncoding.DecodeString(first(r.Header, "Sec-Websocket-Key"))
+	keys, versions := r.Header["Sec-Websocket-Key"], r.Header["Sec-Websocket-Version"]
+	if len(keys) != 1 || len(versions) != 1 || versions[0] != "13" {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(keys[0])
 	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && has(r.Header["Connection"], "upgrade", strings.EqualFold) &&
-		has(r.Header["Upgrade"], "websocket", strings.EqualFold) && first(r.Header, "Sec-Websocket-Version") == "13" && err == nil && len(key) == 16 &&
-		has(r.Header["Sec-Websocket-Protocol"], subprotocol, func(a, b string) bool { return a == b })
+		has(r.Header["Upgrade"], "websocket", strings.EqualFold) && err == nil && len(key) == 16 &&
+		offersOnce(r.Header["Sec-Websocket-Protocol"])
+}
+
+// offersOnce reports whether subprotocol is among those that are offered, and none is offered
+// twice.
+func offersOnce(lines []string) bool {
+	offered := map[string]bool{}
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			name = strings.TrimSpace(name)
+			if name != "" && offered[name] {
+				return false
+			}
+			offered[name] = true
+		}
+	}
+	return offered[subprotocol]
 }
 
 // has tells whether a word is in a list that has commas.

@@ -73,7 +73,9 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) {
 	turn := func(why error) loss {
 		return func(w *liveWorld, g *revocable, alice *socket) {
 			g.refuse("1", why)
-			alice.skipFor("error", time.Minute) // a connection is rechecked every 25 s
+			if m := alice.take1(26 * time.Second); m.Type != "error" {
+				w.t.Errorf("there came %s; due is an error", m.text)
+			}
 		}
 	}
 	again := func(why error, hello string) loss {
@@ -157,7 +159,9 @@ func TestOnlyLostAccessEndsASession(t *testing.T) {
 			alice.say("update", `"section": "s"`)
 			alice.skip("ack")
 			g.refuse("1-old", identity.ErrTokenInvalid)
-			old.skip("error")
+			if m := old.take1(26 * time.Second); m.Code != "token_invalid" {
+				w.t.Errorf("there came %s; due is token_invalid", m.text)
+			}
 		},
 		"a first hello of another user for the same session": func(w *liveWorld, g *revocable, alice *socket) {
 			g.refuse("4", identity.ErrProjectUnknown)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -135,10 +136,21 @@ func answerTo(payload []byte) ws.StatusCode {
 		return ws.StatusNormalClosure
 	}
 	code, reason := ws.ParseCloseFrameData(payload)
-	if ws.CheckCloseFrameData(code, reason) != nil || code >= 5000 { // RFC 6455, 7.4.2
+	if len(payload) == 1 || !mayBeSent(code) || !utf8.ValidString(reason) {
 		return ws.StatusProtocolError
 	}
 	return code
+}
+
+// mayBeSent reports whether a close frame may have a code (RFC 6455, 7.4, and the registry that
+// it began, which has 1012 to 1014 by now): 1004 means nothing yet, 1005, 1006 and 1015 are
+// never sent, and 3000 to 4999 belong to libraries and applications.
+func mayBeSent(code ws.StatusCode) bool {
+	switch {
+	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014, code >= 3000 && code <= 4999:
+		return true
+	}
+	return false
 }
 
 // end says what the end of the connection means for its session, and forgets it.

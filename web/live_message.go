@@ -156,15 +156,14 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	}
 }
 
-// renew takes a second hello, of the same user and session, with a new credential.
+// renew takes a second hello, of the same user and session, with a new credential. The
+// credential counts from before the ack, so that no recheck of the old one ends the connection.
 func (c *liveConn) renew(m *liveMessage, says credentials, user presence.User) error {
-	if _, err := c.update(m, user); err != nil {
-		return err
-	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.says, c.user = says, user
-	return nil
+	c.mu.Unlock()
+	_, err := c.update(m, user)
+	return err
 }
 
 // join takes the first hello. It reserves the connection's place in the room before it stores

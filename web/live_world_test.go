@@ -329,13 +329,10 @@ func (s *socket) ends(code int) {
 }
 
 // skip gives the next message of a type, whatever else comes before.
-func (s *socket) skip(kind string) message { return s.skipFor(kind, 10*time.Second) }
-
-// skipFor does so for messages that come within this time of each other.
-func (s *socket) skipFor(kind string, within time.Duration) message {
+func (s *socket) skip(kind string) message {
 	s.t.Helper()
 	for {
-		m, why := s.take(within)
+		m, why := s.take(10 * time.Second)
 		if why != "" {
 			s.t.Fatalf("%s; due is a message of type %s", why, kind)
 		}
