@@ -3,12 +3,10 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,10 +63,9 @@ type hostAnswer struct {
 
 // NewHost makes a gate of an address in which {project} stands for the project.
 func NewHost(address string, log *slog.Logger) (*Host, error) {
-	u, err := url.Parse(address)
-	before, after, found := strings.Cut(address, "{project}")
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !found || strings.Contains(u.Host, "{") {
-		return nil, fmt.Errorf("%q is no address to ask the host at; give one such as http://127.0.0.1:8000/presence/{project}/", address)
+	before, after, err := splitAddress(address)
+	if err != nil {
+		return nil, err
 	}
 	return &Host{
 		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
@@ -188,34 +185,11 @@ func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presenc
 	default:
 		return unavailable("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
 	}
-	var said struct {
-		UserID   hostID `json:"user_id"`
-		Username string `json:"username"`
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
-		return unavailable(`the host did not answer with JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
-	}
-	user, err := NewUser(presence.UserID(said.UserID), said.Username)
+	user, err := readHostUser(answer.Body)
 	if err != nil {
-		return unavailable("the host gave a user_id that cannot be: %w", err)
+		return unavailable("%v", err) // not %w: an error in the host's answer is not the user's
 	}
 	return user, nil
-}
-
-// hostID is a text, or a whole number.
-type hostID presence.UserID
-
-func (id *hostID) UnmarshalJSON(text []byte) error {
-	var s string
-	if json.Unmarshal(text, &s) == nil {
-		*id = hostID(s)
-		return nil
-	}
-	if _, err := strconv.ParseInt(string(text), 10, 64); err != nil {
-		return errors.New("user_id is neither a text nor a whole number")
-	}
-	*id = hostID(text)
-	return nil
 }
 
 // foreignCookies are those of a request that are not ours: with ours, every visitor would

@@ -16,6 +16,7 @@ import (
 // The errors that only HTTP has.
 var (
 	errJSON         = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or {} at least")
+	errJSONTwice    = errors.New("the body has the same name twice in one object; send each field once")
 	errType         = errors.New("a field of the body has the wrong type; see the table of the API")
 	errVersion      = errors.New("known_version is a whole number from 0 to 9007199254740991")
 	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it (a proxy in front has to leave Host as it is)")
@@ -50,8 +51,11 @@ type failure struct {
 
 // failures says of every error that can reach a client which status it has, and the
 // code by which programs know it. What is not here is a fault of ours: 500.
+// The first that matches counts.
 var failures = []failure{
+	{presence.ErrUnavailable, 503, "unavailable"}, // whatever caused it: that is not the client's fault
 	{errJSON, 400, "bad_json"},
+	{errJSONTwice, 400, "bad_json"},
 	{errType, 400, "bad_type"},
 	{presence.ErrProjectInvalid, 400, "project_invalid"},
 	{presence.ErrSectionInvalid, 400, "section_invalid"},
@@ -78,7 +82,6 @@ var failures = []failure{
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{errTooMany, 429, "too_many_requests"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
-	{presence.ErrUnavailable, 503, "unavailable"},
 	{errDraining, 503, "draining"},
 	{errBroken, 500, "broken"},
 	{errNotText, 0, "not_text"},
