@@ -42,5 +42,5 @@ func known(err error) error {
 	if err == nil || errors.Is(err, ErrNobody) || errors.Is(err, ErrProjectUnknown) || errors.Is(err, ErrTokenInvalid) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", presence.ErrUnavailable, err)
+	return fmt.Errorf("%w: %v", presence.ErrUnavailable, err) // not %w: the cause is the host's, not the user's
 }

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	presence "writer-presence"
+	"writer-presence/internal/strictjson"
 	"writer-presence/recent"
 )
 
@@ -72,10 +72,9 @@ type hostAnswer struct {
 
 // NewHost makes a gate of an address in which {project} stands for the project.
 func NewHost(address string, log *slog.Logger) (*Host, error) {
-	u, err := url.Parse(address)
-	before, after, found := strings.Cut(address, "{project}")
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !found || strings.Contains(u.Host, "{") {
-		return nil, fmt.Errorf("%q is no address to ask the host at; give one such as http://127.0.0.1:8000/presence/{project}/", address)
+	before, after, err := splitAddress(address)
+	if err != nil {
+		return nil, err
 	}
 	return &Host{
 		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
@@ -231,16 +230,9 @@ func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presenc
 	default:
 		return odd("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
 	}
-	var said struct {
-		UserID   hostID `json:"user_id"`
-		Username string `json:"username"`
-	}
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&said); err != nil {
-		return odd(`the host did not answer with JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
-	}
-	user, err := NewUser(presence.UserID(said.UserID), said.Username)
+	user, err := readHostUser(body)
 	if err != nil {
-		return odd("the host gave a user_id that cannot be: %w", err)
+		return odd("%v", err) // not %w: an error in the host's answer is not the user's
 	}
 	return user, nil
 }
@@ -255,8 +247,8 @@ func (h *Host) isRefusal(answer *http.Response, body []byte, q question) bool {
 	if answer.Header.Get(viewHeader) != "" {
 		return true
 	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(body, &object) != nil || object == nil {
+	object, err := strictjson.Object(body)
+	if err != nil {
 		return false
 	}
 	if _, ok := object["user_id"]; !ok {
@@ -313,22 +305,6 @@ func (q question) begins(body []byte) string {
 	}
 	quoted := strconv.QuoteToASCII(text[:min(len(text), mostShown)])
 	return quoted[1 : len(quoted)-1]
-}
-
-// hostID is a text, or a whole number.
-type hostID presence.UserID
-
-func (id *hostID) UnmarshalJSON(text []byte) error {
-	var s string
-	if json.Unmarshal(text, &s) == nil {
-		*id = hostID(s)
-		return nil
-	}
-	if _, err := strconv.ParseInt(string(text), 10, 64); err != nil {
-		return errors.New("user_id is neither a text nor a whole number")
-	}
-	*id = hostID(text)
-	return nil
 }
 
 // foreignCookies are those of a request that are not ours: with ours, every visitor would

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -332,4 +333,54 @@ func TestAnswersAreSharedOnlyByRequestsThatTheHostCannotTellApart(t *testing.T) 
 		}
 	}
 	h.isAsked(t, int32(len(all)))
+}
+
+func TestTheHostsAnswerIsDecodedStrictly(t *testing.T) {
+	for name, body := range map[string]string{
+		"an empty object": `{}`, "null": `null`, "other capitals": `{"USER_ID": 1, "Username": "alice"}`, "Unicode folding": `{"uſer_id": 1}`, "null for an id": `{"user_id": null, "username": "a"}`,
+		"a second object": `{"user_id": 1, "username": "a"}{}`, "trailing bytes": `{"user_id": 1, "username": "a"} x`, "an id twice": `{"user_id": 1, "user_id": 1}`,
+		"a nested name twice": `{"user_id": 1, "x": {"a": 1, "a": 2}}`, "trailing bytes beyond the limit": `{"user_id": 1}` + strings.Repeat(" ", 16<<10) + "x",
+		"a reserved id": `{"user_id": "visitor-x"}`, "an empty id": `{"user_id": ""}`, "a long id": `{"user_id": "` + strings.Repeat("x", 201) + `"}`, "a control character": `{"user_id": "a\nb"}`,
+		"an id that is not UTF-8": "{\"user_id\": \"a\xff\"}", "-0": `{"user_id": -0}`, "1.0": `{"user_id": 1.0}`, "1e3": `{"user_id": 1e3}`, "01": `{"user_id": 01}`, "2^63": `{"user_id": 9223372036854775808}`,
+		"true": `{"user_id": true}`, "a list": `{"user_id": [1]}`,
+	} {
+		h, gate := newHost(t)
+		h.answers(200, body)
+		got, err := gate.Admit(t.Context(), request("Cookie", "session=alice"))
+		if !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) || got.User.ID != "" {
+			t.Errorf("%s: %+v, %v; want only unavailable", name, got, err)
+		}
+		if !strings.Contains(h.logs.String(), "level=ERROR") {
+			t.Errorf("%s was not logged", name)
+		}
+	}
+}
+
+func TestAnIdOfAFunctionOfTheHostIsNotTheUsersMistake(t *testing.T) {
+	f := identity.Functions{Identify: func(context.Context, identity.Request) (presence.User, error) {
+		return identity.NewUser("visitor-x", "a")
+	}}
+	if _, err := f.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) {
+		t.Errorf("%v; want only unavailable", err)
+	}
+}
+
+func TestTheProjectIsInThePathOrQueryOfTheHostsAddressOnce(t *testing.T) {
+	for _, address := range []string{
+		"http://host/x", "http://host/{project}#{project}", "http://host/#{project}", "http://host/{project}#x", "http://{project}/", "http://a.{project}.b/", "http://{project}@host/", "http://u:{project}@host/",
+		"http://host:{project}/", "http://host{project}/", "http://host/{project}/{project}", "http://host/{project}?p={project}", "http://host/{Project}", "http://host/{project}/{user}", "http://host/%7Bproject%7D",
+		"{project}://host/", "host/{project}", "ftp://host/{project}", "/{project}", "http:///{project}",
+	} {
+		if _, err := identity.NewHost(address, nil); err == nil {
+			t.Errorf("%s was accepted", address)
+		}
+	}
+	for _, address := range []string{"http://host/{project}", "https://host:8443/a/{project}/b?x=1", "http://host/?project={project}", "http://host?project={project}", "http://u:p@host/{project}"} {
+		if _, err := identity.NewHost(address, nil); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if _, err := identity.NewHost("http://user:hunter2@host/", nil); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error shows a password: %v", err)
+	}
 }

@@ -18,6 +18,7 @@ import (
 // The errors that only HTTP has.
 var (
 	errJSON         = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or {} at least")
+	errJSONTwice    = errors.New("the body has the same name twice in one object; send each field once")
 	errType         = errors.New("a field of the body has the wrong type; see the table of the API")
 	errVersion      = errors.New("known_version is a whole number from 0 to 9007199254740991")
 	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it (a proxy in front has to leave Host as it is)")
@@ -58,6 +59,7 @@ type failure struct {
 var failures = []failure{
 	{presence.ErrUnavailable, 503, "unavailable"},
 	{errJSON, 400, "bad_json"},
+	{errJSONTwice, 400, "bad_json"},
 	{errType, 400, "bad_type"},
 	{presence.ErrProjectInvalid, 400, "project_invalid"},
 	{presence.ErrSectionInvalid, 400, "section_invalid"},

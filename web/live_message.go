@@ -21,23 +21,23 @@ const mostMistakes = 10
 
 // liveMessage is a message of docs/protocol.md from the client.
 type liveMessage struct {
-	Type   string `json:"type"`
-	Token  string `json:"token"`
-	Hidden bool   `json:"hidden"`
+	Type   string
+	Token  string
+	Hidden bool
 	updateBody
 }
 
-// plain implements the quick way of decode.
-func (m *liveMessage) plain(name, value []byte) bool {
+// Field implements [strictjson.Fields].
+func (m *liveMessage) Field(name []byte) any {
 	switch string(name) {
 	case "type":
-		return plainText(&m.Type, value)
+		return &m.Type
 	case "token":
-		return plainText(&m.Token, value)
+		return &m.Token
 	case "hidden":
-		return plainBool(&m.Hidden, value)
+		return &m.Hidden
 	default:
-		return m.updateBody.plain(name, value)
+		return m.updateBody.Field(name)
 	}
 }
 
@@ -52,7 +52,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 		return
 	}
 	var m liveMessage
-	err := parse(message, &m, m.plain)
+	err := parse(message, &m)
 	if err == nil {
 		err = c.take(&m)
 	}

@@ -11,32 +11,31 @@ import (
 )
 
 type updateBody struct {
-	Section        string            `json:"section"`
-	Session        string            `json:"session"`
-	Seq            uint64            `json:"seq"`
-	Activity       presence.Activity `json:"activity"`
-	UnlessOccupied bool              `json:"unless_occupied"`
-	KnownVersion   *uint64           `json:"known_version"`
+	Section        string
+	Session        string
+	Seq            uint64
+	Activity       presence.Activity
+	UnlessOccupied bool
+	KnownVersion   *uint64
 }
 
-// plain implements the quick way of decode.
-func (b *updateBody) plain(name, value []byte) bool {
+// Field implements [strictjson.Fields].
+func (b *updateBody) Field(name []byte) any {
 	switch string(name) {
 	case "section":
-		return plainText(&b.Section, value)
+		return &b.Section
 	case "session":
-		return plainText(&b.Session, value)
+		return &b.Session
 	case "seq":
-		return plainNumber(&b.Seq, value)
+		return &b.Seq
 	case "activity":
-		return plainText(&b.Activity, value)
+		return &b.Activity
 	case "unless_occupied":
-		return plainBool(&b.UnlessOccupied, value)
+		return &b.UnlessOccupied
 	case "known_version":
-		b.KnownVersion = new(uint64)
-		return plainNumber(b.KnownVersion, value)
+		return &b.KnownVersion
 	default:
-		return false
+		return nil
 	}
 }
 
@@ -64,7 +63,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 		return s.fail(w, r, err)
 	}
 	var body updateBody
-	if err := decode(r, &body, body.plain); err != nil {
+	if err := decode(r, &body); err != nil {
 		return s.fail(w, r, err)
 	}
 	u, err := body.update()
@@ -94,7 +93,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 // Otherwise the session would be listed until its lease ends.
 func (s *Handler) expel(r *http.Request, who asker) {
 	var body updateBody
-	if who.user.ID == "" || decode(r, &body, body.plain) != nil {
+	if who.user.ID == "" || decode(r, &body) != nil {
 		return
 	}
 	s.endSession(r.Context(), who.project, who.user, body.Session)
@@ -193,9 +192,23 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 }
 
 type leaveBody struct {
-	Session string `json:"session"`
-	Seq     uint64 `json:"seq"`
-	Hidden  bool   `json:"hidden"`
+	Session string
+	Seq     uint64
+	Hidden  bool
+}
+
+// Field implements [strictjson.Fields].
+func (b *leaveBody) Field(name []byte) any {
+	switch string(name) {
+	case "session":
+		return &b.Session
+	case "seq":
+		return &b.Seq
+	case "hidden":
+		return &b.Hidden
+	default:
+		return nil
+	}
 }
 
 // leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
@@ -211,7 +224,7 @@ func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) 
 		return s.fail(w, r, identity.ErrNobody)
 	}
 	var body leaveBody
-	if err := decode(r, &body, nil); err != nil {
+	if err := decode(r, &body); err != nil {
 		return s.fail(w, r, err)
 	}
 	reply, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{
