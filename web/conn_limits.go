@@ -24,6 +24,8 @@ const (
 const (
 	// minAddressConnections is the least that [Options.AddressConnections] is by default.
 	minAddressConnections = 32
+	// evictionAge is how long a connection has at least for its first request, and for its hello.
+	evictionAge = time.Second
 	// maxEvictionSteps bounds how many connections are looked at to find one that can be closed.
 	maxEvictionSteps = 64
 	// maxRejections bounds how many connections are answered 429 at one time; others are closed
@@ -38,7 +40,7 @@ func withoutReserve(limit int) int { return limit - limit/5 }
 // connections of one user, and those of all visitors together, and of all visitors of one
 // address. The latter two leave a fifth free. A connection is nobody's until its hello, because
 // a browser's token comes in the hello: until then it can be closed to make room for a newer
-// one. So neither visitors nor connections that say nothing keep a token holder out.
+// one (see canClose). So neither visitors nor connections that say nothing keep a token holder out.
 //
 // All methods are safe for concurrent use. A limit of zero is none.
 type connLimits struct {
@@ -103,8 +105,8 @@ func (l *connLimits) add(h *heldConn) {
 }
 
 // addTo counts a connection to its address, unless that is done already. If the address has as
-// many connections as it may, it closes the oldest of them that has said no hello and is not
-// answered at the moment; if there is none, it returns errTooManyConnections.
+// many connections as it may, it closes the oldest of them that can be closed; if there is
+// none, it returns errTooManyConnections.
 func (l *connLimits) addTo(h *heldConn, address string) error {
 	l.mu.Lock()
 	if h.address != nil || h.removed {
@@ -135,8 +137,7 @@ func (l *connLimits) addTo(h *heldConn, address string) error {
 	return nil
 }
 
-// evict closes the oldest connection that has said no hello and is not answered at the moment,
-// if there is one.
+// evict closes the oldest connection that can be closed, if there is one.
 func (l *connLimits) evict() {
 	l.mu.Lock()
 	h := oldest(&l.unidentified)
@@ -154,7 +155,7 @@ func (l *connLimits) evict() {
 func oldest(conns *list.List) *heldConn {
 	for range min(conns.Len(), maxEvictionSteps) {
 		e := conns.Front()
-		if h := e.Value.(*heldConn); h.conn != nil && !isAnswering(h.conn) {
+		if h := e.Value.(*heldConn); h.conn != nil && canClose(h.conn) {
 			return h
 		}
 		conns.MoveToBack(e)
@@ -162,11 +163,23 @@ func oldest(conns *list.List) *heldConn {
 	return nil
 }
 
-// isAnswering reports whether a request on the connection is being answered, in the time that
-// answers have.
-func isAnswering(conn net.Conn) bool {
+// canClose reports whether a connection that has said no hello can be closed to make room: it
+// waits for another request, or has had its time for the first one, for the hello or for an
+// answer.
+func canClose(conn net.Conn) bool {
 	c, ok := conn.(*phasedConn)
-	return ok && c.phase.Load() == answering && time.Duration(c.of.now.Load()-c.since.Load())*phaseEvery < answerTime
+	if !ok { // of another server than Serve
+		return true
+	}
+	age := time.Duration(c.of.now.Load()-c.since.Load()) * phaseEvery
+	switch c.phase.Load() {
+	case idle:
+		return true
+	case answering:
+		return age >= answerTime
+	default:
+		return age >= evictionAge
+	}
 }
 
 // attach says which connection it is that was counted, if that was not known. It returns false
