@@ -113,8 +113,8 @@ type Leave struct {
 	// happens unless the newest update of the session came over Connection; Seq is
 	// not looked at.
 	Broken bool
-	// OnlyLiving remembers nothing of a session that is not alive: for senders that are
-	// above a limit.
+	// OnlyLiving is for senders above a limit: no unknown session is remembered as ended, and
+	// the reply is Stale unless the session was alive.
 	OnlyLiving bool
 }
 
@@ -132,7 +132,7 @@ type Reply struct {
 	// Snapshot is there if it was asked for and is not the one that is known.
 	Snapshot *Snapshot
 	// Stale says that the message was not newer than one seen before, and so
-	// changed nothing.
+	// changed nothing; or, for a leave with OnlyLiving, that it ended nothing.
 	Stale bool
 	// Durable says that the change survives the end of the process. A mere
 	// renewal, which grants nothing that a restart would not, is durable too.

@@ -102,8 +102,9 @@ func (r *Roster) activity(m *member, s *session, u Update) Activity {
 }
 
 // Leave ends a session of the user (rules 8 and 9). A session that was never seen
-// is remembered as ended, too: its leave may have overtaken its first update. Changed
-// tells that there is something to write down.
+// is remembered as ended, too: its leave may have overtaken its first update. With
+// OnlyLiving such a session is not remembered, and the reply for every session that is not
+// alive is Stale. Changed tells that there is something to write down.
 func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
 	r.Lapse(now)
 	m := r.member(user)
@@ -136,7 +137,7 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 			r.refold(m)
 		}
 	}
-	return Reply{Version: r.version, Stale: stale}, changed
+	return Reply{Version: r.version, Stale: stale || s == nil && l.OnlyLiving}, changed
 }
 
 // Lapse ends the sessions whose time is over; where there are none it costs nothing.

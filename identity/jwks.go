@@ -149,10 +149,24 @@ type bounded struct {
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.Transport.RoundTrip(r)
 	if err == nil {
-		answer.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(answer.Body, b.most), answer.Body}
+		answer.Body = boundedBody{io.LimitReader(answer.Body, b.most), answer.Body}
 	}
 	return answer, err
+}
+
+// maxDrained is how many bytes of an answer's body are read only so that its connection can be
+// used again. Pages of frameworks for errors and for signing in are shorter.
+const maxDrained = 256 << 10
+
+// boundedBody is the body of an answer, of which a bounded part can be read.
+type boundedBody struct {
+	io.Reader
+	body io.ReadCloser
+}
+
+// Close reads the rest of the body, if it is not too long, or else net/http closes the
+// connection. The deadline of the request bounds the time.
+func (b boundedBody) Close() error {
+	io.CopyN(io.Discard, b.body, maxDrained) // an error means that the connection is closed
+	return b.body.Close()
 }

@@ -17,8 +17,9 @@ local function leave(m)
   end
   local newest = newest(m, session)
   local unknown = not s and not ended(m, session)
+  local nothing_ended = not s and only_living and 1 or 0
   if seq ~= 0 and not unknown and seq <= newest then return 1 end
-  if not s and seq == 0 or unknown and only_living then return 0 end
+  if not s and seq == 0 or unknown and only_living then return nothing_ended end
   if not s then
     forget(m, session)
     remember(m, { session, math.max(seq, newest), now })
@@ -34,7 +35,7 @@ local function leave(m)
     end
   end
   changed(whose, m)
-  return 0
+  return nothing_ended
 end
 
 lapse()

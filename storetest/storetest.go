@@ -55,6 +55,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"whoever watches is woken by every visible change, and by nothing else", watched},
 		{"whoever watches is woken when somebody lapses", watchedLapse},
 		{"leaving what is not there is no error", leaveNothing},
+		{"a leave above a limit is stale unless the session was alive", leaveOnlyLiving},
 		{"of those who enter at once, each is told of all before it", enterAtOnce},
 		{"two careful entrants at once: one edits", carefulAtOnce},
 		{"versions grow with what is visible, and over restarts", versionsGrow},
@@ -327,6 +328,29 @@ func leaveNothing(t *testing.T, s *Subject) {
 	s.leave(t, alice, presence.Leave{Session: "x"})
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1})
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1, Hidden: true})
+	s.shows(t)
+}
+
+func leaveOnlyLiving(t *testing.T, s *Subject) {
+	isStale := func(what string, due bool, l presence.Leave) {
+		t.Helper()
+		l.OnlyLiving = true
+		if reply := s.leave(t, alice, l); reply.Stale != due {
+			t.Fatalf("leave of %s: stale is %v, want %v", what, reply.Stale, due)
+		}
+	}
+	isStale("an unknown session", true, presence.Leave{Session: "x", Seq: 5})
+	isStale("an unknown session, without seq", true, presence.Leave{Session: "x"})
+	s.update(t, alice, presence.Update{Session: "x", Seq: 1}) // the leave with seq 5 is not remembered
+	s.shows(t, `Alice viewing "" of []`)
+	isStale("a living session", false, presence.Leave{Session: "x", Seq: 2})
+	s.shows(t)
+	isStale("an ended session", true, presence.Leave{Session: "x", Seq: 4})
+	s.update(t, alice, presence.Update{Session: "x", Seq: 3}) // older than the end, which is remembered
+	s.shows(t)
+	s.update(t, alice, presence.Update{Session: "y"})
+	isStale("a living session, hidden", false, presence.Leave{Session: "y", Hidden: true})
+	isStale("a living session, without seq", false, presence.Leave{Session: "y"})
 	s.shows(t)
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	presence "writer-presence"
+	"writer-presence/limit"
 	"writer-presence/web"
 )
 
@@ -36,7 +37,10 @@ type boundedWorld struct {
 func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*plan)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		changes = append(changes, direct, func(p *plan) { p.Connections = connections })
+		changes = append(changes, direct, func(p *plan) {
+			p.Connections = connections
+			p.ProjectsPerUser, p.ProjectsPerVisitor, p.ProjectsPerAddress = limit.AnyNumber, limit.AnyNumber, limit.AnyNumber
+		})
 		w := &boundedWorld{liveWorld: &liveWorld{world: newWorld(t, changes...), l: newPipes(), ended: make(chan struct{})}}
 		w.host = "127.0.0.1:8080"
 		ctx, cancel := context.WithCancel(context.Background())

@@ -86,6 +86,7 @@ var failures = []failure{
 	{errMediaType, 415, "not_json"},
 	{errUpgrade, 426, "upgrade_required"},
 	{presence.ErrTooManySessions, 429, "too_many_sessions"},
+	{errTooManyProjects, 429, "too_many_projects"},
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{errTooMany, 429, "too_many_requests"},
 	{errTooManyConnections, 429, "too_many_connections"},

@@ -127,6 +127,7 @@ func has(lines []string, word string, same func(a, b string) bool) bool {
 // small: there are as many as connections.
 type credentials struct {
 	token, cookie string
+	address       string // as limits tell addresses apart
 	authorization string // where it is another one than the token
 	secure        bool
 	forwarded     identity.Forwarded
@@ -136,6 +137,7 @@ func newCredentials(r identity.Request) credentials {
 	c := credentials{
 		token:     strings.Clone(r.Token),
 		cookie:    strings.Join(r.Header["Cookie"], "; "),
+		address:   strings.Clone(r.Address),
 		secure:    r.Secure,
 		forwarded: r.Forwarded,
 	}

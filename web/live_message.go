@@ -216,13 +216,10 @@ func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Re
 		time.Sleep(min(tooMany.After, time.Second))
 		c.live.PerUser.Take(userKey(c.project, user.ID), nil)
 	}
-	u.Session, u.Connection, u.OnlyRenew = c.session, c.id, above != nil
+	u.Session, u.Connection = c.session, c.id
 	ask, known := u.Poll || m.Type == "hello", u.Known
 	u.Poll = false // whoever asks is told by the feed
-	reply, err = c.live.Tracker.Update(context.Background(), c.project, user, u)
-	if errors.Is(err, presence.ErrTooManyChanges) {
-		err = errors.Join(err, above)
-	}
+	reply, err = c.live.putUpdate(context.Background(), sessionSender{c.project, user, c.says.address, above}, u)
 	if err != nil {
 		return reply, err
 	}

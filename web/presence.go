@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -53,7 +54,7 @@ func (b *updateBody) update() (presence.Update, error) {
 	return u, nil
 }
 
-// update answers POST …/update/. Whoever is above a limit may still renew.
+// update answers POST …/update/. Above a limit renewals still succeed.
 func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, false)
 	if err != nil {
@@ -70,11 +71,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	if err != nil {
 		return s.fail(w, r, err)
 	}
-	u.OnlyRenew = who.above != nil
-	reply, err := s.Tracker.Update(r.Context(), who.project, who.user, u)
-	if errors.Is(err, presence.ErrTooManyChanges) {
-		err = errors.Join(err, who.above) // which says when to try again
-	}
+	reply, err := s.putUpdate(r.Context(), who.sender(), u)
 	if err != nil {
 		return s.fail(w, r, err)
 	}
@@ -211,7 +208,7 @@ func (b *leaveBody) Field(name []byte) any {
 	}
 }
 
-// leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
+// leave answers POST …/leave/. Above a limit the leave of a session that is alive still succeeds.
 func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, true)
 	if err != nil {
@@ -220,16 +217,14 @@ func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) 
 		}
 		return s.fail(w, r, err)
 	}
-	if who.user.ID == "" { // who was never known has nothing to leave
-		return s.fail(w, r, identity.ErrNobody)
+	if who.user.ID == "" { // an unknown caller has no session to end
+		return s.fail(w, r, cmp.Or(who.above, identity.ErrNobody))
 	}
 	var body leaveBody
 	if err := decode(r, &body); err != nil {
 		return s.fail(w, r, err)
 	}
-	reply, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{
-		Session: body.Session, Seq: body.Seq, Hidden: body.Hidden, OnlyLiving: who.above != nil,
-	})
+	reply, err := s.putLeave(r.Context(), who.sender(), presence.Leave{Session: body.Session, Seq: body.Seq, Hidden: body.Hidden})
 	if err != nil {
 		return s.fail(w, r, err)
 	}

@@ -76,6 +76,11 @@ type Options struct {
 	// which visitors get four fifths for live connections; zero is a quarter of Connections, at
 	// least 32. Less than zero is no limit. Only Serve counts connections that are not live.
 	UserConnections, AddressConnections int
+	// ProjectsPerUser, ProjectsPerVisitor and ProjectsPerAddress bound the projects that one
+	// user, one visitor and one address enter. Nil is the limit that the server has by default,
+	// ProjectLimit(DefaultUserProjects) and so on; limit.AnyNumber is no limit. Visitors count
+	// apart from users also for the address.
+	ProjectsPerUser, ProjectsPerVisitor, ProjectsPerAddress *limit.Distinct
 	// Dev gives out tokens to anybody; nil does not.
 	Dev *identity.Dev
 	// Log gets warnings and errors of one kind at most once a minute; nil is none.
@@ -131,6 +136,15 @@ func New(o Options) *Handler {
 	}
 	if o.PerAddress == nil {
 		o.PerAddress = RequestLimit(DefaultAddressRate)
+	}
+	if o.ProjectsPerUser == nil {
+		o.ProjectsPerUser = ProjectLimit(DefaultUserProjects)
+	}
+	if o.ProjectsPerVisitor == nil {
+		o.ProjectsPerVisitor = ProjectLimit(DefaultVisitorProjects)
+	}
+	if o.ProjectsPerAddress == nil {
+		o.ProjectsPerAddress = ProjectLimit(DefaultAddressProjects)
 	}
 	o.Log = loglimit.New(o.Log)
 	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
@@ -237,6 +251,11 @@ type asker struct {
 	above error
 	// request is what told who they are.
 	request identity.Request
+}
+
+// sender is the asker as the sender of an update or a leave.
+func (a asker) sender() sessionSender {
+	return sessionSender{a.project, a.user, a.request.Address, a.above}
 }
 
 // admit decides who is asking and whether they may, and counts the request. Of a refused

@@ -26,6 +26,7 @@ import (
 	presence "writer-presence"
 	"writer-presence/admin"
 	"writer-presence/identity"
+	"writer-presence/limit"
 	"writer-presence/redisstore"
 	"writer-presence/sqlitestore"
 	"writer-presence/web"
@@ -50,6 +51,7 @@ type settings struct {
 	dev                                                bool
 	lease, heartbeat, drainDelay                       time.Duration
 	userRate, addressRate, visitorRate                 float64
+	addressProjects                                    int
 	connections, userConnections, addressConnections   int
 	limits                                             web.Options // only the limits of connections, as the flags mean them
 	gates                                              gates
@@ -97,6 +99,7 @@ writes down who was here.`,
 	f.Float64Var(&s.userRate, "user-rate", web.DefaultUserRate, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
 	f.Float64Var(&s.addressRate, "address-rate", web.DefaultAddressRate, "`requests` a second of one address, likewise")
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
+	f.IntVar(&s.addressProjects, "projects-per-address", web.DefaultAddressProjects, "different `projects` that people from one address enter in 12 to 24 minutes, visitors counted apart; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
 	f.IntVar(&s.connections, "connections", web.DefaultConnections, "open `connections` in all; a fifth is kept free of live connections of visitors; more wait to be taken, for which the oldest are closed that wait for a request or a hello")
@@ -112,6 +115,9 @@ func (s *settings) unlimit(flags *pflag.FlagSet) {
 		if !flags.Changed(name) {
 			*rate = 0
 		}
+	}
+	if !flags.Changed("projects-per-address") {
+		s.addressProjects = 0
 	}
 }
 
@@ -328,6 +334,8 @@ func (s *settings) check() error {
 		return errors.New("--user-connections and --address-connections: give a number of connections, or 0 for no limit")
 	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
+	case s.addressProjects < 0:
+		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
 	for _, origin := range s.origins {
 		if _, err := web.ParseOriginPattern(origin); err != nil {
@@ -369,8 +377,9 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 	o := web.Options{
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		PerUser: web.RequestLimit(s.userRate), PerAddress: web.RequestLimit(s.addressRate),
-		TenantFromHost: s.tenantFrom == "host",
-		Connections:    s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
+		ProjectsPerAddress: web.ProjectLimit(s.addressProjects),
+		TenantFromHost:     s.tenantFrom == "host",
+		Connections:        s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
 	}
 	gates, err := s.gates.open(log)
 	if err != nil {
@@ -381,6 +390,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 	}
 	if s.dev {
 		o.Dev = &identity.Dev{Keys: keys}
+		o.ProjectsPerUser, o.ProjectsPerVisitor = limit.AnyNumber, limit.AnyNumber
 		gates = append(gates, o.Dev)
 	}
 	if !s.visitorRule.none() {
