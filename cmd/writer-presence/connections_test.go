@@ -12,6 +12,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/lxzan/gws"
+	"github.com/spf13/pflag"
+
+	"writer-presence/web"
 )
 
 // said is a message of the server on a live connection.
@@ -117,5 +120,34 @@ func TestAVisitorLeavesConnectionsOfAProcessToTokenHolders(t *testing.T) {
 	var answer nodeAnswer
 	if status := s.post("project/p/presence/update/", token, `{"session": "poll"}`, &answer); status != 200 {
 		t.Errorf("a token holder's poll was answered %d %s", status, answer.Code)
+	}
+}
+
+func TestFlagsOfConnectionsBecomeLimits(t *testing.T) {
+	for _, c := range []struct {
+		dev  bool
+		args string
+		want [3]int // of all, of a user, of an address: 0 is the default, -1 is none
+	}{
+		{false, "", [3]int{0, 0, 0}},
+		{false, "--connections=300", [3]int{300, 0, 0}},
+		{false, "--user-connections=7 --address-connections=9", [3]int{0, 7, 9}},
+		{false, "--user-connections=0 --address-connections=0", [3]int{0, -1, -1}},
+		{true, "", [3]int{-1, -1, -1}},
+		{true, "--connections=300 --user-connections=7", [3]int{300, 7, -1}},
+		{true, "--address-connections=9", [3]int{-1, -1, 9}},
+	} {
+		s := settings{dev: c.dev}
+		f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+		f.IntVar(&s.connections, "connections", web.DefaultConnections, "")
+		f.IntVar(&s.userConnections, "user-connections", web.DefaultUserConnections, "")
+		f.IntVar(&s.addressConnections, "address-connections", 0, "")
+		if err := f.Parse(strings.Fields(c.args)); err != nil {
+			t.Fatal(err)
+		}
+		s.limitConnections(f)
+		if got := [3]int{s.limits.Connections, s.limits.UserConnections, s.limits.AddressConnections}; got != c.want {
+			t.Errorf("dev %v, %q: %v; want %v", c.dev, c.args, got, c.want)
+		}
 	}
 }
