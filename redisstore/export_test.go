@@ -21,7 +21,7 @@ type Clock struct {
 func (c *Clock) TakeOver(s *Store) {
 	c.store = s
 	s.now = c.Now
-	s.scripts.Store(newScripts(presence.DefaultLease, s.publishCommand(), time.Duration(c.shift.Load())))
+	s.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand(), time.Duration(c.shift.Load())))
 }
 
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
@@ -31,7 +31,7 @@ func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Lo
 func (c *Clock) Pass(d time.Duration) {
 	if d > 0 {
 		shift := time.Duration(c.shift.Add(int64(d)))
-		c.store.scripts.Store(newScripts(presence.DefaultLease, c.store.publishCommand(), shift))
+		c.store.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, c.store.publishCommand(), shift))
 	}
 	for range 2 { // what the looks of the first time publish arrives by the second
 		c.store.tick()

@@ -51,6 +51,9 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = presence.DefaultLease
 	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = min(presence.DefaultHeartbeat, o.Lease/4)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -67,10 +70,10 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		client.Close()
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, pubsub: pubsub, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+	s := &Store{client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
 		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
-	if err := s.check(ctx, o.Lease); err != nil {
+	if err := s.check(ctx, o); err != nil {
 		client.Close()
 		pubsub.client.Close()
 		return nil, explain(option, err)
@@ -156,7 +159,7 @@ func checkQuery(query url.Values) error {
 }
 
 // check finds out what it is that answers, and whether it does what the scripts need.
-func (s *Store) check(ctx context.Context, lease time.Duration) error {
+func (s *Store) check(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	hello, err := s.client.Do(ctx, s.client.B().Arbitrary("HELLO").Args("3").Build()).AsMap()
@@ -173,7 +176,7 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	s.sharded = kind == "cluster" && major >= shardedMajor
 	s.probe = newProbe(s.sharded)
 	s.pubsub.use(s.probe)
-	s.scripts.Store(newScripts(lease, s.publishCommand(), 0))
+	s.scripts.Store(newScripts(o.Lease, o.Heartbeat, s.publishCommand(), 0))
 	if err := s.checkChannel(ctx, s.probe.channels[0].name); err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ type Store struct {
 	pubsub  *pubsub
 	sharded bool // a cluster whose wake-ups go to those nodes only that have the key
 	scripts atomic.Pointer[scripts]
+	lease   time.Duration
 	now     func() time.Time
 
 	ctx     context.Context // ends with Run, and with it all that listens
@@ -77,7 +78,11 @@ type Store struct {
 // Options of a store; the zero value of each is its default.
 type Options struct {
 	Lease time.Duration // presence.DefaultLease; the same on all nodes
-	Log   *slog.Logger  // none
+	// Heartbeat is how far apart the updates of a page are, and for how long people may be
+	// missing after Redis lost data: presence.DefaultHeartbeat, or a quarter of a shorter lease.
+	// The same on all nodes.
+	Heartbeat time.Duration
+	Log       *slog.Logger // none
 }
 
 // Run does what has to be done from time to time until the context ends, and closes the
@@ -222,13 +227,14 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if err != nil {
 		return presence.Reply{}, unavailable(err)
 	}
-	reply := presence.Reply{Version: a.version, Stale: a.is(2), Durable: true}
+	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: true}
 	for _, session := range own {
 		if session.Session == u.Session {
 			reply.Activity = session.Activity
 		}
 	}
 	if len(own) > 0 {
+		r.inhabited()
 		reply.You = presence.Fold(0, own).Occupants[0]
 	} else {
 		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
@@ -262,7 +268,7 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	if err != nil {
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: true}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Partial: a.partial, Durable: true}, nil
 }
 
 // Snapshot implements [presence.Store].

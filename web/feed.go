@@ -74,7 +74,8 @@ func newStep(before *step, snapshot *presence.Snapshot) *step {
 	s.whole = sync.OnceValue(func() []byte {
 		return textFrame(func(b []byte) []byte { return appendSnapshot(b, snapshot) })
 	})
-	if before != nil && before.snapshot != nil {
+	// A delta does not say whether people may be missing, so it does not change that.
+	if before != nil && before.snapshot != nil && before.snapshot.Partial == snapshot.Partial {
 		old := before.snapshot
 		s.base = old.Version
 		s.delta = sync.OnceValue(func() []byte {

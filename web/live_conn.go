@@ -65,6 +65,7 @@ type liveConn struct {
 	user    presence.User
 	session string
 	at      uint64    // the version that was told last
+	restate uint64    // the loss of data for which the client was asked to restate; see presence.Snapshot
 	step    *step     // the newest that is to be told; nil: nothing is being told
 	since   time.Time // when the telling of a frame began
 }
@@ -237,13 +238,22 @@ func (c *liveConn) news() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, at := c.step, c.at
+	var ask []byte
+	if s.snapshot != nil && s.snapshot.Partial && c.restate != s.snapshot.Loss {
+		c.restate, ask = s.snapshot.Loss, restateFrame
+	}
 	if at == s.version {
-		c.step = nil
-		return nil
+		if ask == nil {
+			c.step = nil
+		}
+		return ask
 	}
 	c.at, c.since = s.version, time.Now()
 	frame, count := s.frame(at, c.live.Counts)
 	count.Add(1)
+	if ask != nil {
+		frame = append(frame[:len(frame):len(frame)], ask...)
+	}
 	return frame
 }
 

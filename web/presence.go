@@ -125,12 +125,21 @@ func (s *Handler) appendState(b []byte, reply presence.Reply) []byte {
 	if reply.Stale {
 		b = append(b, `,"stale":true`...)
 	}
+	b = appendPartial(b, reply.Partial)
 	if !reply.Durable {
 		b = append(b, `,"durable":false`...)
 	}
 	if s.Heartbeat != presence.DefaultHeartbeat && reply.You != nil {
 		b = append(b, `,"heartbeat":`...)
 		b = strconv.AppendFloat(b, s.Heartbeat.Seconds(), 'f', -1, 64)
+	}
+	return b
+}
+
+// appendPartial says that people may be missing from a list or from conflicts.
+func appendPartial(b []byte, partial bool) []byte {
+	if partial {
+		b = append(b, `,"partial":true`...)
 	}
 	return b
 }
@@ -176,7 +185,7 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	defer buffers.Put(b)
 	*b = append((*b)[:0], `{"success":true,"version":`...)
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
-	*b = append(appendUsers(*b, snapshot), '}')
+	*b = append(appendPartial(appendUsers(*b, snapshot), snapshot.Partial), '}')
 	return answer(w, http.StatusOK, *b)
 }
 

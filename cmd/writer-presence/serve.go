@@ -140,7 +140,7 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 func (s *settings) open(ctx context.Context, log *slog.Logger) (store, error) {
 	if s.redisURL != "" {
-		return redisstore.Open(ctx, s.redisURL, redisstore.Options{Lease: s.lease, Log: log})
+		return redisstore.Open(ctx, s.redisURL, redisstore.Options{Lease: s.lease, Heartbeat: s.heartbeat, Log: log})
 	}
 	return sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
 }
