@@ -68,6 +68,16 @@ func (s *Store) hearAll() {
 // KeyOf is where Redis keeps a project.
 func KeyOf(project presence.Project) string { return keyOf(project) }
 
+// SetMostRooms sets from how many rooms on unused ones are let go; before the store is used.
+func (s *Store) SetMostRooms(n int) { s.most = n }
+
+// Told counts the projects of which only the version is remembered.
+func (s *Store) Told() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told.Len()
+}
+
 // Rooms counts the projects that the node has to do with.
 func (s *Store) Rooms() int { return len(s.held()) }
 

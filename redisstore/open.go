@@ -70,7 +70,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		client.Close()
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+	s := &Store{most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
 		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	if err := s.check(ctx, o); err != nil {

@@ -251,6 +251,26 @@ func (r *room) setDue(due time.Time) {
 	r.due = due
 }
 
+// observe takes in that a version is there.
+func (r *room) observe(version uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.learn(version)
+}
+
+// lastUsed gives when the room was last used, and whether somebody watches it.
+func (r *room) lastUsed() (used time.Time, watched bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used, len(r.watches) > 0
+}
+
+func (r *room) whatWasTold() told {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
+}
+
 // isIdle tells that nobody watches, and nobody has used the room for a while.
 func (r *room) isIdle(now time.Time) bool {
 	r.mu.Lock()

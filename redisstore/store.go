@@ -37,8 +37,8 @@ const (
 	// lost, as often as a page polls; deafEvery is how often where none come.
 	checkEvery = presence.DefaultHeartbeat
 	deafEvery  = time.Second
-	// keepFor is how long a room is kept that nobody uses, mostRooms how many are of those
-	// that nobody watches, and mostTold of how many more it is known what was told.
+	// keepFor is how long a room is kept that nobody uses, mostRooms from how many on one that
+	// nobody watches is let go for each that comes, and mostTold of how many more it is known what was told.
 	keepFor   = time.Minute
 	mostRooms = 20_000
 	mostTold  = 100_000
@@ -64,6 +64,7 @@ type Store struct {
 	looks   chan struct{} // as many as go on at once
 	probe   *probe
 
+	most  int // rooms; above that, one is let go for each that is kept
 	mu    sync.RWMutex
 	rooms map[presence.Project]*room
 	// told is what was told of rooms that were let go: no version may come again, also if
@@ -154,12 +155,7 @@ func (s *Store) close(r *room, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rooms[r.project] == r && r.isIdle(now) {
-		delete(s.rooms, r.project)
-		told, listened := r.deafen()
-		s.told.Set(r.project, told)
-		if listened {
-			s.pubsub.left()
-		}
+		s.letGo(r)
 	}
 }
 
@@ -170,8 +166,9 @@ func (s *Store) held() []*room {
 	return slices.Collect(maps.Values(s.rooms))
 }
 
-// room finds the room of a project, or makes one. Where there are too many, nobody finds
-// it again.
+// room finds the room of a project, or makes one. One that is not to be kept yet is kept by
+// [Store.keep] when Redis turns out to know the project, so that reading projects that do not exist
+// costs no memory.
 func (s *Store) room(project presence.Project, keep bool) *room {
 	s.mu.RLock()
 	r := s.rooms[project]
@@ -187,10 +184,74 @@ func (s *Store) room(project presence.Project, keep bool) *room {
 	key := keyOf(project)
 	told, _ := s.told.Get(project)
 	r = &room{store: s, project: project, key: key, shard: shardOf(key), told: told, watches: map[*watch]struct{}{}, used: s.now()}
-	if keep || len(s.rooms) < mostRooms {
+	if keep {
 		s.rooms[project] = r
 	}
 	return r
+}
+
+// keep keeps a room of a project that exists, if there is none, and drops an unused one where
+// there are too many.
+func (s *Store) keep(r *room) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rooms[r.project] != nil || len(s.rooms) >= s.most && !s.evict() {
+		return
+	}
+	s.rooms[r.project] = r
+}
+
+// evict lets go of the room that was not used for the longest time of a few chosen at random, and
+// tells whether there was one that nobody watches. It is called with the lock.
+func (s *Store) evict() bool {
+	const chosen = 16
+	var oldest *room
+	var since time.Time
+	seen := 0
+	for _, r := range s.rooms {
+		if used, watched := r.lastUsed(); !watched && (oldest == nil || used.Before(since)) {
+			oldest, since = r, used
+		}
+		if seen++; seen == chosen {
+			break
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	s.letGo(oldest)
+	return true
+}
+
+// letGo forgets a room but for what was told of it, with the lock.
+func (s *Store) letGo(r *room) {
+	delete(s.rooms, r.project)
+	told, listened := r.deafen()
+	s.told.Set(r.project, told)
+	if listened {
+		s.pubsub.left()
+	}
+}
+
+// settle keeps the room of a project after an answer about it: with all that is known if there is a
+// roster, and otherwise no more than which version was told, if it had one.
+func (s *Store) settle(r *room, a *answer) {
+	s.mu.RLock()
+	kept := s.rooms[r.project]
+	s.mu.RUnlock()
+	switch {
+	case kept == r:
+	case kept != nil: // made meanwhile
+		kept.observe(a.version)
+	case a.lapse != noRoster:
+		s.keep(r)
+	default:
+		if told := r.whatWasTold(); !told.seen.IsZero() {
+			s.mu.Lock()
+			s.told.Set(r.project, told)
+			s.mu.Unlock()
+		}
+	}
 }
 
 // keyOf is the key of a project, and its channel. The braces have a cluster keep together
@@ -268,7 +329,7 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	if err != nil {
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.is(0), Partial: a.partial, Durable: true}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: true}, nil
 }
 
 // Snapshot implements [presence.Store].
@@ -278,7 +339,16 @@ func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presen
 		return snapshot, nil
 	}
 	s.listenFor(r)
-	return s.look(ctx, r, 0)
+	snapshot, err := s.look(ctx, r, 0)
+	if err == nil {
+		s.listenFor(r) // where Redis turned out to know the project
+	}
+	return snapshot, err
+}
+
+// FreshSnapshot implements [presence.Store].
+func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	return s.look(ctx, s.room(project, false), 0)
 }
 
 // Watch implements [presence.Store].
@@ -326,7 +396,9 @@ func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, args ...st
 	if err != nil {
 		return a, unavailable(err)
 	}
-	if r.take(asked, &a) {
+	lost := r.take(asked, &a)
+	s.settle(r, &a)
+	if lost {
 		// No script was there to wake the others. If this is lost, too, they look in a while.
 		s.client.Do(ctx, s.publication(r.key, fmt.Sprintf("%d %d", a.version, presence.Finality.Microseconds())))
 	}

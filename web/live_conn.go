@@ -65,6 +65,7 @@ type liveConn struct {
 	user    presence.User
 	session string
 	at      uint64    // the version that was told last
+	known   uint64    // the version that the client says it has, until it was told another
 	restate uint64    // the loss of data for which the client was asked to restate; see presence.Snapshot
 	step    *step     // the newest that is to be told; nil: nothing is being told
 	since   time.Time // when the telling of a frame began
@@ -201,7 +202,7 @@ func (c *liveConn) leave(user presence.User, l presence.Leave) (presence.Reply, 
 func (c *liveConn) knows(version uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.at = version
+	c.at, c.known = version, version
 }
 
 // tell has the client told of the newest state, as soon as it takes it. It does not wait.
@@ -242,6 +243,10 @@ func (c *liveConn) news() []byte {
 	if s.snapshot != nil && s.snapshot.Partial && c.restate != s.snapshot.Loss {
 		c.restate, ask = s.snapshot.Loss, restateFrame
 	}
+	if s.snapshot != nil && s.version < c.known && s.asked < c.known { // this process is behind
+		c.step = nil
+		return nil
+	}
 	if at == s.version {
 		if ask == nil {
 			c.step = nil
@@ -249,6 +254,9 @@ func (c *liveConn) news() []byte {
 		return ask
 	}
 	c.at, c.since = s.version, time.Now()
+	if s.snapshot != nil {
+		c.known = 0
+	}
 	frame, count := s.frame(at, c.live.Counts)
 	count.Add(1)
 	if ask != nil {

@@ -40,6 +40,14 @@ func (m *liveMessage) plain(name, value []byte) bool {
 	}
 }
 
+// known gives the version that the client has, 0 for none.
+func (m *liveMessage) known() uint64 {
+	if m.KnownVersion == nil {
+		return 0
+	}
+	return *m.KnownVersion
+}
+
 // receive takes in a message, and answers it.
 func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	c.alive.Store(true)
@@ -149,6 +157,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 			c.fate.Store(settled) // the others go on
 			return presence.ErrTooManySessions
 		}
+		c.feed.markSince(m.known())
 	}
 	return nil
 }
@@ -192,7 +201,7 @@ func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Re
 	if ask {
 		c.knows(known)
 		if c.feed != nil {
-			c.feed.mark()
+			c.feed.markSince(known)
 		}
 	}
 	return reply, nil

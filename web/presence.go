@@ -117,7 +117,7 @@ func appendRecorded(b []byte, reply presence.Reply) []byte {
 	b = append(b, `","you":`...)
 	b = append(b, reply.You.JSON()...)
 	b = append(b, `,"conflicts":`...)
-	return presence.AppendOccupants(b, reply.Conflicts)
+	return appendPartial(presence.AppendOccupants(b, reply.Conflicts), reply.Partial)
 }
 
 // appendState appends what is not as it usually is.
@@ -125,7 +125,6 @@ func (s *Handler) appendState(b []byte, reply presence.Reply) []byte {
 	if reply.Stale {
 		b = append(b, `,"stale":true`...)
 	}
-	b = appendPartial(b, reply.Partial)
 	if !reply.Durable {
 		b = append(b, `,"durable":false`...)
 	}
@@ -169,7 +168,7 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	if err != nil {
 		return s.fail(w, r, err)
 	}
-	snapshot, err := s.Tracker.Snapshot(r.Context(), who.project)
+	snapshot, err := s.Tracker.SnapshotSince(r.Context(), who.project, newestOf(r.Header["If-None-Match"]))
 	if err != nil {
 		return s.fail(w, r, err)
 	}
@@ -187,6 +186,21 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
 	*b = append(appendPartial(appendUsers(*b, snapshot), snapshot.Partial), '}')
 	return answer(w, http.StatusOK, *b)
+}
+
+// newestOf gives the newest version that If-None-Match names, 0 for none. What follows the number
+// in a tag, such as the -gzip of some proxies, does not count.
+func newestOf(lines []string) (newest uint64) {
+	for _, line := range lines {
+		for tag := range strings.SplitSeq(line, ",") {
+			digits := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
+			end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
+			if version, err := strconv.ParseUint(digits[:max(end, 0)], 10, 64); err == nil && version <= presence.MaxSafe {
+				newest = max(newest, version)
+			}
+		}
+	}
+	return newest
 }
 
 // matches compares as RFC 9110, 13.1.2 has it for If-None-Match: weakly.
