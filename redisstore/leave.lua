@@ -1,4 +1,4 @@
--- Roster.Leave. It adds to the answer: stale.
+-- Roster.Leave. It adds to the answer: stale, and whether anything was written.
 
 local function leave(m)
   local s = find(m, session)
@@ -30,5 +30,6 @@ end
 
 lapse()
 local stale = leave(member or { name, visitor, {}, {} })
+local wrote = next(dirty) and 1 or 0
 save()
-return answer(false, stale)
+return answer(false, stale, wrote)

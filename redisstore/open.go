@@ -61,6 +61,10 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	durability, err := parseDurability(o.Durability)
+	if err != nil {
+		return nil, err
+	}
 	client, err := connect(ctx, option)
 	if err != nil {
 		return nil, explain(option, err)
@@ -70,14 +74,20 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		client.Close()
 		return nil, explain(option, err)
 	}
-	s := &Store{most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+	s := &Store{durability: durability, most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
 		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
-	if err := s.check(ctx, o); err != nil {
+	err = s.check(ctx, o)
+	if err == nil {
+		err = durability.open(ctx, option)
+	}
+	if err != nil {
 		client.Close()
 		pubsub.client.Close()
+		durability.close()
 		return nil, explain(option, err)
 	}
+	s.findOut()
 	return s, nil
 }
 
@@ -253,6 +263,8 @@ func explain(o rueidis.ClientOption, err error) error {
 	switch {
 	case errors.As(err, new(tooOld)):
 		return fmt.Errorf("Redis at %s cannot be used: %w", where, err)
+	case strings.Contains(text, "WAITAOF"), strings.Contains(text, "waitaof"):
+		advice = "--redis-durability aof needs Redis 7.2 or later with appendonly yes, and the right +waitaof: choose auto, or wait:N"
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "without any password"), strings.Contains(text, "WRONGPASS"):
 		advice = "give the right user and password in the address, as in redis://user:password@host:6379"
 		if o.Sentinel.MasterSet != "" {

@@ -51,12 +51,13 @@ const (
 // Store is a [presence.Store] on Redis. Its [Store.Run] must be running for those who watch
 // to hear of what lapses, and for what is known to be told again.
 type Store struct {
-	client  rueidis.Client
-	pubsub  *pubsub
-	sharded bool // a cluster whose wake-ups go to those nodes only that have the key
-	scripts atomic.Pointer[scripts]
-	lease   time.Duration
-	now     func() time.Time
+	client     rueidis.Client
+	pubsub     *pubsub
+	sharded    bool // a cluster whose wake-ups go to those nodes only that have the key
+	scripts    atomic.Pointer[scripts]
+	durability *durability
+	lease      time.Duration
+	now        func() time.Time
 
 	ctx     context.Context // ends with Run, and with it all that listens
 	end     context.CancelFunc
@@ -83,7 +84,12 @@ type Options struct {
 	// missing after Redis lost data: presence.DefaultHeartbeat, or a quarter of a shorter lease.
 	// The same on all nodes.
 	Heartbeat time.Duration
-	Log       *slog.Logger // none
+	// Durability says when a change counts as durable: "none" is never, "aof" once the disk of its
+	// server has it, and "wait:N" once N replicas have it; the last two wait up to two seconds for
+	// that. "auto", the default, waits for nothing, and is true for a single server that persists
+	// each change before it answers (appendonly yes, appendfsync always), if the user may ask that.
+	Durability string
+	Log        *slog.Logger // none
 }
 
 // Run does what has to be done from time to time until the context ends, and closes the
@@ -92,7 +98,11 @@ func (s *Store) Run(ctx context.Context) error {
 	for i := range s.probe.channels {
 		s.running.Go(func() {
 			c := &s.probe.channels[i]
-			s.subscribe(s.ctx, c.name, i, func(bool) {}, func(text string) {
+			s.subscribe(s.ctx, c.name, i, func(yes bool) {
+				if yes { // perhaps to another server
+					s.running.Go(s.findOut)
+				}
+			}, func(text string) {
 				if c.hear(text) {
 					for _, r := range s.held() {
 						if s.probe.tellsOf(i, r.shard) {
@@ -118,6 +128,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.running.Wait()
 	s.client.Close()
 	s.pubsub.client.Close()
+	s.durability.close()
 	return nil
 }
 
@@ -267,7 +278,8 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if !fresh {
 		known = nil
 	}
-	ctx = context.WithoutCancel(ctx) // what a page has said is taken in though it does not wait for the answer
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime) // what a page has said is taken in though it does not wait for the answer
+	defer cancel()
 	asked := ""
 	if u.Poll {
 		asked = number(u.Known)
@@ -288,7 +300,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if err != nil {
 		return presence.Reply{}, unavailable(err)
 	}
-	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: true}
+	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: s.durable(ctx, r.key, a.is(4))}
 	for _, session := range own {
 		if session.Session == u.Session {
 			reply.Activity = session.Activity
@@ -324,12 +336,14 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	r := s.room(project, false)
 	floor, _, _ := r.have()
-	a, err := s.do(context.WithoutCancel(ctx), r, s.scripts.Load().leave,
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	defer cancel()
+	a, err := s.do(ctx, r, s.scripts.Load().leave,
 		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving))
 	if err != nil {
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: true}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, r.key, a.is(1))}, nil
 }
 
 // Snapshot implements [presence.Store].

@@ -2,9 +2,12 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	presence "writer-presence"
 )
@@ -75,4 +78,77 @@ func TestLiveConnectionsAreAskedOnceForEachLossToRestate(t *testing.T) { // rule
 			}
 		}
 	}, s.behind)
+}
+
+// lagging is a store of a node that is behind the data that all nodes share, while it has an old
+// snapshot.
+type lagging struct {
+	presence.Store
+	old atomic.Pointer[presence.Snapshot]
+	// held has reads of the old snapshot wait, if it is not nil.
+	held atomic.Pointer[chan struct{}]
+}
+
+func (s *lagging) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	if old := s.old.Load(); old != nil {
+		if held := s.held.Load(); held != nil {
+			<-*held
+		}
+		return old, nil
+	}
+	return s.Store.Snapshot(ctx, p)
+}
+
+func (s *lagging) FreshSnapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	return s.Store.Snapshot(ctx, p)
+}
+
+// TestNobodyIsSentLessThanTheyHave has clients that have seen a newer version elsewhere poll, and come
+// live, at a node that is behind.
+func TestNobodyIsSentLessThanTheyHave(t *testing.T) {
+	s := &lagging{}
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		alice, bob := w.as("alice", "1"), w.as("bob", "2")
+		alice.update(`{"session": "a", "section": "old"}`)
+		old, err := s.Store.Snapshot(t.Context(), "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, _, _ := w.enter(bob, `"session": "b"`)
+		there.all()
+		seen := alice.update(`{"session": "a", "section": "new"}`).Version
+		there.all()
+		s.old.Store(old)
+		if r := bob.list(); r.Version >= seen {
+			t.Fatalf("a list has version %d though the node is behind", r.Version)
+		}
+		for _, tag := range []string{fmt.Sprintf(`W/"%d"`, seen), fmt.Sprintf(`W/"%d-gzip"`, seen), fmt.Sprintf(`"x", W/"%d"`, seen)} {
+			if r := bob.get("If-None-Match", tag); r.status == 200 && strings.Contains(r.body, fmt.Sprintf(`"version":%d`, old.Version)) {
+				t.Errorf("If-None-Match %s is answered with an older list", tag)
+			}
+		}
+		there.say("update", fmt.Sprintf(`"seq": 2, "known_version": %d`, seen))
+		for _, m := range there.all() {
+			if m.Type == "snapshot" && m.Version < seen {
+				t.Errorf("who has version %d is sent %s", seen, m.text)
+			}
+		}
+		// A read that began before the client came ends after it has said what it knows.
+		late := w.come(w.as("carol", "3"))
+		held := make(chan struct{})
+		s.held.Store(&held)
+		s.old.Store(presence.NewSnapshot(old.Version-1, old.Occupants, old.Count))
+		alice.update(`{"session": "a", "section": "newer"}`)
+		synctest.Wait()
+		time.Sleep(100 * time.Millisecond)
+		time.AfterFunc(50*time.Millisecond, func() { s.held.Store(nil); close(held) })
+		late.say("hello", fmt.Sprintf(`"session": "c", "known_version": %d`, seen))
+		for _, m := range late.all() {
+			if m.Type == "snapshot" && m.Version < seen {
+				t.Errorf("a hello with version %d is sent %s", seen, m.text)
+			}
+		}
+	}, func(p *plan) {
+		p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
+	})
 }
