@@ -2,11 +2,14 @@
 
 .PHONY: run build test test-go test-client test-browser bench prepare example-django
 
+# What `writer-presence version` says of the source; empty where it is no clone: then it says that it is unknown.
+REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+
 run: ## serve the reference page on http://127.0.0.1:8080/
 	go run ./cmd/writer-presence serve --dev
 
 build: ## one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o writer-presence ./cmd/writer-presence
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.revision=$(REVISION)" -o writer-presence ./cmd/writer-presence
 
 test: prepare test-go test-client test-browser ## everything; installs what it needs
 

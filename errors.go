@@ -12,6 +12,7 @@ var (
 	ErrSeqInvalid      = errors.New("seq is a whole number from 1 to 9007199254740991 that grows with every message of the session")
 	ErrActivityInvalid = errors.New("activity is editing, viewing or idle")
 	ErrUserIDInvalid   = errors.New("a user id is 1 to 200 bytes without control characters, and begins with visitor- for visitors only")
+	ErrUsernameInvalid = errors.New("a username is 1 to 64 characters that show, with single spaces between words; make users with NewUser")
 	ErrTooManyChanges  = errors.New("too many requests; this one would have changed something and was not taken in, so send it again after the time in Retry-After")
 	ErrTooManySessions = errors.New("this user has 20 open tabs in this project; close one of them and try again")
 	// ErrUnavailable means that the store does not know: not that nobody is there.

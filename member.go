@@ -11,7 +11,10 @@ type member struct {
 	user     User
 	folded   string
 	sessions []*session
-	ended    []ended // in the order in which they ended
+	ended    []ended // in the order in which they ended, MaxEnded at most
+	// dropped is the end of the newest session that was taken out of ended for want of
+	// room. Until [Finality] after it, a session that is not known may be one that ended.
+	dropped  time.Time
 	occupant *Occupant
 }
 
@@ -25,6 +28,9 @@ type session struct {
 	lastSeen time.Time
 	until    time.Time
 	leaving  bool
+	// connection is the live connection of the newest update, 0 for HTTP. It is not
+	// in the session's record: no connection outlives the process.
+	connection uint64
 	// unwritten says that something happened since its record was given.
 	unwritten bool
 	// touched is the clock at which the person last did something here; going
@@ -47,6 +53,16 @@ const freshness = time.Second
 
 // lapsed decides rule 1: at exactly the end of its lease a session still lives.
 func (s *session) lapsed(now time.Time) bool { return now.After(s.until) }
+
+// endsWith reports whether the end of a live connection concerns the session: its
+// newest update came over that connection. An update over HTTP protects from the loss
+// of an older connection, but not from the loss of access.
+func (s *session) endsWith(l Leave) bool {
+	if s.connection == 0 {
+		return !l.Broken
+	}
+	return s.connection == l.Connection
+}
 
 // compare decides rule 17.
 func (m *member) compare(other *member) int {
@@ -121,8 +137,9 @@ func (m *member) find(name string) *session {
 	return nil
 }
 
-// newest is the highest number of any message of the session: living, or ended no
-// longer than Finality ago.
+// newest is the highest number of any message of the session, living or ended no longer than
+// Finality ago. For a session that may have ended and been dropped it is MaxSafe: what cannot
+// be shown to be newer than its end counts as older.
 func (m *member) newest(now time.Time, name string) uint64 {
 	if s := m.find(name); s != nil {
 		return s.seq
@@ -132,8 +149,19 @@ func (m *member) newest(now time.Time, name string) uint64 {
 			return e.seq
 		}
 	}
+	if m.hasDropped(now) {
+		return MaxSafe
+	}
 	return 0
 }
+
+// hasEnded reports whether the end of the session is remembered.
+func (m *member) hasEnded(now time.Time, name string) bool {
+	return slices.ContainsFunc(m.ended, func(e ended) bool { return e.name == name && !e.forgotten(now) })
+}
+
+// hasDropped reports whether a session that is not known may be one that ended.
+func (m *member) hasDropped(now time.Time) bool { return now.Sub(m.dropped) <= Finality }
 
 func (e ended) forgotten(now time.Time) bool { return now.Sub(e.at) > Finality }
 
@@ -145,10 +173,14 @@ func (s *session) edits(section Section) bool {
 	return s.activity == Editing && s.section == section
 }
 
-// remember keeps the end of a session; of those of one user, the last MaxSessions.
-func (m *member) remember(e ended) {
+// remember keeps the end of a session; of those of one user, the last ones, most at
+// most.
+func (m *member) remember(e ended, most int) {
 	m.ended = append(m.ended, e)
-	if len(m.ended) > MaxSessions {
+	if len(m.ended) > most {
+		if at := m.ended[0].at; at.After(m.dropped) {
+			m.dropped = at
+		}
 		m.ended = slices.Delete(m.ended, 0, 1)
 	}
 }

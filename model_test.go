@@ -16,6 +16,37 @@ type model struct {
 	now      time.Time
 	sessions []*modelSession
 	touches  int
+	// ends are all ends of sessions; of those of one user, maxEnded are remembered.
+	ends     []modelEnd
+	maxEnded int
+}
+
+type modelEnd struct {
+	user UserID
+	name string
+	at   time.Time
+}
+
+// end notes that a session ended, for mayRefuse.
+func (m *model) end(s *modelSession, at time.Time) {
+	m.ends = append(m.ends, modelEnd{s.user.ID, s.name, at})
+}
+
+// mayRefuse reports whether so many sessions of the user have ended that a roster cannot
+// judge each message any more. It never becomes false again.
+func (m *model) mayRefuse(u User) bool {
+	names := map[string]bool{}
+	for _, e := range m.ends {
+		if e.user == u.ID {
+			names[e.name] = true
+		}
+	}
+	for _, s := range m.sessions { // ended by their lease
+		if s.user.ID == u.ID && !s.until.IsZero() && m.now.After(s.until) {
+			names[s.name] = true
+		}
+	}
+	return len(names) > m.maxEnded
 }
 
 type modelSession struct {
@@ -28,6 +59,7 @@ type modelSession struct {
 	left    time.Time
 	leaving bool
 	touched int
+	over    uint64 // the connection of the newest update, 0 for HTTP
 }
 
 func (m *model) find(u User, name string) *modelSession {
@@ -94,13 +126,17 @@ func (m *model) update(u User, message Update) (conflicts []string) {
 		for _, other := range m.living() {
 			if other.user.ID == u.ID && other.leaving {
 				other.until, other.left = time.Time{}, m.now
+				m.end(other, m.now)
 			}
 		}
+	}
+	if !alive && !s.until.IsZero() {
+		m.end(s, s.until)
 	}
 	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.leaving) {
 		s.touched = m.touches
 	}
-	s.leaving = false
+	s.leaving, s.over = false, message.Connection
 	s.seq, s.section, s.doing, s.until = max(m.known(s), message.Seq), message.Section, doing, m.now.Add(DefaultLease)
 	return conflicts
 }
@@ -109,9 +145,12 @@ func (m *model) leave(u User, message Leave) {
 	s := m.find(u, message.Session)
 	alive := !m.now.After(s.until)
 	if message.Broken {
-		if grace := m.now.Add(BrokenGrace); alive && s.seq == message.Seq && grace.Before(s.until) {
+		if grace := m.now.Add(BrokenGrace); alive && message.Connection != 0 && s.over == message.Connection && grace.Before(s.until) {
 			s.until = grace
 		}
+		return
+	}
+	if message.Connection != 0 && (!alive || s.over != 0 && s.over != message.Connection) {
 		return
 	}
 	if m.heard(s, message.Seq) || !alive && message.Seq == 0 {
@@ -121,6 +160,7 @@ func (m *model) leave(u User, message Leave) {
 	s.leaving = false
 	if grace := m.now.Add(HiddenGrace); !message.Hidden || !alive {
 		s.until, s.left = time.Time{}, m.now
+		m.end(s, m.now)
 	} else {
 		s.leaving = true
 		if grace.Before(s.until) {
@@ -175,8 +215,9 @@ func outranks(a, b *modelSession) bool {
 // reordered and late, and holds the roster against the model after each.
 func TestARosterDoesWhatTheRulesSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{now: start}
+		m := &model{now: start, maxEnded: rapid.SampledFrom([]int{1, 2, 3, MaxEnded}).Draw(t, "ends remembered")}
 		r := NewRoster(DefaultLease, 0)
+		r.maxEnded = m.maxEnded
 		var version uint64
 		var before []string
 		look := func() {
@@ -191,24 +232,30 @@ func TestARosterDoesWhatTheRulesSay(t *testing.T) {
 			version, before = s.Version, seen
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "messages") {
-			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, HiddenGrace, HiddenGrace + 1, BrokenGrace, 29 * time.Second, time.Minute, DefaultLease, DefaultLease + 1}).Draw(t, "passes"))
+			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, HiddenGrace, HiddenGrace + 1, BrokenGrace, 29 * time.Second, time.Minute, DefaultLease, DefaultLease + 1, Finality, Finality + 1}).Draw(t, "passes"))
 			look()
 			user := rapid.SampledFrom([]User{alice, bob, carol}).Draw(t, "user")
-			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
+			session := rapid.SampledFrom([]string{"", "x", "y", "z", "w", "v"}).Draw(t, "session")
 			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
-				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), Broken: rapid.Bool().Draw(t, "broken")}
-				m.leave(user, l)
-				r.Leave(m.now, user, l)
+				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), Broken: rapid.Bool().Draw(t, "broken"), Connection: rapid.Uint64Range(0, 2).Draw(t, "connection")}
+				reply, _ := r.Leave(m.now, user, l)
+				if !reply.Stale || l.Connection == 0 && !l.Broken && m.heard(m.find(user, session), seq) || !m.mayRefuse(user) {
+					m.leave(user, l)
+				}
 			} else {
 				u := Update{
 					Session: session, Seq: seq,
 					Section:        rapid.SampledFrom([]Section{"", "a", "b"}).Draw(t, "section"),
 					Activity:       rapid.SampledFrom([]Activity{"", Editing, Viewing, Idle}).Draw(t, "activity"),
 					UnlessOccupied: rapid.Bool().Draw(t, "careful"),
+					Connection:     rapid.Uint64Range(0, 2).Draw(t, "connection"),
+				}
+				reply, _, err := r.Update(m.now, user, u)
+				if m.mayRefuse(user) && u.Seq != 0 && (err == ErrTooManyChanges || reply.Stale) {
+					continue // refused, though it may be newer: then nothing has changed
 				}
 				due := m.update(user, u)
-				reply, _, err := r.Update(m.now, user, u)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -229,19 +276,6 @@ func shown(s *Snapshot) (lines []string) {
 	return lines
 }
 
-// allRecords gives all that is remembered, written down or not.
-func allRecords(r *Roster) (records []Record) {
-	for _, m := range r.members {
-		for _, s := range m.sessions {
-			records = append(records, m.record(s))
-		}
-		for i := range m.ended {
-			records = append(records, m.endedRecord(&m.ended[i]))
-		}
-	}
-	return records
-}
-
 // survivesARestart holds the roster against one made of its records. The living get a
 // full lease by that, and what is leaving has left: so it looks only where nothing is.
 func survivesARestart(t *rapid.T, r *Roster, m *model) {
@@ -252,9 +286,10 @@ func survivesARestart(t *rapid.T, r *Roster, m *model) {
 			}
 		}
 	}
-	records := allRecords(r)
+	records := r.AllRecords()
 	slices.SortFunc(records, Record.Compare)
 	restarted := NewRoster(DefaultLease, r.Clock())
+	restarted.maxEnded = r.maxEnded
 	for _, record := range records {
 		restarted.Restore(m.now, record)
 	}

@@ -40,6 +40,12 @@ const (
 	// Above it renewals succeed, and new sessions are refused.
 	MaxSessions = 20
 
+	// MaxEnded is how many ended sessions of one user in one project are remembered: as if
+	// each of MaxSessions tabs loaded a page every 12 seconds for all of Finality. Beyond
+	// it, a numbered update of a session that is not known is refused with
+	// [ErrTooManyChanges], since it may be older than an end that is no longer remembered.
+	MaxEnded = 50 * MaxSessions
+
 	// MaxListed is how many occupants a snapshot lists; its count stays true
 	// above it.
 	MaxListed = 1000
@@ -80,6 +86,10 @@ type Update struct {
 	// OnlyRenew refuses, with [ErrTooManyChanges], what would change more than the
 	// last sign of life: for senders that are above a limit.
 	OnlyRenew bool
+	// Connection identifies the live connection that the update came over: a number
+	// that the server chose at random, 1 to [MaxSafe]. 0 is none, for an update over
+	// HTTP. The session keeps the Connection of its newest update; see [Leave].
+	Connection uint64
 	// Poll asks for the snapshot as well, unless Known is its version.
 	Poll  bool
 	Known uint64
@@ -94,9 +104,14 @@ type Leave struct {
 	// comes first.
 	// Before it does, a new session of the same user in a section makes it so, too.
 	Hidden bool
-	// Broken says that nobody left: the live connection broke over which the session said
-	// all that it said, up to Seq. The session lives on for [BrokenGrace] at most, and all of
-	// its lease if it says something newer; if it has already, nothing happens.
+	// Connection is the live connection whose end is the reason, 0 for a leave that
+	// somebody sent. Such a leave ends nothing if the newest update of the session came
+	// over another live connection.
+	Connection uint64
+	// Broken says that Connection was lost and nobody left. The session lives on for
+	// [BrokenGrace] at most, or longer if it is updated again before that. Nothing
+	// happens unless the newest update of the session came over Connection; Seq is
+	// not looked at.
 	Broken bool
 	// OnlyLiving remembers nothing of a session that is not alive: for senders that are
 	// above a limit.

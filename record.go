@@ -45,6 +45,19 @@ func (r *Roster) Records() (records []Record) {
 	return records
 }
 
+// AllRecords gives all sessions, living and ended, to be written down.
+func (r *Roster) AllRecords() (records []Record) {
+	for _, m := range r.members {
+		for _, s := range m.sessions {
+			records = append(records, m.record(s))
+		}
+		for i := range m.ended {
+			records = append(records, m.endedRecord(&m.ended[i]))
+		}
+	}
+	return records
+}
+
 // unwritten appends the sessions of a member that are to be written down.
 func (m *member) unwritten(records []Record) []Record {
 	for _, s := range m.sessions {
@@ -67,7 +80,7 @@ func (r *Roster) Restore(now time.Time, record Record) {
 	m := r.member(record.User)
 	r.members[record.User.ID] = m
 	if !record.Active {
-		m.remember(ended{name: record.Session, seq: record.Seq, at: record.LastSeen})
+		m.remember(ended{name: record.Session, seq: record.Seq, at: record.LastSeen}, r.maxEnded)
 		return
 	}
 	s := &session{name: record.Session, seq: record.Seq, lastSeen: record.LastSeen, touched: record.Touched}

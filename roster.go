@@ -20,6 +20,8 @@ type Roster struct {
 	listed []*member
 	// editing counts the sessions that edit a section, where there are any.
 	editing map[Section]int
+	// maxEnded is [MaxEnded], except in tests.
+	maxEnded int
 	// nextLapse is not after the first moment at which a session lapses.
 	nextLapse time.Time
 
@@ -32,7 +34,7 @@ type Roster struct {
 // not below floor.
 func NewRoster(lease time.Duration, floor uint64) *Roster {
 	return &Roster{
-		lease: lease, clock: floor, version: floor,
+		lease: lease, clock: floor, version: floor, maxEnded: MaxEnded,
 		members: map[UserID]*member{}, editing: map[Section]int{},
 	}
 }
@@ -44,6 +46,9 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(u.Session)
+	if u.Seq != 0 && s == nil && m.hasDropped(now) && !m.hasEnded(now, u.Session) {
+		return Reply{}, false, ErrTooManyChanges
+	}
 	if u.Seq != 0 && u.Seq <= m.newest(now, u.Session) {
 		return r.reply(now, m, s, user, u, true), false, nil
 	}
@@ -65,7 +70,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		}
 		m.sessions = append(m.sessions, s)
 	}
-	s.seq = max(s.seq, u.Seq)
+	s.seq, s.connection = max(s.seq, u.Seq), u.Connection
 	s.leaving, s.unwritten = false, true
 	s.lastSeen = now
 	r.liveUntil(s, now.Add(r.lease))
@@ -103,21 +108,24 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	r.Lapse(now)
 	m := r.member(user)
 	s := m.find(l.Session)
-	if l.Broken {
-		if s != nil && s.seq == l.Seq {
-			r.liveUntil(s, earlier(s.until, now.Add(BrokenGrace)))
-		}
-		return Reply{Version: r.version, Stale: s == nil || s.seq != l.Seq}, false
+	switch {
+	case (l.Broken || l.Connection != 0) && (s == nil || !s.endsWith(l)):
+		return Reply{Version: r.version, Stale: true}, false
+	case l.Broken:
+		r.liveUntil(s, earlier(s.until, now.Add(BrokenGrace)))
+		return Reply{Version: r.version}, false
 	}
-	stale := l.Seq != 0 && l.Seq <= m.newest(now, l.Session)
+	newest := m.newest(now, l.Session)
+	unknown := s == nil && !m.hasEnded(now, l.Session)
+	stale := l.Seq != 0 && !unknown && l.Seq <= newest
 	changed = true
 	switch {
-	case stale, s == nil && (l.Seq == 0 || l.OnlyLiving):
+	case stale, s == nil && l.Seq == 0, unknown && l.OnlyLiving:
 		changed = false
 	case s == nil:
 		r.members[user.ID] = m
 		m.forget(l.Session)
-		m.remember(ended{name: l.Session, seq: l.Seq, at: now, unwritten: true})
+		m.remember(ended{name: l.Session, seq: max(l.Seq, newest), at: now, unwritten: true}, r.maxEnded)
 	default:
 		s.seq = max(s.seq, l.Seq)
 		if l.Hidden {
@@ -280,7 +288,7 @@ func (r *Roster) end(at time.Time, m *member, s *session) {
 	r.tick(at)
 	r.place(s, "", "")
 	m.sessions = slices.DeleteFunc(m.sessions, func(other *session) bool { return other == s })
-	m.remember(ended{name: s.name, seq: s.seq, at: at, unwritten: true})
+	m.remember(ended{name: s.name, seq: s.seq, at: at, unwritten: true}, r.maxEnded)
 }
 
 // rename gives a member the name that the host has for them now.

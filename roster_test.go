@@ -270,6 +270,89 @@ func TestRule8ALapseIsFinalForOlderMessagesAndNotForNewer(t *testing.T) { // cas
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
+// endSessions ends n sessions of Alice, every other one by a leave that overtakes its update.
+func endSessions(r *room, n int) {
+	for i := range n {
+		if i%2 == 0 {
+			r.Update(r.now, alice, Update{Session: fmt.Sprint("s", i), Seq: 2, Section: "a"}) // refused above MaxEnded
+		}
+		r.leave(alice, Leave{Session: fmt.Sprint("s", i), Seq: 4})
+	}
+}
+
+func TestRule8NoOlderMessageBringsASessionBackHoweverManyHaveEnded(t *testing.T) {
+	for _, ends := range []int{MaxSessions + 1, MaxEnded, MaxEnded + 1, 2 * MaxEnded} {
+		r := newRoom(t)
+		endSessions(r, ends)
+		r.pass(Finality - time.Minute)
+		for i := range ends {
+			for seq := range uint64(3) {
+				r.Update(r.now, alice, Update{Session: fmt.Sprint("s", i), Seq: seq + 1, Section: "a"})
+			}
+		}
+		r.shows()
+		if n := len(r.members[alice.ID].ended); n > MaxEnded {
+			t.Errorf("of %d sessions that ended %d are remembered; the limit is %d", ends, n, MaxEnded)
+		}
+	}
+}
+
+func TestRule8ANewTabIsTakenInUntilMoreEndedThanAreRemembered(t *testing.T) {
+	r := newRoom(t)
+	endSessions(r, MaxEnded)
+	r.update(alice, Update{Session: "new", Seq: 1, Section: "a"})
+	r.shows(`Alice editing "a" of ["a"]`)
+	r.leave(alice, Leave{Session: "new", Seq: 2})
+
+	// One end is not remembered any more, and so no unknown session can be told from it.
+	tab := Update{Session: "newer", Seq: 1, Section: "b"}
+	if _, _, err := r.Update(r.now, alice, tab); err != ErrTooManyChanges {
+		t.Fatalf("an unknown session after %d ends: %v; due: %v", MaxEnded+1, err, ErrTooManyChanges)
+	}
+	r.update(alice, Update{Section: "c"}) // a client that numbers nothing
+	r.update(bob, Update{Session: "newer", Seq: 1, Section: "b"})
+	r.shows(`Alice editing "c" of ["c"]`, `Bob editing "b" of ["b"]`)
+	if reply := r.update(alice, Update{Session: "new", Seq: 3, Section: "a"}); reply.Stale {
+		t.Error("a newer message of a session whose end is remembered is stale")
+	}
+	r.pass(Finality + 1)
+	r.update(alice, tab)
+	r.shows(`Alice editing "b" of ["b"]`)
+}
+
+func TestRule8ALeaveIsFinalForASessionThatMayHaveBeenDropped(t *testing.T) {
+	r := newRoom(t)
+	r.leave(alice, Leave{Session: "x", Seq: 7})
+	endSessions(r, MaxEnded)
+	r.pass(Finality) // x is not remembered by itself
+	r.leave(alice, Leave{Session: "x", Seq: 3})
+	r.pass(1) // from here on nothing is dropped
+	r.update(alice, Update{Session: "x", Seq: 5, Section: "a"})
+	r.shows()
+	endSessions(r, MaxEnded)
+	r.update(alice, Update{Session: "y", Section: "a"}) // unnumbered, while y may have been dropped
+	r.update(alice, Update{Session: "y", Seq: 5, Section: "b"})
+	r.shows(`Alice editing "a" of ["a"]`)
+}
+
+func TestRule8WhatIsNoLongerRememberedStaysAwayOverARestart(t *testing.T) {
+	r := newRoom(t)
+	for i := range MaxEnded + 50 { // a store keeps the rows of all that ended within Finality
+		r.Restore(r.now, Record{User: alice, Session: fmt.Sprint("s", i), Seq: 4, LastSeen: r.now.Add(time.Duration(i))})
+	}
+	r.Update(r.now, alice, Update{Session: "s0", Seq: 3, Section: "a"})
+	r.shows()
+}
+
+func TestRule8ALeaveAboveALimitCountsForASessionThatEnded(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
+	r.pass(DefaultLease + 1)
+	r.leave(alice, Leave{Session: "x", Seq: 5, OnlyLiving: true})
+	r.update(alice, Update{Session: "x", Seq: 4, Section: "a"})
+	r.shows()
+}
+
 func TestRule9AHiddenLeaveWaitsThreeSeconds(t *testing.T) { // case 7
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
@@ -327,30 +410,96 @@ func TestRule9AHiddenLeaveGivesNobodyMoreTime(t *testing.T) {
 }
 
 func TestRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) {
+	for _, seq := range []uint64{0, 7} {
+		r := newRoom(t)
+		r.update(alice, Update{Session: "x", Seq: seq, Section: "a", Connection: 1})
+		r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
+		r.pass(BrokenGrace)
+		r.shows(`Alice editing "a" of ["a"]`)
+		r.pass(1)
+		r.shows()
+	}
+}
+
+func TestRule9ASessionOutlivesAConnectionThatSpokeBeforeAnother(t *testing.T) {
+	for name, next := range map[string]Update{
+		"numbered, over HTTP":               {Seq: 8},
+		"not numbered, over HTTP":           {},
+		"numbered, over a connection":       {Seq: 8, Connection: 2},
+		"not numbered, over a connection":   {Connection: 2},
+		"an older number is no newer word":  {Seq: 7, Connection: 1},
+		"not numbered, over HTTP, and idle": {Activity: Idle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 2})
+			next.Session, next.Section = "x", "a"
+			r.update(alice, next)
+			if reply := r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true}); !reply.Stale {
+				t.Error("the loss of connection 1 is not stale, though the session spoke over another way last")
+			}
+			r.pass(DefaultLease)
+			if n := r.Snapshot(r.now).Count; n != 1 {
+				t.Errorf("%d people are listed at the end of the lease; 1 is due", n)
+			}
+		})
+	}
+}
+
+func TestRule9ASessionThatComesBackToItsFirstConnectionEndsWithThat(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
-	r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true})
-	r.pass(BrokenGrace)
+	for _, connection := range []uint64{1, 0, 2, 1} {
+		r.update(alice, Update{Session: "x", Section: "a", Connection: connection})
+	}
+	r.leave(alice, Leave{Session: "x", Connection: 2, Broken: true})
+	r.pass(BrokenGrace + 1)
 	r.shows(`Alice editing "a" of ["a"]`)
-	r.pass(1)
+	r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
+	r.pass(BrokenGrace + 1)
 	r.shows()
 }
 
-func TestRule9ASessionThatCameBackIsNotBrokenByItsOldConnection(t *testing.T) {
+func TestRule9ALostConnectionWithoutANumberEndsNothing(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
-	r.update(alice, Update{Session: "x", Seq: 8, Section: "a"}) // over HTTP, or another connection
-	if reply := r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true}); !reply.Stale {
-		t.Error("a connection broke that was no longer the session's, and the reply does not say that this is stale")
+	r.update(alice, Update{Session: "x", Section: "a"})
+	for _, session := range []string{"x", "unknown"} {
+		if reply := r.leave(alice, Leave{Session: session, Broken: true}); !reply.Stale {
+			t.Errorf("the loss of no connection changed session %q", session)
+		}
 	}
 	r.pass(DefaultLease)
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
+func TestRule14LostAccessEndsASessionUnlessAnotherConnectionHasIt(t *testing.T) {
+	for newest, listed := range map[uint64]int{0: 0, 1: 0, 2: 1} {
+		r := newRoom(t)
+		r.update(alice, Update{Session: "x", Section: "a", Connection: 1})
+		r.update(alice, Update{Session: "x", Section: "a", Connection: newest})
+		r.leave(alice, Leave{Session: "x", Connection: 1})
+		if n := r.Snapshot(r.now).Count; n != listed {
+			t.Errorf("connection %d spoke last, access was lost on connection 1, and %d people are listed; %d are due", newest, n, listed)
+		}
+	}
+}
+
+func TestRule9ARestoredSessionHasNoConnection(t *testing.T) {
+	r := newRoom(t)
+	r.update(alice, Update{Session: "x", Section: "a", Connection: 1})
+	restarted := NewRoster(DefaultLease, r.Clock())
+	for _, record := range r.Records() {
+		restarted.Restore(r.now, record)
+	}
+	restarted.Leave(r.now, alice, Leave{Session: "x", Connection: 1, Broken: true})
+	if n := restarted.Snapshot(r.now.Add(DefaultLease)).Count; n != 1 {
+		t.Errorf("%d people are listed; a connection of the process before the restart ended a session", n)
+	}
+}
+
 func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
-	version := r.leave(alice, Leave{Session: "x", Seq: 7, Broken: true}).Version
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 1})
+	version := r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true}).Version
 	r.pass(10 * time.Second)
 	if reply := r.update(alice, Update{Session: "x", Seq: 8, Section: "a"}); reply.Version != version {
 		t.Error("others were shown a change, though Alice came back in time")
@@ -361,16 +510,16 @@ func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *test
 
 func TestRule9ABrokenConnectionGivesNobodyMoreTimeAndEndsNoOtherTab(t *testing.T) {
 	r := newRoom(t)
-	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
+	r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 1})
 	r.leave(alice, Leave{Session: "x", Seq: 8, Hidden: true})
-	r.leave(alice, Leave{Session: "x", Seq: 8, Broken: true})
-	r.leave(alice, Leave{Session: "y", Seq: 1, Broken: true}) // which never was
+	r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
+	r.leave(alice, Leave{Session: "y", Connection: 1, Broken: true}) // which never was
 	r.pass(HiddenGrace)
 	r.shows(`Alice editing "a" of ["a"]`)
 	r.pass(1)
 	r.shows()
-	r.update(alice, Update{Session: "x", Seq: 9, Section: "a"})
-	r.leave(alice, Leave{Session: "x", Seq: 9, Broken: true})
+	r.update(alice, Update{Session: "x", Seq: 9, Section: "a", Connection: 1})
+	r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true})
 	r.update(alice, Update{Session: "z", Seq: 1, Section: "b"}) // another tab, not the same one come back
 	r.shows(`Alice editing "b" of ["a" "b"]`)
 }
@@ -486,11 +635,11 @@ func TestRule16AThousandAreListedAndAllAreCounted(t *testing.T) {
 
 func TestRule16WhatIsRememberedOfOneUserIsBounded(t *testing.T) {
 	r := newRoom(t)
-	for i := range 1000 {
+	for i := range 2 * MaxEnded {
 		r.leave(alice, Leave{Session: fmt.Sprint(i), Seq: 1})
 	}
-	if n := len(allRecords(r.Roster)); n > MaxSessions {
-		t.Errorf("%d ended sessions are remembered; due: at most %d", n, MaxSessions)
+	if n := len(r.AllRecords()); n > MaxEnded {
+		t.Errorf("%d ended sessions are remembered; due: at most %d", n, MaxEnded)
 	}
 }
 

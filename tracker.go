@@ -16,9 +16,12 @@ func NewTracker(store Store) *Tracker { return &Tracker{store: store} }
 // Update records where a session of the user is, and answers who else is editing
 // there at that moment. Repeating a numbered update changes nothing. Besides the
 // errors of [Store.Update]: [ErrSectionInvalid], [ErrSectionTooLong],
-// [ErrSessionInvalid], [ErrSeqInvalid], [ErrActivityInvalid]; then nothing was
-// changed.
+// [ErrSessionInvalid], [ErrSeqInvalid], [ErrActivityInvalid], and those of [User.Check];
+// then nothing was changed.
 func (t *Tracker) Update(ctx context.Context, project Project, user User, u Update) (Reply, error) {
+	if err := user.Check(); err != nil {
+		return Reply{}, err
+	}
 	if err := checkSession(u.Session, u.Seq); err != nil {
 		return Reply{}, err
 	}
@@ -34,8 +37,12 @@ func (t *Tracker) Update(ctx context.Context, project Project, user User, u Upda
 }
 
 // Leave ends a session of the user. Leaving twice, or what was never there, is no
-// error. Besides the error of [Store.Leave]: [ErrSessionInvalid], [ErrSeqInvalid].
+// error. Besides the error of [Store.Leave]: [ErrSessionInvalid], [ErrSeqInvalid], and those
+// of [User.Check].
 func (t *Tracker) Leave(ctx context.Context, project Project, user User, l Leave) (Reply, error) {
+	if err := user.Check(); err != nil {
+		return Reply{}, err
+	}
 	if err := checkSession(l.Session, l.Seq); err != nil {
 		return Reply{}, err
 	}

@@ -70,6 +70,51 @@ type User struct {
 // for a name that is empty then. Cleaning a clean name changes nothing. The
 // error is [ErrUserIDInvalid].
 func NewUser(id UserID, name string, visitor bool) (User, error) {
+	u, err := normalUser(id, name, visitor)
+	u.Name = strings.Clone(u.Name) // a part of name would keep all of name in memory
+	return u, err
+}
+
+// Check returns an error for a user that [NewUser] would not make: [ErrUserIDInvalid]
+// or [ErrUsernameInvalid]. It allocates no memory for a valid user.
+func (u User) Check() error {
+	if u.isPlain() {
+		return nil
+	}
+	made, err := normalUser(u.ID, u.Name, u.Visitor)
+	switch {
+	case err != nil:
+		return err
+	case made != u:
+		return ErrUsernameInvalid
+	}
+	return nil
+}
+
+// isPlain is the fast path of Check for most users: no visitor, and an id and a name of
+// printable ASCII with single spaces inside.
+func (u User) isPlain() bool {
+	if u.ID == "" || len(u.ID) > MaxUserID || u.Name == "" || len(u.Name) > MaxUsername || u.Visitor || strings.HasPrefix(string(u.ID), VisitorPrefix) {
+		return false
+	}
+	for i := range len(u.ID) {
+		if c := u.ID[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	before := byte(' ')
+	for i := range len(u.Name) {
+		c := u.Name[i]
+		if c < ' ' || c > '~' || c == ' ' && before == ' ' {
+			return false
+		}
+		before = c
+	}
+	return before != ' '
+}
+
+// normalUser is NewUser, and returns a name that is already clean as it is, without a copy.
+func normalUser(id UserID, name string, visitor bool) (User, error) {
 	if id == "" || len(id) > MaxUserID || !utf8.ValidString(string(id)) || strings.ContainsFunc(string(id), isUnseen) ||
 		strings.HasPrefix(string(id), VisitorPrefix) != visitor {
 		return User{}, ErrUserIDInvalid
@@ -83,7 +128,8 @@ func NewUser(id UserID, name string, visitor bool) (User, error) {
 	return User{ID: id, Name: name, Visitor: visitor}, nil
 }
 
-// cleanName drops what does not show, folds white space and bounds the rest.
+// cleanName drops what does not show, folds white space and bounds the rest. The result may
+// be a part of name.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
@@ -94,8 +140,11 @@ func cleanName(name string) string {
 		}
 		return r
 	}, name)
-	words := slices.DeleteFunc(strings.Fields(name), func(word string) bool { return strings.Trim(word, joiners) == "" })
-	name = strings.TrimLeft(strings.Join(words, " "), joiners)
+	if !hasSingleSpaces(name) {
+		words := slices.DeleteFunc(strings.Fields(name), func(word string) bool { return strings.Trim(word, joiners) == "" })
+		name = strings.Join(words, " ")
+	}
+	name = strings.TrimLeft(name, joiners)
 	end := 0
 	for count := 0; end < len(name) && count < MaxUsername; count++ {
 		g := grapheme(name[end:])
@@ -104,7 +153,18 @@ func cleanName(name string) string {
 		}
 		end += len(g)
 	}
-	return strings.Clone(strings.TrimRight(name[:end], " "+joiners)) // or it would hold all that was sent
+	return strings.TrimRight(name[:end], " "+joiners)
+}
+
+// hasSingleSpaces reports whether single spaces separate the words of name, with none around
+// them, and every word is more than joiners.
+func hasSingleSpaces(name string) bool {
+	for word := range strings.SplitSeq(name, " ") {
+		if strings.Trim(word, joiners) == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // Initials are one or two graphemes that stand for the name: of the first and the

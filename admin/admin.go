@@ -24,7 +24,7 @@ import (
 // Prometheus).
 const readyTime = 1500 * time.Millisecond
 
-// Options are what there is to tell of; all of them are needed, but for Log.
+// Options are what there is to tell of; all of them are needed, but for Instance and Log.
 type Options struct {
 	Store *Store
 	Web   *web.Counts
@@ -33,8 +33,13 @@ type Options struct {
 	// Local says that the listener is on loopback; then names that strangers made to point
 	// there are refused, and with them the pages that would read this in somebody's browser.
 	Local bool
-	Log   *slog.Logger
+	// Instance names this run of the server in the header InstanceHeader of every answer.
+	Instance string
+	Log      *slog.Logger
 }
+
+// InstanceHeader is the header by which whoever asks at an address can tell whether the server that it means answers.
+const InstanceHeader = "Writer-Presence-Instance"
 
 // New makes the handler of /healthz, /readyz and /metrics.
 func New(o Options) http.Handler {
@@ -53,11 +58,9 @@ func New(o Options) http.Handler {
 		ErrorLog:            slog.NewLogLogger(o.Log.Handler(), slog.LevelError),
 		MaxRequestsInFlight: 4,
 	}))
-	if !o.Local {
-		return mux
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !web.IsLocal(r.Host) {
+		w.Header().Set(InstanceHeader, o.Instance)
+		if o.Local && !web.IsLocal(r.Host) {
 			tell(w, http.StatusForbidden, "this is for this machine only; ask for it as 127.0.0.1 or localhost")
 			return
 		}

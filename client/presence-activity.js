@@ -66,7 +66,7 @@ export class ActivityMonitor {
   /** @param {'addEventListener' | 'removeEventListener'} change */
   #listen(change) {
     const {window, document} = this.#surroundings;
-    for (const type of INPUTS) window?.[change](type, this.#onInput, true); // whoever else stops it
+    for (const type of INPUTS) window?.[change](type, this.#onInput, {capture: true}); // also where the page stops the event
     for (const type of ['pagehide', 'pageshow']) window?.[change](type, this.#onSight);
     document?.[change]('visibilitychange', this.#onSight);
   }

@@ -7,6 +7,7 @@
  */
 
 import {make} from './element.js';
+import {areOld} from './presence-conflict.js';
 
 const GRACE = 300; // to move the pointer from the badge into the list
 const MARGIN = 8;
@@ -115,7 +116,7 @@ export class PresenceBadge {
   /** @param {boolean} open */
   #toggle(open) {
     clearTimeout(this.#closing);
-    if (!open) this.#pinned = false;
+    this.#pinned &&= open;
     if (open === this.#open) return;
     this.#open = open;
     this.#list.hidden = !open;
@@ -137,19 +138,21 @@ export class PresenceBadge {
   }
 
   #fill() {
-    if (!this.#snapshot) return;
-    const {users, count, ownWindows, stale, text} = this.#snapshot;
+    const snapshot = this.#snapshot;
+    if (!snapshot) return;
+    const {users, count, ownWindows, text} = snapshot;
+    const old = areOld(users, snapshot);
     const words = this.#words;
     const people = users.map((user) => this.#person(user));
     if (count > users.length) people.push(make('li', 'presence-own', words.say('more', {count: count - users.length})));
     for (const section of ownWindows) {
       people.push(make('li', 'presence-own', words.say('ownWindow', {section: this.#label(section)})));
     }
-    this.#list.toggleAttribute('data-stale', stale);
+    this.#list.toggleAttribute('data-stale', old);
     this.#list.replaceChildren(
       make('p', '', words.say('heading', {count})),
       make('ul', '', ...people),
-      make('div', 'presence-foot', stale ? `${text}. ${words.say('old')}` : text),
+      make('div', 'presence-foot', old ? `${text}. ${words.say('old')}` : text),
     );
     this.#place();
   }

@@ -54,3 +54,9 @@ export function missing(these, those) {
   const ids = new Set(those.map((user) => user.user_id));
   return these.filter((user) => !ids.has(user.user_id));
 }
+
+/**
+ * Whether these are people last heard of, not surely here: all of them when the list is old, and of a partial list those whom it does not name.
+ * @param {readonly User[]} users @param {import('./presence-types.js').Snapshot} snapshot
+ */
+export const areOld = (users, {stale, partial}) => stale && (!partial || users.some(({old}) => old));

@@ -1,9 +1,13 @@
 /**
- * One session (a page load of one person in one project) and what it knows: who is here, in which section, and with whom
- * it would collide. No interface, no DOM beyond the page's own lifecycle: `PresenceManager` adds the interface.
+ * One session (a page load of one person in one project) and its state: who is here, in which section, and who conflicts. No interface,
+ * no DOM beyond the page's own lifecycle: `PresenceManager` adds the interface.
  *
- * Facts come from a transport, by `accept`, `acceptList`, `acceptDelta` and `fail`; the transport asks `compose` for the message
- * at the moment of sending, so that what changes in between travels together. A list replaces, it never merges.
+ * The transport reports answers and failures by `accept`, `acceptList`, `acceptDelta` and `fail`, and calls `compose` at the moment of
+ * sending, so that what changes in between travels together. A list replaces the one before; only a partial list (the server lost its data
+ * and does not know everybody yet) leaves those whom it does not name, marked as `old`.
+ *
+ * An older version than the one shown is ignored: another node may be behind. A server that answers with older versions for
+ * longer than any node can be behind has lost its data and begun anew; then its list is taken.
  *
  * @typedef {import('./presence-types.js').User} User
  * @typedef {import('./presence-types.js').Status} Status
@@ -21,6 +25,8 @@ import {ActivityMonitor} from './presence-activity.js';
 import {PresenceConflict, missing} from './presence-conflict.js';
 import {PresenceTransport} from './presence-transport.js';
 import {statusWords} from './strings.js';
+
+const LONGEST_LAG = 10_000; // of a node behind the others
 
 /** @returns {Surroundings} */
 const browser = () => {
@@ -50,14 +56,17 @@ export class PresenceCore extends EventTarget {
   #readOnly = false;
 
   /** @type {Status} */ #status = 'stopped';
-  #stale = false;
   /** @type {readonly User[] | null} null: not known */ #users = null;
+  /** @type {readonly User[]} listed before the server lost its data, and not since */ #old = [];
+  /** the list is partial */ #partial = false;
   #version = 0;
+  /** when the first of the older versions came; 0: the newest answer was no older one */ #behindSince = 0;
   #count = 0;
   /** @type {User | null} */ #you = null;
   /** the version of the newest word about you and your section */ #asOf = 0;
   /** the section of the last message that was answered */ #held = '';
   #recorded = '';
+  /** the server has asked for this session anew */ #restating = false;
   #conflict = new PresenceConflict();
 
   /** @type {Snapshot} */ #snapshot;
@@ -157,23 +166,28 @@ export class PresenceCore extends EventTarget {
     return this.#section;
   }
 
-  /** Sends an update now; done when it was answered, or failed. */
+  /** Sends an update now. Resolves when it was answered, failed, or was given up by stop(); never rejects. */
   async updatePresence() {
     await this.#transport.poke();
   }
 
-  /** Looks at the list, which renews nothing. The heartbeat's answer brings it anyway. */
+  /** Reads the list, which renews nothing. Resolves and never rejects, as `updatePresence` does. */
   async fetchPresence() {
     if (this.#running) await this.#transport.look();
   }
 
   /** For a transport: the next message of this session. @returns {Message} */
   compose() {
+    const wanted = this.#wanted;
+    // A server that lost its data may not know those whom you were warned of: nothing is claimed before you answer.
+    const warned = (this.#partial || this.#restating) && this.#snapshot.warning.length;
+    const activity = warned && wanted === 'editing' ? 'viewing' : wanted;
+    this.#restating = false;
     return {
       ...this.sign(),
       section: this.#section ?? '',
-      activity: this.#wanted,
-      unless_occupied: this.#wanted === 'editing' && !this.#conflict.agreed,
+      activity,
+      unless_occupied: activity === 'editing' && !this.#conflict.agreed,
       known_version: this.#version,
     };
   }
@@ -188,20 +202,30 @@ export class PresenceCore extends EventTarget {
     return {session: this.#session, seq: ++this.#seq};
   }
 
+  /** For a transport: the server lost its data and asks for this session. */
+  restate() {
+    this.#restating = true;
+    this.#transport.poke();
+  }
+
   /** For a transport: the reply to a message. @param {Answer} answer @param {Message} message @param {Status} status */
   accept(answer, message, status) {
     if (!this.#running) return; // stopped meanwhile
     const before = this.#take(answer, message.known_version);
     const here = message.section === (this.#section ?? '') && !answer.stale;
     const newest = answer.version >= this.#version;
+    const overtaken = !newest && answer.version >= message.known_version;
     this.#held = message.section;
+    const careful = answer.partial && message.unless_occupied && this.#recorded !== 'editing';
     if (here) this.#recorded = answer.activity;
     if (newest) {
       this.#asOf = answer.version;
       if (answer.you) this.#you = person(answer.you);
-      if (here) this.#conflict.users = this.#others((answer.conflicts ?? []).map(person));
     }
-    this.#settle(status, before, newest && !this.#conflict.agreed);
+    if (here && !overtaken) this.#meet((answer.conflicts ?? []).map(person), newest && !answer.partial);
+    // The server let us in because it has not heard of them again: first the question.
+    if (careful && this.#recorded === 'editing' && this.#conflict.open.length) this.#restate('viewing');
+    this.#settle(status, before, !overtaken && message.activity === this.#wanted && !this.#conflict.agreed);
   }
 
   /**
@@ -214,43 +238,81 @@ export class PresenceCore extends EventTarget {
 
   /** For a transport: what is different at one version from another. @param {Delta} delta @returns {boolean} whether nothing was missed */
   acceptDelta({base, version, changed, at, left, count}) {
-    if (base !== this.#version || !this.#users) return version <= this.#version;
-    const users = missing(this.#users, [...changed, ...left.map((user_id) => ({user_id}))]);
+    if (base !== this.#version || !this.#users) return this.#isBehind(version) || version === this.#version;
+    const gone = left.map((user_id) => ({user_id}));
+    const users = missing(this.#users, [...changed, ...gone]);
     changed.forEach((user, i) => users.splice(at[i], 0, user));
-    this.acceptList({version, users, count}, 'live', base);
+    this.acceptList({version, users, count, partial: this.#partial, gone}, 'live', base);
     return true;
   }
 
-  /** A list, if it is no old one. @param {List} list @param {number} known @returns {readonly User[] | null} the one that it replaces */
-  #take({version, users, count = 0}, known) {
-    // An older list was overtaken; unless it is older than what was known when it was asked for: then the server's history is new.
-    if (!users || (version < this.#version && version >= known)) return null;
-    if (version < this.#version) this.#asOf = 0;
-    const before = this.#users;
+  /**
+   * Takes a list, unless it is an older one.
+   * @param {List} list @param {number} known @returns {readonly User[] | null} what was shown before; null: nothing was taken
+   */
+  #take({version, users, count = 0, partial = false, gone = []}, known) {
+    if (version < this.#version && version >= known) return null; // a newer answer came in between
+    const behind = this.#isBehind(version);
+    if (partial || (!behind && (users || version === this.#version))) this.#partial = partial;
+    if (behind || !users) return null;
+    if (version < this.#version) this.#asOf = this.#behindSince = 0;
+    const before = this.#users && this.#shown;
     this.#users = users.map(person);
+    this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => ({...user, old: true})) : [];
     this.#version = version;
     const you = this.#users.find((user) => this.#isMe(user));
     this.#count = Math.max(count, users.length);
     // An answer may have told more of ourselves and of our section.
     if (version < this.#asOf) return before;
     this.#you = you ?? this.#you;
-    // A list that was cut does not tell of everybody there.
-    if (count <= users.length) this.#conflict.users = this.#others(this.#users).filter((user) => editing(user).includes(this.#section));
+    // A list that was cut does not name everybody.
+    if (count <= users.length) this.#meet(this.#users.filter(this.#isEditingHere), !partial);
     return before;
+  }
+
+  /**
+   * Whether an answer is older than the list and the list stays. After `LONGEST_LAG` of nothing but older answers it is not; the transport
+   * then asks once more.
+   * @param {number} version
+   */
+  #isBehind(version) {
+    if (version >= this.#version) {
+      this.#behindSince = 0;
+      return false;
+    }
+    const now = this.surroundings.now();
+    if (!this.#behindSince) {
+      this.#behindSince = now;
+      this.#transport.recheck(LONGEST_LAG);
+    }
+    return now - this.#behindSince < LONGEST_LAG;
+  }
+
+  /** Those who are listed, and those who were before the server lost its data. */
+  get #shown() {
+    return [...(this.#users ?? []), ...this.#old];
+  }
+
+  /** @param {User} user */
+  #isEditingHere = ({editing, activity, section}) => (editing ?? (activity === 'editing' ? [section] : [])).includes(/** @type {string} */ (this.#section));
+
+  /** These conflict; if the answer does not know everybody, also those who did before. @param {readonly User[]} users @param {boolean} complete */
+  #meet(users, complete) {
+    if (!complete) for (const more of [this.#conflict.users, this.#old.filter(this.#isEditingHere)]) users = [...users, ...missing(more, users)];
+    this.#conflict.users = this.#others(users);
   }
 
   /** @param {Status} status @param {readonly User[] | null} before the list that was replaced @param {boolean} [decided] by the server, on these facts */
   #settle(status, before, decided) {
-    this.#status = status;
-    this.#stale = false;
+    this.#status = this.#partial ? 'unknown' : status;
     this.#publish(before);
-    // Those who were in the way have left, or the answer of old covers them: then nobody is asked.
+    // Those who conflicted have left, or an earlier answer covers them: enter without a question.
     if (!decided && this.#recorded === 'viewing' && this.#wanted === 'editing' && !this.#conflict.open.length) this.#restate();
   }
 
-  /** What was recorded is no longer what is asked for. */
-  #restate() {
-    this.#recorded = '';
+  /** What is recorded is not what is asked for: sends an update. @param {string} [recorded] what counts as recorded meanwhile */
+  #restate(recorded = '') {
+    this.#recorded = recorded;
     this.#publish();
     this.#transport.poke();
   }
@@ -265,15 +327,15 @@ export class PresenceCore extends EventTarget {
   /** @param {Status} status */
   #doubt(status) {
     this.#status = status;
-    this.#stale = this.#users !== null;
     this.#publish();
   }
 
   /** What is known is no longer ours to show. */
   #forget() {
     this.#users = this.#you = null;
-    this.#conflict.users = [];
-    this.#version = this.#count = this.#asOf = 0;
+    this.#conflict.users = this.#old = [];
+    this.#version = this.#count = this.#asOf = this.#behindSince = 0;
+    this.#partial = false;
     this.#recorded = '';
   }
 
@@ -307,13 +369,15 @@ export class PresenceCore extends EventTarget {
 
   /** @returns {Snapshot} */
   #compile() {
-    const known = this.#status === 'connecting' && this.#users ? 'reconnecting' : this.#status;
-    const users = this.#others(this.#users ?? []);
+    const status = this.#status;
+    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status;
+    const users = this.#others(this.#shown);
     const intrudes = this.#section && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
     return {
-      status: this.#status,
-      text: this.#statusWords[known].replace('{seconds}', `${Math.round(this.#transport.heartbeat / 1000)}`),
-      stale: this.#stale,
+      status,
+      text: this.#statusWords[words].replace('{seconds}', `${Math.round(this.#transport.heartbeat / 1000)}`),
+      stale: this.#users !== null && status !== 'live' && status !== 'polling',
+      partial: this.#partial,
       version: this.#version,
       users,
       count: this.#count - (this.#users?.length ?? 0) + users.length,
@@ -339,8 +403,9 @@ export class PresenceCore extends EventTarget {
 
     if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});
     if (before && this.#users) {
-      for (const user of this.#others(missing(before, this.#users))) this.#emit('leave', {user});
-      for (const user of this.#others(missing(this.#users, before))) this.#emit('join', {user});
+      const now = this.#shown;
+      for (const user of this.#others(missing(before, now))) this.#emit('leave', {user});
+      for (const user of this.#others(missing(now, before))) this.#emit('join', {user});
     }
     if (news) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
     this.#emit('change', this.#snapshot);
@@ -357,9 +422,6 @@ function person(user) {
   const section = user.section ?? '';
   return {...user, username: user.username ?? '', section, sections: user.sections ?? (section ? [section] : [])};
 }
-
-/** The sections in which somebody is editing. @param {User} user @returns {readonly (string | null)[]} */
-const editing = (user) => user.editing ?? (user.activity === 'editing' ? [user.section] : []);
 
 /** @template {object} T @param {T} value @returns {T} */
 function deepFreeze(value) {

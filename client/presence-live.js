@@ -1,6 +1,6 @@
 /**
- * The live connection: messages go out over a WebSocket, and what changes comes in as it happens (docs/protocol.md). It
- * connects, says hello, and connects again when it ends; what is said, and when, is the transport's.
+ * The live connection, a WebSocket as in docs/protocol.md: connects, sends the hello, receives snapshots and deltas, and reconnects when it
+ * ends. The transport decides what is sent, and when.
  */
 
 import {TIME_LIMIT, Timer, jitter} from './presence-timer.js';
@@ -8,6 +8,8 @@ import {TIME_LIMIT, Timer, jitter} from './presence-timer.js';
 const PROTOCOL = 'writer-presence.v1';
 const OPEN = 1;
 const REFUSED = 1008;
+const LAST_RETRY = 30_000; // while polling works and live connections do not
+const SHORTEST_RETRY = 1_000; // for changes of the page, while attempts fail
 
 export class LiveConnection {
   /** acknowledged: updates may go this way */ ready = false;
@@ -19,9 +21,10 @@ export class LiveConnection {
   #running = false;
   /** @type {WebSocket | undefined} */ #socket;
   #failures = 0;
+  #triedAt = 0;
   /** when the server that went away wants to be asked again */ #notBefore = 0;
   /** the version after which something was missed */ #gap = -1;
-  /** the token does, soon */ #ends = false;
+  /** @type {string | null | undefined | void} a new token that the server does not have yet */ #renewed;
   /** @type {{seq: number, resolve: (answer: any) => void} | undefined} */ #waiting;
 
   /**
@@ -49,36 +52,41 @@ export class LiveConnection {
     this.#drop();
   }
 
-  /** Something may be different now: the next attempt need not wait. */
+  /** Something may be different now: makes the next attempt at once, but at most one a second while attempts fail. */
   hurry() {
-    if (this.#running && !this.#socket) this.#retry(0);
+    if (this.#running && !this.#socket) this.#retry(this.#failures && this.#triedAt + SHORTEST_RETRY - this.#surroundings.now());
+  }
+
+  /** The next update asks for what is new since the version that is known. */
+  miss() {
+    this.#gap = this.#core.version;
   }
 
   /** @param {import('./presence-types.js').Message} message @returns {Promise<import('./presence-requests.js').Outcome>} */
   async update({session, known_version, ...message}) {
-    const token = this.#ends && (await this.#requests.token(true).catch(() => {}));
-    this.#ends = false;
+    const token = this.#renewed;
+    this.#renewed = undefined;
     const body = await this.#ask({type: 'update', ...message, ...(this.#gap === known_version && {known_version}), ...(token && {type: 'hello', session, token})});
     return {...body, status: body.code === 'unavailable' ? 503 : 400, fault: body.type === 'ack' ? '' : 'unknown'};
   }
 
-  /** @param {number} seq @returns {boolean} whether it could be said */
+  /** @param {number} seq @returns {boolean} whether it was sent */
   leave(seq) {
     if (!this.ready || this.#socket?.readyState !== OPEN) return false;
-    this.#ask({type: 'leave', seq});
+    this.#socket.send(JSON.stringify({type: 'leave', seq}));
     return true;
   }
 
-  #retry(delay = jitter(this.#surroundings, this.#failures)) {
+  #retry(delay = jitter(this.#surroundings, this.#failures, LAST_RETRY)) {
     this.#timer.set(() => this.#connect(), Math.max(delay, this.#notBefore - this.#surroundings.now()));
   }
 
   #connect() {
-    if (!this.#running || !this.#core.running || this.#socket) return;
-    const {WebSocket, window} = this.#surroundings;
+    if (!this.#running || !this.#core.running || this.#socket || this.#transport.failing) return;
+    const {WebSocket} = this.#surroundings;
+    this.#triedAt = this.#surroundings.now();
     try {
-      const address = new URL(`${this.#requests.base}live/`, /** @type {Window | undefined} */ (window)?.location.href).href.replace('http', 'ws');
-      const socket = (this.#socket = new /** @type {typeof globalThis.WebSocket} */ (WebSocket)(address, PROTOCOL));
+      const socket = (this.#socket = new /** @type {typeof globalThis.WebSocket} */ (WebSocket)(this.#requests.live, PROTOCOL));
       this.#timer.set(() => this.#end(socket), TIME_LIMIT);
       socket.onopen = () => this.#greet(socket);
       socket.onmessage = ({data}) => socket === this.#socket && this.#receive(JSON.parse(data));
@@ -92,7 +100,8 @@ export class LiveConnection {
   async #greet(socket) {
     const token = await this.#requests.token().catch(() => this.#end(socket));
     if (socket !== this.#socket) return;
-    const {message, done} = this.#transport.compose();
+    const done = this.#transport.begin();
+    const message = this.#transport.compose();
     const answer = await this.#ask({type: 'hello', token: token || undefined, ...message});
     if (answer.type === 'ack') {
       this.ready = true;
@@ -102,10 +111,12 @@ export class LiveConnection {
     done();
   }
 
-  /** Its ack, or an error; who does not answer is taken for dead. @param {{seq: number, [field: string]: unknown}} message @returns {Promise<any>} */
+  /** Sends a message; resolves with its ack or error, or with nothing when the connection ends, at the latest after the time limit. @param {{seq: number, [field: string]: unknown}} message @returns {Promise<any>} */
   #ask(message) {
-    this.#timer.set(() => this.#end(this.#socket), TIME_LIMIT);
-    this.#socket?.send(JSON.stringify(message));
+    const socket = this.#socket;
+    this.#answer({});
+    this.#timer.set(() => this.#end(socket), TIME_LIMIT);
+    socket?.send(JSON.stringify(message));
     return new Promise((resolve) => (this.#waiting = {seq: message.seq, resolve}));
   }
 
@@ -114,17 +125,25 @@ export class LiveConnection {
     const {type, seq, code} = message;
     if (type === 'snapshot') this.#core.acceptList(message, 'live', Infinity);
     else if (type === 'delta') {
-      const {version} = this.#core;
-      if (this.#core.acceptDelta(message) || this.#gap === version) return;
-      this.#gap = version; // however many come before the snapshot that is asked for, it is asked for once
-      this.#transport.poke();
-    } else if (seq && seq === this.#waiting?.seq) this.#answer(message);
+      // However many deltas come before the snapshot that is asked for, it is asked for once.
+      if (!this.#core.acceptDelta(message) && this.#gap !== this.#core.version) this.#transport.refetch();
+    } else if (type === 'restate') this.#core.restate();
+    else if (seq && seq === this.#waiting?.seq) this.#answer(message);
     else if (code === 'draining') this.#end(this.#socket, false, message.retry_after * 1000 || 0);
     else if (code === 'unavailable') this.#core.fail('unknown');
-    else if ((this.#ends = code === 'token_ends')) this.#transport.poke();
+    else if (code === 'token_ends') this.#renew();
   }
 
-  /** @param {WebSocket} [socket] @param {boolean} [refused] only a poll that succeeds gives new hope @param {number} [pause] asked for by the server */
+  /** Fetches a new token; the next update carries it. Without one, the connection goes on until the server ends it. */
+  async #renew() {
+    const socket = this.#socket;
+    const token = await this.#requests.token(true).catch(() => {});
+    if (socket !== this.#socket) return; // the next hello carries it
+    this.#renewed = token;
+    this.#transport.poke();
+  }
+
+  /** @param {WebSocket} [socket] @param {boolean} [refused] reconnects only after a poll has succeeded @param {number} [pause] asked for by the server */
   #end(socket, refused = false, pause = 0) {
     if (socket !== this.#socket) return;
     const was = this.ready;
@@ -133,12 +152,12 @@ export class LiveConnection {
     this.#notBefore = this.#surroundings.now() + pause;
     this.#running = !refused;
     this.#retry();
-    this.#transport.lost(was, refused, pause);
+    this.#transport.lost(was, refused, pause, this.#failures);
   }
 
   #drop() {
     const socket = this.#socket;
-    this.#socket = undefined;
+    this.#socket = this.#renewed = undefined;
     this.ready = false;
     this.#answer({});
     socket?.close();

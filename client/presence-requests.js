@@ -1,46 +1,93 @@
-/** The API over HTTP: who asks, in which headers, and what came of it. */
+/** The API over HTTP: credentials, headers, time limit and outcome of each request. */
 
 import {TIME_LIMIT, Timer} from './presence-timer.js';
 
 /**
- * @typedef {Partial<import('./presence-types.js').Answer>} Said what the server said, or an error of its
+ * @typedef {Partial<import('./presence-types.js').Answer>} Said the server's answer or error
  * @typedef {object} Fate
  * @property {number} status of HTTP, or what it would be
- * @property {'' | 'refused' | 'unknown' | 'offline'} fault what is wrong, in a word; `''`: it is an answer
+ * @property {'' | 'refused' | 'unknown' | 'offline'} fault `''`: it is an answer
  * @property {number} [retry_after] seconds
  * @property {string} [error] what to do about it
  * @typedef {Said & Fate} Outcome
  */
 
+const MOST_WARNINGS = 10;
+
 export class PresenceRequests {
   #surroundings;
   #options;
-  /** @type {string | null | undefined} undefined: not asked for yet */ #token;
+  /** the API is on another origin than the page */ #foreign;
+  /** @type {string | null | undefined} undefined: not fetched yet */ #token;
+  /** @type {Promise<void> | undefined} the call of `options.token` under way */ #fetching;
+  /** @type {Set<string>} */ #warned = new Set();
 
   /** @param {import('./presence-core.js').PresenceCore} core @param {import('./presence-types.js').Options} options */
   constructor(core, options) {
     this.#surroundings = core.surroundings;
     this.#options = options;
-    this.base = `${options.prefix ?? '/writer/api'}/project/${encodeURIComponent(core.projectId)}/presence/`;
+    const prefix = (options.prefix ?? '/writer/api').replace(/\/+$/, '');
+    this.base = `${prefix}/project/${encodeURIComponent(core.projectId)}/presence/`;
+    const {window, document} = /** @type {{window?: any, document?: Document}} */ (core.surroundings);
+    this.#foreign = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
   }
 
-  /** Who asks, where the browser does not say it by itself. @param {boolean} [refused] what it was before */
-  async token(refused = false) {
-    const {token} = this.#options;
-    if (refused || this.#token === undefined) this.#token = typeof token === 'function' ? await token(refused) : token;
-    return this.#token;
+  /** The address of the live connection. Throws if the page has none. */
+  get live() {
+    return new URL(`${this.base}live/`, this.#surroundings.document?.baseURI).href.replace('http', 'ws');
   }
 
   /**
-   * A request and its JSON within the time limit. What fails is an outcome too.
-   * @param {string} path @param {AbortController} flight @param {object} [message] none: a GET @returns {Promise<Outcome>}
+   * The token, or null. Calls `options.token` if none was fetched yet or the server rejected it; callers at the same time share one call.
+   * Rejects if that call fails, after saying so on the console.
+   * @param {boolean} [rejected]
    */
-  async ask(path, flight, message) {
-    const timer = new Timer(this.#surroundings);
-    timer.set(() => flight.abort(), TIME_LIMIT);
-    const expired = new Promise((_, reject) => (flight.signal.onabort = reject));
+  async token(rejected = false) {
+    if (rejected || this.#token === undefined) {
+      const fetching = (this.#fetching ??= this.#fetchToken(rejected));
+      try {
+        await fetching;
+      } finally {
+        if (this.#fetching === fetching) this.#fetching = undefined;
+      }
+    }
+    return this.#token;
+  }
+
+  /** @param {boolean} rejected */
+  async #fetchToken(rejected) {
+    const {token} = this.#options;
     try {
-      return await /** @type {Promise<Outcome>} */ (Promise.race([this.#ask(path, flight, message), expired]));
+      const given = await (typeof token === 'function' ? token(rejected) : token ?? null);
+      if (given === undefined) this.warn('token() gave undefined, not a token or null');
+      if (given && !/^[!-~]+$/.test(given)) throw 'a token is visible ASCII';
+      if (this.#fetching) this.#token = given || null; // otherwise this call was given up, and a later one has answered
+    } catch (error) {
+      this.warn(`token() failed: ${error}`);
+      throw new Error(); // whatever it was: a TypeError of the page does not mean "offline"
+    }
+  }
+
+  /** Says it on the console, for whoever builds the page: each text once, and at most ten. @param {string} text */
+  warn(text) {
+    const {size} = this.#warned;
+    if (size < MOST_WARNINGS && this.#warned.add(text).size > size) console.warn(`Presence: ${text}`);
+  }
+
+  /**
+   * A request and its JSON within the time limit. Never rejects: a failure is an outcome.
+   * @param {string} path @param {AbortController} flight aborts it @param {() => object} [compose] gives the message once the token is there; none: a GET @returns {Promise<Outcome>}
+   */
+  async ask(path, flight, compose) {
+    const timer = new Timer(this.#surroundings);
+    timer.set(() => {
+      flight.abort();
+      if (this.#fetching) this.warn('token() gave nothing in 8 s');
+      this.#fetching = undefined; // the next attempt calls it again
+    }, TIME_LIMIT);
+    const aborted = new Promise((_, reject) => (flight.signal.onabort = reject));
+    try {
+      return await /** @type {Promise<Outcome>} */ (Promise.race([this.#ask(path, flight, compose), aborted]));
     } catch (error) {
       return {status: 503, fault: error instanceof TypeError ? 'offline' : 'unknown'};
     } finally {
@@ -48,33 +95,37 @@ export class PresenceRequests {
     }
   }
 
-  /** The last word, which outlives the page. Not sendBeacon: it cannot carry the Authorization. @param {object} message */
+  /** Sends a leave that outlives the page. Not sendBeacon: it cannot carry the Authorization. @param {object} message */
   leave(message) {
     this.#fetch('leave/', message, {keepalive: true}).catch(() => {});
   }
 
   /**
-   * Asked a second time with a new token, or without the cookie that the server has just cleared, when the first was refused.
-   * @param {string} path @param {AbortController} flight @param {object} [message] @param {boolean} [again] @returns {Promise<Outcome>}
+   * Asked a second time with a new token, or without the cookie that the server has just cleared, when the first was rejected. If there
+   * is no new token, the rejection stands.
+   * @param {string} path @param {AbortController} flight @param {() => object} [compose] @param {boolean} [again] @returns {Promise<Outcome>}
    */
-  async #ask(path, flight, message, again = false) {
-    await this.token(again);
-    const response = await this.#fetch(path, message, {signal: flight.signal});
+  async #ask(path, flight, compose, again = false) {
+    await this.token();
+    flight.signal.throwIfAborted();
+    const response = await this.#fetch(path, compose?.(), {signal: flight.signal});
     const {status, headers} = response;
-    const body = await response.json().catch(() => null); // a proxy's error page is none of ours
+    const body = await response.json().catch(() => null); // a proxy's error page is not the server's answer
     const renewable = typeof this.#options.token === 'function' || body?.code === 'cookie_invalid';
-    if (status === 401 && renewable && !again) return this.#ask(path, flight, message, true);
+    if (status === 401 && renewable && !again && (await this.token(true).then(() => true, () => false))) return this.#ask(path, flight, compose, true);
     const fault = body?.success ? '' : [401, 403, 404].includes(status) ? 'refused' : 'unknown';
-    return {...body, retry_after: Number(headers.get('Retry-After')), status, fault};
+    const after = /** @type {string} */ (headers.get('Retry-After')); // seconds or a date; null: not a number
+    return {...body, retry_after: Number(after) || (Date.parse(after) - this.#surroundings.now()) / 1000, status, fault};
   }
 
   /** @param {string} path @param {object | undefined} message @param {RequestInit} init */
   async #fetch(path, message, init) {
     /** @type {Record<string, string>} */
     const headers = {};
-    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    if (this.#token) headers[this.#options.tokenHeader ?? 'Authorization'] = `Bearer ${this.#token}`;
     if (message) {
-      const csrf = this.#options.csrfToken ?? /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1];
+      // The page's CSRF cookie is a secret of its own origin.
+      const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1]);
       if (csrf) headers['X-CSRFToken'] = decodeURIComponent(csrf);
       headers['Content-Type'] = 'application/json';
       init = {...init, method: 'POST', body: JSON.stringify(message)};

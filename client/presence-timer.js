@@ -1,12 +1,17 @@
-/** One timer that is set anew, and what its users wait for. */
+/** A timer that can be set again, the time limit for answers, and the backoff between attempts. */
 
 export const TIME_LIMIT = 8_000; // for an answer
-const FIRST_RETRY = 500;
-const LAST_RETRY = 30_000;
+const FIRST_RETRY = 250;
+const GROWTH = 1.5;
+const LAST_RETRY = 12_000;
 const LONGEST_WAIT = 60 * 60_000; // a timer beyond 2^31 ms would fire at once
 
-/** Full jitter, so that a server that comes back is not met by all its pages at once. @param {{random: () => number}} surroundings @param {number} failures none: no wait */
-export const jitter = ({random}, failures) => failures && random() * Math.min(LAST_RETRY, FIRST_RETRY * 2 ** (failures - 1));
+/**
+ * Exponential backoff with full jitter: milliseconds until the next attempt, at random between 0 and a limit that grows from 250 ms by
+ * half with each failure. With the last limit of 12 s, two thirds of all pages try again within 5 s of any moment, and all within 12 s.
+ * @param {{random: () => number}} surroundings @param {number} failures none: no wait @param {number} [longest] the last limit
+ */
+export const jitter = ({random}, failures, longest = LAST_RETRY) => failures && random() * Math.min(longest, FIRST_RETRY * GROWTH ** (failures - 1));
 
 export class Timer {
   #surroundings;
@@ -17,14 +22,19 @@ export class Timer {
     this.#surroundings = surroundings;
   }
 
-  /** Without a delay, at the end of this turn. @param {() => void} run @param {number} delay */
+  /** Runs `run` once after `delay`, or at the end of this turn if `delay` is not positive; replaces what was set before. @param {() => void} run @param {number} delay */
   set(run, delay) {
     this.clear();
-    if (delay > 0) this.#timer = this.#surroundings.setTimeout(run, Math.min(delay, LONGEST_WAIT));
-    else queueMicrotask(run);
+    if (delay > 0) {
+      this.#timer = this.#surroundings.setTimeout(run, Math.min(delay, LONGEST_WAIT));
+    } else {
+      const turn = (this.#timer = {});
+      queueMicrotask(() => this.#timer === turn && run());
+    }
   }
 
   clear() {
     this.#surroundings.clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 }

@@ -12,6 +12,7 @@
  * @property {string} initials
  * @property {boolean} visitor
  * @property {readonly string[]} [editing] of somebody in several sections: where
+ * @property {boolean} [old] was listed before the server lost its data, and has not been since
  *
  * @typedef {'stopped' | 'connecting' | 'live' | 'polling' | 'offline' | 'unknown' | 'refused' | 'away'} Status
  *
@@ -19,6 +20,7 @@
  * @property {Status} status
  * @property {string} text the status in words
  * @property {boolean} stale the people are those last heard of, not those who are surely here
+ * @property {boolean} partial the server lost its data: people and conflicts may be missing
  * @property {number} version
  * @property {readonly User[]} users the others
  * @property {number} count how many others; more than `users` holds where the server cuts its list
@@ -37,14 +39,16 @@
  * @property {boolean} unless_occupied
  * @property {number} known_version
  *
- * @typedef {{version: number, users?: User[], count?: number}} List
+ * @typedef {{version: number, users?: User[], count?: number, partial?: boolean, gone?: Pick<User, 'user_id'>[]}} List
  * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number}} Delta
  * @typedef {List & {activity: string, you: User, conflicts: User[], stale?: boolean, heartbeat?: number}} Answer
  *
  * @typedef {object} Options
- * @property {string} [prefix] where the server's API stands; `/writer/api` by default
+ * @property {string} [prefix] where the server's API is; `/writer/api` by default. An absolute URL for a server on another origin
  * @property {string | ((refused: boolean) => string | null | Promise<string | null>)} [token] sent as `Authorization: Bearer`; a function is
  *   asked once, and again (with `true`) when the server has refused what it gave
+ * @property {string} [tokenHeader] the header that carries the token over HTTP; `Authorization` by default. Another one, as in the server's
+ *   `--token-header`, where a proxy wants `Authorization` for itself
  * @property {string} [csrfToken] for `X-CSRFToken`; by default what the cookie `csrftoken` says
  * @property {number} [heartbeat] milliseconds between updates, unless the server says otherwise
  * @property {boolean} [live] false: by polling only

@@ -15,7 +15,7 @@
 import {make} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
-import {missing} from './presence-conflict.js';
+import {areOld, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
 import {PresenceWarning} from './presence-warning.js';
@@ -76,7 +76,7 @@ export class PresenceView {
     adoptStyle();
     this.#renderBadge(snapshot);
     this.#markers.render(snapshot.users);
-    this.#warning.render(snapshot.warning, snapshot.stale);
+    this.#warning.render(snapshot.warning, areOld(snapshot.warning, snapshot));
     this.#renderCompany(snapshot);
     // A region is heard only if it was there before it spoke.
     if (!this.#voice.isConnected) document.body.append(this.#voice);
@@ -142,11 +142,12 @@ export class PresenceView {
   }
 
   /** @param {Snapshot} snapshot @returns {Facts} */
-  #facts({users, warning, stale, status, text}) {
+  #facts(snapshot) {
+    const {users, warning, status, text} = snapshot;
     const words = this.#words;
     return {
       people: users,
-      warning: stale ? '' : words.tell('warning', warning),
+      warning: areOld(warning, snapshot) ? '' : words.tell('warning', warning),
       company: words.tell('company', this.#company),
       status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
     };

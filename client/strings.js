@@ -15,7 +15,7 @@ import {make} from './element.js';
  * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor'>} Named
  */
 
-/** How sure the rest is; all that a session without an interface says. */
+/** The status in words: the only texts of a session without an interface. */
 export const statusWords = {
   stopped: 'Presence is off',
   connecting: 'Presence: connecting…',
@@ -24,6 +24,7 @@ export const statusWords = {
   polling: 'Presence checked every {seconds} s',
   offline: 'Offline: presence unknown',
   unknown: 'Presence unknown',
+  partial: 'Presence and conflicts partly unknown',
   refused: 'Presence is not open to you',
   away: 'Away until you are back',
 };

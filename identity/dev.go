@@ -49,7 +49,7 @@ func (d *Dev) Admit(_ context.Context, r Request) (Admission, error) {
 	}
 	user, ok := d.users.get(r.Token, d.user)
 	if !ok {
-		return Admission{}, ErrTokenInvalid
+		return Admission{}, reject(BadSignature)
 	}
 	return Admission{User: user}, nil
 }

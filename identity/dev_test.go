@@ -35,7 +35,7 @@ func TestADevTokenIsOfTheUserItWasMadeFor(t *testing.T) {
 
 func TestADevTokenAndAVisitorsCookieAreNotTheSame(t *testing.T) {
 	keys := newKeys(t, "k")
-	dev, visitors := &identity.Dev{Keys: keys}, &identity.Visitors{Keys: keys}
+	dev, visitors := &identity.Dev{Keys: keys}, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
 	token, _, err := dev.Token("1", "alice")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	presence "writer-presence"
+	"writer-presence/internal/strictjson"
 	"writer-presence/recent"
 )
 
@@ -39,10 +41,13 @@ const (
 )
 
 // Host asks the host application who is asking and whether they may: at an address for each
-// project, with the Cookie and the Authorization of the request. It answers 200 and
-// {"user_id": 1, "username": "alice"} for somebody who may, 401 for nobody that it knows,
-// 403 or 404 for a project that they may not see or that is not there. Anything else means
-// that it does not know, and nobody is let in. Make one with [NewHost].
+// project, with the Cookie, the Authorization and the Accept-Language of the request, its
+// X-Request-ID, and with X-Forwarded-Host, -Proto and -For. The application answers 200 and
+// {"user_id": 1, "username": "alice"} for somebody who may, 401 for nobody that it knows, 403 or
+// 404 for a project that they may not see or that is not there. These three count only with a
+// JSON object as body or with the header Writer-Presence, since proxies, allow-lists and login
+// pages give them too. Anything else is [presence.ErrUnavailable], and nobody is let in. Make one
+// with [NewHost].
 type Host struct {
 	before, after string // the address, around the project
 	client        *http.Client
@@ -51,6 +56,8 @@ type Host struct {
 	// room has a place for each question on its way, and rechecks for those about live
 	// connections, so that a crowd at the door keeps nobody from being shown out.
 	room, rechecks chan struct{}
+
+	vague sync.Once // the log was told of a refusal in JSON that may be somebody else's
 
 	mu      sync.Mutex
 	said    time.Time // when the log was told of a failure
@@ -65,10 +72,9 @@ type hostAnswer struct {
 
 // NewHost makes a gate of an address in which {project} stands for the project.
 func NewHost(address string, log *slog.Logger) (*Host, error) {
-	u, err := url.Parse(address)
-	before, after, found := strings.Cut(address, "{project}")
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !found || strings.Contains(u.Host, "{") {
-		return nil, fmt.Errorf("%q is no address to ask the host at; give one such as http://127.0.0.1:8000/presence/{project}/", address)
+	before, after, err := splitAddress(address)
+	if err != nil {
+		return nil, err
 	}
 	return &Host{
 		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
@@ -78,7 +84,7 @@ func NewHost(address string, log *slog.Logger) (*Host, error) {
 
 // Admit implements [Gate].
 func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
-	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization")}
+	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization"), r.Forwarded}
 	if r.Token != "" {
 		q.authorization = "Bearer " + r.Token
 	}
@@ -115,12 +121,36 @@ func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
 type question struct {
 	project               presence.Project
 	cookie, authorization string
+	forwarded             Forwarded
 }
 
-// key stands for a question, and tells nothing of it.
+// key stands for a question, and tells nothing of it. It has all that can change the answer, and
+// so not the id of the request.
 func (q question) key() [sha256.Size]byte {
-	text := strconv.Itoa(len(q.project)) + "." + strconv.Itoa(len(q.cookie)) + "." + string(q.project) + q.cookie + q.authorization
-	return sha256.Sum256([]byte(text))
+	var b []byte
+	for _, part := range []string{string(q.project), q.cookie, q.authorization, q.forwarded.Host, q.forwarded.Proto, q.forwarded.Language} {
+		b = strconv.AppendInt(b, int64(len(part)), 10)
+		b = append(append(b, '.'), part...)
+	}
+	b = q.forwarded.For.AppendTo(b)
+	return sha256.Sum256(b)
+}
+
+// headers are those of the question.
+func (q question) headers() http.Header {
+	h := http.Header{}
+	for name, value := range map[string]string{
+		"Accept": "application/json", "Cookie": q.cookie, "Authorization": q.authorization, "Accept-Language": q.forwarded.Language,
+		"X-Forwarded-Host": q.forwarded.Host, "X-Forwarded-Proto": q.forwarded.Proto, "X-Request-Id": q.forwarded.RequestID,
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	if q.forwarded.For.IsValid() {
+		h.Set("X-Forwarded-For", q.forwarded.For.String())
+	}
+	return h
 }
 
 func (h *Host) answer(key [sha256.Size]byte) (hostAnswer, bool) {
@@ -146,7 +176,11 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 	defer h.mu.Unlock()
 	if errors.Is(err, presence.ErrUnavailable) && (h.said.IsZero() || a.at.Sub(h.said) >= sayAgain) {
 		h.said = a.at
-		h.log.Error("the host application did not say who may, so somebody was not let in; this is said once a minute", "error", err)
+		attributes := []any{"error", err}
+		if odd := (*oddAnswer)(nil); errors.As(err, &odd) {
+			attributes = append(attributes, "status", odd.status, "address", h.shown(q.project), "begins", odd.begins)
+		}
+		h.log.Error("the host application did not say who may, so somebody was not let in; this is said once a minute", attributes...)
 	}
 	h.answers.Set(key, a)
 	return a
@@ -167,55 +201,110 @@ func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presenc
 	if err != nil {
 		return unavailable("%w", err)
 	}
-	r.Header.Set("Accept", "application/json")
-	if q.cookie != "" {
-		r.Header.Set("Cookie", q.cookie)
-	}
-	if q.authorization != "" {
-		r.Header.Set("Authorization", q.authorization)
-	}
+	r.Header = q.headers()
 	answer, err := h.client.Do(r)
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err // without the address, whose query may have a secret
+	}
 	if err != nil {
 		return unavailable("%w", err)
 	}
 	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return unavailable("the host's answer broke off: %w", err)
+	}
+	odd := func(format string, args ...any) (presence.User, error) {
+		return presence.User{}, &oddAnswer{fmt.Errorf(format, args...), answer.StatusCode, q.begins(body)}
+	}
 	switch answer.StatusCode {
 	case http.StatusOK:
-	case http.StatusUnauthorized:
-		return presence.User{}, ErrNobody
-	case http.StatusForbidden, http.StatusNotFound:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		if !h.isRefusal(answer, body, q) {
+			return odd("the host answered %s without a JSON object and without the header Writer-Presence, so that may be a proxy, an allow-list or a login page; have the view answer with the header Writer-Presence: 1", answer.Status)
+		}
+		if answer.StatusCode == http.StatusUnauthorized {
+			return presence.User{}, ErrNobody
+		}
 		return presence.User{}, ErrProjectUnknown
 	default:
-		return unavailable("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
+		return odd("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
 	}
-	var said struct {
-		UserID   hostID `json:"user_id"`
-		Username string `json:"username"`
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
-		return unavailable(`the host did not answer with JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
-	}
-	user, err := NewUser(presence.UserID(said.UserID), said.Username)
+	user, err := readHostUser(body)
 	if err != nil {
-		return unavailable("the host gave a user_id that cannot be: %w", err)
+		return odd("%v", err) // not %w: an error in the host's answer is not the user's
 	}
 	return user, nil
 }
 
-// hostID is a text, or a whole number.
-type hostID presence.UserID
+// viewHeader is the header by which a view of the host marks its refusals.
+const viewHeader = "Writer-Presence"
 
-func (id *hostID) UnmarshalJSON(text []byte) error {
-	var s string
-	if json.Unmarshal(text, &s) == nil {
-		*id = hostID(s)
-		return nil
+// isRefusal reports whether an answer with a refusing status comes from the host's view: it has
+// the header Writer-Presence, or a JSON object as body. Frameworks answer in JSON too where there
+// is no such address, so an object without user_id is logged, once.
+func (h *Host) isRefusal(answer *http.Response, body []byte, q question) bool {
+	if answer.Header.Get(viewHeader) != "" {
+		return true
 	}
-	if _, err := strconv.ParseInt(string(text), 10, 64); err != nil {
-		return errors.New("user_id is neither a text nor a whole number")
+	object, err := strictjson.Object(body)
+	if err != nil {
+		return false
 	}
-	*id = hostID(text)
-	return nil
+	if _, ok := object["user_id"]; !ok {
+		h.vague.Do(func() {
+			h.log.Warn(`the host refused somebody in JSON that frameworks may give, too, where there is no such view; if it is the view, have it answer with the header Writer-Presence: 1 or with {"user_id": null}; this is said once`,
+				"status", answer.StatusCode, "address", h.shown(q.project))
+		})
+	}
+	return true
+}
+
+// oddAnswer is an answer that does not say who may. It wraps [presence.ErrUnavailable].
+type oddAnswer struct {
+	cause  error
+	status int
+	begins string // the first bytes of the body, for the log
+}
+
+func (o *oddAnswer) Error() string { return presence.ErrUnavailable.Error() + ": " + o.cause.Error() }
+
+func (o *oddAnswer) Unwrap() []error { return []error{presence.ErrUnavailable, o.cause} }
+
+// shown is the address of a question as the log may have it: without a query and a password.
+func (h *Host) shown(project presence.Project) string {
+	u, err := url.Parse(h.before + string(project) + h.after)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+const (
+	// mostShown is how many bytes of an answer the log is shown.
+	mostShown = 120
+	// leastSecret is how long what is masked in them has to be: shorter values are in any text.
+	leastSecret = 4
+)
+
+// begins gives the first bytes of an answer in printable ASCII, with the credentials of the
+// question masked, since pages for debugging repeat them. Of JSON it gives nothing: that may have
+// the name of somebody.
+func (q question) begins(body []byte) string {
+	if json.Valid(body) {
+		return ""
+	}
+	text := string(body)
+	for _, secret := range strings.FieldsFunc(q.cookie+" "+q.authorization, func(r rune) bool { return r == ' ' || r == ';' || r == ',' }) {
+		if _, value, ok := strings.Cut(secret, "="); ok && len(value) >= leastSecret {
+			text = strings.ReplaceAll(text, value, "***")
+		}
+		if len(secret) >= leastSecret && !strings.EqualFold(secret, "Bearer") && !strings.EqualFold(secret, "Basic") {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	quoted := strconv.QuoteToASCII(text[:min(len(text), mostShown)])
+	return quoted[1 : len(quoted)-1]
 }
 
 // foreignCookies are those of a request that are not ours: with ours, every visitor would
@@ -225,7 +314,7 @@ func foreignCookies(h http.Header) string {
 	for _, line := range h["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
 			part = strings.TrimSpace(part)
-			if name, _, _ := strings.Cut(part, "="); part != "" && name != visitorCookie && name != hostCookie {
+			if name, _, _ := strings.Cut(part, "="); part != "" && !strings.HasPrefix(strings.TrimPrefix(name, "__Host-"), ownCookies) {
 				all = append(all, part)
 			}
 		}

@@ -1,11 +1,13 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +32,7 @@ type host struct {
 func newHost(t *testing.T) (*host, *identity.Host) {
 	t.Helper()
 	h := &host{answer: func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Writer-Presence", "1")
 		switch {
 		case r.Header.Get("Cookie") != "session=alice" && r.Header.Get("Authorization") != "Bearer alice":
 			w.WriteHeader(http.StatusUnauthorized)
@@ -105,7 +108,10 @@ func TestWhatTheHostDoesNotSayItselfLetsNobodyIn(t *testing.T) { // case 37
 		"broken": {500, ""}, "bad gateway": {502, "<html>"}, "a redirect to sign in": {302, ""}, "created": {201, `{"user_id": 1, "username": "a"}`}, "no content": {204, ""},
 		"no JSON": {200, "<html>"}, "an empty body": {200, ""}, "no id": {200, `{"username": "alice"}`}, "an empty id": {200, `{"user_id": "", "username": "alice"}`},
 		"null": {200, "null"}, "an id that is no number": {200, `{"user_id": 1.5}`}, "a list": {200, `[1]`}, "a visitor's id": {200, `{"user_id": "visitor-1", "username": "a"}`},
-		"too long": {200, `{"username": "` + strings.Repeat("a", 1<<16) + `", "user_id": 1}`}, "a name that is a number": {200, `{"user_id": 1, "username": 1}`},
+		"a list of hosts that are allowed": {403, "Host is not allowed\n"}, "a page about CSRF": {403, "<!DOCTYPE html><title>CSRF verification failed</title>"}, "nothing at that address": {404, "404 page not found\n"},
+		"a proxy without a word": {404, ""}, "a gateway's login": {401, "<html>Authorization Required</html>"}, "a refusal that is a JSON text": {403, `"forbidden"`}, "a refusal that is null": {403, "null"}, "a refusal that is a list": {404, "[]"}, "a refusal cut short": {403, `{"user_id": nu`},
+		"a login page": {200, "<!DOCTYPE html><title>Sign in</title>"},
+		"too long":     {200, `{"username": "` + strings.Repeat("a", 1<<16) + `", "user_id": 1}`}, "a name that is a number": {200, `{"user_id": 1, "username": 1}`},
 	} {
 		h, gate := newHost(t)
 		h.answers(c.status, c.body)
@@ -218,5 +224,163 @@ func TestAnAddressWithoutAPlaceForTheProjectStopsTheStart(t *testing.T) {
 		if _, err := identity.NewHost(address, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%q is taken", address)
 		}
+	}
+}
+
+func TestRefusalsOfTheViewCount(t *testing.T) {
+	for _, header := range []string{"", "1"} {
+		for _, body := range []string{"", `{"user_id": null}`, `{"error": "no such project"}`, "{}", "<html>"} {
+			for status, due := range map[int]error{401: identity.ErrNobody, 403: identity.ErrProjectUnknown, 404: identity.ErrProjectUnknown} {
+				h, gate := newHost(t)
+				h.mu.Lock()
+				h.answer = func(w http.ResponseWriter, _ *http.Request) {
+					if header != "" {
+						w.Header().Set("Writer-Presence", header)
+					}
+					w.WriteHeader(status)
+					w.Write([]byte(body))
+				}
+				h.mu.Unlock()
+				if header == "" && !strings.HasPrefix(body, "{") {
+					due = presence.ErrUnavailable
+				}
+				if _, err := gate.Admit(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, due) {
+					t.Errorf("%d %q with the header %q came to %v; due is %v", status, body, header, err, due)
+				}
+				vague := strings.Count(h.logs.String(), "level=WARN")
+				if isVague := header == "" && strings.HasPrefix(body, "{") && !strings.Contains(body, "user_id"); isVague != (vague == 1) {
+					t.Errorf("%d %q with the header %q: the log is %s", status, body, header, &h.logs)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatMayNotBeTheViewIsLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
+	h, _ := newHost(t)
+	gate, err := identity.NewHost(strings.Replace(h.URL, "http://", "http://user:Passw0rd@", 1)+"/presence/{project}/?key=S3cret", slog.New(slog.NewTextHandler(&h.logs, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.answers(403, "<title>no \u202e\x1b[31m host</title>\nyour cookie is csrf=x; session=CaNaRy7, your token CaNaRy8"+strings.Repeat("!", 1<<10))
+	for i := range 3 {
+		r := request("Cookie", "csrf=x; session=CaNaRy7", "Authorization", "Bearer CaNaRy8")
+		r.Project = presence.Project(strings.Repeat("p", i+1))
+		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error(), "CaNaRy") {
+			t.Errorf("it came to %v", err)
+		}
+	}
+	logged := h.logs.String()
+	if strings.Count(logged, "level=ERROR") != 1 || !strings.Contains(logged, "status=403") || !strings.Contains(logged, "address="+h.URL+"/presence/p/ ") || !strings.Contains(logged, "<title>no ") {
+		t.Errorf("the log has not, once, status, address and first bytes: %s", logged)
+	}
+	for _, secret := range []string{"CaNaRy", "S3cret", "Passw0rd", "\x1b", "\u202e", "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"} {
+		if strings.Contains(logged, secret) {
+			t.Errorf("the log has %q: %s", secret, logged)
+		}
+	}
+	h.Close() // an address that nobody answers at is not logged with its query either
+	gate, _ = identity.NewHost(h.URL+"/presence/{project}/?key=S3cret", slog.New(slog.NewTextHandler(&h.logs, nil)))
+	if _, err := gate.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error()+h.logs.String(), "S3cret") {
+		t.Errorf("a host that is down came to %v and the log %s", err, &h.logs)
+	}
+}
+
+func TestTheHostIsToldWhereARequestComesFrom(t *testing.T) {
+	h, gate := newHost(t)
+	var seen http.Header
+	h.mu.Lock()
+	h.answer = func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Header
+		w.Write([]byte(`{"user_id": 1, "username": "alice"}`))
+	}
+	h.mu.Unlock()
+	r := request("Cookie", "session=alice", "X-Forwarded-Host", "evil.example", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "X-Request-Id", "forged", "Accept-Language", "xx")
+	names := []string{"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "X-Request-Id", "Accept-Language"}
+	if _, err := gate.Admit(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if got := seen.Get(name); got != "" {
+			t.Errorf("%s is %q; it is the client's own word, and not to be passed on", name, got)
+		}
+	}
+	r.Forwarded = identity.Forwarded{Host: "write.example.org:8443", Proto: "https", For: netip.MustParseAddr("2001:db8::1"), Language: "de, en;q=0.5", RequestID: "id-1"}
+	if _, err := gate.Admit(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for i, due := range []string{"write.example.org:8443", "https", "2001:db8::1", "id-1", "de, en;q=0.5"} {
+		if got := seen.Get(names[i]); got != due {
+			t.Errorf("%s is %q; due is %q", names[i], got, due)
+		}
+	}
+}
+
+// TestAnswersAreSharedOnlyByRequestsThatTheHostCannotTellApart is about the cache of answers: no
+// tenant, scheme, language or address gets the answer of another.
+func TestAnswersAreSharedOnlyByRequestsThatTheHostCannotTellApart(t *testing.T) {
+	h, gate := newHost(t)
+	all := []identity.Forwarded{
+		{}, {Host: "a.example"}, {Host: "b.example"}, {Proto: "https"}, {Language: "de"}, {Host: "a.example", Language: "de"}, {Host: "a.exampled", Language: "e"},
+		{For: netip.MustParseAddr("192.0.2.1")}, {For: netip.MustParseAddr("192.0.2.2")},
+	}
+	for _, forwarded := range all {
+		for _, id := range []string{"", "one", "two"} { // which is another for each request
+			r := request("Cookie", "session=alice")
+			forwarded.RequestID = id
+			r.Forwarded = forwarded
+			gate.Admit(t.Context(), r)
+		}
+	}
+	h.isAsked(t, int32(len(all)))
+}
+
+func TestTheHostsAnswerIsDecodedStrictly(t *testing.T) {
+	for name, body := range map[string]string{
+		"an empty object": `{}`, "null": `null`, "other capitals": `{"USER_ID": 1, "Username": "alice"}`, "Unicode folding": `{"uſer_id": 1}`, "null for an id": `{"user_id": null, "username": "a"}`,
+		"a second object": `{"user_id": 1, "username": "a"}{}`, "trailing bytes": `{"user_id": 1, "username": "a"} x`, "an id twice": `{"user_id": 1, "user_id": 1}`,
+		"a nested name twice": `{"user_id": 1, "x": {"a": 1, "a": 2}}`, "trailing bytes beyond the limit": `{"user_id": 1}` + strings.Repeat(" ", 16<<10) + "x",
+		"a reserved id": `{"user_id": "visitor-x"}`, "an empty id": `{"user_id": ""}`, "a long id": `{"user_id": "` + strings.Repeat("x", 201) + `"}`, "a control character": `{"user_id": "a\nb"}`,
+		"an id that is not UTF-8": "{\"user_id\": \"a\xff\"}", "-0": `{"user_id": -0}`, "1.0": `{"user_id": 1.0}`, "1e3": `{"user_id": 1e3}`, "01": `{"user_id": 01}`, "2^63": `{"user_id": 9223372036854775808}`,
+		"true": `{"user_id": true}`, "a list": `{"user_id": [1]}`,
+	} {
+		h, gate := newHost(t)
+		h.answers(200, body)
+		got, err := gate.Admit(t.Context(), request("Cookie", "session=alice"))
+		if !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) || got.User.ID != "" {
+			t.Errorf("%s: %+v, %v; want only unavailable", name, got, err)
+		}
+		if !strings.Contains(h.logs.String(), "level=ERROR") {
+			t.Errorf("%s was not logged", name)
+		}
+	}
+}
+
+func TestAnIdOfAFunctionOfTheHostIsNotTheUsersMistake(t *testing.T) {
+	f := identity.Functions{Identify: func(context.Context, identity.Request) (presence.User, error) {
+		return identity.NewUser("visitor-x", "a")
+	}}
+	if _, err := f.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) {
+		t.Errorf("%v; want only unavailable", err)
+	}
+}
+
+func TestTheProjectIsInThePathOrQueryOfTheHostsAddressOnce(t *testing.T) {
+	for _, address := range []string{
+		"http://host/x", "http://host/{project}#{project}", "http://host/#{project}", "http://host/{project}#x", "http://{project}/", "http://a.{project}.b/", "http://{project}@host/", "http://u:{project}@host/",
+		"http://host:{project}/", "http://host{project}/", "http://host/{project}/{project}", "http://host/{project}?p={project}", "http://host/{Project}", "http://host/{project}/{user}", "http://host/%7Bproject%7D",
+		"{project}://host/", "host/{project}", "ftp://host/{project}", "/{project}", "http:///{project}",
+	} {
+		if _, err := identity.NewHost(address, nil); err == nil {
+			t.Errorf("%s was accepted", address)
+		}
+	}
+	for _, address := range []string{"http://host/{project}", "https://host:8443/a/{project}/b?x=1", "http://host/?project={project}", "http://host?project={project}", "http://u:p@host/{project}"} {
+		if _, err := identity.NewHost(address, nil); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if _, err := identity.NewHost("http://user:hunter2@host/", nil); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error shows a password: %v", err)
 	}
 }

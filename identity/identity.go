@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"time"
 
 	presence "writer-presence"
@@ -18,6 +19,9 @@ import (
 // Request is what there is to tell who is asking, for what.
 type Request struct {
 	Project presence.Project
+	// Tenant is the host that the project belongs to, where one server has projects of several
+	// hosts; otherwise it is empty. See [Request.Key].
+	Tenant string
 	// Header is the request's, or the one with which a live connection began.
 	Header http.Header
 	// Token is the bearer token of the request, or the one that a live connection
@@ -34,6 +38,32 @@ type Request struct {
 	Recheck bool
 	// Above says that the asker is above a limit: whoever is not known yet need not be.
 	Above bool
+	// CrossOrigin says that the page is of another origin. Header then has no cookies, and a
+	// cookie cannot be given.
+	CrossOrigin bool
+	// Forwarded is what the host application is told of where the request comes from.
+	Forwarded Forwarded
+}
+
+// Key is the project as stores know it, and as tokens name it: with a tenant, as in
+// example.org/thesis. No id of a project has a slash, so that no two projects have one key.
+func (r Request) Key() presence.Project {
+	if r.Tenant == "" {
+		return r.Project
+	}
+	return presence.Project(r.Tenant) + "/" + r.Project
+}
+
+// Forwarded is what is known of where a request comes from. Its values are safe in a header.
+// What a client can write of itself is in it only where it grants nothing.
+type Forwarded struct {
+	// Host is the host, with its port unless that is the default, that the page's request was
+	// sent to; empty if it is not known. Proto is https or http.
+	Host, Proto string
+	// For is the address of the client; not valid if it is not known.
+	For netip.Addr
+	// Language is the request's Accept-Language, and RequestID its X-Request-ID.
+	Language, RequestID string
 }
 
 // Admission is somebody who may; with [ErrProjectUnknown], somebody who may no longer, if

@@ -38,7 +38,7 @@ const (
 func RemoteKeys(address string) (*JWT, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("%q is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json", address)
+		return nil, errors.New("this is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json") // without the value, which may hold a password
 	}
 	return (&remoteKeys{address: address, client: newClient(maxKeys)}).gate(), nil
 }
@@ -62,12 +62,12 @@ func (k *remoteKeys) gate() *JWT {
 // key finds the key of a token.
 func (k *remoteKeys) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if id, ok := t.Header[jwkset.HeaderKID].(string); !ok || id == "" {
-		return nil, errors.New("a header without kid")
+		return nil, reject(NoKeyID)
 	}
 	keys, fetched, err := k.state()
 	if keys != nil && time.Since(fetched) < keysAge {
 		if key, err := keys.KeyfuncCtx(ctx)(t); !errors.Is(err, jwkset.ErrKeyNotFound) {
-			return key, err
+			return key, unknownKey(err)
 		}
 	}
 	if keys, err = k.fetch(ctx); keys == nil {
@@ -77,7 +77,15 @@ func (k *remoteKeys) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if errors.Is(missing, jwkset.ErrKeyNotFound) && err != nil {
 		return nil, fmt.Errorf("%w: a key that is not known, and the keys cannot be fetched: %w", presence.ErrUnavailable, err)
 	}
-	return key, missing
+	return key, unknownKey(missing)
+}
+
+// unknownKey turns the library's errors, which quote the token, into one with a reason.
+func unknownKey(err error) error {
+	if err == nil {
+		return nil
+	}
+	return reject(UnknownKey)
 }
 
 func (k *remoteKeys) state() (keyfunc.Keyfunc, time.Time, error) {

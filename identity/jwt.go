@@ -3,10 +3,10 @@ package identity
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	presence "writer-presence"
+	"writer-presence/internal/strictjson"
 )
 
 const (
@@ -36,6 +37,11 @@ type JWT struct {
 	// Audience has to be among the token's; empty for a token that is for nobody in
 	// particular (RFC 7519, 4.1.3).
 	Audience string
+	// NameClaim is the claim with the user's name, in place of the three above. ProjectsClaim
+	// is the one with the projects; empty is projects. Both are a name, such as Auth0's
+	// https://example.org/projects, or a dotted path into objects, such as app.projects. A
+	// claim with exactly that name wins over a path.
+	NameClaim, ProjectsClaim string
 
 	methods []string
 	key     func(context.Context, *jwt.Token) (any, error)
@@ -44,11 +50,12 @@ type JWT struct {
 
 // bearer is what a token says, and when that was found out.
 type bearer struct {
-	user     presence.User
-	projects []string
-	from     time.Time
-	until    time.Time
-	checked  time.Time
+	user       presence.User
+	projects   []string
+	noProjects bool // there is no claim with projects
+	from       time.Time
+	until      time.Time
+	checked    time.Time
 }
 
 // SharedSecret takes tokens that are signed by HS256 with one of the secrets in a file: a
@@ -84,7 +91,7 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	b, ok := j.tokens.peek(r.Token)
 	if ok && !now.Before(b.until) {
-		return Admission{}, ErrTokenInvalid // whether or not its key can be had now
+		return Admission{}, reject(Expired) // whether or not its key can be had now
 	}
 	if !ok || now.Sub(b.checked) > age {
 		var err error
@@ -93,100 +100,71 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 		}
 		j.tokens.put(r.Token, b)
 	}
+	if err := b.current(now); err != nil {
+		return Admission{}, err
+	}
 	switch {
-	case now.Before(b.from) || !now.Before(b.until):
-		return Admission{}, ErrTokenInvalid
-	case !slices.Contains(b.projects, "*") && !slices.Contains(b.projects, string(r.Project)):
+	case b.noProjects:
+		return Admission{User: b.user}, &rejection{ErrProjectUnknown, NoProjects}
+	case !b.names(r):
 		return Admission{User: b.user}, ErrProjectUnknown
 	}
 	return Admission{User: b.user, Until: b.until}, nil
 }
 
-// check finds out what a token says. The error is [ErrTokenInvalid], or
-// [presence.ErrUnavailable] where the keys are out of reach.
+// names reports whether a token is for a project. Where there are tenants a bare name or "*" is for
+// none: a token of one tenant must not be good for the project of that name of another.
+func (b bearer) names(r Request) bool {
+	all := "*"
+	if r.Tenant != "" {
+		all = r.Tenant + "/*"
+	}
+	return slices.Contains(b.projects, all) || slices.Contains(b.projects, string(r.Key()))
+}
+
+// check verifies a token and returns what it says. The error matches [ErrTokenInvalid] and
+// has a reason, or matches [presence.ErrUnavailable] if the keys cannot be had.
 func (j *JWT) check(ctx context.Context, token string, now time.Time) (bearer, error) {
-	var c claims
-	options := []jwt.ParserOption{
-		jwt.WithValidMethods(j.methods), jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(),
+	header, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.Strict().DecodeString(header)
+	if err != nil {
+		return bearer{}, reject(Malformed)
 	}
-	if j.Issuer != "" {
-		options = append(options, jwt.WithIssuer(j.Issuer))
+	if _, err := strictjson.Object(text); err != nil { // the library takes the last of equal names
+		return bearer{}, reject(Malformed)
 	}
-	if j.Audience != "" {
-		options = append(options, jwt.WithAudience(j.Audience))
-	}
-	_, err := jwt.NewParser(options...).ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+	var raw rawClaims
+	parser := jwt.NewParser(jwt.WithValidMethods(j.methods), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
+	_, err = parser.ParseWithClaims(token, &raw, func(t *jwt.Token) (any, error) {
 		for _, name := range []string{"crit", "jwk", "jku", "x5c", "x5u"} {
 			if t.Header[name] != nil { // what must be understood (RFC 7515, 4.1.11), and keys that anybody can bring
-				return nil, fmt.Errorf("a header with %s", name)
+				return nil, reject(BadHeader)
 			}
 		}
 		return j.key(ctx, t)
 	})
+	var known *rejection
 	switch {
+	case err == nil:
+		return j.bearer(raw.text, now)
 	case errors.Is(err, presence.ErrUnavailable):
 		return bearer{}, err
-	case err != nil:
-		return bearer{}, fmt.Errorf("%w (%v)", ErrTokenInvalid, err)
-	case j.Audience == "" && len(c.Audience) > 0:
-		return bearer{}, fmt.Errorf("%w (it is for somebody else: aud)", ErrTokenInvalid)
+	case errors.As(err, &known):
+		return bearer{}, known // without what the library says, which quotes the token
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return bearer{}, reject(Malformed)
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && !j.accepts(text):
+		return bearer{}, reject(BadAlgorithm)
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return bearer{}, reject(BadSignature)
+	default: // no alg, or one that the library does not have
+		return bearer{}, reject(BadAlgorithm)
 	}
-	user, err := NewUser(presence.UserID(c.Subject), c.name())
-	if err != nil {
-		return bearer{}, fmt.Errorf("%w (sub: %v)", ErrTokenInvalid, err)
-	}
-	b := bearer{user: user, projects: c.Projects, until: c.ExpiresAt.Add(leeway), checked: now}
-	if c.NotBefore != nil {
-		b.from = c.NotBefore.Add(-leeway)
-	}
-	return b, nil
 }
 
-type claims struct {
-	jwt.RegisteredClaims
-	Username          string   `json:"username"`
-	PreferredUsername string   `json:"preferred_username"`
-	Name              string   `json:"name"`
-	Projects          projects `json:"projects"`
-}
-
-// UnmarshalJSON takes names as they are (RFC 7519, 4): encoding/json would take SUB for sub.
-func (c *claims) UnmarshalJSON(text []byte) error {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(text, &all); err != nil {
-		return err
-	}
-	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return name != strings.ToLower(name) })
-	exact, err := json.Marshal(all)
-	if err != nil {
-		return err
-	}
-	type plain claims
-	return json.Unmarshal(exact, (*plain)(c))
-}
-
-func (c *claims) name() string {
-	for _, name := range []string{c.Username, c.PreferredUsername, c.Name} {
-		if name != "" {
-			return name
-		}
-	}
-	return ""
-}
-
-// projects is a list, or "*".
-type projects []string
-
-func (p *projects) UnmarshalJSON(text []byte) error {
-	if string(text) == `"*"` {
-		*p = projects{"*"}
-		return nil
-	}
-	if err := json.Unmarshal(text, (*[]string)(p)); err != nil {
-		return err
-	}
-	if slices.Contains(*p, "*") {
-		return errors.New(`projects has "*" in a list`)
-	}
-	return nil
+// accepts reports whether a header names an algorithm of this authenticator.
+func (j *JWT) accepts(header []byte) bool {
+	object, err := strictjson.Object(header)
+	var algorithm string
+	return err == nil && json.Unmarshal(object["alg"], &algorithm) == nil && slices.Contains(j.methods, algorithm)
 }

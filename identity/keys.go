@@ -22,8 +22,13 @@ const keySize = 32
 // what was signed before, so that keys can be changed without anybody losing who
 // they are. Its methods may be called at once.
 type Keys struct {
-	macs []*sync.Pool // of hash.Hash
+	macs    []*sync.Pool // of hash.Hash
+	warning string
 }
+
+// Warning says what is wrong with the file that the keys were read from, although it can be
+// used; empty where nothing is.
+func (k *Keys) Warning() string { return k.warning }
 
 // NewKeys makes keys of secrets of at least 32 random bytes each.
 func NewKeys(secrets ...[]byte) (*Keys, error) {
@@ -41,8 +46,11 @@ func NewKeys(secrets ...[]byte) (*Keys, error) {
 }
 
 // ReadKeys reads a file of keys, one or two lines of base64, and makes it with one new
-// key, for its owner alone, if it is not there. To change keys put a new line before
-// the old one, restart, and remove the old one when nobody needs it any more.
+// key, with mode 0600, if it is not there. To change keys put a new line before the old
+// one, restart, and remove the old one when nobody needs it any more. A file that every user
+// of the machine can read or change is an error; one that its group can is a [Keys.Warning],
+// since a Kubernetes volume with fsGroup gives its files to a group, and their modes cannot be
+// made stricter there.
 func ReadKeys(path string) (*Keys, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,6 +60,10 @@ func ReadKeys(path string) (*Keys, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the secret file: %w", err)
+	}
+	warning, err := checkAccess(path)
+	if err != nil {
+		return nil, err
 	}
 	var secrets [][]byte
 	for line := range strings.Lines(string(text)) {
@@ -71,7 +83,23 @@ func ReadKeys(path string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the secret file %s: %w; make one with: openssl rand -base64 32", path, err)
 	}
+	keys.warning = warning
 	return keys, nil
+}
+
+// checkAccess looks at who has access to a key file.
+func checkAccess(path string) (warning string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot use the secret file: %w", err)
+	}
+	switch mode := info.Mode(); {
+	case mode&0o007 != 0:
+		return "", fmt.Errorf("the secret file %s is open to every user of this machine (%v), and who reads it can sign as this server: run chmod 600 on it (in Kubernetes: defaultMode: 0440), and put a new key before the one in it if others may have read it", path, mode)
+	case mode&0o070 != 0:
+		return fmt.Sprintf("the secret file %s is open to its group (%v): run chmod 600 on it unless the group is this process's own, as with fsGroup in Kubernetes", path, mode), nil
+	}
+	return "", nil
 }
 
 // makeKeys makes the file whole, under another name, before it is there: of several

@@ -190,3 +190,42 @@ func FuzzNothingVerifiesButWhatWasSigned(f *testing.F) {
 		}
 	})
 }
+
+func TestAKeysFileThatOthersCanReadStopsTheStart(t *testing.T) {
+	line := base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n"
+	for mode, due := range map[os.FileMode]string{
+		0o600: "", 0o400: "",
+		0o660: "warning", 0o640: "warning", 0o440: "warning", 0o620: "warning",
+		0o604: "error", 0o644: "error", 0o444: "error", 0o602: "error", 0o666: "error", 0o777: "error",
+	} {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(t.TempDir(), "link") // as Kubernetes mounts secrets
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{path, link} {
+			keys, err := identity.ReadKeys(path)
+			said := ""
+			switch {
+			case err != nil && strings.Contains(err.Error(), path) && strings.Contains(err.Error(), "chmod 600"):
+				said = "error"
+			case err != nil:
+				t.Errorf("mode %v: %v", mode, err)
+			case keys.Warning() != "":
+				said = "warning"
+			}
+			if said != due {
+				t.Errorf("mode %v gives %q; due: %q", mode, said, due)
+			}
+			if err != nil && strings.Contains(err.Error(), strings.TrimSpace(line)) {
+				t.Errorf("mode %v: the error tells the secret: %v", mode, err)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	presence "writer-presence"
@@ -16,7 +17,9 @@ import (
 )
 
 const (
-	visitorCookie = "writer_presence_visitor"
+	// ownCookies begins the names of this server's cookies.
+	ownCookies    = "writer_presence_"
+	visitorCookie = ownCookies + "visitor"
 	// hostCookie is the same, bound by browsers to this host and to https.
 	hostCookie = "__Host-" + visitorCookie
 	// visitorAge is how long a visitor stays the same one; browsers keep no cookie
@@ -24,17 +27,31 @@ const (
 	visitorAge = 365 * 24 * time.Hour
 )
 
-// Visitors lets in people for whom no host vouches, each known again by a signed
-// cookie. It has to be the last of the gates.
+// DefaultVisitorRate is the default number of new visitors a second from one address.
+const DefaultVisitorRate = 1
+
+// VisitorLimit makes a limit on new visitors: perSecond from one address, with a burst of 200 seconds' worth.
+// Zero means no limit.
+func VisitorLimit(perSecond float64) *limit.Limiter { return limit.New(perSecond, 200*perSecond) }
+
+// Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last gate of [FirstOf].
+//
+// It lets nobody in unless Allowed says where: whoever adds it beside another way to sign in opens projects to people
+// whom that way rejects, so each project has to be named. Admit is safe for concurrent use.
 type Visitors struct {
 	Keys *Keys
-	// Allowed tells in which projects; nil is in all.
+	// Allowed reports whether a project is open to visitors. Nil opens none; [EveryProject] opens all.
 	Allowed func(presence.Project) bool
-	// Limit bounds the new visitors of an address; nil does not.
+	// Limit bounds the new visitors of one address. Nil is VisitorLimit(DefaultVisitorRate); limit.None is no limit.
 	Limit *limit.Limiter
 
-	cookies remembered[visit]
+	once      sync.Once
+	newcomers *limit.Limiter // Limit or its default
+	cookies   remembered[visit]
 }
+
+// EveryProject is a [Visitors.Allowed] that opens every project to visitors.
+func EveryProject(presence.Project) bool { return true }
 
 // visit is what a cookie says.
 type visit struct {
@@ -44,7 +61,7 @@ type visit struct {
 
 // Admit implements [Gate]. Whoever only looks becomes no visitor.
 func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
-	if v.Allowed != nil && !v.Allowed(r.Project) {
+	if v.Allowed == nil || !v.Allowed(r.Project) {
 		return Admission{}, ErrNobody
 	}
 	bad := ""
@@ -65,10 +82,11 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if r.Looking {
 		return Admission{}, nil
 	}
-	if v.Limit != nil {
-		if err := v.Limit.Take(r.Address, ErrTooManyVisitors); err != nil {
-			return Admission{}, err
-		}
+	if r.CrossOrigin {
+		return Admission{}, ErrNobody
+	}
+	if err := v.limit().Take(r.Address, ErrTooManyVisitors); err != nil {
+		return Admission{}, err
 	}
 	random := make([]byte, 12)
 	rand.Read(random)
@@ -79,6 +97,16 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 		name = hostCookie
 	}
 	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
+}
+
+// limit returns the limit on new visitors.
+func (v *Visitors) limit() *limit.Limiter {
+	v.once.Do(func() {
+		if v.newcomers = v.Limit; v.newcomers == nil {
+			v.newcomers = VisitorLimit(DefaultVisitorRate)
+		}
+	})
+	return v.newcomers
 }
 
 // visit reads a cookie that is ours.

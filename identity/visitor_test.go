@@ -49,7 +49,7 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 }
 
 func TestTheNamesOfVisitorsAreBounded(t *testing.T) {
-	v := &identity.Visitors{Keys: newKeys(t, "k")}
+	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: limit.None}
 	form := regexp.MustCompile(`^Visitor [1-9][0-9]{3}$`)
 	ids := map[presence.UserID]bool{}
 	for range 2000 {
@@ -70,7 +70,7 @@ func TestTheNamesOfVisitorsAreBounded(t *testing.T) {
 
 func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &identity.Visitors{Keys: newKeys(t, "k")}
+		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject}
 		made, err := v.Admit(t.Context(), request())
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +89,7 @@ func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
 
 func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &identity.Visitors{Keys: newKeys(t, "k"), Limit: limit.New(1, 1)}
+		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: limit.New(1, 1)}
 		made, err := v.Admit(t.Context(), request())
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 
 func FuzzACookieIsAVisitorOfOursOrRefused(f *testing.F) {
 	keys := newKeys(f, "k")
-	v := &identity.Visitors{Keys: keys}
+	v := &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
 	// Its own text of a visitor of the epoch's last year.
 	good := keys.Sign("visitor", "abcdefghijklmnop."+strconv.FormatInt(time.Now().Unix(), 36))
 	for _, seed := range []string{

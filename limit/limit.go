@@ -19,8 +19,9 @@ const (
 	most = 50_000
 )
 
-// Limiter bounds how often each of many may do something: a rate, with a burst. Its
-// methods may be called at once. A nil Limiter bounds nothing.
+// Limiter is a rate limiter with one bucket for each caller: a rate and a burst. Its methods are safe for concurrent
+// use. The zero Limiter and a nil one limit nothing. Options take nil for their default, so use [None] to say that
+// there is to be no limit.
 type Limiter struct {
 	rate  rate.Limit
 	burst int
@@ -32,6 +33,9 @@ type Limiter struct {
 	turned  time.Time
 }
 
+// None limits nothing.
+var None = &Limiter{}
+
 // TooMany is the error of somebody who is above a limit, and when to try again.
 type TooMany struct {
 	Err   error
@@ -41,11 +45,11 @@ type TooMany struct {
 func (t *TooMany) Error() string { return t.Err.Error() }
 func (t *TooMany) Unwrap() error { return t.Err }
 
-// New makes a limiter of so many times a second, and at once. No rate, or a negative
-// one, gives nil, which bounds nothing.
+// New makes a limiter that allows perSecond times a second and burst times at once. A rate of zero or less gives
+// [None].
 func New(perSecond, burst float64) *Limiter {
 	if perSecond <= 0 {
-		return nil
+		return None
 	}
 	fill := min(max(1, burst)/perSecond, longestTurn.Seconds())
 	return &Limiter{
@@ -57,7 +61,7 @@ func New(perSecond, burst float64) *Limiter {
 
 // Take counts one time. Above the limit it returns a [TooMany] that wraps err.
 func (l *Limiter) Take(who string, err error) error {
-	if l == nil {
+	if l == nil || l.burst == 0 {
 		return nil
 	}
 	now := time.Now()

@@ -74,7 +74,7 @@ func TestARefusalSaysWhenToTryAgain(t *testing.T) {
 func TestNoRateBoundsNothing(t *testing.T) {
 	for _, perSecond := range []float64{0, -1} {
 		l := New(perSecond, 10)
-		if l != nil {
+		if l != None {
 			t.Errorf("a rate of %v made a limiter", perSecond)
 		}
 		for range 1000 {

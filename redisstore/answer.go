@@ -84,8 +84,8 @@ func (a answer) text(i int) string {
 	return s
 }
 
-// member is a user as the scripts keep them; see read.lua. All the places are here, also those
-// that are for the scripts only: what is read has to have as many.
+// member is a user as the scripts keep them; see read.lua. Its array must have exactly these
+// fields, also those that only the scripts use.
 type member struct {
 	_msgpack struct{} `msgpack:",as_array"`
 	Name     string
@@ -94,15 +94,37 @@ type member struct {
 	Ended    msgpack.RawMessage // is for the scripts
 }
 
+// session is what a node reads of a session; see read.lua.
 type session struct {
-	_msgpack   struct{} `msgpack:",as_array"`
-	Name       string
-	Seq        uint64
-	Section    presence.Section
-	Activity   presence.Activity
-	Seen, Till int64 // in microseconds
-	Touched    uint64
-	Leaving    bool
+	Name     string
+	Seq      uint64
+	Section  presence.Section
+	Activity presence.Activity
+	Seen     int64 // in microseconds
+	Touched  uint64
+}
+
+// DecodeMsgpack reads the array of a session. It ignores the elements after touched, so that
+// nodes of different versions can share a Redis while they are replaced one by one.
+func (s *session) DecodeMsgpack(d *msgpack.Decoder) error {
+	n, err := d.DecodeArrayLen()
+	if err != nil {
+		return err
+	}
+	var till int64
+	read := []any{&s.Name, &s.Seq, (*string)(&s.Section), (*string)(&s.Activity), &s.Seen, &till, &s.Touched}
+	if n < len(read) {
+		return fmt.Errorf("a session in Redis has %d elements; at least %d are due", n, len(read))
+	}
+	if err := d.DecodeMulti(read...); err != nil {
+		return err
+	}
+	for range n - len(read) {
+		if err := d.Skip(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // appendMember appends the living sessions of a member.

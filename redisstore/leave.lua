@@ -1,18 +1,27 @@
 -- Roster.Leave. It adds to the answer: stale, and whether anything was written.
 
+-- ends_with is session.endsWith. A session of an older node has no connection.
+local function ends_with(s)
+  local newest = s[CONNECTION] or 0
+  if newest == 0 then return not broken end
+  return newest == connection
+end
+
 local function leave(m)
   local s = find(m, session)
+  if (broken or connection ~= 0) and not (s and ends_with(s)) then return 1 end
   if broken then
-    if not s or s[SEQ] ~= seq then return 1 end
     live_until(s, math.min(s[TILL], now + BROKEN_GRACE))
     changed(whose, m)
     return 0
   end
-  if seq ~= 0 and seq <= newest(m, session) then return 1 end
-  if not s and (seq == 0 or only_living) then return 0 end
+  local newest = newest(m, session)
+  local unknown = not s and not ended(m, session)
+  if seq ~= 0 and not unknown and seq <= newest then return 1 end
+  if not s and seq == 0 or unknown and only_living then return 0 end
   if not s then
     forget(m, session)
-    remember(m, { session, seq, now })
+    remember(m, { session, math.max(seq, newest), now })
   else
     s[SEQ] = math.max(s[SEQ], seq)
     if hidden then

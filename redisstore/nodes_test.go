@@ -278,7 +278,7 @@ func TestALeaveThatWaitsIsInTimeOnAllNodes(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]presence.Leave{
 		"hidden": {Session: "x", Seq: 2, Hidden: true},
-		"broken": {Session: "x", Seq: 1, Broken: true},
+		"broken": {Session: "x", Connection: 1, Broken: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -287,7 +287,7 @@ func TestALeaveThatWaitsIsInTimeOnAllNodes(t *testing.T) {
 			ready(t, a, b)
 			stop := a.Watch(project, func() {})
 			defer stop()
-			update(t, b, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			update(t, b, alice, presence.Update{Session: "x", Seq: 1, Section: "a", Connection: 1})
 			until(t, "both nodes list Alice", func() bool { return listed(t, a) == "Alice in a" && listed(t, b) == "Alice in a" })
 			begun, grace := time.Now(), presence.HiddenGrace
 			if leave.Broken {

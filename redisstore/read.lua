@@ -10,7 +10,7 @@
 --   e<section>   how many sessions edit it, where there are any
 --
 -- Every script is made of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
--- MAX_SESSIONS, HEARTBEAT, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that the
+-- MAX_SESSIONS, MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that the
 -- node has shown, below zero where that there is no roster does not mean that data was lost;
 -- whose and section are what it is about),
 -- of this text, of the rules, and of one operation. Nothing is read but the one hash, and of
@@ -19,8 +19,15 @@
 -- What is packed has no names, since names take as long again. These are the places of a
 -- member, of a session, and of one that has ended.
 local NAME, VISITOR, SESSIONS, ENDED = 1, 2, 3, 4
-local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING = 2, 3, 4, 5, 6, 7, 8
+local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING, CONNECTION = 2, 3, 4, 5, 6, 7, 8, 9
 local AT = 3
+
+-- ENDED of a member is the last MAX_SESSIONS sessions that ended, oldest first. Where more
+-- are remembered, it has two fields besides:
+--   older    those before them, oldest first, each in ENTRY bytes: 8 of a digest of the
+--            name, then SEQ and AT as doubles. A string costs next to nothing to unpack.
+--   dropped  AT of the newest one that was taken out for want of room (member.dropped)
+local ENTRY = 24
 
 local ROSTER = '>dddd' -- whole numbers, exact up to 2^53
 

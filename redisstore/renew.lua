@@ -17,7 +17,7 @@ do
     local taken = edited > own
     if renewed and not taken and (not known or known == version) then
       if seq ~= 0 then renewed[SEQ] = seq end
-      renewed[SEEN], renewed[TILL] = now, now + LEASE
+      renewed[SEEN], renewed[TILL], renewed[CONNECTION] = now, now + LEASE, connection
       local packed = cmsgpack.pack(m)
       call('HSET', key, whose, packed)
       return { now, partial and -version or version, next_lapse - now, false, packed }

@@ -61,16 +61,43 @@ local function find(m, name)
   end
 end
 
-local function forgotten(e) return now - e[AT] > FINALITY end
+local function forgotten(at) return now - at > FINALITY end
 
--- newest is the highest number of any message of the session.
+local function digest(name) return redis.sha1hex(name):sub(1, 8) end
+
+-- find_older gives where a session is in older.
+local function find_older(m, name)
+  local older, from = m[ENDED].older, 1
+  if not older then return end
+  local wanted = digest(name)
+  while true do
+    local at = older:find(wanted, from, true)
+    if not at or (at - 1) % ENTRY == 0 then return at end
+    from = at + 1
+  end
+end
+
+-- ended gives the number of a session whose end is remembered: member.hasEnded.
+local function ended(m, name)
+  for _, e in ipairs(m[ENDED]) do
+    if e[NAME] == name and not forgotten(e[AT]) then return e[SEQ] end
+  end
+  local place = find_older(m, name)
+  if place then
+    local seq, at = struct.unpack('>dd', m[ENDED].older, place + 8)
+    if not forgotten(at) then return seq end
+  end
+end
+
+-- has_dropped tells whether a session that is not known may be one that ended.
+local function has_dropped(m) return m[ENDED].dropped and not forgotten(m[ENDED].dropped) end
+
+-- newest is the highest number of any message of the session; MAX_SAFE for one that may have
+-- ended and been dropped.
 local function newest(m, name)
   local s = find(m, name)
   if s then return s[SEQ] end
-  for _, e in ipairs(m[ENDED]) do
-    if e[NAME] == name and not forgotten(e) then return e[SEQ] end
-  end
-  return 0
+  return ended(m, name) or has_dropped(m) and MAX_SAFE or 0
 end
 
 local function keep(list, wanted)
@@ -81,13 +108,53 @@ local function keep(list, wanted)
   return kept
 end
 
-local function forget(m, name)
-  m[ENDED] = keep(m[ENDED], function(e) return e[NAME] ~= name end)
+-- keep_ended keeps, of the newer ends of a member, those that are wanted.
+local function keep_ended(m, wanted)
+  local kept = keep(m[ENDED], wanted)
+  kept.older, kept.dropped = m[ENDED].older, m[ENDED].dropped
+  m[ENDED] = kept
 end
 
+-- set_older replaces older; what is empty is not kept.
+local function set_older(m, older) m[ENDED].older = older ~= '' and older or nil end
+
+local function forget(m, name)
+  keep_ended(m, function(e) return e[NAME] ~= name end)
+  local place = find_older(m, name)
+  if place then
+    local older = m[ENDED].older
+    set_older(m, older:sub(1, place - 1) .. older:sub(place + ENTRY))
+  end
+end
+
+-- remember keeps the end of a session; of those of one user, the last MAX_ENDED.
 local function remember(m, e)
-  m[ENDED][#m[ENDED] + 1] = e
-  if #m[ENDED] > MAX_SESSIONS then table.remove(m[ENDED], 1) end
+  local all = m[ENDED]
+  all[#all + 1] = e
+  if #all <= MAX_SESSIONS then return end
+  local oldest = table.remove(all, 1)
+  local older = (all.older or '') .. digest(oldest[NAME]) .. struct.pack('>dd', oldest[SEQ], oldest[AT])
+  if #all + #older / ENTRY > MAX_ENDED then
+    local _, at = struct.unpack('>dd', older, 1 + 8)
+    all.dropped = math.max(all.dropped or 0, at)
+    older = older:sub(1 + ENTRY)
+  end
+  set_older(m, older)
+end
+
+-- forget_ends drops what ended longer than FINALITY ago, and tells whether there was any.
+local function forget_ends(m)
+  local count, older = #m[ENDED], m[ENDED].older or ''
+  keep_ended(m, function(e) return not forgotten(e[AT]) end)
+  local from = 1
+  while from < #older do
+    local _, at = struct.unpack('>dd', older, from + 8)
+    if not forgotten(at) then break end
+    from = from + ENTRY
+  end
+  set_older(m, older:sub(from))
+  if m[ENDED].dropped and forgotten(m[ENDED].dropped) then m[ENDED].dropped = nil end
+  return #m[ENDED] < count or from > 1
 end
 
 -- finish takes a session out that ended at a moment: Roster.end.
@@ -167,7 +234,6 @@ local function lapse()
     elseif all[i]:sub(1, 1) == 'u' then
       local who, m = all[i], cmsgpack.unpack(all[i + 1])
       local living, looked = #m[SESSIONS], look(m)
-      local ended = #m[ENDED]
       for _, s in ipairs(m[SESSIONS]) do
         if now > s[TILL] then finish(s[TILL], m, s) else live_until(s, s[TILL]) end
       end
@@ -175,8 +241,7 @@ local function lapse()
         tick(now)
         refold(m, looked)
       end
-      m[ENDED] = keep(m[ENDED], function(e) return not forgotten(e) end)
-      if #m[SESSIONS] < living or #m[ENDED] < ended then changed(who, m) end
+      if forget_ends(m) or #m[SESSIONS] < living then changed(who, m) end
     end
   end
   if lost and now > lost then
@@ -204,7 +269,7 @@ local function save()
   if roster.lapse == 0 then roster.lapse = now + FINALITY end -- nobody lives, but there are ends to forget
   local set, del = {}, {}
   for field, value in pairs(dirty) do
-    if value == 0 or type(value) == 'table' and #value[SESSIONS] + #value[ENDED] == 0 then
+    if value == 0 or type(value) == 'table' and #value[SESSIONS] == 0 and not next(value[ENDED]) then
       del[#del + 1] = field
     else
       set[#set + 1], set[#set + 2] = field, type(value) == 'table' and cmsgpack.pack(value) or value

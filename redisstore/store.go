@@ -286,7 +286,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	}
 	a, err := s.do(ctx, r, s.scripts.Load().update,
 		floor, number(versionOf(known)), field(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
-		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), asked)
+		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), asked, number(u.Connection))
 	if err != nil {
 		return presence.Reply{}, err
 	}
@@ -339,7 +339,7 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
 	defer cancel()
 	a, err := s.do(ctx, r, s.scripts.Load().leave,
-		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving))
+		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving), number(l.Connection))
 	if err != nil {
 		return presence.Reply{}, err
 	}

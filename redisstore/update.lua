@@ -14,6 +14,7 @@ end
 
 local function update(m)
   local s, newest = find(m, session), newest(m, session)
+  if seq ~= 0 and not s and has_dropped(m) and not ended(m, session) then return 'changes', 0, false end
   if seq ~= 0 and seq <= newest then return '', 1, false end
   local recorded = decide(m, s)
   local differs = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor
@@ -22,13 +23,13 @@ local function update(m)
 
   local looked = differs and look(m)
   if not s then
-    s = { session, newest, '', '', now, now, 0, false }
+    s = { session, newest, '', '', now, now, 0, false, connection }
     forget(m, session)
     if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then succeed(m) end
     m[SESSIONS][#m[SESSIONS] + 1] = s
   end
   s[SEQ] = math.max(s[SEQ], seq)
-  s[LEAVING] = false
+  s[LEAVING], s[CONNECTION] = false, connection
   s[SEEN] = now
   live_until(s, now + LEASE)
   if differs then

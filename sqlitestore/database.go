@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -29,8 +28,16 @@ var migrations embed.FS
 
 // database is the journal's file. One goroutine at a time may write.
 type database struct {
-	lock *os.File
-	sql  *sql.DB
+	dir, path string
+	lease     time.Duration
+	lock      *os.File
+	sql       *sql.DB
+	// files are those in use; isLost says that one of them was found removed or replaced,
+	// and that not everything is in a new file yet.
+	files  []openFile
+	isLost bool
+	// isSameBoot says that the machine has run since the last process that had the files.
+	isSameBoot bool
 
 	begin, commit, rollback, setClock, purge *sql.Stmt
 	upsert                                   map[int]*sql.Stmt // by how many rows it writes
@@ -43,93 +50,82 @@ type row struct {
 }
 
 // openDatabase opens the file, checks it and brings it to the newest form.
-func openDatabase(dir string) (*database, error) {
-	if err := makeDir(dir); err != nil {
+func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database, error) {
+	if err := makeDir(dir, log); err != nil {
 		return nil, err
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	d := &database{lock: lock, upsert: map[int]*sql.Stmt{}}
-	path := filepath.Join(dir, FileName)
-	if err := d.open(path); err != nil {
+	d := &database{dir: dir, path: filepath.Join(dir, FileName), lease: lease, lock: lock, isSameBoot: noteBoot(lock)}
+	if err := d.open(log); err != nil {
 		d.close()
-		return nil, fmt.Errorf("cannot use the journal %s: %w. It was left as it is; where it is damaged, restore a backup in its place, or move it away to start with nobody online", path, err)
+		return nil, d.errUnusable(err)
 	}
 	return d, nil
 }
 
-// makeDir makes the directory, for its owner alone. One that was there before is kept
-// for the owner, too, unless others have something in it.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the data directory: %w", err)
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("cannot read the data directory: %w", err)
-	}
-	ours := len(files) == 0 || slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() == FileName })
-	if ours {
-		err = os.Chmod(dir, 0o700)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot keep the data directory for its owner alone: %w", err)
-	}
-	return nil
+func (d *database) errUnusable(err error) error {
+	return fmt.Errorf("cannot use the journal %s: %w. It was left as it is; where it is damaged, restore a backup in its place, or move it away, with its -wal and -shm, to start with nobody online", d.path, err)
 }
 
-// lockDir sees to it that one process uses the directory. The lock goes with the
-// process, however that ends.
-func lockDir(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write to the data directory: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory with --data", dir)
-	}
-	return lock, nil
-}
+// maxQuickCheck is the size of a file up to which all its pages are checked at the start. It
+// takes 5 ms for 1 MB. A larger file holds many rows of sessions that ended, which the start
+// deletes; of those that it keeps it checks each row.
+const maxQuickCheck = 16 << 20
 
-func (d *database) open(path string) error {
-	// SQLite gives its other files the mode of this one.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+func (d *database) open(log *slog.Logger) (err error) {
+	defer d.noteFiles()
+	if err := d.makeFile(log); err != nil {
 		return err
 	}
-	f.Close()
-	if err := os.Chmod(path, 0o600); err != nil {
+	if damaged, err := isDamaged(d.path + "-wal"); err != nil {
+		return err
+	} else if damaged && d.isSameBoot {
+		return fmt.Errorf("it is damaged: the last changes, in %s-wal, cannot be read", FileName)
+	} else if damaged {
+		log.Warn("the last changes in the journal cannot be read, as after a power failure; who is missing is back with their next heartbeat", "file", d.path+"-wal")
+	}
+	if d.sql, err = connect(d.path); err != nil {
 		return err
 	}
-	// In WAL mode synchronous=NORMAL loses nothing when the process is killed, and
-	// stays whole when the machine is: then the last commits may be missing.
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
-	if d.sql, err = sql.Open("sqlite", dsn); err != nil {
+	verdict := "ok"
+	if info, err := os.Stat(d.path); err != nil {
 		return err
-	}
-	d.sql.SetMaxOpenConns(1)
-	var verdict string
-	if err := d.sql.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return err
+	} else if info.Size() <= maxQuickCheck {
+		if err := d.sql.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+			return err
+		}
 	}
 	if verdict != "ok" {
 		return errors.New("it is damaged: " + verdict)
 	}
-	if err := d.migrate(); err != nil {
+	if err := migrate(d.sql); err != nil {
 		return err
 	}
 	return d.prepare()
 }
 
-func (d *database) migrate() error {
+// connect opens an SQLite file, for one connection at a time.
+func connect(path string) (*sql.DB, error) {
+	// In WAL mode synchronous=NORMAL loses nothing when the process is killed, and
+	// stays whole when the machine is: then the last commits may be missing.
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+func migrate(db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, d.sql, files)
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
 	if err != nil {
 		return err
 	}
@@ -146,38 +142,98 @@ func (d *database) migrate() error {
 }
 
 func (d *database) close() {
+	d.closeSQL()
+	d.lock.Close()
+}
+
+func (d *database) closeSQL() {
 	if d.sql != nil {
 		d.sql.Close()
+		d.sql = nil
 	}
-	d.lock.Close()
 }
 
 func (d *database) clock() (clock uint64, err error) {
 	err = d.sql.QueryRow("SELECT coalesce(max(clock), 0) FROM writer_presence_clock").Scan(&clock)
+	if err == nil && clock > presence.MaxSafe {
+		err = errors.New("its clock is damaged")
+	}
 	return clock, err
 }
 
-func (d *database) rows() ([]row, error) {
-	rows, err := d.sql.Query("SELECT project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active FROM writer_presence")
+// rows gives all rows but those of sessions that ended before a moment. A row that fails its
+// checksum is an error.
+func (d *database) rows(before time.Time) (all []row, err error) {
+	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum
+		FROM writer_presence WHERE NOT (is_active = 0 AND last_seen < ?)`, before.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var all []row
 	for rows.Next() {
 		var r row
 		var lastSeen int64
-		if err := rows.Scan(&r.project, &r.User.ID, &r.Session, &r.User.Name, &r.User.Visitor, &r.Section, &r.Activity, &r.Seq, &r.Touched, &lastSeen, &r.Active); err != nil {
-			return nil, err
+		var sum uint32
+		if err := rows.Scan(&r.project, &r.User.ID, &r.Session, &r.User.Name, &r.User.Visitor, &r.Section, &r.Activity, &r.Seq, &r.Touched, &lastSeen, &r.Active, &sum); err != nil {
+			return nil, fmt.Errorf("it is damaged: row %d cannot be read: %w", len(all)+1, err)
 		}
 		r.LastSeen = time.UnixMilli(lastSeen)
+		if sum != 0 && sum != checksum(r.project, r.Record) {
+			return nil, fmt.Errorf("it is damaged: row %d has another checksum than its content", len(all)+1)
+		}
 		all = append(all, r)
 	}
 	return all, rows.Err()
 }
 
-// write puts records, the clock and what need not be kept into one commit.
-func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) (err error) {
+// prune deletes all rows but some, where those are much less than the file has room for, and
+// gives the room back. It empties the table and writes those rows anew, since that takes a tenth
+// of the time in which SQLite deletes half a million others one by one.
+func (d *database) prune(keep []row) error {
+	var pages int
+	if err := d.sql.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+		return err
+	}
+	const pageSize, tables, most = 4096, 256 << 10, 512 // most is what a row takes, with half of its page free
+	if pages*pageSize <= tables+most*len(keep) {
+		return nil
+	}
+	err := d.transact(func() error {
+		if _, err := d.sql.Exec("DELETE FROM writer_presence"); err != nil {
+			return err
+		}
+		records := make(map[key]presence.Record, len(keep))
+		for _, r := range keep {
+			records[key{r.project, r.User.ID, r.Session}] = r.Record
+		}
+		return d.writeRecords(records)
+	})
+	if err == nil {
+		_, err = d.sql.Exec("VACUUM")
+	}
+	return err
+}
+
+// write puts records and the clock into one commit, and deletes the rows of sessions that
+// ended before the moment purge, or that are older and nobody said that they ended.
+func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
+	return d.transact(func() error {
+		if err := d.writeRecords(records); err != nil {
+			return err
+		}
+		if _, err := d.setClock.Exec(int64(clock)); err != nil {
+			return err
+		}
+		if purge.IsZero() {
+			return nil
+		}
+		_, err := d.purge.Exec(purge.UnixMilli(), purge.Add(-d.lease).UnixMilli())
+		return err
+	})
+}
+
+// transact runs statements in one transaction.
+func (d *database) transact(statements func() error) (err error) {
 	if _, err := d.begin.Exec(); err != nil {
 		return err
 	}
@@ -186,16 +242,8 @@ func (d *database) write(records map[key]presence.Record, clock uint64, purge ti
 			d.rollback.Exec() // which has its own error where there is nothing to roll back
 		}
 	}()
-	if err := d.writeRecords(records); err != nil {
+	if err := statements(); err != nil {
 		return err
-	}
-	if _, err := d.setClock.Exec(int64(clock)); err != nil {
-		return err
-	}
-	if !purge.IsZero() {
-		if _, err := d.purge.Exec(purge.UnixMilli()); err != nil {
-			return err
-		}
 	}
 	_, err = d.commit.Exec()
 	return err
@@ -205,7 +253,7 @@ func (d *database) writeRecords(records map[key]presence.Record) error {
 	args := make([]any, 0, len(records)*columns)
 	for k, r := range records {
 		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, string(r.Section),
-			string(r.Activity), int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active)
+			string(r.Activity), int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(k.project, r)))
 	}
 	for rows := biggest; len(args) > 0; {
 		if rows > len(args)/columns {
@@ -221,7 +269,7 @@ func (d *database) writeRecords(records map[key]presence.Record) error {
 }
 
 const (
-	columns = 11
+	columns = 12
 	// biggest is how many rows one statement writes at the most; a power of two.
 	biggest = 64
 )
@@ -237,18 +285,19 @@ func (d *database) prepare() (err error) {
 		}
 		return stmt
 	}
+	d.upsert = map[int]*sql.Stmt{}
 	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
-	d.purge = prepare("DELETE FROM writer_presence WHERE last_seen < ?")
+	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ? OR last_seen < ?")
 	one := "(?" + strings.Repeat(", ?", columns-1) + ")"
 	for rows := biggest; rows > 0; rows /= 2 {
 		d.upsert[rows] = prepare(`INSERT INTO writer_presence
-			(project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active)
+			(project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum)
 			VALUES ` + one + strings.Repeat(", "+one, rows-1) + `
 			ON CONFLICT (project, user, session) DO UPDATE SET
 				username = excluded.username, visitor = excluded.visitor, current_section = excluded.current_section,
 				activity = excluded.activity, seq = excluded.seq, touched = excluded.touched,
-				last_seen = excluded.last_seen, is_active = excluded.is_active`)
+				last_seen = excluded.last_seen, is_active = excluded.is_active, checksum = excluded.checksum`)
 	}
 	return err
 }

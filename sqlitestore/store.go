@@ -101,19 +101,26 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	db, err := openDatabase(dir)
+	db, err := openDatabase(dir, o.Lease, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lease: o.Lease, log: o.Log, db: db, journal: newJournal(db.write, o.Log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
-	for i := range s.projects {
-		s.projects[i] = map[presence.Project]*project{}
-	}
+	s := newStore(o.Lease, o.Log, nil)
+	s.db, s.journal.write, s.journal.check = db, s.write, db.check
 	if err := s.load(time.Now()); err != nil {
 		db.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// newStore makes an empty store, which writes its journal by a function.
+func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence.Record, uint64, time.Time) error) *Store {
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
+	for i := range s.projects {
+		s.projects[i] = map[presence.Project]*project{}
+	}
+	return s
 }
 
 // Run writes the journal until the context ends, then writes what is left, and
@@ -152,6 +159,12 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Update implements [presence.Store].
 func (s *Store) Update(_ context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	if u.OnlyRenew && s.find(name) == nil { // there is nothing to renew, and nothing to begin for it
+		_, _, err := s.empty().Update(time.Now(), user, u)
+		if err != nil {
+			return presence.Reply{}, err
+		}
+	}
 	p := s.hold(name)
 	reply, changed, err := p.roster.Update(time.Now(), user, u)
 	if err != nil {
@@ -163,6 +176,12 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	if s.find(name) == nil {
+		if reply, changed := s.empty().Leave(time.Now(), user, l); !changed { // there is nothing to remember
+			reply.Durable = !s.journal.isFailing()
+			return reply, nil
+		}
+	}
 	p := s.hold(name)
 	reply, changed := p.roster.Leave(time.Now(), user, l)
 	return s.settle(name, p, user.ID, changed, reply)
@@ -170,11 +189,9 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
-	s.mu.RLock()
-	p, floor := s.groupOf(name)[name], s.floor
-	s.mu.RUnlock()
+	p := s.find(name)
 	if p == nil {
-		return presence.NewSnapshot(floor, nil, 0), nil
+		return s.empty().Snapshot(time.Now()), nil
 	}
 	p.mu.Lock()
 	defer p.release()
@@ -194,15 +211,19 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	return func() {
 		p.mu.Lock()
 		delete(p.watches, w)
+		empty := p.isEmpty()
 		p.mu.Unlock()
 		s.setWatched(p)
+		if empty {
+			s.drop(name, p)
+		}
 	}
 }
 
 // Ready implements [presence.Health]: without its disk the store is degraded, and goes on.
 func (s *Store) Ready(context.Context) error {
-	if s.journal.failing.Load() {
-		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended", presence.ErrDegraded)
+	if fault := s.journal.fault.Load(); fault != nil {
+		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
 	}
 	return nil
 }
@@ -238,8 +259,22 @@ func (s *Store) settle(name presence.Project, p *project, user presence.UserID, 
 	}
 	changed := p.changed
 	p.release()
-	reply.Durable = s.journal.wait(changed)
+	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // a renewal is not written while the disk fails
 	return reply, nil
+}
+
+// find gives the project; nil where there is nothing to know about it.
+func (s *Store) find(name presence.Project) *project {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.groupOf(name)[name]
+}
+
+// empty gives the roster of a project in which nobody is and nobody was lately.
+func (s *Store) empty() *presence.Roster {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return presence.NewRoster(s.lease, s.floor)
 }
 
 // hold finds the project, or begins it, and locks it.
@@ -321,15 +356,16 @@ func (s *Store) forget() {
 		s.projects[group] = left
 		s.mu.Unlock()
 	}
-	s.journal.forget(time.Now().Add(-presence.Finality - s.lease))
+	s.journal.forget(time.Now().Add(-presence.Finality))
 }
 
+// drop lets go of a project, unless somebody came meanwhile.
 func (s *Store) drop(name presence.Project, p *project) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.isEmpty() {
+	if !p.gone && p.isEmpty() {
 		p.gone = true
 		s.floor = max(s.floor, p.roster.Clock())
 		delete(s.groupOf(name), name)
@@ -346,11 +382,43 @@ func (s *Store) held(group int) map[presence.Project]*project {
 	return maps.Clone(s.projects[group])
 }
 
-// load brings back what the journal has.
+// write writes the journal's records. Once its files were lost it writes everything that is
+// known into new ones.
+func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
+	if !s.db.isLost {
+		err := s.db.write(records, clock, purge)
+		if lost := s.db.check(); lost != nil {
+			return lost
+		}
+		return err
+	}
+	if err := s.db.reopen(s.log); err != nil {
+		return err
+	}
+	all := maps.Clone(records)
+	for group := range groups {
+		for name, p := range s.held(group) {
+			p.mu.Lock()
+			for _, r := range p.roster.AllRecords() {
+				all[key{name, r.User.ID, r.Session}] = r
+			}
+			clock = max(clock, p.roster.Clock())
+			p.mu.Unlock()
+		}
+	}
+	if err := s.db.write(all, clock, time.Time{}); err != nil {
+		return err
+	}
+	s.db.isLost = false
+	return s.db.check()
+}
+
+// load brings back what the journal has, and deletes from it what ended longer than
+// [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
 	if err != nil {
-		return fmt.Errorf("cannot read the journal %s: %w", FileName, err)
+		return s.db.errUnusable(err)
 	}
 	// Versions follow the clock, so that now is above them all, unless the clock was set
 	// back meanwhile or has been overtaken.
@@ -358,9 +426,12 @@ func (s *Store) load(now time.Time) error {
 	if clock >= s.floor {
 		s.floor = clock + clockSlack
 	}
-	rows, err := s.db.rows()
+	rows, err := s.db.rows(now.Add(-presence.Finality))
 	if err != nil {
-		return fmt.Errorf("cannot read the journal %s: %w", FileName, err)
+		return s.db.errUnusable(err)
+	}
+	if err := s.db.prune(rows); err != nil {
+		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
 	}
 	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
 	var last time.Time // when the last process was last known to run

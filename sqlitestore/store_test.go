@@ -301,7 +301,7 @@ func TestTheClockOfOthersRowsDropsNobody(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
 		update(t, s, alice, presence.Update{Section: "a"})
-		if _, err := s.db.sql.Exec("INSERT INTO writer_presence VALUES ('q', '9', 'x', 'Past', 0, '', '', 1, 0, ?, 0)", time.Now().Add(time.Hour).UnixMilli()); err != nil {
+		if _, err := s.db.sql.Exec("INSERT INTO writer_presence (project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active) VALUES ('q', '9', 'x', 'Past', 0, '', '', 1, 0, ?, 0)", time.Now().Add(time.Hour).UnixMilli()); err != nil {
 			t.Fatal(err)
 		}
 		stop()
@@ -432,11 +432,11 @@ func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { /
 			}
 		}
 		for i := range presence.MaxSessions {
-			update(t, s, alice, presence.Update{Session: fmt.Sprint("old-", i), Seq: 1, Section: "s"})
+			update(t, s, alice, presence.Update{Session: fmt.Sprint("old-", i), Seq: 1, Section: "s", Connection: 1})
 		}
 		time.Sleep(5 * time.Second)
 		for i := range presence.MaxSessions { // which end by themselves, together
-			leave(presence.Leave{Session: fmt.Sprint("old-", i), Seq: 1, Broken: true})
+			leave(presence.Leave{Session: fmt.Sprint("old-", i), Connection: 1, Broken: true})
 		}
 		time.Sleep(presence.BrokenGrace + time.Millisecond)
 		for i := range 5 { // before that is swept
@@ -449,23 +449,6 @@ func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { /
 			t.Errorf("after a restart %q is listed; due is nobody", got)
 		}
 	})
-}
-
-func TestNothingIsDurableThatWaitsForASlowCommit(t *testing.T) {
-	j := newJournal(nil, slog.New(slog.DiscardHandler))
-	b := newBatch()
-	b.settle() // nobody is to wait for it any longer
-	if j.wait(b) {
-		t.Error("a batch that is not written is durable")
-	}
-	b.written.Store(true)
-	if !j.wait(b) || !j.wait(nil) {
-		t.Error("a batch that is written is not durable")
-	}
-	j.failing.Store(true)
-	if j.wait(nil) {
-		t.Error("while the disk fails, what rests on it is durable")
-	}
 }
 
 func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,8 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"a leave that overtakes the first update is final", leaveOvertakes},
 		{"a hidden leave waits for its grace", hiddenLeave},
 		{"a page that comes back has not left", hiddenAndBack},
-		{"a broken connection leaves its session a while", brokenConnection},
+		{"a broken connection leaves its session a while, unless another one spoke last", brokenConnection},
+		{"access lost on a connection ends the session at once, unless another connection spoke last", lostAccess},
 		{"whoever watches is woken by every visible change, and by nothing else", watched},
 		{"whoever watches is woken when somebody lapses", watchedLapse},
 		{"leaving what is not there is no error", leaveNothing},
@@ -65,6 +67,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"what was acknowledged is there after a restart", survivesRestart},
 		{"an end is final over a restart", endSurvivesRestart},
 		{"the newest ends are those that a restart remembers", newestEndsSurvive},
+		{"no older message brings a session back, however many have ended", manyEnds},
 		{"a restart gives the living a whole lease, once, or takes nothing from it", restartRenews},
 		{"names and sections are data", namesAreData},
 		{"random histories go as the roster has them", randomHistories},
@@ -218,15 +221,42 @@ func hiddenAndBack(t *testing.T, s *Subject) {
 }
 
 func brokenConnection(t *testing.T, s *Subject) {
-	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	s.update(t, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
-	s.update(t, bob, presence.Update{Session: "y", Seq: 2, Section: "b"})
-	s.leave(t, alice, presence.Leave{Session: "x", Seq: 1, Broken: true})
-	s.leave(t, bob, presence.Leave{Session: "y", Seq: 1, Broken: true}) // he has another one
+	for i, last := range []presence.Update{
+		{Connection: 1},                                  // which breaks
+		{Connection: presence.MaxSafe},                   // a newer one
+		{Connection: presence.MaxSafe - 1, Section: "b"}, // a newer one, and more than a renewal
+		{Seq: 2}, // over HTTP
+		{Seq: 1, Connection: 1, Activity: presence.Editing}, // repeats an older message
+	} {
+		user := somebody(i)
+		s.update(t, user, presence.Update{Session: "x", Connection: 1, Section: "a"})
+		if last.Seq == 1 {
+			s.update(t, user, presence.Update{Session: "x", Section: "a", Seq: 1})
+		}
+		last.Session = "x"
+		last.Section = cmp.Or(last.Section, "a")
+		s.update(t, user, last)
+	}
+	for i := range 5 {
+		if reply := s.leave(t, somebody(i), presence.Leave{Session: "x", Connection: 1, Broken: true}); reply.Stale != (i > 0) {
+			t.Errorf("the loss of connection 1 after update %d is answered stale %v; due is %v", i, reply.Stale, i > 0)
+		}
+	}
+	others := []string{`Writer 01 editing "a" of ["a"]`, `Writer 02 editing "b" of ["b"]`, `Writer 03 editing "a" of ["a"]`, `Writer 04 editing "a" of ["a"]`}
 	s.Pass(presence.BrokenGrace - s.Grain)
-	s.shows(t, `Alice editing "a" of ["a"]`, `Bob editing "b" of ["b"]`)
+	s.shows(t, append([]string{`Writer 00 editing "a" of ["a"]`}, others...)...)
 	s.Pass(2 * s.Grain)
-	s.shows(t, `Bob editing "b" of ["b"]`)
+	s.shows(t, others...)
+}
+
+func lostAccess(t *testing.T, s *Subject) {
+	for i, newest := range []uint64{0, 1, 2} { // over HTTP, the same connection, another one
+		user := somebody(i)
+		s.update(t, user, presence.Update{Session: "x", Connection: 1, Section: "a"})
+		s.update(t, user, presence.Update{Session: "x", Connection: newest, Section: "a"})
+		s.leave(t, user, presence.Leave{Session: "x", Connection: 1})
+	}
+	s.shows(t, `Writer 02 editing "a" of ["a"]`)
 }
 
 // woken counts the calls of a watch.
@@ -384,6 +414,14 @@ func projectsAreApart(t *testing.T, s *Subject) {
 	if _, err := s.Leave(t.Context(), "q", alice, presence.Leave{Session: "x", Seq: 9}); err != nil {
 		t.Fatal(err)
 	}
+	for _, tenant := range []presence.Project{"a.example/p", "b.example/p", "[2001:db8::1]:8080/p"} { // see identity.Request.Key
+		if reply, err := s.Update(t.Context(), tenant, bob, presence.Update{Section: "a"}); err != nil || len(reply.Conflicts) != 0 {
+			t.Fatalf("conflicts in %s with %q of another tenant, %v", tenant, lines(reply.Conflicts), err)
+		}
+		if snapshot, err := s.Snapshot(t.Context(), tenant); err != nil || len(snapshot.Occupants) != 1 {
+			t.Fatalf("in %s are %v, %v; due is Bob alone", tenant, snapshot, err)
+		}
+	}
 	s.shows(t, `Alice editing "a" of ["a"]`)
 }
 
@@ -450,6 +488,50 @@ func newestEndsSurvive(t *testing.T, s *Subject) {
 			t.Fatalf("session %s, the end number %d of %d, came back by an older message after a restart", name, i+1, ends)
 		}
 	}
+}
+
+// manyEnds ends more sessions than are remembered one by one, in the middle and at the end
+// of which older messages arrive.
+func manyEnds(t *testing.T, s *Subject) {
+	name := func(i int) string { return fmt.Sprint("s", i) }
+	replay := func(from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			for seq := range uint64(3) {
+				_, err := s.Update(t.Context(), project, alice, presence.Update{Session: name(i), Seq: seq + 1, Section: "a"})
+				if err != nil && !errors.Is(err, presence.ErrTooManyChanges) {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.shows(t)
+	}
+	s.update(t, alice, presence.Update{Session: name(0), Seq: 1, Section: "a"})
+	for i := range presence.MaxEnded {
+		s.leave(t, alice, presence.Leave{Session: name(i), Seq: 4})
+	}
+	replay(0, 3)
+	replay(presence.MaxEnded/2, presence.MaxEnded/2+3)
+	replay(presence.MaxEnded-presence.MaxSessions-1, presence.MaxEnded-presence.MaxSessions+2)
+	s.update(t, alice, presence.Update{Session: "new", Seq: 1, Section: "a"})
+	s.update(t, alice, presence.Update{Session: name(1), Seq: 5, Section: "b"})
+	s.shows(t, `Alice editing "b" of ["a" "b"]`)
+	s.leave(t, alice, presence.Leave{Session: name(1), Seq: 6})
+	s.leave(t, alice, presence.Leave{Session: "new", Seq: 2})
+	s.leave(t, alice, presence.Leave{Session: name(presence.MaxEnded), Seq: 4})
+
+	replay(0, 5) // the first of them are not remembered any more
+	if _, err := s.Update(t.Context(), project, alice, presence.Update{Session: "newer", Seq: 1}); !errors.Is(err, presence.ErrTooManyChanges) {
+		t.Fatalf("an unknown session, when ends are forgotten: %v; due: %v", err, presence.ErrTooManyChanges)
+	}
+	s.leave(t, alice, presence.Leave{Session: name(0), Seq: 2})
+	s.update(t, alice, presence.Update{Session: "", Section: "c"})
+	s.shows(t, `Alice editing "c" of ["c"]`)
+	s.leave(t, alice, presence.Leave{})
+	replay(0, 5)
+	s.Store = s.Restart()
+	replay(0, 5)
+	replay(presence.MaxEnded-2, presence.MaxEnded)
 }
 
 func restartRenews(t *testing.T, s *Subject) {
@@ -519,6 +601,9 @@ func randomHistories(t *testing.T, s *Subject) {
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 				l := presence.Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), OnlyLiving: rapid.Bool().Draw(t, "only living")}
 				l.Broken = rapid.IntRange(0, 3).Draw(t, "broken") == 0
+				if l.Broken || rapid.IntRange(0, 3).Draw(t, "lost access") == 0 {
+					l.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
+				}
 				due, _ := roster.Leave(now, user, l)
 				got, err := s.Leave(t.Context(), where, user, l)
 				if err != nil || got.Stale != due.Stale {
@@ -537,6 +622,7 @@ func randomHistories(t *testing.T, s *Subject) {
 					u = last
 					u.Seq = seq
 				}
+				u.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
 				said[of] = u
 				due, _, refused := roster.Update(now, user, u)
 				got, err := s.Update(t.Context(), where, user, u)

@@ -4,47 +4,115 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"writer-presence/identity"
 )
 
-// whence tells where a request comes from, as far as limits tell askers apart, and whether
-// its page is known to be on https. What a proxy in front says of that counts if it is
-// one of ours.
-func (s *Handler) whence(r *http.Request) (from string, https bool) {
-	https = r.TLS != nil || strings.HasPrefix(first(r.Header, "Origin"), "https://")
-	if len(s.TrustedProxies) == 0 {
-		return peer(r), https
-	}
-	port, err := netip.ParseAddrPort(r.RemoteAddr)
-	a := port.Addr().Unmap()
-	if err != nil || !s.trusts(a) {
-		return peer(r), https
-	}
-	return network(s.forwarded(a, r.Header["X-Forwarded-For"])), https || first(r.Header, "X-Forwarded-Proto") == "https"
+// sender is where a request comes from: what the connection shows, and what trusted proxies say.
+type sender struct {
+	// key is what limits tell clients apart by: an address, of IPv6 its /64 network.
+	key string
+	// https reports that the page is known to be on https, by its Origin if nothing else.
+	https bool
+	identity.Forwarded
 }
 
-// forwarded gives the address of whoever asked the first of our proxies: from the right, the
-// first that is not one of them. What stands further left, anybody can have written.
-func (s *Handler) forwarded(last netip.Addr, lines []string) netip.Addr {
-	hops := strings.Split(strings.Join(lines, ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		a, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			return last
+// senderOf finds out where a request comes from.
+func (s *Handler) senderOf(r *http.Request) sender {
+	from := sender{https: r.TLS != nil}
+	host := r.Host
+	if peer, ok := s.proxy(r); ok {
+		c := s.forwardedFor(peer, r.Header)
+		if c.unreadable != "" {
+			s.warnUnreadable(peer, c.unreadable)
 		}
-		if last = a.Unmap(); !s.trusts(last) {
-			return last
+		from.key, from.For = c.key, c.addr
+		proto := c.proto
+		if forwarded := lastOf(r.Header["X-Forwarded-Proto"]); forwarded != "" {
+			proto = forwarded
 		}
+		from.https = from.https || strings.EqualFold(proto, "https")
+		host = s.hostBefore(r, c)
+	} else {
+		from.key = peerKey(r)
+		port, _ := netip.ParseAddrPort(r.RemoteAddr)
+		from.For = port.Addr().Unmap().WithZone("")
 	}
-	return last
+	from.Host, _ = hostOf(host)
+	if from.Proto = "http"; from.https {
+		from.Proto = "https"
+	}
+	from.Language = safeValue(first(r.Header, "Accept-Language"), maxLanguage)
+	from.RequestID = safeValue(first(r.Header, "X-Request-Id"), maxRequestID)
+	from.https = from.https || strings.HasPrefix(first(r.Header, "Origin"), "https://")
+	return from
+}
+
+const (
+	// maxLanguage and maxRequestID bound what is passed on of two headers; longer ones are not.
+	maxLanguage  = 200
+	maxRequestID = 128
+)
+
+// safeValue gives a header's value if it may be passed on: printable ASCII of bounded length.
+func safeValue(value string, most int) string {
+	if len(value) > most || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return value
+}
+
+// hostBefore gives the Host that the page's request had before a trusted proxy changed it: the
+// last entry of X-Forwarded-Host, which the nearest proxy wrote, or what Forwarded says.
+func (s *Handler) hostBefore(r *http.Request, c forwardedClient) string {
+	if host := lastOf(r.Header["X-Forwarded-Host"]); host != "" {
+		return host
+	}
+	if c.host != "" {
+		return c.host
+	}
+	return r.Host
+}
+
+// lastOf gives the last element of a list header, or an empty text.
+func lastOf(lines []string) string {
+	for element := range elements(lines) {
+		return unquote(element)
+	}
+	return ""
+}
+
+// proxy gives the address at the other end of the connection if it is a trusted proxy.
+func (s *Handler) proxy(r *http.Request) (netip.Addr, bool) {
+	if len(s.TrustedProxies) == 0 {
+		return netip.Addr{}, false
+	}
+	port, err := netip.ParseAddrPort(r.RemoteAddr)
+	a := port.Addr().Unmap().WithZone("")
+	return a, err == nil && s.trusts(a)
 }
 
 func (s *Handler) trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// peer is the address at the other end of the connection.
-func peer(r *http.Request) string {
+// warnUnreadable logs, once a minute, that a proxy's entry cannot be read.
+func (s *Handler) warnUnreadable(peer netip.Addr, entry string) {
+	now := time.Now().Unix()
+	if said := s.unreadable.Load(); now-said < 60 || !s.unreadable.CompareAndSwap(said, now) {
+		return
+	}
+	quoted := strconv.QuoteToASCII(entry[:min(len(entry), 60)])
+	s.Log.Warn("a trusted proxy does not say readably where a request came from, so all such requests share one limit; "+
+		"have it write the client's address into X-Forwarded-For; this is said once a minute",
+		"proxy", peer, "entry", quoted[1:len(quoted)-1])
+}
+
+// peerKey is the key of the address at the other end of the connection.
+func peerKey(r *http.Request) string {
 	if colon := strings.LastIndexByte(r.RemoteAddr, ':'); colon > 0 && r.RemoteAddr[colon-1] != ']' {
 		return r.RemoteAddr[:colon] // IPv4
 	}

@@ -1,18 +1,16 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	presence "writer-presence"
+	"writer-presence/internal/strictjson"
 )
 
 // maxBody is how many bytes a request's body may have.
@@ -23,10 +21,9 @@ type buffer = []byte
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
-// decode reads a JSON object from the request. Fields that the value does not have
-// are ignored, and a field that is null is as if it were left out.
-// A plain body may be read by the quick way of scanPlain; plain is nil if there is none.
-func decode(r *http.Request, value any, plain func(name, value []byte) bool) error {
+// decode reads a JSON object from the request's body into value. Names are exact, fields
+// that the value does not have are ignored, and a field that is null is as if left out.
+func decode(r *http.Request, value strictjson.Fields) error {
 	if kind := first(r.Header, "Content-Type"); kind != "application/json" {
 		if kind, _, err := mime.ParseMediaType(kind); err != nil || kind != "application/json" {
 			return errMediaType
@@ -47,15 +44,15 @@ func decode(r *http.Request, value any, plain func(name, value []byte) bool) err
 	case err != nil:
 		return errJSON
 	}
-	return parse(body, value, plain)
+	return parse(body, value)
 }
 
-// parse reads a JSON object, of which nothing is kept that is not copied.
-func parse(text []byte, value any, plain func(name, value []byte) bool) error {
-	if plain != nil && scanPlain(text, plain) {
+// parse reads a JSON object into value, which keeps none of the text's memory.
+func parse(text []byte, value strictjson.Fields) error {
+	if scanPlain(text, value) {
 		return nil
 	}
-	return unmarshal(text, value)
+	return parseAny(text, value)
 }
 
 // readAll appends to b what there is to read, and stops when it is too much.
@@ -74,20 +71,20 @@ func readAll(r io.Reader, b []byte) ([]byte, error) {
 	return b, nil
 }
 
-func unmarshal(body []byte, value any) error {
-	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return errJSON
-	}
-	err := json.Unmarshal(body, value)
-	var wrong *json.UnmarshalTypeError
+// parseAny reads any JSON object, and reports what is wrong with it as the API's errors.
+func parseAny(text []byte, value strictjson.Fields) error {
+	err := strictjson.Decode(text, value)
+	var wrong *strictjson.FieldError
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, strictjson.ErrDuplicate):
+		return errJSONTwice
 	case !errors.As(err, &wrong):
 		return errJSON
-	case strings.HasSuffix(wrong.Field, "seq"): // it may be in an embedded struct
+	case wrong.Name == "seq":
 		return presence.ErrSeqInvalid
-	case strings.HasSuffix(wrong.Field, "known_version"):
+	case wrong.Name == "known_version":
 		return errVersion
 	default:
 		return errType

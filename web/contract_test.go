@@ -64,6 +64,7 @@ var readContract = sync.OnceValues(func() (*contract, error) {
 func (c *contract) everywhere() *openapi3.Operation {
 	responses := c.document.Components.Responses
 	return &openapi3.Operation{Responses: openapi3.NewResponses(
+		openapi3.WithStatus(204, responses["Preflight"]),
 		openapi3.WithStatus(403, responses["CrossOrigin"]),
 		openapi3.WithStatus(404, responses["NotFound"]),
 		openapi3.WithStatus(405, responses["MethodNotAllowed"]),
@@ -101,8 +102,12 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 	return route, nil, false
 }
 
-// always are the headers that need no mention: HTTP's own.
-var always = []string{"Content-Type", "Content-Length", "Date"}
+// always are the headers that need no mention with each answer: HTTP's own, and those of CORS,
+// which the document has at its beginning.
+var always = []string{
+	"Content-Type", "Content-Length", "Date",
+	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
+}
 
 // judge tells what of an exchange the document does not know.
 func (c *contract) judge(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
@@ -136,8 +141,8 @@ func (c *contract) judge(prefix string, r *http.Request, sent []byte, status int
 			return fmt.Errorf("the document does not know the header %s: %q", name, values)
 		}
 	}
-	if status == http.StatusNotModified || r.Method == http.MethodHead {
-		if status == http.StatusNotModified && len(body) > 0 {
+	if status == http.StatusNotModified || status == http.StatusNoContent || r.Method == http.MethodHead {
+		if r.Method != http.MethodHead && len(body) > 0 {
 			return fmt.Errorf("an answer without body has %q", body)
 		}
 		for name, due := range documented.Value.Headers {

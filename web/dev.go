@@ -1,37 +1,32 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	presence "writer-presence"
+	"writer-presence/identity"
 )
 
 type devBody struct {
-	Username string  `json:"username"`
-	UserID   devUser `json:"user_id"`
+	Username string
+	UserID   identity.HostID
 }
 
-// devUser is a user id as the wire has it: a whole number, or a text.
-type devUser presence.UserID
-
-func (id *devUser) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" { // as if it were left out
+// Field implements [strictjson.Fields].
+func (b *devBody) Field(name []byte) any {
+	switch string(name) {
+	case "username":
+		return &b.Username
+	case "user_id":
+		return &b.UserID
+	default:
 		return nil
 	}
-	if bytes.HasPrefix(text, []byte{'"'}) {
-		return json.Unmarshal(text, (*string)(id))
-	}
-	*id = devUser(text)
-	if _, ok := presence.UserID(*id).Number(); !ok {
-		return &json.UnmarshalTypeError{Value: string(text), Field: "user_id"}
-	}
-	return nil
 }
 
 // devToken answers POST …/dev/token/: anybody on this machine may be anybody.
@@ -40,7 +35,7 @@ func (s *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (st
 		return s.fail(w, r, errNotLocal)
 	}
 	var body devBody
-	if err := decode(r, &body, nil); err != nil {
+	if err := decode(r, &body); err != nil {
 		return s.fail(w, r, err)
 	}
 	token, user, err := s.Dev.Token(presence.UserID(body.UserID), body.Username)
@@ -52,6 +47,12 @@ func (s *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (st
 	b = append(b, presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()}).JSON()...)
 	w.Header()["Cache-Control"] = noStore
 	return answer(w, http.StatusOK, append(b, '}'))
+}
+
+// isLocalOrigin reports whether an Origin header is absent or that of a page of this machine.
+func isLocalOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return origin == "" || err == nil && IsLocal(u.Host)
 }
 
 // IsLocal tells whether a page of this host name is one of this machine, and not one

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	presence "writer-presence"
@@ -16,10 +18,12 @@ import (
 // The errors that only HTTP has.
 var (
 	errJSON         = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or {} at least")
+	errJSONTwice    = errors.New("the body has the same name twice in one object; send each field once")
 	errType         = errors.New("a field of the body has the wrong type; see the table of the API")
 	errVersion      = errors.New("known_version is a whole number from 0 to 9007199254740991")
 	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it (a proxy in front has to leave Host as it is)")
-	errNotLocal     = errors.New("tokens of --dev are given to pages of this machine only; open the server as 127.0.0.1 or localhost")
+	errNotLocal     = errors.New("tokens of --dev are given to pages of this machine only, not through a tunnel or by another name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
+	errDevOrigin    = errors.New("the server runs with --dev, in which anybody can be anybody, and so it answers only pages of this machine, not through a tunnel or by another name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	errNotFound     = errors.New("there is nothing at this address; the addresses of the API end in a slash")
 	errMethod       = errors.New("this address does not know that method; Allow says which it knows")
 	errBodySlow     = errors.New("the body came too slowly; send it again")
@@ -50,8 +54,12 @@ type failure struct {
 
 // failures says of every error that can reach a client which status it has, and the
 // code by which programs know it. What is not here is a fault of ours: 500.
+//
+// The first row that an error wraps counts: what is unavailable is so for whatever reason.
 var failures = []failure{
+	{presence.ErrUnavailable, 503, "unavailable"},
 	{errJSON, 400, "bad_json"},
+	{errJSONTwice, 400, "bad_json"},
 	{errType, 400, "bad_type"},
 	{presence.ErrProjectInvalid, 400, "project_invalid"},
 	{presence.ErrSectionInvalid, 400, "section_invalid"},
@@ -66,6 +74,7 @@ var failures = []failure{
 	{identity.ErrTokenInvalid, 401, "token_invalid"},
 	{identity.ErrCookieInvalid, 401, "cookie_invalid"},
 	{errCrossOrigin, 403, "cross_origin"},
+	{errDevOrigin, 403, "cross_origin"},
 	{errNotLocal, 403, "not_local"},
 	{errNotFound, 404, "not_found"},
 	{identity.ErrProjectUnknown, 404, "project_unknown"},
@@ -78,7 +87,6 @@ var failures = []failure{
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{errTooMany, 429, "too_many_requests"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
-	{presence.ErrUnavailable, 503, "unavailable"},
 	{errDraining, 503, "draining"},
 	{errBroken, 500, "broken"},
 	{errNotText, 0, "not_text"},
@@ -106,10 +114,19 @@ func (s *Handler) failed(err error) failure {
 	return f
 }
 
+// statusAborted is counted for a request whose client went away, as nginx does.
+const statusAborted = 499
+
+// isAborted reports whether a request failed because its client went away: then its context
+// is cancelled, and with it whatever the request waited for.
+func isAborted(r *http.Request, err error, f failure) bool {
+	return r.Context().Err() == context.Canceled && (f.status == http.StatusServiceUnavailable || errors.Is(err, context.Canceled))
+}
+
 // fail answers with what an error says to do, and nothing of its causes. It logs what is
-// the server's own.
+// the server's own fault.
 func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (status int) {
-	f := s.failed(err)
+	f := failureOf(err)
 	h := w.Header()
 	if after := retryAfter(err, f); after > 0 {
 		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
@@ -122,18 +139,35 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (statu
 		h.Set("Connection", "Upgrade")
 		h.Set("Sec-WebSocket-Version", "13") // RFC 6455, 4.4
 	}
-	if f.status >= 500 && f.err != errDraining {
-		s.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "status", f.status, "error", err)
-	}
-	if f.err == errCrossOrigin {
+	aborted := isAborted(r, err, f)
+	switch {
+	case aborted:
+		s.Log.Debug("the client went away before its request was answered", "method", r.Method, "path", r.URL.Path, "error", err)
+	case f.status == http.StatusInternalServerError:
+		cause, _, _ := strings.Cut(err.Error(), "\n")
+		s.Log.Error("a request failed", "code", f.code, "cause", cause, "method", r.Method, "path", r.URL.Path, "status", f.status, "error", err)
+	case f.status >= 500 && f.err != errDraining:
+		s.Log.Error("a request failed", "code", f.code, "method", r.Method, "path", r.URL.Path, "status", f.status, "error", err)
+	case f.err == errCrossOrigin:
 		s.warned.Do(func() {
 			s.Log.Warn("a page of another origin was refused; if it is yours, the proxy in front has to leave Host as it is, or --allowed-origins to name it; this is said once", "origin", first(r.Header, "Origin"), "host", r.Host)
 		})
+	case f.err == errNotLocal || f.err == errDevOrigin:
+		s.warned.Do(func() {
+			s.Log.Warn("rejected a page that is not of this machine: --dev answers only 127.0.0.1 and localhost, not a tunnel, a forwarded port or another name for this machine. To show pages to others, start without --dev and with --visitors on; this is said once", "origin", first(r.Header, "Origin"), "host", r.Host)
+		})
 	}
+	if !aborted {
+		s.Counts.Failures[f.code].Add(1)
+	}
+	h["Cache-Control"] = noStore
 	text, _ := json.Marshal(f.err.Error()) // a string always encodes
 	body := append([]byte(`{"success":false,"code":"`+f.code+`","error":`), text...)
-	h["Cache-Control"] = noStore
-	return answer(w, f.status, append(body, '}'))
+	status = answer(w, f.status, append(body, '}'))
+	if aborted {
+		return statusAborted
+	}
+	return status
 }
 
 // retryAfter is when to try again what failed; 0 where that would not help.

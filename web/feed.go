@@ -25,9 +25,11 @@ const (
 
 // feeds are what is told of the projects that somebody watches, one feed for each.
 //
-// Locks are taken in this order: feeds.mu, those of a store, feed.mu, liveConn.mu. A store
-// wakes feeds under the lock of a project, so that nobody calls it with one of the latter
-// two. Under those of a journal, of live and of phases no other of these is taken.
+// Nothing else is locked or called while feeds.mu is held, so that work in one room delays
+// no other room. Other locks are taken in this order: those of a store, feed.mu,
+// liveConn.mu. A store wakes feeds under the lock of a project, so that nobody calls it with
+// one of the latter two. Under those of a journal, of live and of phases no other of these
+// is taken.
 type feeds struct {
 	tracker *presence.Tracker
 	log     *slog.Logger
@@ -46,11 +48,14 @@ func newFeeds(t *presence.Tracker, log *slog.Logger) feeds {
 type feed struct {
 	of      *feeds
 	project presence.Project
+	holders int       // connections that have reserved a place; guarded by feeds.mu
+	watch   sync.Once // sets stop
 	stop    func()
 
 	mu      sync.Mutex
 	conns   map[*liveConn]struct{}
-	current *step // nil before the first look
+	own     map[presence.UserID]int // places that each user has reserved
+	current *step                   // nil before the first look
 	marked  bool
 	running bool
 	wanted  uint64 // the newest version that a client has seen elsewhere since the last read
@@ -105,62 +110,76 @@ func (s *step) frame(at uint64, counts *Counts) ([]byte, *tally.Count) {
 	return s.whole(), &counts.Snapshots
 }
 
-// join has a connection told from now on, and of how things are unless it knows that. It
-// replaces others of its session if it said something newer than they. It gives nil for
-// a user who has too many.
-func (f *feeds) join(c *liveConn, project presence.Project, newer bool) *feed {
+// reserve takes a place in the room of a project for a connection of the user, and returns
+// the room. It returns nil if the user has mostOwn connections there. Nothing is sent to the
+// connection before join; leave gives the place back, with or without join.
+func (f *feeds) reserve(project presence.Project, user presence.UserID) *feed {
 	f.mu.Lock()
 	feed, ok := f.of[project]
 	if !ok {
 		feed = newFeed(f, project)
 		f.of[project] = feed
 	}
-	feed.mu.Lock()
-	own := 0
-	for other := range feed.conns {
-		if other.whose().ID == c.user.ID {
-			own++
-		}
-		if newer {
-			other.replace(c)
-		}
-	}
-	if own >= mostOwn {
-		feed.mu.Unlock()
-		f.mu.Unlock()
+	feed.holders++
+	f.mu.Unlock()
+	feed.watch.Do(func() { feed.stop = f.tracker.Watch(project, feed.mark) })
+	if !feed.reserve(user) {
+		f.release(feed)
 		return nil
 	}
-	feed.conns[c] = struct{}{}
-	current := feed.current
-	feed.mu.Unlock()
+	return feed
+}
+
+// release gives back what holders counts. The room ends with its last holder.
+func (f *feeds) release(feed *feed) {
+	f.mu.Lock()
+	feed.holders--
+	last := feed.holders == 0
+	if last {
+		delete(f.of, feed.project)
+	}
+	f.mu.Unlock()
+	if last {
+		feed.stop()
+	}
+}
+
+func (f *feed) reserve(user presence.UserID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.own[user] >= mostOwn {
+		return false
+	}
+	f.own[user]++
+	return true
+}
+
+// join has a connection that has reserved a place told from now on, and of how things are
+// unless it knows that.
+func (f *feed) join(c *liveConn) {
+	f.mu.Lock()
+	f.conns[c] = struct{}{}
+	current := f.current
 	f.mu.Unlock()
 	if current != nil && current.version == unknown {
 		c.tell(current) // and not only when the store was asked again
 	}
-	feed.mark()
-	return feed
+	f.mark()
+}
+
+// leave ends what reserve and join began.
+func (f *feed) leave(c *liveConn, user presence.UserID) {
+	f.mu.Lock()
+	delete(f.conns, c)
+	if f.own[user]--; f.own[user] == 0 {
+		delete(f.own, user)
+	}
+	f.mu.Unlock()
+	f.of.release(f)
 }
 
 func newFeed(f *feeds, project presence.Project) *feed {
-	feed := &feed{of: f, project: project, conns: map[*liveConn]struct{}{}}
-	feed.stop = f.tracker.Watch(project, feed.mark)
-	return feed
-}
-
-// leave ends what join began. With its last connection a feed ends.
-func (f *feed) leave(c *liveConn) {
-	f.of.mu.Lock()
-	f.mu.Lock()
-	delete(f.conns, c)
-	last := len(f.conns) == 0 && f.of.of[f.project] == f
-	if last {
-		delete(f.of.of, f.project)
-	}
-	f.mu.Unlock()
-	f.of.mu.Unlock()
-	if last {
-		f.stop()
-	}
+	return &feed{of: f, project: project, conns: map[*liveConn]struct{}{}, own: map[presence.UserID]int{}}
 }
 
 // end waits until nothing is told any more; all connections must have left.

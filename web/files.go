@@ -35,11 +35,14 @@ func (s *Handler) files() map[string]endpoint {
 		if err != nil {
 			return err
 		}
-		at := s.Prefix + "/client/" + name
-		if name == pageFile {
-			at, body = "/", []byte(told.Replace(string(body)))
+		at, readers := s.Prefix+"/client/"+name, "same-origin"
+		if len(s.origins) > 0 {
+			readers = "cross-origin" // pages of the allowed origins load the client from here
 		}
-		pages[at] = endpoint{http.MethodGet, file(name, body), s.Counts.Requests["page"]}
+		if name == pageFile {
+			at, readers, body = "/", "same-origin", []byte(told.Replace(string(body)))
+		}
+		pages[at] = endpoint{http.MethodGet, file(name, body, readers), s.Counts.Requests["page"]}
 		return nil
 	})
 	if err != nil {
@@ -48,7 +51,8 @@ func (s *Handler) files() map[string]endpoint {
 	return pages
 }
 
-func file(name string, body []byte) handler {
+// file answers with a file, for pages of these readers (Cross-Origin-Resource-Policy).
+func file(name string, body []byte, readers string) handler {
 	kind := mime.TypeByExtension(path.Ext(name))
 	if path.Ext(name) == ".js" {
 		kind = "text/javascript; charset=utf-8"
@@ -62,8 +66,12 @@ func file(name string, body []byte) handler {
 		h.Set("Cache-Control", "no-cache")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", readers)
 		h.Set("Content-Security-Policy", pagePolicy)
+		if matches(r.Header["If-None-Match"], tag) { // also one that a proxy has rewritten
+			w.WriteHeader(http.StatusNotModified)
+			return http.StatusNotModified
+		}
 		known := &statusWriter{w, http.StatusOK}
 		http.ServeContent(known, r, name, time.Time{}, bytes.NewReader(body))
 		return known.status

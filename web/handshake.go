@@ -6,10 +6,9 @@ import (
 	"cmp"
 	"encoding/base64"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +24,8 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 	if !isHandshake(r) {
 		return l.fail(w, r, errUpgrade)
 	}
-	if !l.isOurs(r) {
-		return l.fail(w, r, errCrossOrigin)
+	if !l.mayConnect(r) {
+		return l.failOrigin(w, r)
 	}
 	who, err := l.admit(w, r, project, true)
 	if errors.Is(err, identity.ErrNobody) {
@@ -61,7 +60,7 @@ var upgrader = ws.HTTPUpgrader{
 
 // begin takes a connection over from HTTP.
 func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
-	c := &liveConn{live: l, project: presence.Project(strings.Clone(string(who.request.Project))), says: newCredentials(who.request)}
+	c := &liveConn{live: l, id: 1 + rand.Uint64N(presence.MaxSafe), project: presence.Project(strings.Clone(string(who.project))), says: newCredentials(who.request)}
 	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
 	if !l.enter(c) {
@@ -77,12 +76,33 @@ func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
 	go c.await() // with a stack of its own: that of the request has grown
 }
 
-// isHandshake tells whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
+// isHandshake reports whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1).
+// The key and the version must be there once (11.3.1, 11.3.5), and no subprotocol twice (4.1).
 func isHandshake(r *http.Request) bool {
-	key, err := base64.StdEncoding.DecodeString(first(r.Header, "Sec-Websocket-Key"))
+	keys, versions := r.Header["Sec-Websocket-Key"], r.Header["Sec-Websocket-Version"]
+	if len(keys) != 1 || len(versions) != 1 || versions[0] != "13" {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(keys[0])
 	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && has(r.Header["Connection"], "upgrade", strings.EqualFold) &&
-		has(r.Header["Upgrade"], "websocket", strings.EqualFold) && first(r.Header, "Sec-Websocket-Version") == "13" && err == nil && len(key) == 16 &&
-		has(r.Header["Sec-Websocket-Protocol"], subprotocol, func(a, b string) bool { return a == b })
+		has(r.Header["Upgrade"], "websocket", strings.EqualFold) && err == nil && len(key) == 16 &&
+		offersOnce(r.Header["Sec-Websocket-Protocol"])
+}
+
+// offersOnce reports whether subprotocol is among those that are offered, and none is offered
+// twice.
+func offersOnce(lines []string) bool {
+	offered := map[string]bool{}
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			name = strings.TrimSpace(name)
+			if name != "" && offered[name] {
+				return false
+			}
+			offered[name] = true
+		}
+	}
+	return offered[subprotocol]
 }
 
 // has tells whether a word is in a list that has commas.
@@ -97,42 +117,36 @@ func has(lines []string, word string, same func(a, b string) bool) bool {
 	return false
 }
 
-// isOurs tells whether a handshake comes from a page that may open a live connection: for
-// WebSocket, browsers leave it to the server to ask.
-func (l *live) isOurs(r *http.Request) bool {
-	origins := r.Header["Origin"]
-	if len(origins) != 1 {
-		return false
-	}
-	if len(l.Origins) > 0 {
-		return slices.ContainsFunc(l.Origins, func(o string) bool { return strings.EqualFold(o, origins[0]) })
-	}
-	origin, err := url.Parse(origins[0])
-	return err == nil && (origin.Scheme == "http" || origin.Scheme == "https") && strings.EqualFold(origin.Host, r.Host)
-}
-
 // credentials are what of a request tells who is asking, kept to ask again. They are kept
 // small: there are as many as connections.
 type credentials struct {
 	token, cookie string
 	authorization string // where it is another one than the token
 	secure        bool
+	forwarded     identity.Forwarded
 }
 
 func newCredentials(r identity.Request) credentials {
 	c := credentials{
-		token:  strings.Clone(r.Token),
-		cookie: strings.Join(r.Header["Cookie"], "; "),
-		secure: r.Secure,
+		token:     strings.Clone(r.Token),
+		cookie:    strings.Join(r.Header["Cookie"], "; "),
+		secure:    r.Secure,
+		forwarded: r.Forwarded,
 	}
+	c.forwarded.RequestID = "" // of the handshake alone
+	c.forwarded.Host, c.forwarded.Language = strings.Clone(r.Forwarded.Host), strings.Clone(r.Forwarded.Language)
 	if r.Token == "" {
 		c.authorization = strings.Clone(first(r.Header, "Authorization"))
 	}
 	return c
 }
 
-func (c credentials) request(project presence.Project) identity.Request {
-	r := identity.Request{Project: project, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true}
+// request asks again about a project, which is given as the store knows it.
+func (c credentials) request(key presence.Project) identity.Request {
+	tenant, project := splitKey(key)
+	r := identity.Request{
+		Project: project, Tenant: tenant, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true, Forwarded: c.forwarded,
+	}
 	if c.cookie != "" {
 		r.Header.Set("Cookie", c.cookie)
 	}

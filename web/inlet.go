@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -67,6 +68,7 @@ var (
 	errNotUTF8      = errors.New("a text is not UTF-8")
 	errLong         = errors.New("a message is too long")
 	errControlFrame = ws.ProtocolError("the length of a control frame is not in its second byte")
+	errLength       = ws.ProtocolError("the length of a frame has more bytes than it needs")
 )
 
 // next reads a message, or a control frame, which may be between the fragments of one.
@@ -115,8 +117,12 @@ func (in *inlet) header() (h ws.Header, err error) {
 	if ws.OpCode(first[0]&0xf).IsControl() && first[1]&0x7f > ws.MaxControlFramePayloadSize {
 		return h, errControlFrame // RFC 6455, 5.5; the library sees the length alone
 	}
+	form := first[1] & 0x7f // 126 and 127: the length follows, in two or eight bytes
 	if h, err = ws.ReadHeader(in); err != nil {
 		return h, err
+	}
+	if form == 126 && h.Length < 126 || form == 127 && h.Length <= math.MaxUint16 {
+		return h, errLength // RFC 6455, 5.2
 	}
 	return h, ws.CheckHeader(h, in.state)
 }

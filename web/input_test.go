@@ -45,6 +45,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 	for name, body := range map[string]string{
 		"nothing": "", "space": " \n", "not JSON": "section=s", "half of it": `{"section":"s"`, "a trailing comma": `{"section":"s",}`,
 		"single quotes": `{'section':'s'}`, "an array": `[{"section":"s"}]`, "a text": `"s"`, "a number": `1`, "null": `null`, "true": `true`,
+		"the same name twice": `{"section":"s","section":"s"}`, "the same unknown name twice": `{"x":1,"x":2}`,
 		"two objects": `{"section":"s"}{"section":"t"}`, "something after it": `{"section":"s"} x`, "a comma after it": `{"section":"s"},`,
 		"a byte-order mark": "\ufeff{}", "a raw line break in a text": "{\"section\":\"a\nb\"}", "a bare word": `{"section":s}`,
 		"a number with a leading zero": `{"seq":01}`, "a plus sign": `{"seq":+1}`, "hexadecimal": `{"seq":0x1}`, "NaN": `{"seq":NaN}`,
@@ -171,7 +172,7 @@ func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
 		`{"section":"../../etc/passwd"}`:                            "../../etc/passwd",
 		`{"section":"__proto__/constructor"}`:                       "__proto__/constructor",
 		`{"unknown":` + deep + `,"section":"deep","x":null}`:        "deep",
-		`{"section":"old","section":"twice"}`:                       "twice",
+		`{"SECTION":"old","section":"exact","ſection":"x"}`:         "exact",
 		"\r\n\t {\"section\" : \"spaced\" } \n":                     "spaced",
 		`{"section":"nulls","seq":null,"unless_occupied":null}`:     "nulls",
 		`{"section":"session","session":"A-z.0_9~","seq":1}`:        "session",

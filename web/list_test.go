@@ -56,6 +56,11 @@ func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
 		known := [][]string{
 			{tag}, {strong}, {"*"}, {`"other", ` + tag}, {tag + `,"other"`}, {`W/"0" ,  ` + strong + ` , W/"1"`}, {`"other"`, tag}, {" " + tag + "\t"},
 		}
+		version := strings.Trim(strong, `"`)
+		for _, coding := range []string{"-gzip", "-br", "-zstd", "-deflate", ";gzip", ";br", "--gzip", ":dtagent10", "-gzip;br", "-df"} {
+			within, after := `"`+version+coding+`"`, strong+coding
+			known = append(known, []string{within}, []string{"W/" + within}, []string{after}, []string{"W/" + after}, []string{`"1-gzip", ` + within})
+		}
 		ask := func(lines []string) answer {
 			var headers []string
 			for _, line := range lines {
@@ -70,6 +75,8 @@ func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
 		}
 		for _, lines := range [][]string{
 			{`W/"1"`}, {`""`}, {""}, {"W/"}, {strings.Trim(strong, `"`)}, {`"W/` + strings.Trim(strong, `"`) + `"`}, {"w/" + strong}, {strings.TrimSuffix(tag, `"`)}, {`"x` + strong[1:]},
+			{`"` + version + `1-gzip"`}, {`"` + version[1:] + `-gzip"`}, {`"` + version + `gzip"`}, {strong + "gzip"}, {`"` + version + `-gzip`}, {version + "-gzip"}, {`"-gzip"`}, {`"gzip-` + version + `"`},
+			{strong + strong},
 		} {
 			if got := ask(lines); got.status != 200 || got.body == "" {
 				t.Errorf("If-None-Match: %q got %d; it is not %s, so due is 200", lines, got.status, tag)

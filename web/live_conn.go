@@ -2,12 +2,11 @@ package web
 
 import (
 	"context"
-	"errors"
-	"io"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -23,12 +22,11 @@ const statusRestart ws.StatusCode = 1012
 // lastBytes is how much is read, and thrown away, after the last word to a client.
 const lastBytes = 64 << 10
 
-// The fates of a session whose connection ends.
+// What the end of a connection means for its session.
 const (
-	broken   int32 = iota // it may come back
-	replaced              // it has come back, by another connection
-	settled               // nothing is to be said of it
-	expelled              // its user may no longer
+	broken   int32 = iota // the connection was lost; the session may come back by another one
+	settled               // nothing: the session has left, or nothing was stored, or the server restarts
+	expelled              // the user has lost access; the session ends at once
 )
 
 // liveConn is one live connection: of one session, once it has said hello.
@@ -40,6 +38,7 @@ const (
 // when it is ready for it.
 type liveConn struct {
 	live    *live
+	id      uint64 // see presence.Update.Connection
 	conn    outlet
 	project presence.Project
 	group   int
@@ -47,9 +46,9 @@ type liveConn struct {
 	began   [192]byte   // of what comes; most messages fit
 
 	// What only the reading goroutine uses, and the end after it.
-	seq      uint64 // the newest that this connection said of the session
 	mistakes int
-	feed     *feed
+	feed     *feed // the room, from the moment a place in it is reserved
+	joined   bool  // the hello was taken in
 
 	heard atomic.Int64 // when the last message came, by live.uptime
 	// vouched is when it was last known that the user may, likewise.
@@ -139,10 +138,21 @@ func answerTo(payload []byte) ws.StatusCode {
 		return ws.StatusNormalClosure
 	}
 	code, reason := ws.ParseCloseFrameData(payload)
-	if ws.CheckCloseFrameData(code, reason) != nil || code >= 5000 { // RFC 6455, 7.4.2
+	if len(payload) == 1 || !mayBeSent(code) || !utf8.ValidString(reason) {
 		return ws.StatusProtocolError
 	}
 	return code
+}
+
+// mayBeSent reports whether a close frame may have a code (RFC 6455, 7.4, and the registry that
+// it began, which has 1012 to 1014 by now): 1004 means nothing yet, 1005, 1006 and 1015 are
+// never sent, and 3000 to 4999 belong to libraries and applications.
+func mayBeSent(code ws.StatusCode) bool {
+	switch {
+	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014, code >= 3000 && code <= 4999:
+		return true
+	}
+	return false
 }
 
 // end says what the end of the connection means for its session, and forgets it.
@@ -153,14 +163,14 @@ func (c *liveConn) end() {
 	if c.hello != nil {
 		c.hello.Stop()
 	}
-	if c.feed != nil {
-		c.feed.leave(c)
-	}
 	if user := c.whose(); user.ID != "" {
+		if c.feed != nil {
+			c.feed.leave(c, user.ID)
+		}
 		c.leaveBehind(user)
 	}
 	if c.conn.over.Load() {
-		io.CopyN(io.Discard, c.conn.Conn, lastBytes) // see outlet
+		c.conn.linger()
 	}
 }
 
@@ -168,9 +178,9 @@ func (c *liveConn) leaveBehind(user presence.User) {
 	var err error
 	switch c.fate.Load() {
 	case broken:
-		_, err = c.leave(user, presence.Leave{Session: c.session, Seq: c.seq, Broken: true})
+		_, err = c.leave(user, presence.Leave{Session: c.session, Connection: c.id, Broken: true})
 	case expelled:
-		_, err = c.leave(user, presence.Leave{Session: c.session})
+		_, err = c.leave(user, presence.Leave{Session: c.session, Connection: c.id})
 	}
 	if err != nil {
 		c.live.Log.Error("the store did not hear of the end of a live connection; its session lasts as long as its lease", "project", c.project, "error", err)
@@ -181,16 +191,6 @@ func (c *liveConn) whose() presence.User {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.user
-}
-
-// replace says of a connection that its session has another one now, whose reading goroutine
-// this is.
-func (c *liveConn) replace(by *liveConn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c != by && c.user.ID == by.user.ID && c.session == by.session {
-		c.fate.CompareAndSwap(broken, replaced)
-	}
 }
 
 // leave ends the session, or says that it may have ended.
@@ -239,13 +239,13 @@ func (c *liveConn) news() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, at := c.step, c.at
-	var ask []byte
-	if s.snapshot != nil && s.snapshot.Partial && c.restate != s.snapshot.Loss {
-		c.restate, ask = s.snapshot.Loss, restateFrame
-	}
 	if s.snapshot != nil && s.version < c.known && s.asked < c.known { // this process is behind
 		c.step = nil
 		return nil
+	}
+	var ask []byte
+	if s.snapshot != nil && s.snapshot.Partial && c.restate != s.snapshot.Loss {
+		c.restate, ask = s.snapshot.Loss, restateFrame
 	}
 	if at == s.version {
 		if ask == nil {
@@ -274,6 +274,15 @@ func (c *liveConn) tellError(err error) {
 // close ends the connection, with a code.
 func (c *liveConn) close(code ws.StatusCode) {
 	c.conn.end(compile(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))))
+}
+
+// expel ends the connection, and the session with it, because the user has lost access. All
+// that takes access away from a live connection calls it; see lostAccess.
+func (c *liveConn) expel(err error, seq uint64) {
+	c.fate.CompareAndSwap(broken, expelled)
+	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.conn.write(errorFrame(err, seq))
+	c.close(ws.StatusPolicyViolation)
 }
 
 // refuse ends the connection for a reason that it tells.
@@ -314,14 +323,18 @@ func (c *liveConn) turn() {
 	if err == nil && now.User.ID != user.ID {
 		err = identity.ErrNobody
 	}
-	if err != nil && !errors.Is(err, presence.ErrUnavailable) {
-		c.fate.CompareAndSwap(broken, expelled) // one that was replaced speaks for nobody
-		c.refuse(err)
+	c.mu.Lock()
+	renewed := c.says != says
+	c.mu.Unlock()
+	switch {
+	case renewed: // by a hello meanwhile, which was checked
+	case lostAccess(err):
+		c.live.failed(err)
+		c.expel(err, 0)
 		return
-	}
-	if err == nil {
+	case err == nil:
 		c.vouched.Store(int64(c.live.uptime()))
-	} else if c.live.uptime()-time.Duration(c.vouched.Load()) > c.live.Lease {
+	case c.live.uptime()-time.Duration(c.vouched.Load()) > c.live.Lease:
 		c.refuse(err) // whether they still may has been unknown for too long
 		return
 	}

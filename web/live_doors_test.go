@@ -103,6 +103,15 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 			"no key":                  {"Sec-WebSocket-Key", ""},
 			"a short key":             {"Sec-WebSocket-Key", "c2hvcnQ="},
 			"a key that is not":       {"Sec-WebSocket-Key", "!!!!!!!!!!!!!!!!!!!!!!!!"},
+			"two keys":                {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="},
+			"a list of keys":          {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ=="},
+			"a good and a bad key":    {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x"},
+			"two versions":            {"Sec-WebSocket-Version", "13\r\nSec-WebSocket-Version: 13"},
+			"two other versions":      {"Sec-WebSocket-Version", "13\r\nSec-WebSocket-Version: 8"},
+			"a list of versions":      {"Sec-WebSocket-Version", "13, 13"},
+			"a subprotocol twice":     {"Sec-WebSocket-Protocol", "writer-presence.v1, writer-presence.v1"},
+			"the same in two lines":   {"Sec-WebSocket-Protocol", "writer-presence.v1\r\nSec-WebSocket-Protocol: writer-presence.v1"},
+			"another one twice":       {"Sec-WebSocket-Protocol", "chat, writer-presence.v1, chat"},
 			"no subprotocol":          {"Sec-WebSocket-Protocol", ""},
 			"another subprotocol":     {"Sec-WebSocket-Protocol", "writer-presence.v2"},
 			"a subprotocol in a case": {"Sec-WebSocket-Protocol", "Writer-Presence.V1"}, // RFC 6455, 4.1: it matters
@@ -110,6 +119,8 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 		w.handshakes(101, "", map[string][]string{
 			"several subprotocols":      {"Sec-WebSocket-Protocol", "chat, writer-presence.v1"},
 			"subprotocols in two lines": {"Sec-WebSocket-Protocol", "chat\r\nSec-WebSocket-Protocol: writer-presence.v1"},
+			"an empty subprotocol":      {"Sec-WebSocket-Protocol", "writer-presence.v1, , "},
+			"Upgrade in two lines":      {"Upgrade", "websocket\r\nUpgrade: websocket"},
 			"Connection has more":       {"Connection", "keep-alive, Upgrade"},
 			"Connection in two lines":   {"Connection", "keep-alive\r\nConnection: upgrade"},
 			"another case":              {"Upgrade", "WebSocket"},
@@ -244,7 +255,7 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) {
 }
 
 func TestAPageOfAnotherOriginIsToldToTheLogOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(p *plan) { p.Dev = nil })
 	for range 3 {
 		w.do("POST", web.DefaultPrefix+project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").fails(t, 403, "cross_origin")
 	}

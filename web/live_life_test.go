@@ -1,11 +1,16 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
 	presence "writer-presence"
+	"writer-presence/identity"
+	"writer-presence/web"
 )
 
 // late is how late news may be: the store looks for what has lapsed four times a second.
@@ -100,6 +105,53 @@ func TestLiveRule9AnOldConnectionThatBreaksEndsNoSessionThatHasANewOne(t *testin
 			bob.quiet(time.Minute)
 		})
 	}
+}
+
+// Without numbers only the connection itself tells which of two was the last to speak; the two
+// may be on two nodes, which share a store and nothing else.
+func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplaced(t *testing.T) {
+	for name, takeOver := range map[string]func(w, other *liveWorld, p *person){
+		"a connection to another node": func(_, other *liveWorld, p *person) { other.enter(p, `"session": "a", "section": "s"`) },
+		"an update over HTTP":          func(w, _ *liveWorld, p *person) { p.update(`{"session": "a", "section": "s"}`) },
+		"an update over HTTP, elsewhere": func(_, other *liveWorld, p *person) {
+			(&person{w: other.world, address: p.address, token: p.token}).update(`{"session": "a", "section": "s"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var shared presence.Store
+			inLive(t, func(t *testing.T, w *liveWorld) {
+				other := w.beside(shared)
+				bob, _, _ := other.enter(w.as("bob", "2"), `"session": "b"`)
+				p := w.as("alice", "1")
+				alice, _, _ := w.enter(p, `"session": "a", "section": "s"`)
+				bob.all()
+				takeOver(w, other, p)
+				time.Sleep(time.Second)
+				alice.conn.Close()
+				bob.quiet(time.Minute)
+				w.isListed("alice bob")
+			}, func(p *plan) { p.Store = func(s presence.Store) presence.Store { shared = s; return s } })
+		})
+	}
+}
+
+// beside is another node on the same store.
+func (w *liveWorld) beside(store presence.Store) *liveWorld {
+	w.t.Helper()
+	world := &world{t: w.t, keys: w.keys, logs: &lines{}, host: w.host}
+	world.handler = web.New(web.Options{
+		Tracker: presence.NewTracker(store), Dev: &identity.Dev{Keys: w.keys}, Gate: &identity.Dev{Keys: w.keys},
+	})
+	world.serve(world.handler, true)
+	node := &liveWorld{world: world, l: newPipes()}
+	ctx, end := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		web.Serve(ctx, fair{node.l}, node.handler, 0, slog.New(slog.DiscardHandler))
+	})
+	serving.Go(func() { node.handler.Run(ctx) })
+	w.t.Cleanup(func() { end(); serving.Wait() })
+	return node
 }
 
 func TestLiveRule9AnOldConnectionThatGoesOnAfterTheNewOneBrokeIsTheSessionsAgain(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -20,23 +21,23 @@ const mostMistakes = 10
 
 // liveMessage is a message of docs/protocol.md from the client.
 type liveMessage struct {
-	Type   string `json:"type"`
-	Token  string `json:"token"`
-	Hidden bool   `json:"hidden"`
+	Type   string
+	Token  string
+	Hidden bool
 	updateBody
 }
 
-// plain implements the quick way of decode.
-func (m *liveMessage) plain(name, value []byte) bool {
+// Field implements [strictjson.Fields].
+func (m *liveMessage) Field(name []byte) any {
 	switch string(name) {
 	case "type":
-		return plainText(&m.Type, value)
+		return &m.Type
 	case "token":
-		return plainText(&m.Token, value)
+		return &m.Token
 	case "hidden":
-		return plainBool(&m.Hidden, value)
+		return &m.Hidden
 	default:
-		return m.updateBody.plain(name, value)
+		return m.updateBody.Field(name)
 	}
 }
 
@@ -59,7 +60,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 		return
 	}
 	var m liveMessage
-	err := parse(message, &m, m.plain)
+	err := parse(message, &m)
 	if err == nil {
 		err = c.take(&m)
 	}
@@ -67,22 +68,32 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 		return
 	}
 	f := c.live.failed(err)
+	if c.joined && lostAccess(err) {
+		c.expel(err, m.Seq)
+		return
+	}
 	if f.status < 500 {
 		c.mistakes++
 	} else { // it is one of ours
-		c.live.Log.Error("a live message failed", "project", c.project, "error", err)
+		c.live.Log.Error("a live message failed", "code", f.code, "project", c.project, "error", err)
 	}
 	c.conn.write(errorFrame(err, m.Seq))
 	switch {
-	case c.feed == nil, c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain), isRefusal(f):
+	case !c.joined, c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain):
 		c.close(ws.StatusPolicyViolation)
 	}
 }
 
-// isRefusal tells of an error that says that somebody may not.
-func isRefusal(f failure) bool {
-	return f.status == http.StatusUnauthorized || f.err == identity.ErrProjectUnknown
+// lostAccess reports whether an error says that the user of a live connection may no longer
+// take part, or that the connection is no longer theirs. An error that says only that this is
+// not known, such as [presence.ErrUnavailable], takes access from nobody.
+func lostAccess(err error) bool {
+	f := failureOf(err)
+	return err != nil && (f.status == http.StatusUnauthorized || f.err == identity.ErrProjectUnknown) || errors.Is(err, errHelloOther)
 }
+
+// errHelloOther is a second hello of another user or session.
+var errHelloOther = fmt.Errorf("another user or session: %w", errHelloAgain)
 
 // take does what a message says.
 func (c *liveConn) take(m *liveMessage) error {
@@ -117,7 +128,9 @@ func (c *liveConn) take(m *liveMessage) error {
 // the credential.
 func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	switch {
-	case known.ID != "" && (m.Token == "" || m.Session != c.session):
+	case known.ID != "" && m.Session != c.session:
+		return errHelloOther
+	case known.ID != "" && m.Token == "":
 		return errHelloAgain
 	case m.Session == "":
 		return presence.ErrSessionInvalid
@@ -126,7 +139,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 		return identity.ErrTokenInvalid // RFC 6750, 2.1
 	}
 	if known.ID != "" {
-		if err := c.live.PerUser.Take(string(known.ID), errTooMany); err != nil {
+		if err := c.live.PerUser.Take(userKey(c.project, known.ID), errTooMany); err != nil {
 			return err
 		}
 	}
@@ -136,29 +149,54 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	user := admission.User
 	switch {
 	case err != nil:
+		if known.ID == "" && errors.Is(err, identity.ErrProjectUnknown) {
+			c.live.endSession(context.Background(), c.project, user, m.Session)
+		}
 		return err
 	case user.ID == "":
 		return identity.ErrNobody
 	case known.ID != "" && known.ID != user.ID:
-		return errHelloAgain
+		return errHelloOther
+	case known.ID != "":
+		return c.renew(m, says, user)
+	default:
+		return c.join(m, says, user)
 	}
-	reply, err := c.update(m, user)
-	if err != nil {
-		return err
+}
+
+// renew takes a second hello, of the same user and session, with a new credential. The
+// credential counts from before the ack, so that no recheck of the old one ends the connection.
+func (c *liveConn) renew(m *liveMessage, says credentials, user presence.User) error {
+	c.mu.Lock()
+	c.says, c.user = says, user
+	c.mu.Unlock()
+	_, err := c.update(m, user)
+	return err
+}
+
+// join takes the first hello. It reserves the connection's place in the room before it stores
+// the session, so that no session is stored for a connection that is refused.
+func (c *liveConn) join(m *liveMessage, says credentials, user presence.User) error {
+	feed := c.live.feeds.reserve(c.project, user.ID)
+	if feed == nil {
+		return presence.ErrTooManySessions
 	}
+	c.feed = feed // end gives the place back
 	c.mu.Lock()
 	c.says, c.user, c.session = says, user, m.Session
 	c.mu.Unlock()
-	if known.ID == "" {
-		c.hello.Stop()
-		c.hello = nil
-		c.vouched.Store(int64(c.live.uptime()))
-		if c.feed = c.live.feeds.join(c, c.project, !reply.Stale); c.feed == nil {
-			c.fate.Store(settled) // the others go on
-			return presence.ErrTooManySessions
+	if _, err := c.update(m, user); err != nil {
+		if !errors.Is(err, presence.ErrUnavailable) { // after which it may be stored all the same
+			c.fate.Store(settled)
 		}
-		c.feed.markSince(m.known())
+		return err
 	}
+	c.hello.Stop()
+	c.hello = nil
+	c.vouched.Store(int64(c.live.uptime()))
+	c.joined = true
+	feed.join(c)
+	feed.markSince(m.known())
 	return nil
 }
 
@@ -167,7 +205,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 func (c *liveConn) whoSays(says credentials) (identity.Admission, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gateTime)
 	defer cancel()
-	return c.live.Gate.Admit(ctx, says.request(c.project))
+	return c.live.authenticate(ctx, says.request(c.project))
 }
 
 // update says where the session is, and answers. Whoever is above a limit may still renew,
@@ -177,13 +215,13 @@ func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Re
 	if err != nil {
 		return reply, err
 	}
-	above := c.live.PerUser.Take(string(user.ID), errTooMany)
+	above := c.live.PerUser.Take(userKey(c.project, user.ID), errTooMany)
 	var tooMany *limit.TooMany
 	if errors.As(above, &tooMany) {
 		time.Sleep(min(tooMany.After, time.Second))
-		c.live.PerUser.Take(string(user.ID), nil)
+		c.live.PerUser.Take(userKey(c.project, user.ID), nil)
 	}
-	u.Session, u.OnlyRenew = cmp.Or(c.session, m.Session), above != nil
+	u.Session, u.Connection, u.OnlyRenew = c.session, c.id, above != nil
 	ask, known := u.Poll || m.Type == "hello", u.Known
 	u.Poll = false // whoever asks is told by the feed
 	reply, err = c.live.Tracker.Update(context.Background(), c.project, user, u)
@@ -192,10 +230,6 @@ func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Re
 	}
 	if err != nil {
 		return reply, err
-	}
-	if !reply.Stale {
-		c.seq = max(c.seq, u.Seq)
-		c.fate.CompareAndSwap(replaced, broken) // and came back by this one
 	}
 	c.conn.write(textFrame(func(b []byte) []byte { return c.live.appendAck(b, u.Seq, reply) }))
 	if ask {

@@ -36,6 +36,7 @@ func hostApplication(t *testing.T) *identity.Host {
 		if cookie != nil {
 			who = cookie.Value
 		}
+		w.Header().Set("Writer-Presence", "1")
 		switch project := strings.Trim(r.URL.Path, "/"); {
 		case project == "down":
 			w.WriteHeader(http.StatusInternalServerError)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -27,7 +28,10 @@ func (o *outlet) open(conn net.Conn, sent *tally.Count) {
 	if p, ok := conn.(*phasedConn); ok {
 		conn = p.Conn
 	}
-	if kernel, ok := conn.(syscall.Conn); ok {
+	switch kernel := conn.(type) { // a type that embeds one of these may have a Write of its own
+	case *net.TCPConn:
+		o.raw, _ = kernel.SyscallConn()
+	case *net.UnixConn:
 		o.raw, _ = kernel.SyscallConn()
 	}
 }
@@ -77,8 +81,8 @@ func (o *outlet) finish(rest []byte) {
 	}
 }
 
-// end writes a close frame, and then ends the writing, and the reading soon: cut ends it
-// all.
+// end writes a close frame, and ends the writing and the reading: linger and cut have to
+// follow.
 func (o *outlet) end(closeFrame []byte) {
 	o.SetWriteDeadline(time.Now().Add(closeTime)) // for who is at it, too
 	o.busy <- struct{}{}
@@ -89,10 +93,19 @@ func (o *outlet) end(closeFrame []byte) {
 	n, _ := o.Conn.Write(closeFrame)
 	o.sent.Add(uint64(n))
 	if w, ok := o.Conn.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
-		o.SetReadDeadline(time.Now().Add(closeTime))
+		o.SetReadDeadline(longAgo) // the reading goroutine ends now, and calls linger
 	} else {
 		o.cut()
 	}
+}
+
+// linger reads and discards what the client still sends after end, for closeTime at most, so
+// that the client can read the close frame before the connection is cut.
+func (o *outlet) linger() {
+	o.busy <- struct{}{} // end may not have set its deadline yet
+	o.SetReadDeadline(time.Now().Add(closeTime))
+	<-o.busy
+	io.CopyN(io.Discard, o.Conn, lastBytes)
 }
 
 // cut ends the connection at once.

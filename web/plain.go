@@ -1,24 +1,40 @@
 package web
 
-// scanPlain reads a JSON object as our own client and the note's write it: flat, with
-// texts of plain characters and whole numbers. It gives each field to the function,
-// with its value as it stands: "text" in its quotes, digits, true, false or null.
+import (
+	presence "writer-presence"
+	"writer-presence/internal/strictjson"
+)
+
+// mostPlain is how many fields an object may have for the fast path.
+const mostPlain = 16
+
+// scanPlain is the fast path for update bodies, which dominate traffic. It decodes an
+// object as our own client and the note's write it: flat, with strings of plain characters,
+// whole numbers, true and false, and fields that value has, each once.
 //
-// It is the quick way for the one body that comes a million times. Whatever it does not
-// know, and whatever the function does not want, it leaves to encoding/json by returning
-// false; what it takes means to encoding/json the same.
-func scanPlain(body []byte, field func(name, value []byte) bool) bool {
+// It returns false for everything else, right or wrong; the caller then decodes the same
+// text with strictjson, which sets every field again. What it accepts means the same to
+// strictjson.
+func scanPlain(body []byte, value strictjson.Fields) bool {
 	if len(body) < 2 || body[0] != '{' {
 		return false
 	}
+	var fields [mostPlain]any
+	seen := fields[:0]
 	for rest := body[1:]; ; rest = trimSpace(rest[1:]) {
 		end := plainTextEnd(rest)
-		if end < 0 || end == len(rest) || rest[end] != ':' {
+		if end < 0 || end == len(rest) || rest[end] != ':' || len(seen) == mostPlain {
 			return false
 		}
-		name := rest[1 : end-1]
+		field := value.Field(rest[1 : end-1])
+		for _, other := range seen {
+			if other == field {
+				return false // the same name twice
+			}
+		}
+		seen = append(seen, field)
 		rest = trimSpace(rest[end+1:])
-		if end = plainValueEnd(rest); end <= 0 || end == len(rest) || !field(name, rest[:end]) {
+		if end = plainValueEnd(rest); end <= 0 || end == len(rest) || !setPlain(field, rest[:end]) {
 			return false
 		}
 		switch rest = rest[end:]; rest[0] {
@@ -28,6 +44,30 @@ func scanPlain(body []byte, field func(name, value []byte) bool) bool {
 		default:
 			return false
 		}
+	}
+}
+
+// setPlain sets a field to a value as it stands in the text: a string in its quotes,
+// digits, true or false.
+func setPlain(field any, value []byte) bool {
+	switch field := field.(type) {
+	case *string:
+		return plainText(field, value)
+	case *presence.Activity:
+		return plainText(field, value)
+	case *uint64:
+		return plainNumber(field, value)
+	case **uint64:
+		n := new(uint64)
+		if !plainNumber(n, value) {
+			return false
+		}
+		*field = n
+		return true
+	case *bool:
+		return plainBool(field, value)
+	default: // also nil: an unknown field
+		return false
 	}
 }
 

@@ -4,44 +4,68 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"testing"
 
 	presence "writer-presence"
 )
 
-// The quick way is only quicker: what it takes means the same to encoding/json, and
-// a body that it gives up on midway leaves no trace.
-func FuzzTheQuickWayMeansTheSameAsTheSlowOne(f *testing.F) {
+// FuzzFastPathAgreesWithStrictDecoder checks that what scanPlain accepts means the same to
+// the decoder behind it, that duplicate names never get past it, and that what it gives up
+// on midway leaves no trace.
+func FuzzFastPathAgreesWithStrictDecoder(f *testing.F) {
 	for _, body := range []string{
 		`{}`, `{"section":"manuscript/abstract"}`, `{"section": "manuscript/abstract"}`,
 		`{"section":"a","session":"tab","seq":5,"activity":"editing","unless_occupied":true,"known_version":1762189200000}`,
+		`{"type":"update","token":"t","section":"a","hidden":true}`, `{"type":"a","type":"a"}`, `{"hidden":true,"hidden":false}`, `{"token":"a","Token":"b"}`,
 		`{"section":"a", "seq":5, "unless_occupied":false}`, `{"seq":0}`, `{"seq":-1}`, `{"seq":05}`, `{"seq":5 }`, `{"seq":5.0}`, `{"seq":1e1}`,
 		`{"seq":18446744073709551615}`, `{"seq":18446744073709551616}`, `{"known_version":0}`, `{"known_version":null}`, `{"known_version":7,"known_version":null}`,
 		`{"unless_occupied":true,"unless_occupied":null}`, `{"unless_occupied":true,"unless_occupied":1}`, `{"unless_occupied":tru}`,
 		`{"section":"a","section":"b"}`, `{"section":"a","SECTION":"b"}`, `{"section":"a","ſection":"b"}`, `{"section":null}`, `{"section":"a\u0062"}`, `{"section":"ä"}`, "{\"section\":\"a\x7f\"}",
 		"{\"section\":\"a\xff\"}", `{"section":"a",}`, `{,}`, `{"section":"a"}}`, `{"section":"a"} `, ` {"section":"a"}`, `{"section":"a"`, `{"section":}`, `{"section"}`,
 		`{"section":"a" ,"seq":1}`, `{"section" :"a"}`, `{"seq":1}x`, `{"x":{"section":"a"}}`, `{"x":"}","section":"a"}`, `{"":1}`, `{"seq":"1"}`, `{"section":1}`, `{"activity":true}`, `{"seq":1,"seq":"x"}`,
+		`{"known_version":1,"known_version":1}`, `{"seq":1,"s\u0065q":1}`, `{"x":1,"x":1}`, `{"section":"a","seq":1,"section":"a"}`,
 	} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var slow updateBody
-		slowErr := unmarshal(body, &slow)
+		var slow liveMessage
+		slowErr := parseAny(body, &slow)
 
-		var quick updateBody
-		if scanPlain(body, quick.plain) {
+		var quick liveMessage
+		if scanPlain(body, &quick) {
 			if err := json.Unmarshal(body, new(any)); err != nil {
-				t.Errorf("%q was taken, and is not JSON: %v", body, err)
+				t.Errorf("%q was accepted, and is not JSON: %v", body, err)
 			}
 			if slowErr != nil || !reflect.DeepEqual(quick, slow) {
-				t.Errorf("%q is to the quick way\n%+v\nand to encoding/json\n%+v, %v", body, quick, slow, slowErr)
+				t.Errorf("the fast path decodes %q as\n%+v\nand the strict decoder as\n%+v, %v", body, quick, slow, slowErr)
 			}
 			return
 		}
-		if err := unmarshal(body, &quick); err != slowErr || err == nil && !reflect.DeepEqual(quick, slow) {
-			t.Errorf("%q, given up on by the quick way, is\n%+v, %v\ndue is\n%+v, %v", body, quick, err, slow, slowErr)
+		if err := parse(body, &quick); err != slowErr || err == nil && !reflect.DeepEqual(quick, slow) {
+			t.Errorf("after the fast path gave up on %q it is\n%+v, %v\nwant\n%+v, %v", body, quick, err, slow, slowErr)
 		}
 	})
+}
+
+func TestNamesInBodiesAndMessagesAreExactAndUnique(t *testing.T) {
+	for _, name := range []string{"SECTION", "Section", "ſection", "ſeq", "SEQ", "Session", "ſession", "TOKEN", "toKen", "Type", "HIDDEN", "Known_Version", "unleſſ_occupied"} {
+		for _, value := range []string{`"x"`, `1`, `true`} {
+			var m liveMessage
+			if err := parse([]byte(`{"`+name+`":`+value+`}`), &m); err != nil || !reflect.DeepEqual(m, liveMessage{}) {
+				t.Errorf("%s %s decodes as %+v, %v; want it ignored", name, value, m, err)
+			}
+			var d devBody
+			if err := parse([]byte(`{"`+name+`":`+value+`,"USERNAME":"x","uſername":"x","USER_ID":1}`), &d); err != nil || d != (devBody{}) {
+				t.Errorf("%s %s decodes as %+v, %v; want it ignored", name, value, d, err)
+			}
+		}
+	}
+	for _, body := range []string{`{"section":"a","section":"a"}`, `{"seq":1,"seq":1}`, `{"hidden":true,"hidden":true}`, `{"known_version":null,"known_version":1}`, `{"type":"a","typ\u0065":"b"}`, `{"later":{"a":1,"a":1}}`} {
+		if err := parse([]byte(body), new(liveMessage)); err != errJSONTwice {
+			t.Errorf("%s: %v; want errJSONTwice", body, err)
+		}
+	}
 }
 
 // If our own client's bodies took the slow way, nothing but a benchmark would tell.
@@ -55,7 +79,7 @@ func TestTheQuickWayTakesWhatTheClientsSend(t *testing.T) {
 		`{"section":"","activity":"idle","unless_occupied":false}`: {Activity: presence.Idle},
 	} {
 		var got updateBody
-		if !scanPlain([]byte(body), got.plain) || !reflect.DeepEqual(got, due) {
+		if !scanPlain([]byte(body), &got) || !reflect.DeepEqual(got, due) {
 			t.Errorf("%s came to %+v, due is %+v", body, got, due)
 		}
 	}
@@ -93,15 +117,18 @@ func FuzzADevTokensBodyIsAUserOrAnError(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var body devBody
-		err := unmarshal(text, &body)
+		err := parseAny(text, &body)
 		if err != nil {
-			if err != errJSON && err != errType {
+			if err != errJSON && err != errJSONTwice && err != errType {
 				t.Errorf("%q is the error %v", text, err)
 			}
 			return
 		}
 		var given struct {
 			ID any `json:"user_id"`
+		}
+		if body.UserID == "" {
+			return // perhaps left out: encoding/json would take USER_ID for it
 		}
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.UseNumber()
@@ -114,10 +141,10 @@ func FuzzADevTokensBodyIsAUserOrAnError(f *testing.F) {
 				t.Errorf("%q is of user %q, due is %q", text, body.UserID, id)
 			}
 		case json.Number:
-			if _, ok := presence.UserID(body.UserID).Number(); !ok || string(body.UserID) != id.String() {
+			if n, err := strconv.ParseInt(id.String(), 10, 64); err != nil || strconv.FormatInt(n, 10) != string(body.UserID) || string(body.UserID) != id.String() {
 				t.Errorf("%q is of user %q, due is the number %s", text, body.UserID, id)
 			}
-		case nil: // left out, or null after another one, which then stands
+		case nil: // left out
 		default:
 			t.Errorf("%q was taken, with the id %v", text, id)
 		}

@@ -1,42 +1,41 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	presence "writer-presence"
 	"writer-presence/identity"
 )
 
 type updateBody struct {
-	Section        string            `json:"section"`
-	Session        string            `json:"session"`
-	Seq            uint64            `json:"seq"`
-	Activity       presence.Activity `json:"activity"`
-	UnlessOccupied bool              `json:"unless_occupied"`
-	KnownVersion   *uint64           `json:"known_version"`
+	Section        string
+	Session        string
+	Seq            uint64
+	Activity       presence.Activity
+	UnlessOccupied bool
+	KnownVersion   *uint64
 }
 
-// plain implements the quick way of decode.
-func (b *updateBody) plain(name, value []byte) bool {
+// Field implements [strictjson.Fields].
+func (b *updateBody) Field(name []byte) any {
 	switch string(name) {
 	case "section":
-		return plainText(&b.Section, value)
+		return &b.Section
 	case "session":
-		return plainText(&b.Session, value)
+		return &b.Session
 	case "seq":
-		return plainNumber(&b.Seq, value)
+		return &b.Seq
 	case "activity":
-		return plainText(&b.Activity, value)
+		return &b.Activity
 	case "unless_occupied":
-		return plainBool(&b.UnlessOccupied, value)
+		return &b.UnlessOccupied
 	case "known_version":
-		b.KnownVersion = new(uint64)
-		return plainNumber(b.KnownVersion, value)
+		return &b.KnownVersion
 	default:
-		return false
+		return nil
 	}
 }
 
@@ -64,7 +63,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 		return s.fail(w, r, err)
 	}
 	var body updateBody
-	if err := decode(r, &body, body.plain); err != nil {
+	if err := decode(r, &body); err != nil {
 		return s.fail(w, r, err)
 	}
 	u, err := body.update()
@@ -81,6 +80,8 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	}
 	if who.cookie != nil { // nobody becomes a visitor by a request that fails
 		http.SetCookie(w, who.cookie)
+	} else {
+		s.givePageCookie(w, r)
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
@@ -88,15 +89,25 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	return answer(w, http.StatusOK, *b)
 }
 
-// expel ends the session of a request by somebody who may no longer, if that is known: for
-// others it would go on for as long as its lease.
+// expel ends the session that the body of a request names, because its user has lost access.
+// Otherwise the session would be listed until its lease ends.
 func (s *Handler) expel(r *http.Request, who asker) {
 	var body updateBody
-	if who.user.ID == "" || decode(r, &body, body.plain) != nil {
+	if who.user.ID == "" || decode(r, &body) != nil {
 		return
 	}
-	if _, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{Session: body.Session, OnlyLiving: true}); err != nil {
-		s.Log.Error("somebody who may no longer is still listed", "project", who.project, "error", err)
+	s.endSession(r.Context(), who.project, who.user, body.Session)
+}
+
+// endSession ends the session of a user who has lost access. An unknown user, or an invalid
+// session name, has no session to end.
+func (s *Handler) endSession(ctx context.Context, project presence.Project, user presence.User, session string) {
+	if user.ID == "" {
+		return
+	}
+	_, err := s.Tracker.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
+	if err != nil && !errors.Is(err, presence.ErrSessionInvalid) {
+		s.Log.Error("the session of a user who has lost access could not be ended; it is listed until its lease ends", "project", project, "error", err)
 	}
 }
 
@@ -188,51 +199,40 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	return answer(w, http.StatusOK, *b)
 }
 
-// newestOf gives the newest version that If-None-Match names, 0 for none. What follows the number
-// in a tag, such as the -gzip of some proxies, does not count.
-func newestOf(lines []string) (newest uint64) {
-	for _, line := range lines {
-		for tag := range strings.SplitSeq(line, ",") {
-			digits := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
-			end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
-			if version, err := strconv.ParseUint(digits[:max(end, 0)], 10, 64); err == nil && version <= presence.MaxSafe {
-				newest = max(newest, version)
-			}
-		}
-	}
-	return newest
-}
-
-// matches compares as RFC 9110, 13.1.2 has it for If-None-Match: weakly.
-func matches(lines []string, tag string) bool {
-	for _, line := range lines {
-		for given := range strings.SplitSeq(line, ",") {
-			given = strings.TrimSpace(given)
-			if given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 type leaveBody struct {
-	Session string `json:"session"`
-	Seq     uint64 `json:"seq"`
-	Hidden  bool   `json:"hidden"`
+	Session string
+	Seq     uint64
+	Hidden  bool
+}
+
+// Field implements [strictjson.Fields].
+func (b *leaveBody) Field(name []byte) any {
+	switch string(name) {
+	case "session":
+		return &b.Session
+	case "seq":
+		return &b.Seq
+	case "hidden":
+		return &b.Hidden
+	default:
+		return nil
+	}
 }
 
 // leave answers POST …/leave/. No limit keeps anybody from leaving who is here.
 func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	who, err := s.admit(w, r, project, true)
 	if err != nil {
+		if errors.Is(err, identity.ErrProjectUnknown) {
+			s.expel(r, who)
+		}
 		return s.fail(w, r, err)
 	}
 	if who.user.ID == "" { // who was never known has nothing to leave
 		return s.fail(w, r, identity.ErrNobody)
 	}
 	var body leaveBody
-	if err := decode(r, &body, nil); err != nil {
+	if err := decode(r, &body); err != nil {
 		return s.fail(w, r, err)
 	}
 	reply, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{

@@ -14,20 +14,30 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	presence "writer-presence"
 	"writer-presence/identity"
+	"writer-presence/internal/loglimit"
 	"writer-presence/limit"
 	"writer-presence/tally"
 )
 
 // DefaultPrefix is the path of the note's API.
 const DefaultPrefix = "/writer/api"
+
+// DefaultUserRate and DefaultAddressRate are the default limits on requests a second.
+const (
+	DefaultUserRate    = 20
+	DefaultAddressRate = 500
+)
+
+// RequestLimit makes a limit on requests: perSecond, with a burst of five seconds' worth. Zero means no limit.
+func RequestLimit(perSecond float64) *limit.Limiter { return limit.New(perSecond, 5*perSecond) }
 
 // Options of a handler. Tracker and Gate are needed; the zero value of each other
 // field is its default.
@@ -41,25 +51,33 @@ type Options struct {
 	// Zero is presence.DefaultLease.
 	Lease time.Duration
 	// Origins are those of the pages that may change something or open live connections,
-	// such as https://write.example.org; nil is that of the address that is asked for. One
-	// that is no origin panics.
+	// such as https://write.example.org or https://*.example.org; nil is the origin of the
+	// request's own Host. New panics for an entry that [ParseOriginPattern] refuses.
 	Origins []string
-	// TrustedProxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto count.
+	// TrustedProxies are the addresses whose X-Forwarded-For, -Proto and -Host, or Forwarded,
+	// count.
 	TrustedProxies []netip.Prefix
+	// TenantFromHost makes the same project id under two hosts two projects. The host is that of
+	// the request, or what a trusted proxy says that it was.
+	TenantFromHost bool
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
-	// PerUser and PerAddress bound requests; nil does not.
+	// PerUser and PerAddress bound the requests of one user and of one address. Nil is the
+	// limit that the server has by default, RequestLimit(DefaultUserRate) and
+	// RequestLimit(DefaultAddressRate); limit.None is no limit. Behind a proxy that is not
+	// among TrustedProxies all requests have one address.
 	PerUser, PerAddress *limit.Limiter
 	// Dev gives out tokens to anybody; nil does not.
 	Dev *identity.Dev
+	// Log gets warnings and errors of one kind at most once a minute; nil is none.
 	Log *slog.Logger
 }
 
 // Handler answers requests, and holds the live connections; its Run must be running.
 type Handler struct {
 	Options
-	Counts *Counts
-	origin *http.CrossOriginProtection
+	Counts  *Counts
+	origins []OriginPattern // of Origins
 	// projects is where the paths of projects begin, api what stands below each, and
 	// pages all other paths.
 	projects string
@@ -67,6 +85,9 @@ type Handler struct {
 	pages    map[string]endpoint
 	live     *live
 	warned   sync.Once // of pages of other origins
+	// unreadable is when the log was last told of a proxy's entry that cannot be read, in
+	// seconds since 1970.
+	unreadable atomic.Int64
 }
 
 // handler answers, about the project whose id the path has if it has one, and gives the
@@ -95,11 +116,20 @@ func New(o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Handler{Options: o, Counts: newCounts(), origin: http.NewCrossOriginProtection(), projects: o.Prefix + "/project/"}
+	if o.PerUser == nil {
+		o.PerUser = RequestLimit(DefaultUserRate)
+	}
+	if o.PerAddress == nil {
+		o.PerAddress = RequestLimit(DefaultAddressRate)
+	}
+	o.Log = loglimit.New(o.Log)
+	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
-		if err := s.origin.AddTrustedOrigin(origin); err != nil {
-			panic(err)
+		pattern, err := ParseOriginPattern(origin)
+		if err != nil {
+			panic(fmt.Sprintf("web: the origin %q: %v", origin, err))
 		}
+		s.origins = append(s.origins, pattern)
 	}
 	s.live = newLive(s)
 	s.api = map[string]endpoint{
@@ -127,15 +157,18 @@ func (s *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests, status int) {
 	count = s.Counts.Requests["other"]
 	defer s.recover(w, r, &status)
-	if s.origin.Check(r) != nil || !s.isListed(r) {
-		return count, s.fail(w, r, errCrossOrigin)
-	}
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
+	if len(s.origins) > 0 && strings.HasPrefix(path, s.Prefix+"/") {
+		s.allowOrigin(w.Header(), r)
+	}
+	if !s.mayChange(r) {
+		return count, s.failOrigin(w, r)
+	}
 	e, ok := s.pages[path]
 	project := ""
 	if rest, inProject := strings.CutPrefix(path, s.projects); inProject {
 		if s.Dev != nil && !IsLocal(r.Host) { // a name that somebody pointed here
-			return count, s.fail(w, r, errCrossOrigin)
+			return count, s.failOrigin(w, r)
 		}
 		project, rest, _ = strings.Cut(rest, "/")
 		e, ok = s.api[rest]
@@ -144,6 +177,9 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	if !ok {
 		return count, s.fail(w, r, errNotFound)
 	}
+	if s.isPreflight(r) {
+		return e.count, s.preflight(w, r, e.method)
+	}
 	if !allows(e.method, r) {
 		return e.count, s.refuseMethod(w, r, e.method)
 	}
@@ -151,12 +187,13 @@ func (s *Handler) serve(w http.ResponseWriter, r *http.Request) (count *Requests
 	return count, e.handle(w, r, project)
 }
 
-// isListed tells whether a page that changes something is of one of the Origins, where
-// there are any: the check of net/http takes that of the request's Host as well.
-func (s *Handler) isListed(r *http.Request) bool {
-	origin := first(r.Header, "Origin")
-	return len(s.Origins) == 0 || origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead ||
-		slices.ContainsFunc(s.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
+// failOrigin answers a page that may not ask here. With --dev the reason is not the proxy but that the page is not one of
+// this machine: it came through a tunnel, a forwarded port or another name.
+func (s *Handler) failOrigin(w http.ResponseWriter, r *http.Request) (status int) {
+	if s.Dev != nil && !(IsLocal(r.Host) && isLocalOrigin(first(r.Header, "Origin"))) {
+		return s.fail(w, r, errDevOrigin)
+	}
+	return s.fail(w, r, errCrossOrigin)
 }
 
 // allows tells whether a request has the method that its path is for.
@@ -181,8 +218,8 @@ func (s *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
 
 // asker is somebody who may ask about a project.
 type asker struct {
-	project presence.Project
-	user    presence.User // without an id: somebody who only looks
+	project presence.Project // as the store knows it: with the tenant, if there are tenants
+	user    presence.User    // without an id: somebody who only looks
 	// cookie is to be set once the request has come to something; nil for none.
 	cookie *http.Cookie
 	// above says which limit they are above, and until when; nil for none.
@@ -201,28 +238,52 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 	if err != nil {
 		return asker{}, err
 	}
-	from, https := s.whence(r)
-	above := s.PerAddress.Take(from, errTooMany)
-	request := identity.Request{
-		Project: project,
-		Header:  r.Header,
-		Token:   bearer(first(r.Header, "Authorization")),
-		Address: from,
-		Secure:  https,
-		Looking: looking,
-		Above:   above != nil,
+	from := s.senderOf(r)
+	tenant := ""
+	if s.TenantFromHost {
+		if tenant = from.Host; tenant == "" {
+			return asker{}, identity.ErrProjectUnknown
+		}
 	}
-	admission, err := s.Gate.Admit(r.Context(), request)
+	above := s.PerAddress.Take(from.key, errTooMany)
+	header, crossOrigin := s.credentialsOf(r)
+	request := identity.Request{
+		Project:   project,
+		Tenant:    tenant,
+		Header:    header,
+		Token:     bearer(first(r.Header, "Authorization")),
+		Address:   from.key,
+		Secure:    from.https,
+		Looking:   looking,
+		Above:     above != nil,
+		Forwarded: from.Forwarded,
+		// Nobody becomes a visitor by a page of another origin: it cannot keep the cookie.
+		CrossOrigin: crossOrigin,
+	}
+	admission, err := s.authenticate(r.Context(), request)
 	if err != nil {
 		if admission.Cookie != nil {
 			http.SetCookie(w, admission.Cookie)
 		}
-		return asker{project: project, user: admission.User, request: request}, cmp.Or(above, err)
+		return asker{project: request.Key(), user: admission.User, request: request}, cmp.Or(above, err)
 	}
 	if above == nil && admission.User.ID != "" {
-		above = s.PerUser.Take(string(admission.User.ID), errTooMany)
+		above = s.PerUser.Take(userKey(request.Key(), admission.User.ID), errTooMany)
 	}
-	return asker{project, admission.User, admission.Cookie, above, request}, nil
+	return asker{request.Key(), admission.User, admission.Cookie, above, request}, nil
+}
+
+// authenticate asks the Gate, and rejects a user that cannot be: with an empty id, all who
+// have it would be one user without limits. Only a request that looks may have no user.
+func (s *Handler) authenticate(ctx context.Context, r identity.Request) (identity.Admission, error) {
+	a, err := s.Gate.Admit(ctx, r)
+	if err != nil || r.Looking && a.User == (presence.User{}) {
+		return a, err
+	}
+	if err := a.User.Check(); err != nil {
+		return identity.Admission{}, fmt.Errorf("%w: the Gate admitted a user that cannot be: %w", presence.ErrUnavailable, err)
+	}
+	return a, nil
 }
 
 // bearer gives the token of the header, empty if it has none: what another scheme

@@ -17,6 +17,7 @@ import (
 
 	presence "writer-presence"
 	"writer-presence/identity"
+	"writer-presence/limit"
 	"writer-presence/sqlitestore"
 	"writer-presence/web"
 )
@@ -70,6 +71,7 @@ func newWorld(t *testing.T, changes ...func(*plan)) *world {
 		t.Fatal(err)
 	}
 	p := plan{Keys: keys, Visitors: &identity.Visitors{}, Store: func(s presence.Store) presence.Store { return s }}
+	p.PerUser, p.PerAddress = limit.None, limit.None
 	p.Dev = &identity.Dev{}
 	p.Log = slog.New(slog.NewTextHandler(w.logs, nil))
 	for _, change := range changes {
@@ -84,6 +86,12 @@ func newWorld(t *testing.T, changes ...func(*plan)) *world {
 	}
 	if p.Visitors != nil {
 		p.Visitors.Keys = p.Keys
+		if p.Visitors.Allowed == nil {
+			p.Visitors.Allowed = identity.EveryProject
+		}
+		if p.Visitors.Limit == nil {
+			p.Visitors.Limit = limit.None
+		}
 		gates = append(gates, p.Visitors)
 	}
 	if p.Gate == nil {

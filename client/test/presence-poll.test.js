@@ -101,9 +101,10 @@ test('a request without an answer is given up after 8 s', async () => {
   world.failure = 'silence';
   core.setSection(ABSTRACT);
   await world.clock.pass(7_900);
-  assert.equal(world.last.aborted, false);
+  const [, request] = world.updates;
+  assert.equal(request.aborted, false);
   await world.clock.pass(200);
-  assert.equal(world.last.aborted, true);
+  assert.equal(request.aborted, true);
   assert.equal(core.getSnapshot().status, 'unknown');
 });
 
@@ -115,7 +116,7 @@ test('an answer that is none of the server\'s is no list', async () => {
   assert.deepEqual([core.getSnapshot().status, core.getSnapshot().count], ['unknown', 1]);
 });
 
-test('retries wait with full jitter, from half a second up to thirty', async () => {
+test('retries wait with full jitter, from a quarter of a second up to twelve', async () => {
   const {world} = await started();
   world.failure = 503;
   world.random = 0.999;
@@ -124,13 +125,13 @@ test('retries wait with full jitter, from half a second up to thirty', async () 
   await world.clock.pass(100_000);
   const times = world.updates.slice(1).map(({at}) => at);
   const waits = times.slice(1).map((at, i) => Math.round((at - times[i]) / 100) / 10);
-  assert.deepEqual(waits.slice(0, 8), [0.5, 1, 2, 4, 8, 16, 30, 30]);
+  assert.deepEqual(waits.slice(0, 13), [0.3, 0.4, 0.6, 0.8, 1.3, 1.9, 2.8, 4.3, 6.4, 9.6, 12, 12, 12]);
   world.random = 0.25;
   world.fire('pointermove');
   const before = world.updates.length;
   await world.clock.pass(70_000);
   const short = world.updates.slice(before).map(({at}) => at);
-  assert.equal(Math.round((short[2] - short[1]) / 100), 75, 'a quarter of thirty seconds');
+  assert.equal(Math.round((short[3] - short[2]) / 100) / 10, 3, 'a quarter of twelve seconds');
 });
 
 test('Retry-After is obeyed, whatever changes meanwhile', async () => {
@@ -184,6 +185,18 @@ test('the leave carries the same headers as an update', async () => {
   await settle();
   assert.equal(world.last.path, 'leave/');
   assert.deepEqual(world.last.headers, {Authorization: 'Bearer secret', 'Content-Type': 'application/json', 'X-CSRFToken': 'abc='});
+});
+
+test('a token travels in the header that tokenHeader names, in every request', async () => {
+  const world = new World();
+  const core = world.core({token: async () => 'secret', tokenHeader: 'X-Presence-Token'});
+  core.start();
+  await settle();
+  await core.fetchPresence();
+  core.stop();
+  await settle();
+  assert.deepEqual(world.sent.map(({path}) => path), ['update/', 'list/', 'leave/']);
+  for (const {headers} of world.sent) assert.deepEqual([headers['X-Presence-Token'], headers.Authorization], ['Bearer secret', undefined]);
 });
 
 test('there is no CSRF header without its cookie, and no Authorization without a token', async () => {

@@ -3,7 +3,7 @@
  *
  * @typedef {import('../presence-types.js').User} User
  * @typedef {import('../presence-types.js').Delta} Delta
- * @typedef {{path: string, method: string, headers: Record<string, string>, body: any, keepalive: boolean, at: number, aborted: boolean}} Sent
+ * @typedef {{path: string, method: string, headers: Record<string, string>, body: any, keepalive: boolean, at: number, aborted: boolean, done: boolean, credentials?: string, url: string}} Sent
  */
 
 import {webcrypto} from 'node:crypto';
@@ -24,6 +24,14 @@ globalThis.CustomEvent ??= /** @type {any} */ (
 /** Lets everything run that waits for no time. */
 export const settle = async () => {
   for (let turn = 0; turn < 5; turn++) await new Promise((done) => setImmediate(done));
+};
+
+/** Random numbers from a seed (mulberry32). @param {number} state @returns {() => number} */
+export const generator = (state) => () => {
+  state = (state + 0x6d2b79f5) | 0;
+  let t = Math.imul(state ^ (state >>> 15), state | 1);
+  t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 };
 
 export class Clock {
@@ -81,6 +89,7 @@ export class FakeSocket {
   #world;
   readyState = 0;
   /** @type {any[]} what the page said */ said = [];
+  /** hellos and updates without an answer */ unanswered = 0;
   onopen = () => {};
   /** @param {{code: number}} event */ onclose = (event) => void event;
   /** @param {{data: string}} event */ onmessage = (event) => void event;
@@ -104,6 +113,7 @@ export class FakeSocket {
     if (this.readyState === 0) throw new DOMException('still connecting', 'InvalidStateError');
     const message = JSON.parse(data);
     this.said.push(message);
+    if (message.type !== 'leave') this.unanswered++;
     if (this.open && this.#world.door === 'open') this.#world.hear(this, message);
   }
 
@@ -116,7 +126,12 @@ export class FakeSocket {
 
   /** The server's message. @param {object} message */
   tell(message) {
-    if (this.open) setImmediate(() => this.readyState < 3 && this.onmessage({data: JSON.stringify(message)}));
+    if (!this.open) return;
+    setImmediate(() => {
+      if (this.readyState === 3) return;
+      if ('seq' in message && this.unanswered) this.unanswered--;
+      this.onmessage({data: JSON.stringify(message)});
+    });
   }
 
   /** The server, or the network, ends it. @param {number} [code] */
@@ -138,8 +153,8 @@ export class FakeSocket {
 /** A page with one session in it, and the server that it talks to. */
 export class World {
   clock = new Clock();
-  window = Object.assign(new EventTarget(), {navigator: {onLine: true}, location: {href: 'https://writer.example/project/demo'}});
-  document = Object.assign(new EventTarget(), {visibilityState: 'visible', cookie: ''});
+  window = Object.assign(new EventTarget(), {navigator: {onLine: true}, origin: 'https://writer.example'});
+  document = Object.assign(new EventTarget(), {visibilityState: 'visible', cookie: '', baseURI: 'https://writer.example/project/demo'});
   /** @type {Sent[]} */ sent = [];
   random = 0.5;
 
@@ -270,7 +285,7 @@ export class World {
     const sent = {
       path: url.replace('/writer/api/project/demo/presence/', ''), method: init.method ?? 'GET', at: this.clock.now(),
       headers: /** @type {Record<string, string>} */ (init.headers), body: init.body ? JSON.parse(String(init.body)) : null,
-      keepalive: init.keepalive ?? false, aborted: false,
+      keepalive: init.keepalive ?? false, aborted: false, done: false, url, credentials: init.credentials,
     };
     this.sent.push(sent);
     const {signal} = init;
@@ -279,8 +294,9 @@ export class World {
       reject(new DOMException('aborted', 'AbortError'));
     }));
     const answer = this.#answer(sent);
+    answer.catch(() => {}); // it may fail while it is held
     if (this.held) await Promise.race([new Promise((go) => this.#waiting.push(() => go(null))), aborted]);
-    return Promise.race([answer, aborted]);
+    return Promise.race([answer, aborted]).finally(() => (sent.done = true));
   }
 
   /** @param {Sent} sent @returns {Promise<Response>} */

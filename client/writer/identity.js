@@ -39,8 +39,8 @@ export function tokenFor(prefix, name) {
       headers: {'Content-Type': 'application/json'},
       body: JSON.stringify({username: name}),
     });
-    if (!response.ok) throw new Error(`no token for ${name}: ${response.status}`);
-    const {token} = await response.json();
+    const {token, error} = await response.json();
+    if (!response.ok) throw new Error(`no token for ${name}: ${response.status} ${error}`);
     sessionStorage.setItem(TOKEN, token);
     return token;
   };

@@ -106,7 +106,7 @@ func TestAServerWhoseListenerBreaksEndsWithoutTheDrainDelay(t *testing.T) {
 	defer cancel()
 	go func() {
 		ended <- run(ctx, []string{"serve", "--dev", "--addr", "127.0.0.1:0", "--admin-addr", "off", "--data", t.TempDir(), "--drain-delay", "5m"},
-			func(string) (string, bool) { return "", false }, stdout, io.Discard)
+			nil, stdout, io.Discard)
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,24 +13,34 @@ import (
 const envPrefix = "WRITER_PRESENCE_"
 
 // newCommand makes the command line: the flags of a subcommand are declared once, and
-// their environment variables and help follow from that.
-func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobra.Command {
+// their environment variables and help follow from that. A subcommand with flags does not
+// run while the environment has a variable that none of them reads.
+func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
+	env := lookup(environ)
 	root := &cobra.Command{
 		Use:           "writer-presence",
 		Short:         "Shows who is online in a writing project, and which section each person is in",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       programVersion() + " " + runtime.Version(), // adds --version
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlag(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(env), newHealth(), newVersion())
+	root.AddCommand(newServe(env), newHealth(env), newVersion())
 	for _, c := range root.Commands() {
 		nameVariables(c.Flags())
-		run := c.RunE
+		run, configured := c.RunE, c.HasFlags()
 		c.RunE = func(c *cobra.Command, args []string) error {
+			if !configured { // such as version, which has to work whatever else is wrong
+				return run(c, args)
+			}
+			if err := checkVariables(root, environ); err != nil {
+				return err
+			}
 			if err := readVariables(c.Flags(), env); err != nil {
 				return err
 			}
@@ -40,20 +50,16 @@ func newCommand(env func(string) (string, bool), stdout, stderr io.Writer) *cobr
 	return root
 }
 
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Long:  "Print the version of the program, and of Go that it was built with.",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			version, goVersion := "unknown", "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version, goVersion = info.Main.Version, info.GoVersion
-			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "writer-presence %s (%s)\n", version, goVersion)
-			return err
-		},
+// lookup makes of os.Environ what os.LookupEnv is. Of a variable that is there twice the last counts.
+func lookup(environ []string) func(name string) (value string, ok bool) {
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+	}
+	return func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
 	}
 }
 
@@ -76,7 +82,7 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, err)
+			bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlag(flags, err))
 		}
 	})
 	return bad

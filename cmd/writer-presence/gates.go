@@ -19,12 +19,12 @@ type gates struct {
 }
 
 func (g *gates) flags(f *pflag.FlagSet) {
-	f.StringVar(&g.authURL, "auth-url", "", "`address` at which to ask the host application who is asking and whether they may, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie and Authorization")
+	f.StringVar(&g.authURL, "auth-url", "", "`address` at which to ask the host application who is asking and whether they may, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie, Authorization, Accept-Language and X-Request-ID, and X-Forwarded-Host, -Proto and -For")
 	f.StringVar(&g.jwtSecretFile, "jwt-secret-file", "", "`file` with the secret of tokens signed by HS256: a line of at least 32 bytes, or two while it is changed")
 	f.StringVar(&g.jwksURL, "jwks-url", "", "`address` of the keys of tokens signed by RS256, ES256 or EdDSA")
 	f.StringVar(&g.jwtIssuer, "jwt-issuer", "", "`iss` that tokens must have (default: any)")
 	f.StringVar(&g.jwtAudience, "jwt-audience", "", "`aud` that tokens must have (default: only tokens without one)")
-	f.StringSliceVar(&g.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, with commas, such as 127.0.0.1/32; what they say of an asker's address in X-Forwarded-For counts for the limits")
+	f.StringSliceVar(&g.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, with commas, such as 127.0.0.1/32; what they say in X-Forwarded-For, -Proto and -Host, or in Forwarded, is believed: of the client's address, for the limits, and of the address of the page")
 }
 
 // any tells whether the host has a say.

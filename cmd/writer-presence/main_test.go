@@ -21,6 +21,7 @@ import (
 // TestMain lets this test's own binary be the program, so that tests can kill it.
 func TestMain(m *testing.M) {
 	if os.Getenv("WRITER_PRESENCE_TEST_MAIN") != "" {
+		os.Unsetenv("WRITER_PRESENCE_TEST_MAIN") // which is unknown to the program, and would stop it
 		main()
 		return
 	}
@@ -246,13 +247,21 @@ func TestOneLineSaysWhereToOpenIt(t *testing.T) {
 	}
 }
 
+// environ gives variables in the form of os.Environ.
+func environ(env map[string]string) (all []string) {
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
 // tell runs the program to its end, which must come by itself.
 func tell(t *testing.T, env map[string]string, args ...string) (stdout string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var out, errs bytes.Buffer
-	err = run(ctx, args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &errs)
+	err = run(ctx, args, environ(env), &out, &errs)
 	if ctx.Err() != nil {
 		t.Fatalf("%q went on running", args)
 	}
@@ -285,6 +294,11 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 		{args: []string{"--user-rate", "NaN"}, due: "--user-rate"},
 		{args: []string{"--allowed-origins", "write.example.org"}, due: "--allowed-origins"},
 		{args: []string{"--allowed-origins", "https://a.example,https://b.example/path"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "https://a.*.example"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "https://*.127.0.0.1"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "*"}, due: "--allowed-origins"},
+		{args: []string{"--allowed-origins", "null"}, due: "--allowed-origins"},
+		{args: []string{"--tenant-from", "path"}, due: "--tenant-from"},
 		{args: []string{"--admin-addr", "nowhere", "--addr", "127.0.0.1:0"}, due: "--admin-addr"},
 		{args: []string{"--connections", "0"}, due: "--connections"},
 		{args: []string{"--dev", "--addr", "0.0.0.0:0"}, due: "loopback only"},
@@ -322,7 +336,7 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr", "drain-delay"} {
+	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "connections", "admin-addr", "drain-delay", "tenant-from"} {
 		if !strings.Contains(help, "--"+flag) || !strings.Contains(help, "WRITER_PRESENCE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}

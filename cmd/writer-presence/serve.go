@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -25,7 +26,6 @@ import (
 	presence "writer-presence"
 	"writer-presence/admin"
 	"writer-presence/identity"
-	"writer-presence/limit"
 	"writer-presence/redisstore"
 	"writer-presence/sqlitestore"
 	"writer-presence/web"
@@ -43,15 +43,17 @@ const maxDrainDelay = 5 * time.Minute
 // settings are what serve can be told.
 type settings struct {
 	addr, data, redisURL, redisDurability, secretFile, prefix, visitors string
-	adminAddr                                          string
-	adminChosen, redisChosen                           bool
-	origins                                            []string
-	dev                                                bool
-	lease, heartbeat, drainDelay                       time.Duration
-	userRate, addressRate, visitorRate                 float64
-	connections                                        int
-	gates                                              gates
-	env                                                func(string) (string, bool)
+	adminAddr                                                           string
+	adminChosen, redisChosen, visitorsChosen                            bool
+	visitorRule                                                         visitorRule // what visitors comes to
+	origins                                                             []string
+	dev                                                                 bool
+	lease, heartbeat, drainDelay                                        time.Duration
+	userRate, addressRate, visitorRate                                  float64
+	connections                                                         int
+	gates                                                               gates
+	tenantFrom                                                          string
+	env                                                                 func(string) (string, bool)
 }
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -73,6 +75,7 @@ writes down who was here.`,
 			}
 			s.adminChosen = c.Flags().Changed("admin-addr")
 			s.redisChosen = c.Flags().Changed("redis-url")
+			s.visitorsChosen = c.Flags().Changed("visitors")
 			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -83,15 +86,16 @@ writes down who was here.`,
 	f.StringVar(&s.redisDurability, "redis-durability", "auto", "when a change in Redis counts as durable: `none`|aof|wait:N, never, once its disk has it, or once N replicas have it; auto waits for nothing, and is true for one server with appendonly yes and appendfsync always")
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
-	f.StringVar(&s.visitors, "visitors", "on", "people who are not signed in: on, off, or the `projects` that let them in, with commas")
-	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may change something or open live connections, with commas, such as https://write.example.org; needed where a proxy changes Host, and good against other names for this server (default: that of the request's Host)")
+	f.StringVar(&s.visitors, "visitors", "", "people who are not signed in: on, off, or the `projects` that let them in, with commas; project:NAME for one whose name looks like on or off (default: on, but off with --auth-url, --jwt-secret-file or --jwks-url)")
+	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may change something or open live connections, with commas, such as https://write.example.org or https://*.example.org; needed for pages of other origins, which then get CORS answers and need tokens, and where a proxy changes Host; good against other names for this server (default: that of the request's Host)")
 	s.gates.flags(f)
+	f.StringVar(&s.tenantFrom, "tenant-from", "", "what tells tenants apart: host, and the same project id under two hosts is two projects; the host is the request's, or X-Forwarded-Host of --trusted-proxies (default: there are no tenants)")
 	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
 	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
 	f.DurationVar(&s.heartbeat, "heartbeat", presence.DefaultHeartbeat, "how far apart pages give signs of life; at most a third of --lease")
-	f.Float64Var(&s.userRate, "user-rate", 20, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
-	f.Float64Var(&s.addressRate, "address-rate", 500, "`requests` a second of one address, likewise")
-	f.Float64Var(&s.visitorRate, "visitor-rate", 1, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
+	f.Float64Var(&s.userRate, "user-rate", web.DefaultUserRate, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
+	f.Float64Var(&s.addressRate, "address-rate", web.DefaultAddressRate, "`requests` a second of one address, likewise")
+	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
 	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
@@ -191,18 +195,27 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	if err != nil {
 		return endAdmin, err
 	}
-	told := "none"
+	told, at := "none", ""
+	self := newInstance()
 	if beside != nil {
-		told = beside.Addr().String()
+		at = beside.Addr().String()
+		told = at
 		health := admin.New(admin.Options{
-			Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Log: log,
+			Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Instance: self, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error { return web.Serve(ctx, beside, health, adminConnections, log) })
 	}
-	if s.visitors == "off" && !s.dev && !s.gates.any() {
-		log.Warn("nobody can come in: visitors are off, and there is no other way to know who is asking")
+	level := slog.LevelWarn
+	if s.adminChosen { // and so health can be given it
+		level = slog.LevelInfo
 	}
-	log.Info("serving", "store", s.where(), "visitors", s.visitors, "dev", s.dev, "admin", told)
+	// It is withdrawn before the store lets go of the directory, so that it is never the next server's.
+	defer announce(s.data, runningServer{Instance: self, Admin: at, PID: os.Getpid()}, level, log)()
+	if s.visitorRule.none() && !s.dev && !s.gates.any() {
+		log.Warn("nobody can get in: visitors are off, and there is no other way to identify people; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
+	}
+	log.Info("serving", "version", programVersion(), "store", s.where(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
+		"address", l.Addr().String(), "admin", told, "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.access())
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
@@ -252,11 +265,18 @@ func (s *settings) check() error {
 	if s.redisChosen && s.redisURL == "" {
 		return errors.New("--redis-url is empty, and a node without the others would show nobody of theirs: give the address of Redis, or leave it out")
 	}
+	var err error
+	if s.visitorRule, err = parseVisitors(s.visitors, s.visitorsChosen, s.gates.any()); err != nil {
+		return err
+	}
+	if err := checkAdminAddr(s.adminAddr); err != nil {
+		return err
+	}
 	if s.redisURL != "" && s.secretFile == "" && s.signs() {
 		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
 	}
 	if s.redisURL == "" && s.data == "" {
-		state, err := s.stateDir()
+		state, err := stateDir(s.env, s.dev)
 		if err != nil {
 			return err
 		}
@@ -279,14 +299,16 @@ func (s *settings) check() error {
 		return fmt.Errorf("--lease %v is more than %v: give what a page may be silent for, such as 2m", s.lease, maxLease)
 	case s.heartbeat > s.lease/3:
 		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: one lost heartbeat would make people vanish", s.heartbeat, s.lease)
+	case s.tenantFrom != "" && s.tenantFrom != "host":
+		return fmt.Errorf("--tenant-from %q: give host, or leave it out", s.tenantFrom)
 	case s.connections < 1:
 		return errors.New("--connections: give at least 1")
 	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
 	}
 	for _, origin := range s.origins {
-		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			return fmt.Errorf("--allowed-origins %q: give scheme and host, with the port if it is not the usual one, such as https://write.example.org", origin)
+		if _, err := web.ParseOriginPattern(origin); err != nil {
+			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", origin, err)
 		}
 	}
 	if s.dev {
@@ -296,7 +318,7 @@ func (s *settings) check() error {
 }
 
 // signs tells whether there is anything to sign: cookies of visitors, or tokens of --dev.
-func (s *settings) signs() bool { return s.dev || s.visitors != "off" }
+func (s *settings) signs() bool { return s.dev || !s.visitorRule.none() }
 
 // checkLoopback keeps --dev, in which anybody is whom they say, on this machine.
 func (s *settings) checkLoopback() error {
@@ -317,10 +339,14 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		if keys, err = identity.ReadKeys(s.secretFile); err != nil {
 			return nil, err
 		}
+		if warning := keys.Warning(); warning != "" {
+			log.Warn(warning)
+		}
 	}
 	o := web.Options{
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
-		PerUser: limit.New(s.userRate, 5*s.userRate), PerAddress: limit.New(s.addressRate, 5*s.addressRate),
+		PerUser: web.RequestLimit(s.userRate), PerAddress: web.RequestLimit(s.addressRate),
+		TenantFromHost: s.tenantFrom == "host",
 	}
 	gates, err := s.gates.open(log)
 	if err != nil {
@@ -333,43 +359,23 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		o.Dev = &identity.Dev{Keys: keys}
 		gates = append(gates, o.Dev)
 	}
-	if s.visitors != "off" {
-		allowed, err := s.visited()
-		if err != nil {
-			return nil, err
-		}
-		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: allowed, Limit: limit.New(s.visitorRate, 200*s.visitorRate)})
+	if !s.visitorRule.none() {
+		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: s.visitorRule.allowed(), Limit: identity.VisitorLimit(s.visitorRate)})
 	}
 	o.Gate = identity.FirstOf(gates...)
 	return web.New(o), nil
 }
 
-// visited tells of the projects that let visitors in; nil for all.
-func (s *settings) visited() (func(presence.Project) bool, error) {
-	if s.visitors == "on" {
-		return nil, nil
-	}
-	projects := map[presence.Project]bool{}
-	for name := range strings.SplitSeq(s.visitors, ",") {
-		project, err := presence.ParseProject(strings.TrimSpace(name))
-		if err != nil {
-			return nil, fmt.Errorf("--visitors %q: give on, off, or projects with commas: %w", s.visitors, err)
-		}
-		projects[project] = true
-	}
-	return func(p presence.Project) bool { return projects[p] }, nil
-}
-
 // stateDir is where the XDG Base Directory Specification has a user's state.
-func (s *settings) stateDir() (string, error) {
-	state, _ := s.env("XDG_STATE_HOME")
-	if home, _ := s.env("HOME"); state == "" && home != "" {
+func stateDir(env func(string) (string, bool), dev bool) (string, error) {
+	state, _ := env("XDG_STATE_HOME")
+	if home, _ := env("HOME"); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")
 	}
 	if state == "" {
 		return "", errors.New("there is no home directory to keep data in: give one with --data")
 	}
-	if s.dev { // so that nobody who was made up gets into the real journal
+	if dev { // so that nobody who was made up gets into the real journal
 		return filepath.Join(state, "writer-presence-dev"), nil
 	}
 	return filepath.Join(state, "writer-presence"), nil

@@ -21,7 +21,8 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", newHost(context.Background(), store)))
 }
 
-// newHost makes the application: presence below /writer/api/, and all else as it was.
+// newHost makes the application: presence below /writer/api/, and all else as it was. What the options leave out has the
+// defaults of the server, rate limits too. Behind a proxy set TrustedProxies, or everybody shares the proxy's limits.
 func newHost(ctx context.Context, store presence.Store) http.Handler {
 	p := web.New(web.Options{
 		Tracker: presence.NewTracker(store),

@@ -76,4 +76,17 @@ func TestAGoHostKnowsItsOwnPeople(t *testing.T) {
 	if status, text := ask("", "GET", "/", ""); status != 200 || !strings.Contains(text, "presence-badge") {
 		t.Errorf("the application's own page: %d %s", status, text)
 	}
+
+	// The example sets no limits, and so has those of the server: 100 requests of a user at once.
+	before := 0
+	for ; before < 2000; before++ {
+		if status, text := ask("session-of-alice", "GET", list, ""); status == 429 {
+			break
+		} else if status != 200 {
+			t.Fatalf("request %d: %d %s", before, status, text)
+		}
+	}
+	if before < 90 || before == 2000 {
+		t.Errorf("%d requests of one user at once were answered; want about 100, then 429", before)
+	}
 }

@@ -1,0 +1,197 @@
+/**
+ * A crowd of pages whose one server is away for a while: real clients with real jitter on a fast fake clock. Made for thousands of pages
+ * and hours, so it has no messages but those that bring a page back.
+ */
+import {setMaxListeners} from 'node:events';
+import {PresenceCore} from '../presence-core.js';
+
+/** Timers in a binary heap: a clock for many. */
+export class HeapClock {
+  #now = 1_700_000_000_000;
+  #serial = 0;
+  /** @type {{at: number, id: number, run: (() => void) | null}[]} */ #heap = [];
+  /** @type {Map<number, {run: (() => void) | null}>} */ #timers = new Map();
+
+  now = () => this.#now;
+
+  /** @param {() => void} run @param {number} delay */
+  setTimeout = (run, delay) => {
+    const timer = {at: this.#now + delay, id: ++this.#serial, run};
+    this.#timers.set(timer.id, timer);
+    let i = this.#heap.push(timer) - 1;
+    for (let up; i > 0 && this.#before(i, (up = (i - 1) >> 1)); i = up) this.#swap(i, up);
+    return timer.id;
+  };
+
+  /** @param {number} id */
+  clearTimeout = (id) => {
+    const timer = this.#timers.get(id);
+    if (timer) timer.run = null;
+    this.#timers.delete(id);
+  };
+
+  /** @param {number} end */
+  async until(end) {
+    for (await turn(); this.#heap.length && this.#heap[0].at <= end; ) {
+      const {at, id, run} = this.#pop();
+      if (!run) continue;
+      this.#timers.delete(id);
+      this.#now = at;
+      run();
+      await turn();
+    }
+    this.#now = end;
+  }
+
+  #pop() {
+    const top = this.#heap[0];
+    const last = /** @type {typeof top} */ (this.#heap.pop());
+    if (!this.#heap.length) return top;
+    this.#heap[0] = last;
+    for (let i = 0; ; ) {
+      let least = i;
+      for (const child of [2 * i + 1, 2 * i + 2]) if (child < this.#heap.length && this.#before(child, least)) least = child;
+      if (least === i) return top;
+      this.#swap(i, least);
+      i = least;
+    }
+  }
+
+  /** @param {number} a @param {number} b */
+  #before(a, b) {
+    const [one, two] = [this.#heap[a], this.#heap[b]];
+    return one.at < two.at || (one.at === two.at && one.id < two.id);
+  }
+
+  /** @param {number} a @param {number} b */
+  #swap(a, b) {
+    [this.#heap[a], this.#heap[b]] = [this.#heap[b], this.#heap[a]];
+  }
+}
+
+/** Lets all promises go on. */
+const turn = () => new Promise((done) => setImmediate(done));
+
+/**
+ * @typedef {object} Outcome
+ * @property {number[]} back seconds from the server's return until each page knew who is here again, in order
+ * @property {number[]} attempts by second of the outage, connections and requests
+ * @property {number[]} returns the same from the server's return on
+ */
+
+/**
+ * @param {object} way
+ * @param {number} way.pages
+ * @param {number} way.outage seconds
+ * @param {boolean} [way.live] false: pages poll
+ * @param {number} [way.retryAfter] while it is away, a proxy answers 503 with this Retry-After
+ * @param {number} [way.drain] before it goes, it tells each page to come back at random within so many seconds
+ * @param {'refuse' | 'hang'} [way.away] how attempts end meanwhile
+ * @param {() => number} [way.random]
+ * @returns {Promise<Outcome>}
+ */
+export async function outage({pages, outage, live = true, retryAfter = 0, drain = 0, away = 'refuse', random = Math.random}) {
+  const clock = new HeapClock();
+  const window = new EventTarget();
+  setMaxListeners(0, window);
+  const document = Object.assign(new EventTarget(), {visibilityState: 'visible', cookie: '', baseURI: 'https://writer.example/'});
+  setMaxListeners(0, document);
+  let up = true;
+  /** @type {Set<any>} */
+  const sockets = new Set();
+  /** @type {number[]} */
+  const tries = [];
+
+  class Socket {
+    readyState = 0;
+    onopen = () => {};
+    /** @param {{data: string}} event */ onmessage = (event) => void event;
+    /** @param {{code: number}} event */ onclose = (event) => void event;
+
+    constructor() {
+      tries.push(clock.now());
+      queueMicrotask(() => {
+        if (!up) return away === 'refuse' ? this.end() : undefined;
+        this.readyState = 1;
+        sockets.add(this);
+        this.onopen();
+      });
+    }
+
+    /** @param {string} text */
+    send(text) {
+      const {seq, activity} = JSON.parse(text);
+      if (up && this.readyState === 1) this.tell({type: 'ack', seq, version: 1, activity, you: {user_id: 1}, conflicts: []});
+    }
+
+    /** @param {object} message */
+    tell(message) {
+      queueMicrotask(() => this.readyState === 1 && this.onmessage({data: JSON.stringify(message)}));
+    }
+
+    close() {
+      this.end();
+    }
+
+    end() {
+      if (this.readyState === 3) return;
+      this.readyState = 3;
+      sockets.delete(this);
+      this.onclose({code: 1006});
+    }
+  }
+
+  /** @param {string} _ @param {RequestInit} init @returns {Promise<any>} */
+  const fetch = (_, {body, signal}) => {
+    tries.push(clock.now());
+    if (up) {
+      const {activity} = JSON.parse(String(body));
+      const answer = {success: true, version: 1, users: [], activity, you: {user_id: 1}, conflicts: []};
+      return Promise.resolve({status: 200, headers: new Headers(), json: async () => answer});
+    }
+    if (retryAfter) return Promise.resolve({status: 503, headers: new Headers({'Retry-After': `${retryAfter}`}), json: async () => null});
+    if (away === 'refuse') return Promise.reject(new TypeError('Failed to fetch'));
+    return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError'))));
+  };
+
+  const surroundings = /** @type {any} */ ({fetch, now: clock.now, random, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, window, document, ...(live && {WebSocket: Socket})});
+  const due = live ? 'live' : 'polling';
+  /** @type {number[]} */
+  const back = [];
+  let began = Infinity;
+  for (let i = 0; i < pages; i++) {
+    const core = new PresenceCore('demo', 1, {surroundings});
+    let was = true;
+    core.addEventListener('status', () => {
+      const is = core.getSnapshot().status === due;
+      if (is && !was) back.push(Math.max(0, (clock.now() - began) / 1000));
+      was = is;
+    });
+    core.start();
+    if (!(i % 50)) await clock.until(clock.now() + 30_000 * 50 / pages); // they did not all come at once
+  }
+  await clock.until(clock.now() + 5_000);
+  const left = clock.now();
+  tries.length = back.length = 0;
+  up = false;
+  for (const socket of [...sockets]) {
+    if (drain) socket.onmessage({data: JSON.stringify({type: 'error', code: 'draining', retry_after: random() * drain})});
+    socket.end();
+  }
+  for (let second = 0; second < outage; second += 60) { // somebody is at each page
+    window.dispatchEvent(new Event('pointermove'));
+    await clock.until(left + 1000 * Math.min(outage, second + 60));
+  }
+  up = true;
+  began = clock.now();
+  back.length = 0;
+  const before = tries.length;
+  await clock.until(began + 50_000);
+  /** @param {number[]} times @param {number} from @param {number} seconds */
+  const bySecond = (times, from, seconds) => {
+    const counts = Array(seconds).fill(0);
+    for (const at of times) counts[Math.min(seconds - 1, Math.floor((at - from) / 1000))]++;
+    return counts;
+  };
+  return {back: back.sort((a, b) => a - b), attempts: bySecond(tries.slice(0, before), left, Math.max(1, outage)), returns: bySecond(tries.slice(before), began, 50)};
+}

@@ -1,0 +1,32 @@
+package identity
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	presence "writer-presence"
+)
+
+// HostID is a user's id as hosts write it in JSON: a string, or a whole number that fits
+// in 64 bits with its sign. 42 and "42" are the same user.
+type HostID presence.UserID
+
+var errHostID = errors.New("a user id is a string or a whole number from -9223372036854775808 to 9223372036854775807; send larger numbers as strings")
+
+// UnmarshalJSON leaves the id as it is for null. Numbers have exactly one spelling: -0, 1.0
+// and 1e3 are errors, so that no user has two ids.
+func (id *HostID) UnmarshalJSON(text []byte) error {
+	switch {
+	case string(text) == "null":
+		return nil
+	case len(text) > 0 && text[0] == '"':
+		return json.Unmarshal(text, (*string)(id))
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != string(text) {
+		return errHostID
+	}
+	*id = HostID(text)
+	return nil
+}

@@ -1,0 +1,79 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	presence "writer-presence"
+	"writer-presence/internal/strictjson"
+)
+
+// hostUser is the body of the host's answer about somebody who may see the project.
+type hostUser struct {
+	id   HostID
+	name string
+}
+
+// Field implements [strictjson.Fields].
+func (u *hostUser) Field(name []byte) any {
+	switch string(name) {
+	case "user_id":
+		return &u.id
+	case "username":
+		return &u.name
+	default:
+		return nil
+	}
+}
+
+// readHostUser reads the body of the host's answer, which is exactly one JSON object with a
+// user_id that a person may have. A body that was cut off at maxAnswer bytes is an error.
+func readHostUser(text []byte) (presence.User, error) {
+	if len(text) >= maxAnswer { // what follows is not known
+		return presence.User{}, fmt.Errorf("the host's answer is %d bytes long or longer; the limit is below that", maxAnswer)
+	}
+	var u hostUser
+	if err := strictjson.Decode(text, &u); err != nil {
+		return presence.User{}, fmt.Errorf(`the host's answer is not JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
+	}
+	if u.id == "" {
+		return presence.User{}, errors.New(`the host's answer has no user_id; answer 200 only with {"user_id": 1, "username": "alice"}, and 401 for somebody who is not signed in`)
+	}
+	user, err := NewUser(presence.UserID(u.id), u.name)
+	if err != nil {
+		return presence.User{}, fmt.Errorf("the host's answer has an invalid user_id: %w", err)
+	}
+	return user, nil
+}
+
+var userInfo = regexp.MustCompile(`//[^/?#]*@`)
+
+// splitAddress cuts the address of the host at {project}, which must occur once, in the path
+// or the query: a project's name must never choose the server that gets the cookies, and a
+// fragment is never sent.
+func splitAddress(address string) (before, after string, err error) {
+	fail := func(why string) (string, string, error) {
+		shown := userInfo.ReplaceAllString(address, "//…@") // there may be a password
+		return "", "", fmt.Errorf("%q cannot be used as the address of the host: %s; give one such as http://127.0.0.1:8000/presence/{project}/", shown, why)
+	}
+	before, after, found := strings.Cut(address, "{project}")
+	u, err := url.Parse(before + "p" + after)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return fail("it is no http or https address")
+	}
+	_, rest, _ := strings.Cut(before, "://")
+	switch {
+	case strings.Contains(address, "#"):
+		return fail("a fragment (#) is never sent")
+	case !found:
+		return fail("{project} is missing")
+	case strings.ContainsAny(before+after, "{}"):
+		return fail("{project} may occur once, and there may be no other braces")
+	case !strings.ContainsAny(rest, "/?"):
+		return fail("{project} must be in the path or the query, after the host")
+	}
+	return before, after, nil
+}

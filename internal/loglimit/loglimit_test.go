@@ -1,0 +1,147 @@
+package loglimit
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// buffer is a log that may be written and read at once.
+type buffer struct {
+	mu sync.Mutex
+	strings.Builder
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Builder.Write(p)
+}
+
+// take returns the lines that were written since it was last called.
+func (b *buffer) take() (lines []string) {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for line := range strings.Lines(b.String()) {
+		lines = append(lines, strings.TrimSpace(line[strings.Index(line, "level="):]))
+	}
+	b.Reset()
+	return lines
+}
+
+func expect(t *testing.T, b *buffer, due ...string) {
+	t.Helper()
+	if got := b.take(); strings.Join(got, "\n") != strings.Join(due, "\n") {
+		t.Errorf("logged:\n%s\ndue:\n%s", strings.Join(got, "\n"), strings.Join(due, "\n"))
+	}
+}
+
+func TestLinesOfOneKindAreWrittenOnceAMinuteWithTheirNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b buffer
+		log := New(slog.New(slog.NewTextHandler(&b, nil)))
+		for i := range 100 {
+			log.Error("failed", "code", "unavailable", "n", i)
+		}
+		log.Error("failed", "code", "broken")
+		log.Error("failed", "code", "broken", "cause", "a fault")
+		log.Warn("another message")
+		expect(t, &b, "level=ERROR msg=failed code=unavailable n=0", "level=ERROR msg=failed code=broken", `level=ERROR msg=failed code=broken cause="a fault"`, `level=WARN msg="another message"`)
+		time.Sleep(Every - time.Nanosecond)
+		expect(t, &b)
+		time.Sleep(time.Nanosecond)
+		expect(t, &b, "level=ERROR msg=failed code=unavailable n=99 left_out=98")
+		log.Error("failed", "code", "broken") // a minute after the last line of its kind
+		log.Error("failed", "code", "unavailable", "n", 100)
+		expect(t, &b, "level=ERROR msg=failed code=broken")
+		time.Sleep(Every)
+		expect(t, &b, "level=ERROR msg=failed code=unavailable n=100 left_out=0")
+		time.Sleep(10 * Every)
+		expect(t, &b)
+		log.Error("failed", "code", "unavailable", "n", 101)
+		expect(t, &b, "level=ERROR msg=failed code=unavailable n=101")
+	})
+}
+
+func TestLinesBelowAWarningAreAllWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b buffer
+		log := New(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		for range 2 {
+			log.Debug("refused", "code", "x")
+			log.Info("serving")
+		}
+		expect(t, &b, "level=DEBUG msg=refused code=x", "level=INFO msg=serving", "level=DEBUG msg=refused code=x", "level=INFO msg=serving")
+	})
+}
+
+func TestDerivedLoggersShareTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b buffer
+		log := New(slog.New(slog.NewTextHandler(&b, nil)))
+		if New(log) != log {
+			t.Error("a logger that is limited was limited again")
+		}
+		log.With("node", 1).Error("failed")
+		log.WithGroup("g").Error("failed", "n", 2)
+		expect(t, &b, "level=ERROR msg=failed node=1")
+		time.Sleep(Every)
+		expect(t, &b, "level=ERROR msg=failed g.n=2 g.left_out=0")
+	})
+}
+
+func TestMemoryIsBoundedWhateverIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b buffer
+		log := New(slog.New(slog.NewTextHandler(&b, nil)))
+		for i := range 10_000 {
+			log.Error(fmt.Sprint("failed ", i))
+		}
+		l := log.Handler().(*handler).limiter
+		held := func() int {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return len(l.kinds)
+		}
+		if n := held(); n > maxKinds+1 {
+			t.Errorf("%d kinds are held; due: %d at most", n, maxKinds+1)
+		}
+		if n := len(b.take()); n != maxKinds+1 {
+			t.Errorf("%d lines were written at once; due: %d", n, maxKinds+1)
+		}
+		time.Sleep(2 * Every)
+		synctest.Wait()
+		if n := held(); n != 0 {
+			t.Errorf("%d kinds are held when nothing repeats", n)
+		}
+		if lines := b.take(); len(lines) != 1 || !strings.HasSuffix(lines[0], "left_out=9898") {
+			t.Errorf("at the end of the minute %q was written", lines)
+		}
+	})
+}
+
+func TestALimitedLoggerMayBeUsedConcurrently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b buffer
+		log := New(slog.New(slog.NewTextHandler(&b, nil)))
+		var writers sync.WaitGroup
+		for range 8 {
+			writers.Go(func() {
+				for range 100 {
+					log.Error("failed")
+					time.Sleep(time.Second)
+				}
+			})
+		}
+		writers.Wait()
+		time.Sleep(Every)
+		if n := len(b.take()); n != 3 {
+			t.Errorf("800 lines in 100 s were written as %d; due: 3", n)
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	presence "writer-presence"
+)
+
+// disk is a write function that a test lets work, fail or hang.
+type disk struct {
+	mu    sync.Mutex
+	hangs chan struct{} // not nil while writes hang: closed when they go on
+	fails error         // for writes that begin, and for those that hang, when they go on
+	rows  map[key]presence.Record
+	busy  bool // a write is under way
+}
+
+func (d *disk) write(records map[key]presence.Record, _ uint64, _ time.Time) error {
+	d.mu.Lock()
+	hangs := d.hangs
+	d.busy = true
+	d.mu.Unlock()
+	if hangs != nil {
+		<-hangs
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy = false
+	if d.fails != nil {
+		return d.fails
+	}
+	maps.Copy(d.rows, records)
+	return nil
+}
+
+// set lets writes work (nil), fail, or hang from now on. Those that hang end as the new mode says.
+func (d *disk) set(mode string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hangs != nil && mode != "hangs" {
+		close(d.hangs)
+		d.hangs = nil
+	}
+	switch mode {
+	case "works":
+		d.fails = nil
+	case "fails":
+		d.fails = errors.New("the disk is full")
+	case "hangs":
+		if d.hangs == nil {
+			d.hangs = make(chan struct{})
+		}
+	}
+}
+
+func (d *disk) has(k key, seq uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rows[k].Seq >= seq
+}
+
+// withDisk runs a test on a store whose database is a disk of the test. The end of the
+// test heals the disk.
+func withDisk(t *testing.T, test func(*Store, *disk)) {
+	d := &disk{rows: map[key]presence.Record{}}
+	s := newStore(presence.DefaultLease, slog.New(slog.DiscardHandler), d.write)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.journal.run(stop)
+	}()
+	defer func() {
+		d.set("works")
+		close(stop)
+		<-stopped
+	}()
+	test(s, d)
+}
+
+// said is what a test sent in one project, and where its record is.
+type said struct {
+	project presence.Project
+	seq     uint64
+}
+
+func (c said) key() key { return key{c.project, alice.ID, "x"} }
+
+func (c *said) send(t interface{ Fatal(...any) }, s *Store, section presence.Section) (durable bool) {
+	c.seq++
+	reply, err := s.Update(context.Background(), c.project, alice, presence.Update{Session: "x", Seq: c.seq, Section: section})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply.Durable
+}
+
+func TestRenewalsAreDurableAgainOnceTheChangeBeforeThemIsWritten(t *testing.T) {
+	for _, fault := range []string{"fails", "hangs"} {
+		synctest.Test(t, func(t *testing.T) {
+			withDisk(t, func(s *Store, d *disk) {
+				c := &said{project: "p"}
+				d.set(fault)
+				if c.send(t, s, "a") {
+					t.Errorf("%s: a change that is not written is durable", fault)
+				}
+				if c.send(t, s, "a") {
+					t.Errorf("%s: a renewal of a change that is not written is durable", fault)
+				}
+				d.set("works")
+				time.Sleep(2 * retryEvery)
+				synctest.Wait()
+				if err := s.Ready(context.Background()); err != nil {
+					t.Errorf("%s: after the disk works again the store is not ready: %v", fault, err)
+				}
+				if !d.has(c.key(), 1) {
+					t.Errorf("%s: the change is not written after the disk works again", fault)
+				}
+				if !c.send(t, s, "a") {
+					t.Errorf("%s: a renewal is not durable though the change before it is written", fault)
+				}
+				if _, err := s.Leave(context.Background(), "p", bob, presence.Leave{Session: "y"}); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A change is sent at every step in the life of a batch at which the disk may fail, hang or
+// heal: while it is pending behind another commit, while it is written, and after that.
+func TestABatchIsDurableOnlyIfItIsWrittenWhateverHappensAtEachStep(t *testing.T) {
+	modes := []string{"works", "fails", "hangs"}
+	for _, first := range modes {
+		for _, second := range modes {
+			for _, third := range modes {
+				name := first + ", " + second + ", " + third
+				synctest.Test(t, func(t *testing.T) {
+					withDisk(t, func(s *Store, d *disk) {
+						var sent sync.WaitGroup
+						send := func(c *said, section presence.Section) {
+							sent.Go(func() {
+								began := time.Now()
+								durable := c.send(t, s, section)
+								if durable && !d.has(c.key(), c.seq) {
+									t.Errorf("%s: project %s is durable and not written", name, c.project)
+								}
+								if took := time.Since(began); took > 5*time.Second {
+									t.Errorf("%s: a call took %v", name, took)
+								}
+							})
+						}
+						calls := []*said{{project: "1"}, {project: "2"}, {project: "3"}}
+						for i, mode := range []string{first, second, third} {
+							d.set(mode)
+							send(calls[i], "a")
+							synctest.Wait()
+							time.Sleep([]time.Duration{0, pace / 2, commitTimeout + 1}[i])
+						}
+						d.set("works")
+						time.Sleep(2 * retryEvery)
+						sent.Wait()
+						for _, c := range calls {
+							if !d.has(c.key(), 1) {
+								t.Errorf("%s: project %s is not written after the disk works again", name, c.project)
+							}
+							if !c.send(t, s, "a") {
+								t.Errorf("%s: a renewal in project %s is not durable after the disk works again", name, c.project)
+							}
+						}
+						if s.journal.isFailing() || s.journal.lag() != 0 {
+							t.Errorf("%s: failing %v, lag %v after the disk works again", name, s.journal.isFailing(), s.journal.lag())
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// Random changes and renewals meet a disk that works, fails and hangs at random.
+func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
+			var mu sync.Mutex
+			var wrong []string
+			fail := func(format string, args ...any) {
+				mu.Lock()
+				defer mu.Unlock()
+				wrong = append(wrong, fmt.Sprintf(format, args...))
+			}
+			d := &disk{rows: map[key]presence.Record{}}
+			s := newStore(presence.DefaultLease, slog.New(slog.DiscardHandler), d.write)
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				s.journal.run(stop)
+			}()
+			type change struct {
+				seq     uint64
+				section presence.Section
+			}
+			last := map[presence.Project]change{} // the newest change that was sent
+			seqs := map[presence.Project]uint64{}
+			var calls sync.WaitGroup
+			for range rapid.IntRange(1, 40).Draw(t, "steps") {
+				switch step := rapid.SampledFrom([]string{"works", "fails", "hangs", "change", "change", "renewal", "renewal", "pass"}).Draw(t, "step"); step {
+				case "pass":
+					time.Sleep(rapid.SampledFrom([]time.Duration{1, pace, retryEvery / 2, commitTimeout}).Draw(t, "time"))
+				case "change", "renewal":
+					p := rapid.SampledFrom([]presence.Project{"p", "q"}).Draw(t, "project")
+					seqs[p]++
+					if step == "change" || last[p].seq == 0 {
+						last[p] = change{seqs[p], presence.Section(fmt.Sprint("s", seqs[p]))}
+					}
+					c, seq := last[p], seqs[p]
+					calls.Go(func() {
+						began := time.Now()
+						reply, err := s.Update(context.Background(), p, alice, presence.Update{Session: "x", Seq: seq, Section: c.section})
+						if err != nil {
+							fail("%v", err)
+						}
+						if reply.Durable && !d.has(key{p, alice.ID, "x"}, c.seq) {
+							fail("the reply to message %d in %s is durable, and change %d is not written", seq, p, c.seq)
+						}
+						if took := time.Since(began); took > 5*time.Second {
+							fail("a call took %v", took)
+						}
+					})
+					synctest.Wait() // so that messages arrive in this order
+				default:
+					d.set(step)
+				}
+			}
+			d.set("works")
+			time.Sleep(2*retryEvery + commitTimeout)
+			calls.Wait()
+			for p, c := range last {
+				seqs[p]++
+				reply, err := s.Update(context.Background(), p, alice, presence.Update{Session: "x", Seq: seqs[p], Section: c.section})
+				if err != nil || !reply.Durable || !d.has(key{p, alice.ID, "x"}, c.seq) {
+					fail("after all works again a renewal in %s is durable %v, %v; written %v", p, reply.Durable, err, d.has(key{p, alice.ID, "x"}, c.seq))
+				}
+			}
+			close(stop)
+			<-stopped
+			for _, what := range wrong {
+				t.Error(what)
+			}
+		})
+	})
+}

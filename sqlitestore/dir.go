@@ -1,0 +1,172 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// makeDir makes the data directory with mode 0700. One that is there already gets this mode,
+// too, unless it holds files of others and no journal.
+func makeDir(dir string, log *slog.Logger) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot read the data directory: %w", err)
+	}
+	if len(files) == 0 || slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() == FileName }) {
+		return restrict(dir, 0o700, log)
+	}
+	return nil
+}
+
+// restrict takes permissions from a file or directory that are not in mode. Where the owner
+// is another user, as on a Kubernetes volume with fsGroup, that is not possible: then it logs
+// a warning. Who reads the journal learns who was where; the signing key is a file of its own,
+// and its mode is checked where it is read.
+func restrict(path string, mode fs.FileMode, log *slog.Logger) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&^mode == 0 {
+		return nil
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		log.Warn("other users may have access to the journal, and this process cannot change that: it does not own the file; let its owner run chmod, or give it to the user that runs this process",
+			"file", path, "mode", info.Mode(), "wanted", mode, "error", err)
+	}
+	return nil
+}
+
+// lockFile is the name of the file that is locked while a process uses the directory.
+const lockFile = "lock"
+
+// lockDir locks the directory for this process. The lock ends with the process, however
+// that ends.
+func lockDir(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write to the data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory with --data", dir)
+	}
+	return lock, nil
+}
+
+// makeFile makes the database file if it is not there: under another name first, so that it
+// is never there without its tables, and an empty file is one that lost its content.
+func (d *database) makeFile(log *slog.Logger) error {
+	info, err := os.Stat(d.path)
+	switch {
+	case err == nil && info.Size() == 0:
+		return errors.New("it is empty (0 bytes), and this program never leaves it so: a full disk or a copy that was cut took its content")
+	case err == nil:
+		return restrict(d.path, 0o600, log)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
+		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", FileName)
+	}
+	temporary := d.path + ".new"
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(temporary + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite gives its other files the mode of this one
+	if err != nil {
+		return err
+	}
+	f.Close()
+	db, err := connect(temporary)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(migrate(db), db.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary, d.path)
+}
+
+// openFile is a file as it was when it was opened.
+type openFile struct {
+	path string
+	info fs.FileInfo
+}
+
+// noteFiles remembers the files that are in use, for check.
+func (d *database) noteFiles() {
+	d.files = d.files[:0]
+	for _, path := range []string{d.path, d.path + "-wal", d.path + "-shm", filepath.Join(d.dir, lockFile)} {
+		if info, err := os.Stat(path); err == nil {
+			d.files = append(d.files, openFile{path, info})
+		}
+	}
+}
+
+// check reports whether the files that are in use are still in their place. A file that was
+// removed or replaced is written to no end: SQLite does not notice. After an error that wraps
+// errFileLost write with renew.
+func (d *database) check() error {
+	for _, f := range d.files {
+		now, err := os.Stat(f.path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			d.isLost = true
+			return fmt.Errorf("%w: %s was removed while this process uses it; it will be written anew", errFileLost, f.path)
+		case err != nil:
+			return fmt.Errorf("cannot check whether the journal is in its place: %w", err)
+		case !os.SameFile(now, f.info):
+			d.isLost = true
+			return d.errReplaced(f.path)
+		}
+	}
+	return nil
+}
+
+func (d *database) errReplaced(path string) error {
+	return fmt.Errorf("%w: %s was replaced by another file while this process uses the old one; move the new one away, and the journal is written anew with all who are online, or restart to go on with the new one", errFileLost, path)
+}
+
+// reopen opens files that are in their place, in place of those that were lost: new ones where
+// nothing is, and never what somebody else put there.
+func (d *database) reopen(log *slog.Logger) error {
+	lockPath := filepath.Join(d.dir, lockFile)
+	for _, f := range d.files {
+		if now, err := os.Stat(f.path); err == nil && !os.SameFile(now, f.info) && f.path != lockPath {
+			return d.errReplaced(f.path)
+		}
+	}
+	if _, err := os.Stat(d.dir); err != nil {
+		return fmt.Errorf("%w: the data directory %s is not there any more; make it again, and the journal is written anew", errFileLost, d.dir)
+	}
+	held, err := d.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if now, err := os.Stat(lockPath); err != nil || !os.SameFile(now, held) {
+		lock, err := lockDir(d.dir)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errFileLost, err)
+		}
+		d.lock.Close()
+		d.lock, d.isSameBoot = lock, noteBoot(lock)
+	}
+	d.closeSQL()
+	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // what is left belongs to the file that was removed
+		os.Remove(d.path + "-wal")
+		os.Remove(d.path + "-shm")
+	}
+	return d.open(log)
+}

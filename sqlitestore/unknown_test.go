@@ -1,0 +1,100 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "writer-presence"
+)
+
+func (s *Store) heldProjects() (n int) {
+	for group := range groups {
+		n += len(s.held(group))
+	}
+	return n
+}
+
+func TestUnknownProjectsAreNotKeptByWhoOnlyLooksOrLeaves(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		leave := func(p presence.Project, l presence.Leave) {
+			t.Helper()
+			if _, err := s.Leave(t.Context(), p, alice, l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, visit := range map[string]func(p presence.Project){
+			"a look": func(p presence.Project) {
+				if _, err := s.Snapshot(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"a watch that ends": func(p presence.Project) {
+				stop := s.Watch(p, func() {})
+				stop()
+				stop()
+			},
+			"a leave without a number":                  func(p presence.Project) { leave(p, presence.Leave{Session: "x"}) },
+			"a leave above a limit":                     func(p presence.Project) { leave(p, presence.Leave{Session: "x", Seq: 1, OnlyLiving: true}) },
+			"the end of a connection that said nothing": func(p presence.Project) { leave(p, presence.Leave{Session: "x", Seq: 1, Broken: true}) },
+			"an update above a limit": func(p presence.Project) {
+				_, err := s.Update(t.Context(), p, alice, presence.Update{Section: "a", OnlyRenew: true})
+				if !errors.Is(err, presence.ErrTooManyChanges) {
+					t.Errorf("an update of an unknown project that may only renew: %v; due: %v", err, presence.ErrTooManyChanges)
+				}
+			},
+		} {
+			for i := range 100 {
+				visit(presence.Project(fmt.Sprint("unknown-", i)))
+			}
+			if n := s.heldProjects(); n != 0 {
+				t.Errorf("%s leaves %d projects; due: none", name, n)
+			}
+		}
+		synctest.Wait()
+		if n := rows(t, dir, "true"); n != 0 {
+			t.Errorf("%d rows are written; due: none", n)
+		}
+	})
+}
+
+func TestTheEndOfAWatchKeepsAProjectInWhichSomebodyIs(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s, _ := run(t, t.TempDir(), Options{})
+		woken := 0
+		first, second := s.Watch("p", func() {}), s.Watch("p", func() { woken++ })
+		first()
+		update(t, s, alice, presence.Update{Section: "a"})
+		second()
+		second()
+		if got := listed(t, s); got != "Alice" || woken == 0 {
+			t.Errorf("%q are listed, and the watch was woken %d times; due: Alice, and more than none", got, woken)
+		}
+	})
+}
+
+func TestALateLeaveOfAnUnknownProjectIsForgottenInTime(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		for i := range 100 {
+			p := presence.Project(fmt.Sprint("unknown-", i))
+			if _, err := s.Leave(t.Context(), p, alice, presence.Leave{Session: "x", Seq: 2}); err != nil {
+				t.Fatal(err)
+			}
+			reply, err := s.Update(t.Context(), p, alice, presence.Update{Session: "x", Seq: 1})
+			if err != nil || !reply.Stale {
+				t.Errorf("an update that its leave overtook is stale %v, %v; due: true", reply.Stale, err)
+			}
+		}
+		time.Sleep(presence.Finality + 2*forgetEvery)
+		synctest.Wait()
+		if n, written := s.heldProjects(), rows(t, dir, "true"); n != 0 || written != 0 {
+			t.Errorf("%d projects and %d rows are kept of what ended %v ago; due: none", n, written, presence.Finality+2*forgetEvery)
+		}
+	})
+}
