@@ -134,6 +134,8 @@ type Reply struct {
 	// Stale says that the message was not newer than one seen before, and so
 	// changed nothing; or, for a leave with OnlyLiving, that it ended nothing.
 	Stale bool
+	// Partial says that people may be missing from Conflicts, as in a Snapshot.
+	Partial bool
 	// Durable says that the change survives the end of the process. A mere
 	// renewal, which grants nothing that a restart would not, is durable too.
 	Durable bool

@@ -39,6 +39,11 @@ type Snapshot struct {
 	Occupants []*Occupant
 	// Count is how many there are, listed or not.
 	Count int
+	// Partial says that the store lost data a short time ago, so that people may be missing who
+	// are there. It changes with the version only.
+	Partial bool
+	// Loss tells one loss of data from another while Partial; 0 otherwise.
+	Loss uint64
 
 	all     []*Occupant // in a snapshot from Fold, also those who are not listed
 	encoded encoded

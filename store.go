@@ -39,6 +39,10 @@ type Store interface {
 	// at most; updates and leaves never are. Error: [ErrUnavailable].
 	Snapshot(ctx context.Context, project Project) (*Snapshot, error)
 
+	// FreshSnapshot is Snapshot, but what other processes have changed before the call is in it.
+	// It costs more where several processes share the data. Error: [ErrUnavailable].
+	FreshSnapshot(ctx context.Context, project Project) (*Snapshot, error)
+
 	// Watch has wake called after every visible change of the project, until stop is
 	// called: one call may stand for several changes, and there may be calls for none. What
 	// lapses is a change within a second, whoever looks. Wake must return at once, and must

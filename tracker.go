@@ -54,6 +54,17 @@ func (t *Tracker) Snapshot(ctx context.Context, project Project) (*Snapshot, err
 	return t.store.Snapshot(ctx, project)
 }
 
+// SnapshotSince is Snapshot for somebody who has seen a version elsewhere: what is older is read
+// anew from the data that all processes share. The result is older than known only if that
+// data is. Error: [ErrUnavailable].
+func (t *Tracker) SnapshotSince(ctx context.Context, project Project, known uint64) (*Snapshot, error) {
+	s, err := t.store.Snapshot(ctx, project)
+	if err != nil || s.Version >= known {
+		return s, err
+	}
+	return t.store.FreshSnapshot(ctx, project)
+}
+
 // Watch has wake called after every visible change of the project, until stop is called;
 // see [Store.Watch].
 func (t *Tracker) Watch(project Project, wake func()) (stop func()) {

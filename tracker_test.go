@@ -20,6 +20,8 @@ func (u untouched) Leave(context.Context, Project, User, Leave) (Reply, error) {
 	return Reply{}, nil
 }
 
+func (u untouched) FreshSnapshot(context.Context, Project) (*Snapshot, error) { panic("read") }
+
 func (u untouched) Snapshot(context.Context, Project) (*Snapshot, error) {
 	u.Error("the store was asked for a snapshot")
 	return nil, nil

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 type answer struct {
 	now     time.Time
 	version uint64
+	partial bool // Redis lost data, and people may be missing
+	loss    uint64
 	lapse   time.Duration // until somebody lapses or is to be forgotten, at the soonest; or noRoster
 	whole   bool          // whether living is all that live
 	living  []presence.Record
@@ -40,7 +43,7 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 			return a, err
 		}
 	}
-	a = answer{now: time.UnixMicro(numbers[0]), version: uint64(numbers[1]), lapse: time.Duration(numbers[2]) * time.Microsecond, whole: !fields[3].IsNil(), more: fields[4:]}
+	a = answer{now: time.UnixMicro(numbers[0]), version: uint64(max(numbers[1], -numbers[1])), partial: numbers[1] < 0, lapse: time.Duration(numbers[2]) * time.Microsecond, whole: !fields[3].IsNil(), more: fields[4:]}
 	if !a.whole {
 		return a, nil
 	}
@@ -49,6 +52,10 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 		return a, err
 	}
 	for i := 0; i+1 < len(all); i += 2 { // fields and what is in them; see read.lua
+		if all[i] == "lost" {
+			until, _ := strconv.ParseFloat(all[i+1], 64)
+			a.loss = uint64(max(until, 0))
+		}
 		id, isMember := strings.CutPrefix(all[i], "u")
 		if !isMember {
 			continue

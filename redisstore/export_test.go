@@ -21,7 +21,7 @@ type Clock struct {
 func (c *Clock) TakeOver(s *Store) {
 	c.store = s
 	s.now = c.Now
-	s.scripts.Store(newScripts(presence.DefaultLease, s.publishCommand(), time.Duration(c.shift.Load())))
+	s.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand(), time.Duration(c.shift.Load())))
 }
 
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
@@ -31,7 +31,7 @@ func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Lo
 func (c *Clock) Pass(d time.Duration) {
 	if d > 0 {
 		shift := time.Duration(c.shift.Add(int64(d)))
-		c.store.scripts.Store(newScripts(presence.DefaultLease, c.store.publishCommand(), shift))
+		c.store.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, c.store.publishCommand(), shift))
 	}
 	for range 2 { // what the looks of the first time publish arrives by the second
 		c.store.tick()
@@ -67,6 +67,16 @@ func (s *Store) hearAll() {
 
 // KeyOf is where Redis keeps a project.
 func KeyOf(project presence.Project) string { return keyOf(project) }
+
+// SetMostRooms sets from how many rooms on unused ones are let go; before the store is used.
+func (s *Store) SetMostRooms(n int) { s.most = n }
+
+// Told counts the projects of which only the version is remembered.
+func (s *Store) Told() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told.Len()
+}
 
 // Rooms counts the projects that the node has to do with.
 func (s *Store) Rooms() int { return len(s.held()) }

@@ -1,4 +1,4 @@
--- Roster.Leave. It adds to the answer: stale.
+-- Roster.Leave. It adds to the answer: stale, and whether anything was written.
 
 -- ends_with is session.endsWith. A session of an older node has no connection.
 local function ends_with(s)
@@ -40,5 +40,6 @@ end
 
 lapse()
 local stale = leave(member or { name, visitor, {}, {} })
+local wrote = next(dirty) and 1 or 0
 save()
-return answer(false, stale)
+return answer(false, stale, wrote)

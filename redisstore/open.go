@@ -51,10 +51,17 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = presence.DefaultLease
 	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = min(presence.DefaultHeartbeat, o.Lease/4)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	option, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	durability, err := parseDurability(o.Durability)
 	if err != nil {
 		return nil, err
 	}
@@ -67,14 +74,20 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		client.Close()
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, pubsub: pubsub, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+	s := &Store{durability: durability, most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
 		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
-	if err := s.check(ctx, o.Lease); err != nil {
+	err = s.check(ctx, o)
+	if err == nil {
+		err = durability.open(ctx, option)
+	}
+	if err != nil {
 		client.Close()
 		pubsub.client.Close()
+		durability.close()
 		return nil, explain(option, err)
 	}
+	s.findOut()
 	return s, nil
 }
 
@@ -156,7 +169,7 @@ func checkQuery(query url.Values) error {
 }
 
 // check finds out what it is that answers, and whether it does what the scripts need.
-func (s *Store) check(ctx context.Context, lease time.Duration) error {
+func (s *Store) check(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	hello, err := s.client.Do(ctx, s.client.B().Arbitrary("HELLO").Args("3").Build()).AsMap()
@@ -173,7 +186,7 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	s.sharded = kind == "cluster" && major >= shardedMajor
 	s.probe = newProbe(s.sharded)
 	s.pubsub.use(s.probe)
-	s.scripts.Store(newScripts(lease, s.publishCommand(), 0))
+	s.scripts.Store(newScripts(o.Lease, o.Heartbeat, s.publishCommand(), 0))
 	if err := s.checkChannel(ctx, s.probe.channels[0].name); err != nil {
 		return err
 	}
@@ -250,6 +263,8 @@ func explain(o rueidis.ClientOption, err error) error {
 	switch {
 	case errors.As(err, new(tooOld)):
 		return fmt.Errorf("Redis at %s cannot be used: %w", where, err)
+	case strings.Contains(text, "WAITAOF"), strings.Contains(text, "waitaof"):
+		advice = "--redis-durability aof needs Redis 7.2 or later with appendonly yes, and the right +waitaof: choose auto, or wait:N"
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "without any password"), strings.Contains(text, "WRONGPASS"):
 		advice = "give the right user and password in the address, as in redis://user:password@host:6379"
 		if o.Sentinel.MasterSet != "" {

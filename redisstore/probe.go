@@ -42,6 +42,10 @@ type channel struct {
 	heard atomic.Int64 // when, in milliseconds of Unix time; 0 for never
 	last  atomic.Int64 // the number that was heard then
 
+	// marker is a key beside the channel, and mark what was last read there. Redis has lost its
+	// data where that changes.
+	marker, mark string
+
 	turn   context.Context // ends when all that listens there has to listen anew
 	next   context.CancelFunc
 	turned time.Time
@@ -59,6 +63,7 @@ func newProbe(sharded bool) *probe {
 	for i, tag := range tags {
 		c := &p.channels[i]
 		c.name, c.turned = fmt.Sprintf("%s%s:{%s}", probePrefix, node, tag), time.Now()
+		c.marker = fmt.Sprintf("writer-presence:data:{%s}", tag)
 		c.turn, c.next = context.WithCancel(context.Background())
 	}
 	return p
@@ -147,6 +152,7 @@ func (s *Store) sound() {
 			s.outage.note(result.Error())
 		}
 		s.logRefusals()
+		s.checkMarkers(ctx)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.sounding = false

@@ -20,7 +20,7 @@ do
       renewed[SEEN], renewed[TILL], renewed[CONNECTION] = now, now + LEASE, connection
       local packed = cmsgpack.pack(m)
       call('HSET', key, whose, packed)
-      return { now, version, next_lapse - now, false, packed }
+      return { now, partial and -version or version, next_lapse - now, false, packed }
     end
   end
 end

@@ -30,17 +30,24 @@ type room struct {
 	due    time.Time // to look for those who watch
 }
 
-// told is the highest version that is known to have been there, and whether there was no
-// roster then.
+// told is the highest version that this node has shown or heard of.
 type told struct {
 	version uint64
-	missing bool
+	missing bool // there was no roster then
+	// seen is when the node last saw a roster, and people whether somebody was in it.
+	seen   time.Time
+	people bool
 }
 
-// floor is that as scripts take it: see read.lua. Who finds no roster again comes to the same
-// version, and to a higher one where there was a roster.
-func (t told) floor() string {
-	if t.missing {
+// floor is the version as scripts take it; see read.lua. Where a roster was seen lately, a
+// missing one means that Redis lost it. Later it may have expired, which it does two leases after
+// the last read at the soonest, and [presence.Finality] after the last person.
+func (t told) floor(now time.Time, lease time.Duration) string {
+	certain := lease
+	if t.people {
+		certain = presence.Finality
+	}
+	if t.missing || t.version > 0 && now.Sub(t.seen) >= certain {
 		return "-" + number(t.version)
 	}
 	return number(t.version)
@@ -59,7 +66,7 @@ type known struct {
 // news.
 func (r *room) learn(version uint64) {
 	if version > r.told.version {
-		r.told = told{version: version}
+		r.told.version, r.told.missing = version, false
 		r.wakeAll()
 	}
 }
@@ -84,6 +91,7 @@ func (r *room) take(asked time.Time, a *answer) (lost bool) {
 	hears := r.store.probe.hears(r.shard)
 	if a.whole {
 		a.snapshot = presence.Fold(a.version, a.living)
+		a.snapshot.Partial, a.snapshot.Loss = a.partial, a.loss
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,7 +116,20 @@ func (r *room) take(asked time.Time, a *answer) (lost bool) {
 	if a.version == r.told.version {
 		r.told.missing = a.lapse == noRoster
 	}
+	if a.lapse != noRoster && asked.After(r.told.seen) {
+		r.told.seen = asked
+		if a.whole {
+			r.told.people = len(a.living) > 0
+		}
+	}
 	return lost
+}
+
+// inhabited notes that somebody was there just now.
+func (r *room) inhabited() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told.people = true
 }
 
 // lapses takes in, with the lock, in how long from a moment somebody lapses, at the soonest.
@@ -135,7 +156,7 @@ func (r *room) have() (floor string, known *presence.Snapshot, fresh bool) {
 	if r.known != nil {
 		known, fresh = r.known.snapshot, now.Before(r.known.until)
 	}
-	return r.told.floor(), known, fresh
+	return r.told.floor(now, r.store.lease), known, fresh
 }
 
 // current gives what is known if that is all that there is, as far as anybody can tell
@@ -204,6 +225,7 @@ func (r *room) wokenBy(message string) {
 	defer r.mu.Unlock()
 	r.lapses(time.Duration(lapse)*time.Microsecond, now)
 	r.learn(version)
+	r.told.seen = now
 }
 
 // people counts those who are there, as far as is known.
@@ -227,6 +249,26 @@ func (r *room) setDue(due time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.due = due
+}
+
+// observe takes in that a version is there.
+func (r *room) observe(version uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.learn(version)
+}
+
+// lastUsed gives when the room was last used, and whether somebody watches it.
+func (r *room) lastUsed() (used time.Time, watched bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used, len(r.watches) > 0
+}
+
+func (r *room) whatWasTold() told {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
 }
 
 // isIdle tells that nobody watches, and nobody has used the room for a while.

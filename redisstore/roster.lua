@@ -1,6 +1,6 @@
 -- The rules of roster.go, in the same words and in the same order, on what read.lua has read.
 
-local roster = { version = version, clock = clock, lapse = next_lapse }
+local roster = { version = version, clock = clock, lapse = next_lapse, partial = partial }
 local editing = { [section] = edited } -- how many sessions edit a section, as far as that was read
 local dirty = {} -- fields to write
 
@@ -8,17 +8,24 @@ local function milliseconds(moment) return math.floor(moment / 1000) end
 
 local function tick(at) roster.clock = math.max(roster.clock + 1, milliseconds(at)) end
 
--- Where there is no roster, the version is the last full FINALITY of the time, which is the
--- same for all who ask, and above all that there was: what is remembered of who was here is
--- remembered for as long. Where a roster is older than a version that was told of, data was
--- lost, and what is left of it is new.
-if not version then
-  roster.version = math.max(milliseconds(now - now % FINALITY), floor + (was_missing and 0 or 1))
-  roster.clock, roster.lapse = roster.version, 0
-elseif version < floor then
-  roster.clock = math.max(clock, floor)
+-- visible raises the version, for something that happens now.
+local function visible()
   tick(now)
   roster.version = roster.clock
+end
+
+-- Where a roster is older than a version that a node has shown, or is missing though the node
+-- has seen it lately, Redis lost data: what is left is a new version, and people may be missing
+-- for one heartbeat. Where there is no roster otherwise, the version is the last full FINALITY of
+-- the time: the same for all nodes, and above all that there was, since ends are kept as long.
+if not version and floor > 0 and not was_missing or version and version < floor then
+  roster.clock, roster.lapse = math.max(clock or 0, floor), roster.lapse or 0
+  visible()
+  roster.partial, dirty.lost = true, now + HEARTBEAT
+  if roster.lapse == 0 or dirty.lost < roster.lapse then roster.lapse = dirty.lost end
+elseif not version then
+  roster.version = math.max(milliseconds(now - now % FINALITY), floor)
+  roster.clock, roster.lapse = roster.version, 0
 end
 
 local function count(section)
@@ -215,13 +222,16 @@ local function refold(m, looked)
 end
 
 -- lapse ends the sessions whose time is over: Roster.Lapse. What is to be forgotten goes
--- with it, as in Roster.Forget.
+-- with it, as in Roster.Forget, and so does that people may be missing.
 local function lapse()
   if roster.lapse == 0 or now <= roster.lapse then return end
   roster.lapse = 0
+  local lost = dirty.lost
   local all = call('HGETALL', key)
   for i = 1, #all, 2 do
-    if all[i]:sub(1, 1) == 'u' then
+    if all[i] == 'lost' then
+      lost = lost or tonumber(all[i + 1])
+    elseif all[i]:sub(1, 1) == 'u' then
       local who, m = all[i], cmsgpack.unpack(all[i + 1])
       local living, looked = #m[SESSIONS], look(m)
       for _, s in ipairs(m[SESSIONS]) do
@@ -233,6 +243,12 @@ local function lapse()
       end
       if forget_ends(m) or #m[SESSIONS] < living then changed(who, m) end
     end
+  end
+  if lost and now > lost then
+    roster.partial, dirty.lost = false, 0
+    visible()
+  elseif lost and (roster.lapse == 0 or lost < roster.lapse) then
+    roster.lapse = lost
   end
 end
 
@@ -263,7 +279,7 @@ local function save()
   local stale = not fresh or now > fresh
   if stale then fresh = now + spare end
   if stale or moved or roster.clock ~= clock or roster.lapse ~= next_lapse then
-    set[#set + 1], set[#set + 2] = 'roster', struct.pack(ROSTER, roster.version, roster.clock, roster.lapse, fresh)
+    set[#set + 1], set[#set + 2] = 'roster', struct.pack(ROSTER, roster.version, roster.clock, roster.lapse, roster.partial and -fresh or fresh)
   end
   write('HSET', set)
   write('HDEL', del)
@@ -271,9 +287,10 @@ local function save()
   if moved or nearer then call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.lapse - now)) end
 end
 
--- answer is what each operation gives: the time, the version, in how long somebody lapses
+-- answer is what each operation gives: the time, the version (below zero while people may be
+-- missing), in how long somebody lapses
 -- or is to be forgotten at the soonest (-1 where there is no roster), all that is kept if
 -- that is asked for, and what the operation adds.
 local function answer(whole, ...)
-  return { now, roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and call('HGETALL', key), ... }
+  return { now, roster.partial and -roster.version or roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and call('HGETALL', key), ... }
 end

@@ -17,12 +17,12 @@ var texts embed.FS
 // scripts are the operations, each one script, so that it takes effect at one moment.
 type scripts struct{ update, leave, snapshot *rueidis.Lua }
 
-// newScripts makes them for a lease, and for a command that wakes others. Shift is added to
-// the time of Redis; it is there for tests.
-func newScripts(lease time.Duration, publish string, shift time.Duration) *scripts {
-	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAFE, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
+// newScripts makes them for a lease and a heartbeat, and for a command that wakes others. Shift is
+// added to the time of Redis; it is there for tests.
+func newScripts(lease, heartbeat time.Duration, publish string, shift time.Duration) *scripts {
+	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
-		presence.MaxSessions, presence.MaxEnded, presence.MaxSafe, shift.Microseconds(), publish)
+		presence.MaxSessions, presence.MaxEnded, presence.MaxSafe, heartbeat.Microseconds(), shift.Microseconds(), publish)
 	script := func(names ...string) *rueidis.Lua {
 		var text strings.Builder
 		text.WriteString(constants)

@@ -37,8 +37,8 @@ const (
 	// lost, as often as a page polls; deafEvery is how often where none come.
 	checkEvery = presence.DefaultHeartbeat
 	deafEvery  = time.Second
-	// keepFor is how long a room is kept that nobody uses, mostRooms how many are of those
-	// that nobody watches, and mostTold of how many more it is known what was told.
+	// keepFor is how long a room is kept that nobody uses, mostRooms from how many on one that
+	// nobody watches is let go for each that comes, and mostTold of how many more it is known what was told.
 	keepFor   = time.Minute
 	mostRooms = 20_000
 	mostTold  = 100_000
@@ -51,11 +51,13 @@ const (
 // Store is a [presence.Store] on Redis. Its [Store.Run] must be running for those who watch
 // to hear of what lapses, and for what is known to be told again.
 type Store struct {
-	client  rueidis.Client
-	pubsub  *pubsub
-	sharded bool // a cluster whose wake-ups go to those nodes only that have the key
-	scripts atomic.Pointer[scripts]
-	now     func() time.Time
+	client     rueidis.Client
+	pubsub     *pubsub
+	sharded    bool // a cluster whose wake-ups go to those nodes only that have the key
+	scripts    atomic.Pointer[scripts]
+	durability *durability
+	lease      time.Duration
+	now        func() time.Time
 
 	ctx     context.Context // ends with Run, and with it all that listens
 	end     context.CancelFunc
@@ -63,6 +65,7 @@ type Store struct {
 	looks   chan struct{} // as many as go on at once
 	probe   *probe
 
+	most  int // rooms; above that, one is let go for each that is kept
 	mu    sync.RWMutex
 	rooms map[presence.Project]*room
 	// told is what was told of rooms that were let go: no version may come again, also if
@@ -77,7 +80,16 @@ type Store struct {
 // Options of a store; the zero value of each is its default.
 type Options struct {
 	Lease time.Duration // presence.DefaultLease; the same on all nodes
-	Log   *slog.Logger  // none
+	// Heartbeat is how far apart the updates of a page are, and for how long people may be
+	// missing after Redis lost data: presence.DefaultHeartbeat, or a quarter of a shorter lease.
+	// The same on all nodes.
+	Heartbeat time.Duration
+	// Durability says when a change counts as durable: "none" is never, "aof" once the disk of its
+	// server has it, and "wait:N" once N replicas have it; the last two wait up to two seconds for
+	// that. "auto", the default, waits for nothing, and is true for a single server that persists
+	// each change before it answers (appendonly yes, appendfsync always), if the user may ask that.
+	Durability string
+	Log        *slog.Logger // none
 }
 
 // Run does what has to be done from time to time until the context ends, and closes the
@@ -86,7 +98,11 @@ func (s *Store) Run(ctx context.Context) error {
 	for i := range s.probe.channels {
 		s.running.Go(func() {
 			c := &s.probe.channels[i]
-			s.subscribe(s.ctx, c.name, i, func(bool) {}, func(text string) {
+			s.subscribe(s.ctx, c.name, i, func(yes bool) {
+				if yes { // perhaps to another server
+					s.running.Go(s.findOut)
+				}
+			}, func(text string) {
 				if c.hear(text) {
 					for _, r := range s.held() {
 						if s.probe.tellsOf(i, r.shard) {
@@ -112,6 +128,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.running.Wait()
 	s.client.Close()
 	s.pubsub.client.Close()
+	s.durability.close()
 	return nil
 }
 
@@ -149,12 +166,7 @@ func (s *Store) close(r *room, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rooms[r.project] == r && r.isIdle(now) {
-		delete(s.rooms, r.project)
-		told, listened := r.deafen()
-		s.told.Set(r.project, told)
-		if listened {
-			s.pubsub.left()
-		}
+		s.letGo(r)
 	}
 }
 
@@ -165,8 +177,9 @@ func (s *Store) held() []*room {
 	return slices.Collect(maps.Values(s.rooms))
 }
 
-// room finds the room of a project, or makes one. Where there are too many, nobody finds
-// it again.
+// room finds the room of a project, or makes one. One that is not to be kept yet is kept by
+// [Store.keep] when Redis turns out to know the project, so that reading projects that do not exist
+// costs no memory.
 func (s *Store) room(project presence.Project, keep bool) *room {
 	s.mu.RLock()
 	r := s.rooms[project]
@@ -182,10 +195,74 @@ func (s *Store) room(project presence.Project, keep bool) *room {
 	key := keyOf(project)
 	told, _ := s.told.Get(project)
 	r = &room{store: s, project: project, key: key, shard: shardOf(key), told: told, watches: map[*watch]struct{}{}, used: s.now()}
-	if keep || len(s.rooms) < mostRooms {
+	if keep {
 		s.rooms[project] = r
 	}
 	return r
+}
+
+// keep keeps a room of a project that exists, if there is none, and drops an unused one where
+// there are too many.
+func (s *Store) keep(r *room) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rooms[r.project] != nil || len(s.rooms) >= s.most && !s.evict() {
+		return
+	}
+	s.rooms[r.project] = r
+}
+
+// evict lets go of the room that was not used for the longest time of a few chosen at random, and
+// tells whether there was one that nobody watches. It is called with the lock.
+func (s *Store) evict() bool {
+	const chosen = 16
+	var oldest *room
+	var since time.Time
+	seen := 0
+	for _, r := range s.rooms {
+		if used, watched := r.lastUsed(); !watched && (oldest == nil || used.Before(since)) {
+			oldest, since = r, used
+		}
+		if seen++; seen == chosen {
+			break
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	s.letGo(oldest)
+	return true
+}
+
+// letGo forgets a room but for what was told of it, with the lock.
+func (s *Store) letGo(r *room) {
+	delete(s.rooms, r.project)
+	told, listened := r.deafen()
+	s.told.Set(r.project, told)
+	if listened {
+		s.pubsub.left()
+	}
+}
+
+// settle keeps the room of a project after an answer about it: with all that is known if there is a
+// roster, and otherwise no more than which version was told, if it had one.
+func (s *Store) settle(r *room, a *answer) {
+	s.mu.RLock()
+	kept := s.rooms[r.project]
+	s.mu.RUnlock()
+	switch {
+	case kept == r:
+	case kept != nil: // made meanwhile
+		kept.observe(a.version)
+	case a.lapse != noRoster:
+		s.keep(r)
+	default:
+		if told := r.whatWasTold(); !told.seen.IsZero() {
+			s.mu.Lock()
+			s.told.Set(r.project, told)
+			s.mu.Unlock()
+		}
+	}
 }
 
 // keyOf is the key of a project, and its channel. The braces have a cluster keep together
@@ -201,7 +278,8 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if !fresh {
 		known = nil
 	}
-	ctx = context.WithoutCancel(ctx) // what a page has said is taken in though it does not wait for the answer
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime) // what a page has said is taken in though it does not wait for the answer
+	defer cancel()
 	asked := ""
 	if u.Poll {
 		asked = number(u.Known)
@@ -222,13 +300,14 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if err != nil {
 		return presence.Reply{}, unavailable(err)
 	}
-	reply := presence.Reply{Version: a.version, Stale: a.is(2), Durable: true}
+	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: s.durable(ctx, r.key, a.is(4))}
 	for _, session := range own {
 		if session.Session == u.Session {
 			reply.Activity = session.Activity
 		}
 	}
 	if len(own) > 0 {
+		r.inhabited()
 		reply.You = presence.Fold(0, own).Occupants[0]
 	} else {
 		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
@@ -257,12 +336,14 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	r := s.room(project, false)
 	floor, _, _ := r.have()
-	a, err := s.do(context.WithoutCancel(ctx), r, s.scripts.Load().leave,
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	defer cancel()
+	a, err := s.do(ctx, r, s.scripts.Load().leave,
 		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving), number(l.Connection))
 	if err != nil {
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: true}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, r.key, a.is(1))}, nil
 }
 
 // Snapshot implements [presence.Store].
@@ -272,7 +353,16 @@ func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presen
 		return snapshot, nil
 	}
 	s.listenFor(r)
-	return s.look(ctx, r, 0)
+	snapshot, err := s.look(ctx, r, 0)
+	if err == nil {
+		s.listenFor(r) // where Redis turned out to know the project
+	}
+	return snapshot, err
+}
+
+// FreshSnapshot implements [presence.Store].
+func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	return s.look(ctx, s.room(project, false), 0)
 }
 
 // Watch implements [presence.Store].
@@ -320,7 +410,9 @@ func (s *Store) do(ctx context.Context, r *room, script *rueidis.Lua, args ...st
 	if err != nil {
 		return a, unavailable(err)
 	}
-	if r.take(asked, &a) {
+	lost := r.take(asked, &a)
+	s.settle(r, &a)
+	if lost {
 		// No script was there to wake the others. If this is lost, too, they look in a while.
 		s.client.Do(ctx, s.publication(r.key, fmt.Sprintf("%d %d", a.version, presence.Finality.Microseconds())))
 	}

@@ -40,26 +40,26 @@ func open(t testing.TB, address string, clock *redisstore.Clock) *redisstore.Sto
 	return s
 }
 
-func contract(t *testing.T, address string, empty func()) {
+func contract(t *testing.T, address string, volatile bool, empty func()) {
 	storetest.Run(t, func(t *testing.T, test func(*testing.T, *storetest.Subject)) {
 		empty()
 		var clock redisstore.Clock
 		s := open(t, address, &clock)
 		test(t, &storetest.Subject{
-			Store: s, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Pass,
+			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Pass,
 			Restart: func() presence.Store { return open(t, address, &clock) }, // another node
 		})
 	})
 }
 
 func TestTheStoreKeepsTheContract(t *testing.T) {
-	server := redistest.Start(t)
-	contract(t, server.URL(), func() { server.Do("FLUSHALL") })
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	contract(t, server.URL(), false, func() { server.Do("FLUSHALL") })
 }
 
 func TestTheStoreKeepsTheContractOnACluster(t *testing.T) {
 	nodes := redistest.StartCluster(t, 3)
-	contract(t, nodes[0].URL(), func() {
+	contract(t, nodes[0].URL(), true, func() {
 		for _, n := range nodes {
 			n.Do("FLUSHALL")
 		}

@@ -1,5 +1,5 @@
 -- Roster.Update. It adds to the answer: the sender, packed, whether others are editing the
--- section, stale, and what was refused.
+-- section, stale, what was refused, and whether it said something new.
 
 local have = tonumber(ARGV[2])
 local careful, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
@@ -14,12 +14,12 @@ end
 
 local function update(m)
   local s, newest = find(m, session), newest(m, session)
-  if seq ~= 0 and not s and has_dropped(m) and not ended(m, session) then return 'changes', 0 end
-  if seq ~= 0 and seq <= newest then return '', 1 end
+  if seq ~= 0 and not s and has_dropped(m) and not ended(m, session) then return 'changes', 0, false end
+  if seq ~= 0 and seq <= newest then return '', 1, false end
   local recorded = decide(m, s)
   local differs = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor
-  if not s and staying(m) >= MAX_SESSIONS then return 'sessions', 0 end
-  if differs and only_renew then return 'changes', 0 end
+  if not s and staying(m) >= MAX_SESSIONS then return 'sessions', 0, false end
+  if differs and only_renew then return 'changes', 0, false end
 
   local looked = differs and look(m)
   if not s then
@@ -40,13 +40,13 @@ local function update(m)
     refold(m, looked)
   end
   changed(whose, m)
-  return '', 0
+  return '', 0, differs
 end
 
 lapse()
 local m = member or { name, visitor, {}, {} }
-local refused, stale = update(m)
+local refused, stale, differs = update(m)
 local taken = occupied(m, section)
 save()
 local wanted = taken or known and known ~= roster.version
-return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused)
+return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused, differs and 1 or 0)

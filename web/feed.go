@@ -58,6 +58,7 @@ type feed struct {
 	current *step                   // nil before the first look
 	marked  bool
 	running bool
+	wanted  uint64 // the newest version that a client has seen elsewhere since the last read
 
 	next time.Time // to look, at the soonest; of whoever runs
 }
@@ -69,6 +70,9 @@ type step struct {
 	snapshot     *presence.Snapshot // nil where it is not known
 	base         uint64
 	whole, delta func() []byte
+	// asked is the version that the store was asked for, at least: a client that has seen a newer
+	// one is not sent this state.
+	asked uint64
 }
 
 // unknown is the version of a state that is not known: no other has it.
@@ -79,7 +83,8 @@ func newStep(before *step, snapshot *presence.Snapshot) *step {
 	s.whole = sync.OnceValue(func() []byte {
 		return textFrame(func(b []byte) []byte { return appendSnapshot(b, snapshot) })
 	})
-	if before != nil && before.snapshot != nil {
+	// A delta does not say whether people may be missing, so it does not change that.
+	if before != nil && before.snapshot != nil && before.snapshot.Partial == snapshot.Partial {
 		old := before.snapshot
 		s.base = old.Version
 		s.delta = sync.OnceValue(func() []byte {
@@ -205,6 +210,22 @@ func (f *feed) run() {
 	}
 }
 
+// markSince says that a client has seen a version elsewhere, so that this process may be behind.
+func (f *feed) markSince(version uint64) {
+	f.mu.Lock()
+	f.wanted = max(f.wanted, version)
+	f.mu.Unlock()
+	f.mark()
+}
+
+func (f *feed) takeWanted() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	wanted := f.wanted
+	f.wanted = 0
+	return wanted
+}
+
 // markAgain says that a look came to nothing.
 func (f *feed) markAgain() {
 	f.mu.Lock()
@@ -226,17 +247,24 @@ func (f *feed) takeMark() bool {
 // look tells the connections of the newest state; ok is false if it is not known.
 func (f *feed) look() (ok bool) {
 	defer notEverything(f.of.log)
-	snapshot, err := f.of.tracker.Snapshot(context.Background(), f.project)
+	wanted := f.takeWanted()
+	snapshot, err := f.of.tracker.SnapshotSince(context.Background(), f.project, wanted)
 
 	f.mu.Lock()
 	switch {
 	case err != nil:
+		f.wanted = max(f.wanted, wanted)
 		if f.current == nil || f.current.version != unknown {
 			f.of.log.Error("who is here is not known to live connections", "project", f.project, "error", err)
 			f.current = newUnknown(err)
 		}
 	case f.current == nil || f.current.version != snapshot.Version:
 		f.current = newStep(f.current, snapshot)
+		f.current.asked = wanted
+	case wanted > f.current.asked:
+		again := *f.current
+		again.asked = wanted
+		f.current = &again
 	}
 	current := f.current
 	conns := slices.AppendSeq(make([]*liveConn, 0, len(f.conns)), maps.Keys(f.conns))

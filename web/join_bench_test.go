@@ -33,6 +33,9 @@ func (s still) Leave(context.Context, presence.Project, presence.User, presence.
 func (s still) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
 	return s.snapshot, nil
 }
+func (s still) FreshSnapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
+	return s.snapshot, nil
+}
 func (s still) Watch(presence.Project, func()) (stop func()) { return func() {} }
 
 // byToken takes the token for the id of the user.

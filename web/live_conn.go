@@ -65,6 +65,8 @@ type liveConn struct {
 	user    presence.User
 	session string
 	at      uint64    // the version that was told last
+	known   uint64    // the version that the client says it has, until it was told another
+	restate uint64    // the loss of data for which the client was asked to restate; see presence.Snapshot
 	step    *step     // the newest that is to be told; nil: nothing is being told
 	since   time.Time // when the telling of a frame began
 }
@@ -202,7 +204,7 @@ func (c *liveConn) leave(user presence.User, l presence.Leave) (presence.Reply, 
 func (c *liveConn) knows(version uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.at = version
+	c.at, c.known = version, version
 }
 
 // tell has the client told of the newest state, as soon as it takes it. It does not wait.
@@ -239,13 +241,29 @@ func (c *liveConn) news() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, at := c.step, c.at
-	if at == s.version {
+	if s.snapshot != nil && s.version < c.known && s.asked < c.known { // this process is behind
 		c.step = nil
 		return nil
 	}
+	var ask []byte
+	if s.snapshot != nil && s.snapshot.Partial && c.restate != s.snapshot.Loss {
+		c.restate, ask = s.snapshot.Loss, restateFrame
+	}
+	if at == s.version {
+		if ask == nil {
+			c.step = nil
+		}
+		return ask
+	}
 	c.at, c.since = s.version, time.Now()
+	if s.snapshot != nil {
+		c.known = 0
+	}
 	frame, count := s.frame(at, c.live.Counts)
 	count.Add(1)
+	if ask != nil {
+		frame = append(frame[:len(frame):len(frame)], ask...)
+	}
 	return frame
 }
 

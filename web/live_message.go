@@ -41,6 +41,14 @@ func (m *liveMessage) Field(name []byte) any {
 	}
 }
 
+// known gives the version that the client has, 0 for none.
+func (m *liveMessage) known() uint64 {
+	if m.KnownVersion == nil {
+		return 0
+	}
+	return *m.KnownVersion
+}
+
 // receive takes in a message, and answers it.
 func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	c.alive.Store(true)
@@ -192,6 +200,7 @@ func (c *liveConn) join(m *liveMessage, says credentials, user presence.User) er
 	c.vouched.Store(int64(c.live.uptime()))
 	c.joined = true
 	feed.join(c)
+	feed.markSince(m.known())
 	return nil
 }
 
@@ -227,7 +236,7 @@ func (c *liveConn) update(m *liveMessage, user presence.User) (reply presence.Re
 	if ask {
 		c.knows(known)
 		if c.feed != nil {
-			c.feed.mark()
+			c.feed.markSince(known)
 		}
 	}
 	return reply, nil

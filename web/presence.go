@@ -125,7 +125,7 @@ func appendRecorded(b []byte, reply presence.Reply) []byte {
 	b = append(b, `","you":`...)
 	b = append(b, reply.You.JSON()...)
 	b = append(b, `,"conflicts":`...)
-	return presence.AppendOccupants(b, reply.Conflicts)
+	return appendPartial(presence.AppendOccupants(b, reply.Conflicts), reply.Partial)
 }
 
 // appendState appends what is not as it usually is.
@@ -139,6 +139,14 @@ func (s *Handler) appendState(b []byte, reply presence.Reply) []byte {
 	if s.Heartbeat != presence.DefaultHeartbeat && reply.You != nil {
 		b = append(b, `,"heartbeat":`...)
 		b = strconv.AppendFloat(b, s.Heartbeat.Seconds(), 'f', -1, 64)
+	}
+	return b
+}
+
+// appendPartial says that people may be missing from a list or from conflicts.
+func appendPartial(b []byte, partial bool) []byte {
+	if partial {
+		b = append(b, `,"partial":true`...)
 	}
 	return b
 }
@@ -168,7 +176,7 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	if err != nil {
 		return s.fail(w, r, err)
 	}
-	snapshot, err := s.Tracker.Snapshot(r.Context(), who.project)
+	snapshot, err := s.Tracker.SnapshotSince(r.Context(), who.project, newestOf(r.Header["If-None-Match"]))
 	if err != nil {
 		return s.fail(w, r, err)
 	}
@@ -184,7 +192,7 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	defer buffers.Put(b)
 	*b = append((*b)[:0], `{"success":true,"version":`...)
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
-	*b = append(appendUsers(*b, snapshot), '}')
+	*b = append(appendPartial(appendUsers(*b, snapshot), snapshot.Partial), '}')
 	return answer(w, http.StatusOK, *b)
 }
 

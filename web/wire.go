@@ -60,8 +60,11 @@ func appendSnapshot(b []byte, snapshot *presence.Snapshot) []byte {
 	b = strconv.AppendUint(b, snapshot.Version, 10)
 	b = append(b, `,"users":`...)
 	b = presence.AppendOccupants(b, snapshot.Occupants) // and not its own JSON, which would be kept
-	return append(appendCount(b, snapshot), '}')
+	return append(appendPartial(appendCount(b, snapshot), snapshot.Partial), '}')
 }
+
+// restateFrame asks a client to send its session again.
+var restateFrame = textFrame(func(b []byte) []byte { return append(b, `{"type":"restate"}`...) })
 
 func appendDelta(b []byte, before, now *presence.Snapshot) []byte {
 	d := now.Since(before)

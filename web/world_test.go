@@ -207,6 +207,7 @@ type reply struct {
 	Count     int
 	Stale     bool
 	Durable   *bool
+	Partial   *bool
 	Heartbeat float64
 }
 

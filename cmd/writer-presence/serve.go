@@ -43,20 +43,20 @@ const maxDrainDelay = 5 * time.Minute
 
 // settings are what serve can be told.
 type settings struct {
-	addr, data, redisURL, secretFile, prefix, visitors string
-	adminAddr                                          string
-	adminChosen, redisChosen, visitorsChosen           bool
-	visitorRule                                        visitorRule // what visitors comes to
-	origins                                            []string
-	dev                                                bool
-	lease, heartbeat, drainDelay                       time.Duration
-	userRate, addressRate, visitorRate                 float64
-	addressProjects                                    int
-	connections, userConnections, addressConnections   int
-	limits                                             web.Options // only the limits of connections, as the flags mean them
-	gates                                              gates
-	tenantFrom                                         string
-	env                                                func(string) (string, bool)
+	addr, data, redisURL, redisDurability, secretFile, prefix, visitors string
+	adminAddr                                                           string
+	adminChosen, redisChosen, visitorsChosen                            bool
+	visitorRule                                                         visitorRule // what visitors comes to
+	origins                                                             []string
+	dev                                                                 bool
+	lease, heartbeat, drainDelay                                        time.Duration
+	userRate, addressRate, visitorRate                                  float64
+	addressProjects                                                     int
+	connections, userConnections, addressConnections                    int
+	limits                                                              web.Options // only the limits of connections, as the flags mean them
+	gates                                                               gates
+	tenantFrom                                                          string
+	env                                                                 func(string) (string, bool)
 }
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -87,6 +87,7 @@ writes down who was here.`,
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the key; made if need be (default: in the user's state directory, writer-presence, or writer-presence-dev with --dev)")
 	f.StringVar(&s.redisURL, "redis-url", "", "`address` of the Redis that several nodes share, in place of the embedded store: redis://user:password@host:6379/0, rediss:// with TLS; more hosts of a cluster as ?addr=host:port, Sentinels with &master_set=name")
+	f.StringVar(&s.redisDurability, "redis-durability", "auto", "when a change in Redis counts as durable: `none`|aof|wait:N, never, once its disk has it, or once N replicas have it; auto waits for nothing, and is true for one server with appendonly yes and appendfsync always")
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "", "people who are not signed in: on, off, or the `projects` that let them in, with commas; project:NAME for one whose name looks like on or off (default: on, but off with --auth-url, --jwt-secret-file or --jwks-url)")
@@ -172,7 +173,7 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 func (s *settings) open(ctx context.Context, log *slog.Logger) (store, error) {
 	if s.redisURL != "" {
-		return redisstore.Open(ctx, s.redisURL, redisstore.Options{Lease: s.lease, Log: log})
+		return redisstore.Open(ctx, s.redisURL, redisstore.Options{Lease: s.lease, Heartbeat: s.heartbeat, Durability: s.redisDurability, Log: log})
 	}
 	return sqlitestore.Open(s.data, sqlitestore.Options{Lease: s.lease, Log: log})
 }

@@ -1,0 +1,12 @@
+package sqlitestore
+
+import (
+	"context"
+
+	presence "writer-presence"
+)
+
+// FreshSnapshot implements [presence.Store]: one process has all the data.
+func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	return s.Snapshot(ctx, project)
+}
