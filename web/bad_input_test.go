@@ -48,7 +48,7 @@ var values = sync.OnceValue(func() (all []jsonValue) {
 	for _, text := range []string{
 		"", "a", "0", "1", "-1", "1.5", "true", "null", "editing", "a/b", "a//b", "/", "a b", "[object Object]", "<script>", "__proto__", "%00", "a\x00b", "\x00", "a\nb", "a\u202eb", "ä", "hello\r\nX: y",
 		strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 100), strings.Repeat("x", 101), strings.Repeat("語", 100), strings.Repeat("語", 101),
-		strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 4000), strings.Repeat("x", 10_000), strings.Repeat("x", 1_000_000),
+		strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 4000), strings.Repeat("x", 4097), strings.Repeat("x", 10_000), strings.Repeat("x", 1_000_000),
 	} {
 		all = append(all, jsonValue{jsonText(text), 's', text})
 	}

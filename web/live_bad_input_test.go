@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,8 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 	inLive(t, func(t *testing.T, w *liveWorld) {
 		alice, _, _ := w.enter(w.as("alice", "1"), `"session": "tab", "seq": 1, "section": "s"`)
 		carol := w.as("carol", "3")
+		alice.all()
+		goroutines := runtime.NumGoroutine()
 		tried, mistakes := 0, 0
 		var s *socket
 		// joined is a connection that has said hello, and made few mistakes.
@@ -132,6 +135,9 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 		w.isListed("alice")
 		if n := w.handler.Counts.Live.Load(); n != 1 {
 			t.Errorf("%d live connections are left; want that of alice", n)
+		}
+		if n := runtime.NumGoroutine(); n > goroutines {
+			t.Errorf("%d goroutines are left over", n-goroutines)
 		}
 		alice.say("update", `"section": "t"`)
 		if ack := alice.skip("ack"); ack.You.Section != "t" {
