@@ -116,7 +116,7 @@ export class PresenceBadge {
   /** @param {boolean} open */
   #toggle(open) {
     clearTimeout(this.#closing);
-    if (!open) this.#pinned = false;
+    this.#pinned &&= open;
     if (open === this.#open) return;
     this.#open = open;
     this.#list.hidden = !open;

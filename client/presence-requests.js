@@ -29,8 +29,7 @@ export class PresenceRequests {
     const prefix = (options.prefix ?? '/writer/api').replace(/\/+$/, '');
     this.base = `${prefix}/project/${encodeURIComponent(core.projectId)}/presence/`;
     const {window, document} = /** @type {{window?: any, document?: Document}} */ (core.surroundings);
-    const own = window?.origin;
-    this.#foreign = own && new URL(this.base, document?.baseURI).origin !== own;
+    this.#foreign = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
   }
 
   /** The address of the live connection. Throws if the page has none. */
@@ -83,7 +82,7 @@ export class PresenceRequests {
     const timer = new Timer(this.#surroundings);
     timer.set(() => {
       flight.abort();
-      if (this.#fetching) this.warn('token() gave nothing within 8 s');
+      if (this.#fetching) this.warn('token() gave nothing in 8 s');
       this.#fetching = undefined; // the next attempt calls it again
     }, TIME_LIMIT);
     const aborted = new Promise((_, reject) => (flight.signal.onabort = reject));
@@ -115,7 +114,7 @@ export class PresenceRequests {
     const renewable = typeof this.#options.token === 'function' || body?.code === 'cookie_invalid';
     if (status === 401 && renewable && !again && (await this.token(true).then(() => true, () => false))) return this.#ask(path, flight, compose, true);
     const fault = body?.success ? '' : [401, 403, 404].includes(status) ? 'refused' : 'unknown';
-    const after = headers.get('Retry-After') ?? ''; // seconds or a date
+    const after = /** @type {string} */ (headers.get('Retry-After')); // seconds or a date; null: not a number
     return {...body, retry_after: Number(after) || (Date.parse(after) - this.#surroundings.now()) / 1000, status, fault};
   }
 
@@ -123,7 +122,7 @@ export class PresenceRequests {
   async #fetch(path, message, init) {
     /** @type {Record<string, string>} */
     const headers = {};
-    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    if (this.#token) headers[this.#options.tokenHeader ?? 'Authorization'] = `Bearer ${this.#token}`;
     if (message) {
       // The page's CSRF cookie is a secret of its own origin.
       const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1]);

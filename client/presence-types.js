@@ -47,6 +47,8 @@
  * @property {string} [prefix] where the server's API is; `/writer/api` by default. An absolute URL for a server on another origin
  * @property {string | ((refused: boolean) => string | null | Promise<string | null>)} [token] sent as `Authorization: Bearer`; a function is
  *   asked once, and again (with `true`) when the server has refused what it gave
+ * @property {string} [tokenHeader] the header that carries the token over HTTP; `Authorization` by default. Another one, as in the server's
+ *   `--token-header`, where a proxy wants `Authorization` for itself
  * @property {string} [csrfToken] for `X-CSRFToken`; by default what the cookie `csrftoken` says
  * @property {number} [heartbeat] milliseconds between updates, unless the server says otherwise
  * @property {boolean} [live] false: by polling only

@@ -23,7 +23,8 @@ const (
 // outage has the log say that Redis does not answer, and that it does again. A node asks at
 // least once a second, so that both are said though nobody comes by.
 type outage struct {
-	log *slog.Logger
+	log           *slog.Logger
+	failing, over string // what the log says
 
 	mu     sync.Mutex
 	failed time.Time // the last time; zero while all is well
@@ -43,11 +44,11 @@ func (o *outage) note(err error) {
 		o.failed = now
 		if now.Sub(o.said) > sayEvery {
 			o.said = now
-			o.log.Error("Redis does not answer as it should, and presence is unknown; this is said once a minute", "error", err)
+			o.log.Error(o.failing, "error", err)
 		}
 	case !o.failed.IsZero() && now.Sub(o.failed) > calmAfter:
 		o.failed, o.said = time.Time{}, time.Time{}
-		o.log.Info("Redis answers again")
+		o.log.Info(o.over)
 	}
 }
 
@@ -78,7 +79,11 @@ func (s *Store) Ready(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", presence.ErrDegraded, down)
 	}
 	if !heard(s.probe.channels) {
-		return fmt.Errorf("%w: Redis passes on no wake-ups from node to node, so that changes of other nodes show a second late", presence.ErrDegraded)
+		err := fmt.Errorf("%w: Redis passes on no wake-ups from node to node, so that changes of other nodes show a second late", presence.ErrDegraded)
+		if why := s.whyDeaf(); why != nil {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
+		return err
 	}
 	return nil
 }

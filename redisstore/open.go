@@ -29,6 +29,9 @@ const (
 	// refreshTime is how often Sentinels are asked for the master: what they published of a
 	// new one may have been lost.
 	refreshTime = 2 * time.Second
+	// mostRedirections is how often a command follows MOVED and ASK before it fails: masters
+	// that name each other would otherwise keep it, and a processor, busy for all of callTime.
+	mostRedirections = 16
 	// oldest is the first version of Redis whose scripts do what ours need.
 	oldestMajor, oldestMinor = 6, 2
 	// shardedMajor is the first with wake-ups that do not go to all nodes of a cluster.
@@ -59,10 +62,17 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, explain(option, err)
 	}
-	s := &Store{client: client, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log}}
+	pubsub, err := newPubsub(ctx, option)
+	if err != nil {
+		client.Close()
+		return nil, explain(option, err)
+	}
+	s := &Store{client: client, pubsub: pubsub, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	if err := s.check(ctx, o.Lease); err != nil {
 		client.Close()
+		pubsub.client.Close()
 		return nil, explain(option, err)
 	}
 	return s, nil
@@ -117,6 +127,7 @@ func parse(address string) (rueidis.ClientOption, error) {
 	option.ConnWriteTimeout = silentTime
 	option.DisableCache = true
 	option.ClientName = "writer-presence"
+	option.ClusterOption.MaxMovedRedirections = mostRedirections
 	option.ClientSetInfo = rueidis.DisableClientSetInfo
 	if option.Sentinel.MasterSet != "" {
 		option.Sentinel.Dialer = option.Dialer
@@ -161,6 +172,7 @@ func (s *Store) check(ctx context.Context, lease time.Duration) error {
 	kind, _ := mode.ToString()
 	s.sharded = kind == "cluster" && major >= shardedMajor
 	s.probe = newProbe(s.sharded)
+	s.pubsub.use(s.probe)
 	s.scripts.Store(newScripts(lease, s.publishCommand(), 0))
 	if err := s.checkChannel(ctx, s.probe.channels[0].name); err != nil {
 		return err
@@ -204,7 +216,7 @@ func (s *Store) checkChannel(ctx context.Context, channel string) error {
 			confirmed()
 		}
 	})
-	err := s.client.Receive(rueidis.WithOnReceiveReturnHook(hooked, s.unsubscribe(channel)), s.subscription(channel), func(rueidis.PubSubMessage) {})
+	err := s.pubsub.client.Receive(hooked, s.subscription(channel), func(rueidis.PubSubMessage) {})
 	if listening.Err() != nil && ctx.Err() == nil {
 		return nil
 	}

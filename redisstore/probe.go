@@ -17,6 +17,8 @@ const (
 	// long after the last that it heard it holds that it does not.
 	soundEvery = time.Second
 	deafAfter  = 3500 * time.Millisecond
+	// probePrefix is how the names of probe channels begin.
+	probePrefix = "writer-presence:probe:"
 )
 
 // probe tells whether wake-ups come: a connection may be open, and answer, while nothing
@@ -56,7 +58,7 @@ func newProbe(sharded bool) *probe {
 	p, node := &probe{channels: make([]channel, len(tags))}, rand.Text()
 	for i, tag := range tags {
 		c := &p.channels[i]
-		c.name, c.turned = fmt.Sprintf("writer-presence:probe:%s:{%s}", node, tag), time.Now()
+		c.name, c.turned = fmt.Sprintf("%s%s:{%s}", probePrefix, node, tag), time.Now()
 		c.turn, c.next = context.WithCancel(context.Background())
 	}
 	return p
@@ -125,6 +127,7 @@ func (s *Store) sound() {
 			c.next()
 			c.turn, c.next = context.WithCancel(context.Background())
 			c.turned = now
+			s.pubsub.drop(shard)
 		}
 	}
 	if p.sounding || now.Sub(p.sounded) < soundEvery {
@@ -143,6 +146,7 @@ func (s *Store) sound() {
 		for _, result := range s.client.DoMulti(ctx, all...) { // at once: a master that hangs delays none of the others
 			s.outage.note(result.Error())
 		}
+		s.logRefusals()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.sounding = false

@@ -236,12 +236,19 @@ func (r *room) isIdle(now time.Time) bool {
 	return len(r.watches) == 0 && now.Sub(r.used) >= keepFor
 }
 
-// deafen ends what listens began, and gives what was told.
-func (r *room) deafen() told {
+// deafen ends what listens began, and gives what was told and whether the room listened.
+func (r *room) deafen() (told told, listened bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.listen != nil {
 		r.listen()
 	}
-	return r.told
+	return r.told, r.listen != nil
+}
+
+// isListening tells whether the room subscribes to wake-ups.
+func (r *room) isListening() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.listen != nil
 }

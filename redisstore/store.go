@@ -52,6 +52,7 @@ const (
 // to hear of what lapses, and for what is known to be told again.
 type Store struct {
 	client  rueidis.Client
+	pubsub  *pubsub
 	sharded bool // a cluster whose wake-ups go to those nodes only that have the key
 	scripts atomic.Pointer[scripts]
 	now     func() time.Time
@@ -69,6 +70,8 @@ type Store struct {
 	told recent.Map[presence.Project, told]
 
 	outage outage
+	mute   outage                // of subscriptions
+	deaf   atomic.Pointer[error] // how the last attempt to subscribe ended
 }
 
 // Options of a store; the zero value of each is its default.
@@ -108,14 +111,18 @@ func (s *Store) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	s.running.Wait()
 	s.client.Close()
+	s.pubsub.client.Close()
 	return nil
 }
 
 // tick looks at the projects for which it is time, and lets go of those that nobody uses.
 func (s *Store) tick() {
 	s.sound()
-	now := s.now()
+	now, listening := s.now(), 0
 	for _, r := range s.held() {
+		if r.isListening() {
+			listening++
+		}
 		switch {
 		case r.isDue(now):
 			select {
@@ -134,6 +141,7 @@ func (s *Store) tick() {
 			s.close(r, now)
 		}
 	}
+	s.pubsub.sweep(listening)
 }
 
 // close lets go of a room, unless somebody came meanwhile.
@@ -142,7 +150,11 @@ func (s *Store) close(r *room, now time.Time) {
 	defer s.mu.Unlock()
 	if s.rooms[r.project] == r && r.isIdle(now) {
 		delete(s.rooms, r.project)
-		s.told.Set(r.project, r.deafen())
+		told, listened := r.deafen()
+		s.told.Set(r.project, told)
+		if listened {
+			s.pubsub.left()
+		}
 	}
 }
 

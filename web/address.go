@@ -37,7 +37,7 @@ func (s *Handler) senderOf(r *http.Request) sender {
 		from.https = from.https || strings.EqualFold(proto, "https")
 		host = s.hostBefore(r, c)
 	} else {
-		from.key = peerKey(r)
+		from.key = addressKey(r.RemoteAddr)
 		port, _ := netip.ParseAddrPort(r.RemoteAddr)
 		from.For = port.Addr().Unmap().WithZone("")
 	}
@@ -111,12 +111,13 @@ func (s *Handler) warnUnreadable(peer netip.Addr, entry string) {
 		"proxy", peer, "entry", quoted[1:len(quoted)-1])
 }
 
-// peerKey is the key of the address at the other end of the connection.
-func peerKey(r *http.Request) string {
-	if colon := strings.LastIndexByte(r.RemoteAddr, ':'); colon > 0 && r.RemoteAddr[colon-1] != ']' {
-		return r.RemoteAddr[:colon] // IPv4
+// addressKey is the key of the address at the other end of the connection, which is given with
+// its port.
+func addressKey(remote string) string {
+	if colon := strings.LastIndexByte(remote, ':'); colon > 0 && remote[colon-1] != ']' {
+		return remote[:colon] // IPv4
 	}
-	port, _ := netip.ParseAddrPort(r.RemoteAddr)
+	port, _ := netip.ParseAddrPort(remote)
 	return network(port.Addr().Unmap())
 }
 

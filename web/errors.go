@@ -30,9 +30,11 @@ var (
 	errBodyTooLarge = errors.New("the body is larger than 4096 bytes")
 	errMediaType    = errors.New("send the body as Content-Type: application/json")
 	errTooMany      = errors.New("too many requests; wait for the time in Retry-After")
-	errUpgrade      = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
-	errDraining     = errors.New("the server is going away for a moment; come back after retry_after")
-	errBroken       = errors.New("something went wrong here that should not have; the log of the server has more")
+	// errTooManyConnections is of connections that are open, not of requests.
+	errTooManyConnections = errors.New("too many connections are open, of you, of your address or of all visitors; close some, or wait for the time in Retry-After; polling with list and update goes on")
+	errUpgrade            = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
+	errDraining           = errors.New("the server is going away for a moment; come back after retry_after")
+	errBroken             = errors.New("something went wrong here that should not have; the log of the server has more")
 )
 
 // The errors that only live connections have.
@@ -87,6 +89,7 @@ var failures = []failure{
 	{errTooManyProjects, 429, "too_many_projects"},
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{errTooMany, 429, "too_many_requests"},
+	{errTooManyConnections, 429, "too_many_connections"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
 	{errDraining, 503, "draining"},
 	{errBroken, 500, "broken"},
@@ -162,13 +165,17 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (statu
 		s.Counts.Failures[f.code].Add(1)
 	}
 	h["Cache-Control"] = noStore
-	text, _ := json.Marshal(f.err.Error()) // a string always encodes
-	body := append([]byte(`{"success":false,"code":"`+f.code+`","error":`), text...)
-	status = answer(w, f.status, append(body, '}'))
+	status = answer(w, f.status, f.body())
 	if aborted {
 		return statusAborted
 	}
 	return status
+}
+
+// body is the body of an answer.
+func (f failure) body() []byte {
+	text, _ := json.Marshal(f.err.Error()) // a string always encodes
+	return append(append([]byte(`{"success":false,"code":"`+f.code+`","error":`), text...), '}')
 }
 
 // retryAfter is when to try again what failed; 0 where that would not help.

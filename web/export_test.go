@@ -13,3 +13,14 @@ func Failures() []string {
 	}
 	return all
 }
+
+// Open is how many connections, addresses and users a handler counts.
+type Open struct{ Visitors, Unidentified, Users, Addresses int }
+
+// OpenConnections returns what a handler counts at the moment.
+func OpenConnections(h *Handler) Open {
+	l := h.connLimits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Open{l.openVisitors, l.unidentified.Len(), len(l.users), len(l.addresses)}
+}

@@ -40,16 +40,21 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 	if ending {
 		return l.fail(w, r, errDraining)
 	}
+	held, err := l.hold(r, who.request.Address)
+	if err != nil {
+		return l.fail(w, r, err)
+	}
 	// The library knows lists in one line only, and another Upgrade than websocket not at all.
 	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
 	conn, early, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
+		l.connLimits.remove(held)
 		if conn != nil {
 			conn.Close() // it has been told so
 		}
 		return http.StatusBadRequest
 	}
-	l.begin(conn, early.Reader, who)
+	l.begin(conn, early.Reader, who, held)
 	return http.StatusSwitchingProtocols
 }
 
@@ -59,12 +64,13 @@ var upgrader = ws.HTTPUpgrader{
 }
 
 // begin takes a connection over from HTTP.
-func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker) {
-	c := &liveConn{live: l, id: 1 + rand.Uint64N(presence.MaxSafe), project: presence.Project(strings.Clone(string(who.project))), says: newCredentials(who.request)}
+func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker, held *heldConn) {
+	c := &liveConn{live: l, held: held, id: 1 + rand.Uint64N(presence.MaxSafe), project: presence.Project(strings.Clone(string(who.project))), says: newCredentials(who.request)}
 	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
-	if !l.enter(c) {
+	if !l.connLimits.attach(held, conn) || !l.enter(c) {
 		c.conn.cut()
+		l.connLimits.remove(held)
 		return
 	}
 	c.hello = time.AfterFunc(helloTime, func() { c.refuse(errHelloLate) })

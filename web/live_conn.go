@@ -40,6 +40,7 @@ type liveConn struct {
 	live    *live
 	id      uint64 // see presence.Update.Connection
 	conn    outlet
+	held    *heldConn
 	project presence.Project
 	group   int
 	hello   *time.Timer // nil once it was said
@@ -157,6 +158,7 @@ func mayBeSent(code ws.StatusCode) bool {
 func (c *liveConn) end() {
 	defer notEverything(c.live.Log)
 	defer c.live.forget(c)
+	defer c.live.connLimits.remove(c.held)
 	defer c.conn.cut()
 	if c.hello != nil {
 		c.hello.Stop()

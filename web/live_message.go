@@ -166,9 +166,13 @@ func (c *liveConn) renew(m *liveMessage, says credentials, user presence.User) e
 	return err
 }
 
-// join takes the first hello. It reserves the connection's place in the room before it stores
-// the session, so that no session is stored for a connection that is refused.
+// join takes the first hello. It counts the connection to its user and reserves its place in
+// the room before it stores the session, so that no session is stored for a connection that is
+// refused.
 func (c *liveConn) join(m *liveMessage, says credentials, user presence.User) error {
+	if err := c.identify(user); err != nil {
+		return err
+	}
 	feed := c.live.feeds.reserve(c.project, user.ID)
 	if feed == nil {
 		return presence.ErrTooManySessions

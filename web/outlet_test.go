@@ -29,7 +29,7 @@ func tcpOutlet(t *testing.T) (o *outlet, client net.Conn) {
 	}
 	conn.(*net.TCPConn).SetWriteBuffer(4096)
 	o = &outlet{}
-	o.open(&phasedConn{Conn: conn, of: newPhases(l, 0)}, &tally.Count{})
+	o.open(&phasedConn{Conn: conn, of: newPhases(l, 0, nil)}, &tally.Count{})
 	t.Cleanup(func() { conn.Close(); client.Close() })
 	return o, client
 }

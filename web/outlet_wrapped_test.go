@@ -48,7 +48,7 @@ func TestAConnectionThatEmbedsOneOfTheKernelIsWrittenToByItsOwnWrite(t *testing.
 		defer l.Close()
 		for name, served := range map[string]func(net.Conn) net.Conn{
 			"as it is": func(c net.Conn) net.Conn { return c },
-			"by Serve": func(c net.Conn) net.Conn { return &phasedConn{Conn: c, of: newPhases(l, 0)} },
+			"by Serve": func(c net.Conn) net.Conn { return &phasedConn{Conn: c, of: newPhases(l, 0, nil)} },
 		} {
 			client, err := net.Dial(network, l.Addr().String())
 			if err != nil {

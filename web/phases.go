@@ -43,9 +43,14 @@ type phases struct {
 	net.Listener
 	now atomic.Int64 // looks so far
 	// room has a place for each connection that may be open; nil has no end of them.
-	room  chan struct{}
-	ended chan struct{}
-	end   sync.Once
+	room chan struct{}
+	// handler bounds the connections of each address; nil bounds none.
+	handler *Handler
+	// rejections has a place for each connection that is being rejected.
+	rejections chan struct{}
+	rejecting  sync.WaitGroup
+	ended      chan struct{}
+	end        sync.Once
 
 	mu    sync.Mutex
 	conns map[*phasedConn]struct{}
@@ -59,7 +64,8 @@ type phases struct {
 // waits here, until net/http ends it.
 type phasedConn struct {
 	net.Conn
-	of *phases
+	of   *phases
+	held heldConn
 	// phase is what the connection does, since the look before that began.
 	phase atomic.Int32
 	since atomic.Int64
@@ -70,8 +76,10 @@ type phasedConn struct {
 	closed  bool
 }
 
-func newPhases(l net.Listener, most int) *phases {
-	p := &phases{Listener: l, ended: make(chan struct{}), conns: map[*phasedConn]struct{}{}}
+func newPhases(l net.Listener, most int, h *Handler) *phases {
+	p := &phases{
+		Listener: l, handler: h, rejections: make(chan struct{}, maxRejections), ended: make(chan struct{}), conns: map[*phasedConn]struct{}{},
+	}
 	if most > 0 {
 		p.room = make(chan struct{}, most)
 	}
@@ -110,27 +118,75 @@ func (p *phases) look() {
 	}
 }
 
-// Accept waits while there are as many connections as may be. It ends with the listener.
+// Accept returns the next connection. While as many connections are open as may be, it closes
+// one that can be closed, or waits. Connections above the limit of their address are rejected.
+// Accept ends with the listener.
 func (p *phases) Accept() (net.Conn, error) {
-	if p.room != nil {
+	for {
+		if err := p.enterRoom(); err != nil {
+			return nil, err
+		}
+		conn, err := p.Listener.Accept()
+		if err != nil {
+			p.leaveRoom()
+			return nil, err
+		}
+		c := &phasedConn{Conn: conn, of: p}
+		c.changed.L = &c.mu
+		c.begin(reading)
+		if p.handler != nil {
+			c.held.conn = c
+			if err := p.handler.accept(&c.held); err != nil {
+				p.leaveRoom()
+				p.reject(conn, err)
+				continue
+			}
+		}
+		p.mu.Lock()
+		p.conns[c] = struct{}{}
+		p.mu.Unlock()
+		return c, nil
+	}
+}
+
+// enterRoom takes a place for a connection, and makes room for it if need be.
+func (p *phases) enterRoom() error {
+	if p.room == nil {
+		return nil
+	}
+	for {
 		select {
 		case p.room <- struct{}{}:
+			return nil
 		case <-p.ended:
-			return nil, net.ErrClosed
+			return net.ErrClosed
+		default:
+		}
+		if p.handler != nil {
+			p.handler.connLimits.evict()
+		}
+		select {
+		case p.room <- struct{}{}:
+			return nil
+		case <-p.ended:
+			return net.ErrClosed
+		case <-time.After(phaseEvery): // by now there may be one that can be closed
 		}
 	}
-	conn, err := p.Listener.Accept()
-	if err != nil {
-		p.leaveRoom()
-		return nil, err
+}
+
+// reject answers a connection in another goroutine. Above maxRejections it closes the
+// connection without an answer.
+func (p *phases) reject(conn net.Conn, err error) {
+	select {
+	case p.rejections <- struct{}{}:
+		p.rejecting.Go(func() {
+			p.handler.reject(conn, err)
+			<-p.rejections
+		})
+	default:
+		conn.Close()
 	}
-	c := &phasedConn{Conn: conn, of: p}
-	c.changed.L = &c.mu
-	c.begin(reading)
-	p.mu.Lock()
-	p.conns[c] = struct{}{}
-	p.mu.Unlock()
-	return c, nil
 }
 
 func (p *phases) leaveRoom() {
@@ -234,6 +290,9 @@ func (c *phasedConn) close() error {
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.closed = true
+		if c.of.handler != nil {
+			c.of.handler.connLimits.remove(&c.held)
+		}
 		c.of.leaveRoom()
 		c.changed.Broadcast()
 	}

@@ -67,6 +67,15 @@ type Options struct {
 	// RequestLimit(DefaultAddressRate); limit.None is no limit. Behind a proxy that is not
 	// among TrustedProxies all requests have one address.
 	PerUser, PerAddress *limit.Limiter
+	// Connections is how many connections there may be in all, as given to Serve. Visitors get
+	// four fifths of it for live connections; the rest is kept free for people with a token or a
+	// session of the host. Zero is DefaultConnections; less is no limit.
+	Connections int
+	// UserConnections bounds the live connections of one user or visitor in all projects; zero
+	// is DefaultUserConnections. AddressConnections bounds the connections from one address, of
+	// which visitors get four fifths for live connections; zero is a quarter of Connections, at
+	// least 32. Less than zero is no limit. Only Serve counts connections that are not live.
+	UserConnections, AddressConnections int
 	// ProjectsPerUser, ProjectsPerVisitor and ProjectsPerAddress bound the projects that one
 	// user, one visitor and one address enter. Nil is the limit that the server has by default,
 	// ProjectLimit(DefaultUserProjects) and so on; limit.AnyNumber is no limit. Visitors count
@@ -85,11 +94,12 @@ type Handler struct {
 	origins []OriginPattern // of Origins
 	// projects is where the paths of projects begin, api what stands below each, and
 	// pages all other paths.
-	projects string
-	api      map[string]endpoint
-	pages    map[string]endpoint
-	live     *live
-	warned   sync.Once // of pages of other origins
+	projects   string
+	api        map[string]endpoint
+	pages      map[string]endpoint
+	live       *live
+	connLimits *connLimits
+	warned     sync.Once // of pages of other origins
 	// unreadable is when the log was last told of a proxy's entry that cannot be read, in
 	// seconds since 1970.
 	unreadable atomic.Int64
@@ -145,6 +155,7 @@ func New(o Options) *Handler {
 		}
 		s.origins = append(s.origins, pattern)
 	}
+	s.connLimits = newConnLimits(&s.Options)
 	s.live = newLive(s)
 	s.api = map[string]endpoint{
 		"presence/update/": {http.MethodPost, s.update, s.Counts.Requests["update"]},
@@ -348,11 +359,18 @@ const (
 )
 
 // Serve answers on a listener until the context ends, with so many connections open at the
-// most; more wait to be taken. Then it takes no more, finishes the requests that are in
-// flight, within ten seconds, and returns.
+// most; more wait to be taken. Zero is no limit. If h is a [Handler], Serve also bounds the
+// connections of each address, and makes room for new connections by closing the oldest ones
+// that are not live connections with a hello. Then it takes no more, finishes the requests that
+// are in flight, within ten seconds, and returns.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int, log *slog.Logger) error {
-	p := newPhases(l, connections)
+	handler, _ := h.(*Handler)
+	p := newPhases(l, connections, handler)
+	defer p.rejecting.Wait()
 	srv := &http.Server{
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, heldKey{}, &c.(*phasedConn).held)
+		},
 		Handler:        h,
 		ConnState:      p.changed,
 		MaxHeaderBytes: maxHeader,

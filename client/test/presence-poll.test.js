@@ -187,6 +187,18 @@ test('the leave carries the same headers as an update', async () => {
   assert.deepEqual(world.last.headers, {Authorization: 'Bearer secret', 'Content-Type': 'application/json', 'X-CSRFToken': 'abc='});
 });
 
+test('a token travels in the header that tokenHeader names, in every request', async () => {
+  const world = new World();
+  const core = world.core({token: async () => 'secret', tokenHeader: 'X-Presence-Token'});
+  core.start();
+  await settle();
+  await core.fetchPresence();
+  core.stop();
+  await settle();
+  assert.deepEqual(world.sent.map(({path}) => path), ['update/', 'list/', 'leave/']);
+  for (const {headers} of world.sent) assert.deepEqual([headers['X-Presence-Token'], headers.Authorization], ['Bearer secret', undefined]);
+});
+
 test('there is no CSRF header without its cookie, and no Authorization without a token', async () => {
   const {world} = await started();
   assert.deepEqual(world.last.headers, {'Content-Type': 'application/json'});

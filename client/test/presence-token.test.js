@@ -38,7 +38,7 @@ test('a token() that rejects, gives no text or never answers is said on the cons
     [() => ({token: 'a-token'}), /visible ASCII/],
     [() => 'two words', /visible ASCII/],
     [() => 'line\nbreak', /visible ASCII/],
-    [() => new Promise(() => {}), /token\(\) gave nothing within 8 s/],
+    [() => new Promise(() => {}), /token\(\) gave nothing in 8 s/],
   ];
   for (const [token, said] of tokens) {
     const lines = consoleOf(t);

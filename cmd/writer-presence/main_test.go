@@ -292,6 +292,8 @@ func TestABadValueStopsTheStartWithASentence(t *testing.T) {
 		{args: []string{"--prefix", "/a\tb"}, due: "--prefix"},
 		{args: []string{"--user-rate", "-1"}, due: "--user-rate"},
 		{args: []string{"--user-rate", "NaN"}, due: "--user-rate"},
+		{args: []string{"--user-connections", "-1"}, due: "--user-connections"},
+		{args: []string{"--address-connections", "-1"}, due: "--address-connections"},
 		{args: []string{"--projects-per-address", "-1"}, due: "--projects-per-address"},
 		{args: []string{"--allowed-origins", "write.example.org"}, due: "--allowed-origins"},
 		{args: []string{"--allowed-origins", "https://a.example,https://b.example/path"}, due: "--allowed-origins"},
@@ -337,7 +339,7 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "projects-per-address", "connections", "admin-addr", "drain-delay", "tenant-from"} {
+	for _, flag := range []string{"addr", "data", "secret-file", "prefix", "visitors", "allowed-origins", "dev", "lease", "heartbeat", "user-rate", "address-rate", "visitor-rate", "projects-per-address", "connections", "user-connections", "address-connections", "admin-addr", "drain-delay", "tenant-from"} {
 		if !strings.Contains(help, "--"+flag) || !strings.Contains(help, "WRITER_PRESENCE_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}

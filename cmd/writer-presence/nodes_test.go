@@ -31,7 +31,9 @@ type nodes struct {
 	proxies []*redistest.Proxy
 }
 
-func startNodes(t *testing.T, n int) *nodes {
+func startNodes(t *testing.T, n int) *nodes { return startNodesWith(t, n, shortLease, time.Second) }
+
+func startNodesWith(t *testing.T, n int, lease, heartbeat time.Duration) *nodes {
 	t.Helper()
 	redis := redistest.Start(t)
 	key := filepath.Join(t.TempDir(), "secret")
@@ -40,7 +42,7 @@ func startNodes(t *testing.T, n int) *nodes {
 		proxy := redistest.StartProxy(t, redis.Addr)
 		all.proxies = append(all.proxies, proxy)
 		all.servers = append(all.servers, start(t, "--dev", "--redis-url", proxy.URL(), "--secret-file", key, "--data", t.TempDir(),
-			"--lease", shortLease.String(), "--heartbeat", "1s"))
+			"--lease", lease.String(), "--heartbeat", heartbeat.String()))
 	}
 	return all
 }

@@ -52,7 +52,8 @@ type settings struct {
 	lease, heartbeat, drainDelay                       time.Duration
 	userRate, addressRate, visitorRate                 float64
 	addressProjects                                    int
-	connections                                        int
+	connections, userConnections, addressConnections   int
+	limits                                             web.Options // only the limits of connections, as the flags mean them
 	gates                                              gates
 	tenantFrom                                         string
 	env                                                func(string) (string, bool)
@@ -75,6 +76,7 @@ writes down who was here.`,
 			if s.dev {
 				s.unlimit(c.Flags())
 			}
+			s.limitConnections(c.Flags())
 			s.adminChosen = c.Flags().Changed("admin-addr")
 			s.redisChosen = c.Flags().Changed("redis-url")
 			s.visitorsChosen = c.Flags().Changed("visitors")
@@ -100,7 +102,9 @@ writes down who was here.`,
 	f.IntVar(&s.addressProjects, "projects-per-address", web.DefaultAddressProjects, "different `projects` that people from one address enter in 12 to 24 minutes, visitors counted apart; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
-	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
+	f.IntVar(&s.connections, "connections", web.DefaultConnections, "open `connections` in all; a fifth is kept free of live connections of visitors; more wait to be taken, for which the oldest are closed that wait for a request or a hello")
+	f.IntVar(&s.userConnections, "user-connections", web.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
+	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` of one address, of IPv6 a /64, of which a fifth is kept free of live connections of visitors; 0 for no limit (default: a quarter of --connections, at least 32)")
 	f.SortFlags = false
 	return c
 }
@@ -114,6 +118,24 @@ func (s *settings) unlimit(flags *pflag.FlagSet) {
 	}
 	if !flags.Changed("projects-per-address") {
 		s.addressProjects = 0
+	}
+}
+
+// limitConnections sets the limits of connections. With --dev there are those that were asked for.
+func (s *settings) limitConnections(flags *pflag.FlagSet) {
+	of := func(name string, value int) int {
+		switch {
+		case !flags.Changed(name) && s.dev, flags.Changed(name) && value == 0:
+			return -1 // none
+		case !flags.Changed(name):
+			return 0 // the default
+		}
+		return value
+	}
+	s.limits = web.Options{
+		Connections:        of("connections", s.connections),
+		UserConnections:    of("user-connections", s.userConnections),
+		AddressConnections: of("address-connections", s.addressConnections),
 	}
 }
 
@@ -308,6 +330,8 @@ func (s *settings) check() error {
 		return fmt.Errorf("--tenant-from %q: give host, or leave it out", s.tenantFrom)
 	case s.connections < 1:
 		return errors.New("--connections: give at least 1")
+	case s.userConnections < 0 || s.addressConnections < 0:
+		return errors.New("--user-connections and --address-connections: give a number of connections, or 0 for no limit")
 	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
 		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
 	case s.addressProjects < 0:
@@ -355,6 +379,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		PerUser: web.RequestLimit(s.userRate), PerAddress: web.RequestLimit(s.addressRate),
 		ProjectsPerAddress: web.ProjectLimit(s.addressProjects),
 		TenantFromHost:     s.tenantFrom == "host",
+		Connections:        s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
 	}
 	gates, err := s.gates.open(log)
 	if err != nil {

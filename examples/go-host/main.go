@@ -3,8 +3,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
+	"fmt"
 	"log"
+	"net"
 	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
 
 	presence "writer-presence"
 	"writer-presence/identity"
@@ -13,22 +20,74 @@ import (
 )
 
 func main() {
-	store, err := sqlitestore.Open("presence-data", sqlitestore.Options{})
-	if err != nil {
+	addr := flag.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	data := flag.String("data", "presence-data", "`directory` of the presence store")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, *addr, *data); err != nil {
 		log.Fatal(err)
 	}
-	go store.Run(context.Background())
-	log.Fatal(http.ListenAndServe("127.0.0.1:8080", newHost(context.Background(), store)))
 }
 
-// newHost makes the application: presence below /writer/api/, and all else as it was. What the options leave out has the
-// defaults of the server, rate limits too. Behind a proxy set TrustedProxies, or everybody shares the proxy's limits.
-func newHost(ctx context.Context, store presence.Store) http.Handler {
-	p := web.New(web.Options{
+// run serves until ctx ends. Then, in this order, live pages are told when to come back, requests under way are finished, and
+// the store is written and closed.
+func run(ctx context.Context, addr, data string) error {
+	store, err := sqlitestore.Open(data, sqlitestore.Options{})
+	if err != nil {
+		return err
+	}
+	endStore := background(store.Run)
+
+	p := newPresence(store)
+	server := &http.Server{Handler: newHost(p), ReadHeaderTimeout: 5 * time.Second}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return errors.Join(err, endStore())
+	}
+	fmt.Printf("go-host is at http://%s/\n", l.Addr())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	endLive := background(func(ctx context.Context) error { p.Run(ctx); return nil })
+
+	select {
+	case err = <-served: // it cannot serve any more
+	case <-ctx.Done():
+		timeout, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = errors.Join(endLive(), server.Shutdown(timeout))
+	}
+	return errors.Join(err, endLive(), endStore())
+}
+
+// background runs something in a goroutine. end cancels its context, waits for it, and returns its error; it may be called
+// twice.
+func background(run func(context.Context) error) (end func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		err = run(ctx)
+	}()
+	return func() error {
+		cancel()
+		<-done
+		return err
+	}
+}
+
+// newPresence makes the handler of presence. What the options leave out has the defaults of the server, limits too. Behind a
+// proxy set TrustedProxies, or everybody shares the proxy's limits.
+func newPresence(store presence.Store) *web.Handler {
+	return web.New(web.Options{
 		Tracker: presence.NewTracker(store),
 		Gate:    identity.Functions{Identify: identify, Authorize: authorize},
 	})
-	go p.Run(ctx)
+}
+
+// newHost makes the application: presence below /writer/api/, and all else as it was.
+func newHost(p *web.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/writer/api/", p)
 	mux.HandleFunc("/", page)

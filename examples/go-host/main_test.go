@@ -25,7 +25,9 @@ func TestAGoHostKnowsItsOwnPeople(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	server := httptest.NewServer(newHost(ctx, store))
+	p := newPresence(store)
+	go p.Run(ctx)
+	server := httptest.NewServer(newHost(p))
 	t.Cleanup(server.Close)
 
 	ask := func(session, method, path, body string, headers ...string) (status int, text string) {

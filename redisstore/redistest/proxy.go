@@ -3,11 +3,14 @@ package redistest
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -15,6 +18,9 @@ import (
 // Proxy stands between clients and a server, and does to what they say as networks do.
 type Proxy struct {
 	Addr string
+
+	server   atomic.Pointer[string] // where to pass on to
+	answered atomic.Int64           // commands that Refuse answered
 
 	mu      sync.Mutex
 	fault   fault
@@ -26,6 +32,10 @@ type Proxy struct {
 type fault struct {
 	cut, hold, starve bool
 	delay             time.Duration
+	// refused are the first words of commands that are answered with reply, in upper case;
+	// "*" stands for all.
+	refused map[string]bool
+	reply   string
 }
 
 // published is how a message begins that somebody published.
@@ -33,6 +43,15 @@ var published = regexp.MustCompile(`^>3\r\n\$[78]\r\ns?message\r\n`)
 
 // StartProxy starts a proxy that passes all on until it is told otherwise.
 func StartProxy(t testing.TB, server string) *Proxy {
+	t.Helper()
+	p := NewProxy(t)
+	p.To(server)
+	return p
+}
+
+// NewProxy starts a proxy to a server that [Proxy.To] names before anybody connects, for
+// servers that have to announce the address of their proxy.
+func NewProxy(t testing.TB) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,7 +61,7 @@ func StartProxy(t testing.TB, server string) *Proxy {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for client, err := l.Accept(); err == nil; client, err = l.Accept() {
-			running.Go(func() { p.serve(client, server) })
+			running.Go(func() { p.serve(client, *p.server.Load()) })
 		}
 	})
 	t.Cleanup(func() {
@@ -52,6 +71,9 @@ func StartProxy(t testing.TB, server string) *Proxy {
 	})
 	return p
 }
+
+// To names the server that the proxy passes on to.
+func (p *Proxy) To(server string) { p.server.Store(&server) }
 
 // URL is the address of the proxy, as a store takes it.
 func (p *Proxy) URL() string { return "redis://" + p.Addr }
@@ -70,6 +92,29 @@ func (p *Proxy) Slow(delay time.Duration) { p.set(fault{delay: delay}) }
 
 // Starve passes on to clients all but what was published.
 func (p *Proxy) Starve() { p.set(fault{starve: true}) }
+
+// Refuse answers commands with an error reply such as "BUSY …", in the place of the server,
+// which does not get them. Commands are first words such as "EVALSHA"; "*" is all of them.
+func (p *Proxy) Refuse(reply string, commands ...string) {
+	f := fault{refused: map[string]bool{}, reply: "-" + reply + "\r\n"}
+	for _, c := range commands {
+		f.refused[c] = true
+	}
+	p.set(f)
+}
+
+// Refused counts the commands that Refuse has answered.
+func (p *Proxy) Refused() int64 { return p.answered.Load() }
+
+// Kick closes all connections once; new ones are served as before.
+func (p *Proxy) Kick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
 
 func (p *Proxy) set(f fault) {
 	p.mu.Lock()
@@ -100,14 +145,51 @@ func (p *Proxy) serve(client net.Conn, address string) {
 	if f, _ := p.now(client, server); f.cut {
 		return
 	}
+	var refusals sync.Map // of this connection: replies by token
 	var back sync.WaitGroup
-	back.Go(func() { p.pass(client, server) })
-	p.pass(server, client)
+	back.Go(func() {
+		p.pass(client, server, func(message []byte, f fault) []byte {
+			if at := bytes.Index(message, []byte(token)); at >= 0 {
+				if reply, ok := refusals.LoadAndDelete(string(message[at : at+len(token)+tokenDigits])); ok {
+					return []byte(reply.(string))
+				}
+			}
+			if f.starve && published.Match(message) {
+				return nil
+			}
+			return message
+		})
+	})
+	p.pass(server, client, func(message []byte, f fault) []byte {
+		if !f.refused["*"] && !f.refused[firstWord(message)] {
+			return message
+		}
+		// The server is asked something harmless in its place, so that replies stay in order.
+		name := fmt.Sprintf("%s%0*d", token, tokenDigits, p.answered.Add(1))
+		refusals.Store(name, f.reply)
+		return fmt.Appendf(nil, "*2\r\n$4\r\nPING\r\n$%d\r\n%s\r\n", len(name), name)
+	})
 	back.Wait()
 }
 
-// pass passes on what one side says, as far as it is allowed to, and that it has gone.
-func (p *Proxy) pass(to, from net.Conn) {
+// token and a number of tokenDigits digits name a command that is refused.
+const (
+	token       = "refused-by-the-proxy-"
+	tokenDigits = 12
+)
+
+// firstWord gives the first word of a command, in upper case.
+func firstWord(command []byte) string {
+	parts := bytes.SplitN(command, []byte("\r\n"), 4) // *n, $n, word, rest
+	if len(parts) < 4 {
+		return ""
+	}
+	return strings.ToUpper(string(parts[2]))
+}
+
+// pass passes on what one side says, as far as it is allowed to and as change makes it, and that
+// it has gone.
+func (p *Proxy) pass(to, from net.Conn, change func([]byte, fault) []byte) {
 	defer to.Close()
 	r := bufio.NewReader(from)
 	for message, err := next(r); err == nil; message, err = next(r) {
@@ -124,9 +206,7 @@ func (p *Proxy) pass(to, from net.Conn) {
 				f, changed = p.now()
 			}
 		}
-		if !f.starve || !published.Match(message) {
-			to.Write(message)
-		}
+		to.Write(change(message, f))
 	}
 }
 
