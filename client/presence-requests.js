@@ -123,7 +123,7 @@ export class PresenceRequests {
   async #fetch(path, message, init) {
     /** @type {Record<string, string>} */
     const headers = {};
-    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    if (this.#token) headers[this.#options.tokenHeader ?? 'Authorization'] = `Bearer ${this.#token}`;
     if (message) {
       // The page's CSRF cookie is a secret of its own origin.
       const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1]);

@@ -47,6 +47,7 @@
  * @property {string} [prefix] where the server's API is; `/writer/api` by default. An absolute URL for a server on another origin
  * @property {string | ((refused: boolean) => string | null | Promise<string | null>)} [token] sent as `Authorization: Bearer`; a function is
  *   asked once, and again (with `true`) when the server has refused what it gave
+ * @property {string} [tokenHeader] the header for the token in place of `Authorization`; what `--token-header` of the server says
  * @property {string} [csrfToken] for `X-CSRFToken`; by default what the cookie `csrftoken` says
  * @property {number} [heartbeat] milliseconds between updates, unless the server says otherwise
  * @property {boolean} [live] false: by polling only

@@ -187,6 +187,11 @@ test('the leave carries the same headers as an update', async () => {
   assert.deepEqual(world.last.headers, {Authorization: 'Bearer secret', 'Content-Type': 'application/json', 'X-CSRFToken': 'abc='});
 });
 
+test('a token goes into the header that the page names, and Authorization is left to the browser', async () => {
+  const {world} = await started({token: () => 'secret', tokenHeader: 'X-Presence-Token'});
+  assert.deepEqual(world.last.headers, {'X-Presence-Token': 'Bearer secret', 'Content-Type': 'application/json'});
+});
+
 test('there is no CSRF header without its cookie, and no Authorization without a token', async () => {
   const {world} = await started();
   assert.deepEqual(world.last.headers, {'Content-Type': 'application/json'});
