@@ -243,6 +243,8 @@ func TestTheFiguresAreThere(t *testing.T) {
 		"writer_presence_request_duration_seconds update":       2,
 		"writer_presence_failures_total section_invalid":        1,
 		"writer_presence_failures_total too_many_requests":      0,
+		"writer_presence_token_rejections_total expired":        0,
+		"writer_presence_token_rejections_total bad_projects":   0,
 		"writer_presence_live_connections":                      0,
 		"writer_presence_live_received_messages_total":          0,
 		"writer_presence_live_sent_deltas_total":                0,

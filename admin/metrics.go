@@ -15,6 +15,7 @@ var (
 	requests        = describe("requests_total", "Requests that were answered, by operation and status.", "operation", "status")
 	requestDuration = describe("request_duration_seconds", "From the request's header to its answer; for live connections, the handshake.", "operation")
 	failures        = describe("failures_total", "Requests and live messages that were refused or failed, by the code that they were told.", "code")
+	tokenRejections = describe("token_rejections_total", "Tokens that were rejected, by reason.", "reason")
 
 	liveConnections = describe("live_connections", "Live connections that are open.")
 	liveMessages    = describe("live_received_messages_total", "Messages that came on live connections.")
@@ -65,6 +66,9 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	}
 	for code, c := range f.Web.Failures {
 		count(failures, c, code)
+	}
+	for reason, c := range f.Web.TokenRejections {
+		count(tokenRejections, c, string(reason))
 	}
 	gauge(liveConnections, float64(f.Web.Live.Load()))
 	count(liveMessages, &f.Web.Messages)

@@ -72,6 +72,10 @@ func (r *rejection) Unwrap() error { return r.answer }
 
 func reject(reason Reason) error { return &rejection{ErrTokenInvalid, reason} }
 
+// Reject returns an error that matches [ErrTokenInvalid] and has a reason, for authenticators of
+// other packages. The reason is one of [Reasons].
+func Reject(reason Reason) error { return reject(reason) }
+
 // ReasonOf returns the reason of an error by which a token was rejected, and false for any
 // other error.
 func ReasonOf(err error) (Reason, bool) {

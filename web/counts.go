@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"writer-presence/identity"
 	"writer-presence/tally"
 )
 
@@ -14,6 +15,8 @@ type Counts struct {
 	// has; of both, all that can be are there.
 	Requests map[string]*Requests
 	Failures map[string]*tally.Count
+	// TokenRejections are by reason; all reasons are there.
+	TokenRejections map[identity.Reason]*tally.Count
 
 	Live                     atomic.Int64 // connections that are open
 	Messages                 tally.Count  // that came on them
@@ -27,7 +30,10 @@ type Requests struct {
 }
 
 func newCounts() *Counts {
-	c := &Counts{Requests: map[string]*Requests{}, Failures: map[string]*tally.Count{}}
+	c := &Counts{Requests: map[string]*Requests{}, Failures: map[string]*tally.Count{}, TokenRejections: map[identity.Reason]*tally.Count{}}
+	for _, reason := range identity.Reasons() {
+		c.TokenRejections[reason] = &tally.Count{}
+	}
 	for _, operation := range []string{"update", "list", "leave", "live", "token", "page", "other"} {
 		c.Requests[operation] = &Requests{}
 	}

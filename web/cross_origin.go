@@ -42,7 +42,11 @@ func (s *Handler) preflight(w http.ResponseWriter, r *http.Request, method strin
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", method)
-	h.Set("Access-Control-Allow-Headers", corsHeaders)
+	headers := corsHeaders
+	if s.TokenHeader != "" {
+		headers += ", " + s.TokenHeader
+	}
+	h.Set("Access-Control-Allow-Headers", headers)
 	h.Set("Access-Control-Max-Age", corsAge)
 	w.WriteHeader(http.StatusNoContent)
 	return http.StatusNoContent

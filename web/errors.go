@@ -114,7 +114,7 @@ func failureOf(err error) failure {
 // failed finds an error in the table, and counts it.
 func (s *Handler) failed(err error) failure {
 	f := failureOf(err)
-	s.Counts.Failures[f.code].Add(1)
+	s.countRefusal(err, f)
 	return f
 }
 
@@ -162,7 +162,7 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (statu
 		})
 	}
 	if !aborted {
-		s.Counts.Failures[f.code].Add(1)
+		s.countRefusal(err, f)
 	}
 	h["Cache-Control"] = noStore
 	status = answer(w, f.status, f.body())

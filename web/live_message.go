@@ -136,7 +136,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 		return presence.ErrSessionInvalid
 	}
 	if strings.ContainsFunc(m.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return identity.ErrTokenInvalid // RFC 6750, 2.1
+		return identity.Reject(identity.Malformed) // RFC 6750, 2.1
 	}
 	if known.ID != "" {
 		if err := c.live.PerUser.Take(userKey(c.project, known.ID), errTooMany); err != nil {

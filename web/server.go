@@ -60,6 +60,10 @@ type Options struct {
 	// TenantFromHost makes the same project id under two hosts two projects. The host is that of
 	// the request, or what a trusted proxy says that it was.
 	TenantFromHost bool
+	// TokenHeader is a header that has the token, with or without Bearer before it, and is read
+	// before Authorization, for servers behind basic authentication; empty for none. New panics
+	// for a name that [ParseTokenHeader] refuses.
+	TokenHeader string
 	// Heartbeat is told to clients if it is not presence.DefaultHeartbeat.
 	Heartbeat time.Duration
 	// PerUser and PerAddress bound the requests of one user and of one address. Nil is the
@@ -147,6 +151,13 @@ func New(o Options) *Handler {
 		o.ProjectsPerAddress = ProjectLimit(DefaultAddressProjects)
 	}
 	o.Log = loglimit.New(o.Log)
+	if o.TokenHeader != "" {
+		name, err := ParseTokenHeader(o.TokenHeader)
+		if err != nil {
+			panic(fmt.Sprintf("web: TokenHeader %q: %v", o.TokenHeader, err))
+		}
+		o.TokenHeader = name
+	}
 	s := &Handler{Options: o, Counts: newCounts(), projects: o.Prefix + "/project/"}
 	for _, origin := range o.Origins {
 		pattern, err := ParseOriginPattern(origin)
@@ -281,7 +292,7 @@ func (s *Handler) admit(w http.ResponseWriter, r *http.Request, id string, looki
 		Project:   project,
 		Tenant:    tenant,
 		Header:    header,
-		Token:     bearer(first(r.Header, "Authorization")),
+		Token:     s.tokenOf(r.Header),
 		Address:   from.key,
 		Secure:    from.https,
 		Looking:   looking,

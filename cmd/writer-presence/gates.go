@@ -14,6 +14,7 @@ import (
 // gates are the ways to take a host application's word, and what is believed of proxies.
 type gates struct {
 	jwtSecretFile, jwksURL, jwtIssuer, jwtAudience string
+	jwtNameClaim, jwtProjectsClaim, tokenHeader    string
 	authURL                                        string
 	trustedProxies                                 []string
 }
@@ -24,6 +25,9 @@ func (g *gates) flags(f *pflag.FlagSet) {
 	f.StringVar(&g.jwksURL, "jwks-url", "", "`address` of the keys of tokens signed by RS256, ES256 or EdDSA")
 	f.StringVar(&g.jwtIssuer, "jwt-issuer", "", "`iss` that tokens must have (default: any)")
 	f.StringVar(&g.jwtAudience, "jwt-audience", "", "`aud` that tokens must have (default: only tokens without one)")
+	f.StringVar(&g.jwtNameClaim, "jwt-name-claim", "", "`claim` of tokens that has the name: a claim such as https://example.org/name, or a dotted path into objects such as user.name (default: the first of username, preferred_username and name)")
+	f.StringVar(&g.jwtProjectsClaim, "jwt-projects-claim", "", "`claim` of tokens that has the projects, likewise (default: projects)")
+	f.StringVar(&g.tokenHeader, "token-header", "", "`header` in which tokens come, with or without the word Bearer, such as X-Presence-Token where basic authentication in front needs Authorization; Authorization: Bearer is read where a request lacks it")
 	f.StringSliceVar(&g.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, with commas, such as 127.0.0.1/32; what they say in X-Forwarded-For, -Proto and -Host, or in Forwarded, is believed: of the client's address, for the limits, and of the address of the page")
 }
 
@@ -44,19 +48,14 @@ func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
 	switch {
 	case g.jwtSecretFile != "" && g.jwksURL != "":
 		return nil, errors.New("--jwt-secret-file and --jwks-url: give one of them; with both, a public key could be taken for a secret")
-	case !g.tokens() && g.jwtIssuer+g.jwtAudience != "":
-		return nil, errors.New("--jwt-issuer and --jwt-audience need --jwt-secret-file or --jwks-url")
+	case !g.tokens() && g.jwtIssuer+g.jwtAudience+g.jwtNameClaim+g.jwtProjectsClaim != "":
+		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}
 	if g.tokens() {
-		var tokens *identity.JWT
-		if g.jwksURL != "" {
-			if tokens, err = identity.RemoteKeys(g.jwksURL); err != nil {
-				return nil, fmt.Errorf("--jwks-url: %w", err)
-			}
-		} else if tokens, err = identity.SharedSecret(g.jwtSecretFile); err != nil {
-			return nil, fmt.Errorf("--jwt-secret-file: %w", err)
+		tokens, err := g.openTokens()
+		if err != nil {
+			return nil, err
 		}
-		tokens.Issuer, tokens.Audience = g.jwtIssuer, g.jwtAudience
 		open = append(open, tokens)
 	}
 	if g.authURL != "" {
@@ -67,6 +66,20 @@ func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
 		open = append(open, host)
 	}
 	return open, nil
+}
+
+// openTokens makes the authenticator of tokens, which --jwt-secret-file or --jwks-url asks for.
+func (g *gates) openTokens() (tokens *identity.JWT, err error) {
+	if g.jwksURL != "" {
+		if tokens, err = identity.RemoteKeys(g.jwksURL); err != nil {
+			return nil, fmt.Errorf("--jwks-url: %w", err)
+		}
+	} else if tokens, err = identity.SharedSecret(g.jwtSecretFile); err != nil {
+		return nil, fmt.Errorf("--jwt-secret-file: %w", err)
+	}
+	tokens.Issuer, tokens.Audience = g.jwtIssuer, g.jwtAudience
+	tokens.NameClaim, tokens.ProjectsClaim = g.jwtNameClaim, g.jwtProjectsClaim
+	return tokens, nil
 }
 
 func (g *gates) trusted() (networks []netip.Prefix, err error) {

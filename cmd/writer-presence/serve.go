@@ -338,6 +338,11 @@ func (s *settings) check() error {
 	case s.addressProjects < 0:
 		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
+	if s.gates.tokenHeader != "" {
+		if _, err := web.ParseTokenHeader(s.gates.tokenHeader); err != nil {
+			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.gates.tokenHeader, err)
+		}
+	}
 	for _, origin := range s.origins {
 		if _, err := web.ParseOriginPattern(origin); err != nil {
 			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", origin, err)
@@ -379,7 +384,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		PerUser: web.RequestLimit(s.userRate), PerAddress: web.RequestLimit(s.addressRate),
 		ProjectsPerAddress: web.ProjectLimit(s.addressProjects),
-		TenantFromHost:     s.tenantFrom == "host",
+		TenantFromHost:     s.tenantFrom == "host", TokenHeader: s.gates.tokenHeader,
 		Connections:        s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
 	}
 	gates, err := s.gates.open(log)
