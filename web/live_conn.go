@@ -207,9 +207,6 @@ func (c *liveConn) knows(version uint64) {
 func (c *liveConn) tell(s *step) {
 	c.mu.Lock()
 	begins := c.step == nil
-	if begins {
-		c.since = time.Now()
-	}
 	c.step = s
 	c.mu.Unlock()
 	if begins {
@@ -225,6 +222,7 @@ func (c *liveConn) catchUp() {
 			go func() {
 				defer notEverything(c.live.Log)
 				finish(rest)
+				c.alive.Store(true) // or cut; a ping would wait behind the frame, in the kernel too
 				c.catchUp()
 			}()
 			return
@@ -241,7 +239,7 @@ func (c *liveConn) news() []byte {
 		c.step = nil
 		return nil
 	}
-	c.at, c.since = s.version, time.Now()
+	c.at = s.version
 	frame, count := s.frame(at, c.live.Counts)
 	count.Add(1)
 	return frame
@@ -262,7 +260,7 @@ func (c *liveConn) close(code ws.StatusCode) {
 // that takes access away from a live connection calls it; see lostAccess.
 func (c *liveConn) expel(err error, seq uint64) {
 	c.fate.CompareAndSwap(broken, expelled)
-	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.conn.hurry()
 	c.conn.write(errorFrame(err, seq))
 	c.close(ws.StatusPolicyViolation)
 }
@@ -271,7 +269,7 @@ func (c *liveConn) expel(err error, seq uint64) {
 func (c *liveConn) refuse(err error) { c.dismiss(err, ws.StatusPolicyViolation) }
 
 func (c *liveConn) dismiss(err error, code ws.StatusCode) {
-	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.conn.hurry()
 	c.tellError(err)
 	c.close(code)
 }
@@ -289,7 +287,6 @@ func (c *liveConn) turn() {
 	defer notEverything(c.live.Log)
 	c.mu.Lock()
 	says, user := c.says, c.user
-	stuck := c.step != nil && time.Since(c.since) > slowTime
 	c.mu.Unlock()
 	silent := c.live.uptime()-time.Duration(c.heard.Load()) > c.live.Lease
 	if user.ID == "" {
@@ -297,7 +294,8 @@ func (c *liveConn) turn() {
 	}
 	c.pings.Store(0)
 	c.pongs.Store(0)
-	if !c.alive.Swap(false) || stuck || silent {
+	busy := c.conn.isBusy() // with a frame, whose progress has limits of its own
+	if alive := c.alive.Swap(busy); !alive && !busy || silent {
 		c.conn.cut()
 		return
 	}
@@ -323,5 +321,7 @@ func (c *liveConn) turn() {
 	if !now.Until.IsZero() && time.Until(now.Until) < renewTime {
 		c.tellError(errTokenEnds)
 	}
-	c.conn.write(ws.CompiledPing)
+	if !busy {
+		c.conn.write(ws.CompiledPing)
+	}
 }

@@ -330,7 +330,7 @@ const (
 
 // Serve answers on a listener until the context ends, with so many connections open at the
 // most; more wait to be taken. Then it takes no more, finishes the requests that are in
-// flight, within ten seconds, and returns.
+// flight, within ten seconds, and returns. An answer that a client still reads after nine is cut.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int, log *slog.Logger) error {
 	p := newPhases(l, connections)
 	srv := &http.Server{
@@ -352,6 +352,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int,
 		return err
 	case <-ctx.Done():
 	}
+	p.cutAfter(drainTime - time.Second)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err := srv.Shutdown(drain)
