@@ -23,8 +23,6 @@ const (
 	turns = 250
 	// closeTime is how long a last word may take.
 	closeTime = time.Second
-	// slowTime is how long a frame may take: whoever reads slower is cut off.
-	slowTime = 10 * time.Second
 	// hearers are how many goroutines wait for messages. Their stacks have grown, as that of
 	// a new goroutine would have to for each; where there are too few, there are new ones.
 	hearers = 64

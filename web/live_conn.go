@@ -64,11 +64,10 @@ type liveConn struct {
 	// user and session are whose it is, since the hello; only the reading goroutine writes.
 	user    presence.User
 	session string
-	at      uint64    // the version that was told last
-	known   uint64    // the version that the client says it has, until it was told another
-	restate uint64    // the loss of data for which the client was asked to restate; see presence.Snapshot
-	step    *step     // the newest that is to be told; nil: nothing is being told
-	since   time.Time // when the telling of a frame began
+	at      uint64 // the version that was told last
+	known   uint64 // the version that the client says it has, until it was told another
+	restate uint64 // the loss of data for which the client was asked to restate; see presence.Snapshot
+	step    *step  // the newest that is to be told; nil: nothing is being told
 }
 
 // await waits until something comes.
@@ -211,9 +210,6 @@ func (c *liveConn) knows(version uint64) {
 func (c *liveConn) tell(s *step) {
 	c.mu.Lock()
 	begins := c.step == nil
-	if begins {
-		c.since = time.Now()
-	}
 	c.step = s
 	c.mu.Unlock()
 	if begins {
@@ -229,6 +225,7 @@ func (c *liveConn) catchUp() {
 			go func() {
 				defer notEverything(c.live.Log)
 				finish(rest)
+				c.alive.Store(true) // or cut; a ping would wait behind the frame, in the kernel too
 				c.catchUp()
 			}()
 			return
@@ -255,7 +252,7 @@ func (c *liveConn) news() []byte {
 		}
 		return ask
 	}
-	c.at, c.since = s.version, time.Now()
+	c.at = s.version
 	if s.snapshot != nil {
 		c.known = 0
 	}
@@ -282,7 +279,7 @@ func (c *liveConn) close(code ws.StatusCode) {
 // that takes access away from a live connection calls it; see lostAccess.
 func (c *liveConn) expel(err error, seq uint64) {
 	c.fate.CompareAndSwap(broken, expelled)
-	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.conn.hurry()
 	c.conn.write(errorFrame(err, seq))
 	c.close(ws.StatusPolicyViolation)
 }
@@ -291,7 +288,7 @@ func (c *liveConn) expel(err error, seq uint64) {
 func (c *liveConn) refuse(err error) { c.dismiss(err, ws.StatusPolicyViolation) }
 
 func (c *liveConn) dismiss(err error, code ws.StatusCode) {
-	c.conn.SetWriteDeadline(time.Now().Add(closeTime))
+	c.conn.hurry()
 	c.tellError(err)
 	c.close(code)
 }
@@ -309,7 +306,6 @@ func (c *liveConn) turn() {
 	defer notEverything(c.live.Log)
 	c.mu.Lock()
 	says, user := c.says, c.user
-	stuck := c.step != nil && time.Since(c.since) > slowTime
 	c.mu.Unlock()
 	silent := c.live.uptime()-time.Duration(c.heard.Load()) > c.live.Lease
 	if user.ID == "" {
@@ -317,7 +313,8 @@ func (c *liveConn) turn() {
 	}
 	c.pings.Store(0)
 	c.pongs.Store(0)
-	if !c.alive.Swap(false) || stuck || silent {
+	busy := c.conn.isBusy() // with a frame, whose progress has limits of its own
+	if alive := c.alive.Swap(busy); !alive && !busy || silent {
 		c.conn.cut()
 		return
 	}
@@ -343,5 +340,7 @@ func (c *liveConn) turn() {
 	if !now.Until.IsZero() && time.Until(now.Until) < renewTime {
 		c.tellError(errTokenEnds)
 	}
-	c.conn.write(ws.CompiledPing)
+	if !busy {
+		c.conn.write(ws.CompiledPing)
+	}
 }

@@ -16,8 +16,8 @@ import (
 const (
 	// readTime is for a request's header and its body together.
 	readTime = 5 * time.Second
-	// answerTime is for all of a request and its answer. It leaves time to say that the
-	// body came too slowly.
+	// answerTime is for a request until its answer begins. It leaves time to say that the
+	// body came too slowly. From then on stallTime and writeLimit hold.
 	answerTime = readTime + 5*time.Second
 	// idleTime is for the wait between two requests.
 	idleTime = 2 * time.Minute
@@ -28,7 +28,7 @@ const (
 const (
 	idle int32 = iota
 	reading
-	answering // its time counts from when reading began
+	answering // its time counts from when reading began, or from the last progress of a write
 	hijacked
 )
 
@@ -42,6 +42,9 @@ var longAgo = time.Unix(1, 0)
 type phases struct {
 	net.Listener
 	now atomic.Int64 // looks so far
+	// last is the look at which answers that are still being written are cut, so that a server
+	// that ends does so in time; 0 while it does not end.
+	last atomic.Int64
 	// room has a place for each connection that may be open; nil has no end of them.
 	room chan struct{}
 	// handler bounds the connections of each address; nil bounds none.
@@ -69,6 +72,11 @@ type phasedConn struct {
 	// phase is what the connection does, since the look before that began.
 	phase atomic.Int32
 	since atomic.Int64
+	// writing is set during a Write; wrote is the look of its last progress, or of its end.
+	writing atomic.Bool
+	wrote   atomic.Int64
+	// late is set when a look has ended the reading of the request, for good unless it is undone.
+	late atomic.Bool
 
 	mu      sync.Mutex
 	changed sync.Cond // with mu: one of those below
@@ -100,23 +108,41 @@ func (p *phases) run(ctx context.Context) {
 	}
 }
 
+// look applies the timeouts to every connection. It interrupts a write without progress, and
+// Write decides whether that is the end: some of its bytes may have been taken.
 func (p *phases) look() {
 	now := p.now.Add(1)
+	last := p.last.Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
-		switch age := time.Duration(now-c.since.Load()) * phaseEvery; {
+		switch age := p.sinceLook(c.since.Load()); {
 		case c.phase.Load() == idle:
 			if age >= idleTime {
 				c.close()
 			}
-		case age >= answerTime:
+		case age >= writeLimit, c.writing.Load() && last > 0 && now >= last:
 			c.close()
+		case min(age, p.sinceLook(c.wrote.Load())) >= answerTime:
+			if !c.writing.Load() {
+				c.close()
+				continue
+			}
+			c.Conn.SetWriteDeadline(longAgo)
 		case age >= readTime:
+			c.late.Store(true)
 			c.Conn.SetReadDeadline(longAgo)
 		}
 	}
 }
+
+// sinceLook returns the time from a look until the newest one.
+func (p *phases) sinceLook(look int64) time.Duration {
+	return time.Duration(p.now.Load()-look) * phaseEvery
+}
+
+// cutAfter cuts the answers that are still being written after d.
+func (p *phases) cutAfter(d time.Duration) { p.last.Store(p.now.Load() + int64(d/phaseEvery)) }
 
 // Accept returns the next connection. While as many connections are open as may be, it closes
 // one that can be closed, or waits. Connections above the limit of their address are rejected.
@@ -206,6 +232,9 @@ func (p *phases) changed(conn net.Conn, state http.ConnState) {
 	c := conn.(*phasedConn)
 	switch state {
 	case http.StateIdle:
+		if c.late.Swap(false) { // the next request may be read
+			c.Conn.SetReadDeadline(time.Time{})
+		}
 		c.begin(idle)
 	case http.StateActive:
 		c.wake()
@@ -243,6 +272,37 @@ func (c *phasedConn) Read(b []byte) (int, error) {
 		c.wake()
 	}
 	return n, err
+}
+
+// Write writes all of b for as long as the client takes some of it every stallTime, within
+// writeLimit of the request's begin. It closes the connection of a client that does not. A
+// hijacked connection has deadlines of its own.
+func (c *phasedConn) Write(b []byte) (int, error) {
+	if c.phase.Load() == hijacked {
+		return c.Conn.Write(b)
+	}
+	c.wrote.Store(c.of.now.Load())
+	c.writing.Store(true)
+	n, err := writeAll(c.Conn, b, c.mayGoOn)
+	c.wrote.Store(c.of.now.Load())
+	c.writing.Store(false)
+	return n, err
+}
+
+// mayGoOn decides whether a Write goes on that has written n bytes since it last asked. An
+// interrupt may be left from a Write before, so that none of this one is not enough to end it.
+func (c *phasedConn) mayGoOn(n int, interrupted bool) bool {
+	switch {
+	case n > 0:
+		c.wrote.Store(c.of.now.Load())
+	case c.of.sinceLook(c.wrote.Load()) >= stallTime:
+		c.close()
+		return false
+	}
+	if interrupted {
+		c.Conn.SetWriteDeadline(time.Time{})
+	}
+	return true
 }
 
 func (c *phasedConn) waitForAbort() error {

@@ -373,7 +373,8 @@ const (
 // most; more wait to be taken. Zero is no limit. If h is a [Handler], Serve also bounds the
 // connections of each address, and makes room for new connections by closing the oldest ones
 // that are not live connections with a hello. Then it takes no more, finishes the requests that
-// are in flight, within ten seconds, and returns.
+// are in flight, within ten seconds, and returns. An answer that a client still reads after nine is
+// cut.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int, log *slog.Logger) error {
 	handler, _ := h.(*Handler)
 	p := newPhases(l, connections, handler)
@@ -400,6 +401,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int,
 		return err
 	case <-ctx.Done():
 	}
+	p.cutAfter(drainTime - time.Second)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err := srv.Shutdown(drain)

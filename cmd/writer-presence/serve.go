@@ -385,7 +385,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 		PerUser: web.RequestLimit(s.userRate), PerAddress: web.RequestLimit(s.addressRate),
 		ProjectsPerAddress: web.ProjectLimit(s.addressProjects),
 		TenantFromHost:     s.tenantFrom == "host", TokenHeader: s.gates.tokenHeader,
-		Connections:        s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
+		Connections: s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
 	}
 	gates, err := s.gates.open(log)
 	if err != nil {
