@@ -66,7 +66,9 @@ func (c *liveClient) answer(message string) string {
 				return s.Type + s.Code
 			}
 		case <-c.ended:
-			return "the connection ended"
+			if len(c.said) == 0 { // what came before the end counts first
+				return "the connection ended"
+			}
 		case <-late:
 			return "nothing in 10 s"
 		}
