@@ -37,7 +37,7 @@ var errorReplies = []string{
 }
 
 // commands are those that a store, or its client library, sends to a server.
-var commands = []string{"EVALSHA", "EVAL", "SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH", "PING", "HELLO", "CLIENT", "AUTH", "SELECT", "HGET", "CONFIG", "INFO", "*"}
+var commands = []string{"EVALSHA", "EVAL", "SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH", "PING", "HELLO", "SELECT", "HGET", "*"}
 
 // TestNoErrorReplyEndsTheProcess answers each command with each error, with live watchers. All
 // calls end in time, and all is as before when the fault is over. The client library used to panic
@@ -45,10 +45,13 @@ var commands = []string{"EVALSHA", "EVAL", "SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH"
 func TestNoErrorReplyEndsTheProcess(t *testing.T) { // case 60, invariant 10
 	t.Parallel()
 	server := redistest.Start(t)
+	slots := make(chan struct{}, 4) // so that a busy machine can open all the stores in time
 	for _, reply := range errorReplies {
 		code, _, _ := strings.Cut(reply, " ")
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			var all sync.WaitGroup
 			defer all.Wait()
 			for _, command := range commands {
@@ -102,15 +105,16 @@ func (n *node) survives(proxy *redistest.Proxy, reply, command string) {
 	screen := n.watch(where)
 	n.update(where, writer("Zoe"), presence.Update{Session: "tab", Section: "a"})
 	proxy.Refuse(reply, command)
-	for began := time.Now(); time.Since(began) < 4500*time.Millisecond; time.Sleep(100 * time.Millisecond) { // deaf after 3.5 s
+	for began := time.Now(); time.Since(began) < 4500*time.Millisecond; time.Sleep(250 * time.Millisecond) { // deaf after 3.5 s
 		n.update(where, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
 		n.list(where)
 	}
 	proxy.Kick()
-	for began := time.Now(); time.Since(began) < time.Second; time.Sleep(100 * time.Millisecond) { // so that there are new connections
+	sent := slices.Contains([]string{"EVALSHA", "SUBSCRIBE", "SSUBSCRIBE", "PUBLISH", "PING", "HELLO", "SELECT", "HGET", "CLUSTER", "*"}, command)
+	for began := time.Now(); time.Since(began) < time.Second || sent && proxy.Refused() == 0 && time.Since(began) < soon; time.Sleep(250 * time.Millisecond) { // so that there are new connections
 		n.update(where, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
 	}
-	if proxy.Refused() == 0 && slices.Contains([]string{"EVALSHA", "SUBSCRIBE", "SSUBSCRIBE", "PUBLISH", "PING", "HELLO", "SELECT", "CLUSTER", "*"}, command) {
+	if sent && proxy.Refused() == 0 {
 		n.Errorf("%s: it was never sent", what)
 	}
 	proxy.Pass()
