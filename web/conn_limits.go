@@ -164,8 +164,8 @@ func oldest(conns *list.List) *heldConn {
 }
 
 // canClose reports whether a connection that has said no hello can be closed to make room: it
-// waits for another request, or has had its time for the first one, for the hello or for an
-// answer.
+// waits for another request, or has had its time for a request with its body, for the hello or
+// for an answer.
 func canClose(conn net.Conn) bool {
 	c, ok := conn.(*phasedConn)
 	if !ok { // of another server than Serve

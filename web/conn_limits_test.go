@@ -231,6 +231,24 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 			try:  func(w *boundedWorld, _ []string, _ int) string { w.dial(attacker); return "" },
 			most: 75, from: here,
 		},
+		"slow headers": {
+			try: func(w *boundedWorld, _ []string, _ int) string {
+				io.WriteString(w.dial(attacker), "GET / HTTP/1.1\r\nHost: ")
+				return ""
+			},
+			most: 75, from: here,
+		},
+		"slow bodies, beside live connections of a visitor": {
+			try: func(w *boundedWorld, c []string, i int) string {
+				if i < 100 { // so that no bodies end just when the attack does
+					return hello(w, attacker, c[0], i)
+				}
+				fmt.Fprintf(w.dial(attacker), "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nCookie: %s\r\nContent-Length: 100\r\n\r\n{",
+					strings.Replace(livePath, "live", "update", 1), w.host, c[1])
+				return ""
+			},
+			most: 75, from: here,
+		},
 		"keep-alive": {
 			try: func(w *boundedWorld, _ []string, _ int) string {
 				status, _, _ := w.get(w.dial(attacker), "/")

@@ -29,6 +29,8 @@ const (
 	idle int32 = iota
 	reading
 	answering // its time counts from when reading began, or from the last progress of a write
+	// readingBody is a part of answering: it waits for more of the request's body.
+	readingBody
 	hijacked
 )
 
@@ -267,7 +269,11 @@ func (c *phasedConn) Read(b []byte) (int, error) {
 	if len(b) == 1 && c.phase.Load() == answering {
 		return 0, c.waitForAbort()
 	}
+	body := c.phase.CompareAndSwap(answering, readingBody)
 	n, err := c.Conn.Read(b)
+	if body {
+		c.phase.CompareAndSwap(readingBody, answering)
+	}
 	if n > 0 {
 		c.wake()
 	}
