@@ -60,15 +60,15 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 		if errors.Is(err, identity.ErrProjectUnknown) {
 			s.expel(r, who)
 		}
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	var body updateBody
 	if err := decode(r, &body); err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	u, err := body.update()
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	u.OnlyRenew = who.above != nil
 	reply, err := s.Tracker.Update(r.Context(), who.project, who.user, u)
@@ -76,7 +76,7 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 		err = errors.Join(err, who.above) // which says when to try again
 	}
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	if who.cookie != nil { // nobody becomes a visitor by a request that fails
 		http.SetCookie(w, who.cookie)
@@ -169,11 +169,11 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 		err = who.above
 	}
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	snapshot, err := s.Tracker.Snapshot(r.Context(), who.project)
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	tag := `W/"` + strconv.FormatUint(snapshot.Version, 10) + `"`
 	h := w.Header()
@@ -218,20 +218,20 @@ func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) 
 		if errors.Is(err, identity.ErrProjectUnknown) {
 			s.expel(r, who)
 		}
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	if who.user.ID == "" { // who was never known has nothing to leave
-		return s.fail(w, r, identity.ErrNobody)
+		return s.failFor(w, r, who, identity.ErrNobody)
 	}
 	var body leaveBody
 	if err := decode(r, &body); err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	reply, err := s.Tracker.Leave(r.Context(), who.project, who.user, presence.Leave{
 		Session: body.Session, Seq: body.Seq, Hidden: body.Hidden, OnlyLiving: who.above != nil,
 	})
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	b := append(make([]byte, 0, 80), `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)

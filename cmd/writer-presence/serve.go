@@ -53,6 +53,8 @@ type settings struct {
 	connections                                        int
 	gates                                              gates
 	tenantFrom                                         string
+	logLevel                                           string
+	level                                              slog.Level // what logLevel comes to
 	env                                                func(string) (string, bool)
 }
 
@@ -97,6 +99,7 @@ writes down who was here.`,
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
+	f.StringVar(&s.logLevel, "log-level", "info", "the least important lines that are logged: debug, info, warn or error; debug has a line for each request and live message that is refused")
 	f.IntVar(&s.connections, "connections", 16_000, "open `connections` in all; more wait to be taken")
 	f.SortFlags = false
 	return c
@@ -115,7 +118,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(spareGarbage())
 	}
@@ -266,6 +269,9 @@ func (s *settings) check() error {
 	}
 	var err error
 	if s.visitorRule, err = parseVisitors(s.visitors, s.visitorsChosen, s.gates.any()); err != nil {
+		return err
+	}
+	if s.level, err = parseLogLevel(s.logLevel); err != nil {
 		return err
 	}
 	if err := checkAdminAddr(s.adminAddr); err != nil {
