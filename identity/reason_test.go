@@ -3,6 +3,7 @@ package identity_test
 import (
 	"encoding/base64"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,19 @@ func TestClaimsOfNameAndProjectsCanBeChosen(t *testing.T) {
 			if !errors.Is(err, c.err) || !errors.Is(err, identity.ErrTokenInvalid) && got.User != user {
 				t.Errorf("%s: %+v, %v; want %+v, %v", name, got.User, err, user, c.err)
 			}
+		}
+	}
+}
+
+// Every reason has an explanation, and a row in the operations guide that says the same.
+func TestEveryReasonIsInTheOperationsGuide(t *testing.T) {
+	guide, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range identity.Reasons() {
+		if row := "| `" + string(reason) + "` | " + reason.Explain() + " |"; reason.Explain() == "" || !strings.Contains(string(guide), row) {
+			t.Errorf("docs/operations.md lacks the row %s", row)
 		}
 	}
 }

@@ -107,6 +107,7 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 var always = []string{
 	"Content-Type", "Content-Length", "Date",
 	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
+	"X-Request-Id",
 }
 
 // judge tells what of an exchange the document does not know.

@@ -130,6 +130,11 @@ func isAborted(r *http.Request, err error, f failure) bool {
 // fail answers with what an error says to do, and nothing of its causes. It logs what is
 // the server's own fault.
 func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (status int) {
+	return s.failFor(w, r, asker{}, err)
+}
+
+// failFor is fail where it may be known who asks about which project.
+func (s *Handler) failFor(w http.ResponseWriter, r *http.Request, who asker, err error) (status int) {
 	f := failureOf(err)
 	h := w.Header()
 	if after := retryAfter(err, f); after > 0 {
@@ -163,6 +168,7 @@ func (s *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (statu
 	}
 	if !aborted {
 		s.countRefusal(err, f)
+		s.logRefusedRequest(w, r, who, err, f)
 	}
 	h["Cache-Control"] = noStore
 	status = answer(w, f.status, f.body())

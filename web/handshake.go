@@ -32,17 +32,17 @@ func (l *live) upgrade(w http.ResponseWriter, r *http.Request, project string) (
 		err = nil // a hello may say more
 	}
 	if err = cmp.Or(err, who.above); err != nil {
-		return l.fail(w, r, err)
+		return l.failFor(w, r, who, err)
 	}
 	l.mu.Lock()
 	ending := l.ending
 	l.mu.Unlock()
 	if ending {
-		return l.fail(w, r, errDraining)
+		return l.failFor(w, r, who, errDraining)
 	}
 	held, err := l.hold(r, who.request.Address)
 	if err != nil {
-		return l.fail(w, r, err)
+		return l.failFor(w, r, who, err)
 	}
 	// The library knows lists in one line only, and another Upgrade than websocket not at all.
 	r.Header["Connection"], r.Header["Upgrade"], r.Header["Sec-Websocket-Protocol"] = []string{"Upgrade"}, []string{"websocket"}, []string{subprotocol}
@@ -66,6 +66,9 @@ var upgrader = ws.HTTPUpgrader{
 // begin takes a connection over from HTTP.
 func (l *live) begin(conn net.Conn, early *bufio.Reader, who asker, held *heldConn) {
 	c := &liveConn{live: l, held: held, id: 1 + rand.Uint64N(presence.MaxSafe), project: presence.Project(strings.Clone(string(who.project))), says: newCredentials(who.request)}
+	if l.debugs() {
+		c.request = strings.Clone(who.request.Forwarded.RequestID)
+	}
 	c.conn.open(conn, &l.Counts.Bytes)
 	c.heard.Store(int64(l.uptime()))
 	if !l.connLimits.attach(held, conn) || !l.enter(c) {

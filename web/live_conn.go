@@ -44,6 +44,7 @@ type liveConn struct {
 	project presence.Project
 	group   int
 	hello   *time.Timer // nil once it was said
+	request string      // the X-Request-ID of the handshake, if refusals are logged
 	began   [192]byte   // of what comes; most messages fit
 
 	// What only the reading goroutine uses, and the end after it.
@@ -266,7 +267,7 @@ func (c *liveConn) news() []byte {
 
 // tellError says what an error says to do.
 func (c *liveConn) tellError(err error) {
-	c.live.failed(err)
+	c.failed(err)
 	c.conn.write(errorFrame(err, 0))
 }
 
@@ -328,7 +329,7 @@ func (c *liveConn) turn() {
 	switch {
 	case renewed: // by a hello meanwhile, which was checked
 	case lostAccess(err):
-		c.live.failed(err)
+		c.failed(err)
 		c.expel(err, 0)
 		return
 	case err == nil:

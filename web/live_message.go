@@ -67,7 +67,7 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	if err == nil {
 		return
 	}
-	f := c.live.failed(err)
+	f := c.failed(err)
 	if c.joined && lostAccess(err) {
 		c.expel(err, m.Seq)
 		return
@@ -151,6 +151,7 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 	case err != nil:
 		if known.ID == "" && errors.Is(err, identity.ErrProjectUnknown) {
 			c.live.endSession(context.Background(), c.project, user, m.Session)
+			err = &ofUser{err, user.ID}
 		}
 		return err
 	case user.ID == "":

@@ -61,19 +61,19 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 		if errors.Is(err, identity.ErrProjectUnknown) {
 			s.expel(r, who)
 		}
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	var body updateBody
 	if err := decode(r, &body); err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	u, err := body.update()
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	reply, err := s.putUpdate(r.Context(), who.sender(), u)
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	if who.cookie != nil { // nobody becomes a visitor by a request that fails
 		http.SetCookie(w, who.cookie)
@@ -174,11 +174,11 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 		err = who.above
 	}
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	snapshot, err := s.Tracker.SnapshotSince(r.Context(), who.project, newestOf(r.Header["If-None-Match"]))
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	tag := `W/"` + strconv.FormatUint(snapshot.Version, 10) + `"`
 	h := w.Header()
@@ -223,18 +223,18 @@ func (s *Handler) leave(w http.ResponseWriter, r *http.Request, project string) 
 		if errors.Is(err, identity.ErrProjectUnknown) {
 			s.expel(r, who)
 		}
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	if who.user.ID == "" { // an unknown caller has no session to end
-		return s.fail(w, r, cmp.Or(who.above, identity.ErrNobody))
+		return s.failFor(w, r, who, cmp.Or(who.above, identity.ErrNobody))
 	}
 	var body leaveBody
 	if err := decode(r, &body); err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	reply, err := s.putLeave(r.Context(), who.sender(), presence.Leave{Session: body.Session, Seq: body.Seq, Hidden: body.Hidden})
 	if err != nil {
-		return s.fail(w, r, err)
+		return s.failFor(w, r, who, err)
 	}
 	b := append(make([]byte, 0, 80), `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)

@@ -30,7 +30,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlag(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(env), newHealth(env), newVersion())
+	root.AddCommand(newServe(env), newHealth(env), newCheckToken(), newVersion())
 	for _, c := range root.Commands() {
 		nameVariables(c.Flags())
 		run, configured := c.RunE, c.HasFlags()
@@ -67,9 +67,18 @@ func variable(flag *pflag.Flag) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 }
 
+// onlyFlag annotates a flag that no environment variable sets.
+const onlyFlag = "only-flag"
+
+func hasVariable(f *pflag.Flag) bool { return f.Name != "help" && f.Annotations[onlyFlag] == nil }
+
 // nameVariables says in the help of every flag which variable sets it, too.
 func nameVariables(flags *pflag.FlagSet) {
-	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f) + "]" })
+	flags.VisitAll(func(f *pflag.Flag) {
+		if hasVariable(f) {
+			f.Usage += " [" + variable(f) + "]"
+		}
+	})
 }
 
 // readVariables sets the flags that the command line left out. An empty variable is as
@@ -78,7 +87,7 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 	var bad error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := env(variable(f))
-		if f.Changed || !ok || value == "" || bad != nil || f.Name == "help" {
+		if f.Changed || !ok || value == "" || bad != nil || !hasVariable(f) {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {

@@ -25,7 +25,7 @@ func checkVariables(root *cobra.Command, environ []string) error {
 	known := map[string]bool{}
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
+			if hasVariable(f) {
 				known[variable(f)] = true
 			}
 		})

@@ -21,14 +21,19 @@ type gates struct {
 
 func (g *gates) flags(f *pflag.FlagSet) {
 	f.StringVar(&g.authURL, "auth-url", "", "`address` at which to ask the host application who is asking and whether they may, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie, Authorization, Accept-Language and X-Request-ID, and X-Forwarded-Host, -Proto and -For")
+	g.tokenFlags(f)
+	f.StringVar(&g.tokenHeader, "token-header", "", "`header` in which tokens come, with or without the word Bearer, such as X-Presence-Token where basic authentication in front needs Authorization; Authorization: Bearer is read where a request lacks it")
+	f.StringSliceVar(&g.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, with commas, such as 127.0.0.1/32; what they say in X-Forwarded-For, -Proto and -Host, or in Forwarded, is believed: of the client's address, for the limits, and of the address of the page")
+}
+
+// tokenFlags are those that say which tokens are valid.
+func (g *gates) tokenFlags(f *pflag.FlagSet) {
 	f.StringVar(&g.jwtSecretFile, "jwt-secret-file", "", "`file` with the secret of tokens signed by HS256: a line of at least 32 bytes, or two while it is changed")
 	f.StringVar(&g.jwksURL, "jwks-url", "", "`address` of the keys of tokens signed by RS256, ES256 or EdDSA")
 	f.StringVar(&g.jwtIssuer, "jwt-issuer", "", "`iss` that tokens must have (default: any)")
 	f.StringVar(&g.jwtAudience, "jwt-audience", "", "`aud` that tokens must have (default: only tokens without one)")
 	f.StringVar(&g.jwtNameClaim, "jwt-name-claim", "", "`claim` of tokens that has the name: a claim such as https://example.org/name, or a dotted path into objects such as user.name (default: the first of username, preferred_username and name)")
 	f.StringVar(&g.jwtProjectsClaim, "jwt-projects-claim", "", "`claim` of tokens that has the projects, likewise (default: projects)")
-	f.StringVar(&g.tokenHeader, "token-header", "", "`header` in which tokens come, with or without the word Bearer, such as X-Presence-Token where basic authentication in front needs Authorization; Authorization: Bearer is read where a request lacks it")
-	f.StringSliceVar(&g.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, with commas, such as 127.0.0.1/32; what they say in X-Forwarded-For, -Proto and -Host, or in Forwarded, is believed: of the client's address, for the limits, and of the address of the page")
 }
 
 // any tells whether the host has a say.
@@ -45,10 +50,7 @@ func (g *gates) checkDev() error {
 
 // open makes the gates, in the order in which they are asked.
 func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
-	switch {
-	case g.jwtSecretFile != "" && g.jwksURL != "":
-		return nil, errors.New("--jwt-secret-file and --jwks-url: give one of them; with both, a public key could be taken for a secret")
-	case !g.tokens() && g.jwtIssuer+g.jwtAudience+g.jwtNameClaim+g.jwtProjectsClaim != "":
+	if !g.tokens() && g.jwtIssuer+g.jwtAudience+g.jwtNameClaim+g.jwtProjectsClaim != "" {
 		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}
 	if g.tokens() {
@@ -70,6 +72,9 @@ func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
 
 // openTokens makes the authenticator of tokens, which --jwt-secret-file or --jwks-url asks for.
 func (g *gates) openTokens() (tokens *identity.JWT, err error) {
+	if g.jwtSecretFile != "" && g.jwksURL != "" {
+		return nil, errors.New("--jwt-secret-file and --jwks-url: give one of them; with both, a public key could be taken for a secret")
+	}
 	if g.jwksURL != "" {
 		if tokens, err = identity.RemoteKeys(g.jwksURL); err != nil {
 			return nil, fmt.Errorf("--jwks-url: %w", err)

@@ -57,6 +57,8 @@ type settings struct {
 	gates                                                               gates
 	tenantFrom                                                          string
 	env                                                                 func(string) (string, bool)
+	logLevel                                                            string
+	level                                                               slog.Level // what logLevel comes to
 }
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -103,6 +105,7 @@ writes down who was here.`,
 	f.IntVar(&s.addressProjects, "projects-per-address", web.DefaultAddressProjects, "different `projects` that people from one address enter in 12 to 24 minutes, visitors counted apart; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
+	f.StringVar(&s.logLevel, "log-level", "info", "the least important lines that are logged: debug, info, warn or error; debug has a line for each request and live message that is refused")
 	f.IntVar(&s.connections, "connections", web.DefaultConnections, "open `connections` in all; a fifth is kept free of live connections of visitors; more wait to be taken, for which the oldest are closed that wait for a request or a hello")
 	f.IntVar(&s.userConnections, "user-connections", web.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` of one address, of IPv6 a /64, of which a fifth is kept free of live connections of visitors; 0 for no limit (default: a quarter of --connections, at least 32)")
@@ -144,7 +147,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(spareGarbage())
 	}
@@ -295,6 +298,9 @@ func (s *settings) check() error {
 	}
 	var err error
 	if s.visitorRule, err = parseVisitors(s.visitors, s.visitorsChosen, s.gates.any()); err != nil {
+		return err
+	}
+	if s.level, err = parseLogLevel(s.logLevel); err != nil {
 		return err
 	}
 	if err := checkAdminAddr(s.adminAddr); err != nil {
