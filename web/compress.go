@@ -24,13 +24,13 @@ const (
 
 var varyEncoding = []string{"Accept-Encoding"}
 
-// addVary says that an answer depends on Accept-Encoding, beside what Vary has already.
+// addVary says that an answer depends on Accept-Encoding, beside what Vary says already.
 func addVary(h http.Header) {
-	if h["Vary"] == nil {
-		h["Vary"] = varyEncoding // has no room left, so that nobody appends to it in place
+	if others := h["Vary"]; len(others) > 0 {
+		h["Vary"] = []string{strings.Join(others, ", ") + ", " + varyEncoding[0]}
 		return
 	}
-	h.Add("Vary", varyEncoding[0])
+	h["Vary"] = varyEncoding // shared: full, so that Add copies it
 }
 
 // acceptsGzip reports whether gzip is what Accept-Encoding prefers (RFC 9110, 12.5.3): it is
