@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -102,10 +103,10 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 	return route, nil, false
 }
 
-// always are the headers that need no mention with each answer: HTTP's own, and those of CORS,
-// which the document has at its beginning.
+// always are the headers that need no mention with each answer: HTTP's own, and those of
+// compression and of CORS, which the document has at its beginning.
 var always = []string{
-	"Content-Type", "Content-Length", "Date",
+	"Content-Type", "Content-Length", "Date", "Content-Encoding",
 	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
 	"X-Request-Id",
 }
@@ -152,6 +153,15 @@ func (c *contract) judge(prefix string, r *http.Request, sent []byte, status int
 			}
 		}
 		return nil
+	}
+	if header.Get("Content-Encoding") == "gzip" {
+		r, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		if body, err = io.ReadAll(r); err != nil {
+			return err
+		}
 	}
 	if got := header.Get("Content-Type"); got != "application/json" {
 		return fmt.Errorf("Content-Type is %q, due is application/json", got)

@@ -29,7 +29,11 @@ func (a answer) hasCORS(t *testing.T, name, origin string, credentials bool) {
 		due["Access-Control-Allow-Credentials"] = "true"
 	}
 	for _, header := range []string{"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
-		if got := strings.Join(a.header[header], " | "); got != due[header] {
+		got := strings.Join(a.header[header], " | ")
+		if header == "Vary" { // a list depends on how it may be compressed, too
+			got = strings.TrimSuffix(got, ", Accept-Encoding")
+		}
+		if got != due[header] {
 			t.Errorf("%s: answered %d with %s %q; due is %q", name, a.status, header, got, due[header])
 		}
 	}
@@ -84,7 +88,7 @@ func TestWithoutAListNoAnswerHasCORS(t *testing.T) {
 		for _, path := range []string{"/writer/api" + project + "list/", "/writer/api" + project + "update/", "/writer/api/client/writer-presence.js"} {
 			got := w.do(method, path, strings.NewReader(`{}`), "Origin", named, "Access-Control-Request-Method", "POST", "Content-Type", "application/json")
 			for name := range got.header {
-				if name == "Vary" || strings.HasPrefix(name, "Access-Control-") {
+				if name == "Vary" && got.header.Get(name) != "Accept-Encoding" || strings.HasPrefix(name, "Access-Control-") {
 					t.Errorf("%s %s has %s", method, path, name)
 				}
 			}

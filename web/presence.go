@@ -82,8 +82,9 @@ func (s *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	}
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
-	*b = s.appendReply((*b)[:0], reply)
-	return answer(w, http.StatusOK, *b)
+	var at int
+	*b, at = s.appendReply((*b)[:0], reply)
+	return s.answerUsers(w, r, b, at, reply.Snapshot)
 }
 
 // expel ends the session that the body of a request names, because its user has lost access.
@@ -108,14 +109,19 @@ func (s *Handler) endSession(ctx context.Context, project presence.Project, user
 	}
 }
 
-func (s *Handler) appendReply(b []byte, reply presence.Reply) []byte {
+// appendReply appends an answer without the list of its snapshot, which belongs at the index.
+func (s *Handler) appendReply(b []byte, reply presence.Reply) (_ []byte, at int) {
 	b = append(b, `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)
 	b = appendRecorded(b, reply)
 	if reply.Snapshot != nil {
-		b = appendUsers(b, reply.Snapshot)
+		b = append(b, `,"users":`...)
 	}
-	return append(s.appendState(b, reply), '}')
+	at = len(b)
+	if reply.Snapshot != nil {
+		b = appendCount(b, reply.Snapshot)
+	}
+	return append(s.appendState(b, reply), '}'), at
 }
 
 // appendRecorded appends what an update came to.
@@ -151,12 +157,7 @@ func appendPartial(b []byte, partial bool) []byte {
 	return b
 }
 
-// appendUsers appends who is listed, and how many there are if that is more.
-func appendUsers(b []byte, snapshot *presence.Snapshot) []byte {
-	b = append(b, `,"users":`...)
-	return appendCount(append(b, snapshot.JSON()...), snapshot)
-}
-
+// appendCount appends how many are in a project, if that is more than are listed.
 func appendCount(b []byte, snapshot *presence.Snapshot) []byte {
 	if snapshot.Count > len(snapshot.Occupants) {
 		b = append(b, `,"count":`...)
@@ -184,6 +185,7 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	h := w.Header()
 	h["Etag"] = []string{tag}
 	h["Cache-Control"] = revalidate
+	addVary(h)
 	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return http.StatusNotModified
@@ -192,8 +194,10 @@ func (s *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	defer buffers.Put(b)
 	*b = append((*b)[:0], `{"success":true,"version":`...)
 	*b = strconv.AppendUint(*b, snapshot.Version, 10)
-	*b = append(appendPartial(appendUsers(*b, snapshot), snapshot.Partial), '}')
-	return answer(w, http.StatusOK, *b)
+	*b = append(*b, `,"users":`...)
+	at := len(*b)
+	*b = append(appendPartial(appendCount(*b, snapshot), snapshot.Partial), '}')
+	return s.answerUsers(w, r, b, at, snapshot)
 }
 
 type leaveBody struct {

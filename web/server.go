@@ -103,6 +103,7 @@ type Handler struct {
 	pages      map[string]endpoint
 	live       *live
 	connLimits *connLimits
+	compress   *compressor
 	warned     sync.Once // of pages of other origins
 	// unreadable is when the log was last told of a proxy's entry that cannot be read, in
 	// seconds since 1970.
@@ -168,6 +169,7 @@ func New(o Options) *Handler {
 	}
 	s.connLimits = newConnLimits(&s.Options)
 	s.live = newLive(s)
+	s.compress = newCompressor()
 	s.api = map[string]endpoint{
 		"presence/update/": {http.MethodPost, s.update, s.Counts.Requests["update"]},
 		"presence/list/":   {http.MethodGet, s.list, s.Counts.Requests["list"]},
@@ -351,15 +353,22 @@ var (
 	noStore  = []string{"no-store"}
 )
 
-func answer(w http.ResponseWriter, status int, body []byte) int {
+// answer answers with a body in parts.
+func answer(w http.ResponseWriter, status int, body ...[]byte) int {
+	size := 0
+	for _, part := range body {
+		size += len(part)
+	}
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["X-Content-Type-Options"] = noSniff
-	if len(body) > 2048 { // net/http counts less itself
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if size > 2048 { // net/http counts less itself
+		h["Content-Length"] = []string{strconv.Itoa(size)}
 	}
 	w.WriteHeader(status)
-	w.Write(body) // a client that is gone is no error of ours
+	for _, part := range body {
+		w.Write(part) // a client that is gone is no error of ours
+	}
 	return status
 }
 
