@@ -126,7 +126,7 @@ export class PresenceRequests {
     if (message) {
       // The page's CSRF cookie is a secret of its own origin.
       const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1]);
-      if (csrf) headers['X-CSRFToken'] = decodeURIComponent(csrf);
+      if (csrf) headers['X-CSRFToken'] = unescape(csrf); // not decodeURIComponent, which throws for a cookie of another application
       headers['Content-Type'] = 'application/json';
       init = {...init, method: 'POST', body: JSON.stringify(message)};
     }

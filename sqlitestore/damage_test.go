@@ -240,10 +240,14 @@ func TestFilesThatAreRemovedWhileRunningAreNoticedAndWrittenAnew(t *testing.T) {
 		"all files": func(path string) error {
 			return errors.Join(os.Remove(path), os.Remove(path+"-wal"), os.Remove(path+"-shm"), os.Remove(filepath.Join(filepath.Dir(path), lockFile)))
 		},
-		"the database": os.Remove,
-		"the -wal":     func(path string) error { return os.Remove(path + "-wal") },
-		"the -shm":     func(path string) error { return os.Remove(path + "-shm") },
-		"renamed away": func(path string) error { return os.Rename(path, path+".bak") },
+		"the database":                        os.Remove,
+		"the -wal":                            func(path string) error { return os.Remove(path + "-wal") },
+		"the -shm":                            func(path string) error { return os.Remove(path + "-shm") },
+		"the database, cut to nothing":        func(path string) error { return os.Truncate(path, 0) },
+		"the database, cut to its first page": func(path string) error { return os.Truncate(path, 4096) },
+		"the -wal, cut to nothing":            func(path string) error { return os.Truncate(path+"-wal", 0) },
+		"the database, overwritten":           func(path string) error { return os.WriteFile(path, []byte("something else"), 0o600) },
+		"renamed away":                        func(path string) error { return os.Rename(path, path+".bak") },
 		"the directory, anew": func(path string) error {
 			dir := filepath.Dir(path)
 			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))

@@ -36,6 +36,8 @@ type database struct {
 	// and that not everything is in a new file yet.
 	files  []openFile
 	isLost bool
+	// isCut says that one was cut short or overwritten in its place; see isWhole.
+	isCut bool
 	// isSameBoot says that the machine has run since the last process that had the files.
 	isSameBoot bool
 

@@ -1,8 +1,10 @@
 package sqlitestore
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -103,6 +105,7 @@ func (d *database) makeFile(log *slog.Logger) error {
 type openFile struct {
 	path string
 	info fs.FileInfo
+	size int64 // the largest that was seen
 }
 
 // noteFiles remembers the files that are in use, for check.
@@ -110,7 +113,7 @@ func (d *database) noteFiles() {
 	d.files = d.files[:0]
 	for _, path := range []string{d.path, d.path + "-wal", d.path + "-shm", filepath.Join(d.dir, lockFile)} {
 		if info, err := os.Stat(path); err == nil {
-			d.files = append(d.files, openFile{path, info})
+			d.files = append(d.files, openFile{path, info, info.Size()})
 		}
 	}
 }
@@ -119,7 +122,8 @@ func (d *database) noteFiles() {
 // removed or replaced is written to no end: SQLite does not notice. After an error that wraps
 // errFileLost write with renew.
 func (d *database) check() error {
-	for _, f := range d.files {
+	for i := range d.files {
+		f := &d.files[i]
 		now, err := os.Stat(f.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -131,8 +135,47 @@ func (d *database) check() error {
 			d.isLost = true
 			return d.errReplaced(f.path)
 		}
+		whole, err := d.isWhole(f, now.Size())
+		switch {
+		case err != nil:
+			return fmt.Errorf("cannot check whether the journal is whole: %w", err)
+		case !whole:
+			d.isLost, d.isCut = true, true
+			return fmt.Errorf("%w: %s was cut short or overwritten while this process uses it; it will be written anew", errFileLost, f.path)
+		}
 	}
 	return nil
+}
+
+// isWhole reports whether a file can be what SQLite wrote: a database has its header and the pages
+// that the header counts, and a -wal has its header and does not shrink. SQLite notices neither
+// while it runs. Call it when nothing is being written.
+func (d *database) isWhole(f *openFile, size int64) (bool, error) {
+	if f.path != d.path && f.path != d.path+"-wal" {
+		return true, nil
+	}
+	before := f.size
+	f.size = max(f.size, size)
+	if f.path == d.path+"-wal" && (size == 0 || size < before) {
+		return size == before, nil
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	header := make([]byte, 32) // that of both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
+	if n, err := file.ReadAt(header, 0); err != nil && err != io.EOF || n < len(header) {
+		return false, nil
+	}
+	if f.path != d.path {
+		return binary.BigEndian.Uint32(header)|1 == 0x377f0683, nil
+	}
+	page := int64(binary.BigEndian.Uint16(header[16:]))
+	if page == 1 {
+		page = 1 << 16
+	}
+	return string(header[:16]) == "SQLite format 3\x00" && size >= page*int64(binary.BigEndian.Uint32(header[28:])), nil
 }
 
 func (d *database) errReplaced(path string) error {
@@ -162,6 +205,10 @@ func (d *database) reopen(log *slog.Logger) error {
 		}
 		d.lock.Close()
 		d.lock, d.isSameBoot = lock, noteBoot(lock)
+	}
+	if d.isCut { // nothing in it is worth keeping: memory has all of it
+		os.Remove(d.path)
+		d.isCut = false
 	}
 	d.closeSQL()
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // what is left belongs to the file that was removed

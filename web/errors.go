@@ -21,7 +21,7 @@ var (
 	errJSONTwice    = errors.New("the body has the same name twice in one object; send each field once")
 	errType         = errors.New("a field of the body has the wrong type; see the table of the API")
 	errVersion      = errors.New("known_version is a whole number from 0 to 9007199254740991")
-	errCrossOrigin  = errors.New("this request came from a page of another origin; only pages of this one may send it (a proxy in front has to leave Host as it is)")
+	errCrossOrigin  = errors.New("this request came from a page of an origin that may not send it; have the proxy in front leave Host as it is, or name the origin in --allowed-origins")
 	errNotLocal     = errors.New("tokens of --dev are given to pages of this machine only, not through a tunnel or by another name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	errDevOrigin    = errors.New("the server runs with --dev, in which anybody can be anybody, and so it answers only pages of this machine, not through a tunnel or by another name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	errNotFound     = errors.New("there is nothing at this address; the addresses of the API end in a slash")

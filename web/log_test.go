@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,10 +32,11 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
 		"keys":  {gate: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 1},
 		"bug":   {store: down, lines: 2},
 	} {
-		store, gated := &frail{}, false
+		store := &frail{}
+		var gated atomic.Bool
 		inLive(t, func(t *testing.T, w *liveWorld) {
 			alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a", "seq": 1`)
-			gated = true
+			gated.Store(true)
 			store.fails(c.store, nil)
 			p := w.as("bob", "2")
 			for i := range 1000 {
@@ -50,7 +52,7 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
 				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; due: %d:\n%.1000s", name, n, c.lines, w.logs)
 			}
 			store.fails(nil, nil)
-			gated = false
+			gated.Store(false)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if text := w.logs.String(); strings.Count(text, "level=ERROR") != 2*c.lines || !strings.Contains(text, "left_out=998") {
@@ -58,7 +60,7 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
 			}
 		}, store.behind, func(p *plan) {
 			p.Gate = gate(func() (identity.Admission, error) {
-				if gated && c.gate != nil {
+				if gated.Load() && c.gate != nil {
 					return identity.Admission{}, c.gate
 				}
 				return identity.Admission{User: presence.User{ID: "1", Name: "alice"}}, nil

@@ -199,6 +199,18 @@ test('a token travels in the header that tokenHeader names, in every request', a
   for (const {headers} of world.sent) assert.deepEqual([headers['X-Presence-Token'], headers.Authorization], ['Bearer secret', undefined]);
 });
 
+test('a CSRF cookie that is no valid encoding stops no request', async () => {
+  for (const cookie of ['100%', '%E0%A4%A', 'a%zz']) {
+    const world = new World();
+    world.document.cookie = `csrftoken=${cookie}`;
+    const core = world.core();
+    core.start();
+    await settle();
+    assert.deepEqual([world.last.headers['X-CSRFToken'], core.getSnapshot().status], [cookie === '%E0%A4%A' ? 'à¤%A' : cookie, 'polling']);
+    core.stop();
+  }
+});
+
 test('there is no CSRF header without its cookie, and no Authorization without a token', async () => {
   const {world} = await started();
   assert.deepEqual(world.last.headers, {'Content-Type': 'application/json'});

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -75,7 +76,7 @@ func (g *gates) checkToken(ctx context.Context, in io.Reader, out io.Writer, pro
 	if err != nil {
 		return err
 	}
-	tokens, err := g.openTokens()
+	tokens, err := g.openTokens(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

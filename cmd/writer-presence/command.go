@@ -81,17 +81,36 @@ func nameVariables(flags *pflag.FlagSet) {
 	})
 }
 
+// neverEmpty annotates a flag that is left out or has a value. An empty one would open the server, as if nothing identified
+// people or kept tenants and origins apart: a variable that a script forgot to set is enough.
+const neverEmpty = "never-empty"
+
+func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		flags.SetAnnotation(name, neverEmpty, []string{"true"})
+	}
+}
+
 // readVariables sets the flags that the command line left out. An empty variable is as
-// if it were not there.
+// if it were not there, but for a flag with [neverEmpty].
 func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error {
 	var bad error
 	flags.VisitAll(func(f *pflag.Flag) {
-		value, ok := env(variable(f))
-		if f.Changed || !ok || value == "" || bad != nil || !hasVariable(f) {
+		if bad != nil || !hasVariable(f) {
 			return
 		}
-		if err := flags.Set(f.Name, value); err != nil {
-			bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlag(flags, err))
+		value, ok := env(variable(f))
+		needed := f.Annotations[neverEmpty] != nil
+		switch {
+		case f.Changed && needed && strings.Trim(f.Value.String(), "[]") == "":
+			bad = fmt.Errorf("--%s is empty and would have no effect: give it a value, or leave it out", f.Name)
+		case f.Changed || !ok || value == "" && !needed:
+		case value == "":
+			bad = fmt.Errorf("%s is empty and would have no effect: give it a value, or unset it", variable(f))
+		default:
+			if err := flags.Set(f.Name, value); err != nil {
+				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlag(flags, err))
+			}
 		}
 	})
 	return bad

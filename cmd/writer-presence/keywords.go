@@ -12,8 +12,8 @@ import (
 
 // meanings are groups of words that people write for one another.
 var meanings = [][]string{
-	{"on", "true", "yes", "all", "enabled"},
-	{"off", "false", "no", "none", "disabled"},
+	{"on", "true", "yes", "1", "all", "any", "everyone", "everybody", "enabled"},
+	{"off", "false", "no", "0", "none", "nobody", "disabled"},
 }
 
 // sameMeaning reports whether two words are in one group.

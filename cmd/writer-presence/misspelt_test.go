@@ -42,6 +42,25 @@ func TestUnknownVariablesStopTheStart(t *testing.T) {
 	}
 }
 
+// An empty setting that limits access must not open the server.
+func TestEmptySettingsThatLimitAccessStopTheStart(t *testing.T) {
+	for flag, variable := range map[string]string{
+		"auth-url": "WRITER_PRESENCE_AUTH_URL", "jwt-secret-file": "WRITER_PRESENCE_JWT_SECRET_FILE", "jwks-url": "WRITER_PRESENCE_JWKS_URL",
+		"tenant-from": "WRITER_PRESENCE_TENANT_FROM", "allowed-origins": "WRITER_PRESENCE_ALLOWED_ORIGINS",
+	} {
+		serve := []string{"serve", "--addr", "nowhere", "--data", t.TempDir()}
+		if _, err := tell(t, nil, append(serve, "--"+flag+"=")...); err == nil || !strings.Contains(err.Error(), "--"+flag+" is empty") {
+			t.Errorf("an empty --%s: %v; want an error that says so", flag, err)
+		}
+		if _, err := tell(t, map[string]string{variable: ""}, serve...); err == nil || !strings.Contains(err.Error(), variable+" is empty") {
+			t.Errorf("an empty %s: %v; want an error that says so", variable, err)
+		}
+	}
+	if _, err := tell(t, map[string]string{"WRITER_PRESENCE_VISITORS": "", "WRITER_PRESENCE_JWT_ISSUER": ""}, "serve", "--addr", "nowhere", "--data", t.TempDir()); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("other empty variables: %v; want the error about the address, which comes later", err)
+	}
+}
+
 // A Service named writer-presence brings these to all containers beside it.
 func TestVariablesOfKubernetesAndOfOthersAreIgnored(t *testing.T) {
 	env := map[string]string{"WRITER_PRESENCE_ADDR": "nowhere", "WRITER": "x", "PRESENCE_DATA": "x", "PWD": "/", "WRITERS_HOME": "x"}
@@ -91,6 +110,7 @@ func TestValuesNearAKeywordStopTheStart(t *testing.T) {
 	for _, c := range []struct{ flag, value, meant string }{
 		{"visitors", "of", "off"}, {"visitors", "onn", "on"}, {"visitors", "OFF", "off"}, {"visitors", "On", "on"}, {"visitors", "fof", "off"},
 		{"visitors", "no", "off"}, {"visitors", "false", "off"}, {"visitors", "none", "off"}, {"visitors", "true", "on"}, {"visitors", "off ", "off"},
+		{"visitors", "1", "on"}, {"visitors", "everyone", "on"}, {"visitors", "0", "off"}, {"visitors", "nobody", "off"},
 		{"visitors", "blog,of", "off"}, {"visitors", "on,blog", "on"},
 		{"admin-addr", "of", "off"}, {"admin-addr", "OFF", "off"}, {"admin-addr", "none", "off"}, {"admin-addr", "ofd", "off"},
 		{"dev", "ture", "true"}, {"dev", "on", "true"}, {"dev", "fals", "false"},

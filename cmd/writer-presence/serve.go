@@ -109,6 +109,7 @@ writes down who was here.`,
 	f.IntVar(&s.connections, "connections", web.DefaultConnections, "open `connections` in all; a fifth is kept free of live connections of visitors; more wait to be taken, for which the oldest are closed that wait for a request or a hello")
 	f.IntVar(&s.userConnections, "user-connections", web.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` of one address, of IPv6 a /64, of which a fifth is kept free of live connections of visitors; 0 for no limit (default: a quarter of --connections, at least 32)")
+	markNeverEmpty(f, "tenant-from", "allowed-origins")
 	f.SortFlags = false
 	return c
 }
@@ -246,7 +247,8 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 		log.Warn("nobody can get in: visitors are off, and there is no other way to identify people; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
 	}
 	log.Info("serving", "version", programVersion(), "store", s.where(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
-		"address", l.Addr().String(), "admin", told, "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.access())
+		"address", l.Addr().String(), "admin", told, "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.access(),
+		"trusted_proxies", s.gates.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
