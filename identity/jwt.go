@@ -68,6 +68,9 @@ func SharedSecret(path string) (*JWT, error) {
 	var keys jwt.VerificationKeySet
 	for line := range bytes.Lines(text) {
 		secret := bytes.TrimRight(line, "\r\n")
+		if len(secret) == 0 {
+			return nil, fmt.Errorf("the file %s with the secret of tokens has an empty line; remove it", path)
+		}
 		if len(secret) < keySize {
 			return nil, fmt.Errorf("the file %s with the secret of tokens has a line of %d bytes; it needs at least %d: make one with: openssl rand -base64 32", path, len(secret), keySize)
 		}
