@@ -80,6 +80,16 @@ func TestLiveConnectionsAreAskedOnceForEachLossToRestate(t *testing.T) { // rule
 	}, s.behind)
 }
 
+func TestThePartialSnapshotOfANewConnectionIsTheGoldenOne(t *testing.T) {
+	s := &lossy{}
+	s.loss.Store(1000)
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		alice, _, snapshot := w.enter(w.as("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
+		snapshot.isGolden(t, "snapshot-partial")
+		alice.next("restate").isGolden(t, "restate")
+	}, s.behind)
+}
+
 // lagging is a store of a node that is behind the data that all nodes share, while it has an old
 // snapshot.
 type lagging struct {

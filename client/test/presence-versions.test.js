@@ -1,5 +1,6 @@
 /** Versions that go back (a node that is behind, a server that lost its data), and lists in which people may be missing. */
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import test from 'node:test';
 import {World, settle, user} from './surroundings.js';
 
@@ -335,6 +336,19 @@ test('restate is answered by an update at once, and claims nothing before a warn
   const last = world.socket.said[world.socket.said.length - 1];
   assert.deepEqual([last.type, last.section, last.activity, last.unless_occupied], ['update', ABSTRACT, 'viewing', false]);
   assert.deepEqual([seqs(), world.sent], [[1, 2, 3, 4], []]);
+});
+
+test('the golden messages of a loss mark the list as partial, and are answered by an update', async () => {
+  const wire = (/** @type {string} */ name) => JSON.parse(readFileSync(new URL(`../../testdata/wire/${name}.json`, import.meta.url), 'utf8'));
+  const world = new World('open');
+  const core = await started(world);
+  const {version} = core.getSnapshot();
+  const before = world.socket.said.length;
+  world.socket.tell({...wire('snapshot-partial'), version: version + 1});
+  world.socket.tell(wire('restate'));
+  await settle();
+  const {partial, status} = core.getSnapshot();
+  assert.deepEqual([partial, status, world.said.slice(before)], [true, 'unknown', ['update']]);
 });
 
 test('restate is asked of an idle page and of one without a section, too', async () => {
