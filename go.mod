@@ -1,4 +1,4 @@
-module writer-presence
+module github.com/writer-presence/writer-presence
 
 go 1.26.0
 

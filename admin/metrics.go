@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"writer-presence/tally"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // The figures; docs/deploying.md says what each tells. No label has anything that people

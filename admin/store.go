@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/tally"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // Store is a [presence.Store] that counts how long another one takes, and how it fails. Of

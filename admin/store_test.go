@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/admin"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/admin"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // failing is a store that takes its time and fails.

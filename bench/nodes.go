@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
 )
 
 // workers call a store at once: as many as a busy node has requests.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/redis/rueidis"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
 )
 
 // redisSizes are what is measured, and for how long; tests do with less.

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // answering is a host in a time of the test's own.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // TokenInfo is what a valid token says.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	presence "writer-presence"
-	"writer-presence/internal/strictjson"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 // rawClaims keeps the payload of a token undecoded until its signature was checked, so that

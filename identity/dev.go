@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // Dev lets anybody be whom they say they are, by tokens that it gives out: for trying

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestADevTokenIsOfTheUserItWasMadeFor(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // Functions asks functions of the host application, which is this very program.

@@ -17,9 +17,9 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	presence "writer-presence"
-	"writer-presence/internal/strictjson"
-	"writer-presence/recent"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
+	"github.com/writer-presence/writer-presence/recent"
 )
 
 const (

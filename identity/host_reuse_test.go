@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // countingHost is a host application that answers as given, and counts the connections to it.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // host is a host application, which answers as a test has it.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strconv"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // HostID is a user's id as hosts write it in JSON: a string, or a whole number that fits

@@ -7,8 +7,8 @@ import (
 	"regexp"
 	"strings"
 
-	presence "writer-presence"
-	"writer-presence/internal/strictjson"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 // hostUser is the body of the host's answer about somebody who may see the project.

@@ -13,7 +13,7 @@ import (
 	"net/netip"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // Request is what there is to tell who is asking, for what.

@@ -10,8 +10,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

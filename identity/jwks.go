@@ -15,7 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/sync/singleflight"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 const (

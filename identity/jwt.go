@@ -14,8 +14,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	presence "writer-presence"
-	"writer-presence/internal/strictjson"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 const (

@@ -27,8 +27,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 const (

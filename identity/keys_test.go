@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"writer-presence/identity"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestTheKeysFileIsMadeOnceForItsOwnerAlone(t *testing.T) {

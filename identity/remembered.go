@@ -4,7 +4,7 @@ import (
 	"strings"
 	"sync"
 
-	"writer-presence/recent"
+	"github.com/writer-presence/writer-presence/recent"
 )
 
 // mostRemembered bounds what is remembered of credentials, a few hundred bytes each.

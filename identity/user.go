@@ -3,7 +3,7 @@ package identity
 import (
 	"golang.org/x/text/unicode/norm"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // NewUser makes a user of what a host says of a person, with the name in the one form

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"writer-presence/identity"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestNamesThatLookTheSameAreTheSame(t *testing.T) { // NFC

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 const (

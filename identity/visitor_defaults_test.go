@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 // visit asks for one project as a newcomer from one address.

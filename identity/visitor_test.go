@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"writer-presence/recent"
+	"github.com/writer-presence/writer-presence/recent"
 )
 
 const (

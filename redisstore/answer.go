@@ -9,7 +9,7 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/vmihailenco/msgpack/v5"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // answer is what the scripts give; see roster.lua.

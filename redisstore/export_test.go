@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // Clock is the time of a store under test: that of Redis and of the node, shifted.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // TestInvariant8OverAFailover kills a master whose last changes its replica never got. The

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 const (

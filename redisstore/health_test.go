@@ -8,9 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // lines is a log that may be read while it is written.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // Rule 10: reading a project, watching it, and leaves above a limit create nothing in Redis.

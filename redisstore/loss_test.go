@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // TestListsArePartialForAHeartbeatAfterALoss flushes Redis, and restores an older state of a

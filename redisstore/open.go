@@ -13,8 +13,8 @@ import (
 
 	"github.com/redis/rueidis"
 
-	presence "writer-presence"
-	"writer-presence/recent"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/recent"
 )
 
 const (

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 const secret = "s3cret-word"

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // errorReplies are the error replies of Redis that say nothing about a command itself. MOVED and

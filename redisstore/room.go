@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // room is what this node knows of a project that it has to do with.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // What was asked before wake-ups came may be older than a change that none told of.

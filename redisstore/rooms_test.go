@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/redisstore/redistest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // TestReadingUnknownProjectsKeepsNothing reads, leaves and asks anew for projects that do not exist.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 //go:embed *.lua

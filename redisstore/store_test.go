@@ -8,10 +8,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	presence "writer-presence"
-	"writer-presence/redisstore"
-	"writer-presence/redisstore/redistest"
-	"writer-presence/storetest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/storetest"
 )
 
 // TestMain lets more tests run at once than there are processors: most of their time they wait.

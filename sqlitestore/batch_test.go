@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // disk is a write function that a test lets work, fail or hang.

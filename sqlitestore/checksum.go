@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

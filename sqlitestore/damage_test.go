@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestAnEmptyFileOrALostDatabaseStopsTheStart(t *testing.T) {

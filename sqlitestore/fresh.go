@@ -3,7 +3,7 @@ package sqlitestore
 import (
 	"context"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // FreshSnapshot implements [presence.Store]: one process has all the data.

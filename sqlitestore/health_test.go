@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 var _ presence.Health = (*Store)(nil)

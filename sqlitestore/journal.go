@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // addEnded adds rows of sessions that ended a time ago, to a journal that nobody uses.

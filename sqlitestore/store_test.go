@@ -15,8 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	presence "writer-presence"
-	"writer-presence/storetest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func (s *Store) heldProjects() (n int) {

@@ -15,7 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // Subject is a store under test, with nothing in it.

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"writer-presence/limit"
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // TestMemoryComesBackAfterManyNames has many visitors come, each from an address of their

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"writer-presence/identity"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // sender is where a request comes from: what the connection shows, and what trusted proxies say.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/identity"
-	"writer-presence/limit"
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // TestAnAddressIsWhatTrustedProxiesSay looks at the address and the safety by which gates

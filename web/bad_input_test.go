@@ -17,9 +17,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // jsonValue is a value, right or wrong, for any field.

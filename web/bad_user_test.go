@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // badUsers are users that no authenticator may return.

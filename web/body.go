@@ -9,8 +9,8 @@ import (
 	"slices"
 	"sync"
 
-	presence "writer-presence"
-	"writer-presence/internal/strictjson"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 // maxBody is how many bytes a request's body may have.

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"weak"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 const (

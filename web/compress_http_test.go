@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // gunzip returns the answer decompressed.

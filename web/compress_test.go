@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestAcceptsGzipFollowsWeights(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // DefaultConnections and DefaultUserConnections are the default limits of [Options.Connections]

@@ -15,9 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/limit"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // fromConn is a connection that comes from an address.

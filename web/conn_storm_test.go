@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // rawLive opens a live connection over TCP, and says hello on it unless that is empty. It returns

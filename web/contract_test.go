@@ -20,8 +20,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 
-	presence "writer-presence"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // contract is docs/openapi.yaml, ready to judge answers.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/identity"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 const (

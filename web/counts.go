@@ -4,8 +4,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"writer-presence/identity"
-	"writer-presence/tally"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // Counts are what a handler has done since it was made. They may be read at any time. What

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	presence "writer-presence"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 // Options that leave the limits out get those of the server; limit.None says that there is to be none.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 type devBody struct {

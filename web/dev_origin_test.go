@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // A page that reaches --dev through a tunnel is told that --dev is the reason, at every endpoint. It cannot do anything

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 // The errors that only HTTP has.

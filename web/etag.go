@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // matches reports whether a tag is in If-None-Match. It compares weakly (RFC 9110, 13.1.2), and

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // weak is a store that can be made to fail, or to be without its disk.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/tally"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 const (

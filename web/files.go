@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"writer-presence/client"
+	"github.com/writer-presence/writer-presence/client"
 )
 
 // pagePolicy lets the reference page load its own modules and styles, talk to this

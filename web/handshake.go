@@ -14,8 +14,8 @@ import (
 
 	"github.com/gobwas/ws"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // upgrade answers GET …/live/. Whom the request alone tells to be refused is refused here,

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // still is a store in which nothing happens, so that a benchmark measures the connections.

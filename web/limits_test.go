@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"writer-presence/identity"
-	"writer-presence/limit"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 func TestAboveTheLimitOfAUserRenewalsStillSucceed(t *testing.T) {

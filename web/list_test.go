@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // liveFields are those of a message, whatever its type.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/gobwas/ws"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 // statusRestart says that the server goes away for a moment (the registry of close codes

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestLiveAtTheEndEverybodyIsToldWhenToComeBackAndStaysListed(t *testing.T) { // case 33

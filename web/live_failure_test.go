@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // frail is a store that can be made to fail at any time: at changes, at looking, or at both.

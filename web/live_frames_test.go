@@ -21,8 +21,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	presence "writer-presence"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // The first bytes of frames (RFC 6455, 5.2).

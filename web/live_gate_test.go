@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) { // rule 14, case 38

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/storetest"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/storetest"
 )
 
 // TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther lets writers enter and leave one

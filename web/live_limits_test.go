@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"writer-presence/limit"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 func TestLiveTheTenthMistakeEndsTheConnection(t *testing.T) { // rule 16

@@ -11,9 +11,9 @@ import (
 
 	"github.com/gobwas/ws"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 // mostMistakes is how many messages of a connection may be refused before it is closed.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // stuck is a store of which one kind of call hangs for one project until release is closed.

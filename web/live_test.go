@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestLiveAChangeOnOneScreenIsOnTheOthersAtOnce(t *testing.T) {

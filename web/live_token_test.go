@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // tokens is a gate whose tokens are names, each good until a time.

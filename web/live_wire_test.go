@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // wire gives a golden message.

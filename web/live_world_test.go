@@ -17,7 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // liveWorld is a world with live connections, on a listener in memory and in a time of

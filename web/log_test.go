@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // While the store, the keys or the host fail, the log has a line a minute for each way to fail,

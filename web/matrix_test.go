@@ -16,9 +16,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 func TestOriginsAreSerialisedAsTheURLStandardDoes(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"writer-presence/tally"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // outlet is the writing side of a live connection. It takes whole frames, one after the

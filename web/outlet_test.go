@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"writer-presence/tally"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // tcpOutlet is an outlet to a client that reads when the test does.

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"writer-presence/tally"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // wrappedTCP and wrappedUnix see all that is written, and pass everything else on.

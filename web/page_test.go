@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"writer-presence/client"
+	"github.com/writer-presence/writer-presence/client"
 )
 
 func TestThePageMayLoadNothingButItsOwn(t *testing.T) {

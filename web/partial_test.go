@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // lossy is a store of which people may be missing while loss is above 0.

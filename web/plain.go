@@ -1,8 +1,8 @@
 package web
 
 import (
-	presence "writer-presence"
-	"writer-presence/internal/strictjson"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 // mostPlain is how many fields an object may have for the fast path.

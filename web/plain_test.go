@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"testing"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // FuzzFastPathAgreesWithStrictDecoder checks that what scanPlain accepts means the same to

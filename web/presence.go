@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"strconv"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 type updateBody struct {

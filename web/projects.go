@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	presence "writer-presence"
-	"writer-presence/limit"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/limit"
 )
 
 // DefaultUserProjects, DefaultVisitorProjects and DefaultAddressProjects are the default limits

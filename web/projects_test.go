@@ -12,10 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // spy is a store that counts the messages it gets.

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // countRefusal counts a refused request or live message by its code. A rejected token is counted by

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/identity"
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // debugging makes the log of a world have lines of every level.

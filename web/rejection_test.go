@@ -8,8 +8,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"writer-presence/identity"
-	"writer-presence/tally"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // jwtOf signs the claims of a good token, changed in pairs; nil takes a claim away.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // Case 42: no token, cookie or text of a request comes back in an error or goes into

@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // pipes is a listener in memory, so that a test can hold the time of its connections.

@@ -20,11 +20,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/internal/loglimit"
-	"writer-presence/limit"
-	"writer-presence/tally"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/loglimit"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/tally"
 )
 
 // DefaultPrefix is the path of the note's API.

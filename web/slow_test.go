@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // slowReader reads perSecond bytes a second, a tenth of a second's worth at a time, or a byte.

@@ -3,7 +3,7 @@ package web
 import (
 	"strings"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // splitKey gives the tenant and the id of a project as the store knows it; see

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"writer-presence/identity"
-	"writer-presence/limit"
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 func tenants(p *plan) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"writer-presence/identity"
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 const (

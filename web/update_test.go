@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 const aliceText = `{"user_id":1,"username":"alice","section":"manuscript/abstract","sections":["manuscript/abstract"],` +

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	presence "writer-presence"
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // The messages of docs/protocol.md that the server sends, each as a frame of RFC 6455:

@@ -15,11 +15,11 @@ import (
 
 	"go.uber.org/goleak"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/limit"
-	"writer-presence/sqlitestore"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/sqlitestore"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

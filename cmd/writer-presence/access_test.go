@@ -24,7 +24,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"writer-presence/identity"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // ways are the flags by which people can be identified. The rule that the matrix checks reads them, not the server.

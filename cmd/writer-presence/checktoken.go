@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 const (

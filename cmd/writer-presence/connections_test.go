@@ -14,7 +14,7 @@ import (
 	"github.com/lxzan/gws"
 	"github.com/spf13/pflag"
 
-	"writer-presence/web"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // said is a message of the server on a live connection.

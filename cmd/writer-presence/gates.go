@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"writer-presence/identity"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // gates are the ways to take a host application's word, and what is believed of proxies.

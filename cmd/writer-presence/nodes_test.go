@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"writer-presence/redisstore/redistest"
-	"writer-presence/storetest"
+	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/storetest"
 )
 
 // Three seconds of lease, in place of two minutes, make a pause of four one that is longer

@@ -23,13 +23,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	presence "writer-presence"
-	"writer-presence/admin"
-	"writer-presence/identity"
-	"writer-presence/limit"
-	"writer-presence/redisstore"
-	"writer-presence/sqlitestore"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/admin"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/sqlitestore"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 // prefixes are the paths below which the API can stand.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // visitorRule says which projects are open to people who have not signed in.

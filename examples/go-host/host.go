@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"slices"
 
-	presence "writer-presence"
-	"writer-presence/identity"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // What the application has anyway: sessions, and the members of its projects.

@@ -13,10 +13,10 @@ import (
 	"syscall"
 	"time"
 
-	presence "writer-presence"
-	"writer-presence/identity"
-	"writer-presence/sqlitestore"
-	"writer-presence/web"
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/sqlitestore"
+	"github.com/writer-presence/writer-presence/web"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/sqlitestore"
+	"github.com/writer-presence/writer-presence/sqlitestore"
 )
 
 func TestAGoHostKnowsItsOwnPeople(t *testing.T) {

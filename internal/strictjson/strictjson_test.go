@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"writer-presence/internal/strictjson"
+	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 type inner struct{ Revision string }
