@@ -32,7 +32,7 @@ func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
 		err = user.Check()
 	}
 	if err != nil {
-		return Admission{}, fmt.Errorf("%w: Identify returned a user that cannot be, so nobody is let in: %w", presence.ErrUnavailable, err)
+		return Admission{}, fmt.Errorf("%w: Identify returned an invalid user, so nobody is let in: %w", presence.ErrUnavailable, err)
 	}
 	return Admission{User: user}, known(f.Authorize(ctx, user, r.Key()))
 }

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/cache"
 	"github.com/writer-presence/writer-presence/internal/strictjson"
-	"github.com/writer-presence/writer-presence/recent"
 )
 
 const (
@@ -61,7 +61,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	said    time.Time // when the log was told of a failure
-	answers recent.Map[[sha256.Size]byte, hostAnswer]
+	answers cache.Map[[sha256.Size]byte, hostAnswer]
 }
 
 type hostAnswer struct {
@@ -78,7 +78,7 @@ func NewHost(address string, log *slog.Logger) (*Host, error) {
 	}
 	return &Host{
 		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
-		answers: recent.Map[[sha256.Size]byte, hostAnswer]{Most: mostAnswers},
+		answers: cache.Map[[sha256.Size]byte, hostAnswer]{Size: mostAnswers},
 	}, nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/writer-presence/writer-presence/recent"
+	"github.com/writer-presence/writer-presence/internal/cache"
 )
 
 // mostRemembered bounds what is remembered of credentials, a few hundred bytes each.
@@ -14,7 +14,7 @@ const mostRemembered = 20_000
 // no arithmetic. It may be used at once; the zero value is ready.
 type remembered[V any] struct {
 	mu sync.Mutex
-	of recent.Map[string, V]
+	of cache.Map[string, V]
 }
 
 // get gives what a credential came to, or else finds out. Of one that comes to nothing
@@ -38,6 +38,6 @@ func (r *remembered[V]) peek(credential string) (V, bool) {
 func (r *remembered[V]) put(credential string, v V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of.Most = mostRemembered
+	r.of.Size = mostRemembered
 	r.of.Set(strings.Clone(credential), v) // it is part of a larger text
 }

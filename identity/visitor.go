@@ -13,7 +13,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
 )
 
 const (
@@ -27,12 +27,8 @@ const (
 	visitorAge = 365 * 24 * time.Hour
 )
 
-// DefaultVisitorRate is the default number of new visitors a second from one address.
-const DefaultVisitorRate = 1
-
-// VisitorLimit makes a limit on new visitors: perSecond from one address, with a burst of 200 seconds' worth.
-// Zero means no limit.
-func VisitorLimit(perSecond float64) *limit.Limiter { return limit.New(perSecond, 200*perSecond) }
+// DefaultVisitorRate is the default limit on new visitors from one address.
+var DefaultVisitorRate = Rate{PerSecond: 1, Burst: 200}
 
 // Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last gate of [FirstOf].
 //
@@ -42,11 +38,11 @@ type Visitors struct {
 	Keys *Keys
 	// Allowed reports whether a project is open to visitors. Nil opens none; [EveryProject] opens all.
 	Allowed func(presence.Project) bool
-	// Limit bounds the new visitors of one address. Nil is VisitorLimit(DefaultVisitorRate); limit.None is no limit.
-	Limit *limit.Limiter
+	// Rate bounds the new visitors of one address. The zero Rate is DefaultVisitorRate.
+	Rate Rate
 
 	once      sync.Once
-	newcomers *limit.Limiter // Limit or its default
+	newcomers *ratelimit.Limiter // of Rate
 	cookies   remembered[visit]
 }
 
@@ -85,7 +81,7 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if r.CrossOrigin {
 		return Admission{}, ErrNobody
 	}
-	if err := v.limit().Take(r.Address, ErrTooManyVisitors); err != nil {
+	if err := v.limiter().Take(r.Address, ErrTooManyVisitors); err != nil {
 		return Admission{}, err
 	}
 	random := make([]byte, 12)
@@ -99,13 +95,9 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
 }
 
-// limit returns the limit on new visitors.
-func (v *Visitors) limit() *limit.Limiter {
-	v.once.Do(func() {
-		if v.newcomers = v.Limit; v.newcomers == nil {
-			v.newcomers = VisitorLimit(DefaultVisitorRate)
-		}
-	})
+// limiter returns the limiter of Rate.
+func (v *Visitors) limiter() *ratelimit.Limiter {
+	v.once.Do(func() { v.newcomers = v.Rate.limiter(DefaultVisitorRate) })
 	return v.newcomers
 }
 

@@ -7,7 +7,6 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
-	"github.com/writer-presence/writer-presence/limit"
 )
 
 // visit asks for one project as a newcomer from one address.
@@ -40,20 +39,20 @@ func TestVisitorsGetInOnlyWhereAllowedSaysSo(t *testing.T) {
 
 func TestNewVisitorsAreLimitedByDefault(t *testing.T) {
 	for name, c := range map[string]struct {
-		limit   *limit.Limiter
+		rate    identity.Rate
 		limited bool
 	}{
-		"the default":       {nil, true},
-		"explicitly none":   {limit.None, false},
-		"a rate of nothing": {identity.VisitorLimit(0), false},
+		"the default":     {identity.Rate{}, true},
+		"explicitly none": {identity.NoLimit, false},
+		"a tight limit":   {identity.Rate{PerSecond: 0.1, Burst: 1}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: c.limit}
+			v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: c.rate}
 			let := 0
 			for let < 1000 && visit(t, v, presence.Project(fmt.Sprint("p", let))) == nil {
 				let++
 			}
-			if limited := let < 1000; limited != c.limited || limited && let < 200 {
+			if limited := let < 1000; limited != c.limited || limited && name == "the default" && let < 200 {
 				t.Errorf("%d of 1000 newcomers from one address got in; limited should be %v, after 200", let, c.limited)
 			}
 		})

@@ -11,7 +11,7 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
-	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
 )
 
 func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
@@ -49,7 +49,7 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 }
 
 func TestTheNamesOfVisitorsAreBounded(t *testing.T) {
-	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: limit.None}
+	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.NoLimit}
 	form := regexp.MustCompile(`^Visitor [1-9][0-9]{3}$`)
 	ids := map[presence.UserID]bool{}
 	for range 2000 {
@@ -89,7 +89,7 @@ func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
 
 func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: limit.New(1, 1)}
+		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.Rate{PerSecond: 1, Burst: 1}}
 		made, err := v.Admit(t.Context(), request())
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 			}
 		}
 		_, err = v.Admit(t.Context(), request())
-		var tooMany *limit.TooMany
+		var tooMany *ratelimit.Exceeded
 		if !errors.Is(err, identity.ErrTooManyVisitors) || !errors.As(err, &tooMany) || tooMany.After != time.Second {
 			t.Errorf("the second visitor of an address came to %v (%+v); due is too many, and to wait 1 s", err, tooMany)
 		}

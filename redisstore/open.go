@@ -14,7 +14,7 @@ import (
 	"github.com/redis/rueidis"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/recent"
+	"github.com/writer-presence/writer-presence/internal/cache"
 )
 
 const (
@@ -74,7 +74,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		client.Close()
 		return nil, explain(option, err)
 	}
-	s := &Store{durability: durability, most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+	s := &Store{durability: durability, most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: cache.Map[presence.Project, told]{Size: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
 		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	err = s.check(ctx, o)

@@ -21,7 +21,7 @@ import (
 	"github.com/redis/rueidis"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/recent"
+	"github.com/writer-presence/writer-presence/internal/cache"
 )
 
 const (
@@ -70,7 +70,7 @@ type Store struct {
 	rooms map[presence.Project]*room
 	// told is what was told of rooms that were let go: no version may come again, also if
 	// Redis loses them later.
-	told recent.Map[presence.Project, told]
+	told cache.Map[presence.Project, told]
 
 	outage outage
 	mute   outage                // of subscriptions

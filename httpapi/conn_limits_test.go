@@ -1,0 +1,405 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/connlimit"
+)
+
+// fromConn is a connection that comes from an address.
+type fromConn struct {
+	net.Conn
+	address net.Addr
+}
+
+func (c fromConn) RemoteAddr() net.Addr { return c.address }
+
+// boundedWorld is a server of so many connections, which come from addresses.
+type boundedWorld struct {
+	*liveWorld
+	dialled []net.Conn
+}
+
+func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*plan)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		changes = append(changes, direct, func(p *plan) {
+			p.Connections = connections
+			p.UserProjects, p.VisitorProjects, p.AddressProjects = -1, -1, -1
+		})
+		w := &boundedWorld{liveWorld: &liveWorld{world: newWorld(t, changes...), l: newPipes(), ended: make(chan struct{})}}
+		w.host = "127.0.0.1:8080"
+		ctx, cancel := context.WithCancel(context.Background())
+		w.end = cancel
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			if err := httpapi.Serve(ctx, fair{w.l}, w.handler, connections, slog.New(slog.DiscardHandler)); err != nil {
+				t.Errorf("Serve ended with %v", err)
+			}
+		})
+		serving.Go(func() { w.handler.Run(ctx) })
+		test(w)
+		for _, conn := range w.dialled {
+			conn.Close()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if open := httpapi.OpenConnections(w.handler); open != (connlimit.Counts{}) {
+			t.Errorf("after all connections have ended, %+v are counted; want none", open)
+		}
+		w.end()
+		serving.Wait()
+	})
+}
+
+// dial connects from an address. It fails if the connection is not taken within 5 s.
+func (w *boundedWorld) dial(from string) net.Conn {
+	w.t.Helper()
+	ours, theirs := net.Pipe()
+	address := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 4711))
+	select {
+	case w.l.arrive <- fromConn{theirs, address}:
+	case <-time.After(5 * time.Second):
+		w.t.Fatalf("a connection from %s was not taken in 5 s", from)
+	}
+	w.dialled = append(w.dialled, ours)
+	return ours
+}
+
+// get sends a request on a connection and returns the answer.
+func (w *boundedWorld) get(conn net.Conn, path string, headers ...string) (status int, body string, header http.Header) {
+	w.t.Helper()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	text := "GET " + path + " HTTP/1.1\r\nHost: " + w.host + "\r\n"
+	for i := 0; i < len(headers); i += 2 {
+		text += headers[i] + ": " + headers[i+1] + "\r\n"
+	}
+	io.WriteString(conn, text+"\r\n")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0, err.Error(), nil
+	}
+	content, _ := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(content), answer.Header
+}
+
+// open connects a live connection, and returns the status of the handshake if it was rejected.
+func (w *boundedWorld) open(from, path string, headers ...string) (s *socket, status int) {
+	w.t.Helper()
+	raw := w.dial(from)
+	conn := &line{fairConn: newFairConn(raw), ears: make(chan struct{}, 1)}
+	io.WriteString(conn, handshake(w.host, path, headers...))
+	r := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return nil, 0
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		io.Copy(io.Discard, answer.Body)
+		return nil, answer.StatusCode
+	}
+	s = &socket{t: w.t, conn: conn, in: make(chan message, 1000), pings: make(chan time.Time, 100), closed: make(chan struct{})}
+	go s.read(r)
+	return s, answer.StatusCode
+}
+
+// getsIn checks that somebody with a token gets in from an address, live and by polling.
+func (w *boundedWorld) getsIn(name, from string, headers ...string) {
+	w.t.Helper()
+	alice := w.as(name, presence.UserID("7"+fmt.Sprint(len(name))))
+	s, status := w.open(from, livePath, headers...)
+	if s == nil {
+		w.t.Errorf("%s with a token: the handshake from %s was answered %d; want 101", name, from, status)
+		return
+	}
+	time.Sleep(100 * time.Millisecond) // as a network takes
+	s.say("hello", `"session": "tab", "token": "`+alice.token+`"`)
+	s.next("ack")
+	s.next("snapshot")
+	status, body, _ := w.get(w.dial(from), strings.Replace(livePath, "live", "list", 1), append(headers, "Authorization", "Bearer "+alice.token)...)
+	if status != 200 || !strings.Contains(body, `"username":"`+name+`"`) {
+		w.t.Errorf("%s with a token polls from %s: answered %d %s; want a list with %s", name, from, status, body, name)
+	}
+	time.Sleep(15 * time.Second)
+	if s.over() {
+		w.t.Errorf("the live connection of %s, with a token, was closed with %d", name, s.code)
+	}
+}
+
+// visitorCookies makes visitors.
+func (w *boundedWorld) visitorCookies(n int) (cookies []string) {
+	w.t.Helper()
+	for range n {
+		p := w.newcomer()
+		p.update(`{"session": "first"}`)
+		cookies = append(cookies, p.cookie)
+	}
+	return cookies
+}
+
+// Whatever somebody without a token opens, eight a second for a minute, they hold no more than
+// their share, and people with tokens get in from their address and from others.
+func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
+	const connections, attempts = 300, 480 // 8 a second for a minute
+	const attacker = "203.0.113.9"
+	path := func(i int) string { return strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i%30), 1) }
+	hello := func(w *boundedWorld, from, cookie string, i int, headers ...string) (rejected string) {
+		s, status := w.open(from, path(i), append(headers, "Cookie", cookie)...)
+		if s == nil {
+			return fmt.Sprint(status)
+		}
+		s.say("hello", fmt.Sprintf(`"session": "s%d"`, i))
+		if m := s.skipTo("ack", "error"); m.Type == "error" {
+			return m.Code
+		}
+		return ""
+	}
+	type attack struct {
+		// try opens connection i; it returns the code that it was rejected with.
+		try    func(w *boundedWorld, cookies []string, i int) string
+		change func(*plan)
+		most   int    // connections that are open at the end
+		code   string // that the last one was rejected with
+		from   []string
+		header []string
+	}
+	here := []string{attacker, "198.51.100.7"}
+	for name, a := range map[string]attack{
+		"one visitor": {
+			try:  func(w *boundedWorld, c []string, i int) string { return hello(w, attacker, c[0], i) },
+			most: 60, code: "too_many_connections", from: here,
+		},
+		"many visitors of an address": {
+			try:  func(w *boundedWorld, c []string, i int) string { return hello(w, attacker, c[i%len(c)], i) },
+			most: 60, code: "too_many_connections", from: here,
+		},
+		"one visitor of many addresses": {
+			try: func(w *boundedWorld, c []string, i int) string {
+				return hello(w, fmt.Sprintf("203.0.113.%d", i%200), c[0], i)
+			},
+			most: 100, code: "too_many_connections", from: here,
+		},
+		"many visitors of many addresses": {
+			try: func(w *boundedWorld, c []string, i int) string {
+				return hello(w, fmt.Sprintf("203.0.113.%d", i%200), c[i%len(c)], i)
+			},
+			most: 240, code: "too_many_connections", from: here,
+		},
+		"addresses of one IPv6 network": {
+			try: func(w *boundedWorld, c []string, i int) string {
+				return hello(w, fmt.Sprintf("2001:db8:1:2::%x", i+1), c[i%len(c)], i)
+			},
+			most: 60, code: "too_many_connections", from: []string{"2001:db8:1:2::ffff", "2001:db8:1:3::1"},
+		},
+		"an address behind a trusted proxy": {
+			try: func(w *boundedWorld, c []string, i int) string {
+				return hello(w, "10.0.0.1", c[i%len(c)], i, "X-Forwarded-For", attacker)
+			},
+			change: func(p *plan) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+			most:   60, code: "too_many_connections", from: []string{"10.0.0.1"}, header: []string{"X-Forwarded-For", attacker},
+		},
+		"no hello": {
+			try: func(w *boundedWorld, _ []string, i int) string {
+				w.open(attacker, path(i))
+				return ""
+			},
+			most: 75, from: here,
+		},
+		"no hello, behind a trusted proxy": {
+			try: func(w *boundedWorld, _ []string, i int) string {
+				w.open("10.0.0.1", path(i), "X-Forwarded-For", attacker)
+				return ""
+			},
+			change: func(p *plan) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+			most:   75, from: []string{"10.0.0.1"}, header: []string{"X-Forwarded-For", attacker},
+		},
+		"no request": {
+			try:  func(w *boundedWorld, _ []string, _ int) string { w.dial(attacker); return "" },
+			most: 75, from: here,
+		},
+		"slow headers": {
+			try: func(w *boundedWorld, _ []string, _ int) string {
+				io.WriteString(w.dial(attacker), "GET / HTTP/1.1\r\nHost: ")
+				return ""
+			},
+			most: 75, from: here,
+		},
+		"slow bodies, beside live connections of a visitor": {
+			try: func(w *boundedWorld, c []string, i int) string {
+				if i < 100 { // so that no bodies end just when the attack does
+					return hello(w, attacker, c[0], i)
+				}
+				fmt.Fprintf(w.dial(attacker), "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nCookie: %s\r\nContent-Length: 100\r\n\r\n{",
+					strings.Replace(livePath, "live", "update", 1), w.host, c[1])
+				return ""
+			},
+			most: 75, from: here,
+		},
+		"keep-alive": {
+			try: func(w *boundedWorld, _ []string, _ int) string {
+				status, _, _ := w.get(w.dial(attacker), "/")
+				return strings.TrimPrefix(fmt.Sprint(status), "200")
+			},
+			most: 75, from: here,
+		},
+		"keep-alive, from many addresses": {
+			try: func(w *boundedWorld, _ []string, i int) string {
+				status, _, _ := w.get(w.dial(fmt.Sprintf("203.0.113.%d", i%200)), "/")
+				return strings.TrimPrefix(fmt.Sprint(status), "200")
+			},
+			most: 300, from: here,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			change := a.change
+			if change == nil {
+				change = func(*plan) {}
+			}
+			inBounded(t, connections, func(w *boundedWorld) {
+				cookies := w.visitorCookies(50)
+				last := ""
+				for i := range attempts {
+					last = a.try(w, cookies, i)
+					time.Sleep(time.Second / 8)
+				}
+				synctest.Wait()
+				open := httpapi.OpenConnections(w.handler)
+				if got := open.Visitors + open.Unidentified; got > a.most || got < a.most/2 {
+					t.Errorf("%d connections are open (%+v); want up to %d", got, open, a.most)
+				}
+				if last != a.code {
+					t.Errorf("the last attempt was answered %q; want %q", last, a.code)
+				}
+				for i, from := range a.from {
+					w.getsIn([]string{"Alice", "Bo"}[i], from, a.header...)
+				}
+			}, change)
+		})
+	}
+}
+
+// skipTo gives the next message of one of these types.
+func (s *socket) skipTo(kinds ...string) message {
+	s.t.Helper()
+	for {
+		m, why := s.take(10 * time.Second)
+		if why != "" {
+			s.t.Fatalf("%s; due is a message of type %v", why, kinds)
+		}
+		for _, kind := range kinds {
+			if m.Type == kind {
+				return m
+			}
+		}
+	}
+}
+
+func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		alice := w.as("alice", "1")
+		enter := func(p *person, i int) (*socket, message) {
+			s, status := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1))
+			if s == nil {
+				t.Fatalf("the handshake of connection %d was answered %d", i, status)
+			}
+			s.say("hello", `"session": "a", "token": "`+p.token+`"`)
+			return s, s.skipTo("ack", "error")
+		}
+		var sockets []*socket
+		for i := range 5 {
+			s, m := enter(alice, i)
+			if m.Type != "ack" {
+				t.Fatalf("connection %d was answered %s", i, m.text)
+			}
+			sockets = append(sockets, s)
+		}
+		s, m := enter(alice, 5)
+		if m.Code != "too_many_connections" || m.RetryAfter <= 0 {
+			t.Errorf("one more than a user may have was answered %s; want too_many_connections, with retry_after", m.text)
+		}
+		s.ends(1008)
+		if listed := *alice.succeed(alice.do("GET", "/writer/api/project/p5/presence/list/", "")).Users; len(listed) != 0 {
+			t.Errorf("a session whose connection was rejected is listed: %v", listed)
+		}
+		if _, m := enter(w.as("bob", "2"), 5); m.Type != "ack" {
+			t.Errorf("another user was answered %s", m.text)
+		}
+		sockets[0].conn.Close()
+		time.Sleep(time.Second)
+		if _, m := enter(alice, 5); m.Type != "ack" {
+			t.Errorf("after one connection has ended, the next was answered %s", m.text)
+		}
+	}, func(p *plan) { p.UserConnections = 5 })
+}
+
+func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		alice := w.as("alice", "1")
+		for i := range 4 {
+			s, _ := w.open("203.0.113.9", livePath)
+			s.say("hello", fmt.Sprintf(`"session": "s%d", "token": "%s"`, i, alice.token))
+			s.next("ack")
+		}
+		status, body, header := w.get(w.dial("203.0.113.9"), "/")
+		answer{status, header, body}.fails(t, 429, "too_many_connections")
+		if header.Get("Retry-After") != "30" || header.Get("Cache-Control") != "no-store" {
+			t.Errorf("its headers are %v; want Retry-After: 30 and no-store", header)
+		}
+		if status, _, _ := w.get(w.dial("203.0.113.10"), "/"); status != 200 {
+			t.Errorf("another address was answered %d", status)
+		}
+		for range 200 { // above what is answered at one time, connections are closed
+			w.dial("203.0.113.9")
+		}
+		if logged := w.logs.String(); strings.Count(logged, "--address-connections") != 1 || !strings.Contains(logged, "203.0.113.9") || !strings.Contains(logged, "--trusted-proxies") {
+			t.Errorf("the log is %q; want one line that names the address, the flag and --trusted-proxies", logged)
+		}
+	}, func(p *plan) { p.AddressConnections = 4 })
+}
+
+func TestARequestIsNotClosedToMakeRoom(t *testing.T) {
+	inBounded(t, 8, func(w *boundedWorld) {
+		slow := w.dial("203.0.113.9")
+		fmt.Fprintf(slow, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: 2\r\n\r\n{",
+			strings.Replace(livePath, "live", "update", 1), w.host, w.as("alice", "1").token)
+		for i := range 40 {
+			if status, body, _ := w.get(w.dial(fmt.Sprintf("198.51.100.%d", i)), "/"); status != 200 {
+				t.Errorf("request %d was answered %d %s", i, status, body)
+			}
+		}
+		io.WriteString(slow, "}")
+		if got, err := http.ReadResponse(bufio.NewReader(slow), nil); err != nil || got.StatusCode != 200 {
+			t.Errorf("the request that was under way was answered %v, %v; want 200", got, err)
+		}
+	})
+}
+
+func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		cookie := w.visitorCookies(1)[0]
+		for i := range 150 {
+			s, status := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
+			if s == nil {
+				t.Fatalf("handshake %d was answered %d", i, status)
+			}
+			s.say("hello", `"session": "s"`)
+			if m := s.skipTo("ack", "error"); m.Type != "ack" {
+				t.Fatalf("hello %d was answered %s", i, m.text)
+			}
+		}
+	}, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
+}

@@ -1,0 +1,328 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+// contract is docs/openapi.yaml, ready to judge answers.
+type contract struct {
+	document *openapi3.T
+	paths    []contractPath
+}
+
+type contractPath struct {
+	pattern *regexp.Regexp
+	name    string
+	item    *openapi3.PathItem
+}
+
+var readContract = sync.OnceValues(func() (*contract, error) {
+	text, err := os.ReadFile("../docs/openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	document, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		return nil, err
+	}
+	if err := document.Validate(openapi3.NewLoader().Context); err != nil {
+		return nil, err
+	}
+	c := &contract{document: document}
+	for name, item := range document.Paths.Map() {
+		pattern := regexp.MustCompile(`\\\{([a-z]+)\\\}`).ReplaceAllStringFunc(regexp.QuoteMeta(name), func(s string) string {
+			if s == `\{path\}` { // a file's path has slashes
+				return `(?P<path>.+)`
+			}
+			return `(?P<` + strings.Trim(s, `\{}`) + `>[^/]+)`
+		})
+		c.paths = append(c.paths, contractPath{regexp.MustCompile("^" + pattern + "$"), name, item})
+	}
+	return c, nil
+})
+
+// everywhere is what any address may answer, known or not.
+func (c *contract) everywhere() *openapi3.Operation {
+	responses := c.document.Components.Responses
+	return &openapi3.Operation{Responses: openapi3.NewResponses(
+		openapi3.WithStatus(204, responses["Preflight"]),
+		openapi3.WithStatus(403, responses["CrossOrigin"]),
+		openapi3.WithStatus(404, responses["NotFound"]),
+		openapi3.WithStatus(405, responses["MethodNotAllowed"]),
+	)}
+}
+
+// find gives what the document says of a request; known is false for an address or a
+// method that it does not name.
+func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, params map[string]string, known bool) {
+	route = &routers.Route{Spec: c.document, Method: r.Method, Operation: c.everywhere(), PathItem: &openapi3.PathItem{}}
+	below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix)
+	if !ok {
+		return route, nil, false
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, p := range c.paths {
+		found := p.pattern.FindStringSubmatch(below)
+		if found == nil || len(found) > 1 && (found[1] == "." || found[1] == "..") { // which no path keeps
+			continue
+		}
+		operation := p.item.GetOperation(method)
+		if operation == nil {
+			return route, nil, false
+		}
+		params = map[string]string{}
+		for i, name := range p.pattern.SubexpNames()[1:] {
+			params[name], _ = url.PathUnescape(found[i+1])
+		}
+		route.Path, route.PathItem, route.Operation = p.name, p.item, operation
+		return route, params, true
+	}
+	return route, nil, false
+}
+
+// always are the headers that need no mention with each answer: HTTP's own, and those of
+// compression and of CORS, which the document has at its beginning.
+var always = []string{
+	"Content-Type", "Content-Length", "Date", "Content-Encoding",
+	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
+	"X-Request-Id",
+}
+
+// judge tells what of an exchange the document does not know.
+func (c *contract) judge(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
+	route, params, known := c.find(r, prefix)
+	if strings.HasPrefix(route.Path, "/client/") && status < 400 || r.URL.Path == "/" && status < 400 {
+		return nil // static files
+	}
+	options := &openapi3filter.Options{
+		IncludeResponseStatus: true,
+		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+	}
+	request := r.Clone(r.Context())
+	request.Body = io.NopCloser(bytes.NewReader(sent))
+	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route, Options: options}
+	if known && status < 400 {
+		if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
+			return fmt.Errorf("the server took a request that the document calls invalid: %w", err)
+		}
+	}
+	documented := route.Operation.Responses.Status(status)
+	if documented == nil {
+		return fmt.Errorf("the document does not know status %d here", status)
+	}
+	for name, values := range header {
+		if len(values) != 1 {
+			return fmt.Errorf("%d headers %s, due is one", len(values), name)
+		}
+		if !slices.Contains(always, name) && !slices.ContainsFunc(mapKeys(documented.Value.Headers), func(known string) bool {
+			return http.CanonicalHeaderKey(known) == name
+		}) {
+			return fmt.Errorf("the document does not know the header %s: %q", name, values)
+		}
+	}
+	if status == http.StatusNotModified || status == http.StatusNoContent || r.Method == http.MethodHead {
+		if r.Method != http.MethodHead && len(body) > 0 {
+			return fmt.Errorf("an answer without body has %q", body)
+		}
+		for name, due := range documented.Value.Headers {
+			if due.Value.Required && header.Get(name) == "" {
+				return fmt.Errorf("the header %s is missing", name)
+			}
+		}
+		return nil
+	}
+	if header.Get("Content-Encoding") == "gzip" {
+		r, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		if body, err = io.ReadAll(r); err != nil {
+			return err
+		}
+	}
+	if got := header.Get("Content-Type"); got != "application/json" {
+		return fmt.Errorf("Content-Type is %q, due is application/json", got)
+	}
+	if !json.Valid(body) {
+		return fmt.Errorf("the body is not JSON: %q", body)
+	}
+	return openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: status, Header: header,
+		Body: io.NopCloser(bytes.NewReader(body)), Options: options,
+	})
+}
+
+func mapKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// checked fails the test at every answer that docs/openapi.yaml does not know, and at
+// every request that is taken though the document calls it invalid.
+func checked(t testing.TB, h http.Handler, prefix string) http.Handler {
+	c, err := readContract()
+	if err != nil {
+		t.Fatalf("docs/openapi.yaml cannot be used: %v", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent bytes.Buffer
+		recorder := httptest.NewRecorder()
+		inner := r.Clone(r.Context())
+		if r.Body != nil {
+			inner.Body = tee{io.TeeReader(r.Body, &sent), r.Body}
+		}
+		h.ServeHTTP(recorder, inner)
+		answer, body := recorder.Result(), recorder.Body.Bytes()
+		if err := c.judge(prefix, r, sent.Bytes(), answer.StatusCode, answer.Header, body); err != nil {
+			t.Errorf("%s %s answered %d %s\nwhich docs/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
+		}
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		w.Write(body)
+	})
+}
+
+type tee struct {
+	io.Reader
+	io.Closer
+}
+
+func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.T) {
+	c, err := readContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented, codes := map[string]bool{}, map[string]bool{}
+	add := func(status string, response *openapi3.ResponseRef) {
+		media := response.Value.Content["application/json"]
+		if media == nil || len(media.Schema.Value.AllOf) == 0 {
+			return
+		}
+		for _, part := range media.Schema.Value.AllOf {
+			if part.Ref != "" {
+				continue
+			}
+			for _, code := range part.Value.Properties["code"].Value.Enum {
+				documented[status+" "+code.(string)] = true
+				codes[code.(string)] = true
+			}
+		}
+	}
+	operations := []*openapi3.Operation{c.everywhere()}
+	for _, p := range c.paths {
+		for _, operation := range p.item.Operations() {
+			operations = append(operations, operation)
+		}
+	}
+	for _, operation := range operations {
+		for status, response := range operation.Responses.Map() {
+			add(status, response)
+		}
+	}
+	table := map[string]bool{}
+	for _, f := range wire.Failures() {
+		if f.Status != 0 { // 0: the contract of HTTP does not have it
+			table[strconv.Itoa(f.Status)+" "+f.Code] = true
+		}
+	}
+	for f := range table {
+		if !documented[f] {
+			t.Errorf("internal/wire/errors.go has %q, and docs/openapi.yaml has not", f)
+		}
+	}
+	for f := range documented {
+		if !table[f] {
+			t.Errorf("docs/openapi.yaml has %q, and internal/wire/errors.go has not", f)
+		}
+	}
+	for _, code := range c.document.Components.Schemas["Error"].Value.Properties["code"].Value.Enum {
+		if !codes[code.(string)] {
+			t.Errorf("the schema Error has %q, and no answer of the document has it", code)
+		}
+		delete(codes, code.(string))
+	}
+	for code := range codes {
+		t.Errorf("an answer of the document has %q, and its schema Error has not", code)
+	}
+}
+
+// The checks of all other tests stand on this: that a wrong answer is seen.
+func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
+	c, err := readContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := `{"success":true,"version":1,"users":[]}`
+	header := func(change ...string) http.Header {
+		h := http.Header{"Content-Type": {"application/json"}, "Etag": {`W/"1"`}, "Cache-Control": {"private, no-cache"}, "X-Content-Type-Options": {"nosniff"}}
+		for i := 0; i < len(change); i += 2 {
+			h.Set(change[i], change[i+1])
+		}
+		return h
+	}
+	at := httpapi.DefaultPrefix + "/project/p/presence/list/"
+	judge := func(method, path string, status int, h http.Header, body string) error {
+		return c.judge(httpapi.DefaultPrefix, httptest.NewRequest(method, path, nil), nil, status, h, []byte(body))
+	}
+	if err := judge("GET", at, 200, header(), good); err != nil {
+		t.Fatalf("a right answer was refused: %v", err)
+	}
+	user := string(wire.Occupant(presence.NewOccupant(presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing})))
+	with := func(old, new string) string {
+		return `{"success":true,"version":1,"users":[` + strings.Replace(user, old, new, 1) + `]}`
+	}
+	if err := judge("GET", at, 200, header(), with("", "")); err != nil {
+		t.Fatalf("a right answer with a user was refused: %v", err)
+	}
+	for name, err := range map[string]error{
+		"a stray field":            judge("GET", at, 200, header(), `{"success":true,"version":1,"users":[],"token":"x"}`),
+		"a missing field":          judge("GET", at, 200, header(), `{"success":true,"version":1}`),
+		"a stray field of a user":  judge("GET", at, 200, header(), with(`"initials"`, `"email":"a@example.com","initials"`)),
+		"a colour of our own":      judge("GET", at, 200, header(), with(presence.User{ID: "1"}.Color(), "#000000")),
+		"an unknown activity":      judge("GET", at, 200, header(), with("viewing", "sleeping")),
+		"an id that is no id":      judge("GET", at, 200, header(), with(`"user_id":1`, `"user_id":true`)),
+		"a count of those listed":  judge("GET", at, 200, header(), `{"success":true,"version":1,"users":[],"count":1}`),
+		"an unknown status":        judge("GET", at, 202, header(), good),
+		"an unknown header":        judge("GET", at, 200, header("X-Powered-By", "x"), good),
+		"a strong tag":             judge("GET", at, 200, header("ETag", `"1"`), good),
+		"no JSON":                  judge("GET", at, 200, header("Content-Type", "text/plain"), good),
+		"a body with a 304":        judge("GET", at, 304, header(), good),
+		"an unknown code":          judge("GET", at, 503, header("Cache-Control", "no-store", "Retry-After", "1"), `{"success":false,"code":"oops","error":"x"}`),
+		"a code of another status": judge("GET", "/nowhere", 404, header("Cache-Control", "no-store"), `{"success":false,"code":"unavailable","error":"x"}`),
+		"success at nowhere":       judge("GET", "/nowhere", 200, header(), good),
+	} {
+		if err == nil {
+			t.Errorf("%s was let through", name)
+		}
+	}
+}
