@@ -22,57 +22,64 @@ const (
 )
 
 const (
-	// minAddressConnections is the least that [Options.AddressConnections] is by default.
+	// minAddressConnections is the smallest default of [Options.AddressConnections].
 	minAddressConnections = 32
-	// evictionAge is how long a connection has at least for its first request, and for its hello.
+	// evictionAge is the minimum time that a connection has to send a request, and after the
+	// handshake its hello, before it can be evicted.
 	evictionAge = time.Second
-	// maxEvictionSteps bounds how many connections are looked at to find one that can be closed.
+	// maxEvictionSteps bounds how many connections one search for an evictable one checks.
 	maxEvictionSteps = 64
-	// maxRejections bounds how many connections are answered 429 at one time; others are closed
-	// without an answer.
+	// maxRejections bounds how many connections are answered 429 at the same time; above it they
+	// are closed without an answer.
 	maxRejections = 64
 )
 
-// withoutReserve is the share of a limit that people without a token may use.
-func withoutReserve(limit int) int { return limit - limit/5 }
+// visitorShare returns how much of a limit visitors may use. The rest is reserved for users with a
+// token or a session of the host.
+func visitorShare(limit int) int { return limit - limit/5 }
 
-// connLimits counts the open connections and bounds them: those of one address, the live
-// connections of one user, and those of all visitors together, and of all visitors of one
-// address. The latter two leave a fifth free. A connection is nobody's until its hello, because
-// a browser's token comes in the hello: until then it can be closed to make room for a newer
-// one (see canClose). So neither visitors nor connections that say nothing keep a token holder out.
+// connLimits counts open connections and enforces four limits on them: all connections of one
+// address, the live connections of one user, those of all visitors, and those of the visitors of
+// one address. A limit of 0 means no limit.
 //
-// All methods are safe for concurrent use. A limit of zero is none.
+// A browser can send its token only in the hello, not in the handshake. So connLimits cannot tell
+// visitors from users before the hello. At a limit it evicts the oldest connection that has not
+// sent a hello and is not busy (see canEvict), so that such connections cannot keep out a user
+// with a token.
+//
+// All methods are safe for concurrent use.
 type connLimits struct {
 	perUser, perAddress, visitors int
 
 	mu           sync.Mutex
 	openVisitors int
-	users        map[string]int // live connections, by userKey
+	users        map[string]int // number of live connections, by userKey
 	addresses    map[string]*addressConns
-	unidentified list.List // of *heldConn, the oldest first
+	unidentified list.List // *heldConn without a hello, oldest first
 }
 
-// addressConns are the connections of one address.
+// addressConns holds the counters of one address.
 type addressConns struct {
 	key            string
 	open, visitors int
-	unidentified   list.List // of *heldConn, the oldest first
+	unidentified   list.List // *heldConn without a hello, oldest first
 }
 
-// heldConn is a connection as connLimits counts it.
+// heldConn is one counted connection. connLimits.mu guards all fields.
 type heldConn struct {
-	// What follows is guarded by connLimits.mu.
-	conn    net.Conn      // nil until it is known
-	address *addressConns // nil until it is known
-	// inAll and inAddress are its places in the lists of unidentified connections.
+	conn    net.Conn      // nil under another server than Serve until attach
+	address *addressConns // nil behind a trusted proxy until the handshake
+	// keepUntil is the time until which a live connection is not evicted; zero before attach.
+	keepUntil time.Time
+	// inAll and inAddress are its elements in the lists of unidentified connections; nil when it
+	// is not in the list.
 	inAll, inAddress *list.Element
 	user             string // userKey; empty before the hello
 	visitor          bool
 	removed          bool
 }
 
-// heldKey is the key of a connection's heldConn in the contexts of its requests.
+// heldKey is the context key of the heldConn of a request's connection.
 type heldKey struct{}
 
 func newConnLimits(o *Options) *connLimits {
@@ -80,7 +87,7 @@ func newConnLimits(o *Options) *connLimits {
 	connections := orDefault(o.Connections, DefaultConnections)
 	address := 0
 	if connections > 0 {
-		l.visitors = withoutReserve(connections)
+		l.visitors = visitorShare(connections)
 		address = max(connections/4, minAddressConnections)
 	}
 	l.perUser = orDefault(o.UserConnections, DefaultUserConnections)
@@ -88,8 +95,8 @@ func newConnLimits(o *Options) *connLimits {
 	return l
 }
 
-// orDefault gives the limit that an option means: zero is the default, and less is none, which
-// is zero in connLimits.
+// orDefault converts an option into a limit of connLimits: 0 is the default, and a negative number
+// is no limit, which connLimits writes as 0.
 func orDefault(option, normal int) int {
 	if option == 0 {
 		return normal
@@ -97,16 +104,16 @@ func orDefault(option, normal int) int {
 	return max(option, 0)
 }
 
-// add counts a connection whose address is not known yet, as behind a proxy.
+// add registers a connection without counting it to an address, which is unknown behind a proxy.
 func (l *connLimits) add(h *heldConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.inAll = l.unidentified.PushBack(h)
 }
 
-// addTo counts a connection to its address, unless that is done already. If the address has as
-// many connections as it may, it closes the oldest of them that can be closed; if there is
-// none, it returns errTooManyConnections.
+// addTo counts a connection to its address. It does nothing if the connection is already counted
+// to an address. At the limit of the address it evicts the oldest evictable connection of that
+// address; if there is none, it returns errTooManyConnections.
 func (l *connLimits) addTo(h *heldConn, address string) error {
 	l.mu.Lock()
 	if h.address != nil || h.removed {
@@ -120,12 +127,12 @@ func (l *connLimits) addTo(h *heldConn, address string) error {
 	}
 	var evicted *heldConn
 	if l.perAddress > 0 && a.open >= l.perAddress {
-		if evicted = oldest(&a.unidentified); evicted == nil {
+		if evicted = oldestEvictable(&a.unidentified); evicted == nil {
 			l.mu.Unlock()
 			return errTooManyConnections
 		}
 		l.removeLocked(evicted)
-		l.addresses[address] = a // also if that was the last one
+		l.addresses[address] = a // removeLocked deletes it with its last connection
 	}
 	h.address = a
 	a.open++
@@ -137,10 +144,10 @@ func (l *connLimits) addTo(h *heldConn, address string) error {
 	return nil
 }
 
-// evict closes the oldest connection that can be closed, if there is one.
+// evict closes the oldest evictable connection of all addresses, if there is one.
 func (l *connLimits) evict() {
 	l.mu.Lock()
-	h := oldest(&l.unidentified)
+	h := oldestEvictable(&l.unidentified)
 	if h != nil {
 		l.removeLocked(h)
 	}
@@ -150,12 +157,12 @@ func (l *connLimits) evict() {
 	}
 }
 
-// oldest gives the first connection that can be closed, nil for none. Those that cannot go to
-// the end of the list.
-func oldest(conns *list.List) *heldConn {
+// oldestEvictable returns the first evictable connection of a list, or nil. It moves the
+// connections that it skips to the end, so that the next search starts with others.
+func oldestEvictable(conns *list.List) *heldConn {
 	for range min(conns.Len(), maxEvictionSteps) {
 		e := conns.Front()
-		if h := e.Value.(*heldConn); h.conn != nil && canClose(h.conn) {
+		if h := e.Value.(*heldConn); h.canEvict() {
 			return h
 		}
 		conns.MoveToBack(e)
@@ -163,38 +170,54 @@ func oldest(conns *list.List) *heldConn {
 	return nil
 }
 
-// canClose reports whether a connection that has said no hello can be closed to make room: it
-// waits for another request, or has had its time for a request with its body, for the hello or
-// for an answer.
-func canClose(conn net.Conn) bool {
-	c, ok := conn.(*phasedConn)
-	if !ok { // of another server than Serve
-		return true
+// canEvict reports whether a connection without a hello can be closed for a newer one. The caller
+// holds connLimits.mu. A connection can be evicted while it is idle between two requests, when it
+// has had evictionAge to send a request or its hello, and when answering takes longer than
+// answerTime. It is not evicted between hijacking and attach, nor before keepUntil.
+func (h *heldConn) canEvict() bool {
+	if !h.keepUntil.IsZero() {
+		return !time.Now().Before(h.keepUntil)
 	}
-	age := time.Duration(c.of.now.Load()-c.since.Load()) * phaseEvery
+	c, ok := h.conn.(*phasedConn)
+	if !ok { // the handshake is not finished under another server than Serve
+		return false
+	}
+	age := c.of.sinceLook(c.since.Load())
 	switch c.phase.Load() {
 	case idle:
 		return true
 	case answering:
 		return age >= answerTime
+	case hijacked:
+		return false
 	default:
 		return age >= evictionAge
 	}
 }
 
-// attach says which connection it is that was counted, if that was not known. It returns false
-// if it is to be closed.
+// attach registers a live connection after its handshake, and protects it from eviction for
+// evictionAge. It returns false if the connection was evicted before; the caller then closes it.
 func (l *connLimits) attach(h *heldConn, conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h.conn == nil {
 		h.conn = conn
 	}
+	h.keepUntil = time.Now().Add(evictionAge)
 	return !h.removed
 }
 
-// identify counts a live connection, at its hello, to its user. It returns
-// errTooManyConnections if the user or visitor has too many, or if visitors have.
+// keep protects a live connection from eviction for d while its hello is being authenticated.
+// The time is bounded so that a Gate that hangs does not use up the connections for good.
+func (l *connLimits) keep(h *heldConn, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h.keepUntil = time.Now().Add(d)
+}
+
+// identify counts a live connection to its user after the first hello; from then on it is never
+// evicted. It returns errTooManyConnections at the limit of the user, of all visitors or of the
+// visitors of the address, and if the connection was evicted before.
 func (l *connLimits) identify(h *heldConn, user string, visitor bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -202,7 +225,7 @@ func (l *connLimits) identify(h *heldConn, user string, visitor bool) error {
 	case h.removed,
 		l.perUser > 0 && l.users[user] >= l.perUser,
 		visitor && l.visitors > 0 && l.openVisitors >= l.visitors,
-		visitor && l.perAddress > 0 && h.address.visitors >= withoutReserve(l.perAddress):
+		visitor && l.perAddress > 0 && h.address.visitors >= visitorShare(l.perAddress):
 		return errTooManyConnections
 	}
 	l.dropFromLists(h)
@@ -215,7 +238,7 @@ func (l *connLimits) identify(h *heldConn, user string, visitor bool) error {
 	return nil
 }
 
-// remove counts a connection no longer. It may be called twice.
+// remove stops counting a connection. It may be called twice.
 func (l *connLimits) remove(h *heldConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -254,8 +277,8 @@ func (l *connLimits) dropFromLists(h *heldConn) {
 	h.inAll, h.inAddress = nil, nil
 }
 
-// accept counts a connection that a listener has taken: to its address, unless a trusted proxy
-// is there, whose connections are of many addresses.
+// accept counts an accepted connection to its remote address. It skips the address of a trusted
+// proxy, whose connections belong to many clients; hold counts those at their handshake.
 func (s *Handler) accept(h *heldConn) error {
 	s.connLimits.add(h)
 	remote := h.conn.RemoteAddr().String()
@@ -271,19 +294,20 @@ func (s *Handler) accept(h *heldConn) error {
 	return nil
 }
 
-// warnFull logs, once a minute, that an address has as many connections as it may.
+// warnFull logs that an address has reached its limit of connections, at most once a minute.
 func (s *Handler) warnFull(address string) {
 	s.Log.Warn("an address has as many connections as --address-connections allows, and more are rejected; "+
 		"if it is a proxy, name it in --trusted-proxies, so that each of its clients counts alone", "address", address, "limit", s.connLimits.perAddress)
 }
 
-// reject answers the first request of a connection, that it is one too many, and closes it.
+// reject answers the first request of a connection above a limit with err, and closes it. It takes
+// closeTime at most.
 func (s *Handler) reject(conn net.Conn, err error) {
 	defer conn.Close()
 	f := s.failed(err)
 	conn.SetDeadline(time.Now().Add(closeTime))
 	if _, err := conn.Read(make([]byte, maxHeader)); err != nil {
-		return // an answer before the request would confuse clients
+		return // clients do not expect an answer before they have sent a request
 	}
 	body := f.body()
 	answer := http.Response{
@@ -298,11 +322,12 @@ func (s *Handler) reject(conn net.Conn, err error) {
 		return
 	}
 	if w, ok := conn.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
-		io.CopyN(io.Discard, conn, lastBytes) // or what is unread would destroy the answer
+		io.CopyN(io.Discard, conn, lastBytes) // closing with unread data resets the connection, which can drop the answer
 	}
 }
 
-// hold counts the connection of a handshake to the address that it comes from.
+// hold counts the connection of a handshake to the client's address. It returns
+// errTooManyConnections at the limit of the address.
 func (l *live) hold(r *http.Request, address string) (*heldConn, error) {
 	h, ok := r.Context().Value(heldKey{}).(*heldConn)
 	if !ok { // another server than Serve
@@ -315,7 +340,7 @@ func (l *live) hold(r *http.Request, address string) (*heldConn, error) {
 	return h, err
 }
 
-// identify counts the connection to its user.
+// identify counts the connection to its user; see connLimits.identify.
 func (c *liveConn) identify(user presence.User) error {
 	return c.live.connLimits.identify(c.held, userKey(c.project, user.ID), user.Visitor)
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	presence "writer-presence"
+	"writer-presence/identity"
 	"writer-presence/limit"
 	"writer-presence/web"
 )
@@ -34,7 +36,29 @@ type boundedWorld struct {
 	dialled []net.Conn
 }
 
+// serveFunc serves a handler on a listener until the context ends.
+type serveFunc func(ctx context.Context, l net.Listener, h *web.Handler, connections int) error
+
+func ownServe(ctx context.Context, l net.Listener, h *web.Handler, connections int) error {
+	return web.Serve(ctx, l, h, connections, slog.New(slog.DiscardHandler))
+}
+
+// embeddedServe serves as an application does that has the handler in its own http.Server.
+func embeddedServe(ctx context.Context, l net.Listener, h *web.Handler, _ int) error {
+	server := &http.Server{Handler: h}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
 func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*plan)) {
+	t.Helper()
+	inBoundedBy(t, ownServe, connections, test, changes...)
+}
+
+func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boundedWorld), changes ...func(*plan)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		changes = append(changes, direct, func(p *plan) {
@@ -47,22 +71,28 @@ func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes 
 		w.end = cancel
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := web.Serve(ctx, fair{w.l}, w.handler, connections, slog.New(slog.DiscardHandler)); err != nil {
+			if err := serve(ctx, fair{w.l}, w.handler, connections); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})
 		serving.Go(func() { w.handler.Run(ctx) })
-		test(w)
-		for _, conn := range w.dialled {
-			conn.Close()
+		hangUp := func() {
+			for _, conn := range w.dialled {
+				conn.Close()
+			}
 		}
+		defer func() { // also after t.Fatal
+			hangUp()
+			w.end()
+			serving.Wait()
+		}()
+		test(w)
+		hangUp()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if open := web.OpenConnections(w.handler); open != (web.Open{}) {
 			t.Errorf("after all connections have ended, %+v are counted; want none", open)
 		}
-		w.end()
-		serving.Wait()
 	})
 }
 
@@ -402,4 +432,177 @@ func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
 			}
 		}
 	}, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
+}
+
+// slowTokenGate is a Gate that needs a while to check a token.
+type slowTokenGate struct {
+	identity.Gate
+	takes time.Duration
+}
+
+func (g slowTokenGate) Admit(ctx context.Context, r identity.Request) (identity.Admission, error) {
+	if r.Token != "" {
+		time.Sleep(g.takes)
+	}
+	return g.Gate.Admit(ctx, r)
+}
+
+// tokenHolders lets in whoever has one of these tokens, and people who only read the list.
+type tokenHolders map[string]presence.User
+
+func (h tokenHolders) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+	user, ok := h[r.Token]
+	if !ok && (r.Token != "" || !r.Looking) {
+		return identity.Admission{}, identity.ErrTokenInvalid
+	}
+	return identity.Admission{User: user}, nil
+}
+
+func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
+	const address = "203.0.113.9"
+	for name, serve := range map[string]serveFunc{"web.Serve": ownServe, "an application's server": embeddedServe} {
+		t.Run(name, func(t *testing.T) {
+			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
+				s, status := w.open(address, livePath, "Authorization", "Bearer a") // is checked for 3 s
+				if s == nil {
+					t.Fatalf("the handshake was answered %d; want 101", status)
+				}
+				time.Sleep(100 * time.Millisecond)
+				s.say("hello", `"session": "s", "token": "a"`)
+				var silent []*socket
+				for range 9 { // more than the address may have; each is evictable after a second
+					if other, _ := w.open(address, livePath); other != nil {
+						silent = append(silent, other)
+					}
+					time.Sleep(300 * time.Millisecond)
+				}
+				s.next("ack")
+				s.next("snapshot")
+				if len(silent) < 6 || !silent[0].over() {
+					t.Errorf("%d silent connections got in, the first one was evicted: %v; the test has to exceed the limit", len(silent), silent[0].over())
+				}
+			}, func(p *plan) {
+				p.AddressConnections, p.Dev = 4, nil
+				p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
+			})
+		})
+	}
+}
+
+func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
+	const address = "203.0.113.9"
+	inBounded(t, 1000, func(w *boundedWorld) {
+		s, _ := w.open(address, livePath)
+		s.say("hello", `"session": "s", "token": "a"`)
+		time.Sleep(6 * time.Second)
+		if other, status := w.open(address, livePath); other == nil {
+			t.Errorf("a handshake above the limit was answered %d; want 101 in place of a hello that has been checked for 6 s", status)
+		}
+		synctest.Wait()
+		if !s.over() {
+			t.Error("the connection whose hello has been checked for 6 s was not evicted")
+		}
+		time.Sleep(time.Minute) // the Gate ignores the end of its context
+	}, func(p *plan) {
+		p.AddressConnections, p.Dev = 1, nil
+		p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 30 * time.Second}
+	})
+}
+
+func TestConnectionHasOneSecondForItsHello(t *testing.T) {
+	const address = "203.0.113.9"
+	for name, serve := range map[string]serveFunc{"web.Serve": ownServe, "an application's server": embeddedServe} {
+		t.Run(name, func(t *testing.T) {
+			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
+				s, _ := w.open(address, livePath, "Authorization", "Bearer a") // is checked for 3 s
+				time.Sleep(900 * time.Millisecond)
+				if _, status := w.open(address, livePath); status != 429 {
+					t.Errorf("a handshake beside one that is 900 ms old was answered %d; want 429", status)
+				}
+				if s.over() {
+					t.Error("the connection was evicted 900 ms after its handshake")
+				}
+				time.Sleep(200 * time.Millisecond)
+				if other, status := w.open(address, livePath); other == nil {
+					t.Errorf("a handshake beside one that is 1.1 s old was answered %d; want 101", status)
+				}
+				synctest.Wait()
+				if !s.over() {
+					t.Error("the connection was not evicted 1.1 s after its handshake")
+				}
+			}, func(p *plan) {
+				p.AddressConnections, p.Dev = 1, nil
+				p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
+			})
+		})
+	}
+}
+
+func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		open := func(session string) (*socket, message) {
+			s, status := w.open("203.0.113.9", livePath)
+			if s == nil {
+				t.Fatalf("the handshake of session %s was answered %d", session, status)
+			}
+			s.say("hello", `"session": "`+session+`", "token": "a"`)
+			return s, s.skipTo("ack", "error")
+		}
+		first, _ := open("first")
+		for range 5 {
+			first.say("hello", `"session": "first", "token": "a"`)
+			first.skipTo("ack")
+		}
+		if counted := web.OpenConnections(w.handler); counted.Live != 1 {
+			t.Errorf("after six hellos on one connection %d live connections are counted; want 1", counted.Live)
+		}
+		if _, m := open("second"); m.Type != "ack" {
+			t.Errorf("the second connection was answered %s; want an ack, since a user may have two", m.text)
+		}
+		if _, m := open("third"); m.Code != "too_many_connections" {
+			t.Errorf("the third connection was answered %s; want too_many_connections", m.text)
+		}
+	}, func(p *plan) {
+		p.UserConnections, p.Dev = 2, nil
+		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
+	})
+}
+
+// The first hello is rejected after it was counted, since the user has the most connections in
+// this room; the second one came in the same packet.
+func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		rejected := false
+		for i := range 100 {
+			s, status := w.open("203.0.113.9", livePath)
+			if s == nil {
+				t.Fatalf("handshake %d was answered %d", i, status)
+			}
+			hello := maskedFrame(0x81, fmt.Appendf(nil, `{"type": "hello", "session": "s%d", "token": "a"}`, i))
+			s.conn.Write(append(hello, hello...))
+			if m := s.skipTo("ack", "error"); m.Code == "too_many_sessions" {
+				s.ends(1008)
+				rejected = true
+				break
+			}
+		}
+		if !rejected {
+			t.Fatal("none of 100 connections of a user in one room was rejected; the test shows nothing")
+		}
+		open := web.OpenConnections(w.handler)
+		if open.Unidentified != 0 {
+			t.Errorf("%+v are counted; want no connections without a hello", open)
+		}
+		for _, conn := range w.dialled {
+			conn.Close()
+		}
+		time.Sleep(time.Second)
+		if open := web.OpenConnections(w.handler); open.Live != 0 {
+			t.Errorf("after all have ended %d live connections are counted; want 0", open.Live)
+		}
+	}, func(p *plan) {
+		p.Dev = nil
+		p.UserConnections, p.AddressConnections = -1, -1
+		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
+	})
 }

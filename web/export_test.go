@@ -14,13 +14,18 @@ func Failures() []string {
 	return all
 }
 
-// Open is how many connections, addresses and users a handler counts.
-type Open struct{ Visitors, Unidentified, Users, Addresses int }
+// Open is what a handler counts: the live connections of all users and those of visitors, the
+// connections without a hello, and the users and addresses that have connections.
+type Open struct{ Live, Visitors, Unidentified, Users, Addresses int }
 
 // OpenConnections returns what a handler counts at the moment.
 func OpenConnections(h *Handler) Open {
 	l := h.connLimits
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Open{l.openVisitors, l.unidentified.Len(), len(l.users), len(l.addresses)}
+	live := 0
+	for _, n := range l.users {
+		live += n
+	}
+	return Open{live, l.openVisitors, l.unidentified.Len(), len(l.users), len(l.addresses)}
 }

@@ -77,6 +77,9 @@ func (c *liveConn) receive(op ws.OpCode, message []byte) {
 	} else { // it is one of ours
 		c.live.Log.Error("a live message failed", "code", f.code, "project", c.project, "error", err)
 	}
+	if !c.joined { // it closes below: a newer connection may take its place from now on
+		c.live.connLimits.keep(c.held, 0)
+	}
 	c.conn.write(errorFrame(err, m.Seq))
 	switch {
 	case !c.joined, c.mistakes >= mostMistakes, errors.Is(err, errHelloAgain):
@@ -142,6 +145,9 @@ func (c *liveConn) greet(m *liveMessage, known presence.User) error {
 		if err := c.live.PerUser.Take(userKey(c.project, known.ID), errTooMany); err != nil {
 			return err
 		}
+	}
+	if known.ID == "" {
+		c.live.connLimits.keep(c.held, gateTime)
 	}
 	says := c.says
 	says.token = cmp.Or(m.Token, says.token)
