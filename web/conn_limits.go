@@ -34,9 +34,15 @@ const (
 	maxRejections = 64
 )
 
-// visitorShare returns how much of a limit visitors may use. The rest is reserved for users with a
-// token or a session of the host.
-func visitorShare(limit int) int { return limit - limit/5 }
+// visitorShare returns how much of a limit visitors may use: four fifths, rounded down, but at
+// least 1. The rest is reserved for users with a token or a session of the host.
+func visitorShare(limit int) int {
+	reserved := limit / 5
+	if limit%5 > 0 {
+		reserved++
+	}
+	return max(1, limit-reserved)
+}
 
 // connLimits counts open connections and enforces four limits on them: all connections of one
 // address, the live connections of one user, those of all visitors, and those of the visitors of

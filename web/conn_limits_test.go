@@ -606,3 +606,26 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
 	})
 }
+
+func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
+	for most, visitors := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 9: 7, 10: 8} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) {
+			inBounded(t, 1000, func(w *boundedWorld) {
+				cookie, in := w.visitorCookies(1)[0], 0
+				for i := range most {
+					s, _ := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
+					if s == nil {
+						break
+					}
+					s.say("hello", `"session": "s"`)
+					if s.skipTo("ack", "error").Type == "ack" {
+						in++
+					}
+				}
+				if in != visitors {
+					t.Errorf("%d of %d connections of an address went to visitors; want %d", in, most, visitors)
+				}
+			}, func(p *plan) { p.AddressConnections = most })
+		})
+	}
+}

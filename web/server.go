@@ -72,8 +72,9 @@ type Options struct {
 	// among TrustedProxies all requests have one address.
 	PerUser, PerAddress *limit.Limiter
 	// Connections is how many connections there may be in all, as given to Serve. Visitors get
-	// four fifths of it for live connections; the rest is kept free for people with a token or a
-	// session of the host. Zero is DefaultConnections; less is no limit.
+	// four fifths of it, rounded down but at least one, for live connections; the rest is kept
+	// free for people with a token or a session of the host. Zero is DefaultConnections; less is
+	// no limit.
 	Connections int
 	// UserConnections bounds the live connections of one user or visitor in all projects; zero
 	// is DefaultUserConnections. AddressConnections bounds the connections from one address, of
