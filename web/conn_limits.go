@@ -145,7 +145,7 @@ func (l *connLimits) addTo(h *heldConn, address string) error {
 	h.inAddress = a.unidentified.PushBack(h)
 	l.mu.Unlock()
 	if evicted != nil {
-		evicted.conn.Close()
+		go evicted.conn.Close() // closing TLS may block
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (l *connLimits) evict() {
 	}
 	l.mu.Unlock()
 	if h != nil {
-		h.conn.Close()
+		go h.conn.Close() // closing TLS may block
 	}
 }
 
@@ -179,7 +179,7 @@ func oldestEvictable(conns *list.List) *heldConn {
 // canEvict reports whether a connection without a hello can be closed for a newer one. The caller
 // holds connLimits.mu. A connection can be evicted while it is idle between two requests, when it
 // has had evictionAge to send a request or its hello, and when answering takes longer than
-// answerTime. It is not evicted between hijacking and attach, nor before keepUntil.
+// answerTime. It is not evicted between hijacking and attach, or before keepUntil.
 func (h *heldConn) canEvict() bool {
 	if !h.keepUntil.IsZero() {
 		return !time.Now().Before(h.keepUntil)
@@ -188,7 +188,7 @@ func (h *heldConn) canEvict() bool {
 	if !ok { // the handshake is not finished under another server than Serve
 		return false
 	}
-	age := c.of.sinceLook(c.since.Load())
+	age := c.of.elapsed(c.since.Load())
 	switch c.phase.Load() {
 	case idle:
 		return true

@@ -629,3 +629,33 @@ func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
 		})
 	}
 }
+
+// slowlyClosed is a connection whose Close takes 5 s.
+type slowlyClosed struct{ net.Conn }
+
+func (c slowlyClosed) Close() error {
+	time.Sleep(5 * time.Second)
+	return c.Conn.Close()
+}
+
+func TestNewConnectionDoesNotWaitForTheCloseOfTheEvictedOne(t *testing.T) {
+	for name, limit := range map[string]func(*plan){
+		"limit of all connections": func(p *plan) { p.AddressConnections = -1 },
+		"limit of an address":      func(p *plan) { p.AddressConnections = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBounded(t, 1, func(w *boundedWorld) {
+				ours, theirs := net.Pipe()
+				w.dialled = append(w.dialled, ours)
+				w.l.arrive <- slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}
+				w.get(ours, "/")
+				synctest.Wait() // until it is idle
+				began := time.Now()
+				status, body, _ := w.get(w.dial("203.0.113.9"), "/")
+				if took := time.Since(began); status != 200 || took > time.Second {
+					t.Errorf("after %v the new connection was answered %d %s; want 200 within a second", took, status, body)
+				}
+			}, limit)
+		})
+	}
+}

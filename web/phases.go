@@ -11,77 +11,79 @@ import (
 	"time"
 )
 
-// The phases of a connection, each with its end: nobody holds one by being slow. A
-// request begins with its first byte, and a connection begins as if a request had.
+// Each phase of an HTTP connection has a timeout, so that slow clients do not hold connections. A
+// request begins with its first byte; the first request of a connection begins when Accept returns it.
 const (
-	// readTime is for a request's header and its body together.
+	// readTime is the timeout for reading a request, header and body together.
 	readTime = 5 * time.Second
-	// answerTime is for a request until its answer begins. It leaves time to say that the
-	// body came too slowly. From then on stallTime and writeLimit hold.
+	// answerTime is the timeout from the begin of a request to the begin of its answer. It is
+	// longer than readTime, so that the answer to a slow body (408) can still be sent. While the
+	// answer is being written, stallTime and writeLimit hold instead.
 	answerTime = readTime + 5*time.Second
-	// idleTime is for the wait between two requests.
+	// idleTime is the timeout between two requests.
 	idleTime = 2 * time.Minute
-	// phaseEvery is how late an end may be.
+	// phaseEvery is the interval of the sweeps, and how late a timeout may be.
 	phaseEvery = 250 * time.Millisecond
 )
 
+// The phases of a connection.
 const (
 	idle int32 = iota
 	reading
-	answering // its time counts from when reading began, or from the last progress of a write
-	// readingBody is a part of answering: it waits for more of the request's body.
-	readingBody
-	hijacked
+	answering   // its time counts from the begin of reading, or from the last progress of a write
+	readingBody // part of answering: the handler waits for more of the request's body
+	hijacked    // a live connection, which sets its own deadlines
 )
 
-// longAgo makes what waits on a connection end now.
+// longAgo is a deadline that interrupts a read or a write at once.
 var longAgo = time.Unix(1, 0)
 
-// phases is a listener that ends the phases of its connections. net/http would move a
-// timer of the runtime several times a request for that, at the price of everything that
-// presence does with it; here one goroutine looks at all connections, a few times a
-// second, and time is counted in its looks.
+// phases is a listener that limits the number of open connections and enforces the timeouts of
+// their phases. One goroutine sweeps all connections every phaseEvery, and time is counted in
+// sweeps: deadlines of net/http would reset a runtime timer several times for each request, which
+// costs more than all that presence does for a heartbeat.
 type phases struct {
 	net.Listener
-	now atomic.Int64 // looks so far
-	// last is the look at which answers that are still being written are cut, so that a server
-	// that ends does so in time; 0 while it does not end.
+	now atomic.Int64 // number of sweeps so far
+	// last is the sweep that cuts the answers that are still being written at a shutdown; 0 before
+	// the shutdown.
 	last atomic.Int64
-	// room has a place for each connection that may be open; nil has no end of them.
-	room chan struct{}
-	// handler bounds the connections of each address; nil bounds none.
+	// places holds one value for each open connection; its capacity is the limit. Nil means no limit.
+	places chan struct{}
+	// handler limits the connections of each address; nil means no such limit.
 	handler *Handler
-	// rejections has a place for each connection that is being rejected.
+	// rejections holds one value for each connection that is being rejected.
 	rejections chan struct{}
 	rejecting  sync.WaitGroup
-	ended      chan struct{}
+	ended      chan struct{} // closed by Close
 	end        sync.Once
 
-	mu    sync.Mutex
+	mu    sync.Mutex // held only for short operations that do not wait for a client
 	conns map[*phasedConn]struct{}
 }
 
-// phasedConn is one of its connections.
+// phasedConn is a connection of phases.
 //
-// While a request is answered, net/http reads one byte more, to hear of a client that
-// goes away: a call of the kernel, and a goroutine that is put to sleep and woken. Nobody
-// here asks, since all that a request waits for ends within five seconds. So that read
-// waits here, until net/http ends it.
+// While a request is answered, net/http reads one more byte in another goroutine to notice that
+// the client has gone. Nothing here needs that, since a handler waits for 5 s at most. So Read does
+// not pass this read on: it waits until net/http aborts it. That saves a system call and the
+// wake-up of a goroutine for each request.
 type phasedConn struct {
 	net.Conn
 	of   *phases
 	held heldConn
-	// phase is what the connection does, since the look before that began.
+	// phase is the current phase, and since the sweep before it began.
 	phase atomic.Int32
 	since atomic.Int64
-	// writing is set during a Write; wrote is the look of its last progress, or of its end.
+	// writing is true during Write; wrote is the sweep of the last progress or end of a Write.
 	writing atomic.Bool
 	wrote   atomic.Int64
-	// late is set when a look has ended the reading of the request, for good unless it is undone.
+	// late is true when a sweep has set a read deadline because the request came too slowly. The
+	// next idle phase clears it.
 	late atomic.Bool
 
 	mu      sync.Mutex
-	changed sync.Cond // with mu: one of those below
+	changed sync.Cond // with mu: aborted or closed has changed
 	aborted bool      // net/http waits for its read to end
 	closed  bool
 }
@@ -91,72 +93,84 @@ func newPhases(l net.Listener, most int, h *Handler) *phases {
 		Listener: l, handler: h, rejections: make(chan struct{}, maxRejections), ended: make(chan struct{}), conns: map[*phasedConn]struct{}{},
 	}
 	if most > 0 {
-		p.room = make(chan struct{}, most)
+		p.places = make(chan struct{}, most)
 	}
 	return p
 }
 
-// run looks until the context ends.
+// run sweeps every phaseEvery until the context ends.
 func (p *phases) run(ctx context.Context) {
 	tick := time.NewTicker(phaseEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			p.look()
+			p.sweep()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// look applies the timeouts to every connection. It interrupts a write without progress, and
-// Write decides whether that is the end: some of its bytes may have been taken.
-func (p *phases) look() {
+// sweep applies the timeouts to every connection. It interrupts a write without progress, and
+// Write decides whether to go on, since the client may have taken a part of it. It closes
+// connections in goroutines of their own: closing TLS blocks for up to 5 s when the client does
+// not read.
+func (p *phases) sweep() {
+	for _, c := range p.takeOverdue() {
+		go c.close()
+	}
+}
+
+// takeOverdue removes the connections that have to be closed now, and returns them. It sets the
+// deadlines of the others.
+func (p *phases) takeOverdue() (overdue []*phasedConn) {
 	now := p.now.Add(1)
 	last := p.last.Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
-		switch age := p.sinceLook(c.since.Load()); {
+		closes := false
+		switch age := p.elapsed(c.since.Load()); {
 		case c.phase.Load() == idle:
-			if age >= idleTime {
-				c.close()
-			}
+			closes = age >= idleTime
 		case age >= writeLimit, c.writing.Load() && last > 0 && now >= last:
-			c.close()
-		case min(age, p.sinceLook(c.wrote.Load())) >= answerTime:
-			if !c.writing.Load() {
-				c.close()
-				continue
+			closes = true
+		case min(age, p.elapsed(c.wrote.Load())) >= answerTime:
+			if closes = !c.writing.Load(); !closes {
+				c.Conn.SetWriteDeadline(longAgo)
 			}
-			c.Conn.SetWriteDeadline(longAgo)
 		case age >= readTime:
 			c.late.Store(true)
 			c.Conn.SetReadDeadline(longAgo)
 		}
+		if closes {
+			delete(p.conns, c)
+			overdue = append(overdue, c)
+		}
 	}
+	return overdue
 }
 
-// sinceLook returns the time from a look until the newest one.
-func (p *phases) sinceLook(look int64) time.Duration {
-	return time.Duration(p.now.Load()-look) * phaseEvery
+// elapsed returns the time from a sweep to the latest one.
+func (p *phases) elapsed(sweep int64) time.Duration {
+	return time.Duration(p.now.Load()-sweep) * phaseEvery
 }
 
 // cutAfter cuts the answers that are still being written after d.
 func (p *phases) cutAfter(d time.Duration) { p.last.Store(p.now.Load() + int64(d/phaseEvery)) }
 
-// Accept returns the next connection. While as many connections are open as may be, it closes
-// one that can be closed, or waits. Connections above the limit of their address are rejected.
-// Accept ends with the listener.
+// Accept returns the next connection. At the limit of all connections it evicts one, or waits until
+// one ends. It rejects connections above the limit of their address. It returns net.ErrClosed after
+// Close.
 func (p *phases) Accept() (net.Conn, error) {
 	for {
-		if err := p.enterRoom(); err != nil {
-			return nil, err
+		if !p.takePlace() {
+			return nil, net.ErrClosed
 		}
 		conn, err := p.Listener.Accept()
 		if err != nil {
-			p.leaveRoom()
+			p.freePlace()
 			return nil, err
 		}
 		c := &phasedConn{Conn: conn, of: p}
@@ -165,7 +179,7 @@ func (p *phases) Accept() (net.Conn, error) {
 		if p.handler != nil {
 			c.held.conn = c
 			if err := p.handler.accept(&c.held); err != nil {
-				p.leaveRoom()
+				p.freePlace()
 				p.reject(conn, err)
 				continue
 			}
@@ -177,34 +191,39 @@ func (p *phases) Accept() (net.Conn, error) {
 	}
 }
 
-// enterRoom takes a place for a connection, and makes room for it if need be.
-func (p *phases) enterRoom() error {
-	if p.room == nil {
-		return nil
+// takePlace takes a place for a connection. While there is none, it evicts a connection,
+// or waits. It returns false if the listener was closed.
+func (p *phases) takePlace() bool {
+	if p.places == nil {
+		return true
 	}
 	for {
 		select {
-		case p.room <- struct{}{}:
-			return nil
-		case <-p.ended:
-			return net.ErrClosed
+		case p.places <- struct{}{}:
+			return true
 		default:
 		}
 		if p.handler != nil {
 			p.handler.connLimits.evict()
 		}
 		select {
-		case p.room <- struct{}{}:
-			return nil
+		case p.places <- struct{}{}:
+			return true
 		case <-p.ended:
-			return net.ErrClosed
-		case <-time.After(phaseEvery): // by now there may be one that can be closed
+			return false
+		case <-time.After(phaseEvery): // another connection may be evictable by now
 		}
 	}
 }
 
-// reject answers a connection in another goroutine. Above maxRejections it closes the
-// connection without an answer.
+func (p *phases) freePlace() {
+	if p.places != nil {
+		<-p.places
+	}
+}
+
+// reject answers a connection with err in another goroutine, and closes it. If maxRejections are
+// being answered already, it closes the connection without an answer.
 func (p *phases) reject(conn net.Conn, err error) {
 	select {
 	case p.rejections <- struct{}{}:
@@ -217,24 +236,19 @@ func (p *phases) reject(conn net.Conn, err error) {
 	}
 }
 
-func (p *phases) leaveRoom() {
-	if p.room != nil {
-		<-p.room
-	}
-}
-
+// Close closes the listener. It may be called twice.
 func (p *phases) Close() error {
 	p.end.Do(func() { close(p.ended) })
 	return p.Listener.Close()
 }
 
-// changed is what net/http calls when it has read the header of a request, when it has
-// answered it, and when the connection is its own no longer.
+// changed is the ConnState hook of net/http: active after a request's header was read, idle after
+// its answer, hijacked when a live connection takes it over.
 func (p *phases) changed(conn net.Conn, state http.ConnState) {
 	c := conn.(*phasedConn)
 	switch state {
 	case http.StateIdle:
-		if c.late.Swap(false) { // the next request may be read
+		if c.late.Swap(false) {
 			c.Conn.SetReadDeadline(time.Time{})
 		}
 		c.begin(idle)
@@ -247,18 +261,20 @@ func (p *phases) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
+// begin starts a phase, and its time.
 func (c *phasedConn) begin(phase int32) {
 	c.since.Store(c.of.now.Load())
 	c.phase.Store(phase)
 }
 
-// wake begins a request, unless one has begun.
+// wake begins a request if the connection is idle.
 func (c *phasedConn) wake() {
 	if c.phase.Load() == idle {
 		c.begin(reading)
 	}
 }
 
+// forget takes the connection out of the sweeps.
 func (c *phasedConn) forget() {
 	c.of.mu.Lock()
 	delete(c.of.conns, c)
@@ -280,9 +296,9 @@ func (c *phasedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of b for as long as the client takes some of it every stallTime, within
-// writeLimit of the request's begin. It closes the connection of a client that does not. A
-// hijacked connection has deadlines of its own.
+// Write writes all of b. It closes the connection of a client that takes nothing for stallTime, or
+// that has not taken all within writeLimit of the request's begin. For a hijacked connection it has
+// no timeouts.
 func (c *phasedConn) Write(b []byte) (int, error) {
 	if c.phase.Load() == hijacked {
 		return c.Conn.Write(b)
@@ -295,13 +311,13 @@ func (c *phasedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// mayGoOn decides whether a Write goes on that has written n bytes since it last asked. An
-// interrupt may be left from a Write before, so that none of this one is not enough to end it.
+// mayGoOn reports whether a Write continues after n more bytes. An interrupt may be left over from
+// the Write before, so no progress since the begin of this one does not end it before stallTime.
 func (c *phasedConn) mayGoOn(n int, interrupted bool) bool {
 	switch {
 	case n > 0:
 		c.wrote.Store(c.of.now.Load())
-	case c.of.sinceLook(c.wrote.Load()) >= stallTime:
+	case c.of.elapsed(c.wrote.Load()) >= stallTime:
 		c.close()
 		return false
 	}
@@ -311,6 +327,7 @@ func (c *phasedConn) mayGoOn(n int, interrupted bool) bool {
 	return true
 }
 
+// waitForAbort waits until net/http aborts its read or the connection is closed.
 func (c *phasedConn) waitForAbort() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -325,8 +342,8 @@ func (c *phasedConn) waitForAbort() error {
 	}
 }
 
-// SetReadDeadline is how net/http ends its read, with a time that is long ago, and is
-// ready for the next one, with none.
+// SetReadDeadline aborts the read of waitForAbort, or lets the next one wait: net/http calls it
+// with a time in the past and with none. For a hijacked connection it sets the deadline.
 func (c *phasedConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -338,7 +355,7 @@ func (c *phasedConn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// CloseWrite lets the other side read to the end.
+// CloseWrite closes the writing side, where the connection can do that.
 func (c *phasedConn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -346,21 +363,24 @@ func (c *phasedConn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// Close closes the connection and frees its place. It may be called twice.
 func (c *phasedConn) Close() error {
 	c.forget()
 	return c.close()
 }
 
+// close is Close without forget. It holds no lock while it closes, since closing TLS may block.
 func (c *phasedConn) close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.closed = true
+	first := !c.closed
+	c.closed = true
+	c.changed.Broadcast()
+	c.mu.Unlock()
+	if first {
 		if c.of.handler != nil {
 			c.of.handler.connLimits.remove(&c.held)
 		}
-		c.of.leaveRoom()
-		c.changed.Broadcast()
+		c.of.freePlace()
 	}
 	return c.Conn.Close()
 }
