@@ -179,7 +179,8 @@ func oldestEvictable(conns *list.List) *heldConn {
 // canEvict reports whether a connection without a hello can be closed for a newer one. The caller
 // holds connLimits.mu. A connection can be evicted while it is idle between two requests, when it
 // has had evictionAge to send a request or its hello, and when answering takes longer than
-// answerTime. It is not evicted between hijacking and attach, or before keepUntil.
+// answerTime. It is not evicted while Accept waits with it, between hijacking and attach, or before
+// keepUntil.
 func (h *heldConn) canEvict() bool {
 	if !h.keepUntil.IsZero() {
 		return !time.Now().Before(h.keepUntil)
@@ -194,7 +195,7 @@ func (h *heldConn) canEvict() bool {
 		return true
 	case answering:
 		return age >= answerTime
-	case hijacked:
+	case waiting, hijacked:
 		return false
 	default:
 		return age >= evictionAge

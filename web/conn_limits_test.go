@@ -630,6 +630,71 @@ func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
 	}
 }
 
+func TestIdleConnectionIsEvictedOnlyForANewOne(t *testing.T) {
+	inBounded(t, 1, func(w *boundedWorld) {
+		first := w.dial("203.0.113.9")
+		for range 3 {
+			if status, body, _ := w.get(first, "/"); status != 200 {
+				t.Fatalf("a request on the only connection was answered %d %s", status, body)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if status, body, _ := w.get(w.dial("203.0.113.10"), "/"); status != 200 {
+			t.Errorf("a request on a new connection was answered %d %s", status, body)
+		}
+		if status, _, _ := w.get(first, "/"); status != 0 {
+			t.Errorf("the idle connection was answered %d; want it closed for the new one", status)
+		}
+	})
+}
+
+func TestRejectedConnectionEvictsNobody(t *testing.T) {
+	inBounded(t, 2, func(w *boundedWorld) {
+		alice := w.as("alice", "1")
+		s, _ := w.open("203.0.113.9", livePath)
+		s.say("hello", `"session": "s", "token": "`+alice.token+`"`)
+		s.next("ack")
+		idle := w.dial("203.0.113.10")
+		w.get(idle, "/")
+		for range 3 {
+			if status, _, _ := w.get(w.dial("203.0.113.9"), "/"); status != 429 {
+				t.Errorf("a second connection of an address was answered %d; want 429", status)
+			}
+		}
+		if status, body, _ := w.get(idle, "/"); status != 200 {
+			t.Errorf("the idle connection of another address was answered %d %s; want 200", status, body)
+		}
+	}, func(p *plan) { p.AddressConnections = 1 })
+}
+
+func TestNewConnectionWaitsWhileNoneIsEvictable(t *testing.T) {
+	inBounded(t, 1, func(w *boundedWorld) {
+		alice := w.as("alice", "1")
+		s, _ := w.open("203.0.113.9", livePath)
+		s.say("hello", `"session": "s", "token": "`+alice.token+`"`)
+		s.next("ack")
+		next := w.dial("203.0.113.10")
+		time.AfterFunc(9*time.Second, func() { s.conn.Close() })
+		began := time.Now()
+		if status, body, _ := w.get(next, "/"); status != 200 || time.Since(began) < 9*time.Second {
+			t.Errorf("after %v the waiting connection was answered %d %s; want 200 after 9 s", time.Since(began), status, body)
+		}
+	})
+}
+
+func TestShutdownClosesAConnectionThatWaits(t *testing.T) {
+	inBounded(t, 1, func(w *boundedWorld) {
+		io.WriteString(w.dial("203.0.113.9"), "GET / HTTP/1.1\r\n") // is not evicted within a second
+		next := w.dial("203.0.113.10")
+		synctest.Wait()
+		w.end()
+		next.SetDeadline(time.Now().Add(time.Second / 2))
+		if _, err := next.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("reading from the waiting connection returned %v; want EOF within half a second", err)
+		}
+	})
+}
+
 // slowlyClosed is a connection whose Close takes 5 s.
 type slowlyClosed struct{ net.Conn }
 

@@ -28,7 +28,8 @@ const (
 
 // The phases of a connection.
 const (
-	idle int32 = iota
+	idle    int32 = iota
+	waiting       // accepted, but above the limit of open connections
 	reading
 	answering   // its time counts from the begin of reading, or from the last progress of a write
 	readingBody // part of answering: the handler waits for more of the request's body
@@ -160,30 +161,33 @@ func (p *phases) elapsed(sweep int64) time.Duration {
 // cutAfter cuts the answers that are still being written after d.
 func (p *phases) cutAfter(d time.Duration) { p.last.Store(p.now.Load() + int64(d/phaseEvery)) }
 
-// Accept returns the next connection. At the limit of all connections it evicts one, or waits until
-// one ends. It rejects connections above the limit of their address. It returns net.ErrClosed after
-// Close.
+// Accept returns the next connection. It rejects connections above the limit of their address. At
+// the limit of all connections it evicts one for the new connection, or waits until one ends, with
+// the new connection open beyond the limit. It returns net.ErrClosed after Close.
 func (p *phases) Accept() (net.Conn, error) {
 	for {
-		if !p.takePlace() {
-			return nil, net.ErrClosed
-		}
 		conn, err := p.Listener.Accept()
 		if err != nil {
-			p.freePlace()
 			return nil, err
 		}
 		c := &phasedConn{Conn: conn, of: p}
 		c.changed.L = &c.mu
-		c.begin(reading)
+		c.phase.Store(waiting)
 		if p.handler != nil {
 			c.held.conn = c
-			if err := p.handler.accept(&c.held); err != nil {
-				p.freePlace()
+			if err := p.handler.accept(&c.held); err != nil { // before a place is taken, which could evict another one
 				p.reject(conn, err)
 				continue
 			}
 		}
+		if !p.takePlace() {
+			if p.handler != nil {
+				p.handler.connLimits.remove(&c.held)
+			}
+			conn.Close()
+			return nil, net.ErrClosed
+		}
+		c.begin(reading)
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
 		p.mu.Unlock()
@@ -191,7 +195,7 @@ func (p *phases) Accept() (net.Conn, error) {
 	}
 }
 
-// takePlace takes a place for a connection. While there is none, it evicts a connection,
+// takePlace takes a place for an accepted connection. While there is none, it evicts a connection,
 // or waits. It returns false if the listener was closed.
 func (p *phases) takePlace() bool {
 	if p.places == nil {
