@@ -14,11 +14,12 @@ const (
 	// stallTime to 2*stallTime.
 	stallTime = 10 * time.Second
 	// writeLimit is the time limit of one answer or one frame, whatever the progress. It sets the
-	// slowest client that gets the list of 1,000 people (250 KB uncompressed): 17 kbit/s.
+	// slowest client that gets the list of 1,000 people (250 KB uncompressed): 17 kbit/s, 18 over TLS.
 	writeLimit = 2 * time.Minute
 	// writeChunk is how many bytes are written at once. A TLS connection cannot continue after a
-	// timeout, so its client has to take a whole chunk within stallTime.
-	writeChunk = 64 << 10
+	// timeout, so its client has to take a whole chunk within stallTime. 16 KiB in 10 s are 13 kbit/s,
+	// less than writeLimit requires; they are also the size of a TLS record.
+	writeChunk = 16 << 10
 )
 
 // writeAll writes b to conn in chunks of at most writeChunk bytes. It calls next after each chunk

@@ -93,12 +93,23 @@ func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err 
 }
 
 // Over TLS a write cannot go on after a timeout, so a client has to take a whole chunk within 10 s.
-func TestSlowReaderOverTLSIsCut(t *testing.T) {
+// Chunks are small enough that the limit of 2 minutes is what cuts a slow reader of the list.
+func TestListGetsThroughTLSAt18KilobitsPerSecond(t *testing.T) {
+	const size = 250_000
 	for name, live := range map[string]bool{"answer": false, "live frame": true} {
 		t.Run(name, func(t *testing.T) {
-			took, err := readList(t, live, 250_000, 8_000)
-			if err == nil || took < 10*time.Second || took > 40*time.Second {
-				t.Errorf("250 KB at 8,000 bit/s ended after %v with %v; want them cut between 10 and 40 s", took, err)
+			for _, bits := range []int{64_000, 24_000, 18_000} {
+				if took, err := readList(t, live, size, bits); err != nil {
+					t.Errorf("%d bytes at %d bit/s broke off after %v: %v", size, bits, took, err)
+				}
+			}
+			for bits, due := range map[int][2]time.Duration{
+				15_000: {110 * time.Second, 125 * time.Second}, // cut by the limit of 2 minutes
+				8_000:  {10 * time.Second, 40 * time.Second},   // a chunk takes more than 10 s
+			} {
+				if took, err := readList(t, live, size, bits); err == nil || took < due[0] || took > due[1] {
+					t.Errorf("%d bytes at %d bit/s ended after %v with %v; want them cut between %v and %v", size, bits, took, err, due[0], due[1])
+				}
 			}
 		})
 	}
