@@ -8,8 +8,8 @@ import (
 	"writer-presence/limit"
 )
 
-// DefaultUserProjects, DefaultVisitorProjects and DefaultAddressProjects are the default limits
-// on the projects that one user, one visitor and one address enter (ADR 26).
+// DefaultUserProjects, DefaultVisitorProjects and DefaultAddressProjects are the default limits of
+// the different projects that one user, one visitor and one address enter (ADR 26).
 const (
 	DefaultUserProjects    = 200
 	DefaultVisitorProjects = 50
@@ -18,55 +18,55 @@ const (
 
 var errTooManyProjects = errors.New("you, or your address, entered too many different projects lately; go on in one of those, or wait for the time in Retry-After")
 
-// ProjectLimit makes a limit on different projects. A project counts for at least 12 minutes
-// after its last update or leave, which is how long a store keeps a project that nobody is in
-// any more. Zero means no limit.
+// ProjectLimit returns a limit of different projects; 0 means no limit. A project counts for at
+// least 12 minutes after its last update or leave, since a store keeps an empty project that long.
 func ProjectLimit(most int) *limit.Distinct {
 	return limit.NewDistinct(most, presence.DefaultLease+presence.Finality)
 }
 
-// sessionSender is who sends an update or a leave, and from where.
+// sessionSender is the sender of an update or a leave.
 type sessionSender struct {
-	project presence.Project // as the store knows it
+	project presence.Project // the key in the store, with the tenant
 	user    presence.User
-	address string // as limits tell addresses apart
-	// above is the limit on requests that the sender is above; nil for none.
+	address string // the key of address limits: an IPv4 address or an IPv6 /64
+	// above is the error of the request limit that the sender has exceeded; nil if none.
 	above error
 }
 
-// aboveLimit returns the limit that the sender is above; nil for none. It counts the project
-// to the user and the address.
-func (s *Handler) aboveLimit(from sessionSender) error {
+// checkLimits returns the error of the request or project limit that the sender has exceeded, or
+// nil. If the request limit is not exceeded, it counts the project to the user and the address.
+func (s *Handler) checkLimits(from sessionSender) error {
 	if from.above != nil {
-		return from.above // it gets nothing new, so no project counts
+		return from.above // the request can enter no project, so none is counted
 	}
 	key, perUser, address := string(from.project), s.ProjectsPerUser, from.address
 	if from.user.Visitor {
-		// Visitors count apart, or those of one address could take all projects of its users.
+		// Separate counters: visitors must not use up the projects of the users of their address.
 		perUser, address = s.ProjectsPerVisitor, "visitors "+address
 	}
-	// The user first: who is above their own limit uses up nothing of the address.
+	// The user first, so that a user who exceeds their own limit does not use up that of the address.
 	if err := perUser.Use(userKey(from.project, from.user.ID), key, errTooManyProjects); err != nil {
 		return err
 	}
 	return s.ProjectsPerAddress.Use(address, key, errTooManyProjects)
 }
 
-// putUpdate gives an update to the Tracker. Above a limit only a renewal succeeds.
+// putUpdate passes an update to the Tracker. If the sender has exceeded a limit, only an update
+// that renews a living session succeeds; others fail with the error of that limit.
 func (s *Handler) putUpdate(ctx context.Context, from sessionSender, u presence.Update) (presence.Reply, error) {
-	above := s.aboveLimit(from)
+	above := s.checkLimits(from)
 	u.OnlyRenew = above != nil
 	reply, err := s.Tracker.Update(ctx, from.project, from.user, u)
 	if errors.Is(err, presence.ErrTooManyChanges) {
-		err = errors.Join(err, above) // which says when to try again
+		err = errors.Join(err, above) // above has the time for Retry-After
 	}
 	return reply, err
 }
 
-// putLeave gives a leave to the Tracker. Above a limit only the leave of a session that is alive
-// succeeds.
+// putLeave passes a leave to the Tracker. If the sender has exceeded a limit, only the leave of a
+// living session succeeds; others fail with the error of that limit.
 func (s *Handler) putLeave(ctx context.Context, from sessionSender, l presence.Leave) (presence.Reply, error) {
-	above := s.aboveLimit(from)
+	above := s.checkLimits(from)
 	l.OnlyLiving = above != nil
 	reply, err := s.Tracker.Leave(ctx, from.project, from.user, l)
 	if err == nil && reply.Stale {
