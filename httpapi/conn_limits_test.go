@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 )
 
@@ -34,7 +36,29 @@ type boundedWorld struct {
 	dialled []net.Conn
 }
 
+// serveFunc serves a handler on a listener until the context ends.
+type serveFunc func(ctx context.Context, l net.Listener, h *httpapi.Handler, connections int) error
+
+func ownServe(ctx context.Context, l net.Listener, h *httpapi.Handler, connections int) error {
+	return httpapi.Serve(ctx, l, h, connections, slog.New(slog.DiscardHandler))
+}
+
+// embeddedServe serves as an application does that has the handler in its own http.Server.
+func embeddedServe(ctx context.Context, l net.Listener, h *httpapi.Handler, _ int) error {
+	server := &http.Server{Handler: h}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
 func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*plan)) {
+	t.Helper()
+	inBoundedBy(t, ownServe, connections, test, changes...)
+}
+
+func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boundedWorld), changes ...func(*plan)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		changes = append(changes, direct, func(p *plan) {
@@ -47,22 +71,28 @@ func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes 
 		w.end = cancel
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := httpapi.Serve(ctx, fair{w.l}, w.handler, connections, slog.New(slog.DiscardHandler)); err != nil {
+			if err := serve(ctx, fair{w.l}, w.handler, connections); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})
 		serving.Go(func() { w.handler.Run(ctx) })
-		test(w)
-		for _, conn := range w.dialled {
-			conn.Close()
+		hangUp := func() {
+			for _, conn := range w.dialled {
+				conn.Close()
+			}
 		}
+		defer func() { // also after t.Fatal
+			hangUp()
+			w.end()
+			serving.Wait()
+		}()
+		test(w)
+		hangUp()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if open := httpapi.OpenConnections(w.handler); open != (connlimit.Counts{}) {
 			t.Errorf("after all connections have ended, %+v are counted; want none", open)
 		}
-		w.end()
-		serving.Wait()
 	})
 }
 
@@ -402,4 +432,295 @@ func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
 			}
 		}
 	}, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
+}
+
+// slowTokenGate is a Gate that needs a while to check a token.
+type slowTokenGate struct {
+	identity.Gate
+	takes time.Duration
+}
+
+func (g slowTokenGate) Admit(ctx context.Context, r identity.Request) (identity.Admission, error) {
+	if r.Token != "" {
+		time.Sleep(g.takes)
+	}
+	return g.Gate.Admit(ctx, r)
+}
+
+// tokenHolders lets in whoever has one of these tokens, and people who only read the list.
+type tokenHolders map[string]presence.User
+
+func (h tokenHolders) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+	user, ok := h[r.Token]
+	if !ok && (r.Token != "" || !r.Looking) {
+		return identity.Admission{}, identity.ErrTokenInvalid
+	}
+	return identity.Admission{User: user}, nil
+}
+
+func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
+	const address = "203.0.113.9"
+	for name, serve := range map[string]serveFunc{"httpapi.Serve": ownServe, "an application's server": embeddedServe} {
+		t.Run(name, func(t *testing.T) {
+			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
+				s, status := w.open(address, livePath, "Authorization", "Bearer a") // is checked for 3 s
+				if s == nil {
+					t.Fatalf("the handshake was answered %d; want 101", status)
+				}
+				time.Sleep(100 * time.Millisecond)
+				s.say("hello", `"session": "s", "token": "a"`)
+				var silent []*socket
+				for range 9 { // more than the address may have; each is evictable after a second
+					if other, _ := w.open(address, livePath); other != nil {
+						silent = append(silent, other)
+					}
+					time.Sleep(300 * time.Millisecond)
+				}
+				s.next("ack")
+				s.next("snapshot")
+				if len(silent) < 6 || !silent[0].over() {
+					t.Errorf("%d silent connections got in, the first one was evicted: %v; the test has to exceed the limit", len(silent), silent[0].over())
+				}
+			}, func(p *plan) {
+				p.AddressConnections, p.Dev = 4, nil
+				p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
+			})
+		})
+	}
+}
+
+func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
+	const address = "203.0.113.9"
+	inBounded(t, 1000, func(w *boundedWorld) {
+		s, _ := w.open(address, livePath)
+		s.say("hello", `"session": "s", "token": "a"`)
+		time.Sleep(6 * time.Second)
+		if other, status := w.open(address, livePath); other == nil {
+			t.Errorf("a handshake above the limit was answered %d; want 101 in place of a hello that has been checked for 6 s", status)
+		}
+		synctest.Wait()
+		if !s.over() {
+			t.Error("the connection whose hello has been checked for 6 s was not evicted")
+		}
+		time.Sleep(time.Minute) // the Gate ignores the end of its context
+	}, func(p *plan) {
+		p.AddressConnections, p.Dev = 1, nil
+		p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 30 * time.Second}
+	})
+}
+
+func TestConnectionHasOneSecondForItsHello(t *testing.T) {
+	const address = "203.0.113.9"
+	for name, serve := range map[string]serveFunc{"httpapi.Serve": ownServe, "an application's server": embeddedServe} {
+		t.Run(name, func(t *testing.T) {
+			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
+				s, _ := w.open(address, livePath, "Authorization", "Bearer a") // is checked for 3 s
+				time.Sleep(900 * time.Millisecond)
+				if _, status := w.open(address, livePath); status != 429 {
+					t.Errorf("a handshake beside one that is 900 ms old was answered %d; want 429", status)
+				}
+				if s.over() {
+					t.Error("the connection was evicted 900 ms after its handshake")
+				}
+				time.Sleep(200 * time.Millisecond)
+				if other, status := w.open(address, livePath); other == nil {
+					t.Errorf("a handshake beside one that is 1.1 s old was answered %d; want 101", status)
+				}
+				synctest.Wait()
+				if !s.over() {
+					t.Error("the connection was not evicted 1.1 s after its handshake")
+				}
+			}, func(p *plan) {
+				p.AddressConnections, p.Dev = 1, nil
+				p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
+			})
+		})
+	}
+}
+
+func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		open := func(session string) (*socket, message) {
+			s, status := w.open("203.0.113.9", livePath)
+			if s == nil {
+				t.Fatalf("the handshake of session %s was answered %d", session, status)
+			}
+			s.say("hello", `"session": "`+session+`", "token": "a"`)
+			return s, s.skipTo("ack", "error")
+		}
+		first, _ := open("first")
+		for range 5 {
+			first.say("hello", `"session": "first", "token": "a"`)
+			first.skipTo("ack")
+		}
+		if counted := httpapi.OpenConnections(w.handler); counted.Live != 1 {
+			t.Errorf("after six hellos on one connection %d live connections are counted; want 1", counted.Live)
+		}
+		if _, m := open("second"); m.Type != "ack" {
+			t.Errorf("the second connection was answered %s; want an ack, since a user may have two", m.text)
+		}
+		if _, m := open("third"); m.Code != "too_many_connections" {
+			t.Errorf("the third connection was answered %s; want too_many_connections", m.text)
+		}
+	}, func(p *plan) {
+		p.UserConnections, p.Dev = 2, nil
+		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
+	})
+}
+
+// The first hello is rejected after it was counted, since the user has the most connections in
+// this room; the second one came in the same packet.
+func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
+	inBounded(t, 1000, func(w *boundedWorld) {
+		rejected := false
+		for i := range 100 {
+			s, status := w.open("203.0.113.9", livePath)
+			if s == nil {
+				t.Fatalf("handshake %d was answered %d", i, status)
+			}
+			hello := maskedFrame(0x81, fmt.Appendf(nil, `{"type": "hello", "session": "s%d", "token": "a"}`, i))
+			s.conn.Write(append(hello, hello...))
+			if m := s.skipTo("ack", "error"); m.Code == "too_many_sessions" {
+				s.ends(1008)
+				rejected = true
+				break
+			}
+		}
+		if !rejected {
+			t.Fatal("none of 100 connections of a user in one room was rejected; the test shows nothing")
+		}
+		open := httpapi.OpenConnections(w.handler)
+		if open.Unidentified != 0 {
+			t.Errorf("%+v are counted; want no connections without a hello", open)
+		}
+		for _, conn := range w.dialled {
+			conn.Close()
+		}
+		time.Sleep(time.Second)
+		if open := httpapi.OpenConnections(w.handler); open.Live != 0 {
+			t.Errorf("after all have ended %d live connections are counted; want 0", open.Live)
+		}
+	}, func(p *plan) {
+		p.Dev = nil
+		p.UserConnections, p.AddressConnections = -1, -1
+		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
+	})
+}
+
+func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
+	for most, visitors := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 9: 7, 10: 8} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) {
+			inBounded(t, 1000, func(w *boundedWorld) {
+				cookie, in := w.visitorCookies(1)[0], 0
+				for i := range most {
+					s, _ := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
+					if s == nil {
+						break
+					}
+					s.say("hello", `"session": "s"`)
+					if s.skipTo("ack", "error").Type == "ack" {
+						in++
+					}
+				}
+				if in != visitors {
+					t.Errorf("%d of %d connections of an address went to visitors; want %d", in, most, visitors)
+				}
+			}, func(p *plan) { p.AddressConnections = most })
+		})
+	}
+}
+
+func TestIdleConnectionIsEvictedOnlyForANewOne(t *testing.T) {
+	inBounded(t, 1, func(w *boundedWorld) {
+		first := w.dial("203.0.113.9")
+		for range 3 {
+			if status, body, _ := w.get(first, "/"); status != 200 {
+				t.Fatalf("a request on the only connection was answered %d %s", status, body)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if status, body, _ := w.get(w.dial("203.0.113.10"), "/"); status != 200 {
+			t.Errorf("a request on a new connection was answered %d %s", status, body)
+		}
+		if status, _, _ := w.get(first, "/"); status != 0 {
+			t.Errorf("the idle connection was answered %d; want it closed for the new one", status)
+		}
+	})
+}
+
+func TestRejectedConnectionEvictsNobody(t *testing.T) {
+	inBounded(t, 2, func(w *boundedWorld) {
+		alice := w.as("alice", "1")
+		s, _ := w.open("203.0.113.9", livePath)
+		s.say("hello", `"session": "s", "token": "`+alice.token+`"`)
+		s.next("ack")
+		idle := w.dial("203.0.113.10")
+		w.get(idle, "/")
+		for range 3 {
+			if status, _, _ := w.get(w.dial("203.0.113.9"), "/"); status != 429 {
+				t.Errorf("a second connection of an address was answered %d; want 429", status)
+			}
+		}
+		if status, body, _ := w.get(idle, "/"); status != 200 {
+			t.Errorf("the idle connection of another address was answered %d %s; want 200", status, body)
+		}
+	}, func(p *plan) { p.AddressConnections = 1 })
+}
+
+func TestNewConnectionWaitsWhileNoneIsEvictable(t *testing.T) {
+	inBounded(t, 1, func(w *boundedWorld) {
+		alice := w.as("alice", "1")
+		s, _ := w.open("203.0.113.9", livePath)
+		s.say("hello", `"session": "s", "token": "`+alice.token+`"`)
+		s.next("ack")
+		next := w.dial("203.0.113.10")
+		time.AfterFunc(9*time.Second, func() { s.conn.Close() })
+		began := time.Now()
+		if status, body, _ := w.get(next, "/"); status != 200 || time.Since(began) < 9*time.Second {
+			t.Errorf("after %v the waiting connection was answered %d %s; want 200 after 9 s", time.Since(began), status, body)
+		}
+	})
+}
+
+func TestShutdownClosesAConnectionThatWaits(t *testing.T) {
+	inBounded(t, 1, func(w *boundedWorld) {
+		io.WriteString(w.dial("203.0.113.9"), "GET / HTTP/1.1\r\n") // is not evicted within a second
+		next := w.dial("203.0.113.10")
+		synctest.Wait()
+		w.end()
+		next.SetDeadline(time.Now().Add(time.Second / 2))
+		if _, err := next.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("reading from the waiting connection returned %v; want EOF within half a second", err)
+		}
+	})
+}
+
+// slowlyClosed is a connection whose Close takes 5 s.
+type slowlyClosed struct{ net.Conn }
+
+func (c slowlyClosed) Close() error {
+	time.Sleep(5 * time.Second)
+	return c.Conn.Close()
+}
+
+func TestNewConnectionDoesNotWaitForTheCloseOfTheEvictedOne(t *testing.T) {
+	for name, limit := range map[string]func(*plan){
+		"limit of all connections": func(p *plan) { p.AddressConnections = -1 },
+		"limit of an address":      func(p *plan) { p.AddressConnections = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBounded(t, 1, func(w *boundedWorld) {
+				ours, theirs := net.Pipe()
+				w.dialled = append(w.dialled, ours)
+				w.l.arrive <- slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}
+				w.get(ours, "/")
+				synctest.Wait() // until it is idle
+				began := time.Now()
+				status, body, _ := w.get(w.dial("203.0.113.9"), "/")
+				if took := time.Since(began); status != 200 || took > time.Second {
+					t.Errorf("after %v the new connection was answered %d %s; want 200 within a second", took, status, body)
+				}
+			}, limit)
+		})
+	}
 }

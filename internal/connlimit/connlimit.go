@@ -295,12 +295,16 @@ func (l *Limits) dropFromLists(c *Conn) {
 	c.inAll, c.inAddress = nil, nil
 }
 
-// Counts are how many connections, users and addresses are counted.
-type Counts struct{ Visitors, Unidentified, Users, Addresses int }
+// Counts are how many connections, users and addresses are counted. Live are those after their hello.
+type Counts struct{ Live, Visitors, Unidentified, Users, Addresses int }
 
 // Counts returns what is counted now, for tests.
 func (l *Limits) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Counts{l.openVisitors, l.unidentified.Len(), len(l.users), len(l.addresses)}
+	live := 0
+	for _, n := range l.users {
+		live += n
+	}
+	return Counts{live, l.openVisitors, l.unidentified.Len(), len(l.users), len(l.addresses)}
 }
