@@ -101,14 +101,17 @@ export class LiveConnection {
     const token = await this.#requests.token().catch(() => this.#end(socket));
     if (socket !== this.#socket) return;
     const done = this.#transport.begin();
-    const message = this.#transport.compose();
-    const answer = await this.#ask({type: 'hello', token: token || undefined, ...message});
-    if (answer.type === 'ack') {
-      this.ready = true;
-      this.#failures = 0;
-      this.#transport.welcome(answer, message);
-    } else this.#end(socket, true);
-    done();
+    try {
+      const message = this.#transport.compose();
+      const answer = await this.#ask({type: 'hello', token: token || undefined, ...message});
+      if (answer.type === 'ack') {
+        this.ready = true;
+        this.#failures = 0;
+        this.#transport.welcome(answer, message);
+      } else this.#end(socket, true);
+    } finally {
+      done();
+    }
   }
 
   /** Sends a message; resolves with its ack or error, or with nothing when the connection ends, at the latest after the time limit. @param {{seq: number, [field: string]: unknown}} message @returns {Promise<any>} */

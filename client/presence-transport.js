@@ -79,7 +79,7 @@ export class PresenceTransport {
     this.#flight?.abort();
     this.#reading?.abort();
     this.#flight = this.#reading = null;
-    for (const done of this.#due.splice(0)) done();
+    this.begin()(); // settles all promises that wait
     if (this.#present) {
       const leave = {...this.#core.sign(), hidden: hidden || undefined};
       // What a socket says last may be lost with its page.
@@ -175,15 +175,20 @@ export class PresenceTransport {
   async #send() {
     if (!this.#running || !this.#core.running || this.#flight) return;
     const flight = (this.#flight = new AbortController());
-    // After a sleep the list is old before anything has failed.
-    this.#sentAt = this.#surroundings.now();
-    if (this.#sentAt - this.#lastAnswer > 3 * this.heartbeat && !this.failing) this.#core.fail('connecting');
     const done = this.begin();
-    const wait = await this.#update(flight);
-    done();
-    if (this.#flight !== flight) return;
-    this.#flight = null;
-    this.#arm(wait);
+    let wait = this.heartbeat;
+    try {
+      this.#sentAt = this.#surroundings.now();
+      // After the computer slept, the list is outdated although no request has failed.
+      if (this.#sentAt - this.#lastAnswer > 3 * this.heartbeat && !this.failing) this.#core.fail('connecting');
+      wait = await this.#update(flight);
+    } finally {
+      done();
+      if (this.#flight === flight) {
+        this.#flight = null;
+        this.#arm(wait);
+      }
+    }
   }
 
   /** One update and its answer. @param {AbortController} flight @returns {Promise<number>} milliseconds to the next */
