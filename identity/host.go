@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	presence "writer-presence"
+	"writer-presence/internal/loglimit"
 	"writer-presence/internal/strictjson"
 	"writer-presence/recent"
 )
@@ -31,8 +32,6 @@ const (
 	recheckAge = 5 * time.Second
 	// failureAge is how long a host that cannot be asked is left alone.
 	failureAge = time.Second
-	// sayAgain is how far apart the log is told of failures.
-	sayAgain = time.Minute
 	// mostAsked is how many questions may be on their way.
 	mostAsked = 64
 	// mostAnswers is how many answers are remembered, twice over.
@@ -60,7 +59,6 @@ type Host struct {
 	vague sync.Once // the log was told of a refusal in JSON that may be somebody else's
 
 	mu      sync.Mutex
-	said    time.Time // when the log was told of a failure
 	answers recent.Map[[sha256.Size]byte, hostAnswer]
 }
 
@@ -70,14 +68,18 @@ type hostAnswer struct {
 	at   time.Time
 }
 
-// NewHost makes a gate of an address in which {project} stands for the project.
+// NewHost returns a Host that asks at an address in which {project} stands for the project. The
+// log gets failures at most once a minute, and at debug level each of them; nil discards them.
 func NewHost(address string, log *slog.Logger) (*Host, error) {
 	before, after, err := splitAddress(address)
 	if err != nil {
 		return nil, err
 	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Host{
-		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
+		before: before, after: after, client: newClient(maxAnswer), log: loglimit.New(log), room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
 		answers: recent.Map[[sha256.Size]byte, hostAnswer]{Most: mostAnswers},
 	}, nil
 }
@@ -171,19 +173,25 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
 		user = before // for the refusal that may follow
 	}
+	if errors.Is(err, presence.ErrUnavailable) {
+		h.logFailure(q.project, err)
+	}
 	a := hostAnswer{user, err, time.Now()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if errors.Is(err, presence.ErrUnavailable) && (h.said.IsZero() || a.at.Sub(h.said) >= sayAgain) {
-		h.said = a.at
-		attributes := []any{"error", err}
-		if odd := (*oddAnswer)(nil); errors.As(err, &odd) {
-			attributes = append(attributes, "status", odd.status, "address", h.shown(q.project), "begins", odd.begins)
-		}
-		h.log.Error("the host application did not say who may, so somebody was not let in; this is said once a minute", attributes...)
-	}
 	h.answers.Set(key, a)
 	return a
+}
+
+// logFailure logs that the host gave no usable answer: at debug level each time, for whoever is
+// writing the host's view, and as an error at most once a minute.
+func (h *Host) logFailure(project presence.Project, err error) {
+	attributes := []any{"error", err}
+	if odd := (*oddAnswer)(nil); errors.As(err, &odd) {
+		attributes = append(attributes, "status", odd.status, "address", h.shown(project), "begins", odd.begins)
+	}
+	h.log.Debug("asking the host application failed", attributes...)
+	h.log.Error("asking the host application failed, so a request was answered with 503; this is logged once a minute, and each time at debug level", attributes...)
 }
 
 // put puts the question.
