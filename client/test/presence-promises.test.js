@@ -95,7 +95,7 @@ test('a live connection that is lost settles what waits for it, and the next one
   assert.equal(update.settled, true);
 });
 
-test('attempts that a page hurries by its changes are one a second while they fail', async () => {
+test('attempts that changes of the page cause are one a second while attempts fail', async () => {
   const world = new World('shut');
   world.failure = new TypeError('Failed to fetch');
   const core = world.core();
