@@ -1,9 +1,13 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,4 +180,55 @@ func TestAKeyThatIsWithdrawnIsGoodForNoRememberedToken(t *testing.T) {
 			t.Errorf("its key is gone, and it came to %v", err)
 		}
 	})
+}
+
+// records is a log that keeps the level and the number of lines left out of each line.
+type records struct {
+	slog.Handler
+	level slog.Level
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *records) Enabled(_ context.Context, level slog.Level) bool { return level >= r.level }
+
+func (r *records) Handle(_ context.Context, record slog.Record) error {
+	line := record.Level.String()
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "status" || a.Key == "left_out" {
+			line += " " + a.String()
+		}
+		return true
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+	return nil
+}
+
+func TestHostFailuresAreLoggedOnceAMinuteAndEachAtDebugLevel(t *testing.T) {
+	for level, want := range map[slog.Level]string{
+		slog.LevelInfo:  "ERROR status=500, ERROR status=502 left_out=1",
+		slog.LevelDebug: "DEBUG status=500, ERROR status=500, DEBUG status=501, DEBUG status=502, ERROR status=502 left_out=1",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			log := &records{level: level}
+			h := &answering{status: 500}
+			gate := identity.NewLoggingHostThrough(h, slog.New(log))
+			for i := range 3 {
+				h.status = 500 + i
+				if _, err := gate.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) {
+					t.Errorf("status %d: %v; want unavailable", 500+i, err)
+				}
+				time.Sleep(2 * time.Second)
+			}
+			time.Sleep(3 * time.Minute)
+			synctest.Wait()
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			if got := strings.Join(log.lines, ", "); got != want {
+				t.Errorf("at level %v the log has\n%s; want\n%s", level, got, want)
+			}
+		})
+	}
 }

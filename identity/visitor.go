@@ -17,13 +17,12 @@ import (
 )
 
 const (
-	// ownCookies begins the names of this server's cookies.
+	// ownCookies is the prefix of the names of this server's cookies.
 	ownCookies    = "writer_presence_"
 	visitorCookie = ownCookies + "visitor"
-	// hostCookie is the same, bound by browsers to this host and to https.
+	// hostCookie is the cookie on https; browsers bind it to this host.
 	hostCookie = "__Host-" + visitorCookie
-	// visitorAge is how long a visitor stays the same one; browsers keep no cookie
-	// longer than 400 days.
+	// visitorAge is the lifetime of a visitor; browsers keep a cookie for at most 400 days.
 	visitorAge = 365 * 24 * time.Hour
 )
 
@@ -32,8 +31,8 @@ var DefaultVisitorRate = Rate{PerSecond: 1, Burst: 200}
 
 // Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last gate of [FirstOf].
 //
-// It lets nobody in unless Allowed says where: whoever adds it beside another way to sign in opens projects to people
-// whom that way rejects, so each project has to be named. Admit is safe for concurrent use.
+// It rejects everybody unless Allowed is set: beside another authenticator it opens projects to people whom that one does
+// not know, so the projects have to be named. Admit is safe for concurrent use.
 type Visitors struct {
 	Keys *Keys
 	// Allowed reports whether a project is open to visitors. Nil opens none; [EveryProject] opens all.
@@ -49,13 +48,13 @@ type Visitors struct {
 // EveryProject is a [Visitors.Allowed] that opens every project to visitors.
 func EveryProject(presence.Project) bool { return true }
 
-// visit is what a cookie says.
+// visit is the content of a visitor cookie.
 type visit struct {
 	user presence.User
 	made time.Time
 }
 
-// Admit implements [Gate]. Whoever only looks becomes no visitor.
+// Admit implements [Gate]. It creates no visitor for a request that only reads.
 func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if v.Allowed == nil || !v.Allowed(r.Project) {
 		return Admission{}, ErrNobody
@@ -63,7 +62,7 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	bad := ""
 	for _, name := range []string{hostCookie, visitorCookie} {
 		if name == visitorCookie && r.Secure {
-			break // a neighbour of this host could have set it
+			break // another host of the same domain may have set this cookie
 		}
 		for value := range cookies(r.Header, name) {
 			if visit, ok := v.cookies.get(value, v.visit); ok && time.Since(visit.made) <= visitorAge {
@@ -101,7 +100,7 @@ func (v *Visitors) limiter() *ratelimit.Limiter {
 	return v.newcomers
 }
 
-// visit reads a cookie that is ours.
+// visit decodes a visitor cookie, and returns false if its signature is invalid.
 func (v *Visitors) visit(value string) (visit, bool) {
 	text, ok := v.Keys.Verify("visitor", value)
 	id, made, _ := strings.Cut(text, ".")
@@ -109,8 +108,8 @@ func (v *Visitors) visit(value string) (visit, bool) {
 	return visit{visitor(id), time.Unix(seconds, 0)}, ok && err == nil
 }
 
-// visitor is a user of a kind that no host can make. The number in the name is for
-// people to tell visitors apart, most of the time.
+// visitor returns the user for a visitor's id; no host can make such a user. The number in the name
+// tells visitors apart, though two may share one.
 func visitor(id string) presence.User {
 	h := fnv.New32a()
 	h.Write([]byte(id))
@@ -121,7 +120,7 @@ func visitor(id string) presence.User {
 	}
 }
 
-// cookies gives the values of a request's cookies of a name; there may be several.
+// cookies iterates over the values of all cookies with a name.
 func cookies(h http.Header, name string) iter.Seq[string] {
 	return func(yield func(value string) bool) {
 		for _, line := range h["Cookie"] {
