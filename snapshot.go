@@ -48,7 +48,7 @@ type Snapshot struct {
 	// Loss tells one loss of data from another while Partial; 0 otherwise.
 	Loss uint64
 
-	all     []*Occupant // in a snapshot from Fold, also those who are not listed
+	all      []*Occupant // in a snapshot from Fold, also those who are not listed
 	encoding encoding
 }
 

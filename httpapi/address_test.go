@@ -18,15 +18,15 @@ func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	w := newWorld(t, direct, func(p *plan) {
 		p.TrustedProxies = proxies
-		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r
-			return identity.Admission{}, identity.ErrNobody
+			return identity.Principal{}, identity.ErrNobody
 		})
 	})
 	plain := newWorld(t, direct, func(p *plan) {
-		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r
-			return identity.Admission{}, identity.ErrNobody
+			return identity.Principal{}, identity.ErrNobody
 		})
 	})
 	for name, c := range map[string]struct {
@@ -88,9 +88,9 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) {
 	var seen identity.Request
 	w := newWorld(t, direct, func(p *plan) {
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r
-			return identity.Admission{}, identity.ErrNobody
+			return identity.Principal{}, identity.ErrNobody
 		})
 	})
 	for name, c := range map[string]struct {

@@ -49,29 +49,29 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 	exceeded := h.access.TakeAddress(from.key)
 	header, crossOrigin := h.credentialsOf(r)
 	request := identity.Request{
-		Project:   project,
-		Tenant:    tenant,
-		Header:    header,
-		Token:     h.tokenOf(r.Header),
-		Address:   from.key,
-		Secure:    from.https,
-		Looking:   reading,
-		Above:     exceeded != nil,
-		Forwarded: from.Forwarded,
+		Project:       project,
+		Tenant:        tenant,
+		Header:        header,
+		Token:         h.tokenOf(r.Header),
+		Address:       from.key,
+		Secure:        from.https,
+		ReadOnly:      reading,
+		LimitExceeded: exceeded != nil,
+		Forwarded:     from.Forwarded,
 		// A page of another origin could not keep the cookie that makes a visitor.
 		CrossOrigin: crossOrigin,
 	}
-	admission, err := h.access.Authenticate(r.Context(), request)
+	principal, err := h.access.Authenticate(r.Context(), request)
 	if err != nil {
-		if admission.Cookie != nil {
-			http.SetCookie(w, admission.Cookie)
+		if principal.Cookie != nil {
+			http.SetCookie(w, principal.Cookie)
 		}
-		return caller{project: request.Key(), user: admission.User, request: request}, cmp.Or(exceeded, err)
+		return caller{project: request.Key(), user: principal.User, request: request}, cmp.Or(exceeded, err)
 	}
-	if exceeded == nil && admission.User.ID != "" {
-		exceeded = h.access.TakeUser(request.Key(), admission.User.ID)
+	if exceeded == nil && principal.User.ID != "" {
+		exceeded = h.access.TakeUser(request.Key(), principal.User.ID)
 	}
-	return caller{request.Key(), admission.User, admission.Cookie, exceeded, request}, nil
+	return caller{request.Key(), principal.User, principal.Cookie, exceeded, request}, nil
 }
 
 // bearer returns the token of an Authorization header, "" if it has another scheme, which may be for a

@@ -33,12 +33,12 @@ func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
 			Identify:  func(context.Context, identity.Request) (presence.User, error) { return user, nil },
 			Authorize: func(context.Context, presence.User, presence.Project) error { authorized = true; return nil },
 		}
-		gates := map[string]identity.Gate{"Functions": functions}
+		gates := map[string]identity.Authenticator{"Functions": functions}
 		if user != (presence.User{}) && !user.Visitor { // which gates may return: for who looks, and for visitors
-			gates["a Gate"] = gate(func() (identity.Admission, error) { return identity.Admission{User: user}, nil })
+			gates["an Authenticator"] = gate(func() (identity.Principal, error) { return identity.Principal{User: user}, nil })
 		}
 		for kind, g := range gates {
-			w := newWorld(t, func(p *plan) { p.Gate = g })
+			w := newWorld(t, func(p *plan) { p.Authenticator = g })
 			p := w.newcomer()
 			for _, got := range []answer{p.post("update", `{"section":"s"}`), p.get(), p.post("leave", `{}`), p.post("leave", `{"session":"a","seq":1}`)} {
 				if got.fails(t, 503, "unavailable"); t.Failed() {
@@ -57,7 +57,7 @@ func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
 
 func TestUpdateOfAGateWithoutUserIsUnavailable(t *testing.T) {
 	w := newWorld(t, func(p *plan) {
-		p.Gate = gate(func() (identity.Admission, error) { return identity.Admission{}, nil })
+		p.Authenticator = gate(func() (identity.Principal, error) { return identity.Principal{}, nil })
 	})
 	w.newcomer().post("update", `{"section":"s"}`).fails(t, 503, "unavailable")
 	if got := w.newcomer().get(); got.status != 200 || !strings.Contains(got.body, `"users":[]`) {
@@ -77,11 +77,11 @@ func TestLiveBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
 		late.ends(1008)
 		alice.quiet(1)
 	}, func(p *plan) {
-		p.Gate = gate(func() (identity.Admission, error) {
+		p.Authenticator = gate(func() (identity.Principal, error) {
 			if bad.Load() {
-				return identity.Admission{User: presence.User{ID: "a\nb", Name: "bob"}}, nil
+				return identity.Principal{User: presence.User{ID: "a\nb", Name: "bob"}}, nil
 			}
-			return identity.Admission{User: presence.User{ID: "1", Name: "alice"}}, nil
+			return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 		})
 	})
 }

@@ -434,28 +434,28 @@ func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
 	}, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
 }
 
-// slowTokenGate is a Gate that needs a while to check a token.
+// slowTokenGate is an Authenticator that needs a while to check a token.
 type slowTokenGate struct {
-	identity.Gate
+	identity.Authenticator
 	takes time.Duration
 }
 
-func (g slowTokenGate) Admit(ctx context.Context, r identity.Request) (identity.Admission, error) {
+func (g slowTokenGate) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	if r.Token != "" {
 		time.Sleep(g.takes)
 	}
-	return g.Gate.Admit(ctx, r)
+	return g.Authenticator.Authenticate(ctx, r)
 }
 
 // tokenHolders lets in whoever has one of these tokens, and people who only read the list.
 type tokenHolders map[string]presence.User
 
-func (h tokenHolders) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+func (h tokenHolders) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	user, ok := h[r.Token]
-	if !ok && (r.Token != "" || !r.Looking) {
-		return identity.Admission{}, identity.ErrTokenInvalid
+	if !ok && (r.Token != "" || !r.ReadOnly) {
+		return identity.Principal{}, identity.ErrTokenInvalid
 	}
-	return identity.Admission{User: user}, nil
+	return identity.Principal{User: user}, nil
 }
 
 func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
@@ -483,7 +483,7 @@ func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 				}
 			}, func(p *plan) {
 				p.AddressConnections, p.Dev = 4, nil
-				p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
+				p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
 			})
 		})
 	}
@@ -505,7 +505,7 @@ func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
 		time.Sleep(time.Minute) // the Gate ignores the end of its context
 	}, func(p *plan) {
 		p.AddressConnections, p.Dev = 1, nil
-		p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 30 * time.Second}
+		p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 30 * time.Second}
 	})
 }
 
@@ -532,7 +532,7 @@ func TestConnectionHasOneSecondForItsHello(t *testing.T) {
 				}
 			}, func(p *plan) {
 				p.AddressConnections, p.Dev = 1, nil
-				p.Gate = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
+				p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
 			})
 		})
 	}
@@ -564,7 +564,7 @@ func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
 		}
 	}, func(p *plan) {
 		p.UserConnections, p.Dev = 2, nil
-		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
+		p.Authenticator = tokenHolders{"a": {ID: "1", Name: "alice"}}
 	})
 }
 
@@ -603,7 +603,7 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 	}, func(p *plan) {
 		p.Dev = nil
 		p.UserConnections, p.AddressConnections = -1, -1
-		p.Gate = tokenHolders{"a": {ID: "1", Name: "alice"}}
+		p.Authenticator = tokenHolders{"a": {ID: "1", Name: "alice"}}
 	})
 }
 

@@ -260,9 +260,9 @@ func TestPagesBehindAProxyThatChangesHostGetThePageCookie(t *testing.T) {
 type capture struct{ identity.Request }
 
 func (c *capture) gate(p *plan) {
-	p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+	p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 		c.Request = r
 		user, err := identity.NewUser("1", "alice")
-		return identity.Admission{User: user}, err
+		return identity.Principal{User: user}, err
 	})
 }

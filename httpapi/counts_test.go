@@ -64,7 +64,7 @@ func TestARequestThatBreaksIsCountedAs500(t *testing.T) {
 		Identify:  func(context.Context, identity.Request) (presence.User, error) { panic("broken") },
 		Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
 	}
-	w := newWorld(t, direct, func(p *plan) { p.Gate = broken })
+	w := newWorld(t, direct, func(p *plan) { p.Authenticator = broken })
 	w.newcomer().get().fails(t, 500, "broken")
 	if got := w.requests(); !maps.Equal(got, map[string]uint64{"list 500": 1}) {
 		t.Errorf("counted were %v", got)
@@ -93,7 +93,7 @@ func TestTheTimeOfARequestIsThatUntilItsAnswer(t *testing.T) {
 			},
 			Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
 		}
-		w := newWorld(t, direct, func(p *plan) { p.Gate = slow })
+		w := newWorld(t, direct, func(p *plan) { p.Authenticator = slow })
 		w.newcomer().list()
 		h := w.histogram("request_duration_seconds", "list")
 		within := map[float64]uint64{}

@@ -101,7 +101,7 @@ func TestAFaultOfOursIsTold(t *testing.T) {
 }
 
 func TestAPanicIsAnsweredAndLogged(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Gate = gate(func() (identity.Admission, error) { panic(cause) }) })
+	w := newWorld(t, func(p *plan) { p.Authenticator = gate(func() (identity.Principal, error) { panic(cause) }) })
 	got := w.newcomer().get()
 	got.fails(t, 500, "broken")
 	if strings.Contains(got.body, "canary") || !strings.Contains(w.logs.String(), "level=ERROR") || !strings.Contains(w.logs.String(), "10.1.2.3") {
@@ -128,17 +128,17 @@ func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	down := gate(func() (identity.Admission, error) {
-		return identity.Admission{}, fmt.Errorf("%s: %w", cause, presence.ErrUnavailable)
+	down := gate(func() (identity.Principal, error) {
+		return identity.Principal{}, fmt.Errorf("%s: %w", cause, presence.ErrUnavailable)
 	})
-	outside := gate(func() (identity.Admission, error) { return identity.Admission{}, identity.ErrProjectUnknown })
+	outside := gate(func() (identity.Principal, error) { return identity.Principal{}, identity.ErrProjectUnknown })
 	for _, c := range []struct {
-		gate   identity.Gate
+		gate   identity.Authenticator
 		status int
 		code   string
 	}{{down, 503, "unavailable"}, {outside, 404, "project_unknown"}} {
 		w := newWorld(t, func(p *plan) {
-			p.Gate = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
+			p.Authenticator = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
 		})
 		p := w.newcomer()
 		for _, got := range []answer{p.post("update", `{}`), p.post("leave", `{}`), p.get()} {
@@ -150,6 +150,6 @@ func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) {
 	}
 }
 
-type gate func() (identity.Admission, error)
+type gate func() (identity.Principal, error)
 
-func (g gate) Admit(context.Context, identity.Request) (identity.Admission, error) { return g() }
+func (g gate) Authenticate(context.Context, identity.Request) (identity.Principal, error) { return g() }

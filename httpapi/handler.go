@@ -50,10 +50,10 @@ var (
 	DefaultAddressRate = identity.Rate{PerSecond: 500, Burst: 2500}
 )
 
-// Options of a [Handler]. Tracker and Gate are needed; the zero value of every other field is its default.
+// Options of a [Handler]. Service and Authenticator are needed; the zero value of every other field is its default.
 type Options struct {
-	Tracker *presence.Tracker
-	Gate    identity.Gate
+	Service       *presence.Service
+	Authenticator identity.Authenticator
 	// Prefix is the path of the API, without a slash at its end. Default: DefaultPrefix.
 	Prefix string
 	// Lease is that of the store. A live connection without a message for longer is closed. Default:
@@ -102,7 +102,7 @@ type Options struct {
 // Handler answers requests and holds the live connections. It is safe for concurrent use.
 type Handler struct {
 	o       Options
-	access  *access.Service
+	access  *access.Control
 	hub     *live.Hub
 	limits  *connlimit.Limits
 	metrics *metrics.HTTP
@@ -127,8 +127,8 @@ type endpoint struct {
 // New returns a handler for everything below the prefix, and for the reference page at /. It returns an
 // error for options that are missing or invalid.
 func New(o Options) (*Handler, error) {
-	if o.Tracker == nil || o.Gate == nil {
-		return nil, errors.New("httpapi: Options.Tracker and Options.Gate are needed")
+	if o.Service == nil || o.Authenticator == nil {
+		return nil, errors.New("httpapi: Options.Service and Options.Authenticator are needed")
 	}
 	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
 	o.Heartbeat = cmp.Or(o.Heartbeat, presence.DefaultHeartbeat)
@@ -155,8 +155,8 @@ func New(o Options) (*Handler, error) {
 		}
 		h.origins = append(h.origins, pattern)
 	}
-	h.access = &access.Service{
-		Tracker: o.Tracker, Gate: o.Gate, Lease: o.Lease, Heartbeat: o.Heartbeat, Metrics: h.metrics, Log: o.Log,
+	h.access = &access.Control{
+		Presence: o.Service, Authenticator: o.Authenticator, Lease: o.Lease, Heartbeat: o.Heartbeat, Metrics: h.metrics, Log: o.Log,
 		PerUser: limiter(o.UserRate, DefaultUserRate), PerAddress: limiter(o.AddressRate, DefaultAddressRate),
 		ProjectsPerUser:    projectLimiter(o.UserProjects, DefaultUserProjects),
 		ProjectsPerVisitor: projectLimiter(o.VisitorProjects, DefaultVisitorProjects),

@@ -40,11 +40,11 @@ func (s still) Watch(presence.Project, func()) (stop func()) { return func() {} 
 // byToken takes the token for the id of the user.
 type byToken struct{}
 
-func (byToken) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+func (byToken) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	if r.Token == "" {
-		return identity.Admission{}, identity.ErrNobody
+		return identity.Principal{}, identity.ErrNobody
 	}
-	return identity.Admission{User: presence.User{ID: presence.UserID(r.Token), Name: "writer"}}, nil
+	return identity.Principal{User: presence.User{ID: presence.UserID(r.Token), Name: "writer"}}, nil
 }
 
 // joinRoom opens a live connection and says hello on it. It returns the connection and the time
@@ -98,7 +98,7 @@ func BenchmarkJoins(b *testing.B) {
 		b.StopTimer()
 		l := newPipes()
 		h, err := httpapi.New(httpapi.Options{
-			Tracker: presence.NewTracker(still{presence.NewSnapshot(1, nil, 0)}), Gate: byToken{},
+			Service: presence.NewService(still{presence.NewSnapshot(1, nil, 0)}), Authenticator: byToken{},
 			UserRate: identity.NoLimit, AddressRate: identity.NoLimit, Log: slog.New(slog.DiscardHandler),
 			AddressConnections: -1, // all come from one
 		})

@@ -28,9 +28,9 @@ func (g *revocable) refuse(token string, err error) {
 	g.refused[token] = err
 }
 
-func (g *revocable) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+func (g *revocable) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	if r.Token == "" {
-		return identity.Admission{}, identity.ErrNobody
+		return identity.Principal{}, identity.ErrNobody
 	}
 	g.mu.Lock()
 	asked, answer := g.asked, g.answer
@@ -47,11 +47,11 @@ func (g *revocable) Admit(_ context.Context, r identity.Request) (identity.Admis
 	user := presence.User{ID: presence.UserID(r.Token[:1]), Name: "writer " + r.Token[:1]}
 	switch err := g.refused[r.Token]; err {
 	case nil, identity.ErrProjectUnknown:
-		return identity.Admission{User: user}, err
+		return identity.Principal{User: user}, err
 	case errOther:
-		return identity.Admission{User: presence.User{ID: "3", Name: "writer 3"}}, nil
+		return identity.Principal{User: presence.User{ID: "3", Name: "writer 3"}}, nil
 	default:
-		return identity.Admission{}, err
+		return identity.Principal{}, err
 	}
 }
 
@@ -62,7 +62,7 @@ func inRevocable(t *testing.T, g *revocable, test func(w *liveWorld, bob *socket
 	inLive(t, func(t *testing.T, w *liveWorld) {
 		bob, _, _ := w.enter(&person{token: "2"}, `"session": "b"`)
 		test(w, bob)
-	}, func(p *plan) { p.Gate = g })
+	}, func(p *plan) { p.Authenticator = g })
 }
 
 const alicesHello = `"session": "a", "section": "s"`

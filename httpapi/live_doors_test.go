@@ -138,21 +138,21 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 }
 
 // members lets user 1 into the project p, and nobody anywhere else.
-func members(_ context.Context, r identity.Request) (identity.Admission, error) {
+func members(_ context.Context, r identity.Request) (identity.Principal, error) {
 	switch {
 	case r.Token == "":
-		return identity.Admission{}, identity.ErrNobody
+		return identity.Principal{}, identity.ErrNobody
 	case r.Token != "alice" && r.Token != "mallory":
-		return identity.Admission{}, identity.ErrTokenInvalid
+		return identity.Principal{}, identity.ErrTokenInvalid
 	case r.Token == "alice" && r.Project == "p":
-		return identity.Admission{User: presence.User{ID: "1", Name: "alice"}}, nil
+		return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 	}
-	return identity.Admission{}, identity.ErrProjectUnknown
+	return identity.Principal{}, identity.ErrProjectUnknown
 }
 
-type gateFunc func(context.Context, identity.Request) (identity.Admission, error)
+type gateFunc func(context.Context, identity.Request) (identity.Principal, error)
 
-func (g gateFunc) Admit(ctx context.Context, r identity.Request) (identity.Admission, error) {
+func (g gateFunc) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	return g(ctx, r)
 }
 
@@ -188,7 +188,7 @@ func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testi
 			s.refused("project_unknown")
 		}
 		w.do("GET", strings.Replace(livePath, "/p/", "/other/", 1), nil, upgrading(w, "Authorization", "Bearer alice")...).fails(t, 404, "project_unknown")
-	}, func(p *plan) { p.Gate = gateFunc(members) })
+	}, func(p *plan) { p.Authenticator = gateFunc(members) })
 }
 
 func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16

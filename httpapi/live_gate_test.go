@@ -50,7 +50,7 @@ func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) {
 			bob.say("update", "")
 			bob.all()
 			bob.quiet(time.Minute)
-		}, func(p *plan) { p.Gate = doors })
+		}, func(p *plan) { p.Authenticator = doors })
 	}
 }
 
@@ -64,7 +64,7 @@ func TestLiveAnotherUserByTheSameCredentialIsNobody(t *testing.T) {
 			t.Errorf("there came %s", m.text)
 		}
 		alice.ends(1008)
-	}, func(p *plan) { p.Gate = doors })
+	}, func(p *plan) { p.Authenticator = doors })
 }
 
 func TestLiveAGateThatDoesNotKnowLetsNobodyInAndNobodyGo(t *testing.T) {
@@ -78,7 +78,7 @@ func TestLiveAGateThatDoesNotKnowLetsNobodyInAndNobodyGo(t *testing.T) {
 		alice.next("ack")
 		doors.set("1", nil)
 		alice.quiet(100 * time.Second)
-	}, func(p *plan) { p.Gate = doors })
+	}, func(p *plan) { p.Authenticator = doors })
 }
 
 func TestLiveTheNewestTokenIsTheOneThatIsAskedAbout(t *testing.T) {
@@ -93,7 +93,7 @@ func TestLiveTheNewestTokenIsTheOneThatIsAskedAbout(t *testing.T) {
 		if m := alice.take1(30 * time.Second); m.Code != "token_invalid" {
 			t.Errorf("there came %s", m.text)
 		}
-	}, func(p *plan) { p.Gate = doors })
+	}, func(p *plan) { p.Authenticator = doors })
 }
 
 // moody is a gate for users 1 and 2, by their ids as tokens, that changes its mind.
@@ -113,16 +113,16 @@ func (g *moody) set(token string, err error) {
 	g.says[token] = err
 }
 
-func (g *moody) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+func (g *moody) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := presence.UserID(r.Token[:1])
 	switch err := g.says[r.Token]; err {
 	case nil:
-		return identity.Admission{User: presence.User{ID: id, Name: "writer " + string(id)}}, nil
+		return identity.Principal{User: presence.User{ID: id, Name: "writer " + string(id)}}, nil
 	case errOther:
-		return identity.Admission{User: presence.User{ID: "3", Name: "somebody else"}}, nil
+		return identity.Principal{User: presence.User{ID: "3", Name: "somebody else"}}, nil
 	default:
-		return identity.Admission{}, err
+		return identity.Principal{}, err
 	}
 }

@@ -169,7 +169,7 @@ func TestLiveASecondHelloRenewsTheTokenAndNothingElse(t *testing.T) {
 			}
 			s.all()
 			s.quiet(time.Minute)
-		}, func(p *plan) { p.Gate = holder{"old": alice, "new": alice, "bob's": bob} })
+		}, func(p *plan) { p.Authenticator = holder{"old": alice, "new": alice, "bob's": bob} })
 	}
 }
 

@@ -141,7 +141,7 @@ func (w *liveWorld) beside(store presence.Store) *liveWorld {
 	world := &world{t: w.t, keys: w.keys, logs: &lines{}, host: w.host}
 	var err error
 	world.handler, err = httpapi.New(httpapi.Options{
-		Tracker: presence.NewTracker(store), Dev: &identity.Dev{Keys: w.keys}, Gate: &identity.Dev{Keys: w.keys},
+		Service: presence.NewService(store), Dev: &identity.Dev{Keys: w.keys}, Authenticator: &identity.Dev{Keys: w.keys},
 	})
 	if err != nil {
 		w.t.Fatal(err)

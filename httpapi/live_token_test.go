@@ -14,15 +14,15 @@ import (
 // tokens is a gate whose tokens are names, each good until a time.
 type tokens map[string]time.Time
 
-func (g tokens) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+func (g tokens) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	until, ok := g[r.Token]
 	switch {
 	case r.Token == "":
-		return identity.Admission{}, identity.ErrNobody
+		return identity.Principal{}, identity.ErrNobody
 	case !ok || !time.Now().Before(until):
-		return identity.Admission{}, identity.ErrTokenInvalid
+		return identity.Principal{}, identity.ErrTokenInvalid
 	}
-	return identity.Admission{User: presence.User{ID: presence.UserID(r.Token[:1]), Name: r.Token[:1]}, Until: until}, nil
+	return identity.Principal{User: presence.User{ID: presence.UserID(r.Token[:1]), Name: r.Token[:1]}, Until: until}, nil
 }
 
 func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) {
@@ -55,7 +55,7 @@ func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) 
 				t.Errorf("after the renewal there came %s", m.text)
 			}
 		}
-	}, func(p *plan) { p.Gate = g })
+	}, func(p *plan) { p.Authenticator = g })
 }
 
 func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { // case 38
@@ -82,21 +82,21 @@ func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { /
 		if took := bob.leaves("a", "a", time.Second); took > late {
 			t.Errorf("and she left %v later", took)
 		}
-	}, func(p *plan) { p.Gate = g })
+	}, func(p *plan) { p.Authenticator = g })
 }
 
 func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) {
 	alice := presence.User{ID: "1", Name: "alice"}
 	may := true
 	w := newWorld(t, func(p *plan) {
-		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			switch {
 			case r.Token != "alice":
-				return identity.Admission{User: presence.User{ID: "2", Name: "bob"}}, nil
+				return identity.Principal{User: presence.User{ID: "2", Name: "bob"}}, nil
 			case !may:
-				return identity.Admission{User: alice}, identity.ErrProjectUnknown
+				return identity.Principal{User: alice}, identity.ErrProjectUnknown
 			}
-			return identity.Admission{User: alice}, nil
+			return identity.Principal{User: alice}, nil
 		})
 	})
 	p := w.newcomer()
@@ -116,14 +116,14 @@ func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) {
 }
 
 func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) {
-	alice := identity.Admission{User: presence.User{ID: "1", Name: "alice"}}
+	alice := identity.Principal{User: presence.User{ID: "1", Name: "alice"}}
 	var unknown error
 	w := newWorld(t, func(p *plan) {
-		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			if r.Token == "alice" {
 				return alice, unknown
 			}
-			return identity.Admission{User: presence.User{ID: "2", Name: "bob"}}, nil
+			return identity.Principal{User: presence.User{ID: "2", Name: "bob"}}, nil
 		})
 	})
 	p := w.newcomer()
@@ -157,7 +157,7 @@ func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *te
 		if now.over() {
 			t.Error("the new connection has ended")
 		}
-	}, func(p *plan) { p.Gate = g })
+	}, func(p *plan) { p.Authenticator = g })
 }
 
 func TestLiveATokenThatNoHeaderCanHaveIsInvalid(t *testing.T) {

@@ -64,12 +64,12 @@ func (m message) isGolden(t *testing.T, name string) {
 // holder lets in whoever has a token that it knows now.
 type holder map[string]presence.User
 
-func (h holder) Admit(_ context.Context, r identity.Request) (identity.Admission, error) {
+func (h holder) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	user, ok := h[r.Token]
 	if !ok {
-		return identity.Admission{}, identity.ErrTokenInvalid
+		return identity.Principal{}, identity.ErrTokenInvalid
 	}
-	return identity.Admission{User: user}, nil
+	return identity.Principal{User: user}, nil
 }
 
 func TestLiveTheGoldenMessagesOfTheClientAreTaken(t *testing.T) {
@@ -95,7 +95,7 @@ func TestLiveTheGoldenMessagesOfTheClientAreTaken(t *testing.T) {
 			t.Errorf("leave.json took effect after %v; due is 3 s, since it is hidden", took)
 		}
 	}, func(p *plan) {
-		p.Gate = holder{"a-token": {ID: "1", Name: "alice"}, "b-token": {ID: "2", Name: "bob"}}
+		p.Authenticator = holder{"a-token": {ID: "1", Name: "alice"}, "b-token": {ID: "2", Name: "bob"}}
 	})
 }
 

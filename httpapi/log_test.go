@@ -59,11 +59,11 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
 				t.Errorf("%s failed a minute ago, and the log does not say how often:\n%.1000s", name, text)
 			}
 		}, store.behind, func(p *plan) {
-			p.Gate = gate(func() (identity.Admission, error) {
+			p.Authenticator = gate(func() (identity.Principal, error) {
 				if gated.Load() && c.gate != nil {
-					return identity.Admission{}, c.gate
+					return identity.Principal{}, c.gate
 				}
-				return identity.Admission{User: presence.User{ID: "1", Name: "alice"}}, nil
+				return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 			})
 		})
 	}
@@ -107,7 +107,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 	}
 	for name, change := range map[string]func(*plan){
 		"the store": func(p *plan) { p.Store = func(s presence.Store) presence.Store { store.Store = s; return store } },
-		"the gate":  func(p *plan) { p.Gate = functions },
+		"the gate":  func(p *plan) { p.Authenticator = functions },
 	} {
 		w := newWorld(t, direct, change)
 		answered := make(chan bool)
@@ -165,7 +165,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 func TestFaultOfAnAbortedRequestIsLogged(t *testing.T) {
 	logs := &lines{}
 	w := newWorld(t, direct, func(p *plan) {
-		p.Gate = gate(func() (identity.Admission, error) { panic(cause) })
+		p.Authenticator = gate(func() (identity.Principal, error) { panic(cause) })
 		p.Log = slog.New(slog.NewTextHandler(logs, nil))
 	})
 	ctx, abort := context.WithCancel(t.Context())

@@ -88,7 +88,7 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
 		p.Dev = nil
 		p.Keys, _ = identity.NewKeys([]byte("the key of a test, and of nothing else"))
 		visitors := &identity.Visitors{Keys: p.Keys, Allowed: func(p presence.Project) bool { return p == "blog" }}
-		p.Gate = identity.FirstOf(sharedSecret(t), hostApplication(t), visitors)
+		p.Authenticator = identity.FirstOf(sharedSecret(t), hostApplication(t), visitors)
 	})
 	live := httptest.NewServer(w.handler) // and not the one that holds answers against the contract
 	t.Cleanup(live.Close)

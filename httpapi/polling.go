@@ -65,7 +65,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 	if err != nil {
 		return h.failFor(w, r, from, err)
 	}
-	snapshot, err := h.o.Tracker.SnapshotSince(r.Context(), from.project, newestOf(r.Header["If-None-Match"]))
+	snapshot, err := h.o.Service.SnapshotSince(r.Context(), from.project, newestOf(r.Header["If-None-Match"]))
 	if err != nil {
 		return h.failFor(w, r, from, err)
 	}

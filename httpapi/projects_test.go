@@ -204,8 +204,8 @@ func TestAUserAboveTheRateUsesUpNoProjects(t *testing.T) {
 func TestTenantsAreDifferentUsersForTheLimitOfProjects(t *testing.T) {
 	w := newWorld(t, direct, func(p *plan) {
 		p.TenantFromHost, p.UserProjects = true, 1
-		p.Gate = gate(func() (identity.Admission, error) {
-			return identity.Admission{User: presence.User{ID: "1", Name: "alice"}}, nil
+		p.Authenticator = gate(func() (identity.Principal, error) {
+			return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 		})
 	})
 	alice := w.newcomer()

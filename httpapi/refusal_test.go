@@ -36,7 +36,7 @@ var requestID = regexp.MustCompile(`request=([A-Za-z0-9.-]+) `)
 // client sent but ids.
 func TestEachRefusedRequestHasADebugLine(t *testing.T) {
 	logs := &lines{}
-	w := newWorld(t, debugging(logs), func(p *plan) { p.Gate, p.Dev = sharedSecret(t), nil })
+	w := newWorld(t, debugging(logs), func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
 	const hidden = "hidden-section"
 	list, update := httpapi.DefaultPrefix+project+"list/", httpapi.DefaultPrefix+project+"update/"
@@ -121,7 +121,7 @@ func TestEachLiveRefusalHasADebugLine(t *testing.T) {
 		if text := logs.String(); strings.Contains(text, "hidden-") || strings.Contains(text, strings.Split(good, ".")[1]) {
 			t.Errorf("the log has a section or a token: %s", text)
 		}
-	}, debugging(logs), func(p *plan) { p.Gate, p.Dev = sharedSecret(t), nil })
+	}, debugging(logs), func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 }
 
 func TestWithoutDebugNoRefusalHasALineOrAnId(t *testing.T) {
@@ -143,7 +143,7 @@ func (b blank) WriteHeader(int)             {}
 // away before its level is asked needs as many.
 func TestRefusalsAllocateNothingForTheLogWhileDebugIsOff(t *testing.T) {
 	measure := func(log *slog.Logger) float64 {
-		w := newWorld(t, direct, func(p *plan) { p.Log, p.Gate = log, identity.FirstOf() })
+		w := newWorld(t, direct, func(p *plan) { p.Log, p.Authenticator = log, identity.FirstOf() })
 		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+project+"list/", nil)
 		out := blank{http.Header{}}
 		return testing.AllocsPerRun(1000, func() {

@@ -88,7 +88,7 @@ func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) {
 			if w.rejections(reason) != polls+1 || w.rejections("") != polls+1 {
 				t.Errorf("%s: counted %g of %g", reason, w.rejections(reason), w.rejections(""))
 			}
-		}, func(p *plan) { p.Gate, p.Dev = sharedSecret(t), nil })
+		}, func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	}
 }
 
@@ -109,12 +109,12 @@ func TestLiveRejectionsHaveAReason(t *testing.T) {
 		if w.rejections(identity.Malformed) != 1 || w.rejections(identity.Expired) != 1 || w.rejections("") != 2 {
 			t.Errorf("counted %g malformed, %g expired and %g in all", w.rejections(identity.Malformed), w.rejections(identity.Expired), w.rejections(""))
 		}
-	}, func(p *plan) { p.Gate, p.Dev = sharedSecret(t), nil })
+	}, func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 }
 
 // What is no rejected token has no reason, and a token above a limit is not looked at.
 func TestOtherRefusalsHaveNoReason(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Gate, p.Dev = sharedSecret(t), nil })
+	w := newWorld(t, func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	w.newcomer().post("update", `{}`).fails(t, 401, "unauthenticated")
 	p := &person{w: w, address: "127.0.0.1", token: jwtOf(t, "projects", []string{"q"})}
 	p.post("update", `{}`).fails(t, 404, "project_unknown")

@@ -16,9 +16,9 @@ import (
 func tenants(p *plan) {
 	p.Dev, p.TenantFromHost = nil, true
 	p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+	p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 		user, err := identity.NewUser("1", cmpOr(r.Token, "looker")+" of "+r.Tenant)
-		return identity.Admission{User: user}, err
+		return identity.Principal{User: user}, err
 	})
 }
 
@@ -124,20 +124,20 @@ func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
 			}
 		}
 	}, tenants, func(p *plan) {
-		gate := p.Gate
-		p.Gate = gateFunc(func(ctx context.Context, r identity.Request) (identity.Admission, error) {
+		gate := p.Authenticator
+		p.Authenticator = gateFunc(func(ctx context.Context, r identity.Request) (identity.Principal, error) {
 			if r.Recheck && r.Token != "" {
 				mu.Lock()
 				rechecked = append(rechecked, r)
 				mu.Unlock()
 			}
-			return gate.Admit(ctx, r)
+			return gate.Authenticate(ctx, r)
 		})
 	})
 }
 
 func TestATokenIsGoodForItsTenantOnly(t *testing.T) {
-	w := newWorld(t, direct, tenants, func(p *plan) { p.Gate = sharedSecret(t) })
+	w := newWorld(t, direct, tenants, func(p *plan) { p.Authenticator = sharedSecret(t) })
 	for _, c := range []struct {
 		projects []string
 		due      map[string]int
@@ -162,9 +162,9 @@ func TestWhatIsPassedOnToTheHostIsCleanAndNobodysOwnClaim(t *testing.T) {
 	w := newWorld(t, direct, func(p *plan) {
 		p.Dev = nil
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-		p.Gate = gateFunc(func(_ context.Context, r identity.Request) (identity.Admission, error) {
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r.Forwarded
-			return identity.Admission{}, identity.ErrNobody
+			return identity.Principal{}, identity.ErrNobody
 		})
 	})
 	address := netip.MustParseAddr

@@ -83,7 +83,7 @@ func TestLiveTokenHeaderIsCheckedAgain(t *testing.T) {
 		if !found {
 			t.Error("the token of the handshake was not checked again")
 		}
-	}, inTokenHeader, func(p *plan) { p.Gate = g })
+	}, inTokenHeader, func(p *plan) { p.Authenticator = g })
 }
 
 func TestPreflightsAllowTheTokenHeader(t *testing.T) {
@@ -122,7 +122,7 @@ func TestTheHostGetsTheTokenOfTokenHeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, inTokenHeader, func(p *plan) { p.Gate = host })
+	w := newWorld(t, inTokenHeader, func(p *plan) { p.Authenticator = host })
 	w.newcomer().update(`{}`, tokenHeader, "a-token", "Authorization", ofProxy)
 	if h := <-asked; h.Get("Authorization") != "Bearer a-token" || h.Get(tokenHeader) != "" {
 		t.Errorf("the host was asked with %v", h)

@@ -79,8 +79,8 @@ func newWorld(t *testing.T, changes ...func(*plan)) *world {
 		change(&p)
 	}
 	w.keys = p.Keys
-	p.Tracker = presence.NewTracker(p.Store(store))
-	var gates []identity.Gate
+	p.Service = presence.NewService(p.Store(store))
+	var gates []identity.Authenticator
 	if p.Dev != nil {
 		p.Dev.Keys = p.Keys
 		gates = append(gates, p.Dev)
@@ -95,8 +95,8 @@ func newWorld(t *testing.T, changes ...func(*plan)) *world {
 		}
 		gates = append(gates, p.Visitors)
 	}
-	if p.Gate == nil {
-		p.Gate = identity.FirstOf(gates...)
+	if p.Authenticator == nil {
+		p.Authenticator = identity.FirstOf(gates...)
 	}
 	if p.Prefix == "" {
 		p.Prefix = httpapi.DefaultPrefix

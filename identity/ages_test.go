@@ -51,7 +51,7 @@ func TestRule14AnAnswerOfTheHostIsGoodForThirtySecondsAndForFiveAboutALiveConnec
 		again.Recheck = true
 		comesTo := func(r identity.Request, due error) {
 			t.Helper()
-			got, err := gate.Admit(t.Context(), r)
+			got, err := gate.Authenticate(t.Context(), r)
 			if !errors.Is(err, due) || got.User != aliceUser {
 				t.Errorf("it came to %+v, %v; due is alice, %v", got.User, err, due)
 			}
@@ -93,7 +93,7 @@ func TestKeysAreFetchedAgainWhenTheyChangedAndKeptWhileTheyAreOutOfReach(t *test
 		set.set(func() { set.hidden["e"] = true })
 		admit := func(kid string) error {
 			t.Helper()
-			_, err := gate.Admit(t.Context(), with(set.sign(t, kid, good("jti", time.Now().String()))))
+			_, err := gate.Authenticate(t.Context(), with(set.sign(t, kid, good("jti", time.Now().String()))))
 			return err
 		}
 		if err := admit("r"); err != nil {
@@ -134,12 +134,12 @@ func TestATokenThatHasEndedIsInvalidThoughTheKeysAreOutOfReach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := identity.RemoteKeysThrough(&answering{serve: set.serve})
 		r := with(set.sign(t, "r", good()))
-		if _, err := gate.Admit(t.Context(), r); err != nil {
+		if _, err := gate.Authenticate(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		set.set(func() { set.status = 500 })
 		time.Sleep(3 * time.Hour)
-		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+		if _, err := gate.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("it came to %v", err)
 		}
 	})
@@ -150,16 +150,16 @@ func TestAboveALimitTheHostIsAskedAboutNobodyNew(t *testing.T) {
 		h := &answering{status: 200, body: `{"user_id": 1, "username": "alice"}`}
 		gate := identity.NewHostThrough(h)
 		known, stranger := request("Cookie", "known"), request("Cookie", "new")
-		if _, err := gate.Admit(t.Context(), known); err != nil {
+		if _, err := gate.Authenticate(t.Context(), known); err != nil {
 			t.Fatal(err)
 		}
-		known.Above, stranger.Above = true, true
-		if _, err := gate.Admit(t.Context(), stranger); !errors.Is(err, presence.ErrUnavailable) {
+		known.LimitExceeded, stranger.LimitExceeded = true, true
+		if _, err := gate.Authenticate(t.Context(), stranger); !errors.Is(err, presence.ErrUnavailable) {
 			t.Errorf("somebody new came to %v", err)
 		}
 		h.isAsked(t, 1)
 		time.Sleep(time.Minute)
-		if _, err := gate.Admit(t.Context(), known); err != nil { // whose renewals succeed
+		if _, err := gate.Authenticate(t.Context(), known); err != nil { // whose renewals succeed
 			t.Errorf("somebody known came to %v", err)
 		}
 		h.isAsked(t, 2)
@@ -171,12 +171,12 @@ func TestAKeyThatIsWithdrawnIsGoodForNoRememberedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := identity.RemoteKeysThrough(&answering{serve: set.serve})
 		r := with(set.sign(t, "r", good()))
-		if _, err := gate.Admit(t.Context(), r); err != nil {
+		if _, err := gate.Authenticate(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		set.set(func() { set.hidden["r"] = true })
 		time.Sleep(6 * time.Minute)
-		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+		if _, err := gate.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("its key is gone, and it came to %v", err)
 		}
 	})
@@ -217,7 +217,7 @@ func TestHostFailuresAreLoggedOnceAMinuteAndEachAtDebugLevel(t *testing.T) {
 			gate := identity.NewLoggingHostThrough(h, slog.New(log))
 			for i := range 3 {
 				h.status = 500 + i
-				if _, err := gate.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) {
+				if _, err := gate.Authenticate(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) {
 					t.Errorf("status %d: %v; want unavailable", 500+i, err)
 				}
 				time.Sleep(2 * time.Second)

@@ -17,7 +17,7 @@ type TokenInfo struct {
 	Projects []string
 }
 
-// Check verifies a token and returns its content. Errors are those of [JWT.Admit]; see [ReasonOf].
+// Check verifies a token and returns its content. Errors are those of [JWT.Authenticate]; see [ReasonOf].
 // A token without a projects claim authenticates its user but opens no project: for it, Check
 // returns both content and error.
 func (j *JWT) Check(ctx context.Context, token string) (TokenInfo, error) {

@@ -42,16 +42,16 @@ func (d *Dev) Token(id presence.UserID, username string) (string, presence.User,
 	return d.Keys.Sign("dev", encode([]byte(user.ID))+"."+encode([]byte(user.Name))), user, nil
 }
 
-// Admit implements [Gate].
-func (d *Dev) Admit(_ context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator].
+func (d *Dev) Authenticate(_ context.Context, r Request) (Principal, error) {
 	if r.Token == "" {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	user, ok := d.users.get(r.Token, d.user)
 	if !ok {
-		return Admission{}, reject(BadSignature)
+		return Principal{}, reject(BadSignature)
 	}
-	return Admission{User: user}, nil
+	return Principal{User: user}, nil
 }
 
 // user returns the user of a token, and false if its signature is invalid.

@@ -20,11 +20,11 @@ type Functions struct {
 	Authorize func(context.Context, presence.User, presence.Project) error
 }
 
-// Admit implements [Gate].
-func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator].
+func (f Functions) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	user, err := f.Identify(ctx, r)
 	if err != nil {
-		return Admission{}, known(err)
+		return Principal{}, known(err)
 	}
 	if user.Visitor { // only Visitors makes visitors
 		err = presence.ErrUserIDInvalid
@@ -32,9 +32,9 @@ func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
 		err = user.Check()
 	}
 	if err != nil {
-		return Admission{}, fmt.Errorf("%w: Identify returned an invalid user, so nobody is let in: %w", presence.ErrUnavailable, err)
+		return Principal{}, fmt.Errorf("%w: Identify returned an invalid user, so nobody is let in: %w", presence.ErrUnavailable, err)
 	}
-	return Admission{User: user}, known(f.Authorize(ctx, user, r.Key()))
+	return Principal{User: user}, known(f.Authorize(ctx, user, r.Key()))
 }
 
 // known returns the errors that Identify and Authorize may return as they are, and makes any other

@@ -87,8 +87,8 @@ func NewHost(address string, log *slog.Logger) (*Host, error) {
 	}, nil
 }
 
-// Admit implements [Gate]. Concurrent calls for the same question share one request.
-func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator]. Concurrent calls for the same question share one request.
+func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization"), r.Forwarded}
 	if r.Token != "" {
 		q.authorization = "Bearer " + r.Token
@@ -102,8 +102,8 @@ func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
 	if errors.Is(a.err, presence.ErrUnavailable) {
 		age = failureAge
 	}
-	if !ok && r.Above {
-		return Admission{}, fmt.Errorf("%w: too many requests come from this address, so the host is not asked about new callers", presence.ErrUnavailable)
+	if !ok && r.LimitExceeded {
+		return Principal{}, fmt.Errorf("%w: too many requests come from this address, so the host is not asked about new callers", presence.ErrUnavailable)
 	}
 	if !ok || time.Since(a.at) > age {
 		done := h.flight.DoChan(string(key[:]), func() (any, error) {
@@ -116,10 +116,10 @@ func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
 		case result := <-done:
 			a = result.Val.(hostAnswer) // not from the cache, which may have evicted it
 		case <-ctx.Done():
-			return Admission{}, fmt.Errorf("%w: the host application does not answer: %w", presence.ErrUnavailable, ctx.Err())
+			return Principal{}, fmt.Errorf("%w: the host application does not answer: %w", presence.ErrUnavailable, ctx.Err())
 		}
 	}
-	return Admission{User: a.user}, a.err
+	return Principal{User: a.user}, a.err
 }
 
 // question is what a request to the host depends on.

@@ -1,8 +1,8 @@
 // Package identity authenticates the user of a request and authorises them for a project. It
 // never uses what a request's body says about the user.
 //
-// Each authenticator is a [Gate]; [FirstOf] tries several in order. An authenticator that finds no
-// credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
+// There are several ways to authenticate, each an [Authenticator]; [FirstOf] tries them in order. One that
+// finds no credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
 // tried. Any other error is final.
 package identity
 
@@ -31,13 +31,13 @@ type Request struct {
 	Address string
 	// Secure reports that the page is known to be on https.
 	Secure bool
-	// Looking reports that the request only reads, so no new visitor is created for it.
-	Looking bool
+	// ReadOnly reports that the request only reads, so no new visitor is created for it.
+	ReadOnly bool
 	// Recheck reports that the request is a periodic check of a live connection: a cached answer
 	// may be a few seconds old at most.
 	Recheck bool
-	// Above reports that the client exceeded a rate limit: only cached users are authenticated.
-	Above bool
+	// LimitExceeded reports that the client exceeded a rate limit: only cached users are authenticated.
+	LimitExceeded bool
 	// CrossOrigin reports that the page is on another origin. Then Header has no cookies, and no
 	// cookie can be set.
 	CrossOrigin bool
@@ -66,21 +66,21 @@ type Forwarded struct {
 	Language, RequestID string
 }
 
-// Admission is an authenticated and authorised user. With [ErrProjectUnknown] it holds the user
+// Principal is an authenticated and authorised user. With [ErrProjectUnknown] it holds the user
 // whose access was rejected, if that is known.
-type Admission struct {
+type Principal struct {
 	User presence.User
-	// Until is when the admission expires; zero for never.
+	// Until is when the access expires; zero for never.
 	Until time.Time
 	// Cookie is set in the answer; nil for none.
 	Cookie *http.Cookie
 }
 
-// Gate is an authenticator. Admit returns within five seconds and is safe for concurrent use. Its
-// errors are those of this package, or wrap [presence.ErrUnavailable] if the check itself failed;
-// then access is denied.
-type Gate interface {
-	Admit(context.Context, Request) (Admission, error)
+// Authenticator finds out who sent a request and whether they may use the project. Authenticate returns
+// within five seconds and is safe for concurrent use. Its errors are those of this package, or wrap
+// [presence.ErrUnavailable] if the check itself failed; then access is denied.
+type Authenticator interface {
+	Authenticate(context.Context, Request) (Principal, error)
 }
 
 // The errors of authenticators; clients see their texts.
@@ -93,18 +93,18 @@ var (
 	ErrTokenNameInvalid = errors.New("send username, a text that shows something")
 )
 
-// FirstOf returns a Gate that tries gates in order until one returns another error than [ErrNobody],
-// or none.
-func FirstOf(gates ...Gate) Gate { return firstOf(gates) }
+// FirstOf returns an Authenticator that tries several in order until one returns another error than
+// [ErrNobody], or none.
+func FirstOf(authenticators ...Authenticator) Authenticator { return firstOf(authenticators) }
 
-type firstOf []Gate
+type firstOf []Authenticator
 
-func (gates firstOf) Admit(ctx context.Context, r Request) (Admission, error) {
-	for _, gate := range gates {
-		a, err := gate.Admit(ctx, r)
+func (f firstOf) Authenticate(ctx context.Context, r Request) (Principal, error) {
+	for _, authenticator := range f {
+		p, err := authenticator.Authenticate(ctx, r)
 		if !errors.Is(err, ErrNobody) {
-			return a, err
+			return p, err
 		}
 	}
-	return Admission{}, ErrNobody
+	return Principal{}, ErrNobody
 }

@@ -30,7 +30,7 @@ const (
 // sub, the user's id, and exp; nbf, iss and aud are validated too. The user's name is the first of
 // username, preferred_username and name that is present. The projects claim lists the projects that
 // the user may see, or is "*" for all; without it the user may see none. Create a JWT with
-// [SharedSecret] or [RemoteKeys]. Admit is safe for concurrent use.
+// [SharedSecret] or [RemoteKeys]. Authenticate is safe for concurrent use.
 type JWT struct {
 	// Issuer is the required iss; empty accepts any.
 	Issuer string
@@ -82,10 +82,10 @@ func SharedSecret(path string) (*JWT, error) {
 	return &JWT{methods: []string{"HS256"}, key: func(context.Context, *jwt.Token) (any, error) { return keys, nil }}, nil
 }
 
-// Admit implements [Gate].
-func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator].
+func (j *JWT) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	if r.Token == "" {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	now := time.Now()
 	age := checkAgain
@@ -94,25 +94,25 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	b, ok := j.tokens.peek(r.Token)
 	if ok && !now.Before(b.until) {
-		return Admission{}, reject(Expired) // even while its key cannot be fetched
+		return Principal{}, reject(Expired) // even while its key cannot be fetched
 	}
 	if !ok || now.Sub(b.checked) > age {
 		var err error
 		if b, err = j.check(ctx, r.Token, now); err != nil {
-			return Admission{}, err
+			return Principal{}, err
 		}
 		j.tokens.put(r.Token, b)
 	}
 	if err := b.current(now); err != nil {
-		return Admission{}, err
+		return Principal{}, err
 	}
 	switch {
 	case b.noProjects:
-		return Admission{User: b.user}, &rejection{ErrProjectUnknown, NoProjects}
+		return Principal{User: b.user}, &rejection{ErrProjectUnknown, NoProjects}
 	case !b.names(r):
-		return Admission{User: b.user}, ErrProjectUnknown
+		return Principal{User: b.user}, ErrProjectUnknown
 	}
-	return Admission{User: b.user, Until: b.until}, nil
+	return Principal{User: b.user, Until: b.until}, nil
 }
 
 // names reports whether a token opens a project. On a server with tenants, a bare name or "*" opens

@@ -32,7 +32,7 @@ var DefaultVisitorRate = Rate{PerSecond: 1, Burst: 200}
 // Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last gate of [FirstOf].
 //
 // It rejects everybody unless Allowed is set: beside another authenticator it opens projects to people whom that one does
-// not know, so the projects have to be named. Admit is safe for concurrent use.
+// not know, so the projects have to be named. Authenticate is safe for concurrent use.
 type Visitors struct {
 	Keys *Keys
 	// Allowed reports whether a project is open to visitors. Nil opens none; [EveryProject] opens all.
@@ -54,10 +54,10 @@ type visit struct {
 	made time.Time
 }
 
-// Admit implements [Gate]. It creates no visitor for a request that only reads.
-func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator]. It creates no visitor for a request that only reads.
+func (v *Visitors) Authenticate(_ context.Context, r Request) (Principal, error) {
 	if v.Allowed == nil || !v.Allowed(r.Project) {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	bad := ""
 	for _, name := range []string{hostCookie, visitorCookie} {
@@ -66,22 +66,22 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 		}
 		for value := range cookies(r.Header, name) {
 			if visit, ok := v.cookies.get(value, v.visit); ok && time.Since(visit.made) <= visitorAge {
-				return Admission{User: visit.user}, nil
+				return Principal{User: visit.user}, nil
 			}
 			bad = name
 		}
 	}
 	if bad != "" {
-		return Admission{Cookie: newCookie(bad, "", -1)}, ErrCookieInvalid
+		return Principal{Cookie: newCookie(bad, "", -1)}, ErrCookieInvalid
 	}
-	if r.Looking {
-		return Admission{}, nil
+	if r.ReadOnly {
+		return Principal{}, nil
 	}
 	if r.CrossOrigin {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	if err := v.limiter().Take(r.Address, ErrTooManyVisitors); err != nil {
-		return Admission{}, err
+		return Principal{}, err
 	}
 	random := make([]byte, 12)
 	rand.Read(random)
@@ -91,7 +91,7 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if r.Secure {
 		name = hostCookie
 	}
-	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
+	return Principal{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
 }
 
 // limiter returns the limiter of Rate.

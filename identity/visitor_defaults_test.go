@@ -12,7 +12,7 @@ import (
 // visit asks for one project as a newcomer from one address.
 func visit(t *testing.T, v *identity.Visitors, project presence.Project) error {
 	t.Helper()
-	_, err := v.Admit(t.Context(), identity.Request{Project: project, Address: "192.0.2.1"})
+	_, err := v.Authenticate(t.Context(), identity.Request{Project: project, Address: "192.0.2.1"})
 	return err
 }
 
@@ -20,19 +20,19 @@ func visit(t *testing.T, v *identity.Visitors, project presence.Project) error {
 func TestVisitorsGetInOnlyWhereAllowedSaysSo(t *testing.T) {
 	keys := newKeys(t, "k")
 	open := &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
-	made, err := open.Admit(t.Context(), identity.Request{Project: "p"})
+	made, err := open.Authenticate(t.Context(), identity.Request{Project: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	closed := &identity.Visitors{Keys: keys}
 	for name, r := range map[string]identity.Request{
 		"newcomer":          {Project: "p"},
-		"reader of a list":  {Project: "p", Looking: true},
+		"reader of a list":  {Project: "p", ReadOnly: true},
 		"known visitor":     {Project: "p", Header: map[string][]string{"Cookie": {made.Cookie.Name + "=" + made.Cookie.Value}}},
-		"recheck of a live": {Project: "p", Recheck: true, Looking: true},
+		"recheck of a live": {Project: "p", Recheck: true, ReadOnly: true},
 	} {
-		if a, err := closed.Admit(t.Context(), r); !errors.Is(err, identity.ErrNobody) || a.User.ID != "" || a.Cookie != nil {
-			t.Errorf("%s: Admit gives %+v, %v; want ErrNobody", name, a, err)
+		if a, err := closed.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrNobody) || a.User.ID != "" || a.Cookie != nil {
+			t.Errorf("%s: Authenticate gives %+v, %v; want ErrNobody", name, a, err)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (g *gates) checkDev() error {
 }
 
 // open makes the gates, in the order in which they are asked.
-func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
+func (g *gates) open(log *slog.Logger) (open []identity.Authenticator, err error) {
 	if !g.tokens() && g.jwtIssuer+g.jwtAudience+g.jwtNameClaim+g.jwtProjectsClaim != "" {
 		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}

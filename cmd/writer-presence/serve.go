@@ -392,7 +392,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Han
 		}
 	}
 	o := httpapi.Options{
-		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
+		Service: presence.NewService(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
 		UserRate: rate(s.userRate, httpapi.DefaultUserRate), AddressRate: rate(s.addressRate, httpapi.DefaultAddressRate),
 		AddressProjects: orNoLimit(s.addressProjects),
 		TenantFromHost:  s.tenantFrom == "host", TokenHeader: s.gates.tokenHeader,
@@ -413,7 +413,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Han
 	if !s.visitorRule.none() {
 		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: s.visitorRule.allowed(), Rate: rate(s.visitorRate, identity.DefaultVisitorRate)})
 	}
-	o.Gate = identity.FirstOf(gates...)
+	o.Authenticator = identity.FirstOf(gates...)
 	return httpapi.New(o)
 }
 

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/sqlitestore"
-	"github.com/writer-presence/writer-presence/httpapi"
 )
 
 func main() {
@@ -84,8 +84,8 @@ func background(run func(context.Context) error) (end func() error) {
 // proxy set TrustedProxies, or everybody shares the proxy's limits.
 func newPresence(store presence.Store) (*httpapi.Handler, error) {
 	return httpapi.New(httpapi.Options{
-		Tracker: presence.NewTracker(store),
-		Gate:    identity.Functions{Identify: identify, Authorize: authorize},
+		Service:       presence.NewService(store),
+		Authenticator: identity.Functions{Identify: identify, Authorize: authorize},
 	})
 }
 

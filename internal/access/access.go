@@ -1,4 +1,4 @@
-// Package access is the way from a request to the tracker that polling and live connections share: it
+// Package access is the way from a request to the presence service that polling and live connections share: it
 // authenticates the caller, applies the rate limits, and counts and logs what was rejected.
 package access
 
@@ -17,15 +17,15 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// Service authenticates callers and passes their updates and leaves to the tracker. Its methods are safe
+// Control authenticates callers and passes their updates and leaves to the service. Its methods are safe
 // for concurrent use. All fields but the limiters are needed; a nil limiter limits nothing.
-type Service struct {
-	Tracker   *presence.Tracker
-	Gate      identity.Gate
-	Lease     time.Duration
-	Heartbeat time.Duration
-	Metrics   *metrics.HTTP
-	Log       *slog.Logger
+type Control struct {
+	Presence      *presence.Service
+	Authenticator identity.Authenticator
+	Lease         time.Duration
+	Heartbeat     time.Duration
+	Metrics       *metrics.HTTP
+	Log           *slog.Logger
 
 	// PerUser and PerAddress bound requests and live messages.
 	PerUser, PerAddress *ratelimit.Limiter
@@ -34,27 +34,27 @@ type Service struct {
 	ProjectsPerUser, ProjectsPerVisitor, ProjectsPerAddress *ratelimit.Distinct
 }
 
-// Authenticate asks the gate who is asking. It rejects a user that is not valid: with an empty id, all
+// Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
 // who have it would be one user, without limits. Only a request that reads may have no user.
-func (s *Service) Authenticate(ctx context.Context, r identity.Request) (identity.Admission, error) {
-	a, err := s.Gate.Admit(ctx, r)
-	if err != nil || r.Looking && a.User == (presence.User{}) {
+func (s *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
+	a, err := s.Authenticator.Authenticate(ctx, r)
+	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
 		return a, err
 	}
 	if err := a.User.Check(); err != nil {
-		return identity.Admission{}, fmt.Errorf("%w: the authenticator returned an invalid user: %w", presence.ErrUnavailable, err)
+		return identity.Principal{}, fmt.Errorf("%w: the authenticator returned an invalid user: %w", presence.ErrUnavailable, err)
 	}
 	return a, nil
 }
 
 // TakeAddress counts a request to an address. The error wraps [wire.ErrTooManyRequests].
-func (s *Service) TakeAddress(address string) error {
+func (s *Control) TakeAddress(address string) error {
 	return s.PerAddress.Take(address, wire.ErrTooManyRequests)
 }
 
 // TakeUser counts a request to a user. project is as the store knows it. The error wraps
 // [wire.ErrTooManyRequests].
-func (s *Service) TakeUser(project presence.Project, id presence.UserID) error {
+func (s *Control) TakeUser(project presence.Project, id presence.UserID) error {
 	return s.PerUser.Take(UserKey(project, id), wire.ErrTooManyRequests)
 }
 
@@ -67,22 +67,22 @@ type Sender struct {
 	Exceeded error
 }
 
-// Update passes an update to the tracker. Over a limit, only a renewal succeeds.
-func (s *Service) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
+// Update passes an update to the service. Over a limit, only a renewal succeeds.
+func (s *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
 	exceeded := s.exceeded(from)
 	u.OnlyRenew = exceeded != nil
-	reply, err := s.Tracker.Update(ctx, from.Project, from.User, u)
+	reply, err := s.Presence.Update(ctx, from.Project, from.User, u)
 	if errors.Is(err, presence.ErrTooManyChanges) {
 		err = errors.Join(err, exceeded) // which has the time in Retry-After
 	}
 	return reply, err
 }
 
-// Leave passes a leave to the tracker. Over a limit, only the leave of a live session succeeds.
-func (s *Service) Leave(ctx context.Context, from Sender, l presence.Leave) (presence.Reply, error) {
+// Leave passes a leave to the service. Over a limit, only the leave of a live session succeeds.
+func (s *Control) Leave(ctx context.Context, from Sender, l presence.Leave) (presence.Reply, error) {
 	exceeded := s.exceeded(from)
 	l.OnlyLiving = exceeded != nil
-	reply, err := s.Tracker.Leave(ctx, from.Project, from.User, l)
+	reply, err := s.Presence.Leave(ctx, from.Project, from.User, l)
 	if err == nil && reply.Stale {
 		err = exceeded
 	}
@@ -91,7 +91,7 @@ func (s *Service) Leave(ctx context.Context, from Sender, l presence.Leave) (pre
 
 // exceeded returns the limit that the sender exceeds, nil for none, and counts the project to the user
 // and the address.
-func (s *Service) exceeded(from Sender) error {
+func (s *Control) exceeded(from Sender) error {
 	if from.Exceeded != nil {
 		return from.Exceeded // only renewals succeed, which enter no project
 	}
@@ -109,11 +109,11 @@ func (s *Service) exceeded(from Sender) error {
 
 // EndSession ends a session whose user lost access, so that it is not listed until its lease expires. It
 // does nothing for an unknown user or an invalid session.
-func (s *Service) EndSession(ctx context.Context, project presence.Project, user presence.User, session string) {
+func (s *Control) EndSession(ctx context.Context, project presence.Project, user presence.User, session string) {
 	if user.ID == "" {
 		return
 	}
-	_, err := s.Tracker.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
+	_, err := s.Presence.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
 	if err != nil && !errors.Is(err, presence.ErrSessionInvalid) {
 		s.Log.Error("the session of a user who lost access could not be ended; it is listed until its lease expires", "project", project, "error", err)
 	}
@@ -121,7 +121,7 @@ func (s *Service) EndSession(ctx context.Context, project presence.Project, user
 
 // CountFailure counts an error that a client is told. A rejected token is counted by its reason too, and
 // the reason is logged at most once a minute; the client is not told it.
-func (s *Service) CountFailure(err error) {
+func (s *Control) CountFailure(err error) {
 	s.Metrics.Failure(wire.FailureOf(err).Code)
 	if reason, ok := identity.ReasonOf(err); ok {
 		s.Metrics.TokenRejection(reason)
@@ -130,11 +130,11 @@ func (s *Service) CountFailure(err error) {
 }
 
 // Debug reports whether each failure is logged; see LogFailure.
-func (s *Service) Debug() bool { return s.Log.Enabled(context.Background(), slog.LevelDebug) }
+func (s *Control) Debug() bool { return s.Log.Enabled(context.Background(), slog.LevelDebug) }
 
 // LogFailure writes a debug line for one error that a client is told, so that an operator can find the
 // request. via is http or live. The line has ids only, and nothing else that the client sent.
-func (s *Service) LogFailure(via, request string, project presence.Project, user presence.UserID, err error) {
+func (s *Control) LogFailure(via, request string, project presence.Project, user presence.UserID, err error) {
 	if known := (*userError)(nil); user == "" && errors.As(err, &known) {
 		user = known.user
 	}

@@ -73,7 +73,7 @@ func newWorld(t *testing.T, local bool) *world {
 		presence.Store
 		presence.Health
 	}{store, &w.health})
-	pages, err := httpapi.New(httpapi.Options{Tracker: presence.NewTracker(measured), Gate: identity.FirstOf(w.dev), Dev: w.dev})
+	pages, err := httpapi.New(httpapi.Options{Service: presence.NewService(measured), Authenticator: identity.FirstOf(w.dev), Dev: w.dev})
 	if err != nil {
 		t.Fatal(err)
 	}

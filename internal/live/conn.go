@@ -203,7 +203,7 @@ func (c *conn) identified() presence.User {
 
 // leave ends the session, or, if the leave is Broken, lets it wait for another connection.
 func (c *conn) leave(user presence.User, l presence.Leave) (presence.Reply, error) {
-	return c.hub.access.Tracker.Leave(context.Background(), c.project, user, l)
+	return c.hub.access.Presence.Leave(context.Background(), c.project, user, l)
 }
 
 // setKnown records which version the client has.

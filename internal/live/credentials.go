@@ -39,7 +39,7 @@ func newCredentials(r identity.Request) credentials {
 func (c credentials) request(key presence.Project) identity.Request {
 	tenant, project := access.SplitKey(key)
 	r := identity.Request{
-		Project: project, Tenant: tenant, Header: http.Header{}, Token: c.token, Secure: c.secure, Looking: true, Recheck: true, Forwarded: c.forwarded,
+		Project: project, Tenant: tenant, Header: http.Header{}, Token: c.token, Secure: c.secure, ReadOnly: true, Recheck: true, Forwarded: c.forwarded,
 	}
 	if c.cookie != "" {
 		r.Header.Set("Cookie", c.cookie)

@@ -36,7 +36,7 @@ const (
 
 // Hub holds the live connections. Its methods are safe for concurrent use. Run must be running.
 type Hub struct {
-	access *access.Service
+	access *access.Control
 	limits *connlimit.Limits
 	rooms  rooms
 	began  time.Time
@@ -58,8 +58,8 @@ type arrival struct {
 }
 
 // New returns a hub without connections.
-func New(service *access.Service, limits *connlimit.Limits) *Hub {
-	return &Hub{access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Tracker, service.Log), arrived: make(chan arrival)}
+func New(service *access.Control, limits *connlimit.Limits) *Hub {
+	return &Hub{access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log), arrived: make(chan arrival)}
 }
 
 // Run pings the connections and checks their access until ctx ends. Then it tells each client when to

@@ -124,8 +124,8 @@ func (c *conn) hello(m *wire.Message, known presence.User) error {
 	}
 	credentials := c.credentials
 	credentials.token = cmp.Or(m.Token, credentials.token)
-	admission, err := c.authenticate(credentials)
-	user := admission.User
+	principal, err := c.authenticate(credentials)
+	user := principal.User
 	switch {
 	case err != nil:
 		if known.ID == "" && errors.Is(err, identity.ErrProjectUnknown) {
@@ -184,7 +184,7 @@ func (c *conn) join(m *wire.Message, credentials credentials, user presence.User
 
 // authenticate asks who has the credentials, and whether they may take part in the project. Nobody becomes
 // a visitor here: a connection cannot set a cookie.
-func (c *conn) authenticate(credentials credentials) (identity.Admission, error) {
+func (c *conn) authenticate(credentials credentials) (identity.Principal, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), authTimeout)
 	defer cancel()
 	return c.hub.access.Authenticate(ctx, credentials.request(c.project))

@@ -30,7 +30,7 @@ const (
 // the lock of a project held, so nobody calls a store with room.mu or conn.mu held. With Hub.mu held no
 // other lock is taken.
 type rooms struct {
-	tracker *presence.Tracker
+	service *presence.Service
 	log     *slog.Logger
 	running sync.WaitGroup
 
@@ -103,8 +103,8 @@ func (s *state) frame(have uint64, m *metrics.HTTP) []byte {
 	return frame()
 }
 
-func newRooms(t *presence.Tracker, log *slog.Logger) rooms {
-	return rooms{tracker: t, log: log, of: map[presence.Project]*room{}}
+func newRooms(s *presence.Service, log *slog.Logger) rooms {
+	return rooms{service: s, log: log, of: map[presence.Project]*room{}}
 }
 
 // reserve takes a place in the room of a project for a connection of the user, and returns the room, or
@@ -119,7 +119,7 @@ func (r *rooms) reserve(project presence.Project, user presence.UserID) *room {
 	}
 	room.holders++
 	r.mu.Unlock()
-	room.watch.Do(func() { room.stop = r.tracker.Watch(project, room.mark) })
+	room.watch.Do(func() { room.stop = r.service.Watch(project, room.mark) })
 	if !room.reserve(user) {
 		r.release(room)
 		return nil
@@ -245,7 +245,7 @@ func (r *room) takeMark() bool {
 func (r *room) broadcast() (ok bool) {
 	defer recoverAndLog(r.rooms.log)
 	wanted := r.takeWanted()
-	snapshot, err := r.rooms.tracker.SnapshotSince(context.Background(), r.project, wanted)
+	snapshot, err := r.rooms.service.SnapshotSince(context.Background(), r.project, wanted)
 
 	r.mu.Lock()
 	switch {

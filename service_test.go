@@ -33,7 +33,7 @@ func (u untouched) Watch(Project, func()) func() {
 }
 
 func TestWhatCannotBeStoredDoesNotReachTheStore(t *testing.T) {
-	tracker := NewTracker(untouched{t})
+	tracker := NewService(untouched{t})
 	for _, c := range []struct {
 		update Update
 		due    error
