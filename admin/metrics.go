@@ -9,7 +9,7 @@ import (
 	"github.com/writer-presence/writer-presence/tally"
 )
 
-// The figures; docs/deploying.md says what each tells. No label has anything that people
+// The figures; docs/reference/metrics.md says what each tells. No label has anything that people
 // send, so that there are as many series as there ever will be.
 var (
 	requests        = describe("requests_total", "Requests that were answered, by operation and status.", "operation", "status")

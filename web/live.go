@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// subprotocol names docs/protocol.md.
+	// subprotocol names docs/reference/protocol.md.
 	subprotocol = "writer-presence.v1"
 	maxMessage  = maxBody
 	// helloTime is how long a connection may be open without saying whose it is.

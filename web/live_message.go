@@ -19,7 +19,7 @@ import (
 // mostMistakes is how many messages of a connection may be refused before it is closed.
 const mostMistakes = 10
 
-// liveMessage is a message of docs/protocol.md from the client.
+// liveMessage is a message of docs/reference/protocol.md from the client.
 type liveMessage struct {
 	Type   string
 	Token  string

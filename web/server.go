@@ -1,5 +1,5 @@
 // Package web is the HTTP side of presence: the polling API, live connections, the
-// JavaScript client and the reference page. docs/api.md and docs/protocol.md say what
+// JavaScript client and the reference page. docs/reference/api.md and docs/reference/protocol.md say what
 // it answers.
 package web
 

@@ -10,7 +10,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// The messages of docs/protocol.md that the server sends, each as a frame of RFC 6455:
+// The messages of docs/reference/protocol.md that the server sends, each as a frame of RFC 6455:
 // what goes to many is made once.
 
 // textFrame makes a frame of a text that the function appends.

@@ -89,9 +89,9 @@ func TestTheProgramChecksItsOwnEnvironment(t *testing.T) {
 var variableNames = regexp.MustCompile(`WRITER_PRESENCE_[A-Z_]*[A-Z]`)
 
 func TestVariablesInFilesForOperatorsAreKnown(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	pages, err := filepath.Glob("../../docs/*/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("found no pages in docs: %v", err)
 	}
 	for _, file := range append(pages, "../../Dockerfile", deploy+"compose.yaml", deploy+"writer-presence.service", "../../README.md") {
 		var environ []string
