@@ -1,0 +1,116 @@
+// Package docs_test checks that no reference to a document is broken.
+package docs_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = ".."
+
+var (
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`)
+	fence    = regexp.MustCompile("(?ms)^ *```.*?^ *```[ \t]*$")
+	code     = regexp.MustCompile("`[^`\n]*`")
+	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+)$`)
+	noSlug   = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	scheme   = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
+	mention  = regexp.MustCompile(`\bdocs/[\w./-]+\.(?:md|yaml|png|svg)\b`)
+	decision = regexp.MustCompile(`\bADR (\d+)\b`)
+)
+
+// files calls check with the path and text of every file of the repository that is one of the kinds.
+func files(t *testing.T, kinds string, check func(path, text string)) {
+	t.Helper()
+	found := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == "node_modules" || name == ".git" || name == ".build" || name == "dist"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.Contains(kinds, " "+strings.ToLower(filepath.Ext(name))+" "):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		found++
+		check(path, string(text))
+		return nil
+	})
+	if err != nil || found == 0 {
+		t.Fatalf("read %d files: %v", found, err)
+	}
+}
+
+// anchors are the names by which a link reaches the headings of a page.
+func anchors(markdown string) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(fence.ReplaceAllString(markdown, ""), -1) {
+		name := strings.ReplaceAll(noSlug.ReplaceAllString(strings.ToLower(strings.TrimSpace(m[1])), ""), " ", "-")
+		base := name
+		for i := 1; names[name]; i++ {
+			name = fmt.Sprintf("%s-%d", base, i)
+		}
+		names[name] = true
+	}
+	return names
+}
+
+func TestLinksInMarkdownLeadToFilesAndHeadings(t *testing.T) {
+	files(t, " .md ", func(path, text string) {
+		text = code.ReplaceAllString(fence.ReplaceAllString(text, ""), "")
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			to := m[1] + m[2]
+			if scheme.MatchString(to) {
+				continue
+			}
+			file, anchor, _ := strings.Cut(to, "#")
+			target := path
+			if file != "" {
+				target = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which does not exist", path, to)
+				continue
+			}
+			if anchor == "" || !strings.HasSuffix(target, ".md") {
+				continue
+			}
+			page, err := os.ReadFile(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !anchors(string(page))[anchor] {
+				t.Errorf("%s links to %s, which has no such heading", path, to)
+			}
+		}
+	})
+}
+
+func TestDocumentsNamedInCodeExist(t *testing.T) {
+	files(t, " .md .go .js .html .py .lua .sql .yaml .yml .json .service .conf  ", func(path, text string) {
+		for _, name := range mention.FindAllString(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Errorf("%s names %s, which does not exist", path, name)
+			}
+		}
+		for _, m := range decision.FindAllStringSubmatch(text, -1) {
+			number, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found, err := filepath.Glob(fmt.Sprintf("adr/%04d-*.md", number)); err != nil || len(found) != 1 {
+				t.Errorf("%s names ADR %s: %v, %v; want one file", path, m[1], found, err)
+			}
+		}
+	})
+}
