@@ -114,3 +114,29 @@ func TestDocumentsNamedInCodeExist(t *testing.T) {
 		}
 	})
 }
+
+// The tables of paths in architecture.md end in a function and its file. Code that moves takes
+// its row along.
+func TestArchitectureNamesFunctionsThatExist(t *testing.T) {
+	page, err := os.ReadFile("explanation/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := regexp.MustCompile("(?m)^\\| (\\d+) \\| `(?:\\w+\\.)?#?(\\w+)` \\| `([\\w./-]+)` \\|")
+	steps := step.FindAllStringSubmatch(string(page), -1)
+	if len(steps) < 40 {
+		t.Fatalf("found %d steps; want those of both paths", len(steps))
+	}
+	for _, m := range steps {
+		number, name, file := m[1], m[2], m[3]
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Errorf("step %s: %v", number, err)
+			continue
+		}
+		declared := regexp.MustCompile(`(?m)(^func (\([^)]*\) )?|^\t|^  (async )?#?|^(local )?function )` + name + `\(`)
+		if !declared.MatchString(string(text)) {
+			t.Errorf("step %s: %s has no %s", number, file, name)
+		}
+	}
+}
