@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const root = ".."
@@ -139,4 +140,45 @@ func TestArchitectureNamesFunctionsThatExist(t *testing.T) {
 			t.Errorf("step %s: %s has no %s", number, file, name)
 		}
 	}
+}
+
+func TestIndexesListEveryPage(t *testing.T) {
+	for pages, index := range map[string]string{
+		"tutorial/*.md": "README.md", "how-to/*.md": "README.md", "reference/*.md": "README.md", "explanation/*.md": "README.md",
+		"adr/0*.md": "adr/README.md",
+	} {
+		text, err := os.ReadFile(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := filepath.Glob(pages)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v", pages, err)
+		}
+		for _, page := range found {
+			name, err := filepath.Rel(filepath.Dir(index), page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), "("+name+")") {
+				t.Errorf("docs/%s does not list %s", index, page)
+			}
+		}
+	}
+}
+
+// Code, tables and headings may be longer, and so may the pages of figures and the list of rules.
+func TestLinesOfDocumentsAreAtMost120Characters(t *testing.T) {
+	files(t, " .md ", func(path, text string) {
+		switch filepath.Base(path) {
+		case "performance.md", "scaling.md", "rules.md":
+			return
+		}
+		prose := fence.ReplaceAllStringFunc(text, func(block string) string { return strings.Repeat("\n", strings.Count(block, "\n")) })
+		for i, line := range strings.Split(prose, "\n") {
+			if n := utf8.RuneCountInString(line); n > 120 && !strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "#") {
+				t.Errorf("%s:%d is %d characters long", path, i+1, n)
+			}
+		}
+	})
 }
