@@ -182,3 +182,70 @@ func TestLinesOfDocumentsAreAtMost120Characters(t *testing.T) {
 		}
 	})
 }
+
+// page returns the text of a document.
+func page(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// sources returns the text of all Go files that are not tests.
+func sources(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	files(t, " .go ", func(path, text string) {
+		if !strings.HasSuffix(path, "_test.go") {
+			all.WriteString(text)
+		}
+	})
+	return all.String()
+}
+
+func TestTroubleshootingQuotesLogLinesThatExist(t *testing.T) {
+	code := sources(t)
+	quotes := regexp.MustCompile("log(?:, [^:|`]*)?: `([^`…]+)").FindAllStringSubmatch(page(t, "how-to/troubleshoot.md"), -1)
+	if len(quotes) < 6 {
+		t.Fatalf("found %d quotes of the log", len(quotes))
+	}
+	for _, m := range quotes {
+		line := strings.TrimSpace(m[1])
+		if strings.ToUpper(line[:2]) == line[:2] {
+			continue // of Redis
+		}
+		if !strings.Contains(code, line) {
+			t.Errorf("docs/how-to/troubleshoot.md quotes the log line %q, which no Go file has", line)
+		}
+	}
+}
+
+func TestMetricsPageListsEveryMetric(t *testing.T) {
+	metrics := regexp.MustCompile(`describe\("([a-z_]+)"`).FindAllStringSubmatch(sources(t), -1)
+	if len(metrics) == 0 {
+		t.Fatal("found no metric in the code")
+	}
+	text := page(t, "reference/metrics.md")
+	for _, m := range metrics {
+		if !strings.Contains(text, "`"+m[1]+"`") {
+			t.Errorf("docs/reference/metrics.md lacks %s", m[1])
+		}
+	}
+}
+
+func TestErrorsPageListsEveryCode(t *testing.T) {
+	_, list, ok := strings.Cut(page(t, "reference/openapi.yaml"), "Each response below lists its codes.")
+	list, _, ends := strings.Cut(list, "error: {")
+	codes := regexp.MustCompile(`(?m)^ +- (\w+)$`).FindAllStringSubmatch(list, -1)
+	if !ok || !ends || len(codes) < 20 {
+		t.Fatalf("found %d codes in openapi.yaml", len(codes))
+	}
+	text := page(t, "reference/errors.md")
+	for _, m := range codes {
+		if !strings.Contains(text, "`"+m[1]+"`") {
+			t.Errorf("docs/reference/errors.md lacks %s", m[1])
+		}
+	}
+}
