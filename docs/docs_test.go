@@ -99,6 +99,9 @@ func TestLinksInMarkdownLeadToFilesAndHeadings(t *testing.T) {
 
 func TestDocumentsNamedInCodeExist(t *testing.T) {
 	files(t, " .md .go .js .html .py .lua .sql .yaml .yml .json .service .conf  ", func(path, text string) {
+		if !strings.Contains(text, "docs/") && !strings.Contains(text, "ADR ") {
+			return // the expressions below are slow
+		}
 		for _, name := range mention.FindAllString(text, -1) {
 			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
 				t.Errorf("%s names %s, which does not exist", path, name)
