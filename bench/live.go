@@ -484,7 +484,7 @@ func (u user) looksLike(other user) bool {
 	return reflect.DeepEqual(u, other)
 }
 
-// fold is what docs/protocol.md says of how to apply a delta.
+// fold is what docs/reference/protocol.md says of how to apply a delta.
 func (t told) fold(list []user) []user {
 	if t.Type == "snapshot" {
 		return t.Users

@@ -2,15 +2,15 @@
 // same bytes, in the same run: the server on one core, the load on another, in turns.
 // Live connections are measured beside a bare server of the same library.
 // Several nodes are measured with the Redis that they share, and Redis alone beside a script
-// that does nothing. It prints tables of medians; docs/performance.md and docs/scaling.md keep
+// that does nothing. It prints tables of medians; docs/explanation/performance.md and docs/explanation/scaling.md keep
 // them with their conditions.
 //
 //	go run ./bench            all cases
 //	go run ./bench durable    those whose name contains the word
 //	go run ./bench live       those of live connections
-//	go run ./bench redis      those of several nodes on Redis: see docs/scaling.md
+//	go run ./bench redis      those of several nodes on Redis: see docs/explanation/scaling.md
 //	go run ./bench model      what millions of people need, reckoned from those
-//	go run ./bench model write    likewise, into docs/scaling.md
+//	go run ./bench model write    likewise, into docs/explanation/scaling.md
 package main
 
 import (

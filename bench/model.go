@@ -12,7 +12,7 @@ import (
 type perOperation struct{ Micros, In, Out float64 }
 
 // slopes are what the model reckons with. Their tags say what they are, and which line of
-// docs/scaling.md they are from.
+// docs/explanation/scaling.md they are from.
 type slopes struct {
 	Renewal    perOperation `of:"Redis: a renewal in a room of 10, with looking for who lapsed" from:"by how long sessions live: renewals, short lease"`
 	Change     perOperation `of:"Redis: a change in a room of 10" from:"alone: changes"`
@@ -134,7 +134,7 @@ func (m slopes) hot(people float64) (millis, looks, nodes float64) {
 	return millis, looks, max(0, (used-own)/(looks*millis/1000))
 }
 
-// modelText is what docs/scaling.md shows between two lines that say so.
+// modelText is what docs/explanation/scaling.md shows between two lines that say so.
 func modelText(m slopes) string {
 	var b strings.Builder
 	fmt.Fprint(&b, "The slopes:\n\n| of | measured | table and line |\n| --- | --- | --- |\n")
@@ -208,7 +208,7 @@ func (m slopes) asCode() string {
 }
 
 const (
-	scalingDoc = "docs/scaling.md"
+	scalingDoc = "docs/explanation/scaling.md"
 	modelBegin = "<!-- the model begins: go run ./bench model write -->\n"
 	modelEnd   = "<!-- the model ends -->\n"
 )

@@ -83,7 +83,7 @@ func runRedis(only, binary, dir string, sizes redisSizes) error {
 	b := &redisBench{redisSizes: sizes, binary: binary, dir: dir, slopes: measured}
 	for _, part := range due {
 		runtime.GC()
-		fmt.Printf("\n### %s\n\n", part.name) // a heading of docs/scaling.md
+		fmt.Printf("\n### %s\n\n", part.name) // a heading of docs/explanation/scaling.md
 		if err := b.with(part.run); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}

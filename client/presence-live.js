@@ -1,5 +1,5 @@
 /**
- * The live connection, a WebSocket as in docs/protocol.md: connects, sends the hello, receives snapshots and deltas, and reconnects when it
+ * The live connection, a WebSocket as in docs/reference/protocol.md: connects, sends the hello, receives snapshots and deltas, and reconnects when it
  * ends. The transport decides what is sent, and when.
  */
 

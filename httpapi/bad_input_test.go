@@ -109,7 +109,7 @@ var (
 	unseen         = regexp.MustCompile("[\\x00-\\x1f\\x7f\u202e\ufffd]")
 )
 
-// fieldError is the code of the error about a value that has the wrong type, as docs/api.md has
+// fieldError is the code of the error about a value that has the wrong type, as docs/reference/api.md has
 // it; empty if the type is right.
 func fieldError(field string, v jsonValue) string {
 	if v.kind == 'n' {
@@ -230,7 +230,7 @@ func bodyEndpoints() []bodyEndpoint {
 	}
 }
 
-// statusOf are the statuses of the codes that a bad body may have, as docs/api.md has them.
+// statusOf are the statuses of the codes that a bad body may have, as docs/reference/api.md has them.
 var statusOf = map[string]int{"": 200, "body_too_large": 413, "not_json": 415, "unauthenticated": 401}
 
 func (b bad) due() (status int, code string) {

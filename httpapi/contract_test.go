@@ -26,7 +26,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// contract is docs/openapi.yaml, ready to judge answers.
+// contract is docs/reference/openapi.yaml, ready to judge answers.
 type contract struct {
 	document *openapi3.T
 	paths    []contractPath
@@ -39,7 +39,7 @@ type contractPath struct {
 }
 
 var readContract = sync.OnceValues(func() (*contract, error) {
-	text, err := os.ReadFile("../docs/openapi.yaml")
+	text, err := os.ReadFile("../docs/reference/openapi.yaml")
 	if err != nil {
 		return nil, err
 	}
@@ -185,12 +185,12 @@ func mapKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// checked fails the test at every answer that docs/openapi.yaml does not know, and at
+// checked fails the test at every answer that docs/reference/openapi.yaml does not know, and at
 // every request that is taken though the document calls it invalid.
 func checked(t testing.TB, h http.Handler, prefix string) http.Handler {
 	c, err := readContract()
 	if err != nil {
-		t.Fatalf("docs/openapi.yaml cannot be used: %v", err)
+		t.Fatalf("docs/reference/openapi.yaml cannot be used: %v", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var sent bytes.Buffer
@@ -202,7 +202,7 @@ func checked(t testing.TB, h http.Handler, prefix string) http.Handler {
 		h.ServeHTTP(recorder, inner)
 		answer, body := recorder.Result(), recorder.Body.Bytes()
 		if err := c.judge(prefix, r, sent.Bytes(), answer.StatusCode, answer.Header, body); err != nil {
-			t.Errorf("%s %s answered %d %s\nwhich docs/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
+			t.Errorf("%s %s answered %d %s\nwhich docs/reference/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
 		}
 		for name, values := range answer.Header {
 			w.Header()[name] = values
@@ -257,12 +257,12 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 	}
 	for f := range table {
 		if !documented[f] {
-			t.Errorf("internal/wire/errors.go has %q, and docs/openapi.yaml has not", f)
+			t.Errorf("internal/wire/errors.go has %q, and docs/reference/openapi.yaml has not", f)
 		}
 	}
 	for f := range documented {
 		if !table[f] {
-			t.Errorf("docs/openapi.yaml has %q, and internal/wire/errors.go has not", f)
+			t.Errorf("docs/reference/openapi.yaml has %q, and internal/wire/errors.go has not", f)
 		}
 	}
 	for _, code := range c.document.Components.Schemas["Error"].Value.Properties["code"].Value.Enum {

@@ -136,7 +136,7 @@ func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
 	})
 }
 
-// known is what a client knows, by the words of docs/protocol.md.
+// known is what a client knows, by the words of docs/reference/protocol.md.
 type known struct {
 	version uint64
 	users   []map[string]any

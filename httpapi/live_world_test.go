@@ -70,7 +70,7 @@ type socket struct {
 	code   int           // of the close frame, once closed; 0 for none
 }
 
-// message is one of docs/protocol.md, and the text that it came as.
+// message is one of docs/reference/protocol.md, and the text that it came as.
 type message struct {
 	Type       string
 	Seq        uint64
@@ -377,7 +377,7 @@ func (s *socket) leaves(name string, id any, within time.Duration) time.Duration
 }
 
 // upgrading are the headers of a handshake, for a request without a connection, which is
-// held against docs/openapi.yaml. Others come in pairs; an empty one takes away.
+// held against docs/reference/openapi.yaml. Others come in pairs; an empty one takes away.
 func upgrading(w *liveWorld, headers ...string) (pairs []string) {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake(w.host, livePath, headers...))))
 	if err != nil {

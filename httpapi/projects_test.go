@@ -312,7 +312,7 @@ func TestProjectsAreLimitedByDefault(t *testing.T) {
 	})
 }
 
-// flood sends one request after the other, without the check against docs/openapi.yaml, for the
+// flood sends one request after the other, without the check against docs/reference/openapi.yaml, for the
 // sake of speed, and counts the answers.
 func flood(t *testing.T, w *world, n int, over time.Duration, request func(i int) *http.Request) (statuses map[int]int) {
 	t.Helper()

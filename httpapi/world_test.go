@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a whole server with a store of its own. Every answer that it gives is
-// held against docs/openapi.yaml.
+// held against docs/reference/openapi.yaml.
 type world struct {
 	t    *testing.T
 	keys *identity.Keys

@@ -177,15 +177,15 @@ func TestClaimsOfNameAndProjectsCanBeChosen(t *testing.T) {
 	}
 }
 
-// Every reason has an explanation, and a row in the operations guide that says the same.
-func TestEveryReasonIsInTheOperationsGuide(t *testing.T) {
-	guide, err := os.ReadFile("../docs/operations.md")
+// Every reason has an explanation, and a row in docs/reference/errors.md with the same text.
+func TestEveryRejectionReasonIsDocumented(t *testing.T) {
+	guide, err := os.ReadFile("../docs/reference/errors.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, reason := range identity.Reasons() {
 		if row := "| `" + string(reason) + "` | " + reason.Explain() + " |"; reason.Explain() == "" || !strings.Contains(string(guide), row) {
-			t.Errorf("docs/operations.md lacks the row %s", row)
+			t.Errorf("docs/reference/errors.md lacks the row %s", row)
 		}
 	}
 }

@@ -271,7 +271,7 @@ func explain(o rueidis.ClientOption, err error) error {
 			advice += ", and what Sentinels want in addition as &sentinel_user= and &sentinel_password="
 		}
 	case strings.Contains(text, "NOPERM"), strings.Contains(text, "can't run this command"), strings.Contains(text, "ACL failure"):
-		advice = "let the user run the commands in docs/deploying.md on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
+		advice = "let the user run the commands in docs/how-to/several-nodes.md on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
 	case strings.Contains(text, "READONLY"):
 		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"
 	case strings.Contains(text, "DB index"), strings.Contains(text, "SELECT"):

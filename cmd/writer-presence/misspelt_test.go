@@ -92,11 +92,11 @@ func TestTheProgramChecksItsOwnEnvironment(t *testing.T) {
 var variableNames = regexp.MustCompile(`WRITER_PRESENCE_[A-Z_]*[A-Z]`)
 
 func TestVariablesInFilesForOperatorsAreKnown(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	pages, err := filepath.Glob("../../docs/*/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("found no pages in docs: %v", err)
 	}
-	for _, file := range append(pages, "../../Dockerfile", deploy+"compose.yaml", deploy+"writer-presence.service", "../../README.md") {
+	for _, file := range append(pages, "../../Dockerfile", deploy+"compose.yaml", deploy+"writer-presence.service", "../../README.md", "../../docs/README.md") {
 		var environ []string
 		for _, name := range variableNames.FindAllString(string(read(t, file)), -1) {
 			if name != "WRITER_PRESENCE_NAMES" { // of a test
