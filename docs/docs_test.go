@@ -225,14 +225,14 @@ func TestTroubleshootingQuotesLogLinesThatExist(t *testing.T) {
 }
 
 func TestMetricsPageListsEveryMetric(t *testing.T) {
-	metrics := regexp.MustCompile(`describe\("([a-z_]+)"`).FindAllStringSubmatch(sources(t), -1)
+	metrics := regexp.MustCompile(`(?:counter|counters|histogram|gauge)\("([a-z_]+)"|Name: "([a-z_]+)"`).FindAllStringSubmatch(sources(t), -1)
 	if len(metrics) == 0 {
 		t.Fatal("found no metric in the code")
 	}
 	text := page(t, "reference/metrics.md")
 	for _, m := range metrics {
-		if !strings.Contains(text, "`"+m[1]+"`") {
-			t.Errorf("docs/reference/metrics.md lacks %s", m[1])
+		if !strings.Contains(text, "`"+m[1]+m[2]+"`") {
+			t.Errorf("docs/reference/metrics.md lacks %s", m[1]+m[2])
 		}
 	}
 }
