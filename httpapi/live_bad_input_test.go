@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -95,6 +96,7 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 				} else {
 					s = joined()
 				}
+				synctest.Wait() // for the leave of the connection before
 				came := len(store.updates) + len(store.leaves)
 				s.frame(0x81, []byte(b.body))
 				tried++

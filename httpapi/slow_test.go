@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,7 +134,9 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 		c, _ := l.dial()
 		defer c.Close()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-		go io.Copy(io.Discard, slowReader{c, 1000})
+		var reading sync.WaitGroup
+		reading.Go(func() { io.Copy(io.Discard, slowReader{c, 1000}) })
+		defer reading.Wait()
 		time.Sleep(time.Second)
 		began := time.Now()
 		end()
