@@ -83,3 +83,8 @@ func (s *Store) Rooms() int { return len(s.held()) }
 
 // MajorOf is what a version of Redis is taken for.
 func MajorOf(version string) (int, error) { return majorOf(version) }
+
+// Confirms asks for the durability of a change of a project that left the roster at a clock.
+func (s *Store) Confirms(ctx context.Context, project presence.Project, clock uint64) bool {
+	return s.durable(ctx, keyOf(project), clock)
+}

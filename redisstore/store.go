@@ -288,6 +288,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		floor, number(versionOf(known)), field(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), asked, number(u.Connection))
 	if err != nil {
+		s.failed(r.key)
 		return presence.Reply{}, err
 	}
 	switch a.text(3) {
@@ -300,7 +301,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if err != nil {
 		return presence.Reply{}, unavailable(err)
 	}
-	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: s.durable(ctx, r.key, a.is(4))}
+	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: s.durable(ctx, r.key, a.number(4))}
 	for _, session := range own {
 		if session.Session == u.Session {
 			reply.Activity = session.Activity
@@ -341,9 +342,10 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	a, err := s.do(ctx, r, s.scripts.Load().leave,
 		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving), number(l.Connection))
 	if err != nil {
+		s.failed(r.key)
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, r.key, a.is(1))}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, r.key, a.number(1))}, nil
 }
 
 // Snapshot implements [presence.Store].
