@@ -73,8 +73,8 @@ type Store struct {
 	told recent.Map[presence.Project, told]
 
 	outage outage
-	mute   outage                // of subscriptions
-	deaf   atomic.Pointer[error] // how the last attempt to subscribe ended
+	mute   outage             // of subscriptions
+	deaf   subscriptionErrors // of subscriptions that do not hear at present
 }
 
 // Options of a store; the zero value of each is its default.
