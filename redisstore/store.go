@@ -85,9 +85,10 @@ type Options struct {
 	// The same on all nodes.
 	Heartbeat time.Duration
 	// Durability says when a change counts as durable: "none" is never, "aof" once the disk of its
-	// server has it, and "wait:N" once N replicas have it; the last two wait up to two seconds for
-	// that. "auto", the default, waits for nothing, and is true for a single server that persists
-	// each change before it answers (appendonly yes, appendfsync always), if the user may ask that.
+	// server has it, and "wait:N" once N replicas have it. The last two wait up to two seconds for
+	// that; renewals do not wait, and are durable unless an earlier change is not known to be. "auto",
+	// the default, waits for nothing: changes are durable on a single server that syncs each of them
+	// before it answers (appendonly yes, appendfsync always), if the user may run CONFIG GET.
 	Durability string
 	Log        *slog.Logger // none
 }
