@@ -61,7 +61,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	durability, err := parseDurability(o.Durability)
+	durability, err := parseDurability(o.Durability, o.Log)
 	if err != nil {
 		return nil, err
 	}
