@@ -259,6 +259,9 @@ func (j *journal) giveUp(b *batch) {
 	}
 	before := j.fault.Swap(&errCommitTimeout)
 	b.settle()
+	if j.batch == b { // still pending behind a slow commit: later changes must not get its answer
+		j.batch = newBatch(b.number + 1)
+	}
 	j.mu.Unlock()
 	j.report(before, errCommitTimeout)
 }
