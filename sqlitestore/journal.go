@@ -27,6 +27,9 @@ const (
 	many = 8
 )
 
+// restoredBatch is the number of what the file held when it was opened.
+const restoredBatch = 1
+
 // errFileLost is wrapped by errors of write and check that say that the files of the journal
 // are no longer in their place, so that nothing that was written before is durable.
 var errFileLost = errors.New("the journal's files are not in their place any more")
@@ -95,10 +98,12 @@ type key struct {
 }
 
 func newJournal(write func(map[key]presence.Record, uint64, time.Time) error, log *slog.Logger) *journal {
-	return &journal{
+	j := &journal{
 		write: write, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
-		pending: map[key]presence.Record{}, batch: newBatch(1), checked: time.Now(),
+		pending: map[key]presence.Record{}, batch: newBatch(restoredBatch + 1), checked: time.Now(),
 	}
+	j.written.Store(restoredBatch)
+	return j
 }
 
 // add takes in records, and returns the batch that they will be written with, soon. Call
@@ -153,9 +158,12 @@ func (j *journal) flush() {
 
 // wait blocks until the batch is settled, and reports whether it is written: whether what
 // was added up to it survives the end of the process. While the disk fails it does not
-// block. The nil batch is what was in the file at the start.
+// block. A nil batch stands for restored state, which needs no commit.
 func (j *journal) wait(b *batch) (durable bool) {
-	if b == nil || b.number <= j.written.Load() {
+	if b == nil {
+		return restoredBatch <= j.written.Load()
+	}
+	if b.number <= j.written.Load() {
 		return true
 	}
 	if j.isFailing() {
