@@ -10,11 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
-// makeDir makes the data directory with mode 0700. One that is there already gets this mode,
-// too, unless it holds files of others and no journal.
+// makeDir creates the data directory with mode 0700. It also takes access from others on a
+// directory that exists, unless that holds files that are not part of the data.
 func makeDir(dir string, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
@@ -23,16 +24,25 @@ func makeDir(dir string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the data directory: %w", err)
 	}
-	if len(files) == 0 || slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() == FileName }) {
-		return restrict(dir, 0o700, log)
+	if slices.ContainsFunc(files, isForeign) {
+		return nil // others may need access to their files; ours are 0600
 	}
-	return nil
+	return restrict(dir, 0o700, log)
 }
 
-// restrict takes permissions from a file or directory that are not in mode. Where the owner
-// is another user, as on a Kubernetes volume with fsGroup, that is not possible: then it logs
-// a warning. Who reads the journal learns who was where; the signing key is a file of its own,
-// and its mode is checked where it is read.
+// isForeign reports whether a file in the data directory is neither part of the data, such as
+// the default secret file, nor the lost+found that mkfs creates on a new volume.
+func isForeign(f os.DirEntry) bool {
+	switch name := f.Name(); {
+	case name == lockFile, name == "secret", name == "lost+found":
+		return false
+	default:
+		return !strings.HasPrefix(name, FileName) && !strings.HasPrefix(name, ".secret-")
+	}
+}
+
+// restrict removes the permissions from a file or directory that are not in mode. If another
+// user owns it, as on a Kubernetes volume with fsGroup, it logs a warning instead.
 func restrict(path string, mode fs.FileMode, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	if err != nil {
