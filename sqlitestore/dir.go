@@ -53,10 +53,13 @@ func restrict(path string, mode fs.FileMode, log *slog.Logger) error {
 	}
 	if err := os.Chmod(path, mode); err != nil {
 		log.Warn("other users may have access to the journal, and this process cannot change that: it does not own the file; let its owner run chmod, or give it to the user that runs this process",
-			"file", path, "mode", info.Mode(), "wanted", mode, "error", err)
+			"file", path, "mode", octal(info.Mode()), "wanted", octal(mode), "error", err)
 	}
 	return nil
 }
+
+// octal formats permissions as chmod takes them, such as 0770.
+func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
 
 // lockFile is the name of the file that is locked while a process uses the directory.
 const lockFile = "lock"
