@@ -78,8 +78,8 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// makeFile makes the database file if it is not there: under another name first, so that it
-// is never there without its tables, and an empty file is one that lost its content.
+// makeFile creates the database file if it is missing. It builds the file under a temporary
+// name, so that an empty or partial file under the final name always means damage.
 func (d *database) makeFile(log *slog.Logger) error {
 	info, err := os.Stat(d.path)
 	switch {
@@ -111,7 +111,23 @@ func (d *database) makeFile(log *slog.Logger) error {
 	if err := errors.Join(migrate(db), db.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary, d.path)
+	if err := os.Rename(temporary, d.path); err != nil {
+		return err
+	}
+	return syncDir(d.dir)
+}
+
+// syncDir makes a rename in the directory survive a power failure. A variable for tests.
+var syncDir = func(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot sync a directory
+		return fmt.Errorf("cannot sync the data directory: %w", err)
+	}
+	return nil
 }
 
 // openFile is a file as it was when it was opened.
