@@ -64,8 +64,7 @@ func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
 // lockFile is the name of the file that is locked while a process uses the directory.
 const lockFile = "lock"
 
-// lockDir locks the directory for this process. The lock ends with the process, however
-// that ends.
+// lockDir locks the directory for this process. The kernel releases the lock when the process ends.
 func lockDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -130,14 +129,14 @@ var syncDir = func(dir string) error {
 	return nil
 }
 
-// openFile is a file as it was when it was opened.
+// openFile identifies a file that is in use.
 type openFile struct {
 	path string
 	info fs.FileInfo
-	size int64 // the largest that was seen
+	size int64 // the largest size seen
 }
 
-// noteFiles remembers the files that are in use, for check.
+// noteFiles records the files in use, for check.
 func (d *database) noteFiles() {
 	d.files = d.files[:0]
 	for _, path := range []string{d.path, d.path + "-wal", d.path + "-shm", filepath.Join(d.dir, lockFile)} {
@@ -147,9 +146,8 @@ func (d *database) noteFiles() {
 	}
 }
 
-// check reports whether the files that are in use are still in their place. A file that was
-// removed or replaced is written to no end: SQLite does not notice. After an error that wraps
-// errFileLost write with renew.
+// check returns an error if a file in use was removed, replaced or cut: SQLite does not notice,
+// and what it writes is lost. After an error that wraps errFileLost, call reopen and write all records.
 func (d *database) check() error {
 	for i := range d.files {
 		f := &d.files[i]
@@ -176,9 +174,8 @@ func (d *database) check() error {
 	return nil
 }
 
-// isWhole reports whether a file can be what SQLite wrote: a database has its header and the pages
-// that the header counts, and a -wal has its header and does not shrink. SQLite notices neither
-// while it runs. Call it when nothing is being written.
+// isWhole reports whether a file still looks like what SQLite wrote: the database has its header
+// and as many pages as that says, the -wal has its header and has not shrunk. No write may be running.
 func (d *database) isWhole(f *openFile, size int64) (bool, error) {
 	if f.path != d.path && f.path != d.path+"-wal" {
 		return true, nil
@@ -193,7 +190,7 @@ func (d *database) isWhole(f *openFile, size int64) (bool, error) {
 		return false, err
 	}
 	defer file.Close()
-	header := make([]byte, 32) // that of both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
+	header := make([]byte, 32) // enough for both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
 	if n, err := file.ReadAt(header, 0); err != nil && err != io.EOF || n < len(header) {
 		return false, nil
 	}
@@ -211,8 +208,8 @@ func (d *database) errReplaced(path string) error {
 	return fmt.Errorf("%w: %s was replaced by another file while this process uses the old one; move the new one away, and the journal is written anew with all who are online, or restart to go on with the new one", errFileLost, path)
 }
 
-// reopen opens files that are in their place, in place of those that were lost: new ones where
-// nothing is, and never what somebody else put there.
+// reopen replaces lost files by new ones and opens them. It returns an error rather than use a
+// file that somebody else put in their place.
 func (d *database) reopen(log *slog.Logger) error {
 	lockPath := filepath.Join(d.dir, lockFile)
 	for _, f := range d.files {
@@ -235,12 +232,12 @@ func (d *database) reopen(log *slog.Logger) error {
 		d.lock.Close()
 		d.lock, d.isSameBoot = lock, noteBoot(lock)
 	}
-	if d.isCut { // nothing in it is worth keeping: memory has all of it
+	if d.isCut { // memory has everything that was in it
 		os.Remove(d.path)
 		d.isCut = false
 	}
 	d.closeSQL()
-	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // what is left belongs to the file that was removed
+	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // these belong to the removed file
 		os.Remove(d.path + "-wal")
 		os.Remove(d.path + "-shm")
 	}
