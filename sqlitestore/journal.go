@@ -138,6 +138,18 @@ func (j *journal) put(project presence.Project, clock uint64, records []presence
 	j.clock = max(j.clock, clock)
 }
 
+// replacePending replaces pending records by newer ones of the same sessions; it queues no others.
+func (j *journal) replacePending(project presence.Project, records []presence.Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range records {
+		k := key{project, r.User.ID, r.Session}
+		if _, ok := j.pending[k]; ok {
+			j.pending[k] = r
+		}
+	}
+}
+
 // forget has the next commit delete the rows of sessions that ended before a moment.
 func (j *journal) forget(before time.Time) {
 	j.mu.Lock()

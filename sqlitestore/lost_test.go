@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,4 +77,38 @@ func TestLostFilesFoundByCheckEndDurability(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A record that was queued before all sessions are written anew must not overwrite newer rows after that.
+func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	must(t, err)
+	defer s.db.close()
+	send := func(seq uint64, section presence.Section) {
+		p := s.hold("p")
+		defer p.mu.Unlock()
+		_, changed, err := p.roster.Update(time.Now(), alice, presence.Update{Session: "x", Seq: seq, Section: section})
+		must(t, err)
+		if changed {
+			s.journal.addLater("p", p.roster.Clock(), p.roster.RecordsOf(alice.ID))
+		}
+	}
+	send(1, "a")
+	must(t, s.journal.commit(), os.Remove(filepath.Join(dir, FileName)))
+	send(2, "b")
+	if err := s.journal.commit(); !errors.Is(err, errFileLost) {
+		t.Fatalf("the commit after the removal says %v", err)
+	}
+	s.journal.write = func(records map[key]presence.Record, clock uint64, purge time.Time) error {
+		send(3, "c") // queued for the next commit
+		send(4, "c") // a renewal: only the roster has it
+		return s.write(records, clock, purge)
+	}
+	must(t, s.journal.commit())
+	s.journal.write = s.write
+	must(t, s.journal.commit())
+	if rows(t, dir, "seq = 4") != 1 {
+		t.Error("an older queued record replaced the row of a newer renewal")
+	}
 }

@@ -396,9 +396,11 @@ func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.
 	for group := range groups {
 		for name, p := range s.held(group) {
 			p.mu.Lock()
-			for _, r := range p.roster.AllRecords() {
+			sessions := p.roster.AllRecords()
+			for _, r := range sessions {
 				all[key{name, r.User.ID, r.Session}] = r
 			}
+			s.journal.replacePending(name, sessions)
 			clock = max(clock, p.roster.Clock())
 			p.mu.Unlock()
 		}
