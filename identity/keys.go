@@ -94,9 +94,9 @@ func checkAccess(path string) (warning string, err error) {
 	}
 	switch mode := info.Mode(); {
 	case mode&0o007 != 0:
-		return "", fmt.Errorf("the secret file %s is open to every user of this machine (%v), and who reads it can sign as this server: run chmod 600 on it (in Kubernetes: defaultMode: 0440), and put a new key before the one in it if others may have read it", path, mode)
+		return "", fmt.Errorf("the secret file %s is open to every user of this machine (%04o), and who reads it can sign as this server: run chmod 600 on it (in Kubernetes: defaultMode: 0440), and put a new key before the one in it if others may have read it", path, mode.Perm())
 	case mode&0o070 != 0:
-		return fmt.Sprintf("the secret file %s is open to its group (%v): run chmod 600 on it unless the group is this process's own, as with fsGroup in Kubernetes", path, mode), nil
+		return fmt.Sprintf("the secret file %s is open to its group (%04o): run chmod 600 on it unless the group is this process's own, as with fsGroup in Kubernetes", path, mode.Perm()), nil
 	}
 	return "", nil
 }

@@ -85,7 +85,7 @@ func (g *gates) openTokens(log *slog.Logger) (tokens *identity.JWT, err error) {
 	} else if tokens, err = identity.SharedSecret(g.jwtSecretFile); err != nil {
 		return nil, fmt.Errorf("--jwt-secret-file: %w", err)
 	} else if info, err := os.Stat(g.jwtSecretFile); err == nil && info.Mode()&0o007 != 0 {
-		log.Warn("the secret of tokens is open to every user of this machine, and who reads it can sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", g.jwtSecretFile, "mode", info.Mode())
+		log.Warn("the secret of tokens is open to every user of this machine, and who reads it can sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", g.jwtSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	}
 	tokens.Issuer, tokens.Audience = g.jwtIssuer, g.jwtAudience
 	tokens.NameClaim, tokens.ProjectsClaim = g.jwtNameClaim, g.jwtProjectsClaim
