@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser docs bench \
+.PHONY: help run build test test-quick test-go test-client test-browser lint lint-go lint-js lint-workflows vulncheck docs bench \
 	prepare example-django
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -9,6 +9,9 @@ REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/d
 
 # The directories of all Go modules but tools.
 MODULES = . $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/*/go.mod))
+
+# golangci-lint at the version that tools/go.mod pins.
+GOLANGCI = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -41,6 +44,24 @@ test-browser: prepare ## run the browser tests, on one server and on three
 	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
 	npm run --silent test:nodes
+
+lint: lint-go lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
+
+lint-go: ## run golangci-lint (with staticcheck) on every Go module
+	@for module in $(MODULES); do \
+		(set -x; cd $$module && $(GOLANGCI) run ./...) || exit; \
+	done
+
+lint-js: ## run ESLint with types on the JavaScript
+	@scripts/npm-ci
+	@scripts/npm-ci tools
+	tools/node_modules/.bin/eslint --config tools/eslint.config.js --max-warnings 0 client browser
+
+lint-workflows: ## run actionlint on .github/workflows
+	go tool -modfile=tools/actionlint/go.mod actionlint
+
+vulncheck: ## run govulncheck on every Go module, where its database can be reached
+	@scripts/vulncheck $(MODULES)
 
 docs: ## generate docs/reference/rules.md from the names of the tests
 	go run ./internal/rulesdoc
