@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-quick test-go test-client test-browser lint lint-go lint-js lint-workflows vulncheck docs bench \
-	prepare example-django
+	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
 REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
@@ -68,6 +68,9 @@ docs: ## generate docs/reference/rules.md from the names of the tests
 
 bench: ## measure against bare net/http, on two quiet cores (ten minutes)
 	go run ./bench
+
+release-files: ## build the archives of a release into .build/release: make release-files VERSION=1.2.3
+	scripts/release-files $(VERSION)
 
 prepare: ## install what the tests need, with apt-get and npm
 	scripts/prepare
