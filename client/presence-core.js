@@ -205,7 +205,7 @@ export class PresenceCore extends EventTarget {
   /** For a transport: the server lost its data and asks for an update of this session. */
   restate() {
     this.#restating = true;
-    this.#transport.poke();
+    void this.#transport.poke();
   }
 
   /** For a transport: the reply to a message. @param {Answer} answer @param {Message} message @param {Status} status */
@@ -314,7 +314,7 @@ export class PresenceCore extends EventTarget {
   #restate(recorded = '') {
     this.#recorded = recorded;
     this.#publish();
-    this.#transport.poke();
+    void this.#transport.poke();
   }
 
   /** For a transport: there was no answer, or a rejection. @param {Status} status */
@@ -347,7 +347,7 @@ export class PresenceCore extends EventTarget {
       this.fail(hidden ? 'connecting' : now);
     } else {
       this.#transport.start();
-      this.#transport.poke();
+      void this.#transport.poke();
     }
   }
 

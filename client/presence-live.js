@@ -134,7 +134,7 @@ export class LiveConnection {
     else if (seq && seq === this.#waiting?.seq) this.#answer(message);
     else if (code === 'draining') this.#end(this.#socket, false, message.retry_after * 1000 || 0);
     else if (code === 'unavailable') this.#core.fail('unknown');
-    else if (code === 'token_ends') this.#renew();
+    else if (code === 'token_ends') void this.#renew();
   }
 
   /** Fetches a new token, which the next update sends. If that fails, the connection stays open until the server closes it. */
@@ -143,7 +143,7 @@ export class LiveConnection {
     const token = await this.#requests.token(true).catch(() => {});
     if (socket !== this.#socket) return; // the next hello sends it
     this.#renewed = token;
-    this.#transport.poke();
+    void this.#transport.poke();
   }
 
   /** @param {WebSocket} [socket] @param {boolean} [refused] reconnects only after a poll has succeeded @param {number} [pause] asked for by the server */

@@ -66,7 +66,7 @@ export class PresenceTransport {
       this.#live.start();
       this.#pollAt = this.#surroundings.now() + LIVE_TIMEOUT;
     }
-    this.poke();
+    void this.poke();
   }
 
   /** Sends one leave, ends all traffic and timers, and settles all promises. @param {boolean} [hidden] the page is being hidden, and may come back */
@@ -123,7 +123,7 @@ export class PresenceTransport {
   /** Requests an update that asks for the list, also over the live connection. */
   refetch() {
     this.#live?.miss();
-    this.poke();
+    void this.poke();
   }
 
   /** Begins the update that is due. Returns a function that resolves the promises of that update. */
@@ -244,6 +244,6 @@ export class PresenceTransport {
   #onNetwork = ({type}) => {
     if (type === 'offline') this.#core.fail('offline');
     this.#sentAt = 0; // so that MIN_RETRY does not delay this attempt
-    this.poke();
+    void this.poke();
   };
 }
