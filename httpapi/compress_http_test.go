@@ -1,29 +1,13 @@
 package httpapi_test
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 )
-
-// gunzip returns the answer decompressed.
-func (a answer) gunzip(t *testing.T) string {
-	t.Helper()
-	r, err := gzip.NewReader(strings.NewReader(a.body))
-	if err != nil {
-		t.Fatalf("answered %d, %q: %v", a.status, a.header, err)
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
 
 func TestLargeAnswersAreCompressed(t *testing.T) {
 	w := newWorld(t, direct, func(p *plan) { p.Origins = []string{"https://other.example"} })

@@ -322,22 +322,6 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 	}
 }
 
-// skipTo gives the next message of one of these types.
-func (s *socket) skipTo(kinds ...string) message {
-	s.t.Helper()
-	for {
-		m, why := s.take(10 * time.Second)
-		if why != "" {
-			s.t.Fatalf("%s; due is a message of type %v", why, kinds)
-		}
-		for _, kind := range kinds {
-			if m.Type == kind {
-				return m
-			}
-		}
-	}
-}
-
 func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
 		alice := w.as("alice", "1")

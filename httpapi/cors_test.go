@@ -18,27 +18,6 @@ const (
 
 func listed(p *plan) { p.Dev, p.Origins = nil, []string{named, "https://*.pages.example"} }
 
-// hasCORS checks the headers by which a page of the origin may read an answer; none for an empty origin.
-func (a answer) hasCORS(t *testing.T, name, origin string, credentials bool) {
-	t.Helper()
-	due := map[string]string{"Vary": "Origin", "Access-Control-Allow-Origin": origin}
-	if origin != "" {
-		due["Access-Control-Expose-Headers"] = "ETag, Retry-After"
-	}
-	if credentials {
-		due["Access-Control-Allow-Credentials"] = "true"
-	}
-	for _, header := range []string{"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
-		got := strings.Join(a.header[header], " | ")
-		if header == "Vary" { // a list depends on how it may be compressed, too
-			got = strings.TrimSuffix(got, ", Accept-Encoding")
-		}
-		if got != due[header] {
-			t.Errorf("%s: answered %d with %s %q; due is %q", name, a.status, header, got, due[header])
-		}
-	}
-}
-
 func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 	w := newWorld(t, listed, func(p *plan) { p.Dev = &identity.Dev{} })
 	alice := w.as("alice", "1")

@@ -4,28 +4,14 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
-
-// requests returns how many requests were counted, by operation and status.
-func (w *world) requests() map[string]uint64 {
-	all := map[string]uint64{}
-	for labels, n := range w.metrics("requests_total") {
-		field := strings.Fields(labels)
-		all[field[1]+" "+field[3]] = uint64(n)
-	}
-	return all
-}
 
 func TestEveryRequestIsCountedOnceByWhatItAskedForAndItsStatus(t *testing.T) {
 	w := newWorld(t, direct)
@@ -150,24 +136,4 @@ func TestLiveWhatIsSaidAndToldIsCounted(t *testing.T) {
 			t.Errorf("%g connections are counted as open, want none", got)
 		}
 	})
-}
-
-// histogram returns a histogram of an operation.
-func (w *world) histogram(name, operation string) *dto.Histogram {
-	w.t.Helper()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(w.handler.Metrics())
-	families, err := registry.Gather()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, family := range families {
-		for _, m := range family.GetMetric() {
-			if family.GetName() == "writer_presence_"+name && m.GetLabel()[0].GetValue() == operation {
-				return m.GetHistogram()
-			}
-		}
-	}
-	w.t.Fatalf("there is no histogram %s of %s", name, operation)
-	return nil
 }

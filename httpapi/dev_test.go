@@ -8,24 +8,6 @@ import (
 	"time"
 )
 
-const tokenPath = "/writer/api/dev/token/"
-
-type tokenAnswer struct {
-	Token string
-	User  user
-}
-
-// token asks for one, and has to get it.
-func (w *world) token(body string) tokenAnswer {
-	w.t.Helper()
-	got := w.newcomer().do("POST", tokenPath, body)
-	var a tokenAnswer
-	if err := json.Unmarshal([]byte(got.body), &a); err != nil || got.status != 200 || a.Token == "" {
-		w.t.Fatalf("%s answered %d %s\ndue is a token", body, got.status, got.body)
-	}
-	return a
-}
-
 func TestADevTokenIsGoodForEveryProject(t *testing.T) {
 	w := newWorld(t)
 	got := w.token(`{"username": "alice", "user_id": 1}`)

@@ -52,8 +52,6 @@ func newWeakWorld(t *testing.T) (*world, *weak) {
 	return w, store
 }
 
-const cause = "dial tcp 10.1.2.3:6379: password canary-password"
-
 func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) {
 	for name, err := range map[string]error{
 		"unavailable":  fmt.Errorf("%s: %w", cause, presence.ErrUnavailable),

@@ -144,21 +144,6 @@ func TestABadRequestChangesNothing(t *testing.T) {
 	}
 }
 
-// jsonText encodes a text for JSON with every odd character escaped, so that the
-// request's own bytes are plain.
-func jsonText(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String() + `"`
-}
-
 func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
 	w := newWorld(t)
 	alice := w.as("alice", "1")

@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,8 +10,6 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 )
-
-func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func TestTheListHasTheFormOfTheNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

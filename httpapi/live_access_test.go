@@ -222,15 +222,6 @@ func TestARecheckOfAnOldTokenEndsNoConnectionThatHasANewOne(t *testing.T) {
 	})
 }
 
-// isListedTo checks who is in the list of somebody with a token.
-func (w *liveWorld) isListedTo(token, due string) {
-	w.t.Helper()
-	p := &person{w: w.world, address: "127.0.0.1", token: token}
-	if got := names(*p.list().Users); got != due {
-		w.t.Errorf("listed are %q, due is %q", got, due)
-	}
-}
-
 // A hello that is refused stores nothing: neither for a room that takes no more, nor if the
 // store has taken it in and could not say so.
 func TestAHelloThatTheRoomRefusesIsNotStored(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,28 +12,6 @@ import (
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
-
-// handshakes sends some over connections, and checks that each is answered so.
-func (w *liveWorld) handshakes(status int, code string, all map[string][]string) {
-	w.t.Helper()
-	for name, headers := range all {
-		conn, _, got := w.ask(livePath, headers...)
-		if status == http.StatusSwitchingProtocols {
-			if got.StatusCode != status || got.Header.Get("Sec-WebSocket-Protocol") != "writer-presence.v1" || got.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
-				w.t.Errorf("%s: answered %v; due is a connection", name, got)
-			}
-		} else {
-			body, _ := io.ReadAll(got.Body)
-			direct := w.do("GET", livePath, nil, upgrading(w, headers...)...) // which is held against the contract
-			for _, got := range []answer{{got.StatusCode, got.Header, string(body)}, direct} {
-				if got.status != status || !strings.Contains(got.body, `"code":"`+code+`"`) {
-					w.t.Errorf("%s: answered %d %s; due is %d %s", name, got.status, got.body, status, code)
-				}
-			}
-		}
-		conn.Close()
-	}
-}
 
 func TestLiveOnlyPagesOfThisServerConnect(t *testing.T) { // case 41
 	dev := func(p *plan) { p.Dev = &identity.Dev{} }
@@ -148,12 +124,6 @@ func members(_ context.Context, r identity.Request) (identity.Principal, error) 
 		return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 	}
 	return identity.Principal{}, identity.ErrProjectUnknown
-}
-
-type gateFunc func(context.Context, identity.Request) (identity.Principal, error)
-
-func (g gateFunc) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
-	return g(ctx, r)
 }
 
 func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testing.T) { // case 37

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,78 +12,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// frail is a store that can be made to fail at any time: at changes, at looking, or at both.
-type frail struct {
-	presence.Store
-	mu                sync.Mutex
-	changing, looking error
-	volatile          bool
-	watches           int
-}
-
-func (s *frail) behind(p *plan) {
-	p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
-}
-
-func (s *frail) fails(changing, looking error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.changing, s.looking = changing, looking
-}
-
-func (s *frail) state() (changing, looking error, volatile bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changing, s.looking, s.volatile
-}
-
-func (s *frail) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
-	err, _, volatile := s.state()
-	if err != nil {
-		return presence.Reply{}, err
-	}
-	r, err := s.Store.Update(ctx, p, u, m)
-	r.Durable = r.Durable && !volatile
-	return r, err
-}
-
-func (s *frail) Leave(ctx context.Context, p presence.Project, u presence.User, m presence.Leave) (presence.Reply, error) {
-	if err, _, _ := s.state(); err != nil {
-		return presence.Reply{}, err
-	}
-	return s.Store.Leave(ctx, p, u, m)
-}
-
-func (s *frail) Watch(p presence.Project, wake func()) (stop func()) {
-	count := func(n int) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.watches += n
-	}
-	count(1)
-	end := s.Store.Watch(p, wake)
-	return func() {
-		end()
-		count(-1)
-	}
-}
-
-func (s *frail) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
-	if _, err, _ := s.state(); err != nil {
-		return nil, err
-	}
-	return s.Store.Snapshot(ctx, p)
-}
-
 var errDown = fmt.Errorf("%s: %w", cause, presence.ErrUnavailable)
-
-// isUnavailable checks that an error says so, and nothing of its cause.
-func (m message) isUnavailable(t *testing.T, seq uint64) {
-	t.Helper()
-	if m.Code != "unavailable" || m.Seq != seq || m.RetryAfter != 1 || strings.Contains(m.text, "canary") || strings.Contains(m.text, "10.1.2.3") {
-		t.Errorf("there came %s; due is unavailable of message %d, to be tried again after 1 s", m.text, seq)
-	}
-}
 
 func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) {
 	store := &frail{}

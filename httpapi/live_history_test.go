@@ -1,14 +1,9 @@
 package httpapi_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"testing"
-	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/storetest"
@@ -59,50 +54,4 @@ func take(in storetest.Entry, p *person, s *socket, overHTTP bool) (out storetes
 		out.Conflicts |= 1 << uint(u.ID.(float64))
 	}
 	return out
-}
-
-// listen serves live connections over TCP, and gives where.
-func (w *world) listen() (host string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return w.listenOn(l)
-}
-
-// dialLive opens a live connection over TCP.
-func (w *world) dialLive(host string, p *person) *socket {
-	w.t.Helper()
-	conn, err := net.Dial("tcp", host)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	io.WriteString(conn, handshake(host, livePath, "Authorization", "Bearer "+p.token))
-	r := bufio.NewReader(conn)
-	answer, err := http.ReadResponse(r, nil)
-	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
-		w.t.Fatalf("the handshake was answered %v, %v", answer, err)
-	}
-	s := &socket{t: w.t, conn: conn, in: make(chan message, 10_000), closed: make(chan struct{})}
-	w.t.Cleanup(func() {
-		conn.Close()
-		<-s.closed
-	})
-	go s.read(r)
-	return s
-}
-
-// ack gives the next ack, whatever else is told before.
-func (s *socket) ack() message {
-	s.t.Helper()
-	for {
-		m, why := s.take(10 * time.Second)
-		if why != "" {
-			s.t.Errorf("%s; due is an ack", why)
-			return message{}
-		}
-		if m.Type == "ack" {
-			return m
-		}
-	}
 }

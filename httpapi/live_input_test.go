@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,25 +17,6 @@ func TestLiveAfterALeaveNothingMoreIsTakenIn(t *testing.T) { // rule 8
 		time.Sleep(time.Second)
 		w.isListed("")
 	})
-}
-
-// answers checks that there is an ack, and a snapshot or none.
-func (s *socket) answers(snapshot bool, version uint64, known string) {
-	s.t.Helper()
-	var types []string
-	for _, m := range s.all() {
-		types = append(types, m.Type)
-		if m.Version != version {
-			s.t.Errorf("%s is known: there came %s; the version is %d", known, m.text, version)
-		}
-	}
-	due := []string{"ack"}
-	if snapshot {
-		due = append(due, "snapshot")
-	}
-	if !slices.Equal(types, due) {
-		s.t.Errorf("%q is known: there came %q; due is %q", known, types, due)
-	}
 }
 
 func TestLiveAnUpdateThatKnowsAnotherVersionIsToldHowThingsAre(t *testing.T) {

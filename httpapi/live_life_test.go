@@ -1,16 +1,11 @@
 package httpapi_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/httpapi"
-	"github.com/writer-presence/writer-presence/identity"
 )
 
 // late is how late news may be: the store looks for what has lapsed four times a second.
@@ -135,29 +130,6 @@ func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplace
 	}
 }
 
-// beside is another node on the same store.
-func (w *liveWorld) beside(store presence.Store) *liveWorld {
-	w.t.Helper()
-	world := &world{t: w.t, keys: w.keys, logs: &lines{}, host: w.host}
-	var err error
-	world.handler, err = httpapi.New(httpapi.Options{
-		Service: presence.NewService(store), Dev: &identity.Dev{Keys: w.keys}, Authenticator: &identity.Dev{Keys: w.keys},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	world.serve(world.handler, true)
-	node := &liveWorld{world: world, l: newPipes()}
-	ctx, end := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		httpapi.Serve(ctx, fair{node.l}, node.handler, 0, slog.New(slog.DiscardHandler))
-	})
-	serving.Go(func() { node.handler.Run(ctx) })
-	w.t.Cleanup(func() { end(); serving.Wait() })
-	return node
-}
-
 func TestLiveRule9AnOldConnectionThatGoesOnAfterTheNewOneBrokeIsTheSessionsAgain(t *testing.T) {
 	ofTwo(t, true, func(w *liveWorld, alice, bob *socket, p *person) {
 		again, _, _ := w.enter(p, `"session": "a", "seq": 2, "section": "s"`)
@@ -253,16 +225,6 @@ func TestLiveRule11AnOpenConnectionRenewsNothing(t *testing.T) { // case 8
 		}
 		bob.quiet(20 * time.Second)
 	})
-}
-
-// take1 gives the next message, in whatever time it has.
-func (s *socket) take1(within time.Duration) message {
-	s.t.Helper()
-	m, why := s.take(within)
-	if why != "" {
-		s.t.Fatal(why)
-	}
-	return m
 }
 
 func TestLiveWhoDoesNotAnswerPingsIsTakenForDeadAtTheNextOne(t *testing.T) {

@@ -11,20 +11,6 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// tokens is a gate whose tokens are names, each good until a time.
-type tokens map[string]time.Time
-
-func (g tokens) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
-	until, ok := g[r.Token]
-	switch {
-	case r.Token == "":
-		return identity.Principal{}, identity.ErrNobody
-	case !ok || !time.Now().Before(until):
-		return identity.Principal{}, identity.ErrTokenInvalid
-	}
-	return identity.Principal{User: presence.User{ID: presence.UserID(r.Token[:1]), Name: r.Token[:1]}, Until: until}, nil
-}
-
 func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) {
 	g := tokens{}
 	inLive(t, func(t *testing.T, w *liveWorld) {
@@ -183,13 +169,6 @@ func TestLiveAUserHasFortyConnectionsInAProjectAtTheMost(t *testing.T) { // rule
 		last.ends(1008)
 		w.enter(w.as("bob", "2"), `"session": "b"`)
 	})
-}
-
-func (m message) fails(t *testing.T, code string) {
-	t.Helper()
-	if m.Code != code {
-		t.Errorf("there came %s; due is %s", m.text, code)
-	}
 }
 
 func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41: a rebound Host

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,52 +13,6 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
 )
-
-// golden gives a golden message.
-func golden(t *testing.T, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile("../testdata/wire/" + name + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// value is what a message says, but for the versions and times that a test cannot choose.
-func value(t *testing.T, text []byte) (v map[string]any) {
-	t.Helper()
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	timeless(v)
-	return v
-}
-
-func timeless(v any) {
-	switch v := v.(type) {
-	case []any:
-		for _, each := range v {
-			timeless(each)
-		}
-	case map[string]any:
-		for name, each := range v {
-			switch name {
-			case "version", "base", "last_seen", "retry_after":
-				v[name] = fmt.Sprintf("%T", each)
-			default:
-				timeless(each)
-			}
-		}
-	}
-}
-
-// isGolden checks that a message is the golden one.
-func (m message) isGolden(t *testing.T, name string) {
-	t.Helper()
-	if due := golden(t, name); !reflect.DeepEqual(value(t, []byte(m.text)), value(t, due)) {
-		t.Errorf("there came %s\ndue is %s", m.text, due)
-	}
-}
 
 // holder lets in whoever has a token that it knows now.
 type holder map[string]presence.User

@@ -1,13 +1,11 @@
 package httpapi_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,72 +14,6 @@ import (
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
-
-// spy is a store that counts the messages it gets.
-type spy struct {
-	presence.Store
-
-	mu sync.Mutex
-	// created counts the messages that may create something: neither OnlyRenew nor OnlyLiving.
-	created int
-	// projects are those that such messages named, watched those that somebody watched.
-	projects, watched map[presence.Project]bool
-	// updates and leaves are all that came.
-	updates []presence.Update
-	leaves  []presence.Leave
-}
-
-func (s *spy) behind(p *plan) {
-	s.projects, s.watched = map[presence.Project]bool{}, map[presence.Project]bool{}
-	p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
-}
-
-func (s *spy) Update(ctx context.Context, p presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
-	s.mu.Lock()
-	s.updates = append(s.updates, u)
-	s.note(p, !u.OnlyRenew)
-	s.mu.Unlock()
-	return s.Store.Update(ctx, p, user, u)
-}
-
-func (s *spy) Leave(ctx context.Context, p presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
-	s.mu.Lock()
-	s.leaves = append(s.leaves, l)
-	s.note(p, !l.OnlyLiving && l.Connection == 0)
-	s.mu.Unlock()
-	return s.Store.Leave(ctx, p, user, l)
-}
-
-func (s *spy) Watch(p presence.Project, wake func()) (stop func()) {
-	s.mu.Lock()
-	s.watched[p] = true
-	s.mu.Unlock()
-	return s.Store.Watch(p, wake)
-}
-
-func (s *spy) note(p presence.Project, creates bool) {
-	if creates {
-		s.created++
-		s.projects[p] = true
-	}
-}
-
-// held is how many projects the store holds in which somebody is. It waits until the store has
-// counted them, which takes up to five seconds.
-func (s *spy) held() int {
-	time.Sleep(10 * time.Second)
-	return s.Store.(presence.Health).Figures().Projects
-}
-
-// in sends to a project; a list is a GET.
-func (p *person) in(project, what, body string, headers ...string) answer {
-	p.w.t.Helper()
-	method := http.MethodPost
-	if what == "list" {
-		method = http.MethodGet
-	}
-	return p.do(method, httpapi.DefaultPrefix+"/project/"+project+"/presence/"+what+"/", body, headers...)
-}
 
 func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,16 +27,6 @@ func jwtOf(t *testing.T, changes ...any) string {
 	return token
 }
 
-// rejections returns how many tokens were rejected for a reason, or for all reasons together.
-func (w *world) rejections(reason identity.Reason) (n float64) {
-	for labels, count := range w.metrics("token_rejections_total") {
-		if reason == "" || labels == "reason "+string(reason) {
-			n += count
-		}
-	}
-	return n
-}
-
 // Of each reason the log has one line a minute, of polls and of live connections together, and
 // nothing of the token; the answer is always the same.
 func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) {

@@ -7,49 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	presence "github.com/writer-presence/writer-presence"
 )
-
-// slowReader reads perSecond bytes a second, a tenth of a second's worth at a time, or a byte.
-type slowReader struct {
-	net.Conn
-	perSecond int
-}
-
-func (r slowReader) Read(b []byte) (int, error) {
-	n := min(max(1, r.perSecond/10), len(b))
-	time.Sleep(time.Duration(n) * time.Second / time.Duration(r.perSecond))
-	return r.Conn.Read(b[:n])
-}
-
-// crowd lists so many people in the project, whose list has about 250 bytes for each.
-func (w *liveWorld) crowd(n int) {
-	w.t.Helper()
-	for i := range n {
-		w.as(fmt.Sprintf("person with the number %d", i), presence.UserID(fmt.Sprint(1000+i))).
-			update(fmt.Sprintf(`{"session": "s", "section": "manuscript/chapter-%d"}`, i))
-	}
-}
-
-// request sends one over a connection of its own, and returns the connection.
-func (w *liveWorld) request(method, path, token, body string) net.Conn {
-	w.t.Helper()
-	conn, ok := w.l.dial()
-	if !ok {
-		w.t.Fatal("nobody listens")
-	}
-	w.t.Cleanup(func() { conn.Close() })
-	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		method, path, w.host, token, len(body), body)
-	return conn
-}
 
 const listPath, updatePath = "/writer/api" + project + "list/", "/writer/api" + project + "update/"
 
@@ -144,23 +107,6 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 			t.Errorf("after %v Serve ended with %v; due is nil within 10 s", time.Since(began), err)
 		}
 	})
-}
-
-// helloSlowly opens a live connection that is read so slowly, and says hello.
-func (w *liveWorld) helloSlowly(perSecond int) (net.Conn, *bufio.Reader) {
-	w.t.Helper()
-	conn, ok := w.l.dial()
-	if !ok {
-		w.t.Fatal("nobody listens")
-	}
-	w.t.Cleanup(func() { conn.Close() })
-	io.WriteString(conn, handshake(w.host, livePath, "Authorization", "Bearer "+w.as("reader", "1").token))
-	r := bufio.NewReaderSize(slowReader{conn, perSecond}, 16)
-	if answer, err := http.ReadResponse(r, nil); err != nil || answer.StatusCode != 101 {
-		w.t.Fatalf("the handshake: %v, %v", answer, err)
-	}
-	go conn.Write(maskedFrame(0x81, []byte(`{"type": "hello", "session": "slow"}`)))
-	return conn, r
 }
 
 func TestLiveASlowReaderGetsTheWholeSnapshot(t *testing.T) {

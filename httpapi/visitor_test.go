@@ -11,11 +11,6 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-const (
-	cookieName     = "writer_presence_visitor"
-	hostCookieName = "__Host-writer_presence_visitor"
-)
-
 func TestLookingMakesNoVisitor(t *testing.T) {
 	w := newWorld(t)
 	p := w.newcomer()

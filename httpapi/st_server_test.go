@@ -2,28 +2,28 @@ package httpapi_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/sqlitestore"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a whole server with a store of its own. Every answer that it gives is
 // held against docs/reference/openapi.yaml.
@@ -371,3 +371,130 @@ func (w *world) metrics(name string) map[string]float64 {
 	}
 	return all
 }
+
+// gunzip returns the answer decompressed.
+func (a answer) gunzip(t *testing.T) string {
+	t.Helper()
+	r, err := gzip.NewReader(strings.NewReader(a.body))
+	if err != nil {
+		t.Fatalf("answered %d, %q: %v", a.status, a.header, err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// hasCORS checks the headers by which a page of the origin may read an answer; none for an empty origin.
+func (a answer) hasCORS(t *testing.T, name, origin string, credentials bool) {
+	t.Helper()
+	due := map[string]string{"Vary": "Origin", "Access-Control-Allow-Origin": origin}
+	if origin != "" {
+		due["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+	}
+	if credentials {
+		due["Access-Control-Allow-Credentials"] = "true"
+	}
+	for _, header := range []string{"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
+		got := strings.Join(a.header[header], " | ")
+		if header == "Vary" { // a list depends on how it may be compressed, too
+			got = strings.TrimSuffix(got, ", Accept-Encoding")
+		}
+		if got != due[header] {
+			t.Errorf("%s: answered %d with %s %q; due is %q", name, a.status, header, got, due[header])
+		}
+	}
+}
+
+// requests returns how many requests were counted, by operation and status.
+func (w *world) requests() map[string]uint64 {
+	all := map[string]uint64{}
+	for labels, n := range w.metrics("requests_total") {
+		field := strings.Fields(labels)
+		all[field[1]+" "+field[3]] = uint64(n)
+	}
+	return all
+}
+
+// histogram returns a histogram of an operation.
+func (w *world) histogram(name, operation string) *dto.Histogram {
+	w.t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(w.handler.Metrics())
+	families, err := registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == "writer_presence_"+name && m.GetLabel()[0].GetValue() == operation {
+				return m.GetHistogram()
+			}
+		}
+	}
+	w.t.Fatalf("there is no histogram %s of %s", name, operation)
+	return nil
+}
+
+const tokenPath = "/writer/api/dev/token/"
+
+type tokenAnswer struct {
+	Token string
+	User  user
+}
+
+// token asks for one, and has to get it.
+func (w *world) token(body string) tokenAnswer {
+	w.t.Helper()
+	got := w.newcomer().do("POST", tokenPath, body)
+	var a tokenAnswer
+	if err := json.Unmarshal([]byte(got.body), &a); err != nil || got.status != 200 || a.Token == "" {
+		w.t.Fatalf("%s answered %d %s\ndue is a token", body, got.status, got.body)
+	}
+	return a
+}
+
+const cause = "dial tcp 10.1.2.3:6379: password canary-password"
+
+// jsonText encodes a text for JSON with every odd character escaped, so that the
+// request's own bytes are plain.
+func jsonText(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String() + `"`
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// in sends to a project; a list is a GET.
+func (p *person) in(project, what, body string, headers ...string) answer {
+	p.w.t.Helper()
+	method := http.MethodPost
+	if what == "list" {
+		method = http.MethodGet
+	}
+	return p.do(method, httpapi.DefaultPrefix+"/project/"+project+"/presence/"+what+"/", body, headers...)
+}
+
+// rejections returns how many tokens were rejected for a reason, or for all reasons together.
+func (w *world) rejections(reason identity.Reason) (n float64) {
+	for labels, count := range w.metrics("token_rejections_total") {
+		if reason == "" || labels == "reason "+string(reason) {
+			n += count
+		}
+	}
+	return n
+}
+
+const (
+	cookieName     = "writer_presence_visitor"
+	hostCookieName = "__Host-writer_presence_visitor"
+)

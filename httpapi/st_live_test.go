@@ -10,6 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +20,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 // liveWorld is a world with live connections, on a listener in memory and in a time of
@@ -389,4 +394,261 @@ func upgrading(w *liveWorld, headers ...string) (pairs []string) {
 		}
 	}
 	return append(pairs, "Host", r.Host)
+}
+
+// skipTo gives the next message of one of these types.
+func (s *socket) skipTo(kinds ...string) message {
+	s.t.Helper()
+	for {
+		m, why := s.take(10 * time.Second)
+		if why != "" {
+			s.t.Fatalf("%s; due is a message of type %v", why, kinds)
+		}
+		for _, kind := range kinds {
+			if m.Type == kind {
+				return m
+			}
+		}
+	}
+}
+
+// isListedTo checks who is in the list of somebody with a token.
+func (w *liveWorld) isListedTo(token, due string) {
+	w.t.Helper()
+	p := &person{w: w.world, address: "127.0.0.1", token: token}
+	if got := names(*p.list().Users); got != due {
+		w.t.Errorf("listed are %q, due is %q", got, due)
+	}
+}
+
+// handshakes sends some over connections, and checks that each is answered so.
+func (w *liveWorld) handshakes(status int, code string, all map[string][]string) {
+	w.t.Helper()
+	for name, headers := range all {
+		conn, _, got := w.ask(livePath, headers...)
+		if status == http.StatusSwitchingProtocols {
+			if got.StatusCode != status || got.Header.Get("Sec-WebSocket-Protocol") != "writer-presence.v1" || got.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+				w.t.Errorf("%s: answered %v; due is a connection", name, got)
+			}
+		} else {
+			body, _ := io.ReadAll(got.Body)
+			direct := w.do("GET", livePath, nil, upgrading(w, headers...)...) // which is held against the contract
+			for _, got := range []answer{{got.StatusCode, got.Header, string(body)}, direct} {
+				if got.status != status || !strings.Contains(got.body, `"code":"`+code+`"`) {
+					w.t.Errorf("%s: answered %d %s; due is %d %s", name, got.status, got.body, status, code)
+				}
+			}
+		}
+		conn.Close()
+	}
+}
+
+// isUnavailable checks that an error says so, and nothing of its cause.
+func (m message) isUnavailable(t *testing.T, seq uint64) {
+	t.Helper()
+	if m.Code != "unavailable" || m.Seq != seq || m.RetryAfter != 1 || strings.Contains(m.text, "canary") || strings.Contains(m.text, "10.1.2.3") {
+		t.Errorf("there came %s; due is unavailable of message %d, to be tried again after 1 s", m.text, seq)
+	}
+}
+
+// listen serves live connections over TCP, and gives where.
+func (w *world) listen() (host string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.listenOn(l)
+}
+
+// dialLive opens a live connection over TCP.
+func (w *world) dialLive(host string, p *person) *socket {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	io.WriteString(conn, handshake(host, livePath, "Authorization", "Bearer "+p.token))
+	r := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		w.t.Fatalf("the handshake was answered %v, %v", answer, err)
+	}
+	s := &socket{t: w.t, conn: conn, in: make(chan message, 10_000), closed: make(chan struct{})}
+	w.t.Cleanup(func() {
+		conn.Close()
+		<-s.closed
+	})
+	go s.read(r)
+	return s
+}
+
+// ack gives the next ack, whatever else is told before.
+func (s *socket) ack() message {
+	s.t.Helper()
+	for {
+		m, why := s.take(10 * time.Second)
+		if why != "" {
+			s.t.Errorf("%s; due is an ack", why)
+			return message{}
+		}
+		if m.Type == "ack" {
+			return m
+		}
+	}
+}
+
+// answers checks that there is an ack, and a snapshot or none.
+func (s *socket) answers(snapshot bool, version uint64, known string) {
+	s.t.Helper()
+	var types []string
+	for _, m := range s.all() {
+		types = append(types, m.Type)
+		if m.Version != version {
+			s.t.Errorf("%s is known: there came %s; the version is %d", known, m.text, version)
+		}
+	}
+	due := []string{"ack"}
+	if snapshot {
+		due = append(due, "snapshot")
+	}
+	if !slices.Equal(types, due) {
+		s.t.Errorf("%q is known: there came %q; due is %q", known, types, due)
+	}
+}
+
+// beside is another node on the same store.
+func (w *liveWorld) beside(store presence.Store) *liveWorld {
+	w.t.Helper()
+	world := &world{t: w.t, keys: w.keys, logs: &lines{}, host: w.host}
+	var err error
+	world.handler, err = httpapi.New(httpapi.Options{
+		Service: presence.NewService(store), Dev: &identity.Dev{Keys: w.keys}, Authenticator: &identity.Dev{Keys: w.keys},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	world.serve(world.handler, true)
+	node := &liveWorld{world: world, l: newPipes()}
+	ctx, end := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		httpapi.Serve(ctx, fair{node.l}, node.handler, 0, slog.New(slog.DiscardHandler))
+	})
+	serving.Go(func() { node.handler.Run(ctx) })
+	w.t.Cleanup(func() { end(); serving.Wait() })
+	return node
+}
+
+// take1 gives the next message, in whatever time it has.
+func (s *socket) take1(within time.Duration) message {
+	s.t.Helper()
+	m, why := s.take(within)
+	if why != "" {
+		s.t.Fatal(why)
+	}
+	return m
+}
+
+func (m message) fails(t *testing.T, code string) {
+	t.Helper()
+	if m.Code != code {
+		t.Errorf("there came %s; due is %s", m.text, code)
+	}
+}
+
+// golden gives a golden message.
+func golden(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(root() + "/testdata/wire/" + name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// value is what a message says, but for the versions and times that a test cannot choose.
+func value(t *testing.T, text []byte) (v map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	timeless(v)
+	return v
+}
+
+func timeless(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, each := range v {
+			timeless(each)
+		}
+	case map[string]any:
+		for name, each := range v {
+			switch name {
+			case "version", "base", "last_seen", "retry_after":
+				v[name] = fmt.Sprintf("%T", each)
+			default:
+				timeless(each)
+			}
+		}
+	}
+}
+
+// isGolden checks that a message is the golden one.
+func (m message) isGolden(t *testing.T, name string) {
+	t.Helper()
+	if due := golden(t, name); !reflect.DeepEqual(value(t, []byte(m.text)), value(t, due)) {
+		t.Errorf("there came %s\ndue is %s", m.text, due)
+	}
+}
+
+// slowReader reads perSecond bytes a second, a tenth of a second's worth at a time, or a byte.
+type slowReader struct {
+	net.Conn
+	perSecond int
+}
+
+func (r slowReader) Read(b []byte) (int, error) {
+	n := min(max(1, r.perSecond/10), len(b))
+	time.Sleep(time.Duration(n) * time.Second / time.Duration(r.perSecond))
+	return r.Conn.Read(b[:n])
+}
+
+// crowd lists so many people in the project, whose list has about 250 bytes for each.
+func (w *liveWorld) crowd(n int) {
+	w.t.Helper()
+	for i := range n {
+		w.as(fmt.Sprintf("person with the number %d", i), presence.UserID(fmt.Sprint(1000+i))).
+			update(fmt.Sprintf(`{"session": "s", "section": "manuscript/chapter-%d"}`, i))
+	}
+}
+
+// request sends one over a connection of its own, and returns the connection.
+func (w *liveWorld) request(method, path, token, body string) net.Conn {
+	w.t.Helper()
+	conn, ok := w.l.dial()
+	if !ok {
+		w.t.Fatal("nobody listens")
+	}
+	w.t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, w.host, token, len(body), body)
+	return conn
+}
+
+// helloSlowly opens a live connection that is read so slowly, and says hello.
+func (w *liveWorld) helloSlowly(perSecond int) (net.Conn, *bufio.Reader) {
+	w.t.Helper()
+	conn, ok := w.l.dial()
+	if !ok {
+		w.t.Fatal("nobody listens")
+	}
+	w.t.Cleanup(func() { conn.Close() })
+	io.WriteString(conn, handshake(w.host, livePath, "Authorization", "Bearer "+w.as("reader", "1").token))
+	r := bufio.NewReaderSize(slowReader{conn, perSecond}, 16)
+	if answer, err := http.ReadResponse(r, nil); err != nil || answer.StatusCode != 101 {
+		w.t.Fatalf("the handshake: %v, %v", answer, err)
+	}
+	go conn.Write(maskedFrame(0x81, []byte(`{"type": "hello", "session": "slow"}`)))
+	return conn, r
 }
