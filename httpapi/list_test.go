@@ -37,7 +37,7 @@ func TestAnEmptyProjectHasAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) {
+func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) { // rule 17
 	w := servertest.New(t)
 	for _, p := range [][2]string{{"bob", "3"}, {"Alice", "10"}, {"alice", "9"}, {"Émile", "4"}, {"Bob", "x"}, {"carol", "1"}} {
 		w.As(p[0], presence.UserID(p[1])).Update(`{}`)
@@ -45,7 +45,7 @@ func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) {
 	w.ExpectListed("alice Alice bob Bob carol Émile")
 }
 
-func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
+func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
@@ -105,7 +105,7 @@ func TestHEADIsAnsweredAsGETWithoutABody(t *testing.T) {
 	}
 }
 
-func TestLookingRenewsNobody(t *testing.T) {
+func TestLookingRenewsNobody(t *testing.T) { // rule 10, case 24
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -120,7 +120,7 @@ func TestLookingRenewsNobody(t *testing.T) {
 	})
 }
 
-func TestProjectsAreApart(t *testing.T) {
+func TestProjectsAreApart(t *testing.T) { // invariant 9
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	alice.Succeed(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
@@ -135,7 +135,7 @@ func TestProjectsAreApart(t *testing.T) {
 	}
 }
 
-func TestAboveAThousandTheCountStaysTrue(t *testing.T) {
+func TestAboveAThousandTheCountStaysTrue(t *testing.T) { // rule 16
 	w := servertest.New(t, servertest.Direct)
 	for i := range presence.MaxListed {
 		w.As(fmt.Sprintf("writer %04d", i), "").Update(`{}`)
