@@ -45,6 +45,20 @@ func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) { // rule 17
 	w.ExpectListed("alice Alice bob Bob carol Émile")
 }
 
+func TestUsersOfOneColourDifferInNameAndInitials(t *testing.T) { // case 20
+	w := servertest.New(t)
+	first, ninth := w.As("alice", "1"), w.As("bob", "9")
+	first.Update(`{}`)
+	ninth.Update(`{}`)
+	users := *first.List().Users
+	if len(users) != 2 || users[0].Color != users[1].Color {
+		t.Fatalf("listed: %+v; want two users of one colour", users)
+	}
+	if users[0].Username != "alice" || users[0].Initials != "AL" || users[1].Username != "bob" || users[1].Initials != "BO" {
+		t.Errorf("listed: %+v; want alice (AL) and bob (BO)", users)
+	}
+}
+
 func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)

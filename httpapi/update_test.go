@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
@@ -189,6 +190,24 @@ func TestARenewalMovesLastSeenAndNotTheVersion(t *testing.T) { // case 34
 			t.Errorf("a renewal came to version %d, seen %v; due is %d, %v", got.Version, got.You.LastSeen, first.Version, time.Now().UTC())
 		}
 	})
+}
+
+func TestTimesInABodyAndHeaderHaveNoEffect(t *testing.T) { // rule 2, cases 11 and 28
+	for _, clock := range []string{"1999-01-01T00:00:00Z", "2099-01-01T00:00:00Z"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := servertest.New(t, servertest.Direct)
+			alice := w.As("alice", "1")
+			arrived := time.Now()
+			got := alice.Update(`{"section":"s","session":"tab","seq":1,"last_seen":"`+clock+`","time":"`+clock+`"}`, "Date", clock)
+			if !got.You.LastSeen.Equal(arrived) {
+				t.Errorf("an update with the time %s was last seen at %v, want its arrival at %v", clock, got.You.LastSeen, arrived)
+			}
+			time.Sleep(time.Until(arrived.Add(presence.DefaultLease)))
+			w.ExpectListed("alice")
+			time.Sleep(time.Nanosecond)
+			w.ExpectListed("")
+		})
+	}
 }
 
 func TestAnotherHeartbeatThanTheDefaultIsTold(t *testing.T) {
