@@ -134,7 +134,7 @@ func list(tests []test) string {
 	for i, t := range slices.Compact(tests) {
 		separator := "; "
 		if i == 0 || t.file != tests[i-1].file {
-			separator = fmt.Sprintf("<br>[%s](../../%[1]s): ", t.file)
+			separator = fmt.Sprintf("<br>`%s`: ", t.file)
 		}
 		cell.WriteString(separator + escape.Replace(t.name))
 	}

@@ -43,7 +43,7 @@ func TestTableHasTheTestsOfEveryRuleAndCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const a, b = "[a/a_test.go](../../a/a_test.go): TestA", `[b/b.test.js](../../b/b.test.js): it's … \| &lt;b>`
+	const a, b = "`a/a_test.go`: TestA", "`b/b.test.js`: it's … \\| &lt;b>"
 	want := strings.Replace(fixture, begin, begin+"| | tests |\n| --- | --- |\n| rule 1 | "+a+" |\n| rule 2 | "+a+"<br>"+b+
 		" |\n| rule 3 | planned |\n| case 1 | "+b+" |\n", 1)
 	if string(text) != want {
@@ -68,5 +68,20 @@ func TestProblemsAreReported(t *testing.T) {
 				t.Errorf("the error is %v; want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestRulesPageIsUpToDate(t *testing.T) {
+	const root = "../.."
+	old, err := os.ReadFile(filepath.Join(root, page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := generate(root, string(old))
+	if err != nil {
+		t.Error(err)
+	}
+	if text != string(old) {
+		t.Errorf("%s is out of date; run make docs", page)
 	}
 }
