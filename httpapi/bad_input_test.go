@@ -199,7 +199,7 @@ func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
 
 // A thousand bad requests a second, with the limits that the server has by default: the answers
 // are those of the table of errors, and what they took comes back.
-func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
+func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) { // invariant 11
 	const seconds = 10
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore

@@ -173,7 +173,7 @@ func TestARenewalIsWrittenWithinFiveSeconds(t *testing.T) {
 	})
 }
 
-func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) {
+func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) { // invariant 6
 	for name, pause := range map[string]time.Duration{"in another commit": time.Second, "in the same commit": 0} {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
@@ -221,7 +221,7 @@ func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
 	})
 }
 
-func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) {
+func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) { // invariant 1
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
@@ -257,7 +257,7 @@ func TestWhoLapsedBeforeTheEndOfTheProcessStaysAway(t *testing.T) {
 	})
 }
 
-func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) {
+func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) { // invariant 8
 	dir := t.TempDir()
 	var version uint64
 	in(t, func(t *testing.T) {
@@ -386,7 +386,7 @@ func full(t *testing.T, s *Store, isFull bool) {
 	}
 }
 
-func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) {
+func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) { // invariant 6
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		var log bytes.Buffer
@@ -528,7 +528,7 @@ func TestTwoProcessesCannotShareADirectory(t *testing.T) {
 	s.db.close()
 }
 
-func TestACallEndsThoughNothingIsCommitted(t *testing.T) {
+func TestACallEndsThoughNothingIsCommitted(t *testing.T) { // invariant 10
 	in(t, func(t *testing.T) {
 		s, err := Open(t.TempDir(), Options{}) // and nothing runs that would commit
 		if err != nil {
