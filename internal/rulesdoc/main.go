@@ -56,6 +56,9 @@ func main() {
 	}
 }
 
+// maxNamed is how many tests of an item the table names; a search for its marker finds the others.
+const maxNamed = 4
+
 // run updates the page below root. It also does so when it returns an error about entries or markers.
 func run(root string) error {
 	file := filepath.Join(root, page)
@@ -77,7 +80,7 @@ func generate(root, text string) (string, error) {
 	tests, err := collect(root)
 	problems := []error{err}
 	var table strings.Builder
-	table.WriteString("| | tests |\n| --- | --- |\n")
+	table.WriteString("| | tests | among them |\n| --- | --- | --- |\n")
 	for _, e := range order {
 		found := tests[e]
 		delete(tests, e)
@@ -87,7 +90,7 @@ func generate(root, text string) (string, error) {
 			problems = append(problems, fmt.Errorf("%s %d is planned and has the test %q; if it is built, remove \"Planned: \" from %s",
 				e.kind, e.number, found[0].name, page))
 		case planned[e]:
-			cell = "planned"
+			cell = "planned | "
 		case len(found) == 0:
 			problems = append(problems, fmt.Errorf("%s %d has no test; add \"// %[1]s %[2]d\" to the line of one", e.kind, e.number))
 		}
@@ -127,18 +130,17 @@ func entries(text string) (order []entry, planned map[entry]bool) {
 	return order, planned
 }
 
-// list renders tests as the cell of a table: files in order, the tests of each behind it.
+// list renders tests as the cell of a table: how many there are and, up to maxNamed of them, one from each file.
 func list(tests []test) string {
 	slices.SortFunc(tests, func(a, b test) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.name, b.name)) })
-	var cell strings.Builder
-	for i, t := range slices.Compact(tests) {
-		separator := "; "
-		if i == 0 || t.file != tests[i-1].file {
-			separator = fmt.Sprintf("<br>`%s`: ", t.file)
-		}
-		cell.WriteString(separator + escape.Replace(t.name))
+	tests = slices.Compact(tests)
+	total := len(tests)
+	tests = slices.CompactFunc(tests, func(a, b test) bool { return a.file == b.file })
+	var named []string
+	for _, t := range tests[:min(len(tests), maxNamed)] {
+		named = append(named, fmt.Sprintf("`%s`: %s", t.file, escape.Replace(t.name)))
 	}
-	return strings.TrimPrefix(cell.String(), "<br>")
+	return fmt.Sprintf("%d | %s", total, strings.Join(named, "<br>"))
 }
 
 // collect returns the tests of every entry that a marker names.
