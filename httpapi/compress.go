@@ -105,7 +105,7 @@ func (c *compressor) deflate(text []byte) []byte {
 	} else {
 		w, _ = flate.NewWriter(&out, flate.BestSpeed) // the level is a valid one
 	}
-	w.Write(text) // an appender takes all
+	_, _ = w.Write(text) // an appender takes all
 	w.Flush()
 	w.Reset(nil)
 	c.writers.Put(w)
