@@ -20,6 +20,8 @@ test-go:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files are not as gofmt has them'; exit 1; }
 	go vet ./...
 	go test -race ./...
+	go -C bench vet ./...
+	go -C bench test -race ./...
 
 test-client: prepare
 	npm run --silent check
@@ -36,5 +38,5 @@ example-django: ## a Django site with presence, behind nginx; installs what it n
 	go build -o .build/writer-presence ./cmd/writer-presence
 	examples/django/run
 
-bench: ## against bare net/http, on two quiet cores: about ten minutes
-	go run ./bench
+bench: ## measure the server beside its yardsticks: about ten minutes on two quiet cores
+	go -C bench run .
