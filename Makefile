@@ -1,42 +1,81 @@
-# Everything that a developer does here, by name.
+# Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
-.PHONY: run build test test-go test-client test-browser bench prepare example-django
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-quick test-go test-client test-browser lint lint-go lint-js lint-workflows vulncheck docs bench \
+	prepare example-django release-files
 
-# What `writer-presence version` says of the source; empty where it is no clone: then it says that it is unknown.
+# The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
 REVISION ?= $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+
+# The directories of all Go modules but tools.
+MODULES = . $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/*/go.mod))
+
+# golangci-lint at the version that tools/go.mod pins.
+GOLANGCI = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 run: ## serve the reference page on http://127.0.0.1:8080/
 	go run ./cmd/writer-presence serve --dev
 
-build: ## one static binary
+build: ## build one static binary, ./writer-presence
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.revision=$(REVISION)" -o writer-presence ./cmd/writer-presence
 
-test: prepare test-go test-client test-browser ## everything; installs what it needs
+test: prepare test-go test-client test-browser ## run all tests; installs what they need
 
-prepare:
-	scripts/prepare
+test-quick: ## run the unit tests that need no server: domain, wire, embedded store, client (under a minute)
+	@scripts/npm-ci
+	@scripts/test-quick
 
-test-go:
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files are not as gofmt has them'; exit 1; }
-	go vet ./...
-	go test -race ./...
-	go -C bench vet ./...
-	go -C bench test -race ./...
+test-go: ## run the Go tests with the race detector, gofmt and go vet
+	@files=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
+		test -z "$$files" || { echo "$$files"; echo 'run gofmt -w on these files'; exit 1; }
+	@for module in $(MODULES); do \
+		(set -x; cd $$module && go vet ./... && go test -race ./...) || exit; \
+	done
 
-test-client: prepare
+test-client: prepare ## run the client's unit tests, its type check and its size budget
 	npm run --silent check
 	npm run --silent test:client
 	npm run --silent size
 
-test-browser: prepare
+test-browser: prepare ## run the browser tests, on one server and on three
 	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
 	npm run --silent test:nodes
 
-example-django: ## a Django site with presence, behind nginx; installs what it needs
+lint: lint-go lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
+
+lint-go: ## run golangci-lint (with staticcheck) on every Go module
+	@for module in $(MODULES); do \
+		(set -x; cd $$module && $(GOLANGCI) run ./...) || exit; \
+	done
+
+lint-js: ## run ESLint with types on the JavaScript
+	@scripts/npm-ci
+	@scripts/npm-ci tools
+	tools/node_modules/.bin/eslint --config tools/eslint.config.js --max-warnings 0 client browser
+
+lint-workflows: ## run actionlint on .github/workflows
+	go tool -modfile=tools/actionlint/go.mod actionlint
+
+vulncheck: ## run govulncheck on every Go module, where its database can be reached
+	@scripts/vulncheck $(MODULES)
+
+docs: ## generate docs/reference/rules.md from the names of the tests
+	go run ./internal/rulesdoc
+
+bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
+	go -C bench run .
+
+release-files: ## build the archives of a release into .build/release: make release-files VERSION=1.2.3
+	scripts/release-files $(VERSION)
+
+prepare: ## install what the tests need, with apt-get and npm
+	scripts/prepare
+
+example-django: ## serve a Django site with presence behind nginx; installs what it needs
 	scripts/prepare django
 	go build -o .build/writer-presence ./cmd/writer-presence
 	examples/django/run
-
-bench: ## measure the server beside its yardsticks: about ten minutes on two quiet cores
-	go -C bench run .

@@ -4,7 +4,7 @@
 // A [Roster] holds the sessions of one project and decides everything about
 // them: who is listed, in which order, at which version, and who is in whose
 // way. A [Store] keeps the rosters of all projects, in one process or many. A
-// [Tracker] is the door to a store: whatever comes from outside is checked
+// [Service] is the door to a store: whatever comes from outside is checked
 // there, once.
 //
 // The package imports the standard library only, and knows nothing of HTTP,

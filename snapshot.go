@@ -1,9 +1,7 @@
 package presence
 
 import (
-	"encoding/json"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -22,13 +20,18 @@ type Occupant struct {
 	// LastSeen is the last sign of life of any of their sessions.
 	LastSeen time.Time
 
-	encoded *encoded
+	encoding *encoding
 }
 
-// encoded is what something looks like on the wire, made when it is first needed.
-type encoded struct {
+// encoding caches the encoded form of a value that never changes.
+type encoding struct {
 	once sync.Once
-	json []byte
+	text []byte
+}
+
+func (e *encoding) get(encode func() []byte) []byte {
+	e.once.Do(func() { e.text = encode() })
+	return e.text
 }
 
 // Snapshot is all that is visible in a project at one version. It never changes;
@@ -45,14 +48,30 @@ type Snapshot struct {
 	// Loss tells one loss of data from another while Partial; 0 otherwise.
 	Loss uint64
 
-	all     []*Occupant // in a snapshot from Fold, also those who are not listed
-	encoded encoded
+	all      []*Occupant // in a snapshot from Fold, also those who are not listed
+	encoding encoding
 }
 
-// NewOccupant completes an occupant, so that it can be encoded.
+// NewOccupant returns an occupant that caches its encoded form; see [Occupant.Encoded].
 func NewOccupant(o Occupant) *Occupant {
-	o.encoded = &encoded{}
+	o.encoding = &encoding{}
 	return &o
+}
+
+// Encoded returns encode(o). An occupant from [NewOccupant] calls encode once and returns the same
+// bytes from then on; do not change them. It is safe for concurrent use. All callers in a program
+// must pass the same function.
+func (o *Occupant) Encoded(encode func(*Occupant) []byte) []byte {
+	if o.encoding == nil {
+		return encode(o)
+	}
+	return o.encoding.get(func() []byte { return encode(o) })
+}
+
+// Encoded returns encode(s). It calls encode once and returns the same bytes from then on; do not
+// change them. It is safe for concurrent use. All callers in a program must pass the same function.
+func (s *Snapshot) Encoded(encode func(*Snapshot) []byte) []byte {
+	return s.encoding.get(func() []byte { return encode(s) })
 }
 
 // NewSnapshot makes a snapshot of occupants that are in order.
@@ -71,95 +90,8 @@ func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) 
 	return others
 }
 
-// JSON is the occupant in the form of the wire, encoded at most once. The bytes
-// are shared: do not change them.
-func (o *Occupant) JSON() []byte {
-	o.encoded.once.Do(func() { o.encoded.json = o.encode() })
-	return o.encoded.json
-}
-
-// JSON is the list of the occupants in the form of the wire, encoded at most
-// once. The bytes are shared: do not change them.
-func (s *Snapshot) JSON() []byte {
-	s.encoded.once.Do(func() { s.encoded.json = AppendOccupants(nil, s.Occupants) })
-	return s.encoded.json
-}
-
-// AppendOccupants appends a JSON array of occupants to b.
-func AppendOccupants(b []byte, occupants []*Occupant) []byte {
-	b = append(b, '[')
-	for i, o := range occupants {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, o.JSON()...)
-	}
-	return append(b, ']')
-}
-
 // looksLike tells whether nobody could tell o from other: all but LastSeen is the same.
 func (o *Occupant) looksLike(other *Occupant) bool {
 	return o == other || o.User == other.User && o.Section == other.Section && o.Activity == other.Activity &&
 		slices.Equal(o.Sections, other.Sections) && slices.Equal(o.Editing, other.Editing)
-}
-
-// editsWhatItSays tells whether Section and Activity say all of Editing.
-func (o *Occupant) editsWhatItSays() bool {
-	if o.Activity != Editing {
-		return len(o.Editing) == 0
-	}
-	return len(o.Editing) == 1 && o.Editing[0] == o.Section
-}
-
-func (o *Occupant) encode() []byte {
-	const most = 208 // of what is not a name or a section, in an occupant like most
-	b := make([]byte, 0, most+len(o.User.ID)+len(o.User.Name)+2*len(o.Section))
-	b = append(b, `{"user_id":`...)
-	b = o.User.ID.AppendJSON(b)
-	b = append(b, `,"username":`...)
-	b = appendText(b, o.User.Name)
-	b = append(b, `,"section":`...)
-	b = appendText(b, string(o.Section))
-	b = append(b, `,"sections":`...)
-	b = appendSections(b, o.Sections)
-	if !o.editsWhatItSays() {
-		b = append(b, `,"editing":`...)
-		b = appendSections(b, o.Editing)
-	}
-	b = append(b, `,"activity":"`...)
-	b = append(b, o.Activity...)
-	b = append(b, `","last_seen":"`...)
-	b = o.LastSeen.UTC().AppendFormat(b, time.RFC3339)
-	b = append(b, `","avatar_color":"`...)
-	b = append(b, o.User.Color()...)
-	b = append(b, `","initials":`...)
-	b = appendText(b, o.User.Initials())
-	b = append(b, `,"visitor":`...)
-	b = strconv.AppendBool(b, o.User.Visitor)
-	return append(b, '}')
-}
-
-func appendSections(b []byte, sections []Section) []byte {
-	b = append(b, '[')
-	for i, section := range sections {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendText(b, string(section))
-	}
-	return append(b, ']')
-}
-
-// appendText appends a JSON text: most names and sections need no escape.
-func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
-			text, _ := json.Marshal(s) // a string always encodes
-			return append(b, text...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }

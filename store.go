@@ -15,7 +15,7 @@ import (
 // not have been taken in; sending the same one again is safe, for a numbered one
 // changes nothing the second time, and an unnumbered one says the same thing twice.
 //
-// Arguments have been checked by [Tracker]. Occupants and snapshots that a store
+// Arguments have been checked by [Service]. Occupants and snapshots that a store
 // returns are shared and never change. The suite in storetest tells whether a store
 // keeps this contract.
 type Store interface {

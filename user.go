@@ -32,14 +32,6 @@ func (id UserID) Number() (n uint64, ok bool) {
 	return n, err == nil && n <= MaxSafe
 }
 
-// AppendJSON appends the id in the form of the wire: a number, or a text.
-func (id UserID) AppendJSON(b []byte) []byte {
-	if _, ok := id.Number(); ok {
-		return append(b, id...)
-	}
-	return appendText(b, string(id))
-}
-
 // compare orders ids: numbers by value and before all others.
 func (id UserID) compare(other UserID) int {
 	a, aNumber := id.Number()

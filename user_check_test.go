@@ -7,7 +7,7 @@ import (
 )
 
 func TestTrackerRejectsUserThatNewUserWouldNotMake(t *testing.T) {
-	tracker := NewTracker(untouched{t})
+	tracker := NewService(untouched{t})
 	for _, c := range []struct {
 		user User
 		due  error

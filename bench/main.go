@@ -1,14 +1,14 @@
 // Command bench measures the server beside yardsticks in the same run: HTTP requests beside a
 // bare net/http server, live connections beside a bare WebSocket server, and Redis beside a
 // script that does nothing. Server and load generator have a core each. It prints tables of
-// medians; docs/performance.md and docs/scaling.md show them with their conditions.
+// medians; docs/explanation has them with their conditions.
 //
 //	go -C bench run .                 all scenarios, in about ten minutes
 //	go -C bench run . live            those whose name contains the words
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
 //	go -C bench run . -list           their names
 //	go -C bench run . model           what millions of people need, computed from measured costs
-//	go -C bench run . model write     likewise, into docs/scaling.md
+//	go -C bench run . model write     likewise, into docs/explanation/scaling.md
 package main
 
 import (

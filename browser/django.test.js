@@ -1,6 +1,6 @@
 /**
  * A Django site with presence, as `make example-django` starts it: its people, those who may not come in, and those who may no
- * longer. Everything goes through nginx, with the configuration that docs/django.md gives.
+ * longer. Everything goes through nginx, with the configuration that docs/how-to/django.md gives.
  */
 
 import assert from 'node:assert/strict';

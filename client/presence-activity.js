@@ -1,13 +1,13 @@
 /**
- * Whether the person is at the page: seen from input, visibility and the page's own coming and going.
+ * Whether the user is active on the page, from input, visibility and the page's lifecycle events.
  *
  * - `active`: the page is visible, and there was input in the last two minutes
  * - `idle`: no input for two minutes, or the page is hidden
- * - `away`: idle for thirty minutes; ends with the next input, not with being shown alone
+ * - `away`: idle for thirty minutes; ends with the next input, not when the page is shown
  * - `gone`: the page is being unloaded or put into the back/forward cache
  *
- * Browsers run the timers of hidden tabs once a minute, and of sleeping machines not at all: a timer here only says when
- * to look again, the clock decides.
+ * Browsers run the timers of hidden tabs once a minute, and none while the computer sleeps. So a timer here only causes a check, and
+ * the clock decides the state.
  *
  * @typedef {'active' | 'idle' | 'away' | 'gone'} Attendance
  */
@@ -66,7 +66,7 @@ export class ActivityMonitor {
   /** @param {'addEventListener' | 'removeEventListener'} change */
   #listen(change) {
     const {window, document} = this.#surroundings;
-    for (const type of INPUTS) window?.[change](type, this.#onInput, {capture: true}); // also where the page stops the event
+    for (const type of INPUTS) window?.[change](type, this.#onInput, {capture: true}); // also if the page stops the event
     for (const type of ['pagehide', 'pageshow']) window?.[change](type, this.#onSight);
     document?.[change]('visibilitychange', this.#onSight);
   }
@@ -84,7 +84,7 @@ export class ActivityMonitor {
       this.#timer.clear();
       return this.#become('gone');
     }
-    // Only a page that is gone can return, and only by being shown out of the cache: its going hidden is no return.
+    // A page that is `gone` returns by `pageshow` only; its visibility events are ignored.
     if ((type === 'pageshow') !== (this.#state === 'gone')) return;
     this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now()) : Infinity;
     if (!this.#hidden) this.#lastInput = now();

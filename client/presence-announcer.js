@@ -1,6 +1,6 @@
 /**
- * The one quiet voice: says what has become true since it spoke last, at most once in five seconds. What changes back
- * before its turn is never said; what was true when it began is not said either.
+ * Announces in one live region what changed since the last announcement, at most once in five seconds. A change that is undone
+ * before then is not announced, and neither is the initial state.
  *
  * @template Facts
  */
@@ -14,7 +14,7 @@ export class Announcer {
   #tell;
   #speak;
   #surroundings;
-  /** @type {Facts | undefined} what the listener knows */ #known;
+  /** @type {Facts | undefined} announced last */ #known;
   /** @type {Facts | undefined} */ #now;
   #last = -Infinity;
   #timer;
@@ -31,7 +31,7 @@ export class Announcer {
     this.#timer = new Timer(surroundings);
   }
 
-  /** @param {Facts} facts all that is true now */
+  /** @param {Facts} facts the current state */
   update(facts) {
     this.#known ??= facts;
     this.#now = facts;

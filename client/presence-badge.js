@@ -1,6 +1,6 @@
 /**
- * The badge with the number of others, and the list that it opens: by hover, focus, tap or key. The list can be
- * hovered itself, closes by Escape, and lies in the top layer where there is one, so that nothing of the host clips it.
+ * The badge with the number of other users, and the list that it opens on hover, focus, tap or key. The list stays open while it is
+ * hovered and closes on Escape. It is in the top layer if the browser has one, so that no element of the host clips it.
  *
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').User} User
@@ -9,7 +9,7 @@
 import {make} from './element.js';
 import {areOld} from './presence-conflict.js';
 
-const GRACE = 300; // to move the pointer from the badge into the list
+const GRACE = 300; // time to move the pointer from the badge into the list
 const MARGIN = 8;
 
 /** The note's badge, told the truth at zero too. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
@@ -98,7 +98,7 @@ export class PresenceBadge {
     for (const type of ['resize', 'scroll']) on(window, type, () => this.#open && this.#place());
   }
 
-  /** A pointer finds the list open already, by hover or focus: its first press keeps it. @param {boolean} pointer */
+  /** A pointer has already opened the list by hover or focus, so its first press keeps the list open. @param {boolean} pointer */
   #press(pointer) {
     this.#pinned = pointer ? !this.#pinned : !this.#open;
     this.#toggle(this.#pinned);
@@ -121,14 +121,14 @@ export class PresenceBadge {
     this.#open = open;
     this.#list.hidden = !open;
     this.#badge.setAttribute('aria-expanded', String(open));
-    this.#list.togglePopover?.(open); // older browsers do with `hidden`
+    this.#list.togglePopover?.(open); // older browsers use `hidden` only
     if (open) this.#fill();
   }
 
-  /** Below the badge, or above where there is more room, and never out of the window. */
+  /** Places the list below the badge, or above it if there is more room, and inside the window. */
   #place() {
     const {documentElement: {clientWidth: width, clientHeight: height}} = document;
-    this.#list.style.left = '0px'; // or the former place would squeeze it
+    this.#list.style.left = '0px'; // the previous position could reduce the width
     const badge = this.#badge.getBoundingClientRect();
     const list = this.#list.getBoundingClientRect();
     const start = getComputedStyle(this.#badge).direction === 'rtl' ? badge.right - list.width : badge.left;
@@ -170,7 +170,7 @@ export class PresenceBadge {
   }
 }
 
-/** The person's colour and initials, which repeat what the words say. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
+/** Gives an element a user's colour and initials, which only repeat its text. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
 export function dress(element, user, idle = user.activity === 'idle') {
   element.dataset.initials = user.initials || '?';
   if (idle) element.dataset.idle = '';

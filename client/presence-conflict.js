@@ -1,6 +1,6 @@
 /**
- * Who else is editing your section, and of whom you know it: because you answered `Edit anyway`, or because they came to you.
- * An answer holds for that section and those people as long as the page lives; somebody new is news again.
+ * The users who conflict with you in your section, and which of them you know about: those for whom you answered `Edit anyway`, and
+ * those who entered while you were editing. An answer holds for its section and users as long as the page is open.
  *
  * @typedef {import('./presence-types.js').User} User
  */
@@ -9,32 +9,32 @@ export class PresenceConflict {
   /** @type {readonly User[]} */ users = [];
   /** @type {string | null} */ #section = null;
   /** @type {Set<string>} */ #answered = new Set();
-  /** @type {Set<string>} of whom you heard while you were editing the section already */ #told = new Set();
-  /** @type {Set<string>} who was news at the last look */ #alarm = new Set();
+  /** @type {Set<string>} reported while you were already editing the section */ #told = new Set();
+  /** @type {Set<string>} open at the last call of look() */ #alarm = new Set();
 
-  /** Another section: what was true of the last one says nothing about it. @param {string | null} section */
+  /** Changes the section, and forgets the conflicts of the last one. @param {string | null} section */
   enter(section) {
     this.#section = section;
     this.users = [];
     this.#told.clear();
   }
 
-  /** Edit beside all who are here now. */
+  /** Records `Edit anyway` for all users who conflict now. */
   answer() {
     for (const user of this.users) this.#answered.add(this.#key(user));
   }
 
-  /** Those whom you have neither answered for nor been told of. */
+  /** The users whom you have neither answered for nor been told about. */
   get open() {
     return this.users.map((user) => this.#key(user)).filter((key) => !this.#answered.has(key) && !this.#told.has(key));
   }
 
-  /** Others are editing here, and you edit beside every one of them knowingly. */
+  /** Whether users conflict, and you know about all of them. */
   get agreed() {
     return this.users.length > 0 && !this.open.length;
   }
 
-  /** Whether somebody is news who was none a moment ago; whoever edits already has now been told. @param {boolean} editing */
+  /** Whether a user became open since the last call. While you are editing, that counts as told. @param {boolean} editing */
   look(editing) {
     const {open} = this;
     const news = open.some((key) => !this.#alarm.has(key));
@@ -49,14 +49,14 @@ export class PresenceConflict {
   }
 }
 
-/** Who of these is not among those. @param {readonly User[]} these @param {readonly Pick<User, 'user_id'>[]} those */
+/** The users in the first list who are not in the second. @param {readonly User[]} these @param {readonly Pick<User, 'user_id'>[]} those */
 export function missing(these, those) {
   const ids = new Set(those.map((user) => user.user_id));
   return these.filter((user) => !ids.has(user.user_id));
 }
 
 /**
- * Whether these are people last heard of, not surely here: all of them when the list is old, and of a partial list those whom it does not name.
+ * Whether some of these users may have left: any of them if the list is outdated, but in a partial list only those marked `old`.
  * @param {readonly User[]} users @param {import('./presence-types.js').Snapshot} snapshot
  */
 export const areOld = (users, {stale, partial}) => stale && (!partial || users.some(({old}) => old));

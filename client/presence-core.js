@@ -2,12 +2,12 @@
  * One session (a page load of one person in one project) and its state: who is here, in which section, and who conflicts. No interface,
  * no DOM beyond the page's own lifecycle: `PresenceManager` adds the interface.
  *
- * The transport reports answers and failures by `accept`, `acceptList`, `acceptDelta` and `fail`, and calls `compose` at the moment of
- * sending, so that what changes in between travels together. A list replaces the one before; only a partial list (the server lost its data
- * and does not know everybody yet) leaves those whom it does not name, marked as `old`.
+ * The transport reports answers and failures by `accept`, `acceptList`, `acceptDelta` and `fail`. It calls `compose` at the moment of
+ * sending, so that all changes since the last message are sent together. A list replaces the previous one. Only a partial list (the server
+ * lost its data and does not know all users yet) keeps the users that it does not contain, marked as `old`.
  *
- * An older version than the one shown is ignored: another node may be behind. A server that answers with older versions for
- * longer than any node can be behind has lost its data and begun anew; then its list is taken.
+ * A version older than the one shown is ignored, because another node may be behind. If the server answers with older versions for longer
+ * than a node can be behind, it has lost its data and started again; then its list is accepted.
  *
  * @typedef {import('./presence-types.js').User} User
  * @typedef {import('./presence-types.js').Status} Status
@@ -26,7 +26,7 @@ import {PresenceConflict, missing} from './presence-conflict.js';
 import {PresenceTransport} from './presence-transport.js';
 import {statusWords} from './strings.js';
 
-const LONGEST_LAG = 10_000; // of a node behind the others
+const LONGEST_LAG = 10_000; // the longest time that a node can be behind the others
 
 /** @returns {Surroundings} */
 const browser = () => {
@@ -45,28 +45,28 @@ export class PresenceCore extends EventTarget {
   #activity;
   #transport;
   #statusWords;
-  // 96 random bits (`crypto.randomUUID` is missing on plain http), in memory only: a duplicated tab copies its storage, and is a
-  // session of its own all the same.
+  // 96 random bits (`crypto.randomUUID` does not exist on plain http). In memory only: a duplicated tab copies its storage, but must be
+  // a session of its own.
   #session = crypto.getRandomValues(new Uint32Array(3)).join('-');
   #seq = 0;
   #running = false;
 
   /** @type {string | null} */ #section = null;
-  /** @type {string | null} the last section that was held without a warning */ #earlier = null;
+  /** @type {string | null} the last section without a warning */ #earlier = null;
   #readOnly = false;
 
   /** @type {Status} */ #status = 'stopped';
-  /** @type {readonly User[] | null} null: not known */ #users = null;
+  /** @type {readonly User[] | null} null: unknown */ #users = null;
   /** @type {readonly User[]} listed before the server lost its data, and not since */ #old = [];
   /** the list is partial */ #partial = false;
   #version = 0;
-  /** when the first of the older versions came; 0: the newest answer was no older one */ #behindSince = 0;
+  /** when the first of the older versions arrived; 0: the last answer was not older */ #behindSince = 0;
   #count = 0;
   /** @type {User | null} */ #you = null;
-  /** the version of the newest word about you and your section */ #asOf = 0;
-  /** the section of the last message that was answered */ #held = '';
+  /** the version of the newest data about you and your section */ #asOf = 0;
+  /** the section in the last message that was answered */ #held = '';
   #recorded = '';
-  /** the server has asked for this session anew */ #restating = false;
+  /** the server asked for a new update of this session */ #restating = false;
   #conflict = new PresenceConflict();
 
   /** @type {Snapshot} */ #snapshot;
@@ -74,7 +74,7 @@ export class PresenceCore extends EventTarget {
 
   /**
    * @param {string | number} projectId
-   * @param {string | number | null} [userId] null for a visitor: the server then says who you are
+   * @param {string | number | null} [userId] null for a visitor, whose id the server decides
    * @param {Options} [options]
    */
   constructor(projectId, userId = null, options = {}) {
@@ -93,7 +93,7 @@ export class PresenceCore extends EventTarget {
     return this.#section;
   }
 
-  /** Between `start()` and `stop()`; the leave follows at the end of the turn. */
+  /** True between `start()` and `stop()`. The leave is sent at the end of the turn. */
   get running() {
     return this.#running;
   }
@@ -104,25 +104,25 @@ export class PresenceCore extends EventTarget {
 
   getSnapshot = () => this.#snapshot;
 
-  /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends it */
+  /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
   };
 
-  /** Safe to call twice. What is set in the same turn travels with the first update. */
+  /** Safe to call twice. The first update contains all that is set in the same turn. */
   start() {
     if (this.#running) return;
     this.#running = true;
-    if (this.#status !== 'stopped') return; // a stop() of this very turn is undone
+    if (this.#status !== 'stopped') return; // undoes a stop() of the same turn
     this.#activity.start();
     this.#transport.start();
   }
 
   /**
-   * Leaves at the end of the current turn, so that a start() in the same turn (React's StrictMode mounts twice) is neither a
-   * second session nor a flap. Safe to call twice.
+   * Leaves at the end of the current turn, so that a start() in the same turn (React's StrictMode mounts twice) changes nothing for
+   * others. Safe to call twice.
    */
   stop() {
     if (!this.#running) return;
@@ -138,7 +138,7 @@ export class PresenceCore extends EventTarget {
 
   /**
    * @param {string | null} section
-   * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page on which nothing can be edited
+   * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
   setSection(section, {activity = 'editing'} = {}) {
     const next = section || null;
@@ -153,20 +153,20 @@ export class PresenceCore extends EventTarget {
     this.#restate();
   }
 
-  /** The answer to a warning: edits beside those whom it named. Somebody new asks again. */
+  /** Answers a warning: edits in spite of the users it names. Another user causes a new warning. */
   editAnyway() {
     if (!this.#conflict.open.length) return;
     this.#conflict.answer();
     this.#restate();
   }
 
-  /** The other answer: back to the section before, or to none; nothing stays claimed. @returns {string | null} where you are now */
+  /** Answers a warning: returns to the previous section, or to none. @returns {string | null} the current section */
   chooseDifferent() {
     this.setSection(this.#earlier === this.#section ? null : this.#earlier);
     return this.#section;
   }
 
-  /** Sends an update now. Resolves when it was answered, failed, or was given up by stop(); never rejects. */
+  /** Sends an update now. Resolves when it was answered, failed, or was aborted by stop(); never rejects. */
   async updatePresence() {
     await this.#transport.poke();
   }
@@ -179,7 +179,7 @@ export class PresenceCore extends EventTarget {
   /** For a transport: the next message of this session. @returns {Message} */
   compose() {
     const wanted = this.#wanted;
-    // A server that lost its data may not know those whom you were warned of: nothing is claimed before you answer.
+    // A server that lost its data may not know the users in the warning, so nothing is claimed before the warning is answered.
     const warned = (this.#partial || this.#restating) && this.#snapshot.warning.length;
     const activity = warned && wanted === 'editing' ? 'viewing' : wanted;
     this.#restating = false;
@@ -197,15 +197,15 @@ export class PresenceCore extends EventTarget {
     return this.#version;
   }
 
-  /** For a transport: the session's name and its next number. */
+  /** For a transport: the session's name and its next sequence number. */
   sign() {
     return {session: this.#session, seq: ++this.#seq};
   }
 
-  /** For a transport: the server lost its data and asks for this session. */
+  /** For a transport: the server lost its data and asks for an update of this session. */
   restate() {
     this.#restating = true;
-    this.#transport.poke();
+    void this.#transport.poke();
   }
 
   /** For a transport: the reply to a message. @param {Answer} answer @param {Message} message @param {Status} status */
@@ -223,7 +223,7 @@ export class PresenceCore extends EventTarget {
       if (answer.you) this.#you = person(answer.you);
     }
     if (here && !overtaken) this.#meet((answer.conflicts ?? []).map(person), newest && !answer.partial);
-    // The server let us in because it has not heard of them again: first the question.
+    // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
     if (careful && this.#recorded === 'editing' && this.#conflict.open.length) this.#restate('viewing');
     this.#settle(status, before, !overtaken && message.activity === this.#wanted && !this.#conflict.agreed);
   }
@@ -236,7 +236,7 @@ export class PresenceCore extends EventTarget {
     if (this.#running) this.#settle(status, this.#take(list, known));
   }
 
-  /** For a transport: what is different at one version from another. @param {Delta} delta @returns {boolean} whether nothing was missed */
+  /** For a transport: the difference between two versions. @param {Delta} delta @returns {boolean} false: a delta was missed */
   acceptDelta({base, version, changed, at, left, count}) {
     if (base !== this.#version || !this.#users) return this.#isBehind(version) || version === this.#version;
     const gone = left.map((user_id) => ({user_id}));
@@ -247,11 +247,11 @@ export class PresenceCore extends EventTarget {
   }
 
   /**
-   * Takes a list, unless it is an older one.
-   * @param {List} list @param {number} known @returns {readonly User[] | null} what was shown before; null: nothing was taken
+   * Accepts a list, unless it is older than the current one.
+   * @param {List} list @param {number} known @returns {readonly User[] | null} the users shown before; null: the list was ignored
    */
   #take({version, users, count = 0, partial = false, gone = []}, known) {
-    if (version < this.#version && version >= known) return null; // a newer answer came in between
+    if (version < this.#version && version >= known) return null; // a newer answer arrived in between
     const behind = this.#isBehind(version);
     if (partial || (!behind && (users || version === this.#version))) this.#partial = partial;
     if (behind || !users) return null;
@@ -262,17 +262,17 @@ export class PresenceCore extends EventTarget {
     this.#version = version;
     const you = this.#users.find((user) => this.#isMe(user));
     this.#count = Math.max(count, users.length);
-    // An answer may have told more of ourselves and of our section.
+    // An answer may have had newer data about you and your section.
     if (version < this.#asOf) return before;
     this.#you = you ?? this.#you;
-    // A list that was cut does not name everybody.
+    // A list that was cut does not contain all users.
     if (count <= users.length) this.#meet(this.#users.filter(this.#isEditingHere), !partial);
     return before;
   }
 
   /**
-   * Whether an answer is older than the list and the list stays. After `LONGEST_LAG` of nothing but older answers it is not; the transport
-   * then asks once more.
+   * Whether an answer is older than the list and has to be ignored. After `LONGEST_LAG` with older answers only, the transport asks once
+   * more, and that answer is accepted.
    * @param {number} version
    */
   #isBehind(version) {
@@ -288,7 +288,7 @@ export class PresenceCore extends EventTarget {
     return now - this.#behindSince < LONGEST_LAG;
   }
 
-  /** Those who are listed, and those who were before the server lost its data. */
+  /** The listed users, and those listed before the server lost its data. */
   get #shown() {
     return [...(this.#users ?? []), ...this.#old];
   }
@@ -296,28 +296,28 @@ export class PresenceCore extends EventTarget {
   /** @param {User} user */
   #isEditingHere = ({editing, activity, section}) => (editing ?? (activity === 'editing' ? [section] : [])).includes(/** @type {string} */ (this.#section));
 
-  /** These conflict; if the answer does not know everybody, also those who did before. @param {readonly User[]} users @param {boolean} complete */
+  /** Sets the users who conflict. If the answer is not complete, earlier conflicts stay. @param {readonly User[]} users @param {boolean} complete */
   #meet(users, complete) {
     if (!complete) for (const more of [this.#conflict.users, this.#old.filter(this.#isEditingHere)]) users = [...users, ...missing(more, users)];
     this.#conflict.users = this.#others(users);
   }
 
-  /** @param {Status} status @param {readonly User[] | null} before the list that was replaced @param {boolean} [decided] by the server, on these facts */
+  /** @param {Status} status @param {readonly User[] | null} before the list that was replaced @param {boolean} [decided] the server decided on the current state */
   #settle(status, before, decided) {
     this.#status = this.#partial ? 'unknown' : status;
     this.#publish(before);
-    // Those who conflicted have left, or an earlier answer covers them: enter without a question.
+    // The conflicting users left, or were answered for: edit without a warning.
     if (!decided && this.#recorded === 'viewing' && this.#wanted === 'editing' && !this.#conflict.open.length) this.#restate();
   }
 
-  /** What is recorded is not what is asked for: sends an update. @param {string} [recorded] what counts as recorded meanwhile */
+  /** Requests an update, since the recorded activity is outdated. @param {string} [recorded] the activity to assume until the answer */
   #restate(recorded = '') {
     this.#recorded = recorded;
     this.#publish();
-    this.#transport.poke();
+    void this.#transport.poke();
   }
 
-  /** For a transport: no answer, or a refusal. @param {Status} status */
+  /** For a transport: there was no answer, or a rejection. @param {Status} status */
   fail(status) {
     if (!this.#running) return;
     if (status === 'refused') this.#forget();
@@ -330,7 +330,7 @@ export class PresenceCore extends EventTarget {
     this.#publish();
   }
 
-  /** What is known is no longer ours to show. */
+  /** Deletes all data about the project. */
   #forget() {
     this.#users = this.#you = null;
     this.#conflict.users = this.#old = [];
@@ -347,7 +347,7 @@ export class PresenceCore extends EventTarget {
       this.fail(hidden ? 'connecting' : now);
     } else {
       this.#transport.start();
-      this.#transport.poke();
+      void this.#transport.poke();
     }
   }
 
@@ -356,7 +356,7 @@ export class PresenceCore extends EventTarget {
     return this.#section && !this.#readOnly ? 'editing' : 'viewing';
   }
 
-  // A host may hold "1" where the server says 1; the server's ids are canonical, so no two people meet in one text.
+  // Compared as strings: a host may use "1" where the server sends 1. The server's ids are canonical, so no two users are equal as strings.
   /** @param {User} user */
   #isMe(user) {
     return String(user.user_id) === String(this.#you?.user_id ?? this.userId);
@@ -390,7 +390,7 @@ export class PresenceCore extends EventTarget {
     };
   }
 
-  /** Tells what has become different, and nothing if nothing has. @param {readonly User[] | null} [before] the list that was replaced */
+  /** Updates the snapshot, and emits events if it changed. @param {readonly User[] | null} [before] the list that was replaced */
   #publish(before = null) {
     const editing = this.#recorded === 'editing';
     const news = this.#conflict.look(editing);
@@ -417,7 +417,7 @@ export class PresenceCore extends EventTarget {
   }
 }
 
-/** A user of the wire, made whole: the host's data may lack a name, a newer server may say more. @param {User} user @returns {User} */
+/** Fills in missing fields of a user, and keeps those that only a newer server knows. @param {User} user @returns {User} */
 function person(user) {
   const section = user.section ?? '';
   return {...user, username: user.username ?? '', section, sections: user.sections ?? (section ? [section] : [])};

@@ -1,5 +1,5 @@
 /**
- * The live connection, a WebSocket as in docs/protocol.md: connects, sends the hello, receives snapshots and deltas, and reconnects when it
+ * The live connection, a WebSocket as in docs/reference/protocol.md: connects, sends the hello, receives snapshots and deltas, and reconnects when it
  * ends. The transport decides what is sent, and when.
  */
 
@@ -8,11 +8,11 @@ import {TIME_LIMIT, Timer, jitter} from './presence-timer.js';
 const PROTOCOL = 'writer-presence.v1';
 const OPEN = 1;
 const REFUSED = 1008;
-const LAST_RETRY = 30_000; // while polling works and live connections do not
-const SHORTEST_RETRY = 1_000; // for changes of the page, while attempts fail
+const MAX_RETRY = 30_000; // the limit of the backoff while polling works and live connections do not
+const MIN_RETRY = 1_000; // between attempts that changes of the page cause while attempts fail
 
 export class LiveConnection {
-  /** acknowledged: updates may go this way */ ready = false;
+  /** the hello was acknowledged, so updates can be sent */ ready = false;
   #core;
   #surroundings;
   #requests;
@@ -22,9 +22,9 @@ export class LiveConnection {
   /** @type {WebSocket | undefined} */ #socket;
   #failures = 0;
   #triedAt = 0;
-  /** when the server that went away wants to be asked again */ #notBefore = 0;
-  /** the version after which something was missed */ #gap = -1;
-  /** @type {string | null | undefined | void} a new token that the server does not have yet */ #renewed;
+  /** the earliest time of the next attempt, as a draining server asked */ #retryAt = 0;
+  /** the version after which a delta was missed; -1: none */ #gap = -1;
+  /** @type {string | null | undefined | void} a new token that was not sent yet */ #renewed;
   /** @type {{seq: number, resolve: (answer: any) => void} | undefined} */ #waiting;
 
   /**
@@ -43,21 +43,21 @@ export class LiveConnection {
   start() {
     if (this.#running) return;
     this.#running = true;
-    this.#retry();
+    this.#schedule();
   }
 
   stop() {
     this.#running = false;
-    this.#failures = this.#notBefore = 0;
+    this.#failures = this.#retryAt = 0;
     this.#drop();
   }
 
-  /** Something may be different now: makes the next attempt at once, but at most one a second while attempts fail. */
-  hurry() {
-    if (this.#running && !this.#socket) this.#retry(this.#failures && this.#triedAt + SHORTEST_RETRY - this.#surroundings.now());
+  /** Makes the next attempt to connect now; while attempts fail, at most one a second. */
+  retry() {
+    if (this.#running && !this.#socket) this.#schedule(this.#failures && this.#triedAt + MIN_RETRY - this.#surroundings.now());
   }
 
-  /** The next update asks for what is new since the version that is known. */
+  /** Makes the next update ask for the list. */
   miss() {
     this.#gap = this.#core.version;
   }
@@ -77,8 +77,8 @@ export class LiveConnection {
     return true;
   }
 
-  #retry(delay = jitter(this.#surroundings, this.#failures, LAST_RETRY)) {
-    this.#timer.set(() => this.#connect(), Math.max(delay, this.#notBefore - this.#surroundings.now()));
+  #schedule(delay = jitter(this.#surroundings, this.#failures, MAX_RETRY)) {
+    this.#timer.set(() => this.#connect(), Math.max(delay, this.#retryAt - this.#surroundings.now()));
   }
 
   #connect() {
@@ -92,7 +92,7 @@ export class LiveConnection {
       socket.onmessage = ({data}) => socket === this.#socket && this.#receive(JSON.parse(data));
       socket.onclose = ({code}) => this.#end(socket, code === REFUSED);
     } catch {
-      this.#end(); // the page's policy may forbid it
+      this.#end(); // a content security policy may forbid it
     }
   }
 
@@ -101,14 +101,17 @@ export class LiveConnection {
     const token = await this.#requests.token().catch(() => this.#end(socket));
     if (socket !== this.#socket) return;
     const done = this.#transport.begin();
-    const message = this.#transport.compose();
-    const answer = await this.#ask({type: 'hello', token: token || undefined, ...message});
-    if (answer.type === 'ack') {
-      this.ready = true;
-      this.#failures = 0;
-      this.#transport.welcome(answer, message);
-    } else this.#end(socket, true);
-    done();
+    try {
+      const message = this.#transport.compose();
+      const answer = await this.#ask({type: 'hello', token: token || undefined, ...message});
+      if (answer.type === 'ack') {
+        this.ready = true;
+        this.#failures = 0;
+        this.#transport.welcome(answer, message);
+      } else this.#end(socket, true);
+    } finally {
+      done();
+    }
   }
 
   /** Sends a message; resolves with its ack or error, or with nothing when the connection ends, at the latest after the time limit. @param {{seq: number, [field: string]: unknown}} message @returns {Promise<any>} */
@@ -125,22 +128,22 @@ export class LiveConnection {
     const {type, seq, code} = message;
     if (type === 'snapshot') this.#core.acceptList(message, 'live', Infinity);
     else if (type === 'delta') {
-      // However many deltas come before the snapshot that is asked for, it is asked for once.
+      // Ask for the snapshot once, however many deltas arrive before it.
       if (!this.#core.acceptDelta(message) && this.#gap !== this.#core.version) this.#transport.refetch();
     } else if (type === 'restate') this.#core.restate();
     else if (seq && seq === this.#waiting?.seq) this.#answer(message);
     else if (code === 'draining') this.#end(this.#socket, false, message.retry_after * 1000 || 0);
     else if (code === 'unavailable') this.#core.fail('unknown');
-    else if (code === 'token_ends') this.#renew();
+    else if (code === 'token_ends') void this.#renew();
   }
 
-  /** Fetches a new token; the next update carries it. Without one, the connection goes on until the server ends it. */
+  /** Fetches a new token, which the next update sends. If that fails, the connection stays open until the server closes it. */
   async #renew() {
     const socket = this.#socket;
     const token = await this.#requests.token(true).catch(() => {});
-    if (socket !== this.#socket) return; // the next hello carries it
+    if (socket !== this.#socket) return; // the next hello sends it
     this.#renewed = token;
-    this.#transport.poke();
+    void this.#transport.poke();
   }
 
   /** @param {WebSocket} [socket] @param {boolean} [refused] reconnects only after a poll has succeeded @param {number} [pause] asked for by the server */
@@ -149,9 +152,9 @@ export class LiveConnection {
     const was = this.ready;
     this.#drop();
     this.#failures++;
-    this.#notBefore = this.#surroundings.now() + pause;
+    this.#retryAt = this.#surroundings.now() + pause;
     this.#running = !refused;
-    this.#retry();
+    this.#schedule();
     this.#transport.lost(was, refused, pause, this.#failures);
   }
 

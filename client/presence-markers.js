@@ -1,6 +1,6 @@
 /**
- * Who is where, beside the sections themselves, so that one sees it before one enters: names behind each option of the
- * section's select, avatars in every element with `data-presence-section`.
+ * Shows the users beside each section, so that you see them before you enter: names after each option of the select with the
+ * sections, avatars in every element with `data-presence-section`.
  *
  * @typedef {import('./presence-types.js').User} User
  */
@@ -23,7 +23,7 @@ export class PresenceMarkers {
     this.#selector = selector;
   }
 
-  /** What the host calls this section. @param {string} section */
+  /** The host's label for a section. @param {string} section */
   label(section) {
     const option = this.#list().find(({value}) => value === section);
     return (option && this.#labelOf(option).trim()) || labelOf(section);
@@ -45,7 +45,7 @@ export class PresenceMarkers {
     return selector instanceof HTMLSelectElement ? [...selector.options] : [];
   }
 
-  /** An option's own text; what the host wrote over ours is its new text. @param {HTMLOptionElement} option */
+  /** The host's text of an option, also if the host changed it since. @param {HTMLOptionElement} option */
   #labelOf(option) {
     const ours = this.#options.get(option);
     return ours?.shown === option.textContent ? ours.label : option.textContent ?? '';
@@ -88,7 +88,7 @@ export class PresenceMarkers {
   }
 }
 
-/** What a person does is known of the section touched last. @param {User} user @param {string} section */
+/** Whether a user is idle in a section; the activity is known for the section touched last only. @param {User} user @param {string} section */
 const idles = (user, section) => user.activity === 'idle' && user.section === section;
 
 /** @param {User} user @param {string | false} idle the word for it */

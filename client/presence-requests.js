@@ -1,14 +1,14 @@
-/** The API over HTTP: credentials, headers, time limit and outcome of each request. */
+/** Sends requests to the HTTP API, with credentials, headers and time limit, and classifies their outcome. */
 
 import {TIME_LIMIT, Timer} from './presence-timer.js';
 
 /**
  * @typedef {Partial<import('./presence-types.js').Answer>} Said the server's answer or error
  * @typedef {object} Fate
- * @property {number} status of HTTP, or what it would be
- * @property {'' | 'refused' | 'unknown' | 'offline'} fault `''`: it is an answer
+ * @property {number} status of HTTP, or its equivalent
+ * @property {'' | 'refused' | 'unknown' | 'offline'} fault `''`: the request succeeded
  * @property {number} [retry_after] seconds
- * @property {string} [error] what to do about it
+ * @property {string} [error] what went wrong and what to do
  * @typedef {Said & Fate} Outcome
  */
 
@@ -39,7 +39,7 @@ export class PresenceRequests {
 
   /**
    * The token, or null. Calls `options.token` if none was fetched yet or the server rejected it; callers at the same time share one call.
-   * Rejects if that call fails, after saying so on the console.
+   * Rejects if that call fails, after a warning on the console.
    * @param {boolean} [rejected]
    */
   async token(rejected = false) {
@@ -61,14 +61,14 @@ export class PresenceRequests {
       const given = await (typeof token === 'function' ? token(rejected) : token ?? null);
       if (given === undefined) this.warn('token() gave undefined, not a token or null');
       if (given && !/^[!-~]+$/.test(given)) throw 'a token is visible ASCII';
-      if (this.#fetching) this.#token = given || null; // otherwise this call was given up, and a later one has answered
+      if (this.#fetching) this.#token = given || null; // otherwise this call timed out, and a later one may have answered
     } catch (error) {
       this.warn(`token() failed: ${error}`);
-      throw new Error(); // whatever it was: a TypeError of the page does not mean "offline"
+      throw new Error(); // not the original: a TypeError would count as "offline"
     }
   }
 
-  /** Says it on the console, for whoever builds the page: each text once, and at most ten. @param {string} text */
+  /** Warns the page's developer on the console: each text once, at most ten texts. @param {string} text */
   warn(text) {
     const {size} = this.#warned;
     if (size < MOST_WARNINGS && this.#warned.add(text).size > size) console.warn(`Presence: ${text}`);
@@ -95,14 +95,14 @@ export class PresenceRequests {
     }
   }
 
-  /** Sends a leave that outlives the page. Not sendBeacon: it cannot carry the Authorization. @param {object} message */
+  /** Sends a leave that the browser completes after the page is closed. sendBeacon cannot send the Authorization header. @param {object} message */
   leave(message) {
     this.#fetch('leave/', message, {keepalive: true}).catch(() => {});
   }
 
   /**
-   * Asked a second time with a new token, or without the cookie that the server has just cleared, when the first was rejected. If there
-   * is no new token, the rejection stands.
+   * A request and its outcome. A rejected request is repeated once with a new token, or without the cookie that the server has just
+   * cleared. If there is no new token, the rejection is the outcome.
    * @param {string} path @param {AbortController} flight @param {() => object} [compose] @param {boolean} [again] @returns {Promise<Outcome>}
    */
   async #ask(path, flight, compose, again = false) {
@@ -124,9 +124,9 @@ export class PresenceRequests {
     const headers = {};
     if (this.#token) headers[this.#options.tokenHeader ?? 'Authorization'] = `Bearer ${this.#token}`;
     if (message) {
-      // The page's CSRF cookie is a secret of its own origin.
+      // Never send the page's CSRF token to another origin.
       const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1]);
-      if (csrf) headers['X-CSRFToken'] = unescape(csrf); // not decodeURIComponent, which throws for a cookie of another application
+      if (csrf) headers['X-CSRFToken'] = unescape(csrf); // decodeURIComponent throws for some cookies of other applications
       headers['Content-Type'] = 'application/json';
       init = {...init, method: 'POST', body: JSON.stringify(message)};
     }

@@ -1,6 +1,6 @@
 /**
- * What the interface needs to be seen; all of it can be overruled by the custom properties, or by the host's own sheet.
- * The system's colours follow the page's `color-scheme`, so that it is dark where the page is, and forced where colours are.
+ * The styles of the interface. The custom properties, or the host's own style sheet, can override all of them. System colours follow
+ * the page's `color-scheme`, so dark mode and forced colours work.
  * Adopted from script, so that a page needs one import, and a Content-Security-Policy without inline styles is kept.
  */
 const css = `
@@ -36,7 +36,7 @@ const css = `
 
 let adopted = false;
 
-/** Once, however many managers there are. */
+/** Adds the style sheet once, however many managers exist. */
 export function adoptStyle() {
   if (adopted || !document.adoptedStyleSheets) return;
   adopted = true;

@@ -1,17 +1,17 @@
 /** A timer that can be set again, the time limit for answers, and the backoff between attempts. */
 
-export const TIME_LIMIT = 8_000; // for an answer
+export const TIME_LIMIT = 8_000; // for one answer
 const FIRST_RETRY = 250;
 const GROWTH = 1.5;
-const LAST_RETRY = 12_000;
-const LONGEST_WAIT = 60 * 60_000; // a timer beyond 2^31 ms would fire at once
+const MAX_RETRY = 12_000;
+const MAX_DELAY = 60 * 60_000; // a timer beyond 2^31 ms would fire at once
 
 /**
  * Exponential backoff with full jitter: milliseconds until the next attempt, at random between 0 and a limit that grows from 250 ms by
- * half with each failure. With the last limit of 12 s, two thirds of all pages try again within 5 s of any moment, and all within 12 s.
- * @param {{random: () => number}} surroundings @param {number} failures none: no wait @param {number} [longest] the last limit
+ * half with each failure. At the maximum of 12 s, two thirds of all pages try again within 5 s of any moment, and all within 12 s.
+ * @param {{random: () => number}} surroundings @param {number} failures in a row; 0: no delay @param {number} [longest] the maximum of the limit
  */
-export const jitter = ({random}, failures, longest = LAST_RETRY) => failures && random() * Math.min(longest, FIRST_RETRY * GROWTH ** (failures - 1));
+export const jitter = ({random}, failures, longest = MAX_RETRY) => failures && random() * Math.min(longest, FIRST_RETRY * GROWTH ** (failures - 1));
 
 export class Timer {
   #surroundings;
@@ -22,11 +22,11 @@ export class Timer {
     this.#surroundings = surroundings;
   }
 
-  /** Runs `run` once after `delay`, or at the end of this turn if `delay` is not positive; replaces what was set before. @param {() => void} run @param {number} delay */
+  /** Runs `run` once after `delay`, or at the end of this turn if `delay` is not positive; replaces the previous call. @param {() => void} run @param {number} delay */
   set(run, delay) {
     this.clear();
     if (delay > 0) {
-      this.#timer = this.#surroundings.setTimeout(run, Math.min(delay, LONGEST_WAIT));
+      this.#timer = this.#surroundings.setTimeout(run, Math.min(delay, MAX_DELAY));
     } else {
       const turn = (this.#timer = {});
       queueMicrotask(() => this.#timer === turn && run());

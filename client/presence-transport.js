@@ -1,12 +1,12 @@
 /**
- * Decides when this session sends an update, and by which way: over the live connection while there is one, otherwise by polling, where
- * the answer to an update is the whole poll.
+ * Decides when this session sends an update, and how: over the live connection while there is one, otherwise by polling, where the answer
+ * to an update contains the list.
  *
- * One update is under way at a time; what changes meanwhile travels in the next one. Every promise given here settles: when its update was
- * answered, failed or was aborted, and at the latest in stop().
+ * One update is under way at a time; changes in the meantime are sent in the next one. Every promise that this class returns settles when
+ * its update was answered, failed or was aborted, and at the latest in stop().
  *
- * While polling fails, it alone probes for the server; the live connection is tried again as soon as a poll succeeds. So a page whose
- * server is away makes one kind of attempt, not two.
+ * While polling fails, the live connection is not tried: it reconnects once a poll has succeeded. So a page whose server is unreachable
+ * makes one kind of attempt, not two.
  *
  * @typedef {import('./presence-types.js').Answer} Answer
  * @typedef {import('./presence-types.js').Message} Message
@@ -19,28 +19,28 @@ import {Timer, jitter} from './presence-timer.js';
 
 const HEARTBEAT = 30_000;
 const REFUSED_RETRY = 5 * 60_000;
-const PATIENCE = 3_000; // with the live connection, before polling begins; after a lost one, by half more or less
-const SHORTEST_RETRY = 1_000; // for changes of the page, while attempts fail
+const LIVE_TIMEOUT = 3_000; // for the live connection to open before polling begins; with jitter of a half after one was lost
+const MIN_RETRY = 1_000; // between attempts that changes of the page cause while attempts fail
 
 export class PresenceTransport {
   #core;
   #surroundings;
   #requests;
   /** @type {LiveConnection | undefined} */ #live;
-  /** the server can tell who this is before it has set a cookie */ #named;
+  /** the page has a token or a user, so the live connection need not wait for the visitor cookie */ #named;
   #timer;
   #running = false;
-  /** something was sent that a leave has to undo */ #present = false;
+  /** an update was sent, so a leave has to follow */ #present = false;
   /** @type {AbortController | null} */ #flight = null;
-  /** @type {(() => void)[]} who waits for the update that is due next; none: it is not due */ #due = [];
+  /** @type {(() => void)[]} resolve the promises of the update that is due; empty: none is due */ #due = [];
   /** @type {AbortController | null} the request of #read() */ #reading = null;
-  /** @type {Promise<void> | undefined} */ #look;
+  /** @type {Promise<void> | undefined} the call of #read() under way */ #look;
   #recheck;
-  /** polling fails: the server is taken to be away */ failing = false;
+  /** the last update failed */ failing = false;
   #failures = 0;
   #sentAt = 0;
-  #notBefore = 0;
-  /** until when polling waits for the live connection */ #patience = 0;
+  /** the earliest time of the next attempt: the server asked for it, or rejected the last one */ #retryAt = 0;
+  /** when polling begins if the live connection is not open by then */ #pollAt = 0;
   #lastAnswer = Infinity;
 
   /** @param {import('./presence-core.js').PresenceCore} core @param {import('./presence-types.js').Options} options */
@@ -58,31 +58,31 @@ export class PresenceTransport {
   start() {
     if (this.#running) return;
     this.#running = true;
-    this.#failures = this.#notBefore = this.#patience = 0;
+    this.#failures = this.#retryAt = this.#pollAt = 0;
     this.failing = false;
-    this.#line('addEventListener');
+    this.#listen('addEventListener');
     this.#core.fail('connecting');
     if (this.#live && this.#named) {
       this.#live.start();
-      this.#patience = this.#surroundings.now() + PATIENCE;
+      this.#pollAt = this.#surroundings.now() + LIVE_TIMEOUT;
     }
-    this.poke();
+    void this.poke();
   }
 
-  /** Sends one leave and ends all traffic, timers and waiting. @param {boolean} [hidden] the page is going away, and may be back in a moment */
+  /** Sends one leave, ends all traffic and timers, and settles all promises. @param {boolean} [hidden] the page is being hidden, and may come back */
   stop(hidden = false) {
     if (!this.#running) return;
     this.#running = false;
-    this.#line('removeEventListener');
+    this.#listen('removeEventListener');
     this.#timer.clear();
     this.#recheck.clear();
     this.#flight?.abort();
     this.#reading?.abort();
     this.#flight = this.#reading = null;
-    for (const done of this.#due.splice(0)) done();
+    this.begin()(); // settles all promises that wait
     if (this.#present) {
       const leave = {...this.#core.sign(), hidden: hidden || undefined};
-      // What a socket says last may be lost with its page.
+      // The last message of a socket may be lost when its page is closed.
       if (hidden || !this.#live?.leave(leave.seq)) this.#requests.leave(leave);
     }
     this.#present = false;
@@ -90,12 +90,12 @@ export class PresenceTransport {
   }
 
   /**
-   * Something changed: an update is due, at the end of this turn or when the one under way is answered; while attempts fail, a second after
-   * the last one. Resolves when it was answered or failed.
+   * Requests an update: at the end of this turn, or when the one under way is answered; while attempts fail, a second after the last one.
+   * Resolves when it was answered or failed.
    */
   poke() {
     if (!this.#running) return;
-    this.#live?.hurry();
+    this.#live?.retry();
     const due = /** @type {Promise<void>} */ (new Promise((done) => this.#due.push(done)));
     if (this.#due.length === 1 && !this.#flight) this.#arm(0);
     return due;
@@ -115,43 +115,43 @@ export class PresenceTransport {
     else if (this.#way === 'polling') this.#core.fail(list.fault);
   }
 
-  /** For the core: after `delay`, an update that asks for the list. @param {number} delay */
+  /** For the core: calls refetch() after `delay`. @param {number} delay */
   recheck(delay) {
     this.#recheck.set(() => this.refetch(), delay);
   }
 
-  /** An update that asks for the list anew, also over the live connection. */
+  /** Requests an update that asks for the list, also over the live connection. */
   refetch() {
     this.#live?.miss();
-    this.poke();
+    void this.poke();
   }
 
-  /** The update that is due begins; the result settles the promises that wait for it. */
+  /** Begins the update that is due. Returns a function that resolves the promises of that update. */
   begin() {
     const due = this.#due.splice(0);
     return () => due.forEach((done) => done());
   }
 
-  /** The next message, when it is sent. */
+  /** The next message. Call it at the moment of sending. */
   compose() {
     this.#present = true;
     return this.#core.compose();
   }
 
-  /** For the live connection: its hello was acknowledged. Ends polling, without a leave. @param {Answer} answer @param {Message} message */
+  /** For the live connection: its hello was acknowledged. Polling ends, without a leave. @param {Answer} answer @param {Message} message */
   welcome(answer, message) {
     this.#flight?.abort();
     this.#flight = null;
     this.#arm(this.#answered(answer, message));
   }
 
-  /** For the live connection: it ended, or did not come about. @param {boolean} was it was live @param {boolean} refused @param {number} pause before it is tried again @param {number} failures of attempts to connect, in a row */
+  /** For the live connection: it ended, or an attempt to connect failed. @param {boolean} was it was live @param {boolean} refused by the server @param {number} pause that the server asked for @param {number} failures in a row */
   lost(was, refused, pause, failures) {
     const now = this.#surroundings.now();
-    const waited = this.#patience > now;
-    if (refused || !this.#present) this.#patience = 0;
-    else if (was || pause) this.#patience = now + pause + PATIENCE * (0.5 + this.#surroundings.random());
-    if (!this.failing) this.#failures = failures; // polling goes on with this backoff
+    const waited = this.#pollAt > now;
+    if (refused || !this.#present) this.#pollAt = 0;
+    else if (was || pause) this.#pollAt = now + pause + LIVE_TIMEOUT * (0.5 + this.#surroundings.random());
+    if (!this.failing) this.#failures = failures; // polling continues this backoff
     if (was) {
       this.#flight = null;
       this.failing = false;
@@ -168,22 +168,27 @@ export class PresenceTransport {
   /** @param {number} delay */
   #arm(delay) {
     const now = this.#surroundings.now();
-    const soon = this.failing ? this.#sentAt + SHORTEST_RETRY - now : 0;
-    this.#timer.set(() => this.#send(), Math.max(this.#due.length ? soon : delay, this.#notBefore - now, this.#patience - now));
+    const soon = this.failing ? this.#sentAt + MIN_RETRY - now : 0;
+    this.#timer.set(() => this.#send(), Math.max(this.#due.length ? soon : delay, this.#retryAt - now, this.#pollAt - now));
   }
 
   async #send() {
     if (!this.#running || !this.#core.running || this.#flight) return;
     const flight = (this.#flight = new AbortController());
-    // After a sleep the list is old before anything has failed.
-    this.#sentAt = this.#surroundings.now();
-    if (this.#sentAt - this.#lastAnswer > 3 * this.heartbeat && !this.failing) this.#core.fail('connecting');
     const done = this.begin();
-    const wait = await this.#update(flight);
-    done();
-    if (this.#flight !== flight) return;
-    this.#flight = null;
-    this.#arm(wait);
+    let wait = this.heartbeat;
+    try {
+      this.#sentAt = this.#surroundings.now();
+      // After the computer slept, the list is outdated although no request has failed.
+      if (this.#sentAt - this.#lastAnswer > 3 * this.heartbeat && !this.failing) this.#core.fail('connecting');
+      wait = await this.#update(flight);
+    } finally {
+      done();
+      if (this.#flight === flight) {
+        this.#flight = null;
+        this.#arm(wait);
+      }
+    }
   }
 
   /** One update and its answer. @param {AbortController} flight @returns {Promise<number>} milliseconds to the next */
@@ -205,40 +210,40 @@ export class PresenceTransport {
       return this.#failed({status: 503, fault: 'unknown'});
     }
     const recovered = this.failing;
-    this.#failures = this.#notBefore = this.#patience = 0;
+    this.#failures = this.#retryAt = this.#pollAt = 0;
     this.failing = false;
     this.#lastAnswer = this.#surroundings.now();
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
     this.#live?.start();
-    if (recovered) this.#live?.hurry();
+    if (recovered) this.#live?.retry();
     return this.heartbeat;
   }
 
-  /** Milliseconds to the next attempt; where the server named a time, nothing hurries it. @param {Outcome} outcome */
+  /** Returns the milliseconds to the next attempt. No change of the page shortens a time that the server asked for. @param {Outcome} outcome */
   #failed({status, fault, retry_after: asked = 0, error}) {
     if (status < 500 && error) this.#requests.warn(error);
     this.#core.fail(fault || 'unknown');
     const now = this.#surroundings.now();
-    let wait = Math.max(0, jitter(this.#surroundings, ++this.#failures) - now + this.#sentAt); // an attempt that hung was a wait already
+    let wait = Math.max(0, jitter(this.#surroundings, ++this.#failures) - now + this.#sentAt); // minus the duration of the attempt
     this.failing = true;
     if (fault === 'refused') this.#live?.stop();
-    if (asked > 0) wait += asked * 1000 * (1 + this.#surroundings.random() / 2); // or all who were told the same come at once
+    if (asked > 0) wait += asked * 1000 * (1 + this.#surroundings.random() / 2); // jitter: many clients got the same time
     else if (fault === 'refused') wait = status === 401 ? this.heartbeat : REFUSED_RETRY;
-    else return status < 500 ? this.heartbeat : wait; // a mistake in this message; the next may have none
-    this.#notBefore = now + wait;
+    else return status < 500 ? this.heartbeat : wait; // this message was invalid, so do not repeat it at once
+    this.#retryAt = now + wait;
     return wait;
   }
 
   /** @param {'addEventListener' | 'removeEventListener'} change */
-  #line(change) {
-    for (const type of ['online', 'offline']) this.#surroundings.window?.[change](type, this.#onLine);
+  #listen(change) {
+    for (const type of ['online', 'offline']) this.#surroundings.window?.[change](type, this.#onNetwork);
   }
 
-  // The browser may be wrong in both directions (a server on this very machine needs no network): an attempt decides.
+  // The events can be wrong (a server on this machine needs no network), so the result of an attempt decides.
   /** @param {Event} event */
-  #onLine = ({type}) => {
+  #onNetwork = ({type}) => {
     if (type === 'offline') this.#core.fail('offline');
-    this.#sentAt = 0; // at once, whenever the last attempt was
-    this.poke();
+    this.#sentAt = 0; // so that MIN_RETRY does not delay this attempt
+    void this.poke();
   };
 }

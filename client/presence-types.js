@@ -1,5 +1,5 @@
 /**
- * The shapes that pass between the parts of the client, and between it and its host.
+ * The types that the parts of the client share with each other and with the page.
  *
  * @typedef {object} User a person as others see them
  * @property {number | string} user_id
@@ -11,25 +11,25 @@
  * @property {string} avatar_color
  * @property {string} initials
  * @property {boolean} visitor
- * @property {readonly string[]} [editing] of somebody in several sections: where
- * @property {boolean} [old] was listed before the server lost its data, and has not been since
+ * @property {readonly string[]} [editing] the sections that a user in several sections is editing
+ * @property {boolean} [old] listed before the server lost its data, and not since
  *
  * @typedef {'stopped' | 'connecting' | 'live' | 'polling' | 'offline' | 'unknown' | 'refused' | 'away'} Status
  *
  * @typedef {object} Snapshot never changed, and the same object until something visible changes
  * @property {Status} status
  * @property {string} text the status in words
- * @property {boolean} stale the people are those last heard of, not those who are surely here
- * @property {boolean} partial the server lost its data: people and conflicts may be missing
+ * @property {boolean} stale the list is outdated: users may have left or joined since
+ * @property {boolean} partial the server lost its data: users and conflicts may be missing
  * @property {number} version
- * @property {readonly User[]} users the others
- * @property {number} count how many others; more than `users` holds where the server cuts its list
+ * @property {readonly User[]} users the other users
+ * @property {number} count the number of other users; larger than `users` if the server cut its list
  * @property {User | null} you
  * @property {readonly string[]} ownWindows the sections of your other tabs
  * @property {string | null} section
- * @property {string} activity as the server recorded it; before its answer, as it was asked for
- * @property {readonly User[]} conflicts others who are editing your section
- * @property {readonly User[]} warning of these, whom to warn you of: you stepped in, and have not answered yet
+ * @property {string} activity as the server recorded it; until its answer, as requested
+ * @property {readonly User[]} conflicts other users who are editing your section
+ * @property {readonly User[]} warning the conflicts to warn about: you entered their section, and have not answered yet
  *
  * @typedef {object} Message the body of an update
  * @property {string} session
@@ -46,24 +46,24 @@
  * @typedef {object} Options
  * @property {string} [prefix] where the server's API is; `/writer/api` by default. An absolute URL for a server on another origin
  * @property {string | ((refused: boolean) => string | null | Promise<string | null>)} [token] sent as `Authorization: Bearer`; a function is
- *   asked once, and again (with `true`) when the server has refused what it gave
+ *   called once, and again (with `true`) when the server rejected its token
  * @property {string} [tokenHeader] the header that carries the token over HTTP; `Authorization` by default. Another one, as in the server's
  *   `--token-header`, where a proxy wants `Authorization` for itself
- * @property {string} [csrfToken] for `X-CSRFToken`; by default what the cookie `csrftoken` says
- * @property {number} [heartbeat] milliseconds between updates, unless the server says otherwise
- * @property {boolean} [live] false: by polling only
+ * @property {string} [csrfToken] for `X-CSRFToken`; by default the value of the cookie `csrftoken`
+ * @property {number} [heartbeat] milliseconds between updates, until the server sends its own value
+ * @property {boolean} [live] false: polling only
  * @property {{status?: Partial<typeof import('./strings.js').statusWords>}} [strings] replaces words
  * @property {Surroundings} [surroundings] for tests: the network, the clock and the page
  *
  * @typedef {object} Surroundings
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
- * @property {() => number} now milliseconds; must go on while the machine sleeps
+ * @property {() => number} now milliseconds; must advance while the computer sleeps
  * @property {() => number} random
  * @property {(run: () => void, delay: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {Window & typeof globalThis | EventTarget} [window]
  * @property {Document} [document]
- * @property {typeof WebSocket} [WebSocket] without it: by polling only
+ * @property {typeof WebSocket} [WebSocket] without it: polling only
  */
 
 export {};

@@ -1,6 +1,6 @@
 /**
- * The interface of a `PresenceCore`: badge with list, markers beside sections, warning, soft word, one live region. It is
- * drawn from a snapshot, whole, each time; it finds the host's elements anew, for the host may redraw them.
+ * The interface of a `PresenceCore`: badge with list, markers beside sections, warning, notice, one live region. Each snapshot is
+ * drawn completely, and the host's elements are looked up each time, because the host may replace them.
  *
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').User} User
@@ -8,7 +8,7 @@
  * @typedef {object} Elements each an element or a selector; what is not there is not drawn
  * @property {HTMLElement | string} [badge] `#presence-badge`
  * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
- * @property {HTMLElement | string} [warning] what shall hold the warning, `#presence-warning`; without it, the warning follows the badge's parent
+ * @property {HTMLElement | string} [warning] the container of the warning, `#presence-warning`; without it, the warning follows the badge's parent
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 
@@ -25,7 +25,7 @@ import {Words} from './strings.js';
  * @typedef {object} ViewOptions
  * @property {boolean} [view] false: no interface; the page draws its own from `getSnapshot()`
  * @property {Elements} [elements] where the interface is drawn
- * @property {(section: string) => string} [label] what a section is called; by default as its option in the select, or by its path
+ * @property {(section: string) => string} [label] the label of a section; by default the text of its option in the select, or its path
  * @property {Partial<import('./strings.js').Strings>} [strings] replaces words of the interface
  */
 
@@ -41,7 +41,7 @@ export class PresenceView {
   /** @type {(section: string) => string} */ #label;
   /** @type {PresenceBadge | undefined} */ #badge;
   #voice = make('div', 'presence-said');
-  /** @type {readonly User[]} who has joined you in your section */ #company = [];
+  /** @type {readonly User[]} users who entered your section while you were editing */ #company = [];
   /** @type {readonly User[]} */ #mentioned = this.#company;
 
   /**
@@ -78,12 +78,12 @@ export class PresenceView {
     this.#markers.render(snapshot.users);
     this.#warning.render(snapshot.warning, areOld(snapshot.warning, snapshot));
     this.#renderCompany(snapshot);
-    // A region is heard only if it was there before it spoke.
+    // Screen readers announce a live region only if it existed before its text changed.
     if (!this.#voice.isConnected) document.body.append(this.#voice);
     if (snapshot.version) this.#announcer.update(this.#facts(snapshot));
   }
 
-  /** Leaves the host's page as it was found. */
+  /** Restores the host's page. */
   remove() {
     this.#announcer.stop();
     this.#markers.render([]);
@@ -110,7 +110,7 @@ export class PresenceView {
     this.#badge?.render(snapshot);
   }
 
-  /** The soft word ends with what it says. @param {Snapshot} snapshot */
+  /** Draws the notice. It ends when a user in it no longer conflicts, or you no longer edit. @param {Snapshot} snapshot */
   #renderCompany({conflicts, activity}) {
     if (activity !== 'editing' || missing(this.#company, conflicts).length) this.#company = [];
     if (this.#company !== this.#mentioned) this.#warning.mention(this.#company);
@@ -126,7 +126,7 @@ export class PresenceView {
     else (badge ?? document.body.firstElementChild)?.after(...parts);
   }
 
-  /** The button that was pressed goes away: the focus goes on to where the answer leads. @param {keyof Elements} next @param {() => void} act */
+  /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */
   #answer(next, act) {
     const target = this.#find(next) ?? this.#find('selector');
     target?.focus();
@@ -138,7 +138,7 @@ export class PresenceView {
     const selector = this.#find('selector');
     if (!(selector instanceof HTMLSelectElement)) return;
     selector.value = section;
-    selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads what it selects
+    selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads the selected section
   }
 
   /** @param {Snapshot} snapshot @returns {Facts} */

@@ -1,6 +1,6 @@
 /**
- * What is said about a section that others are editing: to whoever steps in a question, in the page's flow, without taking the
- * focus; to whoever was there first a soft word that goes by itself.
+ * The messages about a section that others are editing. A user who enters gets a warning with two buttons, in the page's flow and
+ * without taking the focus. A user who was editing already gets a notice that disappears by itself.
  *
  * @typedef {import('./presence-types.js').User} User
  */
@@ -29,7 +29,7 @@ export class PresenceWarning {
     this.#answer = answer;
   }
 
-  /** @param {readonly User[]} users none: the warning goes @param {boolean} stale */
+  /** @param {readonly User[]} users empty: removes the warning @param {boolean} stale */
   render(users, stale) {
     if (!users.length && !this.#warning) return;
     const warning = this.#build();
@@ -40,7 +40,7 @@ export class PresenceWarning {
     if (users.length && sentence) this.#words.show(sentence, stale ? 'oldWarning' : 'warning', users);
   }
 
-  /** @param {readonly User[]} users none: the word is taken back */
+  /** @param {readonly User[]} users empty: removes the notice */
   mention(users) {
     clearTimeout(this.#fading);
     if (!users.length && !this.#company) return;

@@ -39,7 +39,7 @@ export class PresenceManager extends PresenceCore {
     this.addEventListener('change', () => this.updateUI());
   }
 
-  /** Draws what is known now. Called after every visible change; a page that has redrawn its own elements may call it too. */
+  /** Draws the current snapshot. Called after every visible change; call it after replacing elements of the page. */
   updateUI() {
     const snapshot = this.getSnapshot();
     if (snapshot.status === 'stopped' && !snapshot.version) this.#view?.remove();

@@ -1,9 +1,13 @@
 package identity_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +51,7 @@ func TestRule14AnAnswerOfTheHostIsGoodForThirtySecondsAndForFiveAboutALiveConnec
 		again.Recheck = true
 		comesTo := func(r identity.Request, due error) {
 			t.Helper()
-			got, err := gate.Admit(t.Context(), r)
+			got, err := gate.Authenticate(t.Context(), r)
 			if !errors.Is(err, due) || got.User != aliceUser {
 				t.Errorf("it came to %+v, %v; due is alice, %v", got.User, err, due)
 			}
@@ -89,7 +93,7 @@ func TestKeysAreFetchedAgainWhenTheyChangedAndKeptWhileTheyAreOutOfReach(t *test
 		set.set(func() { set.hidden["e"] = true })
 		admit := func(kid string) error {
 			t.Helper()
-			_, err := gate.Admit(t.Context(), with(set.sign(t, kid, good("jti", time.Now().String()))))
+			_, err := gate.Authenticate(t.Context(), with(set.sign(t, kid, good("jti", time.Now().String()))))
 			return err
 		}
 		if err := admit("r"); err != nil {
@@ -130,12 +134,12 @@ func TestATokenThatHasEndedIsInvalidThoughTheKeysAreOutOfReach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := identity.RemoteKeysThrough(&answering{serve: set.serve})
 		r := with(set.sign(t, "r", good()))
-		if _, err := gate.Admit(t.Context(), r); err != nil {
+		if _, err := gate.Authenticate(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		set.set(func() { set.status = 500 })
 		time.Sleep(3 * time.Hour)
-		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+		if _, err := gate.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("it came to %v", err)
 		}
 	})
@@ -146,16 +150,16 @@ func TestAboveALimitTheHostIsAskedAboutNobodyNew(t *testing.T) {
 		h := &answering{status: 200, body: `{"user_id": 1, "username": "alice"}`}
 		gate := identity.NewHostThrough(h)
 		known, stranger := request("Cookie", "known"), request("Cookie", "new")
-		if _, err := gate.Admit(t.Context(), known); err != nil {
+		if _, err := gate.Authenticate(t.Context(), known); err != nil {
 			t.Fatal(err)
 		}
-		known.Above, stranger.Above = true, true
-		if _, err := gate.Admit(t.Context(), stranger); !errors.Is(err, presence.ErrUnavailable) {
+		known.LimitExceeded, stranger.LimitExceeded = true, true
+		if _, err := gate.Authenticate(t.Context(), stranger); !errors.Is(err, presence.ErrUnavailable) {
 			t.Errorf("somebody new came to %v", err)
 		}
 		h.isAsked(t, 1)
 		time.Sleep(time.Minute)
-		if _, err := gate.Admit(t.Context(), known); err != nil { // whose renewals succeed
+		if _, err := gate.Authenticate(t.Context(), known); err != nil { // whose renewals succeed
 			t.Errorf("somebody known came to %v", err)
 		}
 		h.isAsked(t, 2)
@@ -167,13 +171,64 @@ func TestAKeyThatIsWithdrawnIsGoodForNoRememberedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := identity.RemoteKeysThrough(&answering{serve: set.serve})
 		r := with(set.sign(t, "r", good()))
-		if _, err := gate.Admit(t.Context(), r); err != nil {
+		if _, err := gate.Authenticate(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		set.set(func() { set.hidden["r"] = true })
 		time.Sleep(6 * time.Minute)
-		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+		if _, err := gate.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("its key is gone, and it came to %v", err)
 		}
 	})
+}
+
+// records is a log that keeps the level and the number of lines left out of each line.
+type records struct {
+	slog.Handler
+	level slog.Level
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *records) Enabled(_ context.Context, level slog.Level) bool { return level >= r.level }
+
+func (r *records) Handle(_ context.Context, record slog.Record) error {
+	line := record.Level.String()
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "status" || a.Key == "left_out" {
+			line += " " + a.String()
+		}
+		return true
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+	return nil
+}
+
+func TestHostFailuresAreLoggedOnceAMinuteAndEachAtDebugLevel(t *testing.T) {
+	for level, want := range map[slog.Level]string{
+		slog.LevelInfo:  "ERROR status=500, ERROR status=502 left_out=1",
+		slog.LevelDebug: "DEBUG status=500, ERROR status=500, DEBUG status=501, DEBUG status=502, ERROR status=502 left_out=1",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			log := &records{level: level}
+			h := &answering{status: 500}
+			gate := identity.NewLoggingHostThrough(h, slog.New(log))
+			for i := range 3 {
+				h.status = 500 + i
+				if _, err := gate.Authenticate(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) {
+					t.Errorf("status %d: %v; want unavailable", 500+i, err)
+				}
+				time.Sleep(2 * time.Second)
+			}
+			time.Sleep(3 * time.Minute)
+			synctest.Wait()
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			if got := strings.Join(log.lines, ", "); got != want {
+				t.Errorf("at level %v the log has\n%s; want\n%s", level, got, want)
+			}
+		})
+	}
 }

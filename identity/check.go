@@ -8,18 +8,18 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// TokenInfo is what a valid token says.
+// TokenInfo holds the content of a valid token.
 type TokenInfo struct {
 	User presence.User
-	// Expires is its exp; it is accepted for a minute longer.
+	// Expires is its exp; the server accepts the token for another minute.
 	Expires time.Time
-	// Projects are as the token names them; "*" or a tenant with "/*" stands for all.
+	// Projects are as the token names them; "*", or a tenant with "/*", means all.
 	Projects []string
 }
 
-// Check verifies a token and returns what it says. The error is one of [JWT.Admit]; see [ReasonOf].
-// For a token without a claim of projects, which authenticates its user but opens nothing, it
-// returns both.
+// Check verifies a token and returns its content. Errors are those of [JWT.Authenticate]; see [ReasonOf].
+// A token without a projects claim authenticates its user but opens no project: for it, Check
+// returns both content and error.
 func (j *JWT) Check(ctx context.Context, token string) (TokenInfo, error) {
 	b, err := j.check(ctx, token, time.Now())
 	if err != nil {
@@ -32,6 +32,6 @@ func (j *JWT) Check(ctx context.Context, token string) (TokenInfo, error) {
 	return info, nil
 }
 
-// Opens reports whether the token is good for a project. Where there are tenants, the
-// request has one.
+// Opens reports whether the token opens the project of a request. On a server with tenants, the
+// request needs its tenant.
 func (i TokenInfo) Opens(r Request) bool { return bearer{projects: i.Projects}.names(r) }

@@ -13,8 +13,8 @@ import (
 	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
-// rawClaims keeps the payload of a token undecoded until its signature was checked, so that
-// nobody without a key can choose a reason in the log.
+// rawClaims keeps the payload of a token undecoded until its signature was verified, so that nobody
+// without a key can choose the reason that is logged.
 type rawClaims struct {
 	jwt.MapClaims // implements jwt.Claims, and stays empty
 	text          []byte
@@ -26,7 +26,7 @@ func (c *rawClaims) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// claims are the payload of a token whose signature is good.
+// claims is the payload of a token whose signature is valid.
 type claims map[string]json.RawMessage
 
 // get returns the claim with a path, nil if there is none or it is null. A claim with
@@ -61,8 +61,7 @@ func (c claims) text(path string) (text string, ok bool) {
 const maxTime = 253402300800
 
 // time returns a NumericDate (RFC 7519, 2), zero for none. Only whole numbers and plain
-// fractions of the years 1970 to 9999 are accepted: converting others to integers would
-// overflow, to times that were never meant.
+// fractions of the years 1970 to 9999 are accepted: others would overflow and give wrong times.
 func (c claims) time(name string) (t time.Time, ok bool) {
 	value := c[name]
 	if strictjson.IsNull(value) {
@@ -103,7 +102,7 @@ func texts(value json.RawMessage) (all []string, ok bool) {
 	return all, true
 }
 
-// bearer checks the claims and returns what they say. The error has a reason.
+// bearer validates the claims and returns their content. The error has a reason.
 func (j *JWT) bearer(text []byte, now time.Time) (b bearer, err error) {
 	object, err := strictjson.Object(text)
 	if err != nil {
@@ -152,7 +151,7 @@ func (j *JWT) bearer(text []byte, now time.Time) (b bearer, err error) {
 	return b, err
 }
 
-// current returns an error if a token is not valid yet, or not any more.
+// current returns an error if a token is not valid yet, or expired.
 func (b bearer) current(now time.Time) error {
 	switch {
 	case now.Before(b.from):
@@ -163,7 +162,7 @@ func (b bearer) current(now time.Time) error {
 	return nil
 }
 
-// name returns the name that a token says; "" for none.
+// name returns the user name in a token; "" for none. It returns false if the claim is not a string.
 func (j *JWT) name(c claims) (string, bool) {
 	if j.NameClaim != "" {
 		return c.text(j.NameClaim)
@@ -176,7 +175,7 @@ func (j *JWT) name(c claims) (string, bool) {
 	return "", true
 }
 
-// projects returns the projects that a token says; missing reports that it says nothing.
+// projects returns the projects in a token; missing reports that it has no projects claim.
 func (j *JWT) projects(c claims) (projects []string, missing bool, err error) {
 	claim := j.ProjectsClaim
 	if claim == "" {

@@ -11,16 +11,16 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Dev lets anybody be whom they say they are, by tokens that it gives out: for trying
-// things out on one machine. A token is good for every project.
+// Dev authenticates users by tokens that it issues to anybody, under any name, for every project.
+// Use it only to try the server out on one machine.
 type Dev struct {
 	Keys *Keys
 
 	users remembered[presence.User]
 }
 
-// Token gives a token for a user. Without an id the name decides it, so that the same
-// name is the same person. Errors: [presence.ErrUserIDInvalid], [ErrTokenNameInvalid].
+// Token returns a token for a user. Without an id, the id is a hash of the name, so that the same
+// name is the same user. Errors: [presence.ErrUserIDInvalid], [ErrTokenNameInvalid].
 func (d *Dev) Token(id presence.UserID, username string) (string, presence.User, error) {
 	if !strings.ContainsFunc(username, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) {
 		return "", presence.User{}, ErrTokenNameInvalid
@@ -33,7 +33,7 @@ func (d *Dev) Token(id presence.UserID, username string) (string, presence.User,
 	if err != nil {
 		return "", presence.User{}, err
 	}
-	if id == "" { // of the name as it is shown: "alice " is no second alice
+	if id == "" { // from the cleaned name: "alice " and "alice" are the same user
 		h := fnv.New32a()
 		h.Write([]byte(user.Name))
 		user.ID = presence.UserID(strconv.FormatUint(uint64(h.Sum32()), 10))
@@ -42,19 +42,19 @@ func (d *Dev) Token(id presence.UserID, username string) (string, presence.User,
 	return d.Keys.Sign("dev", encode([]byte(user.ID))+"."+encode([]byte(user.Name))), user, nil
 }
 
-// Admit implements [Gate].
-func (d *Dev) Admit(_ context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator].
+func (d *Dev) Authenticate(_ context.Context, r Request) (Principal, error) {
 	if r.Token == "" {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	user, ok := d.users.get(r.Token, d.user)
 	if !ok {
-		return Admission{}, reject(BadSignature)
+		return Principal{}, reject(BadSignature)
 	}
-	return Admission{User: user}, nil
+	return Principal{User: user}, nil
 }
 
-// user gives whom a token is for.
+// user returns the user of a token, and false if its signature is invalid.
 func (d *Dev) user(token string) (presence.User, bool) {
 	text, ok := d.Keys.Verify("dev", token)
 	id, name, _ := strings.Cut(text, ".")

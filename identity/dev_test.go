@@ -18,7 +18,7 @@ func TestADevTokenIsOfTheUserItWasMadeFor(t *testing.T) {
 		}
 		r := request()
 		r.Token = token
-		got, err := dev.Admit(t.Context(), r)
+		got, err := dev.Authenticate(t.Context(), r)
 		if err != nil || got.User != user || got.Cookie != nil {
 			t.Errorf("the token of %+v is taken for %+v, %v", user, got, err)
 		}
@@ -40,28 +40,28 @@ func TestADevTokenAndAVisitorsCookieAreNotTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := visitors.Admit(t.Context(), request())
+	made, err := visitors.Authenticate(t.Context(), request())
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := request()
 	r.Token = made.Cookie.Value
-	if got, err := dev.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+	if got, err := dev.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 		t.Errorf("a visitor's cookie as a token is %+v, %v; due is that it is invalid", got, err)
 	}
-	if got, err := visitors.Admit(t.Context(), request("Cookie", made.Cookie.Name+"="+token)); !errors.Is(err, identity.ErrCookieInvalid) {
+	if got, err := visitors.Authenticate(t.Context(), request("Cookie", made.Cookie.Name+"="+token)); !errors.Is(err, identity.ErrCookieInvalid) {
 		t.Errorf("a dev token as a visitor's cookie is %+v, %v; due is that it is invalid", got, err)
 	}
 }
 
 func TestWithoutATokenTheNextGateIsAsked(t *testing.T) {
 	dev := &identity.Dev{Keys: newKeys(t, "k")}
-	if got, err := dev.Admit(t.Context(), request("Cookie", "writer_presence_visitor=x")); !errors.Is(err, identity.ErrNobody) {
+	if got, err := dev.Authenticate(t.Context(), request("Cookie", "writer_presence_visitor=x")); !errors.Is(err, identity.ErrNobody) {
 		t.Errorf("no token came to %+v, %v; due is nobody", got, err)
 	}
 	r := request()
 	r.Token = "x"
-	if got, err := dev.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+	if got, err := dev.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 		t.Errorf("a bad token came to %+v, %v; due is that it is invalid", got, err)
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"net/http"
 )
 
-// NewHostThrough asks through something that a test answers for.
-func NewHostThrough(t http.RoundTripper) *Host {
-	h, err := NewHost("http://host/{project}", slog.New(slog.DiscardHandler))
+// NewHostThrough returns a Host that sends its requests through t, and logs nothing.
+func NewHostThrough(t http.RoundTripper) *Host { return NewLoggingHostThrough(t, nil) }
+
+// NewLoggingHostThrough returns a Host that sends its requests through t.
+func NewLoggingHostThrough(t http.RoundTripper, log *slog.Logger) *Host {
+	h, err := NewHost("http://host/{project}", log)
 	if err != nil {
 		panic(err)
 	}

@@ -8,36 +8,37 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Functions asks functions of the host application, which is this very program.
+// Functions authenticates and authorises users by functions of the program that embeds this package.
 type Functions struct {
-	// Identify tells who is asking, by [NewUser]. The error for somebody whom the host does
-	// not know is [ErrNobody]; any other but [ErrTokenInvalid] means that it cannot be known
-	// now, and so does a user that [NewUser] would not make, such as one with an empty id.
+	// Identify returns the user of a request, made by [NewUser]. It returns [ErrNobody] for a caller
+	// it does not know. Any other error except [ErrTokenInvalid] counts as [presence.ErrUnavailable],
+	// and so does a user that [NewUser] rejects, such as one with an empty id.
 	Identify func(context.Context, Request) (presence.User, error)
-	// Authorize tells whether somebody may see a project. The error is [ErrProjectUnknown],
-	// whether it is not theirs or not there; any other means that it cannot be known now. Where
-	// there are tenants the project is that of [Request.Key].
+	// Authorize returns nil if the user may see the project, and [ErrProjectUnknown] if the project
+	// is forbidden or does not exist. Any other error counts as [presence.ErrUnavailable]. The
+	// project is [Request.Key], so it includes the tenant if there is one.
 	Authorize func(context.Context, presence.User, presence.Project) error
 }
 
-// Admit implements [Gate].
-func (f Functions) Admit(ctx context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator].
+func (f Functions) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	user, err := f.Identify(ctx, r)
 	if err != nil {
-		return Admission{}, known(err)
+		return Principal{}, known(err)
 	}
-	if user.Visitor { // only the visitor cookie makes visitors
+	if user.Visitor { // only Visitors makes visitors
 		err = presence.ErrUserIDInvalid
 	} else {
 		err = user.Check()
 	}
 	if err != nil {
-		return Admission{}, fmt.Errorf("%w: Identify returned a user that cannot be, so nobody is let in: %w", presence.ErrUnavailable, err)
+		return Principal{}, fmt.Errorf("%w: Identify returned an invalid user, so nobody is let in: %w", presence.ErrUnavailable, err)
 	}
-	return Admission{User: user}, known(f.Authorize(ctx, user, r.Key()))
+	return Principal{User: user}, known(f.Authorize(ctx, user, r.Key()))
 }
 
-// known takes an error that is none of those above for one of a host that does not know.
+// known returns the errors that Identify and Authorize may return as they are, and makes any other
+// one unavailable.
 func known(err error) error {
 	if err == nil || errors.Is(err, ErrNobody) || errors.Is(err, ErrProjectUnknown) || errors.Is(err, ErrTokenInvalid) {
 		return err

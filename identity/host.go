@@ -18,72 +18,77 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/cache"
+	"github.com/writer-presence/writer-presence/internal/loglimit"
 	"github.com/writer-presence/writer-presence/internal/strictjson"
-	"github.com/writer-presence/writer-presence/recent"
 )
 
 const (
-	// hostTime is how long the host may take to answer.
-	hostTime = 3 * time.Second
-	// hostAge is how old an answer of the host may be, and recheckAge that about a live
-	// connection: with the 25 s between two questions that makes the 30 s of rule 14.
+	// hostTimeout is the time limit for one answer of the host.
+	hostTimeout = 3 * time.Second
+	// hostAge is the maximum age of a cached answer. recheckAge is that for a live connection,
+	// which is rechecked every 25 s: together they make the 30 s within which access ends.
 	hostAge    = 30 * time.Second
 	recheckAge = 5 * time.Second
-	// failureAge is how long a host that cannot be asked is left alone.
+	// failureAge is how long a failure is cached before the host is asked again.
 	failureAge = time.Second
-	// sayAgain is how far apart the log is told of failures.
-	sayAgain = time.Minute
-	// mostAsked is how many questions may be on their way.
-	mostAsked = 64
-	// mostAnswers is how many answers are remembered, twice over.
-	mostAnswers = 20_000
-	maxAnswer   = 16 << 10
+	// maxRequests is the number of concurrent requests to the host.
+	maxRequests = 64
+	// maxAnswers is the size of one generation of the cache; it holds two.
+	maxAnswers = 20_000
+	// maxAnswer is the size of an answer in bytes from which it is rejected.
+	maxAnswer = 16 << 10
 )
 
-// Host asks the host application who is asking and whether they may: at an address for each
-// project, with the Cookie, the Authorization and the Accept-Language of the request, its
-// X-Request-ID, and with X-Forwarded-Host, -Proto and -For. The application answers 200 and
-// {"user_id": 1, "username": "alice"} for somebody who may, 401 for nobody that it knows, 403 or
-// 404 for a project that they may not see or that is not there. These three count only with a
-// JSON object as body or with the header Writer-Presence, since proxies, allow-lists and login
-// pages give them too. Anything else is [presence.ErrUnavailable], and nobody is let in. Make one
-// with [NewHost].
+// Host authenticates and authorises users by asking the host application over HTTP. It sends a GET
+// to an address for each project, with the Cookie, Authorization and Accept-Language of the
+// request, its X-Request-ID, and X-Forwarded-Host, -Proto and -For.
+//
+// The application answers 200 and {"user_id": 1, "username": "alice"} for a user who may see the
+// project, 401 for a caller it does not know, and 403 or 404 for a project that is forbidden or does
+// not exist. These three count only with a JSON object as body or with the header Writer-Presence,
+// because proxies, allow-lists and login pages send them too. Any other answer is
+// [presence.ErrUnavailable], and access is denied. Create a Host with [NewHost]; it is safe for
+// concurrent use.
 type Host struct {
 	before, after string // the address, around the project
 	client        *http.Client
 	log           *slog.Logger
 	flight        singleflight.Group
-	// room has a place for each question on its way, and rechecks for those about live
-	// connections, so that a crowd at the door keeps nobody from being shown out.
-	room, rechecks chan struct{}
+	// requests holds a place for each request under way. Rechecks of live connections have places
+	// of their own: a burst of new callers must not delay the rechecks that revoke access.
+	requests, rechecks chan struct{}
 
-	vague sync.Once // the log was told of a refusal in JSON that may be somebody else's
+	ambiguous sync.Once // logs an ambiguous rejection; see isRejection
 
 	mu      sync.Mutex
-	said    time.Time // when the log was told of a failure
-	answers recent.Map[[sha256.Size]byte, hostAnswer]
+	answers cache.Map[[sha256.Size]byte, hostAnswer]
 }
 
 type hostAnswer struct {
-	user presence.User // of the last answer that vouched, too, where err is a refusal
+	user presence.User // the user; if err is set, the user of the last answer without an error
 	err  error
 	at   time.Time
 }
 
-// NewHost makes a gate of an address in which {project} stands for the project.
+// NewHost returns a Host that asks at an address in which {project} stands for the project. The
+// log gets failures at most once a minute, and at debug level each of them; nil discards them.
 func NewHost(address string, log *slog.Logger) (*Host, error) {
 	before, after, err := splitAddress(address)
 	if err != nil {
 		return nil, err
 	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Host{
-		before: before, after: after, client: newClient(maxAnswer), log: log, room: make(chan struct{}, mostAsked), rechecks: make(chan struct{}, mostAsked),
-		answers: recent.Map[[sha256.Size]byte, hostAnswer]{Most: mostAnswers},
+		before: before, after: after, client: newClient(maxAnswer), log: loglimit.New(log), requests: make(chan struct{}, maxRequests), rechecks: make(chan struct{}, maxRequests),
+		answers: cache.Map[[sha256.Size]byte, hostAnswer]{Size: maxAnswers},
 	}, nil
 }
 
-// Admit implements [Gate].
-func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator]. Concurrent calls for the same question share one request.
+func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization"), r.Forwarded}
 	if r.Token != "" {
 		q.authorization = "Bearer " + r.Token
@@ -97,35 +102,35 @@ func (h *Host) Admit(ctx context.Context, r Request) (Admission, error) {
 	if errors.Is(a.err, presence.ErrUnavailable) {
 		age = failureAge
 	}
-	if !ok && r.Above {
-		return Admission{}, fmt.Errorf("%w: somebody new, from where too many requests come", presence.ErrUnavailable)
+	if !ok && r.LimitExceeded {
+		return Principal{}, fmt.Errorf("%w: too many requests come from this address, so the host is not asked about new callers", presence.ErrUnavailable)
 	}
 	if !ok || time.Since(a.at) > age {
 		done := h.flight.DoChan(string(key[:]), func() (any, error) {
 			if now, _ := h.answer(key); now.at.After(a.at) {
-				return now, nil // which came between our look and our question
+				return now, nil // another call has stored it since the lookup above
 			}
 			return h.ask(key, q, a.user, r.Recheck), nil
 		})
 		select {
 		case result := <-done:
-			a = result.Val.(hostAnswer) // and not from memory, which may have forgotten it
+			a = result.Val.(hostAnswer) // not from the cache, which may have evicted it
 		case <-ctx.Done():
-			return Admission{}, fmt.Errorf("%w: the host application does not answer: %w", presence.ErrUnavailable, ctx.Err())
+			return Principal{}, fmt.Errorf("%w: the host application does not answer: %w", presence.ErrUnavailable, ctx.Err())
 		}
 	}
-	return Admission{User: a.user}, a.err
+	return Principal{User: a.user}, a.err
 }
 
-// question is what the host is asked.
+// question is what a request to the host depends on.
 type question struct {
 	project               presence.Project
 	cookie, authorization string
 	forwarded             Forwarded
 }
 
-// key stands for a question, and tells nothing of it. It has all that can change the answer, and
-// so not the id of the request.
+// key returns the cache key: a digest, so that the cache holds no credentials. It covers all that
+// can change the answer, which excludes the request id.
 func (q question) key() [sha256.Size]byte {
 	var b []byte
 	for _, part := range []string{string(q.project), q.cookie, q.authorization, q.forwarded.Host, q.forwarded.Proto, q.forwarded.Language} {
@@ -136,7 +141,7 @@ func (q question) key() [sha256.Size]byte {
 	return sha256.Sum256(b)
 }
 
-// headers are those of the question.
+// headers returns the headers of the request to the host.
 func (q question) headers() http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{
@@ -159,43 +164,50 @@ func (h *Host) answer(key [sha256.Size]byte) (hostAnswer, bool) {
 	return h.answers.Get(key)
 }
 
-// ask asks the host, and remembers what it says. Before is whom it vouched for the last time.
+// ask sends a question to the host and caches the answer. Before is the user of the last answer
+// without an error.
 func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, recheck bool) hostAnswer {
-	ctx, cancel := context.WithTimeout(context.Background(), hostTime)
+	ctx, cancel := context.WithTimeout(context.Background(), hostTimeout)
 	defer cancel()
-	room := h.room
+	places := h.requests
 	if recheck {
-		room = h.rechecks
+		places = h.rechecks
 	}
-	user, err := h.put(ctx, q, room)
+	user, err := h.send(ctx, q, places)
 	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
-		user = before // for the refusal that may follow
+		user = before // whoever ends their presence needs to know whose it is
+	}
+	if errors.Is(err, presence.ErrUnavailable) {
+		h.logFailure(q.project, err)
 	}
 	a := hostAnswer{user, err, time.Now()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if errors.Is(err, presence.ErrUnavailable) && (h.said.IsZero() || a.at.Sub(h.said) >= sayAgain) {
-		h.said = a.at
-		attributes := []any{"error", err}
-		if odd := (*oddAnswer)(nil); errors.As(err, &odd) {
-			attributes = append(attributes, "status", odd.status, "address", h.shown(q.project), "begins", odd.begins)
-		}
-		h.log.Error("the host application did not say who may, so somebody was not let in; this is said once a minute", attributes...)
-	}
 	h.answers.Set(key, a)
 	return a
 }
 
-// put puts the question.
-func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presence.User, error) {
+// logFailure logs that the host gave no usable answer: at debug level each time, for whoever is
+// writing the host's view, and as an error at most once a minute.
+func (h *Host) logFailure(project presence.Project, err error) {
+	attributes := []any{"error", err}
+	if unusable := (*unusableAnswer)(nil); errors.As(err, &unusable) {
+		attributes = append(attributes, "status", unusable.status, "address", h.shown(project), "begins", unusable.begins)
+	}
+	h.log.Debug("asking the host application failed", attributes...)
+	h.log.Error("asking the host application failed, so a request was answered with 503; this is logged once a minute, and each time at debug level", attributes...)
+}
+
+// send sends a question to the host and reads its answer. It waits for a free place first.
+func (h *Host) send(ctx context.Context, q question, places chan struct{}) (presence.User, error) {
 	unavailable := func(format string, args ...any) (presence.User, error) {
 		return presence.User{}, fmt.Errorf("%w: "+format, append([]any{presence.ErrUnavailable}, args...)...)
 	}
 	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
+	case places <- struct{}{}:
+		defer func() { <-places }()
 	case <-ctx.Done():
-		return unavailable("too many questions to the host are on their way")
+		return unavailable("too many requests to the host are under way")
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.before+string(q.project)+h.after, nil)
 	if err != nil {
@@ -204,7 +216,7 @@ func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presenc
 	r.Header = q.headers()
 	answer, err := h.client.Do(r)
 	if failed := (*url.Error)(nil); errors.As(err, &failed) {
-		err = failed.Err // without the address, whose query may have a secret
+		err = failed.Err // without the address: its query may hold a secret
 	}
 	if err != nil {
 		return unavailable("%w", err)
@@ -212,38 +224,38 @@ func (h *Host) put(ctx context.Context, q question, room chan struct{}) (presenc
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return unavailable("the host's answer broke off: %w", err)
+		return unavailable("the host's answer was cut off: %w", err)
 	}
-	odd := func(format string, args ...any) (presence.User, error) {
-		return presence.User{}, &oddAnswer{fmt.Errorf(format, args...), answer.StatusCode, q.begins(body)}
+	unusable := func(format string, args ...any) (presence.User, error) {
+		return presence.User{}, &unusableAnswer{fmt.Errorf(format, args...), answer.StatusCode, q.begins(body)}
 	}
 	switch answer.StatusCode {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		if !h.isRefusal(answer, body, q) {
-			return odd("the host answered %s without a JSON object and without the header Writer-Presence, so that may be a proxy, an allow-list or a login page; have the view answer with the header Writer-Presence: 1", answer.Status)
+		if !h.isRejection(answer, body, q) {
+			return unusable("the host answered %s without a JSON object and without the header Writer-Presence, so it may come from a proxy, an allow-list or a login page; have the view answer with the header Writer-Presence: 1", answer.Status)
 		}
 		if answer.StatusCode == http.StatusUnauthorized {
 			return presence.User{}, ErrNobody
 		}
 		return presence.User{}, ErrProjectUnknown
 	default:
-		return odd("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
+		return unusable("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
 	}
 	user, err := readHostUser(body)
 	if err != nil {
-		return odd("%v", err) // not %w: an error in the host's answer is not the user's
+		return unusable("%v", err) // not %w: an error in the host's answer is not the user's
 	}
 	return user, nil
 }
 
-// viewHeader is the header by which a view of the host marks its refusals.
+// viewHeader marks a rejection as one of the host's view.
 const viewHeader = "Writer-Presence"
 
-// isRefusal reports whether an answer with a refusing status comes from the host's view: it has
-// the header Writer-Presence, or a JSON object as body. Frameworks answer in JSON too where there
-// is no such address, so an object without user_id is logged, once.
-func (h *Host) isRefusal(answer *http.Response, body []byte, q question) bool {
+// isRejection reports whether an answer with status 401, 403 or 404 comes from the host's view: it
+// has the header Writer-Presence, or a JSON object as body. Frameworks also send JSON where no view
+// exists, so the first object without user_id is logged.
+func (h *Host) isRejection(answer *http.Response, body []byte, q question) bool {
 	if answer.Header.Get(viewHeader) != "" {
 		return true
 	}
@@ -252,26 +264,29 @@ func (h *Host) isRefusal(answer *http.Response, body []byte, q question) bool {
 		return false
 	}
 	if _, ok := object["user_id"]; !ok {
-		h.vague.Do(func() {
-			h.log.Warn(`the host refused somebody in JSON that frameworks may give, too, where there is no such view; if it is the view, have it answer with the header Writer-Presence: 1 or with {"user_id": null}; this is said once`,
+		h.ambiguous.Do(func() {
+			h.log.Warn(`the host rejected a request with JSON that a framework may also send where no view exists; if the view sent it, add the header Writer-Presence: 1 or answer {"user_id": null}; this is logged once`,
 				"status", answer.StatusCode, "address", h.shown(q.project))
 		})
 	}
 	return true
 }
 
-// oddAnswer is an answer that does not say who may. It wraps [presence.ErrUnavailable].
-type oddAnswer struct {
+// unusableAnswer is the error for an answer that the protocol does not allow. It wraps
+// [presence.ErrUnavailable].
+type unusableAnswer struct {
 	cause  error
 	status int
-	begins string // the first bytes of the body, for the log
+	begins string // see question.begins
 }
 
-func (o *oddAnswer) Error() string { return presence.ErrUnavailable.Error() + ": " + o.cause.Error() }
+func (o *unusableAnswer) Error() string {
+	return presence.ErrUnavailable.Error() + ": " + o.cause.Error()
+}
 
-func (o *oddAnswer) Unwrap() []error { return []error{presence.ErrUnavailable, o.cause} }
+func (o *unusableAnswer) Unwrap() []error { return []error{presence.ErrUnavailable, o.cause} }
 
-// shown is the address of a question as the log may have it: without a query and a password.
+// shown returns the address for a project without user, password and query, for the log.
 func (h *Host) shown(project presence.Project) string {
 	u, err := url.Parse(h.before + string(project) + h.after)
 	if err != nil {
@@ -281,34 +296,34 @@ func (h *Host) shown(project presence.Project) string {
 }
 
 const (
-	// mostShown is how many bytes of an answer the log is shown.
-	mostShown = 120
-	// leastSecret is how long what is masked in them has to be: shorter values are in any text.
-	leastSecret = 4
+	// maxShown is the number of bytes of an answer that are logged.
+	maxShown = 120
+	// minSecret is the length from which credentials are masked: shorter values occur in any text.
+	minSecret = 4
 )
 
-// begins gives the first bytes of an answer in printable ASCII, with the credentials of the
-// question masked, since pages for debugging repeat them. Of JSON it gives nothing: that may have
-// the name of somebody.
+// begins returns the first bytes of an answer in printable ASCII for the log. It masks the
+// credentials of the question, which debug pages repeat. It returns nothing of JSON, which may
+// contain a user's name.
 func (q question) begins(body []byte) string {
 	if json.Valid(body) {
 		return ""
 	}
 	text := string(body)
 	for _, secret := range strings.FieldsFunc(q.cookie+" "+q.authorization, func(r rune) bool { return r == ' ' || r == ';' || r == ',' }) {
-		if _, value, ok := strings.Cut(secret, "="); ok && len(value) >= leastSecret {
+		if _, value, ok := strings.Cut(secret, "="); ok && len(value) >= minSecret {
 			text = strings.ReplaceAll(text, value, "***")
 		}
-		if len(secret) >= leastSecret && !strings.EqualFold(secret, "Bearer") && !strings.EqualFold(secret, "Basic") {
+		if len(secret) >= minSecret && !strings.EqualFold(secret, "Bearer") && !strings.EqualFold(secret, "Basic") {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	quoted := strconv.QuoteToASCII(text[:min(len(text), mostShown)])
+	quoted := strconv.QuoteToASCII(text[:min(len(text), maxShown)])
 	return quoted[1 : len(quoted)-1]
 }
 
-// foreignCookies are those of a request that are not ours: with ours, every visitor would
-// be another question.
+// foreignCookies returns the cookies of a request without this server's own: those would make a
+// separate cache entry for every visitor.
 func foreignCookies(h http.Header) string {
 	var all []string
 	for _, line := range h["Cookie"] {

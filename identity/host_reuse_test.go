@@ -39,7 +39,7 @@ func countingHost(t *testing.T, answer http.HandlerFunc) (gate *identity.Host, c
 func ask(t *testing.T, gate *identity.Host, questions int) {
 	t.Helper()
 	for i := range questions {
-		gate.Admit(t.Context(), request("Cookie", fmt.Sprint("session=", i)))
+		gate.Authenticate(t.Context(), request("Cookie", fmt.Sprint("session=", i)))
 	}
 }
 
@@ -102,7 +102,7 @@ func TestAnAnswerOfTheHostWithoutEndHoldsNothing(t *testing.T) {
 					}
 				})
 				began := time.Now()
-				_, err := gate.Admit(t.Context(), request("Cookie", "session=alice"))
+				_, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice"))
 				if took := time.Since(began); !isUnavailable(err) || took > 4*time.Second {
 					t.Errorf("came to %v after %v; want unavailable within 4 s", err, took)
 				}

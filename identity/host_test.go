@@ -94,7 +94,7 @@ func TestTheHostsWordCounts(t *testing.T) {
 		"somebody it does not know":   {request("Cookie", "session=mallory"), presence.User{}, identity.ErrNobody},
 		"a member of another project": {in("q", request("Cookie", "session=alice")), presence.User{}, identity.ErrProjectUnknown},
 	} {
-		if got, err := gate.Admit(t.Context(), c.request); !errors.Is(err, c.err) || got.User != c.user {
+		if got, err := gate.Authenticate(t.Context(), c.request); !errors.Is(err, c.err) || got.User != c.user {
 			t.Errorf("%s: came to %+v, %v; due is %+v, %v", name, got.User, err, c.user, c.err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestWhatTheHostDoesNotSayItselfLetsNobodyIn(t *testing.T) { // case 37
 	} {
 		h, gate := newHost(t)
 		h.answers(c.status, c.body)
-		if got, err := gate.Admit(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, presence.ErrUnavailable) || got.User.ID != "" {
+		if got, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, presence.ErrUnavailable) || got.User.ID != "" {
 			t.Errorf("%s: came to %+v, %v; due is that it is not known", name, got, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestTheIdIsANumberOrAText(t *testing.T) {
 	for body, due := range map[string]presence.UserID{`1`: "1", `"1"`: "1", `"b7-x"`: "b7-x", `9007199254740993`: "9007199254740993", `-1`: "-1"} {
 		h, gate := newHost(t)
 		h.answers(200, `{"user_id": `+body+`, "username": "alice"}`)
-		if got, err := gate.Admit(t.Context(), request()); err != nil || got.User.ID != due {
+		if got, err := gate.Authenticate(t.Context(), request()); err != nil || got.User.ID != due {
 			t.Errorf("%s is %q, %v; due is %q", body, got.User.ID, err, due)
 		}
 	}
@@ -142,7 +142,7 @@ func TestTheHostIsAskedAtItsAddressAndNoOther(t *testing.T) {
 		h.mu.Lock()
 		h.answer = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) }
 		h.mu.Unlock()
-		if got, err := gate.Admit(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, presence.ErrUnavailable) {
+		if got, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, presence.ErrUnavailable) {
 			t.Errorf("a redirect %d came to %+v, %v", status, got, err)
 		}
 	}
@@ -151,14 +151,14 @@ func TestTheHostIsAskedAtItsAddressAndNoOther(t *testing.T) {
 // The answers' ages are those of a real clock here, since a real server answers.
 func TestAHostThatIsDownIsAnErrorAndIsToldOnce(t *testing.T) {
 	h, gate := newHost(t)
-	if _, err := gate.Admit(t.Context(), request("Cookie", "session=bob")); !errors.Is(err, identity.ErrNobody) {
+	if _, err := gate.Authenticate(t.Context(), request("Cookie", "session=bob")); !errors.Is(err, identity.ErrNobody) {
 		t.Fatal(err)
 	}
 	h.Close()
 	for i := range 3 {
 		r := request("Cookie", "session=alice")
 		r.Project = presence.Project(strings.Repeat("p", i+1))
-		if got, err := gate.Admit(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) {
+		if got, err := gate.Authenticate(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) {
 			t.Errorf("the host is down, and it came to %+v, %v", got, err)
 		}
 	}
@@ -176,7 +176,7 @@ func TestTheHostIsAskedOnceForAllWhoWaitAndNotAgainSoSoon(t *testing.T) {
 		var asking sync.WaitGroup
 		for range 50 { // some come as the answer does
 			asking.Go(func() {
-				if _, err := gate.Admit(t.Context(), r); err != nil {
+				if _, err := gate.Authenticate(t.Context(), r); err != nil {
 					t.Error(err)
 				}
 			})
@@ -185,8 +185,8 @@ func TestTheHostIsAskedOnceForAllWhoWaitAndNotAgainSoSoon(t *testing.T) {
 	}
 	h.isAsked(t, turns)
 	for range 10 { // visitors are one question, whatever our cookies say
-		gate.Admit(t.Context(), request())
-		gate.Admit(t.Context(), request("Cookie", "writer_presence_visitor=x"))
+		gate.Authenticate(t.Context(), request())
+		gate.Authenticate(t.Context(), request("Cookie", "writer_presence_visitor=x"))
 	}
 	h.isAsked(t, turns+1)
 }
@@ -198,7 +198,7 @@ func TestEveryCredentialAndProjectIsAQuestionOfItsOwn(t *testing.T) { // rule 14
 		for _, headers := range [][]string{{}, {"Cookie", "a=b"}, {"Authorization", "a=b"}, {"Cookie", "a", "Authorization", "=b"}, {"Cookie", "q"}, {"Authorization", "q"}} {
 			r := request(headers...)
 			r.Project = project
-			gate.Admit(t.Context(), r)
+			gate.Authenticate(t.Context(), r)
 			n++
 		}
 	}
@@ -213,7 +213,7 @@ func TestAHostThatHangsIsWaitedForThreeSeconds(t *testing.T) {
 	h.mu.Unlock()
 	defer close(over)
 	began := time.Now()
-	_, err := gate.Admit(t.Context(), request("Cookie", "session=alice"))
+	_, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice"))
 	if took := time.Since(began); !errors.Is(err, presence.ErrUnavailable) || took > 4*time.Second {
 		t.Errorf("it came to %v after %v", err, took)
 	}
@@ -244,7 +244,7 @@ func TestRefusalsOfTheViewCount(t *testing.T) {
 				if header == "" && !strings.HasPrefix(body, "{") {
 					due = presence.ErrUnavailable
 				}
-				if _, err := gate.Admit(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, due) {
+				if _, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice")); !errors.Is(err, due) {
 					t.Errorf("%d %q with the header %q came to %v; due is %v", status, body, header, err, due)
 				}
 				vague := strings.Count(h.logs.String(), "level=WARN")
@@ -266,7 +266,7 @@ func TestWhatMayNotBeTheViewIsLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
 	for i := range 3 {
 		r := request("Cookie", "csrf=x; session=CaNaRy7", "Authorization", "Bearer CaNaRy8")
 		r.Project = presence.Project(strings.Repeat("p", i+1))
-		if _, err := gate.Admit(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error(), "CaNaRy") {
+		if _, err := gate.Authenticate(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error(), "CaNaRy") {
 			t.Errorf("it came to %v", err)
 		}
 	}
@@ -281,7 +281,7 @@ func TestWhatMayNotBeTheViewIsLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
 	}
 	h.Close() // an address that nobody answers at is not logged with its query either
 	gate, _ = identity.NewHost(h.URL+"/presence/{project}/?key=S3cret", slog.New(slog.NewTextHandler(&h.logs, nil)))
-	if _, err := gate.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error()+h.logs.String(), "S3cret") {
+	if _, err := gate.Authenticate(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error()+h.logs.String(), "S3cret") {
 		t.Errorf("a host that is down came to %v and the log %s", err, &h.logs)
 	}
 }
@@ -297,7 +297,7 @@ func TestTheHostIsToldWhereARequestComesFrom(t *testing.T) {
 	h.mu.Unlock()
 	r := request("Cookie", "session=alice", "X-Forwarded-Host", "evil.example", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "X-Request-Id", "forged", "Accept-Language", "xx")
 	names := []string{"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "X-Request-Id", "Accept-Language"}
-	if _, err := gate.Admit(t.Context(), r); err != nil {
+	if _, err := gate.Authenticate(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
@@ -306,7 +306,7 @@ func TestTheHostIsToldWhereARequestComesFrom(t *testing.T) {
 		}
 	}
 	r.Forwarded = identity.Forwarded{Host: "write.example.org:8443", Proto: "https", For: netip.MustParseAddr("2001:db8::1"), Language: "de, en;q=0.5", RequestID: "id-1"}
-	if _, err := gate.Admit(t.Context(), r); err != nil {
+	if _, err := gate.Authenticate(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	for i, due := range []string{"write.example.org:8443", "https", "2001:db8::1", "id-1", "de, en;q=0.5"} {
@@ -329,7 +329,7 @@ func TestAnswersAreSharedOnlyByRequestsThatTheHostCannotTellApart(t *testing.T) 
 			r := request("Cookie", "session=alice")
 			forwarded.RequestID = id
 			r.Forwarded = forwarded
-			gate.Admit(t.Context(), r)
+			gate.Authenticate(t.Context(), r)
 		}
 	}
 	h.isAsked(t, int32(len(all)))
@@ -346,7 +346,7 @@ func TestTheHostsAnswerIsDecodedStrictly(t *testing.T) {
 	} {
 		h, gate := newHost(t)
 		h.answers(200, body)
-		got, err := gate.Admit(t.Context(), request("Cookie", "session=alice"))
+		got, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice"))
 		if !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) || got.User.ID != "" {
 			t.Errorf("%s: %+v, %v; want only unavailable", name, got, err)
 		}
@@ -360,7 +360,7 @@ func TestAnIdOfAFunctionOfTheHostIsNotTheUsersMistake(t *testing.T) {
 	f := identity.Functions{Identify: func(context.Context, identity.Request) (presence.User, error) {
 		return identity.NewUser("visitor-x", "a")
 	}}
-	if _, err := f.Admit(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) {
+	if _, err := f.Authenticate(t.Context(), request()); !errors.Is(err, presence.ErrUnavailable) || errors.Is(err, presence.ErrUserIDInvalid) {
 		t.Errorf("%v; want only unavailable", err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// HostID is a user's id as hosts write it in JSON: a string, or a whole number that fits
-// in 64 bits with its sign. 42 and "42" are the same user.
+// HostID is a user id as hosts write it in JSON: a string, or a whole number that fits in a signed
+// 64-bit integer. 42 and "42" are the same user.
 type HostID presence.UserID
 
 var errHostID = errors.New("a user id is a string or a whole number from -9223372036854775808 to 9223372036854775807; send larger numbers as strings")

@@ -11,7 +11,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
-// hostUser is the body of the host's answer about somebody who may see the project.
+// hostUser is the body of the host's answer 200.
 type hostUser struct {
 	id   HostID
 	name string
@@ -29,10 +29,10 @@ func (u *hostUser) Field(name []byte) any {
 	}
 }
 
-// readHostUser reads the body of the host's answer, which is exactly one JSON object with a
-// user_id that a person may have. A body that was cut off at maxAnswer bytes is an error.
+// readHostUser decodes the body of the host's answer 200, exactly one JSON object with a valid
+// user_id. A body that was cut off at maxAnswer bytes is an error.
 func readHostUser(text []byte) (presence.User, error) {
-	if len(text) >= maxAnswer { // what follows is not known
+	if len(text) >= maxAnswer {
 		return presence.User{}, fmt.Errorf("the host's answer is %d bytes long or longer; the limit is below that", maxAnswer)
 	}
 	var u hostUser
@@ -51,9 +51,9 @@ func readHostUser(text []byte) (presence.User, error) {
 
 var userInfo = regexp.MustCompile(`//[^/?#]*@`)
 
-// splitAddress cuts the address of the host at {project}, which must occur once, in the path
-// or the query: a project's name must never choose the server that gets the cookies, and a
-// fragment is never sent.
+// splitAddress splits the address of the host at {project}, which must occur once, in the path or
+// the query: a project's name must never choose the server that gets the cookies, and a fragment
+// is never sent.
 func splitAddress(address string) (before, after string, err error) {
 	fail := func(why string) (string, string, error) {
 		shown := userInfo.ReplaceAllString(address, "//…@") // there may be a password

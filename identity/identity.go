@@ -1,9 +1,9 @@
-// Package identity decides who is asking, and whether they may: nobody else's word
-// counts, and nothing that a request's body says.
+// Package identity authenticates the user of a request and authorises them for a project. It
+// never uses what a request's body says about the user.
 //
-// There are several ways to know somebody, each a [Gate]; [FirstOf] asks them in
-// order. A way that has nothing to say about a request returns [ErrNobody], and the
-// next one is asked; any other error is final.
+// There are several ways to authenticate, each an [Authenticator]; [FirstOf] tries them in order. One that
+// finds no credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
+// tried. Any other error is final.
 package identity
 
 import (
@@ -16,37 +16,37 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Request is what there is to tell who is asking, for what.
+// Request holds the credentials of a request, and what it is for.
 type Request struct {
 	Project presence.Project
 	// Tenant is the host that the project belongs to, where one server has projects of several
 	// hosts; otherwise it is empty. See [Request.Key].
 	Tenant string
-	// Header is the request's, or the one with which a live connection began.
+	// Header is that of the request, or of the handshake of a live connection.
 	Header http.Header
 	// Token is the bearer token of the request, or the one that a live connection
 	// sent; empty if there is none.
 	Token string
-	// Address is the asker's, as far as limits tell askers apart.
+	// Address is the client's address, in the form that rate limits count by.
 	Address string
-	// Secure says that the asker's page is known to be on https.
+	// Secure reports that the page is known to be on https.
 	Secure bool
-	// Looking says that the request shows nobody: it need not make a visitor.
-	Looking bool
-	// Recheck says that it is about a live connection that was let in: an answer from
-	// memory may be a few seconds old, and no more.
+	// ReadOnly reports that the request only reads, so no new visitor is created for it.
+	ReadOnly bool
+	// Recheck reports that the request is a periodic check of a live connection: a cached answer
+	// may be a few seconds old at most.
 	Recheck bool
-	// Above says that the asker is above a limit: whoever is not known yet need not be.
-	Above bool
-	// CrossOrigin says that the page is of another origin. Header then has no cookies, and a
-	// cookie cannot be given.
+	// LimitExceeded reports that the client exceeded a rate limit: only cached users are authenticated.
+	LimitExceeded bool
+	// CrossOrigin reports that the page is on another origin. Then Header has no cookies, and no
+	// cookie can be set.
 	CrossOrigin bool
-	// Forwarded is what the host application is told of where the request comes from.
+	// Forwarded describes the request to the host application.
 	Forwarded Forwarded
 }
 
-// Key is the project as stores know it, and as tokens name it: with a tenant, as in
-// example.org/thesis. No id of a project has a slash, so that no two projects have one key.
+// Key returns the project as stores and tokens name it: with a tenant, as in
+// example.org/thesis. Project ids contain no slash, so no two projects share a key.
 func (r Request) Key() presence.Project {
 	if r.Tenant == "" {
 		return r.Project
@@ -54,36 +54,36 @@ func (r Request) Key() presence.Project {
 	return presence.Project(r.Tenant) + "/" + r.Project
 }
 
-// Forwarded is what is known of where a request comes from. Its values are safe in a header.
-// What a client can write of itself is in it only where it grants nothing.
+// Forwarded is what the host application gets to know about a request. Its values are safe in a
+// header. Values that a client can choose are included only where they grant nothing.
 type Forwarded struct {
-	// Host is the host, with its port unless that is the default, that the page's request was
-	// sent to; empty if it is not known. Proto is https or http.
+	// Host is the host that the page's request was sent to, with its port unless that is the
+	// default; empty if unknown. Proto is https or http.
 	Host, Proto string
-	// For is the address of the client; not valid if it is not known.
+	// For is the address of the client; not valid if unknown.
 	For netip.Addr
 	// Language is the request's Accept-Language, and RequestID its X-Request-ID.
 	Language, RequestID string
 }
 
-// Admission is somebody who may; with [ErrProjectUnknown], somebody who may no longer, if
-// that is known.
-type Admission struct {
+// Principal is an authenticated and authorised user. With [ErrProjectUnknown] it holds the user
+// whose access was rejected, if that is known.
+type Principal struct {
 	User presence.User
-	// Until is when it ends by itself; zero for never.
+	// Until is when the access expires; zero for never.
 	Until time.Time
-	// Cookie is to be set in the answer; nil for none.
+	// Cookie is set in the answer; nil for none.
 	Cookie *http.Cookie
 }
 
-// Gate is a way to know who is asking, and whether they may. Admit may be called at
-// once, and ends within five seconds. Its errors are the package's, or wrap [presence.ErrUnavailable] when the
-// gate itself cannot know; then nobody is let in.
-type Gate interface {
-	Admit(context.Context, Request) (Admission, error)
+// Authenticator finds out who sent a request and whether they may use the project. Authenticate returns
+// within five seconds and is safe for concurrent use. Its errors are those of this package, or wrap
+// [presence.ErrUnavailable] if the check itself failed; then access is denied.
+type Authenticator interface {
+	Authenticate(context.Context, Request) (Principal, error)
 }
 
-// The errors of gates, as told to whoever asked.
+// The errors of authenticators; clients see their texts.
 var (
 	ErrNobody           = errors.New("sign in first: this request says neither by a token nor by a cookie who is asking")
 	ErrTokenInvalid     = errors.New("this token is not valid, or not any more; fetch a new one and send it as Authorization: Bearer")
@@ -93,17 +93,18 @@ var (
 	ErrTokenNameInvalid = errors.New("send username, a text that shows something")
 )
 
-// FirstOf asks gates in order, until one knows the asker.
-func FirstOf(gates ...Gate) Gate { return firstOf(gates) }
+// FirstOf returns an Authenticator that tries several in order until one returns another error than
+// [ErrNobody], or none.
+func FirstOf(authenticators ...Authenticator) Authenticator { return firstOf(authenticators) }
 
-type firstOf []Gate
+type firstOf []Authenticator
 
-func (gates firstOf) Admit(ctx context.Context, r Request) (Admission, error) {
-	for _, gate := range gates {
-		a, err := gate.Admit(ctx, r)
+func (f firstOf) Authenticate(ctx context.Context, r Request) (Principal, error) {
+	for _, authenticator := range f {
+		p, err := authenticator.Authenticate(ctx, r)
 		if !errors.Is(err, ErrNobody) {
-			return a, err
+			return p, err
 		}
 	}
-	return Admission{}, ErrNobody
+	return Principal{}, ErrNobody
 }

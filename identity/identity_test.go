@@ -40,19 +40,19 @@ func request(headers ...string) identity.Request {
 
 // gate says always the same, and counts how often it was asked.
 type gate struct {
-	admission identity.Admission
+	admission identity.Principal
 	err       error
 	asked     int
 }
 
-func (g *gate) Admit(context.Context, identity.Request) (identity.Admission, error) {
+func (g *gate) Authenticate(context.Context, identity.Request) (identity.Principal, error) {
 	g.asked++
 	return g.admission, g.err
 }
 
 func TestTheFirstGateThatKnowsDecides(t *testing.T) {
 	nobody := func() *gate { return &gate{err: fmt.Errorf("no token: %w", identity.ErrNobody)} }
-	alice := func() *gate { return &gate{admission: identity.Admission{User: presence.User{ID: "1"}}} }
+	alice := func() *gate { return &gate{admission: identity.Principal{User: presence.User{ID: "1"}}} }
 	refuses := func(err error) *gate { return &gate{err: fmt.Errorf("refused: %w", err)} }
 	for name, c := range map[string]struct {
 		gates []*gate
@@ -69,11 +69,11 @@ func TestTheFirstGateThatKnowsDecides(t *testing.T) {
 		"a gate that cannot know closes": {[]*gate{refuses(presence.ErrUnavailable), alice()}, 1, presence.ErrUnavailable},
 		"any other error is final, too":  {[]*gate{refuses(context.Canceled), alice()}, 1, context.Canceled},
 	} {
-		var gates []identity.Gate
+		var gates []identity.Authenticator
 		for _, g := range c.gates {
 			gates = append(gates, g)
 		}
-		got, err := identity.FirstOf(gates...).Admit(t.Context(), request())
+		got, err := identity.FirstOf(gates...).Authenticate(t.Context(), request())
 		if !errors.Is(err, c.err) || (err == nil) != (got.User.ID == "1") {
 			t.Errorf("%s: came to %+v, %v; due is %v", name, got, err, c.err)
 		}
@@ -89,7 +89,7 @@ func TestTheFirstGateThatKnowsDecides(t *testing.T) {
 
 func TestARefusalKeepsTheCookieThatClears(t *testing.T) {
 	clearing := &http.Cookie{Name: "x", MaxAge: -1}
-	got, err := identity.FirstOf(&gate{admission: identity.Admission{Cookie: clearing}, err: identity.ErrCookieInvalid}).Admit(t.Context(), request())
+	got, err := identity.FirstOf(&gate{admission: identity.Principal{Cookie: clearing}, err: identity.ErrCookieInvalid}).Authenticate(t.Context(), request())
 	if got.Cookie != clearing || !errors.Is(err, identity.ErrCookieInvalid) {
 		t.Errorf("came to %+v, %v; due is the cookie, and that it was invalid", got, err)
 	}

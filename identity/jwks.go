@@ -19,22 +19,22 @@ import (
 )
 
 const (
-	// fetchTime is how long a fetch of keys may take.
+	// fetchTime is the time limit for one fetch of keys.
 	fetchTime = 3 * time.Second
-	// fetchPause is how far apart fetches are, whatever tokens come.
+	// fetchPause is the least time between two fetches, whatever tokens arrive.
 	fetchPause = 10 * time.Second
-	// keysAge is how old keys are before they are fetched again, and keysEnd how old they
-	// may be if that fails.
+	// keysAge is the age at which keys are fetched again. keysEnd is the age up to which they are
+	// used while that fails.
 	keysAge = 5 * time.Minute
 	keysEnd = time.Hour
-	// maxKeys is how many bytes a set of keys may have.
+	// maxKeys is the size limit of a key set in bytes.
 	maxKeys = 1 << 20
 )
 
-// RemoteKeys takes tokens that are signed by RS256, ES256 or EdDSA with a key of the set
-// (RFC 7517) that is at an address. It is fetched when a token needs it, one fetch at a
-// time: at first, every five minutes, and for a key id that is not in it, every ten seconds
-// at most.
+// RemoteKeys returns an authenticator of tokens that are signed with RS256, ES256 or EdDSA and a
+// key of the set (RFC 7517) at an address. The set is fetched when a token needs it and it is
+// missing, older than five minutes, or lacks the key id; at most every ten seconds, and one fetch
+// at a time.
 func RemoteKeys(address string) (*JWT, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
@@ -49,17 +49,17 @@ type remoteKeys struct {
 	flight  singleflight.Group
 
 	mu      sync.Mutex
-	keys    keyfunc.Keyfunc // nil before they were fetched
+	keys    keyfunc.Keyfunc // nil if none were fetched, or they are too old
 	fetched time.Time
 	tried   time.Time
-	failure error // of the last try
+	failure error // of the last fetch
 }
 
 func (k *remoteKeys) gate() *JWT {
 	return &JWT{methods: []string{"RS256", "ES256", "EdDSA"}, key: k.key}
 }
 
-// key finds the key of a token.
+// key returns the key that verifies a token.
 func (k *remoteKeys) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if id, ok := t.Header[jwkset.HeaderKID].(string); !ok || id == "" {
 		return nil, reject(NoKeyID)
@@ -71,11 +71,11 @@ func (k *remoteKeys) key(ctx context.Context, t *jwt.Token) (any, error) {
 		}
 	}
 	if keys, err = k.fetch(ctx); keys == nil {
-		return nil, fmt.Errorf("%w: the keys of tokens cannot be fetched: %w", presence.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: the keys for tokens cannot be fetched: %w", presence.ErrUnavailable, err)
 	}
 	key, missing := keys.KeyfuncCtx(ctx)(t)
 	if errors.Is(missing, jwkset.ErrKeyNotFound) && err != nil {
-		return nil, fmt.Errorf("%w: a key that is not known, and the keys cannot be fetched: %w", presence.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: the key of a token is unknown, and the keys cannot be fetched: %w", presence.ErrUnavailable, err)
 	}
 	return key, unknownKey(missing)
 }
@@ -94,8 +94,8 @@ func (k *remoteKeys) state() (keyfunc.Keyfunc, time.Time, error) {
 	return k.keys, k.fetched, k.failure
 }
 
-// fetch fetches the keys, unless that was tried just now, and gives what is known then,
-// with the error of the last try.
+// fetch fetches the keys, unless the last fetch is more recent than fetchPause. It returns the newest
+// keys and the error of the last fetch.
 func (k *remoteKeys) fetch(ctx context.Context) (keyfunc.Keyfunc, error) {
 	done := k.flight.DoChan("", func() (any, error) {
 		k.mu.Lock()
@@ -106,7 +106,7 @@ func (k *remoteKeys) fetch(ctx context.Context) (keyfunc.Keyfunc, error) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
 		defer cancel()
-		// Without an interval it starts nothing: it fetches once.
+		// Without a refresh interval the storage fetches once and starts no goroutine.
 		storage, err := jwkset.NewStorageFromHTTP(k.address, jwkset.HTTPClientStorageOptions{Client: k.client, Ctx: ctx, HTTPTimeout: fetchTime})
 		var keys keyfunc.Keyfunc
 		if err == nil {
@@ -131,8 +131,8 @@ func (k *remoteKeys) fetch(ctx context.Context) (keyfunc.Keyfunc, error) {
 	return keys, err
 }
 
-// newClient makes a client that asks the address that it is given, and no other, and reads
-// so many bytes at the most.
+// newClient returns a client that follows no redirects and reads at most the given number of bytes
+// of a body.
 func newClient(most int64) *http.Client {
 	t := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 16 << 10}
 	return &http.Client{
@@ -154,18 +154,18 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// maxDrained is how many bytes of an answer's body are read only so that its connection can be
-// used again. Pages of frameworks for errors and for signing in are shorter.
+// maxDrained is the number of bytes of a body that are read only to reuse its connection. The error
+// and login pages of frameworks are shorter.
 const maxDrained = 256 << 10
 
-// boundedBody is the body of an answer, of which a bounded part can be read.
+// boundedBody is a body of which only the first bytes can be read.
 type boundedBody struct {
 	io.Reader
 	body io.ReadCloser
 }
 
-// Close reads the rest of the body, if it is not too long, or else net/http closes the
-// connection. The deadline of the request bounds the time.
+// Close reads up to maxDrained bytes of the rest: net/http reuses a connection only after the end of
+// its body. The deadline of the request bounds the time.
 func (b boundedBody) Close() error {
 	io.CopyN(io.Discard, b.body, maxDrained) // an error means that the connection is closed
 	return b.body.Close()

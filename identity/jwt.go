@@ -19,28 +19,28 @@ import (
 )
 
 const (
-	// leeway is by how much the clock of whoever made a token may be off.
+	// leeway is the accepted difference between the clocks of the issuer and this server.
 	leeway = time.Minute
-	// checkAgain is how long a token that was good is not looked at again: a key that was
-	// withdrawn is good no longer than that.
+	// checkAgain is how long a verified token is cached. A withdrawn key stays valid at most that
+	// long.
 	checkAgain = 30 * time.Second
 )
 
-// JWT knows people by tokens (RFC 7519) that the host application signed. Of a token are
-// needed sub, which is the user's id, and exp; nbf, iss and aud are checked as well. The
-// name is the first there is of username, preferred_username and name. In projects is a
-// list of the projects that the user may see, or "*" for all; without it they see none.
-// Make one with [SharedSecret] or [RemoteKeys].
+// JWT authenticates users by tokens (RFC 7519) that the host application signed. A token must have
+// sub, the user's id, and exp; nbf, iss and aud are validated too. The user's name is the first of
+// username, preferred_username and name that is present. The projects claim lists the projects that
+// the user may see, or is "*" for all; without it the user may see none. Create a JWT with
+// [SharedSecret] or [RemoteKeys]. Authenticate is safe for concurrent use.
 type JWT struct {
-	// Issuer has to be the token's; empty for any.
+	// Issuer is the required iss; empty accepts any.
 	Issuer string
-	// Audience has to be among the token's; empty for a token that is for nobody in
-	// particular (RFC 7519, 4.1.3).
+	// Audience must be in the token's aud. If it is empty, only tokens without aud are accepted
+	// (RFC 7519, 4.1.3).
 	Audience string
-	// NameClaim is the claim with the user's name, in place of the three above. ProjectsClaim
-	// is the one with the projects; empty is projects. Both are a name, such as Auth0's
-	// https://example.org/projects, or a dotted path into objects, such as app.projects. A
-	// claim with exactly that name wins over a path.
+	// NameClaim is the claim with the user's name, instead of the three above. ProjectsClaim is the
+	// claim with the projects; empty means projects. Both are a name, such as Auth0's
+	// https://example.org/projects, or a dotted path into objects, such as app.projects. A claim
+	// with exactly that name takes precedence over a path.
 	NameClaim, ProjectsClaim string
 
 	methods []string
@@ -48,18 +48,18 @@ type JWT struct {
 	tokens  remembered[bearer]
 }
 
-// bearer is what a token says, and when that was found out.
+// bearer is the content of a verified token.
 type bearer struct {
 	user       presence.User
 	projects   []string
-	noProjects bool // there is no claim with projects
+	noProjects bool // the token has no projects claim
 	from       time.Time
 	until      time.Time
-	checked    time.Time
+	checked    time.Time // when the signature was verified
 }
 
-// SharedSecret takes tokens that are signed by HS256 with one of the secrets in a file: a
-// line each, of at least 32 bytes (RFC 7518, 3.2). Two lines are for changing it.
+// SharedSecret returns an authenticator of tokens that are signed with HS256 and one of the secrets
+// in a file: one line, or two during a rotation, of at least 32 bytes each (RFC 7518, 3.2).
 func SharedSecret(path string) (*JWT, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -82,10 +82,10 @@ func SharedSecret(path string) (*JWT, error) {
 	return &JWT{methods: []string{"HS256"}, key: func(context.Context, *jwt.Token) (any, error) { return keys, nil }}, nil
 }
 
-// Admit implements [Gate].
-func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator].
+func (j *JWT) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	if r.Token == "" {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	now := time.Now()
 	age := checkAgain
@@ -94,29 +94,29 @@ func (j *JWT) Admit(ctx context.Context, r Request) (Admission, error) {
 	}
 	b, ok := j.tokens.peek(r.Token)
 	if ok && !now.Before(b.until) {
-		return Admission{}, reject(Expired) // whether or not its key can be had now
+		return Principal{}, reject(Expired) // even while its key cannot be fetched
 	}
 	if !ok || now.Sub(b.checked) > age {
 		var err error
 		if b, err = j.check(ctx, r.Token, now); err != nil {
-			return Admission{}, err
+			return Principal{}, err
 		}
 		j.tokens.put(r.Token, b)
 	}
 	if err := b.current(now); err != nil {
-		return Admission{}, err
+		return Principal{}, err
 	}
 	switch {
 	case b.noProjects:
-		return Admission{User: b.user}, &rejection{ErrProjectUnknown, NoProjects}
+		return Principal{User: b.user}, &rejection{ErrProjectUnknown, NoProjects}
 	case !b.names(r):
-		return Admission{User: b.user}, ErrProjectUnknown
+		return Principal{User: b.user}, ErrProjectUnknown
 	}
-	return Admission{User: b.user, Until: b.until}, nil
+	return Principal{User: b.user, Until: b.until}, nil
 }
 
-// names reports whether a token is for a project. Where there are tenants a bare name or "*" is for
-// none: a token of one tenant must not be good for the project of that name of another.
+// names reports whether a token opens a project. On a server with tenants, a bare name or "*" opens
+// none: a token of one tenant must not open another tenant's project of the same name.
 func (b bearer) names(r Request) bool {
 	all := "*"
 	if r.Tenant != "" {
@@ -125,22 +125,23 @@ func (b bearer) names(r Request) bool {
 	return slices.Contains(b.projects, all) || slices.Contains(b.projects, string(r.Key()))
 }
 
-// check verifies a token and returns what it says. The error matches [ErrTokenInvalid] and
-// has a reason, or matches [presence.ErrUnavailable] if the keys cannot be had.
+// check verifies a token and returns its content. The error wraps [ErrTokenInvalid] and has a
+// reason, or wraps [presence.ErrUnavailable] if the keys cannot be fetched.
 func (j *JWT) check(ctx context.Context, token string, now time.Time) (bearer, error) {
-	header, _, _ := strings.Cut(token, ".")
-	text, err := base64.RawURLEncoding.Strict().DecodeString(header)
+	encoded, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil {
 		return bearer{}, reject(Malformed)
 	}
-	if _, err := strictjson.Object(text); err != nil { // the library takes the last of equal names
+	header, err := strictjson.Object(text) // the library would take the last of two equal names
+	if err != nil {
 		return bearer{}, reject(Malformed)
 	}
 	var raw rawClaims
 	parser := jwt.NewParser(jwt.WithValidMethods(j.methods), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
 	_, err = parser.ParseWithClaims(token, &raw, func(t *jwt.Token) (any, error) {
 		for _, name := range []string{"crit", "jwk", "jku", "x5c", "x5u"} {
-			if t.Header[name] != nil { // what must be understood (RFC 7515, 4.1.11), and keys that anybody can bring
+			if t.Header[name] != nil { // extensions (RFC 7515, 4.1.11), and keys that come with the token
 				return nil, reject(BadHeader)
 			}
 		}
@@ -153,21 +154,20 @@ func (j *JWT) check(ctx context.Context, token string, now time.Time) (bearer, e
 	case errors.Is(err, presence.ErrUnavailable):
 		return bearer{}, err
 	case errors.As(err, &known):
-		return bearer{}, known // without what the library says, which quotes the token
+		return bearer{}, known // without the library's text, which quotes the token
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		return bearer{}, reject(Malformed)
-	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && !j.accepts(text):
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && !j.accepts(header):
 		return bearer{}, reject(BadAlgorithm)
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		return bearer{}, reject(BadSignature)
-	default: // no alg, or one that the library does not have
+	default: // no alg, or one that the library does not support
 		return bearer{}, reject(BadAlgorithm)
 	}
 }
 
 // accepts reports whether a header names an algorithm of this authenticator.
-func (j *JWT) accepts(header []byte) bool {
-	object, err := strictjson.Object(header)
+func (j *JWT) accepts(header map[string]json.RawMessage) bool {
 	var algorithm string
-	return err == nil && json.Unmarshal(object["alg"], &algorithm) == nil && slices.Contains(j.methods, algorithm)
+	return json.Unmarshal(header["alg"], &algorithm) == nil && slices.Contains(j.methods, algorithm)
 }

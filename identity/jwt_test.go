@@ -119,12 +119,12 @@ func TestATokenOfTheHostSaysWhoAndWhere(t *testing.T) {
 		"for somebody else":               {good("aud", "another"), presence.User{}, identity.ErrTokenInvalid},
 		"of an issuer nobody asked about": {good("iss", "anybody"), presence.User{ID: "7", Name: "alice"}, nil},
 	} {
-		got, err := j.Admit(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims)))
+		got, err := j.Authenticate(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims)))
 		if !errors.Is(err, c.err) || got.User != c.user {
 			t.Errorf("%s: came to %+v, %v; due is %+v, %v", name, got.User, err, c.user, c.err)
 		}
 	}
-	if _, err := j.Admit(t.Context(), request()); !errors.Is(err, identity.ErrNobody) {
+	if _, err := j.Authenticate(t.Context(), request()); !errors.Is(err, identity.ErrNobody) {
 		t.Errorf("without a token: %v", err)
 	}
 }
@@ -145,7 +145,7 @@ func TestIssuerAndAudienceAreEnforced(t *testing.T) {
 		"part of the audience":   {good("iss", "https://host.example", "aud", "presence2"), false},
 		"an audience of numbers": {good("iss", "https://host.example", "aud", []int{1}), false},
 	} {
-		_, err := j.Admit(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims)))
+		_, err := j.Authenticate(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims)))
 		if (err == nil) != c.good || !c.good && !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -216,17 +216,17 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	}
 	for name, token := range forged {
 		for kind, gate := range gates {
-			if got, err := gate.Admit(t.Context(), with(token)); !errors.Is(err, identity.ErrTokenInvalid) {
+			if got, err := gate.Authenticate(t.Context(), with(token)); !errors.Is(err, identity.ErrTokenInvalid) {
 				t.Errorf("%s, to a gate with a %s: came to %+v, %v; due is that it is invalid", name, kind, got, err)
 			}
 		}
 	}
 	for _, id := range []string{"r", "e", "d"} {
-		if got, err := remote.Admit(t.Context(), with(set.sign(t, id, good()))); err != nil || got.User.ID != "7" {
+		if got, err := remote.Authenticate(t.Context(), with(set.sign(t, id, good()))); err != nil || got.User.ID != "7" {
 			t.Errorf("an honest token by key %s: %+v, %v", id, got, err)
 		}
 	}
-	if _, err := gates["secret"].Admit(t.Context(), with(honest)); !errors.Is(err, identity.ErrTokenInvalid) {
+	if _, err := gates["secret"].Authenticate(t.Context(), with(honest)); !errors.Is(err, identity.ErrTokenInvalid) {
 		t.Errorf("a token of another kind of key, to a gate with a secret: %v", err)
 	}
 }
@@ -251,7 +251,7 @@ func TestTheSecretOfTokensCanBeChanged(t *testing.T) {
 	} {
 		j := shared(t, c.secrets...)
 		for token, due := range map[string]bool{old: c.old, now: c.now} {
-			if _, err := j.Admit(t.Context(), with(token)); (err == nil) != due {
+			if _, err := j.Authenticate(t.Context(), with(token)); (err == nil) != due {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -274,16 +274,16 @@ func TestATokenEndsThoughItIsRemembered(t *testing.T) {
 	j := shared(t, secret)
 	synctest.Test(t, func(t *testing.T) {
 		r := with(sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", time.Now().Add(20*time.Second).Unix())))
-		got, err := j.Admit(t.Context(), r)
+		got, err := j.Authenticate(t.Context(), r)
 		if err != nil || !got.Until.Equal(time.Now().Add(80*time.Second)) {
 			t.Fatalf("it is good until %v, %v; due is its end and a minute more", got.Until, err)
 		}
 		time.Sleep(79 * time.Second)
-		if _, err := j.Admit(t.Context(), r); err != nil {
+		if _, err := j.Authenticate(t.Context(), r); err != nil {
 			t.Errorf("before its end: %v", err)
 		}
 		time.Sleep(time.Second)
-		if _, err := j.Admit(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
+		if _, err := j.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("at its end: %v", err)
 		}
 	})
@@ -379,14 +379,14 @@ func TestKeysAreFetchedOnceForAllWhoWait(t *testing.T) {
 	for i := range 50 {
 		r := with(set.sign(t, "r", good("sub", fmt.Sprint(i+1))))
 		asking.Go(func() {
-			if _, err := j.Admit(t.Context(), r); err != nil {
+			if _, err := j.Authenticate(t.Context(), r); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	asking.Wait()
 	for i := range 50 { // made-up key ids fetch nothing again so soon
-		j.Admit(t.Context(), with(sign(t, jwt.SigningMethodRS256, set.keys["r"], good(), "kid", fmt.Sprint("made up ", i))))
+		j.Authenticate(t.Context(), with(sign(t, jwt.SigningMethodRS256, set.keys["r"], good(), "kid", fmt.Sprint("made up ", i))))
 	}
 	if n := set.fetches.Load(); n != 1 {
 		t.Errorf("the keys were fetched %d times; due is once", n)
@@ -409,7 +409,7 @@ func TestWhereTheKeysAreOutOfReachItIsNotKnownWhoAsks(t *testing.T) {
 		}
 		r := with(set.sign(t, "r", good()))
 		set.set(func() { change(set) })
-		if got, err := j.Admit(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) {
+		if got, err := j.Authenticate(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) {
 			t.Errorf("%s: came to %+v, %v; due is that it is not known", name, got, err)
 		}
 	}

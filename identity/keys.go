@@ -15,22 +15,20 @@ import (
 	"sync"
 )
 
-// keySize is the least number of bytes of a key, that of the hash (RFC 2104, 3).
+// keySize is the minimum size of a key in bytes, that of the hash (RFC 2104, 3).
 const keySize = 32
 
-// Keys sign what this server vouches for. The first signs; all are good for telling
-// what was signed before, so that keys can be changed without anybody losing who
-// they are. Its methods may be called at once.
+// Keys signs and verifies texts such as visitor cookies. The first key signs and all keys verify, so
+// that keys can be rotated without invalidating cookies. It is safe for concurrent use.
 type Keys struct {
 	macs    []*sync.Pool // of hash.Hash
 	warning string
 }
 
-// Warning says what is wrong with the file that the keys were read from, although it can be
-// used; empty where nothing is.
+// Warning describes a fault of the key file that does not prevent its use; empty for none.
 func (k *Keys) Warning() string { return k.warning }
 
-// NewKeys makes keys of secrets of at least 32 random bytes each.
+// NewKeys returns the keys for secrets of at least 32 random bytes each.
 func NewKeys(secrets ...[]byte) (*Keys, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("no key")
@@ -45,12 +43,13 @@ func NewKeys(secrets ...[]byte) (*Keys, error) {
 	return k, nil
 }
 
-// ReadKeys reads a file of keys, one or two lines of base64, and makes it with one new
-// key, with mode 0600, if it is not there. To change keys put a new line before the old
-// one, restart, and remove the old one when nobody needs it any more. A file that every user
-// of the machine can read or change is an error; one that its group can is a [Keys.Warning],
-// since a Kubernetes volume with fsGroup gives its files to a group, and their modes cannot be
-// made stricter there.
+// ReadKeys reads a key file of one or two lines of base64. If the file does not exist, ReadKeys
+// creates it with one random key and mode 0600. To rotate keys, put a new line before the old one,
+// restart, and remove the old one when it is no longer needed.
+//
+// A file that every user of the machine can read or change is an error. A file that its group can
+// read or change gives a [Keys.Warning] only: a Kubernetes volume with fsGroup gives its files to a
+// group, and their modes cannot be made stricter.
 func ReadKeys(path string) (*Keys, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +86,7 @@ func ReadKeys(path string) (*Keys, error) {
 	return keys, nil
 }
 
-// checkAccess looks at who has access to a key file.
+// checkAccess checks the mode of a key file.
 func checkAccess(path string) (warning string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -95,15 +94,15 @@ func checkAccess(path string) (warning string, err error) {
 	}
 	switch mode := info.Mode(); {
 	case mode&0o007 != 0:
-		return "", fmt.Errorf("the secret file %s is open to every user of this machine (%v), and who reads it can sign as this server: run chmod 600 on it (in Kubernetes: defaultMode: 0440), and put a new key before the one in it if others may have read it", path, mode)
+		return "", fmt.Errorf("the secret file %s is open to every user of this machine (%04o), and who reads it can sign as this server: run chmod 600 on it (in Kubernetes: defaultMode: 0440), and put a new key before the one in it if others may have read it", path, mode.Perm())
 	case mode&0o070 != 0:
-		return fmt.Sprintf("the secret file %s is open to its group (%v): run chmod 600 on it unless the group is this process's own, as with fsGroup in Kubernetes", path, mode), nil
+		return fmt.Sprintf("the secret file %s is open to its group (%04o): run chmod 600 on it unless the group is this process's own, as with fsGroup in Kubernetes", path, mode.Perm()), nil
 	}
 	return "", nil
 }
 
-// makeKeys makes the file whole, under another name, before it is there: of several
-// processes that start at once all have the key of one.
+// makeKeys writes the file under a temporary name and then links it, so that processes that start at
+// the same time all use the same key.
 func makeKeys(path string) ([]byte, error) {
 	secret := make([]byte, keySize)
 	rand.Read(secret)
@@ -122,15 +121,14 @@ func makeKeys(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// Sign gives text with a signature. What is signed as one kind of thing is never taken
-// for another. The text must not have a '.' at which somebody could cut it otherwise
-// than the reader does; the signature is after the last one.
+// Sign returns text with a '.' and a signature appended. A signature of one kind is invalid for any
+// other. The caller must split a text that contains '.' in only one way.
 func (k *Keys) Sign(kind, text string) string {
 	var sum [sha256.Size]byte
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac(k.macs[0], sum[:0], kind, text))
 }
 
-// Verify gives the text that was signed as this kind of thing, by any of the keys.
+// Verify returns the text that any of the keys signed as this kind.
 func (k *Keys) Verify(kind, signed string) (text string, ok bool) {
 	dot := strings.LastIndexByte(signed, '.')
 	if dot < 0 {

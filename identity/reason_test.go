@@ -82,7 +82,7 @@ func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) {
 		"iat as text":            {signed(t, hs256, `{"iat":"0","exp":4102444800`+rest+`}`), identity.BadTime},
 		"iat 1e19":               {signed(t, hs256, `{"iat":1e19,"exp":4102444800`+rest+`}`), identity.BadTime},
 	} {
-		_, err := shared(t, secret).Admit(t.Context(), with(c.token))
+		_, err := shared(t, secret).Authenticate(t.Context(), with(c.token))
 		reason, ok := identity.ReasonOf(err)
 		if c.token == "" || !ok || reason != c.want || !errors.Is(err, identity.ErrTokenInvalid) {
 			t.Errorf("%s: %v; want the reason %s", name, err, c.want)
@@ -93,14 +93,14 @@ func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) {
 		}
 	}
 	for name, exp := range map[string]string{"a fraction": "4102444800.5", "an exponent": "4.1024448e9", "the last second": "253402300799"} {
-		if _, err := shared(t, secret).Admit(t.Context(), with(signed(t, hs256, payload(exp)))); err != nil {
+		if _, err := shared(t, secret).Authenticate(t.Context(), with(signed(t, hs256, payload(exp)))); err != nil {
 			t.Errorf("exp with %s: %v; want success", name, err)
 		}
 	}
 }
 
 func TestATokenWithoutProjectsIsAnsweredAsUnknownWithItsReason(t *testing.T) {
-	got, err := shared(t, secret).Admit(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), good("projects", nil))))
+	got, err := shared(t, secret).Authenticate(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), good("projects", nil))))
 	reason, _ := identity.ReasonOf(err)
 	if !errors.Is(err, identity.ErrProjectUnknown) || errors.Is(err, identity.ErrTokenInvalid) || reason != identity.NoProjects || got.User.ID != "7" {
 		t.Errorf("%+v, %v", got, err)
@@ -109,7 +109,7 @@ func TestATokenWithoutProjectsIsAnsweredAsUnknownWithItsReason(t *testing.T) {
 
 func TestNobodyWithoutAKeyChoosesTheReason(t *testing.T) {
 	token := sign(t, jwt.SigningMethodHS256, []byte("not the "+secret), good("exp", "text", "sub", 7, "projects", 1))
-	_, err := shared(t, secret).Admit(t.Context(), with(token))
+	_, err := shared(t, secret).Authenticate(t.Context(), with(token))
 	if reason, _ := identity.ReasonOf(err); reason != identity.BadSignature {
 		t.Errorf("%v; want %s", err, identity.BadSignature)
 	}
@@ -130,7 +130,7 @@ func TestReasonsOfKeysAtAnAddress(t *testing.T) {
 		sign(t, jwt.SigningMethodHS256, []byte(published), good(), "kid", "oct"):   identity.BadAlgorithm,
 		sign(t, jwt.SigningMethodRS256, set.keys["r"], good("sub", 7), "kid", "r"): identity.BadSubject,
 	} {
-		_, err := j.Admit(t.Context(), with(token))
+		_, err := j.Authenticate(t.Context(), with(token))
 		if reason, _ := identity.ReasonOf(err); reason != want {
 			t.Errorf("%v; want %s", err, want)
 		}
@@ -169,7 +169,7 @@ func TestClaimsOfNameAndProjectsCanBeChosen(t *testing.T) {
 		for _, recheck := range []bool{false, true} {
 			r := with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims))
 			r.Recheck = recheck
-			got, err := j.Admit(t.Context(), r)
+			got, err := j.Authenticate(t.Context(), r)
 			if !errors.Is(err, c.err) || !errors.Is(err, identity.ErrTokenInvalid) && got.User != user {
 				t.Errorf("%s: %+v, %v; want %+v, %v", name, got.User, err, user, c.err)
 			}
@@ -177,15 +177,15 @@ func TestClaimsOfNameAndProjectsCanBeChosen(t *testing.T) {
 	}
 }
 
-// Every reason has an explanation, and a row in the operations guide that says the same.
-func TestEveryReasonIsInTheOperationsGuide(t *testing.T) {
-	guide, err := os.ReadFile("../docs/operations.md")
+// Every reason has an explanation, and a row in docs/reference/errors.md with the same text.
+func TestEveryRejectionReasonIsDocumented(t *testing.T) {
+	guide, err := os.ReadFile("../docs/reference/errors.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, reason := range identity.Reasons() {
 		if row := "| `" + string(reason) + "` | " + reason.Explain() + " |"; reason.Explain() == "" || !strings.Contains(string(guide), row) {
-			t.Errorf("docs/operations.md lacks the row %s", row)
+			t.Errorf("docs/reference/errors.md lacks the row %s", row)
 		}
 	}
 }

@@ -2,10 +2,10 @@ package identity
 
 import "errors"
 
-// Reason says why a token was rejected. Reasons are a fixed set: they are labels of a metric.
+// Reason is why a token was rejected. Reasons are a fixed set, because they are labels of a metric.
 type Reason string
 
-// The reasons. What each means, and what to do, is in [Reason.Explain].
+// The reasons. [Reason.Explain] describes each one and what to do.
 const (
 	Malformed     Reason = "malformed"
 	BadAlgorithm  Reason = "bad_algorithm"
@@ -57,10 +57,10 @@ func Reasons() []Reason {
 	return all
 }
 
-// Explain says what the reason means and what to do. It contains nothing of any token.
+// Explain describes the reason and what to do. The text contains nothing of any token.
 func (r Reason) Explain() string { return explanations[r] }
 
-// rejection is an error with a reason; it matches answer, which is what the client is told.
+// rejection is an error with a reason. It wraps answer, the error that the client sees.
 type rejection struct {
 	answer error
 	reason Reason
@@ -72,12 +72,11 @@ func (r *rejection) Unwrap() error { return r.answer }
 
 func reject(reason Reason) error { return &rejection{ErrTokenInvalid, reason} }
 
-// Reject returns an error that matches [ErrTokenInvalid] and has a reason, for authenticators of
-// other packages. The reason is one of [Reasons].
+// Reject returns an error that wraps [ErrTokenInvalid] and has a reason, one of [Reasons], for
+// authenticators in other packages.
 func Reject(reason Reason) error { return reject(reason) }
 
-// ReasonOf returns the reason of an error by which a token was rejected, and false for any
-// other error.
+// ReasonOf returns the reason of an error that rejected a token, and false for any other error.
 func ReasonOf(err error) (Reason, bool) {
 	var r *rejection
 	switch {

@@ -4,21 +4,21 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/writer-presence/writer-presence/recent"
+	"github.com/writer-presence/writer-presence/internal/cache"
 )
 
-// mostRemembered bounds what is remembered of credentials, a few hundred bytes each.
-const mostRemembered = 20_000
+// maxRemembered is the size of one generation of the cache; an entry takes a few hundred bytes.
+const maxRemembered = 20_000
 
-// remembered is what credentials came to, so that those who ask every few seconds cost
-// no arithmetic. It may be used at once; the zero value is ready.
+// remembered caches the results of verifying credentials, so that clients that poll every few
+// seconds cost no signature check. The zero value is empty and ready. It is safe for concurrent use.
 type remembered[V any] struct {
 	mu sync.Mutex
-	of recent.Map[string, V]
+	of cache.Map[string, V]
 }
 
-// get gives what a credential came to, or else finds out. Of one that comes to nothing
-// nothing is remembered: there is no end of them.
+// get returns the cached result for a credential, or calls find and caches its result. Failures are
+// not cached: invalid credentials are unlimited, and would evict the valid ones.
 func (r *remembered[V]) get(credential string, find func(credential string) (V, bool)) (V, bool) {
 	v, ok := r.peek(credential)
 	if !ok {
@@ -38,6 +38,6 @@ func (r *remembered[V]) peek(credential string) (V, bool) {
 func (r *remembered[V]) put(credential string, v V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of.Most = mostRemembered
-	r.of.Set(strings.Clone(credential), v) // it is part of a larger text
+	r.of.Size = maxRemembered
+	r.of.Set(strings.Clone(credential), v) // the credential is part of a larger string, which the cache must not keep
 }

@@ -6,11 +6,10 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// NewUser makes a user of what a host says of a person, with the name in the one form
-// (NFC) in which names that look the same are the same. The error is
-// [presence.ErrUserIDInvalid].
+// NewUser returns a user with the id and name that a host gives. It normalises the name to NFC, in
+// which names that look the same are equal. The error is [presence.ErrUserIDInvalid].
 func NewUser(id presence.UserID, name string) (presence.User, error) {
-	clean, err := presence.NewUser(id, name, false) // what is dropped may have kept apart what belongs together
+	clean, err := presence.NewUser(id, name, false) // before NFC: a character that is dropped may separate two that NFC combines
 	if err != nil {
 		return presence.User{}, err
 	}

@@ -13,80 +13,75 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
 )
 
 const (
-	// ownCookies begins the names of this server's cookies.
+	// ownCookies is the prefix of the names of this server's cookies.
 	ownCookies    = "writer_presence_"
 	visitorCookie = ownCookies + "visitor"
-	// hostCookie is the same, bound by browsers to this host and to https.
+	// hostCookie is the cookie on https; browsers bind it to this host.
 	hostCookie = "__Host-" + visitorCookie
-	// visitorAge is how long a visitor stays the same one; browsers keep no cookie
-	// longer than 400 days.
+	// visitorAge is the lifetime of a visitor; browsers keep a cookie for at most 400 days.
 	visitorAge = 365 * 24 * time.Hour
 )
 
-// DefaultVisitorRate is the default number of new visitors a second from one address.
-const DefaultVisitorRate = 1
-
-// VisitorLimit makes a limit on new visitors: perSecond from one address, with a burst of 200 seconds' worth.
-// Zero means no limit.
-func VisitorLimit(perSecond float64) *limit.Limiter { return limit.New(perSecond, 200*perSecond) }
+// DefaultVisitorRate is the default limit on new visitors from one address.
+var DefaultVisitorRate = Rate{PerSecond: 1, Burst: 200}
 
 // Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last gate of [FirstOf].
 //
-// It lets nobody in unless Allowed says where: whoever adds it beside another way to sign in opens projects to people
-// whom that way rejects, so each project has to be named. Admit is safe for concurrent use.
+// It rejects everybody unless Allowed is set: beside another authenticator it opens projects to people whom that one does
+// not know, so the projects have to be named. Authenticate is safe for concurrent use.
 type Visitors struct {
 	Keys *Keys
 	// Allowed reports whether a project is open to visitors. Nil opens none; [EveryProject] opens all.
 	Allowed func(presence.Project) bool
-	// Limit bounds the new visitors of one address. Nil is VisitorLimit(DefaultVisitorRate); limit.None is no limit.
-	Limit *limit.Limiter
+	// Rate bounds the new visitors of one address. The zero Rate is DefaultVisitorRate.
+	Rate Rate
 
 	once      sync.Once
-	newcomers *limit.Limiter // Limit or its default
+	newcomers *ratelimit.Limiter // of Rate
 	cookies   remembered[visit]
 }
 
 // EveryProject is a [Visitors.Allowed] that opens every project to visitors.
 func EveryProject(presence.Project) bool { return true }
 
-// visit is what a cookie says.
+// visit is the content of a visitor cookie.
 type visit struct {
 	user presence.User
 	made time.Time
 }
 
-// Admit implements [Gate]. Whoever only looks becomes no visitor.
-func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
+// Authenticate implements [Authenticator]. It creates no visitor for a request that only reads.
+func (v *Visitors) Authenticate(_ context.Context, r Request) (Principal, error) {
 	if v.Allowed == nil || !v.Allowed(r.Project) {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
 	bad := ""
 	for _, name := range []string{hostCookie, visitorCookie} {
 		if name == visitorCookie && r.Secure {
-			break // a neighbour of this host could have set it
+			break // another host of the same domain may have set this cookie
 		}
 		for value := range cookies(r.Header, name) {
 			if visit, ok := v.cookies.get(value, v.visit); ok && time.Since(visit.made) <= visitorAge {
-				return Admission{User: visit.user}, nil
+				return Principal{User: visit.user}, nil
 			}
 			bad = name
 		}
 	}
 	if bad != "" {
-		return Admission{Cookie: newCookie(bad, "", -1)}, ErrCookieInvalid
+		return Principal{Cookie: newCookie(bad, "", -1)}, ErrCookieInvalid
 	}
-	if r.Looking {
-		return Admission{}, nil
+	if r.ReadOnly {
+		return Principal{}, nil
 	}
 	if r.CrossOrigin {
-		return Admission{}, ErrNobody
+		return Principal{}, ErrNobody
 	}
-	if err := v.limit().Take(r.Address, ErrTooManyVisitors); err != nil {
-		return Admission{}, err
+	if err := v.limiter().Take(r.Address, ErrTooManyVisitors); err != nil {
+		return Principal{}, err
 	}
 	random := make([]byte, 12)
 	rand.Read(random)
@@ -96,20 +91,16 @@ func (v *Visitors) Admit(_ context.Context, r Request) (Admission, error) {
 	if r.Secure {
 		name = hostCookie
 	}
-	return Admission{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
+	return Principal{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
 }
 
-// limit returns the limit on new visitors.
-func (v *Visitors) limit() *limit.Limiter {
-	v.once.Do(func() {
-		if v.newcomers = v.Limit; v.newcomers == nil {
-			v.newcomers = VisitorLimit(DefaultVisitorRate)
-		}
-	})
+// limiter returns the limiter of Rate.
+func (v *Visitors) limiter() *ratelimit.Limiter {
+	v.once.Do(func() { v.newcomers = v.Rate.limiter(DefaultVisitorRate) })
 	return v.newcomers
 }
 
-// visit reads a cookie that is ours.
+// visit decodes a visitor cookie, and returns false if its signature is invalid.
 func (v *Visitors) visit(value string) (visit, bool) {
 	text, ok := v.Keys.Verify("visitor", value)
 	id, made, _ := strings.Cut(text, ".")
@@ -117,8 +108,8 @@ func (v *Visitors) visit(value string) (visit, bool) {
 	return visit{visitor(id), time.Unix(seconds, 0)}, ok && err == nil
 }
 
-// visitor is a user of a kind that no host can make. The number in the name is for
-// people to tell visitors apart, most of the time.
+// visitor returns the user for a visitor's id; no host can make such a user. The number in the name
+// tells visitors apart, though two may share one.
 func visitor(id string) presence.User {
 	h := fnv.New32a()
 	h.Write([]byte(id))
@@ -129,7 +120,7 @@ func visitor(id string) presence.User {
 	}
 }
 
-// cookies gives the values of a request's cookies of a name; there may be several.
+// cookies iterates over the values of all cookies with a name.
 func cookies(h http.Header, name string) iter.Seq[string] {
 	return func(yield func(value string) bool) {
 		for _, line := range h["Cookie"] {

@@ -11,7 +11,7 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
-	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
 )
 
 func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
@@ -31,8 +31,8 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 		if c.cookie {
 			r = request("Cookie", cookie)
 		}
-		r.Project, r.Looking = c.project, c.looking
-		got, err := v.Admit(t.Context(), r)
+		r.Project, r.ReadOnly = c.project, c.looking
+		got, err := v.Authenticate(t.Context(), r)
 		if !errors.Is(err, c.err) {
 			t.Errorf("%+v came to %v", c, err)
 		}
@@ -49,11 +49,11 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 }
 
 func TestTheNamesOfVisitorsAreBounded(t *testing.T) {
-	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: limit.None}
+	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.NoLimit}
 	form := regexp.MustCompile(`^Visitor [1-9][0-9]{3}$`)
 	ids := map[presence.UserID]bool{}
 	for range 2000 {
-		got, err := v.Admit(t.Context(), request())
+		got, err := v.Authenticate(t.Context(), request())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,17 +71,17 @@ func TestTheNamesOfVisitorsAreBounded(t *testing.T) {
 func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject}
-		made, err := v.Admit(t.Context(), request())
+		made, err := v.Authenticate(t.Context(), request())
 		if err != nil {
 			t.Fatal(err)
 		}
 		with := request("Cookie", made.Cookie.Name+"="+made.Cookie.Value)
 		time.Sleep(time.Duration(made.Cookie.MaxAge) * time.Second)
-		if got, err := v.Admit(t.Context(), with); err != nil || got.User != made.User {
+		if got, err := v.Authenticate(t.Context(), with); err != nil || got.User != made.User {
 			t.Errorf("at a year the visitor is %+v, %v; due is %+v", got.User, err, made.User)
 		}
 		time.Sleep(time.Second)
-		if got, err := v.Admit(t.Context(), with); !errors.Is(err, identity.ErrCookieInvalid) || got.Cookie == nil || got.Cookie.MaxAge >= 0 {
+		if got, err := v.Authenticate(t.Context(), with); !errors.Is(err, identity.ErrCookieInvalid) || got.Cookie == nil || got.Cookie.MaxAge >= 0 {
 			t.Errorf("after a year came %+v, %v; due is that the cookie is invalid, and cleared", got, err)
 		}
 	})
@@ -89,22 +89,22 @@ func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
 
 func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Limit: limit.New(1, 1)}
-		made, err := v.Admit(t.Context(), request())
+		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.Rate{PerSecond: 1, Burst: 1}}
+		made, err := v.Authenticate(t.Context(), request())
 		if err != nil {
 			t.Fatal(err)
 		}
 		looking := request()
-		looking.Looking = true
+		looking.ReadOnly = true
 		elsewhere := request()
 		elsewhere.Address = "192.0.2.2"
 		for name, r := range map[string]identity.Request{"known": request("Cookie", made.Cookie.Name+"="+made.Cookie.Value), "looking": looking, "elsewhere": elsewhere} {
-			if _, err := v.Admit(t.Context(), r); err != nil {
+			if _, err := v.Authenticate(t.Context(), r); err != nil {
 				t.Errorf("%s: refused with %v", name, err)
 			}
 		}
-		_, err = v.Admit(t.Context(), request())
-		var tooMany *limit.TooMany
+		_, err = v.Authenticate(t.Context(), request())
+		var tooMany *ratelimit.Exceeded
 		if !errors.Is(err, identity.ErrTooManyVisitors) || !errors.As(err, &tooMany) || tooMany.After != time.Second {
 			t.Errorf("the second visitor of an address came to %v (%+v); due is too many, and to wait 1 s", err, tooMany)
 		}
@@ -124,8 +124,8 @@ func FuzzACookieIsAVisitorOfOursOrRefused(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, cookie string) {
 		r := request("Cookie", cookie)
-		r.Looking = true
-		got, err := v.Admit(t.Context(), r)
+		r.ReadOnly = true
+		got, err := v.Authenticate(t.Context(), r)
 		switch {
 		case err != nil:
 			if !errors.Is(err, identity.ErrCookieInvalid) || got.Cookie == nil || got.Cookie.MaxAge >= 0 || got.User.ID != "" {

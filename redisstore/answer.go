@@ -67,14 +67,17 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	return a, nil
 }
 
-// is and text read what an operation added; what a renewal leaves out is no.
-func (a answer) is(i int) bool {
+// number, is and text read the fields that an operation added. A field that a renewal leaves out is
+// 0, false and "".
+func (a answer) number(i int) uint64 {
 	if i >= len(a.more) {
-		return false
+		return 0
 	}
 	n, _ := a.more[i].AsInt64()
-	return n != 0
+	return uint64(max(n, 0))
 }
+
+func (a answer) is(i int) bool { return a.number(i) != 0 }
 
 func (a answer) text(i int) string {
 	if i >= len(a.more) {

@@ -3,8 +3,13 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,63 +19,99 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// waitTime is how long a change may wait until it is durable. A change that is not by then stands,
-// and its answer says that it is not durable.
-const waitTime = 2 * time.Second
+const (
+	// waitTime is how long a change waits until it is durable. A later change is kept, and its reply
+	// says durable: false.
+	waitTime = 2 * time.Second
+	// recheckTime is the wait of a round that only renewals asked for. It is short because a change
+	// that arrives meanwhile waits for the next round.
+	recheckTime = 500 * time.Millisecond
+	// maxRechecks bounds the rounds that renewals start at the same time: each takes a connection.
+	maxRechecks = 8
+)
+
+// durabilityMode is how a store finds out whether a change is durable.
+type durabilityMode int
+
+const (
+	durableNever        durabilityMode = iota // "none"
+	durableByServer                           // "auto": if the server syncs each change before it answers
+	durableInFile                             // "aof": WAITAOF
+	durableWithReplicas                       // "wait:N": WAIT
+)
 
 // durability decides what [presence.Reply.Durable] says, by Options.Durability.
 type durability struct {
-	// aof has changes wait until the disk of their server has them, and replicas is how many
-	// replicas they wait for. Without either, none or what the server's configuration promises counts.
-	aof      bool
-	replicas int64
-	auto     bool
+	mode     durabilityMode
+	replicas int64 // of durableWithReplicas
 
 	// persists says that the server writes each change to its disk before it answers.
 	persists atomic.Bool
-	client   rueidis.Client // for waiting, which holds up a connection; nil where nothing waits
+	client   rueidis.Client // for waiting, which blocks a connection; nil where nothing waits
+	outage   outage         // logs rounds that Redis answers with an error
 
-	mu     sync.Mutex
-	groups map[string]*group
+	mu       sync.Mutex
+	groups   map[int]*group // by slot in a cluster, otherwise one at 0; only those in use
+	rechecks int            // rounds under way that renewals started
 }
 
-// group has the changes of one key, or of one server, wait together: one round runs, and the changes
-// that come meanwhile share the next one.
-type group struct{ next *round }
+// group batches the changes of one slot, or of one server: one round runs, and the changes that
+// arrive meanwhile share the next one.
+type group struct {
+	running bool
+	next    *round
+	// unconfirmed says that some change is not known to be durable. Renewals say durable: false until
+	// a round succeeds that began after doubts was last raised.
+	unconfirmed bool
+	doubts      int
+}
 
+// round is one WAIT or WAITAOF for the changes that joined it.
 type round struct {
+	mark    string            // the key that it writes, on the server that it asks
+	within  time.Duration     // how long Redis may take
+	keys    map[string]uint64 // the projects that changed; once done is closed, the clocks of their rosters
 	done    chan struct{}
 	durable bool // once done is closed
 }
 
+// newRound makes a round that no change has joined yet.
+func newRound(mark string) *round {
+	return &round{mark: mark, within: recheckTime, keys: map[string]uint64{}, done: make(chan struct{})}
+}
+
 // parseDurability reads Options.Durability: "", "auto", "none", "aof" or "wait:N".
-func parseDurability(text string) (*durability, error) {
-	d := &durability{groups: map[string]*group{}}
+func parseDurability(text string, log *slog.Logger) (*durability, error) {
+	d := &durability{groups: map[int]*group{}, outage: outage{log: log,
+		failing: "Redis answers WAIT or WAITAOF with an error, so replies say that changes are not durable; check the user's permissions and the network; logged once a minute",
+		over:    "Redis confirms durable changes again"}}
 	number, waits := strings.CutPrefix(text, "wait:")
 	n, err := strconv.ParseInt(number, 10, 32)
 	switch {
 	case text == "" || text == "auto":
-		d.auto = true
+		d.mode = durableByServer
 	case text == "none":
+		d.mode = durableNever
 	case text == "aof":
-		d.aof = true
+		d.mode = durableInFile
 	case waits && err == nil && n > 0:
-		d.replicas = n
+		d.mode, d.replicas = durableWithReplicas, n
 	default:
 		return nil, fmt.Errorf("the durability %q of Redis is none of auto, none, aof and wait:N (N replicas, such as wait:1)", text)
 	}
 	return d, nil
 }
 
-func (d *durability) waits() bool { return d.aof || d.replicas > 0 }
+func (d *durability) waits() bool { return d.mode == durableInFile || d.mode == durableWithReplicas }
 
-// open connects where changes wait, and finds out whether they can.
+// open connects the client for waiting, if the mode needs one, and checks that Redis accepts the
+// commands.
 func (d *durability) open(ctx context.Context, option rueidis.ClientOption) error {
 	if !d.waits() {
 		return nil
 	}
-	// A connection that is given back while its background goroutines run is sent UNSUBSCRIBE by the
-	// library; see pubsub. They do not run without its pings and with deadlines on all calls.
+	// The library sends UNSUBSCRIBE on a connection that is released while its background goroutines
+	// run (see pubsub). They do not run without pings and with a deadline on every call.
 	option.Dialer.KeepAlive = -1
 	option.BlockingPoolSize = 64
 	var err error
@@ -79,8 +120,7 @@ func (d *durability) open(ctx context.Context, option rueidis.ClientOption) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	_, err = d.ask(ctx, "writer-presence:wait", 100*time.Millisecond)
-	return err
+	return d.ask(ctx, &round{mark: markKey, within: 100 * time.Millisecond})
 }
 
 func (d *durability) close() {
@@ -89,12 +129,12 @@ func (d *durability) close() {
 	}
 }
 
-// findOut asks how the server persists, which may change with each connection to another one. Only a
-// single server whose disk has each change before the answer loses nothing: after a failover the new
-// master may lack what was acknowledged.
+// findOut asks how the server persists. It is called again after each reconnection, which may lead to
+// another server. Only a single server that syncs each change before it answers loses nothing: after
+// a failover the new master may lack acknowledged changes.
 func (s *Store) findOut() {
 	d := s.durability
-	if !d.auto {
+	if d.mode != durableByServer {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, callTime)
@@ -106,67 +146,142 @@ func (s *Store) findOut() {
 	d.persists.Store(s.client.Mode() == rueidis.ClientModeStandalone && is("appendonly", "yes") && is("appendfsync", "always"))
 }
 
-// durable tells whether a change that was just made with a key is durable, and waits for that where
-// it is to, as long as the context and waitTime allow. A renewal grants nothing that a restart would
-// not, and never waits.
-func (s *Store) durable(ctx context.Context, key string, changed bool) bool {
+// durable tells whether a change of a project is durable, and waits for that where the mode says so,
+// at most until the context ends. Clock is that of the project's roster after the change; 0 stands for
+// a renewal, which never waits and is answered by the outcome of the changes before it.
+func (s *Store) durable(ctx context.Context, key string, clock uint64) bool {
 	d := s.durability
-	switch {
-	case !d.waits():
+	if !d.waits() {
 		return d.persists.Load()
-	case !changed:
-		return true
 	}
-	tag := "writer-presence:wait"
-	if s.client.Mode() == rueidis.ClientModeCluster { // the master that has the key
-		tag = "writer-presence:wait:" + strings.TrimPrefix(key, "writer-presence:")
+	slot, mark := s.partition(key)
+	if clock == 0 {
+		return d.renewed(slot, mark)
 	}
-	r := d.join(tag)
+	r := d.join(slot, mark, key)
 	select {
 	case <-r.done:
-		return r.durable
+		// After a failover another server may answer the round, which may lack the change.
+		return r.durable && r.keys[key] >= clock
 	case <-ctx.Done():
+		d.doubt(slot)
 		return false
 	}
 }
 
-// join gives the next round, which begins after this call.
-func (d *durability) join(tag string) *round {
+// failed notes that an operation failed, so that its change may be there without being durable.
+func (s *Store) failed(key string) {
+	if s.durability.waits() {
+		slot, _ := s.partition(key)
+		s.durability.doubt(slot)
+	}
+}
+
+// markKey is the key that rounds write outside of a cluster.
+const markKey = "writer-presence:wait"
+
+// partition gives the group of a project, and a key that is on the same server as the project.
+func (s *Store) partition(key string) (slot int, mark string) {
+	if s.client.Mode() != rueidis.ClientModeCluster {
+		return 0, markKey
+	}
+	return slotOf(key), markKey + ":" + strings.TrimPrefix(key, "writer-presence:")
+}
+
+// join returns the group's next round, which begins after this call, for a change of a project.
+func (d *durability) join(slot int, mark, key string) *round {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	g := d.groups[tag]
-	if g == nil {
-		g = &group{}
-		d.groups[tag] = g
-		defer func() { go d.run(tag, g) }()
-	}
+	g := d.group(slot)
 	if g.next == nil {
-		g.next = &round{done: make(chan struct{})}
+		g.next = newRound(mark)
+	}
+	g.next.within = waitTime
+	g.next.keys[key] = 0
+	if !g.running {
+		g.running = true
+		go d.run(slot, g)
 	}
 	return g.next
 }
 
-func (d *durability) run(tag string, g *group) {
+// renewed tells whether the changes before a renewal are durable as far as is known. If not, it
+// starts a round that asks again, and does not wait for it.
+func (d *durability) renewed(slot int, mark string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g := d.groups[slot]
+	if g == nil || !g.unconfirmed {
+		return true
+	}
+	if !g.running && d.rechecks < maxRechecks {
+		g.running = true
+		d.rechecks++
+		g.next = newRound(mark)
+		go func() {
+			d.run(slot, g)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.rechecks--
+		}()
+	}
+	return false
+}
+
+// doubt has renewals say durable: false until a later round succeeds.
+func (d *durability) doubt(slot int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g := d.group(slot)
+	g.unconfirmed = true
+	g.doubts++
+}
+
+// group finds or makes the group of a slot. The caller holds d.mu.
+func (d *durability) group(slot int) *group {
+	g := d.groups[slot]
+	if g == nil {
+		g = &group{}
+		d.groups[slot] = g
+	}
+	return g
+}
+
+// run runs the rounds of a group until none is asked for.
+func (d *durability) run(slot int, g *group) {
 	for {
 		d.mu.Lock()
-		r := g.next
+		r, doubts := g.next, g.doubts
 		g.next = nil
 		if r == nil {
-			delete(d.groups, tag)
+			g.running = false
+			if !g.unconfirmed {
+				delete(d.groups, slot)
+			}
 			d.mu.Unlock()
 			return
 		}
 		d.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), waitTime+time.Second)
-		r.durable, _ = d.ask(ctx, tag, waitTime)
+		ctx, cancel := context.WithTimeout(context.Background(), r.within+time.Second)
+		err := d.ask(ctx, r)
 		cancel()
+		d.outage.note(err)
+		d.mu.Lock()
+		switch {
+		case !r.durable:
+			g.unconfirmed = true
+		case g.doubts == doubts:
+			g.unconfirmed = false
+		}
+		d.mu.Unlock()
 		close(r.done)
 	}
 }
 
-// ask writes a key on a connection of its own and waits until that is durable. Redis replicates and
-// persists writes in order, so that all before it are, too.
-func (d *durability) ask(ctx context.Context, key string, within time.Duration) (durable bool, err error) {
+// ask writes the mark of a round on a connection of its own, reads the clocks of the projects that
+// changed, and waits until the mark is durable. Redis replicates and persists writes in order, so all
+// writes before the mark on that server are durable then, too.
+func (d *durability) ask(ctx context.Context, r *round) (err error) {
 	c, release := d.client.Dedicate()
 	defer func() {
 		if err != nil {
@@ -175,24 +290,47 @@ func (d *durability) ask(ctx context.Context, key string, within time.Duration) 
 			release()
 		}
 	}()
-	wait := c.B().Wait().Numreplicas(d.replicas).Timeout(within.Milliseconds()).Build()
-	if d.aof {
-		wait = c.B().Waitaof().Numlocal(1).Numreplicas(0).Timeout(within.Milliseconds()).Build()
+	commands := rueidis.Commands{
+		c.B().Hset().Key(r.mark).FieldValue().FieldValue("mark", rand.Text()).Build(),
+		c.B().Pexpire().Key(r.mark).Milliseconds(time.Minute.Milliseconds()).Build(),
 	}
-	results := c.DoMulti(ctx,
-		c.B().Hset().Key(key).FieldValue().FieldValue("mark", rand.Text()).Build(),
-		c.B().Pexpire().Key(key).Milliseconds(time.Minute.Milliseconds()).Build(),
-		wait)
+	keys := slices.Collect(maps.Keys(r.keys))
+	for _, key := range keys {
+		commands = append(commands, c.B().Hget().Key(key).Field("roster").Build())
+	}
+	if d.mode == durableInFile {
+		commands = append(commands, c.B().Waitaof().Numlocal(1).Numreplicas(0).Timeout(r.within.Milliseconds()).Build())
+	} else {
+		commands = append(commands, c.B().Wait().Numreplicas(d.replicas).Timeout(r.within.Milliseconds()).Build())
+	}
+	results := c.DoMulti(ctx, commands...)
 	for _, result := range results {
-		err = errors.Join(err, result.Error())
+		if e := result.Error(); !rueidis.IsRedisNil(e) { // a roster that the server lacks
+			err = errors.Join(err, e)
+		}
 	}
-	switch {
-	case err != nil:
-		return false, err
-	case d.aof:
-		counts, err := results[2].AsIntSlice()
-		return err == nil && len(counts) == 2 && counts[0] >= 1, err
+	if err != nil {
+		return err
 	}
-	n, err := results[2].AsInt64()
-	return n >= d.replicas, err
+	for i, key := range keys {
+		packed, _ := results[2+i].AsBytes()
+		r.keys[key] = clockOf(packed)
+	}
+	waited := results[len(results)-1]
+	if d.mode == durableInFile {
+		counts, err := waited.AsIntSlice()
+		r.durable = err == nil && len(counts) == 2 && counts[0] >= 1
+		return err
+	}
+	n, err := waited.AsInt64()
+	r.durable = err == nil && n >= d.replicas
+	return err
+}
+
+// clockOf reads the clock from the field roster; see read.lua. It is 0 where there is no roster.
+func clockOf(roster []byte) uint64 {
+	if len(roster) < 16 {
+		return 0
+	}
+	return uint64(math.Float64frombits(binary.BigEndian.Uint64(roster[8:])))
 }

@@ -2,6 +2,9 @@ package redisstore_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -47,8 +50,8 @@ func TestDurableSaysWhatRedisKeeps(t *testing.T) {
 		{"none, whatever there is", always.URL(), "none", false, false},
 		{"a cluster, which fails over", cluster.URL(), "auto", false, false},
 		{"a replica that has it", master.URL(), "wait:1", true, true},
-		{"a replica too few", master.URL(), "wait:2", false, true},
-		{"a cluster without replicas", cluster.URL(), "wait:1", false, true},
+		{"a replica too few", master.URL(), "wait:2", false, false},
+		{"a cluster without replicas", cluster.URL(), "wait:1", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +73,138 @@ func TestDurableSaysWhatRedisKeeps(t *testing.T) {
 				t.Errorf("a leave is durable: %v, %v; due: %v", reply.Durable, err, c.change)
 			}
 		})
+	}
+}
+
+// A renewal does not claim more than the change before it, and does not wait for it.
+func TestRenewalIsNotDurableUntilTheChangeBeforeItIs(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	replica := redistest.StartReplica(t, master)
+	s := openDurable(t, master.URL(), "wait:1")
+	seq := uint64(0)
+	say := func(section presence.Section) bool {
+		t.Helper()
+		seq++
+		reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Seq: seq, Section: section})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.Durable
+	}
+	if !say("a") || !say("a") {
+		t.Fatal("a change with a replica, or the renewal after it, is not durable")
+	}
+	replica.Kill()
+	if say("b") {
+		t.Fatal("a change without the replica is durable")
+	}
+	for range 3 {
+		began := time.Now()
+		if say("b") {
+			t.Fatal("a renewal says durable after a change that is not known to be durable")
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("a renewal took %v; it must not wait for the replica", took)
+		}
+	}
+	replica.Run()
+	until(t, "renewals are durable again", func() bool { return say("b") })
+	if !say("c") {
+		t.Error("a change with the replica back is not durable")
+	}
+}
+
+// A call that failed may have changed the project all the same.
+func TestRenewalAfterAFailedUpdateIsNotDurableAtOnce(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	redistest.StartReplica(t, master)
+	proxy := redistest.StartProxy(t, master.Addr)
+	s := openDurable(t, proxy.URL(), "wait:1")
+	say := func() (bool, error) {
+		reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Section: "a"})
+		return reply.Durable, err
+	}
+	if durable, err := say(); err != nil || !durable {
+		t.Fatalf("an update is durable: %v, %v; want true", durable, err)
+	}
+	proxy.Refuse("ERR no", "EVALSHA")
+	if _, err := say(); err == nil {
+		t.Fatal("an update that Redis answers with an error succeeds")
+	}
+	proxy.Pass()
+	if durable, err := say(); err != nil || durable {
+		t.Errorf("a renewal after a failed update is durable: %v, %v; want false", durable, err)
+	}
+	until(t, "renewals are durable again", func() bool { durable, err := say(); return err == nil && durable })
+}
+
+// After a failover, the server that answers WAIT may lack the change that the old master accepted.
+func TestWaitConfirmsOnlyChangesThatTheServerHas(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func() *redistest.Server{
+		"one server": func() *redistest.Server { return redistest.Start(t) },
+		"a cluster": func() *redistest.Server {
+			master := redistest.StartCluster(t, 1)[0]
+			replica := redistest.Start(t, "--cluster-enabled", "yes")
+			host, port, _ := net.SplitHostPort(master.Addr)
+			replica.Do("CLUSTER", "MEET", host, port)
+			id := master.Do("CLUSTER", "MYID")
+			until(t, "the replica knows its master", func() bool { return strings.Contains(replica.Do("CLUSTER", "NODES"), id) })
+			replica.Do("CLUSTER", "REPLICATE", id)
+			until(t, "the replica follows", func() bool { return strings.Contains(replica.Do("INFO", "replication"), "master_link_status:up") })
+			return master
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			master := start()
+			if name == "one server" {
+				redistest.StartReplica(t, master)
+			}
+			s := openDurable(t, master.URL(), "wait:1")
+			reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			if err != nil || !reply.Durable {
+				t.Fatalf("an update is durable: %v, %v; want true", reply.Durable, err)
+			}
+			if !s.Confirms(t.Context(), "p", reply.Version) {
+				t.Error("a change that the server has is not confirmed")
+			}
+			if s.Confirms(t.Context(), "p", reply.Version+1) {
+				t.Error("a change newer than the server's roster is confirmed")
+			}
+			master.Do("DEL", redisstore.KeyOf("p"))
+			if s.Confirms(t.Context(), "p", reply.Version) {
+				t.Error("a change of a project that the server lacks is confirmed")
+			}
+		})
+	}
+}
+
+// Whoever runs the node learns why replies say that changes are not durable.
+func TestErrorsOfWaitAreLogged(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	redistest.StartReplica(t, master)
+	master.Do("ACL", "SETUSER", "waiter", "on", ">"+secret, "~*", "&*", "+@all")
+	log := &lines{}
+	s, err := redisstore.Open(t.Context(), "redis://waiter:"+secret+"@"+master.Addr, redisstore.Options{Durability: "wait:1", Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	master.Do("ACL", "SETUSER", "waiter", "-wait")
+	for i := range 3 {
+		reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Section: presence.Section(fmt.Sprint(i))})
+		if err != nil || reply.Durable {
+			t.Fatalf("an update without WAIT is durable: %v, %v; want false", reply.Durable, err)
+		}
+	}
+	if log.count("WAIT or WAITAOF with an error") != 1 || log.count("NOPERM") == 0 || log.count(secret) != 0 {
+		t.Errorf("the log has %d lines about WAIT, %d with NOPERM; want one of each, without the password", log.count("WAIT or WAITAOF"), log.count("NOPERM"))
 	}
 }
 

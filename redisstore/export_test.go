@@ -83,3 +83,19 @@ func (s *Store) Rooms() int { return len(s.held()) }
 
 // MajorOf is what a version of Redis is taken for.
 func MajorOf(version string) (int, error) { return majorOf(version) }
+
+// Confirms asks for the durability of a change of a project that left the roster at a clock.
+func (s *Store) Confirms(ctx context.Context, project presence.Project, clock uint64) bool {
+	return s.durable(ctx, keyOf(project), clock)
+}
+
+// SubscriptionError returns the error of a project's subscription, nil if it has none.
+func (s *Store) SubscriptionError(project presence.Project) error { return s.deaf.get(keyOf(project)) }
+
+// Hears tells whether the subscription of a watched project is established.
+func (s *Store) Hears(project presence.Project) bool {
+	r := s.room(project, false)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard
+}

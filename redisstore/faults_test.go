@@ -12,6 +12,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/wire"
 	"github.com/writer-presence/writer-presence/redisstore"
 	"github.com/writer-presence/writer-presence/redisstore/redistest"
 	"github.com/writer-presence/writer-presence/storetest"
@@ -393,7 +394,7 @@ func TestRule8OfMessagesThatWereOnTheirWay(t *testing.T) { // case 35
 		for _, n := range nodes {
 			s, err := n.store.Snapshot(t.Context(), page)
 			if err != nil || len(s.Occupants) != 1 || !slices.Equal(s.Occupants[0].Sections, []presence.Section{"new"}) {
-				t.Fatalf("%s: %s, %v; due: Bob alone, where he went last", n.name, s.JSON(), err)
+				t.Fatalf("%s: %s, %v; due: Bob alone, where he went last", n.name, wire.Occupants(s), err)
 			}
 		}
 	}

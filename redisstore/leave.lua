@@ -1,4 +1,4 @@
--- Roster.Leave. It adds to the answer: stale, and whether anything was written.
+-- Roster.Leave. It adds to the answer: stale, and the clock if anything was written, otherwise 0.
 
 -- ends_with is session.endsWith. A session of an older node has no connection.
 local function ends_with(s)
@@ -40,6 +40,6 @@ end
 
 lapse()
 local stale = leave(member or { name, visitor, {}, {} })
-local wrote = next(dirty) and 1 or 0
+local written = next(dirty) and roster.clock or 0
 save()
-return answer(false, stale, wrote)
+return answer(false, stale, written)

@@ -8,13 +8,14 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// markerTime is how long a marker is kept without a node that runs. When it expires, the nodes
-// read all projects in use once.
+// markerTime is how long Redis keeps a marker after a node wrote it. Reads do not extend it. When it
+// expires, the first node to notice writes a new one, and every node asks Redis again once about the
+// projects that it holds.
 const markerTime = 24 * time.Hour
 
-// checkMarkers finds out whether Redis lost its data without breaking a connection, as FLUSHALL
-// does: each node reads a key every second. Where the key is missing or another one, the rooms of
-// its shard ask Redis again, and the script notices what they have lost. Not safe to call
+// checkMarkers detects that Redis lost its data while the connections stayed open, as after FLUSHALL.
+// Each node reads the marker of each shard every second. If a marker is missing or has changed, the
+// rooms of its shard ask Redis again, and the scripts detect a loss. It is not safe to call
 // concurrently.
 func (s *Store) checkMarkers(ctx context.Context) {
 	var reads []rueidis.Completed
@@ -43,6 +44,7 @@ func (s *Store) checkMarkers(ctx context.Context) {
 	}
 }
 
+// writeMarker writes a new marker. If Redis does not answer, the next check tries again.
 func (s *Store) writeMarker(ctx context.Context, c *channel) {
 	mark := rand.Text()
 	err := s.client.Do(ctx, s.client.B().Hset().Key(c.marker).FieldValue().FieldValue("mark", mark).Build()).Error()

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/rueidis"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/recent"
+	"github.com/writer-presence/writer-presence/internal/cache"
 )
 
 const (
@@ -61,7 +61,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	durability, err := parseDurability(o.Durability)
+	durability, err := parseDurability(o.Durability, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		client.Close()
 		return nil, explain(option, err)
 	}
-	s := &Store{durability: durability, most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: recent.Map[presence.Project, told]{Most: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
+	s := &Store{durability: durability, most: mostRooms, client: client, pubsub: pubsub, lease: o.Lease, now: time.Now, looks: make(chan struct{}, looksAtOnce), rooms: map[presence.Project]*room{}, told: cache.Map[presence.Project, told]{Size: mostTold}, outage: outage{log: o.Log, failing: "Redis does not answer as it should, and presence is unknown; this is said once a minute", over: "Redis answers again"},
 		mute: outage{log: o.Log, failing: "Redis refuses a subscription to wake-ups, so changes of other nodes show a second late; this is said once a minute", over: "Redis accepts subscriptions again"}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	err = s.check(ctx, o)
@@ -271,7 +271,7 @@ func explain(o rueidis.ClientOption, err error) error {
 			advice += ", and what Sentinels want in addition as &sentinel_user= and &sentinel_password="
 		}
 	case strings.Contains(text, "NOPERM"), strings.Contains(text, "can't run this command"), strings.Contains(text, "ACL failure"):
-		advice = "let the user run the commands in docs/deploying.md on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
+		advice = "let the user run the commands in docs/how-to/several-nodes.md on the keys and channels that begin with writer-presence: (~writer-presence:* &writer-presence:*)"
 	case strings.Contains(text, "READONLY"):
 		advice = "it is a replica: give the address of the master, or those of its Sentinels with master_set"
 	case strings.Contains(text, "DB index"), strings.Contains(text, "SELECT"):

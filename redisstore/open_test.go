@@ -108,7 +108,7 @@ func TestAMissingRightEndsTheStart(t *testing.T) { // case 42
 			cancel()
 			s.Run(ctx) // which closes it
 		}
-		if err == nil || !strings.Contains(err.Error(), "let the user run the commands in docs/deploying.md") {
+		if err == nil || !strings.Contains(err.Error(), "let the user run the commands in docs/how-to/several-nodes.md") {
 			t.Errorf("without %s: %v; due: that there is a list of what a user needs", right, err)
 		}
 	}
@@ -117,13 +117,13 @@ func TestAMissingRightEndsTheStart(t *testing.T) { // case 42
 func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithWriterPresence(t *testing.T) {
 	t.Parallel()
 	rights := strings.Split(least, "\n")
-	told, err := os.ReadFile("../docs/deploying.md")
+	told, err := os.ReadFile("../docs/how-to/several-nodes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, right := range strings.Fields(least) {
 		if !strings.Contains(string(told), right) {
-			t.Errorf("docs/deploying.md does not say that the user needs %s", right)
+			t.Errorf("docs/how-to/several-nodes.md does not say that the user needs %s", right)
 		}
 	}
 	allow := func(server *redistest.Server, rights string) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -14,26 +16,26 @@ import (
 )
 
 const (
-	// resubscribeFirst is how long to wait after a subscription ended before the next
-	// attempt; the wait doubles up to resubscribeMost. Half of it is jitter.
+	// resubscribeFirst is the wait between the end of a subscription and the next attempt. It
+	// doubles up to resubscribeMost; half of it is jitter.
 	resubscribeFirst = 200 * time.Millisecond
 	resubscribeMost  = time.Second
-	// staleMost is how many channels may stay subscribed that nobody listens to, or as many
-	// as there are rooms that listen, before the connections are replaced.
+	// staleMost is how many unused channels may stay subscribed before the connections are
+	// replaced. With more rooms in use than that, as many as those are allowed.
 	staleMost = 100
 )
 
-// pubsub is the client for subscriptions, with connections of its own. A channel that nobody
-// needs any more is not unsubscribed: the connection is closed and the channels in use are
-// subscribed again on a new one. The client library ends the process if Redis answers
-// UNSUBSCRIBE with an error, as it does while a script runs for too long (-BUSY).
+// pubsub is the client for subscriptions, on connections of its own. It never unsubscribes from an
+// unused channel, because the client library ends the process if Redis answers UNSUBSCRIBE with an
+// error, as it does while a script runs for too long (-BUSY). Instead, sweep closes the connection,
+// and the channels in use are subscribed again on a new one.
 type pubsub struct {
 	client rueidis.Client
 
 	mu    sync.Mutex
 	conns map[*pubsubConn]struct{}
 	probe *probe // nil before the server was checked
-	stale int    // channels subscribed on conns that nobody listens to
+	stale int    // unused channels that are still subscribed on conns
 }
 
 // pubsubConn is a connection of the pub/sub client.
@@ -45,7 +47,7 @@ type pubsubConn struct {
 	probes map[int]struct{}
 }
 
-// newPubsub connects a client for subscriptions; see [connect] for time limits.
+// newPubsub connects a client for subscriptions. See [connect] for the time limits.
 func newPubsub(ctx context.Context, option rueidis.ClientOption) (*pubsub, error) {
 	p := &pubsub{conns: map[*pubsubConn]struct{}{}}
 	dial := option.DialCtxFn
@@ -60,13 +62,13 @@ func newPubsub(ctx context.Context, option rueidis.ClientOption) (*pubsub, error
 		return p.add(conn), nil
 	}
 	option.PipelineMultiplex = -1 // one connection to each server
-	option.DisableRetry = true    // so that subscribe learns that it no longer hears
+	option.DisableRetry = true    // otherwise subscribe does not learn that a subscription ended
 	client, err := connect(ctx, option)
 	p.client = client
 	return p, err
 }
 
-// use has connections note the probe channels of a node.
+// use sets the probe whose channels connections record from now on.
 func (p *pubsub) use(probe *probe) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,8 +90,8 @@ func (p *pubsub) add(conn net.Conn) *pubsubConn {
 	return c
 }
 
-// Write notes which probe channels are subscribed over the connection, since the library does
-// not tell on which connection a subscription is.
+// Write records which probe channels are subscribed over the connection, because the library does
+// not report the connection of a subscription.
 func (c *pubsubConn) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte(probePrefix)) {
 		c.of.mu.Lock()
@@ -112,12 +114,13 @@ func (c *pubsubConn) Close() error {
 	return c.Conn.Close()
 }
 
-// drop closes the connections that a probe channel was subscribed on, and all where that is
-// not known. All subscriptions on them end.
+// drop closes the connections on which a probe channel was subscribed, or all connections if none is
+// known. All subscriptions on them end.
 func (p *pubsub) drop(channel int) {
 	p.dropIf(func(c *pubsubConn) bool { _, ok := c.probes[channel]; return ok })
 }
 
+// dropIf closes the connections for which wanted returns true, or all if there is none.
 func (p *pubsub) dropIf(wanted func(*pubsubConn) bool) {
 	p.mu.Lock()
 	var some, all []*pubsubConn
@@ -132,19 +135,19 @@ func (p *pubsub) dropIf(wanted func(*pubsubConn) bool) {
 		some = all
 	}
 	for _, c := range some {
-		go c.Close() // TLS says goodbye first, which may take seconds
+		go c.Close() // TLS sends a close notification first, which may take seconds
 	}
 }
 
-// left notes that a channel stays subscribed though nobody listens to it any more.
+// left counts a channel that is no longer used and stays subscribed.
 func (p *pubsub) left() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stale++
 }
 
-// sweep replaces the connections when too many of their channels are not needed any more.
-// Listening is how many rooms listen.
+// sweep closes the connections if too many of their channels are unused. Listening is the number of
+// rooms that are subscribed.
 func (p *pubsub) sweep(listening int) {
 	p.mu.Lock()
 	due := p.stale > 0 && (listening == 0 || p.stale >= staleMost && p.stale > listening)
@@ -157,26 +160,29 @@ func (p *pubsub) sweep(listening int) {
 	}
 }
 
-// subscribe listens to a channel until the context ends, and subscribes again whenever the
-// subscription ends. It calls hears when it begins to hear and when it no longer does.
+// subscribe receives the messages of a channel until the context ends, and subscribes again whenever
+// the subscription ends. It calls hears(true) when Redis confirms a subscription, and hears(false)
+// when it has ended.
 func (s *Store) subscribe(ctx context.Context, channel string, shard int, hears func(bool), message func(string)) {
+	defer s.deaf.set(channel, nil)
 	var succeeded atomic.Bool
 	confirmed := func(c rueidis.PubSubSubscription) {
 		if begins(c) {
 			succeeded.Store(true)
-			s.subscribed(nil)
+			s.deaf.set(channel, nil)
 		}
 		hears(begins(c))
 	}
 	for wait := resubscribeFirst; ctx.Err() == nil; wait = min(2*wait, resubscribeMost) {
 		attempt, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(s.probe.thisTurn(shard), cancel) // no probe came: begin anew
+		stop := context.AfterFunc(s.probe.thisTurn(shard), cancel) // no probe message came: subscribe again
 		err := s.pubsub.client.Receive(rueidis.WithOnSubscriptionHook(attempt, confirmed), s.subscription(channel), func(m rueidis.PubSubMessage) { message(m.Message) })
 		stop()
+		ended := attempt.Err() == nil
 		cancel()
 		hears(false)
-		if attempt.Err() == nil {
-			s.subscribed(err)
+		if ended {
+			s.deaf.set(channel, err)
 		}
 		if succeeded.Swap(false) {
 			wait = resubscribeFirst
@@ -188,31 +194,68 @@ func (s *Store) subscribe(ctx context.Context, channel string, shard int, hears 
 	}
 }
 
-// subscribed notes how an attempt to subscribe ended.
-func (s *Store) subscribed(err error) { s.deaf.Store(&err) }
-
-// logRefusals logs that Redis answers subscriptions with an error, and that it no longer does.
-// Network errors are logged by those who ask Redis something.
-func (s *Store) logRefusals() {
-	err := s.whyDeaf()
-	if _, refused := rueidis.IsRedisErr(err); refused || err == nil {
-		s.mute.note(err)
-	}
+// subscriptionErrors holds the last error of each channel whose subscription has failed and not
+// succeeded since. Its zero value is ready to use; its methods are safe to call concurrently.
+type subscriptionErrors struct {
+	mu       sync.Mutex
+	channels map[string]error
 }
 
-// whyDeaf gives the error of the last attempt to subscribe, nil if it succeeded.
-func (s *Store) whyDeaf() error {
-	if err := s.deaf.Load(); err != nil {
-		return *err
+// set replaces the error of a channel; nil removes it.
+func (e *subscriptionErrors) set(channel string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		delete(e.channels, channel)
+		return
+	}
+	if e.channels == nil {
+		e.channels = map[string]error{}
+	}
+	e.channels[channel] = fmt.Errorf("subscription to %q: %w", channel, err)
+}
+
+// get returns the error of a channel, nil if it has none.
+func (e *subscriptionErrors) get(channel string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.channels[channel]
+}
+
+// refused returns an error that Redis itself replied to one of the subscriptions, nil if there is
+// none. Network errors do not count.
+func (e *subscriptionErrors) refused() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, err := range e.channels {
+		if reply := new(rueidis.RedisError); errors.As(err, &reply) {
+			return err
+		}
 	}
 	return nil
 }
 
-// begins tells whether a channel is listened to from now on, or no longer.
+// logRefusals logs that Redis answers subscriptions with an error, and that it no longer does.
+// Network errors are logged by the calls that meet them.
+func (s *Store) logRefusals() { s.mute.note(s.deaf.refused()) }
+
+// whyDeaf returns the subscription error of a probe channel, nil if there is none. A project's
+// own channel does not count: it says nothing about the other projects.
+func (s *Store) whyDeaf() error {
+	for i := range s.probe.channels {
+		if err := s.deaf.get(s.probe.channels[i].name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begins tells whether an event is the begin of a subscription, not its end.
 func begins(c rueidis.PubSubSubscription) bool {
 	return c.Kind == "subscribe" || c.Kind == "ssubscribe"
 }
 
+// subscription builds the command that subscribes to a channel.
 func (s *Store) subscription(channel string) rueidis.Completed {
 	if s.sharded {
 		return s.pubsub.client.B().Ssubscribe().Channel(channel).Build()
@@ -220,7 +263,7 @@ func (s *Store) subscription(channel string) rueidis.Completed {
 	return s.pubsub.client.B().Subscribe().Channel(channel).Build()
 }
 
-// publication sends a word to all who listen to a channel.
+// publication builds the command that publishes a text on a channel.
 func (s *Store) publication(channel, text string) rueidis.Completed {
 	if s.sharded {
 		return s.client.B().Spublish().Channel(channel).Message(text).Build()
@@ -228,7 +271,7 @@ func (s *Store) publication(channel, text string) rueidis.Completed {
 	return s.client.B().Publish().Channel(channel).Message(text).Build()
 }
 
-// publishCommand is that command's name, for the scripts.
+// publishCommand returns the name of the publish command, for the scripts.
 func (s *Store) publishCommand() string {
 	if s.sharded {
 		return "SPUBLISH"

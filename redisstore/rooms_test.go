@@ -66,7 +66,7 @@ func TestANodeThatIsBehindAsksRedisFirst(t *testing.T) {
 	screens := []*screen{behind.watch(page)}
 	ahead.update(page, writer("Alice"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
 	agree(t, nodes, screens, "Alice", soon)
-	tracker := presence.NewTracker(behind.store)
+	tracker := presence.NewService(behind.store)
 	behind.until("it answers from its cache", soon, func() bool {
 		behind.proxy.Starve()
 		reply, _ := ahead.update(page, writer("Alice"), presence.Update{Session: "tab", Section: presence.Section(fmt.Sprint(time.Now().UnixNano()))})

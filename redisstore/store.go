@@ -21,7 +21,7 @@ import (
 	"github.com/redis/rueidis"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/recent"
+	"github.com/writer-presence/writer-presence/internal/cache"
 )
 
 const (
@@ -70,11 +70,11 @@ type Store struct {
 	rooms map[presence.Project]*room
 	// told is what was told of rooms that were let go: no version may come again, also if
 	// Redis loses them later.
-	told recent.Map[presence.Project, told]
+	told cache.Map[presence.Project, told]
 
 	outage outage
-	mute   outage                // of subscriptions
-	deaf   atomic.Pointer[error] // how the last attempt to subscribe ended
+	mute   outage             // of subscriptions
+	deaf   subscriptionErrors // of subscriptions that do not hear at present
 }
 
 // Options of a store; the zero value of each is its default.
@@ -85,9 +85,10 @@ type Options struct {
 	// The same on all nodes.
 	Heartbeat time.Duration
 	// Durability says when a change counts as durable: "none" is never, "aof" once the disk of its
-	// server has it, and "wait:N" once N replicas have it; the last two wait up to two seconds for
-	// that. "auto", the default, waits for nothing, and is true for a single server that persists
-	// each change before it answers (appendonly yes, appendfsync always), if the user may ask that.
+	// server has it, and "wait:N" once N replicas have it. The last two wait up to two seconds for
+	// that; renewals do not wait, and are durable unless an earlier change is not known to be. "auto",
+	// the default, waits for nothing: changes are durable on a single server that syncs each of them
+	// before it answers (appendonly yes, appendfsync always), if the user may run CONFIG GET.
 	Durability string
 	Log        *slog.Logger // none
 }
@@ -288,6 +289,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		floor, number(versionOf(known)), field(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), asked, number(u.Connection))
 	if err != nil {
+		s.failed(r.key)
 		return presence.Reply{}, err
 	}
 	switch a.text(3) {
@@ -300,7 +302,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if err != nil {
 		return presence.Reply{}, unavailable(err)
 	}
-	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: s.durable(ctx, r.key, a.is(4))}
+	reply := presence.Reply{Version: a.version, Stale: a.is(2), Partial: a.partial, Durable: s.durable(ctx, r.key, a.number(4))}
 	for _, session := range own {
 		if session.Session == u.Session {
 			reply.Activity = session.Activity
@@ -341,9 +343,10 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	a, err := s.do(ctx, r, s.scripts.Load().leave,
 		floor, field(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving), number(l.Connection))
 	if err != nil {
+		s.failed(r.key)
 		return presence.Reply{}, err
 	}
-	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, r.key, a.is(1))}, nil
+	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, r.key, a.number(1))}, nil
 }
 
 // Snapshot implements [presence.Store].

@@ -1,5 +1,5 @@
 -- Roster.Update. It adds to the answer: the sender, packed, whether others are editing the
--- section, stale, what was refused, and whether it said something new.
+-- section, stale, what was refused, and the clock if it said something new, otherwise 0.
 
 local have = tonumber(ARGV[2])
 local careful, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
@@ -49,4 +49,4 @@ local refused, stale, differs = update(m)
 local taken = occupied(m, section)
 save()
 local wanted = taken or known and known ~= roster.version
-return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused, differs and 1 or 0)
+return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused, differs and roster.clock or 0)

@@ -9,8 +9,8 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is over all columns of a row, and never 0. SQLite has none for its pages, and a flipped
-// bit in a row is a valid row to it: somebody else, in another place, or gone.
+// checksum covers all columns of a row and is never 0, which marks rows of older versions.
+// SQLite has no page checksums, so it would read a row with a flipped bit as valid.
 func checksum(project presence.Project, r presence.Record) uint32 {
 	b := make([]byte, 0, 512)
 	for _, text := range []string{string(project), string(r.User.ID), r.Session, r.User.Name, string(r.Section), string(r.Activity)} {

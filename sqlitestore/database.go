@@ -20,29 +20,29 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// FileName is the journal's in its directory.
+// FileName is the name of the journal's database in its directory.
 const FileName = "presence.db"
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// database is the journal's file. One goroutine at a time may write.
+// database is the journal's SQLite file. Only one goroutine may use it at a time.
 type database struct {
 	dir, path string
 	lease     time.Duration
 	lock      *os.File
 	sql       *sql.DB
-	// files are those in use; isLost says that one of them was found removed or replaced,
-	// and that not everything is in a new file yet.
+	// files are the files in use. isLost is set when one of them was found removed, replaced or
+	// cut, until all records are in a new file.
 	files  []openFile
 	isLost bool
-	// isCut says that one was cut short or overwritten in its place; see isWhole.
+	// isCut is set when a file was cut short or overwritten in place; see isWhole.
 	isCut bool
-	// isSameBoot says that the machine has run since the last process that had the files.
+	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
 	begin, commit, rollback, setClock, purge *sql.Stmt
-	upsert                                   map[int]*sql.Stmt // by how many rows it writes
+	upsert                                   map[int]*sql.Stmt // by number of rows
 }
 
 // row is a record with its project.
@@ -51,7 +51,7 @@ type row struct {
 	presence.Record
 }
 
-// openDatabase opens the file, checks it and brings it to the newest form.
+// openDatabase locks the directory, then opens, checks and migrates the file.
 func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database, error) {
 	if err := makeDir(dir, log); err != nil {
 		return nil, err
@@ -72,9 +72,8 @@ func (d *database) errUnusable(err error) error {
 	return fmt.Errorf("cannot use the journal %s: %w. It was left as it is; where it is damaged, restore a backup in its place, or move it away, with its -wal and -shm, to start with nobody online", d.path, err)
 }
 
-// maxQuickCheck is the size of a file up to which all its pages are checked at the start. It
-// takes 5 ms for 1 MB. A larger file holds many rows of sessions that ended, which the start
-// deletes; of those that it keeps it checks each row.
+// maxQuickCheck is the largest file whose pages are all checked at the start (5 ms per MB). A
+// larger one holds mostly ended sessions, which the start deletes; kept rows have checksums.
 const maxQuickCheck = 16 << 20
 
 func (d *database) open(log *slog.Logger) (err error) {
@@ -109,10 +108,10 @@ func (d *database) open(log *slog.Logger) (err error) {
 	return d.prepare()
 }
 
-// connect opens an SQLite file, for one connection at a time.
+// connect opens an SQLite file with a single connection.
 func connect(path string) (*sql.DB, error) {
-	// In WAL mode synchronous=NORMAL loses nothing when the process is killed, and
-	// stays whole when the machine is: then the last commits may be missing.
+	// In WAL mode with synchronous=NORMAL a killed process loses nothing; a power failure may
+	// lose the last commits but does not corrupt the file.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -163,8 +162,8 @@ func (d *database) clock() (clock uint64, err error) {
 	return clock, err
 }
 
-// rows gives all rows but those of sessions that ended before a moment. A row that fails its
-// checksum is an error.
+// rows returns all rows except those of sessions that ended before a moment. A row with a wrong
+// checksum is an error; checksum 0 marks a row of an older version and is accepted.
 func (d *database) rows(before time.Time) (all []row, err error) {
 	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum
 		FROM writer_presence WHERE NOT (is_active = 0 AND last_seen < ?)`, before.UnixMilli())
@@ -188,15 +187,14 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 	return all, rows.Err()
 }
 
-// prune deletes all rows but some, where those are much less than the file has room for, and
-// gives the room back. It empties the table and writes those rows anew, since that takes a tenth
-// of the time in which SQLite deletes half a million others one by one.
+// prune deletes all rows except keep and shrinks the file, if the file is much larger than keep
+// needs. It empties the table and inserts keep again: ten times as fast as single deletes.
 func (d *database) prune(keep []row) error {
 	var pages int
 	if err := d.sql.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
 		return err
 	}
-	const pageSize, tables, most = 4096, 256 << 10, 512 // most is what a row takes, with half of its page free
+	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
 	if pages*pageSize <= tables+most*len(keep) {
 		return nil
 	}
@@ -216,8 +214,8 @@ func (d *database) prune(keep []row) error {
 	return err
 }
 
-// write puts records and the clock into one commit, and deletes the rows of sessions that
-// ended before the moment purge, or that are older and nobody said that they ended.
+// write commits records and the clock in one transaction. It deletes the rows of sessions that
+// ended before purge, and of any last seen more than a lease before it; a zero purge deletes none.
 func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
 	return d.transact(func() error {
 		if err := d.writeRecords(records); err != nil {
@@ -241,7 +239,7 @@ func (d *database) transact(statements func() error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			d.rollback.Exec() // which has its own error where there is nothing to roll back
+			d.rollback.Exec() // fails if SQLite has rolled back already
 		}
 	}()
 	if err := statements(); err != nil {
@@ -272,13 +270,12 @@ func (d *database) writeRecords(records map[key]presence.Record) error {
 
 const (
 	columns = 12
-	// biggest is how many rows one statement writes at the most; a power of two.
+	// biggest is the largest number of rows of one statement; a power of two.
 	biggest = 64
 )
 
-// prepare makes the statements, once: for one row, to prepare them again costs more than
-// to write it. Those for many rows are there since most of the price of a row is that
-// of its statement. There is one connection, so that they make one transaction.
+// prepare prepares all statements once, because preparing costs more than writing a row. Inserts
+// of many rows exist because most of a row's cost is its statement.
 func (d *database) prepare() (err error) {
 	prepare := func(text string) *sql.Stmt {
 		var stmt *sql.Stmt

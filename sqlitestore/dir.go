@@ -10,11 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
-// makeDir makes the data directory with mode 0700. One that is there already gets this mode,
-// too, unless it holds files of others and no journal.
+// makeDir creates the data directory with mode 0700. It also takes access from others on a
+// directory that exists, unless that holds files that are not part of the data.
 func makeDir(dir string, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w", err)
@@ -23,16 +24,25 @@ func makeDir(dir string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the data directory: %w", err)
 	}
-	if len(files) == 0 || slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() == FileName }) {
-		return restrict(dir, 0o700, log)
+	if slices.ContainsFunc(files, isForeign) {
+		return nil // others may need access to their files; ours are 0600
 	}
-	return nil
+	return restrict(dir, 0o700, log)
 }
 
-// restrict takes permissions from a file or directory that are not in mode. Where the owner
-// is another user, as on a Kubernetes volume with fsGroup, that is not possible: then it logs
-// a warning. Who reads the journal learns who was where; the signing key is a file of its own,
-// and its mode is checked where it is read.
+// isForeign reports whether a file in the data directory is neither part of the data, such as
+// the default secret file, nor the lost+found that mkfs creates on a new volume.
+func isForeign(f os.DirEntry) bool {
+	switch name := f.Name(); {
+	case name == lockFile, name == "secret", name == "lost+found":
+		return false
+	default:
+		return !strings.HasPrefix(name, FileName) && !strings.HasPrefix(name, ".secret-")
+	}
+}
+
+// restrict removes the permissions from a file or directory that are not in mode. If another
+// user owns it, as on a Kubernetes volume with fsGroup, it logs a warning instead.
 func restrict(path string, mode fs.FileMode, log *slog.Logger) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -43,16 +53,18 @@ func restrict(path string, mode fs.FileMode, log *slog.Logger) error {
 	}
 	if err := os.Chmod(path, mode); err != nil {
 		log.Warn("other users may have access to the journal, and this process cannot change that: it does not own the file; let its owner run chmod, or give it to the user that runs this process",
-			"file", path, "mode", info.Mode(), "wanted", mode, "error", err)
+			"file", path, "mode", octal(info.Mode()), "wanted", octal(mode), "error", err)
 	}
 	return nil
 }
 
+// octal formats permissions as chmod takes them, such as 0770.
+func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
+
 // lockFile is the name of the file that is locked while a process uses the directory.
 const lockFile = "lock"
 
-// lockDir locks the directory for this process. The lock ends with the process, however
-// that ends.
+// lockDir locks the directory for this process. The kernel releases the lock when the process ends.
 func lockDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -65,8 +77,8 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// makeFile makes the database file if it is not there: under another name first, so that it
-// is never there without its tables, and an empty file is one that lost its content.
+// makeFile creates the database file if it is missing. It builds the file under a temporary
+// name, so that an empty or partial file under the final name always means damage.
 func (d *database) makeFile(log *slog.Logger) error {
 	info, err := os.Stat(d.path)
 	switch {
@@ -98,17 +110,33 @@ func (d *database) makeFile(log *slog.Logger) error {
 	if err := errors.Join(migrate(db), db.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary, d.path)
+	if err := os.Rename(temporary, d.path); err != nil {
+		return err
+	}
+	return syncDir(d.dir)
 }
 
-// openFile is a file as it was when it was opened.
+// syncDir makes a rename in the directory survive a power failure. A variable for tests.
+var syncDir = func(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot sync a directory
+		return fmt.Errorf("cannot sync the data directory: %w", err)
+	}
+	return nil
+}
+
+// openFile identifies a file that is in use.
 type openFile struct {
 	path string
 	info fs.FileInfo
-	size int64 // the largest that was seen
+	size int64 // the largest size seen
 }
 
-// noteFiles remembers the files that are in use, for check.
+// noteFiles records the files in use, for check.
 func (d *database) noteFiles() {
 	d.files = d.files[:0]
 	for _, path := range []string{d.path, d.path + "-wal", d.path + "-shm", filepath.Join(d.dir, lockFile)} {
@@ -118,9 +146,8 @@ func (d *database) noteFiles() {
 	}
 }
 
-// check reports whether the files that are in use are still in their place. A file that was
-// removed or replaced is written to no end: SQLite does not notice. After an error that wraps
-// errFileLost write with renew.
+// check returns an error if a file in use was removed, replaced or cut: SQLite does not notice,
+// and what it writes is lost. After an error that wraps errFileLost, call reopen and write all records.
 func (d *database) check() error {
 	for i := range d.files {
 		f := &d.files[i]
@@ -147,9 +174,8 @@ func (d *database) check() error {
 	return nil
 }
 
-// isWhole reports whether a file can be what SQLite wrote: a database has its header and the pages
-// that the header counts, and a -wal has its header and does not shrink. SQLite notices neither
-// while it runs. Call it when nothing is being written.
+// isWhole reports whether a file still looks like what SQLite wrote: the database has its header
+// and as many pages as that says, the -wal has its header and has not shrunk. No write may be running.
 func (d *database) isWhole(f *openFile, size int64) (bool, error) {
 	if f.path != d.path && f.path != d.path+"-wal" {
 		return true, nil
@@ -164,7 +190,7 @@ func (d *database) isWhole(f *openFile, size int64) (bool, error) {
 		return false, err
 	}
 	defer file.Close()
-	header := make([]byte, 32) // that of both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
+	header := make([]byte, 32) // enough for both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
 	if n, err := file.ReadAt(header, 0); err != nil && err != io.EOF || n < len(header) {
 		return false, nil
 	}
@@ -182,8 +208,8 @@ func (d *database) errReplaced(path string) error {
 	return fmt.Errorf("%w: %s was replaced by another file while this process uses the old one; move the new one away, and the journal is written anew with all who are online, or restart to go on with the new one", errFileLost, path)
 }
 
-// reopen opens files that are in their place, in place of those that were lost: new ones where
-// nothing is, and never what somebody else put there.
+// reopen replaces lost files by new ones and opens them. It returns an error rather than use a
+// file that somebody else put in their place.
 func (d *database) reopen(log *slog.Logger) error {
 	lockPath := filepath.Join(d.dir, lockFile)
 	for _, f := range d.files {
@@ -206,12 +232,12 @@ func (d *database) reopen(log *slog.Logger) error {
 		d.lock.Close()
 		d.lock, d.isSameBoot = lock, noteBoot(lock)
 	}
-	if d.isCut { // nothing in it is worth keeping: memory has all of it
+	if d.isCut { // memory has everything that was in it
 		os.Remove(d.path)
 		d.isCut = false
 	}
 	d.closeSQL()
-	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // what is left belongs to the file that was removed
+	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // these belong to the removed file
 		os.Remove(d.path + "-wal")
 		os.Remove(d.path + "-shm")
 	}

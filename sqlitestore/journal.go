@@ -13,74 +13,74 @@ import (
 )
 
 const (
-	// commitTimeout is how long a reply waits for its commit. A disk that takes longer
-	// counts as failing, until a commit succeeds.
+	// commitTimeout is how long a reply waits for its commit. A slower disk counts as failing
+	// until a commit succeeds.
 	commitTimeout = 2 * time.Second
-	// retryEvery is how often a failing disk is tried again, and checkEvery how often the
-	// files are looked at while there is nothing to write.
+	// retryEvery is the time between attempts to write to a failing disk; checkEvery is the time
+	// between checks of the files while there is nothing to write.
 	retryEvery = time.Second
 	checkEvery = time.Second
-	// pace is how long there is no commit after one: meanwhile those gather who would wait
-	// anyway, and to write for all of them costs little more than for one. Where there are
-	// many, it is over as soon as as many are there as lately.
+	// pace is the pause after a commit, in which changes gather: one commit of many costs little
+	// more than one of a single change. If recent batches had at least many waiting replies, the
+	// pause ends as soon as as many wait again.
 	pace = 10 * time.Millisecond
 	many = 8
 )
 
-// errFileLost is wrapped by errors of write and check that say that the files of the journal
-// are no longer in their place, so that nothing that was written before is durable.
+// restoredBatch is the number of what the file held when it was opened.
+const restoredBatch = 1
+
+// errFileLost is wrapped by the errors of write and check that mean that the journal's files
+// were removed, replaced or cut: nothing written before is durable.
 var errFileLost = errors.New("the journal's files are not in their place any more")
 
-// journal writes records to the database, many in one commit. Of a session it keeps the
-// newest record only, so that what is pending is bounded by the number of sessions.
+// journal writes records to the database in grouped commits. It keeps only the newest pending
+// record of each session, which bounds its memory by the number of sessions.
 type journal struct {
-	// write puts records and the clock into the database, all or nothing, and deletes what
-	// need not be kept at the moment purge; a zero purge deletes nothing.
+	// write commits records and the clock in one transaction, and deletes the rows of sessions
+	// that ended before purge; a zero purge deletes nothing.
 	write func(records map[key]presence.Record, clock uint64, purge time.Time) error
-	// check reports whether the files are in their place; nil checks nothing.
+	// check returns an error if the files were removed, replaced or cut; nil disables it.
 	check func() error
 	log   *slog.Logger
-	// wake has an element when what is pending should be written, and full when as many
-	// replies wait for it as lately, where those are many.
+	// wake holds an element when pending records should be written; full, when as many replies
+	// wait as in recent batches (see pace).
 	wake, full chan struct{}
-	// written is the number of the newest batch whose records, and those of all batches
-	// before it, are in the file.
+	// written is the number of the newest batch that is in the file with all batches before it.
 	written atomic.Uint64
-	// fault is why the last commit failed or hangs; nil while all is well.
+	// fault is the error of the last commit, or its timeout; nil after a success.
 	fault atomic.Pointer[error]
 
 	mu      sync.Mutex
 	pending map[key]presence.Record
 	clock   uint64
-	batch   *batch // the one that will take in what is pending
+	batch   *batch // will write the pending records
 	purge   time.Time
 	checked time.Time // when write or check was last called
-	// since is when the oldest of what is pending came, and writing likewise of what is being
-	// written, zero for nothing.
+	// since is when the oldest pending record was added; writing is the same for the records of
+	// the running commit, zero if there are none.
 	since, writing time.Time
-	// waiting counts the replies that wait for the batch; lately is how many did for the
-	// batches before, the largest number, slowly forgotten.
+	// waiting counts the replies added since the last commit began; lately is its maximum over
+	// recent batches, with decay.
 	waiting, lately int
 }
 
-// batch is what one commit writes. It is pending, then writing, and then settled in one of
-// three ways:
+// batch is the unit of a commit. It is pending, then being written, and is settled in one of three ways:
 //
 //   - written: the journal's written has reached its number;
-//   - failed: its records are pending again, so that a later batch writes them, and written
-//     passes its number then;
-//   - given up: the write takes longer than commitTimeout. It goes on, and ends as one of
-//     the other two, but no reply waits for it any longer.
+//   - failed: its records are pending again, and a later batch writes them;
+//   - given up: it was not written within commitTimeout of its first reply. Its records are
+//     still written, by a running commit or by a later batch, but no reply waits for them.
 type batch struct {
 	number  uint64
 	settled chan struct{}
 	isOver  bool        // whether settled is closed; guarded by the journal's mu
-	timeout *time.Timer // set with the first reply that waits
+	timeout *time.Timer // set by the first reply that waits
 }
 
 func newBatch(number uint64) *batch { return &batch{number: number, settled: make(chan struct{})} }
 
-// settle lets the replies go that wait, once. Call it with the journal's mu held.
+// settle wakes the waiting replies. Repeated calls do nothing. The journal's mu must be held.
 func (b *batch) settle() {
 	if !b.isOver {
 		b.isOver = true
@@ -95,14 +95,16 @@ type key struct {
 }
 
 func newJournal(write func(map[key]presence.Record, uint64, time.Time) error, log *slog.Logger) *journal {
-	return &journal{
+	j := &journal{
 		write: write, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
-		pending: map[key]presence.Record{}, batch: newBatch(1), checked: time.Now(),
+		pending: map[key]presence.Record{}, batch: newBatch(restoredBatch + 1), checked: time.Now(),
 	}
+	j.written.Store(restoredBatch)
+	return j
 }
 
-// add takes in records, and returns the batch that they will be written with, soon. Call
-// it in the order of what happened to a session: the later record stands.
+// add queues records and returns the batch that will write them. Records of one session must
+// be added in the order of its changes: the last one wins.
 func (j *journal) add(project presence.Project, clock uint64, records []presence.Record) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -111,7 +113,7 @@ func (j *journal) add(project presence.Project, clock uint64, records []presence
 	case j.waiting == 1:
 		j.flush()
 	case j.waiting == j.lately && j.lately >= many:
-		j.full <- struct{}{} // once for a batch, and commit takes it out
+		j.full <- struct{}{} // never blocks: sent once between commits, and commit drains it
 	}
 	if b := j.batch; b.timeout == nil {
 		b.timeout = time.AfterFunc(commitTimeout, func() { j.giveUp(b) })
@@ -119,7 +121,7 @@ func (j *journal) add(project presence.Project, clock uint64, records []presence
 	return j.batch
 }
 
-// addLater takes in records that nobody waits for.
+// addLater queues records that no reply waits for.
 func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -136,14 +138,26 @@ func (j *journal) put(project presence.Project, clock uint64, records []presence
 	j.clock = max(j.clock, clock)
 }
 
-// forget takes in that what ended before a moment need not be kept.
+// replacePending replaces pending records by newer ones of the same sessions; it queues no others.
+func (j *journal) replacePending(project presence.Project, records []presence.Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range records {
+		k := key{project, r.User.ID, r.Session}
+		if _, ok := j.pending[k]; ok {
+			j.pending[k] = r
+		}
+	}
+}
+
+// forget has the next commit delete the rows of sessions that ended before a moment.
 func (j *journal) forget(before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.purge = before
 }
 
-// flush has what is pending written soon.
+// flush wakes run to write the pending records.
 func (j *journal) flush() {
 	select {
 	case j.wake <- struct{}{}:
@@ -151,11 +165,13 @@ func (j *journal) flush() {
 	}
 }
 
-// wait blocks until the batch is settled, and reports whether it is written: whether what
-// was added up to it survives the end of the process. While the disk fails it does not
-// block. The nil batch is what was in the file at the start.
+// wait blocks until the batch is settled and reports whether it and all batches before it are
+// in the file. While the disk fails it does not block. A nil batch stands for restored state.
 func (j *journal) wait(b *batch) (durable bool) {
-	if b == nil || b.number <= j.written.Load() {
+	if b == nil {
+		return restoredBatch <= j.written.Load()
+	}
+	if b.number <= j.written.Load() {
 		return true
 	}
 	if j.isFailing() {
@@ -167,8 +183,7 @@ func (j *journal) wait(b *batch) (durable bool) {
 
 func (j *journal) isFailing() bool { return j.fault.Load() != nil }
 
-// run commits when it is woken, until stop is closed; not sooner after the last time
-// than it is worth.
+// run commits each time it is woken, with a pause in between, until stop is closed.
 func (j *journal) run(stop <-chan struct{}) {
 	for {
 		select {
@@ -176,7 +191,7 @@ func (j *journal) run(stop <-chan struct{}) {
 		case <-stop:
 			return
 		}
-		runtime.Gosched() // for those who are about to add
+		runtime.Gosched() // lets goroutines that are about to add join this commit
 		rest, full := pace, j.full
 		if j.commit() != nil {
 			rest, full = retryEvery, nil
@@ -191,8 +206,8 @@ func (j *journal) run(stop <-chan struct{}) {
 	}
 }
 
-// commit writes what is pending. What could not be written is pending again, unless
-// something newer is.
+// commit writes the pending records. After an error they are pending again, except where a
+// newer record is. Only one commit may run at a time.
 func (j *journal) commit() error {
 	j.mu.Lock()
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
@@ -220,8 +235,8 @@ func (j *journal) commit() error {
 	return err
 }
 
-// end settles a batch by how its commit went. A batch that is written covers all batches
-// before it, since the records of those that failed were pending again.
+// end settles a batch with the result of its commit. A written batch covers all batches before
+// it, because the records of failed ones were pending again.
 func (j *journal) end(b *batch, taken map[key]presence.Record, purge time.Time, isChecked bool, err error) {
 	j.mu.Lock()
 	if isChecked {
@@ -250,7 +265,7 @@ func (j *journal) end(b *batch, taken map[key]presence.Record, purge time.Time, 
 	j.report(before, err)
 }
 
-// giveUp lets go of the replies that wait for a batch whose time is over.
+// giveUp wakes the replies that wait for a batch, unless it is settled already.
 func (j *journal) giveUp(b *batch) {
 	j.mu.Lock()
 	if b.isOver {
@@ -259,12 +274,15 @@ func (j *journal) giveUp(b *batch) {
 	}
 	before := j.fault.Swap(&errCommitTimeout)
 	b.settle()
+	if j.batch == b { // still pending behind a slow commit: later changes must not get its answer
+		j.batch = newBatch(b.number + 1)
+	}
 	j.mu.Unlock()
 	j.report(before, errCommitTimeout)
 }
 
-// report logs when commits begin to fail, when they succeed again, and when files turn out
-// to be lost or why that cannot be mended.
+// report logs the first failure, the recovery, and each new reason why lost files cannot be
+// written again.
 func (j *journal) report(before *error, now error) {
 	switch {
 	case now == nil && before != nil:
@@ -276,7 +294,7 @@ func (j *journal) report(before *error, now error) {
 
 var errCommitTimeout = fmt.Errorf("a commit takes longer than %v", commitTimeout)
 
-// putBack takes in again what could not be written. Call it with mu held.
+// putBack makes records pending again after a failed commit. mu must be held.
 func (j *journal) putBack(taken map[key]presence.Record) {
 	if len(taken) > 0 {
 		j.since = j.writing
@@ -289,7 +307,7 @@ func (j *journal) putBack(taken map[key]presence.Record) {
 	}
 }
 
-// lag is how long the oldest of what is not written has waited.
+// lag returns the age of the oldest unwritten record, 0 if there is none.
 func (j *journal) lag() time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()

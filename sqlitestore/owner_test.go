@@ -112,6 +112,9 @@ func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) {
 		if !strings.Contains(said, "level=WARN") || !strings.Contains(said, dir) {
 			t.Errorf("%s: the last start does not warn that the directory is open to others:\n%s", name, said)
 		}
+		if !strings.Contains(said, "mode=07") || !strings.Contains(said, "wanted=0700") {
+			t.Errorf("%s: the warning does not show the modes in octal:\n%s", name, said)
+		}
 	}
 }
 

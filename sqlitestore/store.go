@@ -1,10 +1,10 @@
 // Package sqlitestore keeps presence on one machine: the rosters live in memory,
 // and a journal in SQLite brings them back after a restart.
 //
-// A change (somebody comes, goes, moves or does something else) is acknowledged
-// after its commit, and commits are grouped. A mere renewal is written behind,
-// within five seconds. While the disk fails, presence goes on from memory, replies
-// are not durable, and the journal catches up by itself when the disk is back.
+// A change (a session begins, ends, or changes its section or activity) is acknowledged
+// after its commit; commits are grouped. A renewal is written within five seconds.
+// While the disk fails, presence continues from memory, replies are not durable, and
+// the journal writes what is missing when the disk works again.
 package sqlitestore
 
 import (
@@ -22,16 +22,15 @@ import (
 )
 
 const (
-	// sweepEvery is how often renewals are written: with the commit, within the five
-	// seconds that the package promises.
+	// sweepEvery is how often renewals are queued; with the commit this stays below five seconds.
 	sweepEvery = 4 * time.Second
-	// groups are how many the projects are in, which have their turns one after the other: to
-	// write all renewals in one commit would delay everything else.
+	// groups is the number of groups of projects, swept one after the other: one commit of all
+	// renewals would delay every change.
 	groups = 32
-	// forgetEvery is how often ended sessions are looked at for [presence.Finality].
+	// forgetEvery is how often sessions that ended [presence.Finality] ago are deleted.
 	forgetEvery = time.Minute
-	// clockSlack is above what versions can have grown by, in milliseconds, between
-	// the last commit of a process and its sudden end.
+	// clockSlack is more than versions can have grown, in milliseconds, between the last commit
+	// of a process and its kill.
 	clockSlack = 60_000
 )
 
@@ -45,34 +44,33 @@ type Store struct {
 
 	mu       sync.RWMutex // guards projects, watched and floor; taken before a project's
 	projects [groups]map[presence.Project]*project
-	seed     maphash.Seed // of who is in which group
+	seed     maphash.Seed // of the hash that assigns projects to groups
 	watched  map[*project]struct{}
-	// floor is not below any version that was told of a project that is not held.
+	// floor is at least every version published for a project that is no longer held.
 	floor uint64
 
 	counts [groups]count
 }
 
-// count is how many there were when a group of projects was last swept: to count them when
-// somebody asks would be as much work as that.
+// count holds the numbers of a group at its last sweep; counting on demand would cost a sweep.
 type count struct{ projects, people atomic.Int64 }
 
-// project is one roster and what the journal has of it.
+// project is one roster with its watches and the batch of its last change.
 type project struct {
 	mu     sync.Mutex
 	roster *presence.Roster
-	gone   bool // no longer in projects: look again
-	// changed is the batch that took the last change in.
+	gone   bool // no longer in projects: find it again
+	// changed is the batch of the last change; nil if there was none since the start.
 	changed *batch
 
 	watches map[*watch]struct{}
-	told    uint64 // the version of which they know
+	told    uint64 // the version that the watches were last woken for
 }
 
-// watch is somebody who wants to be woken.
+// watch is one call of [Store.Watch].
 type watch struct{ wake func() }
 
-// release tells those who watch, and lets go of the project.
+// release wakes the watches if the version has changed, and unlocks the project.
 func (p *project) release() {
 	if version := p.roster.Version(); version != p.told {
 		p.told = version
@@ -114,7 +112,7 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// newStore makes an empty store, which writes its journal by a function.
+// newStore creates an empty store whose journal is written by a function.
 func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence.Record, uint64, time.Time) error) *Store {
 	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
 	for i := range s.projects {
@@ -123,8 +121,8 @@ func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence
 	return s
 }
 
-// Run writes the journal until the context ends, then writes what is left, and
-// closes the store. The error says what could not be written then.
+// Run writes the journal until the context ends, then writes the rest and closes the store. It
+// returns an error if that last commit fails.
 func (s *Store) Run(ctx context.Context) error {
 	var writing sync.WaitGroup
 	stop := make(chan struct{})
@@ -220,7 +218,7 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	}
 }
 
-// Ready implements [presence.Health]: without its disk the store is degraded, and goes on.
+// Ready implements [presence.Health]: while the disk fails the store is degraded.
 func (s *Store) Ready(context.Context) error {
 	if fault := s.journal.fault.Load(); fault != nil {
 		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
@@ -238,7 +236,7 @@ func (s *Store) Figures() presence.Figures {
 	return f
 }
 
-// setWatched keeps the list of projects that are watched.
+// setWatched adds the project to watched, or removes it if it has no watches.
 func (s *Store) setWatched(p *project) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,33 +249,33 @@ func (s *Store) setWatched(p *project) {
 	}
 }
 
-// settle hands what a message did to the journal, other sessions that it ended among it, lets
-// go of the project, and waits until all that the reply rests on is written.
+// settle queues the changes of a message, including sessions of the user that it ended, unlocks
+// the project, and waits for the commit of its last change, which the reply depends on.
 func (s *Store) settle(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
 		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user))
 	}
 	changed := p.changed
 	p.release()
-	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // a renewal is not written while the disk fails
+	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // while the disk fails a renewal is not written
 	return reply, nil
 }
 
-// find gives the project; nil where there is nothing to know about it.
+// find returns the project, or nil if it is not held.
 func (s *Store) find(name presence.Project) *project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.groupOf(name)[name]
 }
 
-// empty gives the roster of a project in which nobody is and nobody was lately.
+// empty returns a new roster for a project that is not held.
 func (s *Store) empty() *presence.Roster {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return presence.NewRoster(s.lease, s.floor)
 }
 
-// hold finds the project, or begins it, and locks it.
+// hold finds or creates the project and locks it.
 func (s *Store) hold(name presence.Project) *project {
 	for {
 		s.mu.RLock()
@@ -304,12 +302,12 @@ func (s *Store) begin(name presence.Project) *project {
 	return p
 }
 
-// groupOf gives the projects among which one is, or would be.
+// groupOf returns the group that a project belongs to.
 func (s *Store) groupOf(name presence.Project) map[presence.Project]*project {
 	return s.projects[maphash.String(s.seed, string(name))%groups]
 }
 
-// lapse takes out what has lapsed where somebody watches.
+// lapse ends expired sessions in watched projects.
 func (s *Store) lapse() {
 	s.mu.RLock()
 	watched := slices.Collect(maps.Keys(s.watched))
@@ -321,8 +319,8 @@ func (s *Store) lapse() {
 	}
 }
 
-// sweep takes out what has lapsed in a group of projects, hands the journal what was
-// renewed or lapsed there, and counts who is left.
+// sweep ends expired sessions in a group of projects, queues its renewals and ends for the
+// journal, and counts the users online.
 func (s *Store) sweep(group int) {
 	var projects, people int
 	for name, p := range s.held(group) {
@@ -339,7 +337,7 @@ func (s *Store) sweep(group int) {
 	s.journal.flush()
 }
 
-// forget lets go of projects in which nothing is left to remember.
+// forget drops projects without sessions, and deletes old ended sessions from the journal.
 func (s *Store) forget() {
 	for group := range groups {
 		for name, p := range s.held(group) {
@@ -359,7 +357,7 @@ func (s *Store) forget() {
 	s.journal.forget(time.Now().Add(-presence.Finality))
 }
 
-// drop lets go of a project, unless somebody came meanwhile.
+// drop removes a project, unless it is in use again.
 func (s *Store) drop(name presence.Project, p *project) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -372,18 +370,17 @@ func (s *Store) drop(name presence.Project, p *project) {
 	}
 }
 
-// isEmpty tells whether there is nothing to remember and nobody to tell.
+// isEmpty reports whether the project has no sessions, no recent ends and no watches.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
-// held gives the projects of a group as they are at this moment.
+// held returns a copy of a group.
 func (s *Store) held(group int) map[presence.Project]*project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return maps.Clone(s.projects[group])
 }
 
-// write writes the journal's records. Once its files were lost it writes everything that is
-// known into new ones.
+// write writes the journal's records. After its files were lost it writes all sessions into new ones.
 func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
 	if !s.db.isLost {
 		err := s.db.write(records, clock, purge)
@@ -399,9 +396,11 @@ func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.
 	for group := range groups {
 		for name, p := range s.held(group) {
 			p.mu.Lock()
-			for _, r := range p.roster.AllRecords() {
+			sessions := p.roster.AllRecords()
+			for _, r := range sessions {
 				all[key{name, r.User.ID, r.Session}] = r
 			}
+			s.journal.replacePending(name, sessions)
 			clock = max(clock, p.roster.Clock())
 			p.mu.Unlock()
 		}
@@ -413,15 +412,15 @@ func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.
 	return s.db.check()
 }
 
-// load brings back what the journal has, and deletes from it what ended longer than
+// load restores the sessions in the journal and deletes those that ended longer than
 // [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
 	if err != nil {
 		return s.db.errUnusable(err)
 	}
-	// Versions follow the clock, so that now is above them all, unless the clock was set
-	// back meanwhile or has been overtaken.
+	// Versions follow the clock, so now is above them all unless the clock was set back or
+	// versions have overtaken it.
 	s.floor = uint64(now.UnixMilli())
 	if clock >= s.floor {
 		s.floor = clock + clockSlack
@@ -434,7 +433,7 @@ func (s *Store) load(now time.Time) error {
 		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
 	}
 	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
-	var last time.Time // when the last process was last known to run
+	var last time.Time // the last sign of life of the previous process
 	for i := range rows {
 		r := &rows[i]
 		if r.LastSeen.After(now) { // the clock was set back

@@ -328,17 +328,32 @@ func TestTheNameThatWasLastHeardSurvivesARestart(t *testing.T) {
 	})
 }
 
-func TestADirectoryInWhichOthersHaveFilesKeepsItsMode(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "theirs"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	run(t, dir, Options{})
-	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
-		t.Errorf("the mode of a directory in which others have files became %v, %v; due: 0755 still", info.Mode(), err)
+func TestEveryStartTreatsTheModeOfTheDirectoryTheSame(t *testing.T) {
+	for _, c := range []struct {
+		file string
+		due  os.FileMode
+	}{
+		{"", 0o700},
+		{"lost+found", 0o700},
+		{"secret", 0o700},
+		{"theirs", 0o755},
+	} {
+		dir := t.TempDir()
+		if c.file != "" {
+			if err := os.Mkdir(filepath.Join(dir, c.file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for start := range 2 {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, stop := run(t, dir, Options{})
+			stop()
+			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != c.due {
+				t.Errorf("with %q, start %d: mode %v, %v; want %v", c.file, start+1, info.Mode(), err, c.due)
+			}
+		}
 	}
 }
 

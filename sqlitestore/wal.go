@@ -8,11 +8,10 @@ import (
 	"os"
 )
 
-// isDamaged reports whether a -wal file has frames that SQLite will not read although they are
-// valid, because one before them is not. SQLite reads up to the first frame whose checksum is
-// wrong, and says nothing: that is where a process was killed while it wrote, or where the disk
-// lost a write in a power failure. A process that is killed leaves nothing valid after it.
-// The format is that of https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
+// isDamaged reports whether a -wal file has a bad header, or valid frames behind an invalid one.
+// SQLite silently ignores everything from the first invalid frame on. A killed process leaves no
+// valid frame behind an invalid one, so such a frame means damage or a power failure.
+// Format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
 func isDamaged(path string) (bool, error) {
 	const headerSize, frameHeaderSize = 32, 24
 	wal, err := os.ReadFile(path)
@@ -41,12 +40,12 @@ func isDamaged(path string) (bool, error) {
 			return true, nil
 		}
 		isBad = isBad || !isValid
-		before = sum(wal[16:]) // each checksum goes on from the one before
+		before = sum(wal[16:]) // checksums are chained
 	}
 	return false, nil
 }
 
-// walSum is the checksum of a -wal.
+// walSum is the cumulative checksum of a -wal file.
 type walSum [2]uint32
 
 func (s walSum) add(order binary.ByteOrder, data []byte) walSum {
@@ -57,9 +56,8 @@ func (s walSum) add(order binary.ByteOrder, data []byte) walSum {
 	return s
 }
 
-// noteBoot writes into the lock file which start of the machine this is, and reports whether
-// the process that had it before was of the same one: then nothing that it wrote is lost by
-// a power failure.
+// noteBoot stores the machine's boot id in the lock file, and reports whether it was there
+// already: then no power failure came between, and a damaged -wal is a real fault.
 func noteBoot(lock *os.File) (isSame bool) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil || len(boot) == 0 {
@@ -71,7 +69,7 @@ func noteBoot(lock *os.File) (isSame bool) {
 		return true
 	}
 	if lock.Truncate(0) == nil {
-		lock.WriteAt(boot, 0) // without it the next start takes damage for a power failure, and warns
+		lock.WriteAt(boot, 0) // if this fails, the next start only warns about damage
 	}
 	return false
 }

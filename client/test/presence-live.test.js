@@ -504,7 +504,7 @@ test('an update without an ack in 8 s: the connection is dead, and there is anot
   const [first] = world.sockets;
   world.door = 'mute';
   let done = false;
-  core.updatePresence().then(() => (done = true));
+  void core.updatePresence().then(() => (done = true));
   await world.clock.pass(7_900);
   assert.deepEqual([state(core)[0], first.open, done], ['live', true, false]);
   world.door = 'open';
@@ -693,7 +693,7 @@ test('updatePresence is done when the hello that took it along was acknowledged'
   const core = world.core();
   core.start();
   let done = false;
-  core.updatePresence().then(() => (done = true));
+  void core.updatePresence().then(() => (done = true));
   assert.equal(done, false);
   await settle();
   assert.deepEqual([done, world.said], [true, ['hello']]);

@@ -50,7 +50,7 @@ test('updatePresence is done when its update was answered', async () => {
   const {world, core} = await started();
   world.held = true;
   let done = false;
-  core.updatePresence().then(() => (done = true));
+  void core.updatePresence().then(() => (done = true));
   await settle();
   assert.equal(done, false);
   world.release();

@@ -95,7 +95,7 @@ test('a live connection that is lost settles what waits for it, and the next one
   assert.equal(update.settled, true);
 });
 
-test('attempts that a page hurries by its changes are one a second while they fail', async () => {
+test('attempts that changes of the page cause are one a second while attempts fail', async () => {
   const world = new World('shut');
   world.failure = new TypeError('Failed to fetch');
   const core = world.core();
@@ -108,4 +108,85 @@ test('attempts that a page hurries by its changes are one a second while they fa
   }
   const attempts = world.sockets.length + world.updates.length - before;
   assert.ok(attempts >= 5 && attempts <= 12, `${attempts} attempts in ten seconds with 200 changes`);
+});
+
+/**
+ * The errors that reach the page's console while `run` runs.
+ * @param {() => Promise<void>} run
+ */
+async function uncaught(run) {
+  /** @type {unknown[]} */
+  const errors = [];
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (error) => errors.push(error));
+  try {
+    await run();
+    await settle();
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of others) process.on('unhandledRejection', listener);
+  }
+  return errors;
+}
+
+test('an update that throws while it is sent settles its promise, and the next heartbeat sends an update', async () => {
+  const world = new World('open');
+  const core = world.core();
+  core.start();
+  await settle();
+  const {socket} = world;
+  const send = socket.send;
+  socket.send = () => {
+    throw new Error('send');
+  };
+  /** @type {{settled: boolean} | undefined} */
+  let update;
+  const errors = await uncaught(async () => {
+    update = watch(core.updatePresence());
+    await settle();
+  });
+  assert.deepEqual([errors.map(String), update?.settled], [['Error: send'], true]);
+  socket.send = send;
+  await world.clock.pass(40_000);
+  assert.deepEqual([core.getSnapshot().status, world.said.includes('update')], ['live', true]);
+  const next = watch(core.updatePresence());
+  await settle();
+  assert.equal(next.settled, true);
+});
+
+test('a failed update whose status cannot be shown settles its promise, and polling goes on', async () => {
+  const world = new World();
+  const core = world.core({strings: {status: {unknown: /** @type {any} */ (null)}}});
+  core.start();
+  await settle();
+  world.failure = 503;
+  /** @type {{settled: boolean} | undefined} */
+  let update;
+  const errors = await uncaught(async () => {
+    update = watch(core.updatePresence());
+    await settle();
+  });
+  assert.deepEqual([errors.length, update?.settled], [1, true]);
+  world.failure = null;
+  const before = world.updates.length;
+  await world.clock.pass(60_000);
+  assert.ok(world.updates.length > before, 'no update followed');
+  assert.equal(core.getSnapshot().status, 'polling');
+});
+
+test('a hello that throws while it is sent settles the update that it carries', async () => {
+  const world = new World('mute');
+  const core = world.core();
+  core.start();
+  const update = watch(core.updatePresence());
+  await Promise.resolve(); // the socket is there, and not open yet
+  world.socket.send = () => {
+    throw new Error('send');
+  };
+  const errors = await uncaught(settle);
+  assert.deepEqual([errors.map(String), update.settled], [['Error: send'], true]);
+  await world.clock.pass(60_000);
+  assert.equal(core.getSnapshot().status, 'polling');
+  assert.ok(world.updates.length > 0);
 });

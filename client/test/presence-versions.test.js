@@ -71,8 +71,8 @@ test('a node that is 3.5 s behind never shows the older version, by poll, answer
     const versions = versionsOf(core);
     const ahead = behind();
     for (let at = 0; at < 3_500; at += 500) {
-      if (way === 'update') core.updatePresence();
-      if (way === 'list') core.fetchPresence();
+      if (way === 'update') void core.updatePresence();
+      if (way === 'list') void core.fetchPresence();
       if (way === 'snapshot') world.socket.tell({type: 'snapshot', version: 101, users: [world.me, ...world.others]});
       if (way === 'delta') world.socket.tell({type: 'delta', base: 100, version: 101, changed: [user(2, 'Alice')], at: [1], left: []});
       if (way === 'reconnect' && at === 0) world.socket.end();

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// access says in words who may come in by which way, and to which projects, for the log line of the start. Of addresses
-// it names the host only: the rest may hold a password or a key, and who looks for the server's own address in the output
-// looks for http://.
+// access describes who gets into which projects, for the log line of the start. Of each address it has the host only,
+// without http://: the rest may hold a password or a key, and scripts find the server's own address by its http://.
 func (s *settings) access() string {
 	var ways []string
 	switch {
@@ -23,16 +22,21 @@ func (s *settings) access() string {
 		ways = append(ways, "anybody on this machine under any name (--dev) gets into every project")
 	}
 	rule, others := s.visitorRule, "anybody else"
-	if s.gates.authURL != "" { // which rejects all others, but not those whom it answers 401
+	switch {
+	case len(ways) == 0:
+		others = "anybody who reaches this server"
+	case s.gates.authURL != "": // the application rejects everybody else, except those whom it answers 401
 		others = "anybody whom the application answers 401"
 	}
 	switch {
-	case rule.every && len(ways) == 0:
-		ways = append(ways, "anybody who reaches this server gets into every project as a visitor")
 	case rule.every:
 		ways = append(ways, others+" gets into every project as a visitor")
 	case !rule.none():
-		ways = append(ways, others+" gets as a visitor into "+rule.String())
+		visitors := others + " gets as a visitor into " + rule.projects()
+		if len(ways) == 0 {
+			visitors += "; nobody gets into any other project"
+		}
+		ways = append(ways, visitors)
 	case len(ways) == 0:
 		ways = append(ways, "nobody: visitors are off, and there is no other way to identify people")
 	case s.visitorsChosen:

@@ -164,7 +164,7 @@ func newAccessWorld(t *testing.T) *accessWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := (&identity.Visitors{Keys: keys, Allowed: identity.EveryProject}).Admit(t.Context(), identity.Request{Project: "p"})
+	made, err := (&identity.Visitors{Keys: keys, Allowed: identity.EveryProject}).Authenticate(t.Context(), identity.Request{Project: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/lxzan/gws"
 	"github.com/spf13/pflag"
 
-	"github.com/writer-presence/writer-presence/web"
+	"github.com/writer-presence/writer-presence/httpapi"
 )
 
 // said is a message of the server on a live connection.
@@ -141,8 +141,8 @@ func TestFlagsOfConnectionsBecomeLimits(t *testing.T) {
 	} {
 		s := settings{dev: c.dev}
 		f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-		f.IntVar(&s.connections, "connections", web.DefaultConnections, "")
-		f.IntVar(&s.userConnections, "user-connections", web.DefaultUserConnections, "")
+		f.IntVar(&s.connections, "connections", httpapi.DefaultConnections, "")
+		f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "")
 		f.IntVar(&s.addressConnections, "address-connections", 0, "")
 		if err := f.Parse(strings.Fields(c.args)); err != nil {
 			t.Fatal(err)

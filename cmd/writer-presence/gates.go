@@ -52,7 +52,7 @@ func (g *gates) checkDev() error {
 }
 
 // open makes the gates, in the order in which they are asked.
-func (g *gates) open(log *slog.Logger) (open []identity.Gate, err error) {
+func (g *gates) open(log *slog.Logger) (open []identity.Authenticator, err error) {
 	if !g.tokens() && g.jwtIssuer+g.jwtAudience+g.jwtNameClaim+g.jwtProjectsClaim != "" {
 		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}
@@ -85,7 +85,7 @@ func (g *gates) openTokens(log *slog.Logger) (tokens *identity.JWT, err error) {
 	} else if tokens, err = identity.SharedSecret(g.jwtSecretFile); err != nil {
 		return nil, fmt.Errorf("--jwt-secret-file: %w", err)
 	} else if info, err := os.Stat(g.jwtSecretFile); err == nil && info.Mode()&0o007 != 0 {
-		log.Warn("the secret of tokens is open to every user of this machine, and who reads it can sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", g.jwtSecretFile, "mode", info.Mode())
+		log.Warn("the secret of tokens is open to every user of this machine, and who reads it can sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", g.jwtSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	}
 	tokens.Issuer, tokens.Audience = g.jwtIssuer, g.jwtAudience
 	tokens.NameClaim, tokens.ProjectsClaim = g.jwtNameClaim, g.jwtProjectsClaim

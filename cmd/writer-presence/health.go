@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/writer-presence/writer-presence/admin"
+	"github.com/writer-presence/writer-presence/internal/admin"
 )
 
 // healthTime is how long the answer may take: less than what asks again and again waits.

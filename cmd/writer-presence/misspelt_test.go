@@ -8,9 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestUnknownVariablesStopTheStart(t *testing.T) {
@@ -89,11 +92,11 @@ func TestTheProgramChecksItsOwnEnvironment(t *testing.T) {
 var variableNames = regexp.MustCompile(`WRITER_PRESENCE_[A-Z_]*[A-Z]`)
 
 func TestVariablesInFilesForOperatorsAreKnown(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	pages, err := filepath.Glob("../../docs/*/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("found no pages in docs: %v", err)
 	}
-	for _, file := range append(pages, "../../Dockerfile", deploy+"compose.yaml", deploy+"writer-presence.service", "../../README.md") {
+	for _, file := range append(pages, "../../Dockerfile", deploy+"compose.yaml", deploy+"writer-presence.service", "../../README.md", "../../docs/README.md") {
 		var environ []string
 		for _, name := range variableNames.FindAllString(string(read(t, file)), -1) {
 			if name != "WRITER_PRESENCE_NAMES" { // of a test
@@ -141,8 +144,16 @@ func TestAnyProjectCanBeNamedForVisitors(t *testing.T) {
 	for value, want := range map[string]string{
 		"project:of": "of", "project:on": "on", "project:off": "off", "blog, project:onn": "blog,onn", "blog": "blog", "offline,online": "offline,online", "42": "42", "project:blog": "blog",
 	} {
-		if r, err := parseVisitors(value, true, true); err != nil || r.String() != want || r.allowed()("of") != (want == "of") {
+		r, err := parseVisitors(value, true, true)
+		var only []presence.Project
+		for name := range strings.SplitSeq(want, ",") {
+			only = append(only, presence.Project(name))
+		}
+		if err != nil || r.every || !slices.Equal(r.only, only) || r.allowed()("of") != (want == "of") {
 			t.Errorf("--visitors %q opens %q, %v; want %q", value, r, err, want)
+		}
+		if again, err := parseVisitors(r.String(), true, true); err != nil || !slices.Equal(again.only, only) {
+			t.Errorf("--visitors %q, written as %q, opens %q, %v; want the same", value, r, again.only, err)
 		}
 	}
 	for _, value := range []string{"", "a b", "project:", "project:a b", "blog,", "Project:of", "project:project:of"} {
@@ -175,8 +186,11 @@ func TestTheStartSaysWhoMayComeInAndNoSecret(t *testing.T) {
 		{[]string{"--jwt-secret-file", a.secret}, []string{"visitors=off", "a token signed with the secret in " + a.secret, "nobody else: visitors are off unless"}, "every project"},
 		{[]string{"--jwt-secret-file", a.secret, "--visitors", "on"}, []string{"visitors=on", "anybody else gets into every project as a visitor"}, "nobody"},
 		{[]string{"--jwks-url", a.jwks}, []string{"visitors=off", "a token signed with a key from " + strings.TrimPrefix(a.jwks, "http://")}, "every project"},
-		{[]string{"--auth-url", hidden, "--visitors", "blog"}, []string{"visitors=blog", "the application at 127.0.0.1:", "anybody whom the application answers 401 gets as a visitor into blog"}, "every project"},
+		{[]string{"--auth-url", hidden, "--visitors", "blog"}, []string{"visitors=blog", "the application at 127.0.0.1:", "anybody whom the application answers 401 gets as a visitor into 1 project: blog"}, "every project"},
 		{[]string{"--visitors", "off"}, []string{"visitors=off", "nobody: visitors are off", "level=WARN"}, "every project"},
+		{[]string{"--visitors", "project:of"}, []string{"visitors=project:of ", "anybody who reaches this server gets as a visitor into 1 project: of; nobody gets into any other project"}, "anybody else"},
+		{[]string{"--visitors", "blog,project:on"}, []string{"visitors=blog,project:on ", "into 2 projects: blog, on; nobody"}, "anybody else"},
+		{[]string{"--jwt-secret-file", a.secret, "--visitors", "project:of"}, []string{"visitors=project:of ", "anybody else gets as a visitor into 1 project: of"}, "nobody"},
 		{[]string{"--dev"}, []string{"visitors=on", "anybody on this machine under any name (--dev)", "dev=true"}, "nobody"},
 		{[]string{"--prefix", "/a/b", "--lease", "3m", "--heartbeat", "20s"}, []string{"prefix=/a/b", "lease=3m0s", "heartbeat=20s", "version=\"" + release, "admin=none", "address=127.0.0.1:", "store=/"}, "token"},
 	} {

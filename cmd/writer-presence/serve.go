@@ -20,16 +20,19 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/admin"
+	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
-	"github.com/writer-presence/writer-presence/limit"
+	"github.com/writer-presence/writer-presence/internal/admin"
+	"github.com/writer-presence/writer-presence/internal/localhost"
+	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/origin"
 	"github.com/writer-presence/writer-presence/redisstore"
 	"github.com/writer-presence/writer-presence/sqlitestore"
-	"github.com/writer-presence/writer-presence/web"
 )
 
 // prefixes are the paths below which the API can stand.
@@ -53,7 +56,7 @@ type settings struct {
 	userRate, addressRate, visitorRate                                  float64
 	addressProjects                                                     int
 	connections, userConnections, addressConnections                    int
-	limits                                                              web.Options // only the limits of connections, as the flags mean them
+	limits                                                              httpapi.Options // only the limits of connections, as the flags mean them
 	gates                                                               gates
 	tenantFrom                                                          string
 	env                                                                 func(string) (string, bool)
@@ -91,7 +94,7 @@ writes down who was here.`,
 	f.StringVar(&s.redisURL, "redis-url", "", "`address` of the Redis that several nodes share, in place of the embedded store: redis://user:password@host:6379/0, rediss:// with TLS; more hosts of a cluster as ?addr=host:port, Sentinels with &master_set=name")
 	f.StringVar(&s.redisDurability, "redis-durability", "auto", "when a change in Redis counts as durable: `none`|aof|wait:N, never, once its disk has it, or once N replicas have it; auto waits for nothing, and is true for one server with appendonly yes and appendfsync always")
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; made if need be (default: secret in --data)")
-	f.StringVar(&s.prefix, "prefix", web.DefaultPrefix, "`path` below which the API stands")
+	f.StringVar(&s.prefix, "prefix", httpapi.DefaultPrefix, "`path` below which the API stands")
 	f.StringVar(&s.visitors, "visitors", "", "people who are not signed in: on, off, or the `projects` that let them in, with commas; project:NAME for one whose name looks like on or off (default: on, but off with --auth-url, --jwt-secret-file or --jwks-url)")
 	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may change something or open live connections, with commas, such as https://write.example.org or https://*.example.org; needed for pages of other origins, which then get CORS answers and need tokens, and where a proxy changes Host; good against other names for this server (default: that of the request's Host)")
 	s.gates.flags(f)
@@ -99,15 +102,15 @@ writes down who was here.`,
 	f.BoolVar(&s.dev, "dev", false, "let everybody on this machine be whom they say, for trying things out; without request limits unless given, and on loopback only")
 	f.DurationVar(&s.lease, "lease", presence.DefaultLease, "how long somebody is listed after their last sign of life")
 	f.DurationVar(&s.heartbeat, "heartbeat", presence.DefaultHeartbeat, "how far apart pages give signs of life; at most a third of --lease")
-	f.Float64Var(&s.userRate, "user-rate", web.DefaultUserRate, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
-	f.Float64Var(&s.addressRate, "address-rate", web.DefaultAddressRate, "`requests` a second of one address, likewise")
-	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
-	f.IntVar(&s.addressProjects, "projects-per-address", web.DefaultAddressProjects, "different `projects` that people from one address enter in 12 to 24 minutes, visitors counted apart; 0 for no limit")
+	f.Float64Var(&s.userRate, "user-rate", httpapi.DefaultUserRate.PerSecond, "`requests` a second of one user, with five times as many at once; renewals still succeed above it; 0 for no limit")
+	f.Float64Var(&s.addressRate, "address-rate", httpapi.DefaultAddressRate.PerSecond, "`requests` a second of one address, likewise")
+	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate.PerSecond, "new `visitors` a second from one address, with 200 times as many at once; 0 for no limit")
+	f.IntVar(&s.addressProjects, "projects-per-address", httpapi.DefaultAddressProjects, "different `projects` that people from one address enter in 12 to 24 minutes, visitors counted apart; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is taken; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says draining: for balancers that ask it, a little longer than they take to ask again")
 	f.StringVar(&s.logLevel, "log-level", "info", "the least important lines that are logged: debug, info, warn or error; debug has a line for each request and live message that is refused")
-	f.IntVar(&s.connections, "connections", web.DefaultConnections, "open `connections` in all; a fifth is kept free of live connections of visitors; more wait to be taken, for which the oldest are closed that wait for a request or a hello")
-	f.IntVar(&s.userConnections, "user-connections", web.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
+	f.IntVar(&s.connections, "connections", httpapi.DefaultConnections, "open `connections` in all; a fifth is kept free of live connections of visitors; more wait to be taken, for which the oldest are closed that wait for a request or a hello")
+	f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` of one address, of IPv6 a /64, of which a fifth is kept free of live connections of visitors; 0 for no limit (default: a quarter of --connections, at least 32)")
 	markNeverEmpty(f, "tenant-from", "allowed-origins")
 	f.SortFlags = false
@@ -137,7 +140,7 @@ func (s *settings) limitConnections(flags *pflag.FlagSet) {
 		}
 		return value
 	}
-	s.limits = web.Options{
+	s.limits = httpapi.Options{
 		Connections:        of("connections", s.connections),
 		UserConnections:    of("user-connections", s.userConnections),
 		AddressConnections: of("address-connections", s.addressConnections),
@@ -213,7 +216,7 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
 	defer cancel()                         // or not at all
-	measured := admin.Measure(store)
+	measured := metrics.MeasureStore(store)
 	handler, err := s.handler(measured, log)
 	if err != nil {
 		return endAdmin, err
@@ -233,9 +236,9 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 		at = beside.Addr().String()
 		told = at
 		health := admin.New(admin.Options{
-			Store: measured, Web: handler.Counts, Draining: ctx.Done(), Local: web.IsLocal(told), Instance: self, Log: log,
+			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(), Local: localhost.Is(told), Instance: self, Log: log,
 		})
-		endAdmin = background(ctx, func(ctx context.Context) error { return web.Serve(ctx, beside, health, adminConnections, log) })
+		endAdmin = background(ctx, func(ctx context.Context) error { return httpapi.Serve(ctx, beside, health, adminConnections, log) })
 	}
 	level := slog.LevelWarn
 	if s.adminChosen { // and so health can be given it
@@ -259,7 +262,7 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	defer live.Wait()
 	defer end()
 	defer cancel()
-	return endAdmin, web.Serve(serving, l, handler, s.connections, log)
+	return endAdmin, httpapi.Serve(serving, l, handler, s.connections, log)
 }
 
 // later gives a context that ends a while after another, or when it is told to.
@@ -347,13 +350,13 @@ func (s *settings) check() error {
 		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
 	if s.gates.tokenHeader != "" {
-		if _, err := web.ParseTokenHeader(s.gates.tokenHeader); err != nil {
+		if _, err := httpapi.ParseTokenHeader(s.gates.tokenHeader); err != nil {
 			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.gates.tokenHeader, err)
 		}
 	}
-	for _, origin := range s.origins {
-		if _, err := web.ParseOriginPattern(origin); err != nil {
-			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", origin, err)
+	for _, allowed := range s.origins {
+		if _, err := origin.ParsePattern(allowed); err != nil {
+			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", allowed, err)
 		}
 	}
 	if s.dev {
@@ -377,7 +380,7 @@ func (s *settings) checkLoopback() error {
 	return nil
 }
 
-func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler, error) {
+func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Handler, error) {
 	var keys *identity.Keys
 	if s.signs() {
 		var err error
@@ -388,11 +391,11 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 			log.Warn(warning)
 		}
 	}
-	o := web.Options{
-		Tracker: presence.NewTracker(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
-		PerUser: web.RequestLimit(s.userRate), PerAddress: web.RequestLimit(s.addressRate),
-		ProjectsPerAddress: web.ProjectLimit(s.addressProjects),
-		TenantFromHost:     s.tenantFrom == "host", TokenHeader: s.gates.tokenHeader,
+	o := httpapi.Options{
+		Service: presence.NewService(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
+		UserRate: rate(s.userRate, httpapi.DefaultUserRate), AddressRate: rate(s.addressRate, httpapi.DefaultAddressRate),
+		AddressProjects: orNoLimit(s.addressProjects),
+		TenantFromHost:  s.tenantFrom == "host", TokenHeader: s.gates.tokenHeader,
 		Connections: s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
 	}
 	gates, err := s.gates.open(log)
@@ -404,14 +407,31 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*web.Handler
 	}
 	if s.dev {
 		o.Dev = &identity.Dev{Keys: keys}
-		o.ProjectsPerUser, o.ProjectsPerVisitor = limit.AnyNumber, limit.AnyNumber
+		o.UserProjects, o.VisitorProjects = -1, -1
 		gates = append(gates, o.Dev)
 	}
 	if !s.visitorRule.none() {
-		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: s.visitorRule.allowed(), Limit: identity.VisitorLimit(s.visitorRate)})
+		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: s.visitorRule.allowed(), Rate: rate(s.visitorRate, identity.DefaultVisitorRate)})
 	}
-	o.Gate = identity.FirstOf(gates...)
-	return web.New(o), nil
+	o.Authenticator = identity.FirstOf(gates...)
+	return httpapi.New(o)
+}
+
+// rate returns the limit of a flag in requests per second. The burst grows with the rate, as the default's
+// does; a rate of 0 is no limit.
+func rate(perSecond float64, normal identity.Rate) identity.Rate {
+	if perSecond == 0 {
+		return identity.NoLimit
+	}
+	return identity.Rate{PerSecond: perSecond, Burst: int(perSecond * float64(normal.Burst) / normal.PerSecond)}
+}
+
+// orNoLimit returns a limit of a flag, where 0 is no limit, as an option, where less than zero is.
+func orNoLimit(limit int) int {
+	if limit == 0 {
+		return -1
+	}
+	return limit
 }
 
 // stateDir is where the XDG Base Directory Specification has a user's state.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -14,6 +13,12 @@ type visitorRule struct {
 	every bool
 	only  []presence.Project // where it is not every project
 }
+
+// projectPrefix precedes the name of a project that looks like a keyword of --visitors.
+const projectPrefix = "project:"
+
+// likeKeyword returns the keyword of --visitors that a name may be a spelling of, or "".
+func likeKeyword(name string) string { return misspelt(name, "off", "on") }
 
 // visitorUsage ends each error about --visitors.
 const visitorUsage = "give on, off, or projects with commas; project:NAME is always the project NAME"
@@ -33,8 +38,8 @@ func parseVisitors(value string, given, otherWay bool) (visitorRule, error) {
 	}
 	var r visitorRule
 	for name := range strings.SplitSeq(value, ",") {
-		name, exact := strings.CutPrefix(strings.TrimSpace(name), "project:")
-		if meant := misspelt(name, "off", "on"); meant != "" && !exact {
+		name, exact := strings.CutPrefix(strings.TrimSpace(name), projectPrefix)
+		if meant := likeKeyword(name); meant != "" && !exact {
 			return visitorRule{}, fmt.Errorf("--visitors %q: did you mean %s? If there is a project %s, write project:%s; %s", value, meant, name, name, visitorUsage)
 		}
 		project, err := presence.ParseProject(name)
@@ -69,12 +74,31 @@ func (r visitorRule) String() string {
 	case r.none():
 		return "off"
 	}
+	return r.list(",", func(name string) string {
+		if likeKeyword(name) != "" {
+			return projectPrefix + name
+		}
+		return name
+	})
+}
+
+// projects describes the open projects of a rule that names them, as in "2 projects: blog, wiki", with at most ten names.
+func (r visitorRule) projects() string {
+	noun := "projects"
+	if len(r.only) == 1 {
+		noun = "project"
+	}
+	return fmt.Sprintf("%d %s: %s", len(r.only), noun, r.list(", ", func(name string) string { return name }))
+}
+
+// list joins the names of the open projects, at most ten of them.
+func (r visitorRule) list(separator string, spell func(name string) string) string {
 	var names []string
 	for _, p := range r.only[:min(len(r.only), 10)] {
-		names = append(names, string(p))
+		names = append(names, spell(string(p)))
 	}
 	if more := len(r.only) - len(names); more > 0 {
-		names = slices.Concat(names, []string{fmt.Sprintf("and %d more", more)})
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	return strings.Join(names, ",")
+	return strings.Join(names, separator)
 }

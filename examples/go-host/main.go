@@ -14,9 +14,9 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/sqlitestore"
-	"github.com/writer-presence/writer-presence/web"
 )
 
 func main() {
@@ -39,7 +39,10 @@ func run(ctx context.Context, addr, data string) error {
 	}
 	endStore := background(store.Run)
 
-	p := newPresence(store)
+	p, err := newPresence(store)
+	if err != nil {
+		return errors.Join(err, endStore())
+	}
 	server := &http.Server{Handler: newHost(p), ReadHeaderTimeout: 5 * time.Second}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -79,15 +82,15 @@ func background(run func(context.Context) error) (end func() error) {
 
 // newPresence makes the handler of presence. What the options leave out has the defaults of the server, limits too. Behind a
 // proxy set TrustedProxies, or everybody shares the proxy's limits.
-func newPresence(store presence.Store) *web.Handler {
-	return web.New(web.Options{
-		Tracker: presence.NewTracker(store),
-		Gate:    identity.Functions{Identify: identify, Authorize: authorize},
+func newPresence(store presence.Store) (*httpapi.Handler, error) {
+	return httpapi.New(httpapi.Options{
+		Service:       presence.NewService(store),
+		Authenticator: identity.Functions{Identify: identify, Authorize: authorize},
 	})
 }
 
 // newHost makes the application: presence below /writer/api/, and all else as it was.
-func newHost(p *web.Handler) http.Handler {
+func newHost(p *httpapi.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/writer/api/", p)
 	mux.HandleFunc("/", page)

@@ -25,7 +25,10 @@ func TestAGoHostKnowsItsOwnPeople(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	p := newPresence(store)
+	p, err := newPresence(store)
+	if err != nil {
+		t.Fatal(err)
+	}
 	go p.Run(ctx)
 	server := httptest.NewServer(newHost(p))
 	t.Cleanup(server.Close)

@@ -8,7 +8,7 @@ import (
 )
 
 // Document is the page that shows the model, from the root of the repository.
-const Document = "docs/scaling.md"
+const Document = "docs/explanation/scaling.md"
 
 const (
 	beginMark = "<!-- begin of the generated model: go -C bench run . model write -->\n"

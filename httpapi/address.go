@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/origin"
+)
+
+// sender is where a request comes from: what the connection shows, and what trusted proxies say.
+type sender struct {
+	// key is what limits tell clients apart by: an address, of IPv6 its /64 network.
+	key string
+	// https reports that the page is known to be on https, by its Origin if nothing else.
+	https bool
+	identity.Forwarded
+}
+
+// senderOf finds out where a request comes from.
+func (h *Handler) senderOf(r *http.Request) sender {
+	from := sender{https: r.TLS != nil}
+	host := r.Host
+	if peer, ok := h.proxy(r); ok {
+		c := h.forwardedFor(peer, r.Header)
+		if c.unreadable != "" {
+			h.warnUnreadable(peer, c.unreadable)
+		}
+		from.key, from.For = c.key, c.addr
+		proto := c.proto
+		if forwarded := lastOf(r.Header["X-Forwarded-Proto"]); forwarded != "" {
+			proto = forwarded
+		}
+		from.https = from.https || strings.EqualFold(proto, "https")
+		host = h.hostBefore(r, c)
+	} else {
+		from.key = addressKey(r.RemoteAddr)
+		port, _ := netip.ParseAddrPort(r.RemoteAddr)
+		from.For = port.Addr().Unmap().WithZone("")
+	}
+	from.Host, _ = origin.Host(host)
+	if from.Proto = "http"; from.https {
+		from.Proto = "https"
+	}
+	from.Language = safeValue(first(r.Header, "Accept-Language"), maxLanguage)
+	from.RequestID = safeValue(first(r.Header, "X-Request-Id"), maxRequestID)
+	from.https = from.https || strings.HasPrefix(first(r.Header, "Origin"), "https://")
+	return from
+}
+
+const (
+	// maxLanguage and maxRequestID bound what is passed on of two headers; longer ones are not.
+	maxLanguage  = 200
+	maxRequestID = 128
+)
+
+// safeValue gives a header's value if it may be passed on: printable ASCII of bounded length.
+func safeValue(value string, most int) string {
+	if len(value) > most || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return value
+}
+
+// hostBefore gives the Host that the page's request had before a trusted proxy changed it: the
+// last entry of X-Forwarded-Host, which the nearest proxy wrote, or what Forwarded says.
+func (h *Handler) hostBefore(r *http.Request, c forwardedClient) string {
+	if host := lastOf(r.Header["X-Forwarded-Host"]); host != "" {
+		return host
+	}
+	if c.host != "" {
+		return c.host
+	}
+	return r.Host
+}
+
+// lastOf gives the last element of a list header, or an empty text.
+func lastOf(lines []string) string {
+	for element := range elements(lines) {
+		return unquote(element)
+	}
+	return ""
+}
+
+// proxy gives the address at the other end of the connection if it is a trusted proxy.
+func (h *Handler) proxy(r *http.Request) (netip.Addr, bool) {
+	if len(h.o.TrustedProxies) == 0 {
+		return netip.Addr{}, false
+	}
+	port, err := netip.ParseAddrPort(r.RemoteAddr)
+	a := port.Addr().Unmap().WithZone("")
+	return a, err == nil && h.trusts(a)
+}
+
+func (h *Handler) trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(h.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// warnUnreadable logs that a proxy's entry cannot be read.
+func (h *Handler) warnUnreadable(peer netip.Addr, entry string) {
+	quoted := strconv.QuoteToASCII(entry[:min(len(entry), 60)])
+	h.o.Log.Warn("a trusted proxy sends an unreadable client address, so all such requests share one rate limit; "+
+		"have it write the client's address into X-Forwarded-For", "proxy", peer, "entry", quoted[1:len(quoted)-1])
+}
+
+// addressKey is the key of the address at the other end of the connection, which is given with
+// its port.
+func addressKey(remote string) string {
+	if colon := strings.LastIndexByte(remote, ':'); colon > 0 && remote[colon-1] != ']' {
+		return remote[:colon] // IPv4
+	}
+	port, _ := netip.ParseAddrPort(remote)
+	return network(port.Addr().Unmap())
+}
+
+// network is of IPv6 the /64 that one customer gets.
+func network(a netip.Addr) string {
+	if p, err := a.Prefix(64); a.Is6() && err == nil {
+		a = p.Addr()
+	}
+	return a.String()
+}

@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strings"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/access"
+)
+
+// caller is who sent a request, and to which project.
+type caller struct {
+	project presence.Project // as the store knows it: with the tenant, if there is one
+	user    presence.User    // without an id: a caller who only reads
+	// cookie is to be set if the request succeeds; nil for none.
+	cookie *http.Cookie
+	// exceeded is the error of a rate limit; nil for none.
+	exceeded error
+	// request is what authenticated the caller.
+	request identity.Request
+}
+
+// sender returns the caller as the sender of an update or a leave.
+func (c caller) sender() access.Sender {
+	return access.Sender{Project: c.project, User: c.user, Address: c.request.Address, Exceeded: c.exceeded}
+}
+
+// authenticate finds out who sent a request and whether they may use the project with the id, and counts the
+// request to the rate limits. reading says that the request changes nothing, so that it needs no user. On an
+// error the caller is what is known so far. It clears the cookie if that was the reason.
+func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string, reading bool) (caller, error) {
+	if strings.Contains(id, "%") {
+		id, _ = url.PathUnescape(id) // net/http has checked the path
+	}
+	project, err := presence.ParseProject(id)
+	if err != nil {
+		return caller{}, err
+	}
+	from := h.senderOf(r)
+	tenant := ""
+	if h.o.TenantFromHost {
+		if tenant = from.Host; tenant == "" {
+			return caller{}, identity.ErrProjectUnknown
+		}
+	}
+	exceeded := h.access.TakeAddress(from.key)
+	header, crossOrigin := h.credentialsOf(r)
+	request := identity.Request{
+		Project:       project,
+		Tenant:        tenant,
+		Header:        header,
+		Token:         h.tokenOf(r.Header),
+		Address:       from.key,
+		Secure:        from.https,
+		ReadOnly:      reading,
+		LimitExceeded: exceeded != nil,
+		Forwarded:     from.Forwarded,
+		// A page of another origin could not keep the cookie that makes a visitor.
+		CrossOrigin: crossOrigin,
+	}
+	principal, err := h.access.Authenticate(r.Context(), request)
+	if err != nil {
+		if principal.Cookie != nil {
+			http.SetCookie(w, principal.Cookie)
+		}
+		return caller{project: request.Key(), user: principal.User, request: request}, cmp.Or(exceeded, err)
+	}
+	if exceeded == nil && principal.User.ID != "" {
+		exceeded = h.access.TakeUser(request.Key(), principal.User.ID)
+	}
+	return caller{request.Key(), principal.User, principal.Cookie, exceeded, request}, nil
+}
+
+// bearer returns the token of an Authorization header, "" if it has another scheme, which may be for a
+// proxy.
+func bearer(authorization string) string {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// first returns the first line of a header, by its canonical name.
+func first(h http.Header, name string) string {
+	if lines := h[name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}

@@ -1,0 +1,87 @@
+package httpapi_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+// badUsers are users that no authenticator may return.
+var badUsers = map[string]presence.User{
+	"none at all":           {},
+	"an empty id":           {Name: "Alice"},
+	"a control character":   {ID: "a\nb", Name: "Alice"},
+	"another direction":     {ID: "a\u202eb", Name: "Alice"},
+	"an id of 201 bytes":    {ID: presence.UserID(strings.Repeat("x", 201)), Name: "Alice"},
+	"an id of visitors":     {ID: "visitor-7", Name: "Alice"},
+	"a visitor":             {ID: "visitor-7", Name: "Alice", Visitor: true},
+	"no name":               {ID: "7"},
+	"a name with line feed": {ID: "7", Name: "Alice\nlevel=ERROR"},
+	"a name of 1 MiB":       {ID: "7", Name: strings.Repeat("x", 1<<20)},
+}
+
+// A bad user of an authenticator is a fault of the host: nobody is let in, and the log says
+// what is wrong. It must not become a user whom several people share.
+func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
+	for name, user := range badUsers {
+		authorized := false
+		functions := identity.Functions{
+			Identify:  func(context.Context, identity.Request) (presence.User, error) { return user, nil },
+			Authorize: func(context.Context, presence.User, presence.Project) error { authorized = true; return nil },
+		}
+		gates := map[string]identity.Authenticator{"Functions": functions}
+		if user != (presence.User{}) && !user.Visitor { // which gates may return: for who looks, and for visitors
+			gates["an Authenticator"] = gate(func() (identity.Principal, error) { return identity.Principal{User: user}, nil })
+		}
+		for kind, g := range gates {
+			w := newWorld(t, func(p *plan) { p.Authenticator = g })
+			p := w.newcomer()
+			for _, got := range []answer{p.post("update", `{"section":"s"}`), p.get(), p.post("leave", `{}`), p.post("leave", `{"session":"a","seq":1}`)} {
+				if got.fails(t, 503, "unavailable"); t.Failed() {
+					t.Fatalf("%s returns %s", kind, name)
+				}
+			}
+			if !strings.Contains(w.logs.String(), "returned an invalid user") {
+				t.Errorf("%s returns %s, and the log is %q", kind, name, w.logs.String())
+			}
+			if authorized {
+				t.Errorf("%s returns %s, and Authorize was asked about it", kind, name)
+			}
+		}
+	}
+}
+
+func TestUpdateOfAGateWithoutUserIsUnavailable(t *testing.T) {
+	w := newWorld(t, func(p *plan) {
+		p.Authenticator = gate(func() (identity.Principal, error) { return identity.Principal{}, nil })
+	})
+	w.newcomer().post("update", `{"section":"s"}`).fails(t, 503, "unavailable")
+	if got := w.newcomer().get(); got.status != 200 || !strings.Contains(got.body, `"users":[]`) {
+		t.Errorf("who only looks needs no user, and was answered %d %s", got.status, got.body)
+	}
+}
+
+func TestLiveBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
+	var bad atomic.Bool
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a"`)
+		alice.all()
+		late := w.come(w.as("bob", "2"))
+		bad.Store(true)
+		late.say("hello", `"session": "b"`)
+		late.next("error").isUnavailable(t, 0)
+		late.ends(1008)
+		alice.quiet(1)
+	}, func(p *plan) {
+		p.Authenticator = gate(func() (identity.Principal, error) {
+			if bad.Load() {
+				return identity.Principal{User: presence.User{ID: "a\nb", Name: "bob"}}, nil
+			}
+			return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
+		})
+	})
+}

@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"compress/flate"
+	"encoding/binary"
+	"hash/crc32"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"weak"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+const (
+	// compressAbove is the size in bytes above which an answer is compressed.
+	compressAbove = 4 << 10
+	// mostStored is how long a stored block of deflate may be (RFC 1951, 3.2.4).
+	mostStored = 1<<16 - 1
+)
+
+var varyEncoding = []string{"Accept-Encoding"}
+
+// addVary says that an answer depends on Accept-Encoding, beside what Vary says already.
+func addVary(h http.Header) {
+	if others := h["Vary"]; len(others) > 0 {
+		h["Vary"] = []string{strings.Join(others, ", ") + ", " + varyEncoding[0]}
+		return
+	}
+	h["Vary"] = varyEncoding // shared: full, so that Add copies it
+}
+
+// acceptsGzip reports whether gzip is what Accept-Encoding prefers (RFC 9110, 12.5.3): it is
+// accepted, and identity is not named with a greater weight.
+func acceptsGzip(lines []string) bool {
+	gzip, identity, other := -1, -1, 0 // in thousandths
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			coding, weight, weighted := strings.Cut(part, ";")
+			q := 1000
+			if weighted {
+				q = parseWeight(weight)
+			}
+			switch strings.ToLower(strings.TrimSpace(coding)) {
+			case "gzip", "x-gzip":
+				gzip = max(gzip, q)
+			case "identity":
+				identity = q
+			case "*":
+				other = q
+			}
+		}
+	}
+	if gzip < 0 {
+		gzip = other
+	}
+	return gzip > 0 && gzip >= identity
+}
+
+// parseWeight returns the thousandths of a weight as "q=0.5", 0 for one that cannot be read.
+func parseWeight(s string) int {
+	name, value, _ := strings.Cut(strings.TrimSpace(s), "=")
+	q, err := strconv.ParseFloat(value, 64)
+	if !strings.EqualFold(name, "q") || err != nil || !(q >= 0 && q <= 1) {
+		return 0
+	}
+	return int(q * 1000)
+}
+
+// compressor compresses large answers. The list of a snapshot is compressed once, and kept
+// for as long as the snapshot. It is safe for concurrent use.
+type compressor struct {
+	// slots bounds how many compressions run at once; an answer that finds none free is not
+	// compressed.
+	slots   chan struct{}
+	writers sync.Pool
+	lists   sync.Map // from weak.Pointer[presence.Snapshot] to *compressedList
+}
+
+type compressedList struct {
+	mu       sync.Mutex
+	deflated []byte // nil until it was compressed
+}
+
+func newCompressor() *compressor {
+	return &compressor{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+}
+
+// deflate compresses text to whole blocks of deflate, of which none is the final one; nil if
+// no slot is free.
+func (c *compressor) deflate(text []byte) []byte {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	default:
+		return nil
+	}
+	out := appender(make([]byte, 0, len(text)/8))
+	w, ok := c.writers.Get().(*flate.Writer)
+	if ok {
+		w.Reset(&out)
+	} else {
+		w, _ = flate.NewWriter(&out, flate.BestSpeed) // the level is a valid one
+	}
+	w.Write(text) // an appender takes all
+	w.Flush()
+	w.Reset(nil)
+	c.writers.Put(w)
+	return out
+}
+
+// list returns the compressed list of a snapshot; nil if no slot is free.
+func (c *compressor) list(s *presence.Snapshot) []byte {
+	key := weak.Make(s)
+	v, ok := c.lists.Load(key)
+	if !ok {
+		if v, ok = c.lists.LoadOrStore(key, &compressedList{}); !ok {
+			runtime.AddCleanup(s, func(key weak.Pointer[presence.Snapshot]) { c.lists.Delete(key) }, key)
+		}
+	}
+	list := v.(*compressedList)
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	if list.deflated == nil {
+		list.deflated = c.deflate(wire.Occupants(s))
+	}
+	return list.deflated
+}
+
+type appender []byte
+
+func (a *appender) Write(b []byte) (int, error) {
+	*a = append(*a, b...)
+	return len(b), nil
+}
+
+// appendStored appends text to a deflate stream as it is.
+func appendStored(b, text []byte) []byte {
+	for part := range slices.Chunk(text, mostStored) {
+		b = append(b, 0)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(part)))
+		b = binary.LittleEndian.AppendUint16(b, ^uint16(len(part)))
+		b = append(b, part...)
+	}
+	return b
+}
+
+// gzip returns an answer in the form of gzip (RFC 1952), in two parts around the list of a
+// snapshot; nil if no slot is free. Head and tail are different in each answer, and mostly
+// short: then they are stored.
+func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (before, list, after []byte) {
+	before = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
+	sum, size := crc32.ChecksumIEEE(head), len(head)
+	if len(head) > compressAbove { // many conflicts
+		deflated := c.deflate(head)
+		if deflated == nil {
+			return nil, nil, nil
+		}
+		before = append(before, deflated...)
+	} else {
+		before = appendStored(before, head)
+	}
+	if snapshot != nil {
+		if list = c.list(snapshot); list == nil {
+			return nil, nil, nil
+		}
+		text := wire.Occupants(snapshot)
+		sum, size = crc32.Update(sum, crc32.IEEETable, text), size+len(text)
+	}
+	sum, size = crc32.Update(sum, crc32.IEEETable, tail), size+len(tail)
+	after = appendStored(nil, tail)
+	after = append(after, 1, 0, 0, 0xff, 0xff) // the final block, without content
+	after = binary.LittleEndian.AppendUint32(after, sum)
+	return before, list, binary.LittleEndian.AppendUint32(after, uint32(size))
+}
+
+// respondWithList answers with b, in which the list of a snapshot belongs at the index; nil for
+// none. A large answer is compressed where the client accepts it. What is shared is written
+// from where it is, so that a slow client holds no copy.
+func (h *Handler) respondWithList(w http.ResponseWriter, r *http.Request, b *buffer, at int, snapshot *presence.Snapshot) int {
+	var users []byte
+	if snapshot != nil {
+		users = wire.Occupants(snapshot)
+	}
+	if len(*b)+len(users) <= compressAbove {
+		*b = slices.Insert(*b, at, users...)
+		return respond(w, http.StatusOK, *b)
+	}
+	header := w.Header()
+	if r.Method == http.MethodPost { // list has it in any case
+		addVary(header)
+	}
+	head, tail := (*b)[:at], (*b)[at:]
+	if acceptsGzip(r.Header["Accept-Encoding"]) {
+		if before, list, after := h.compress.gzip(head, tail, snapshot); before != nil {
+			header["Content-Encoding"] = []string{"gzip"}
+			head, users, tail = before, list, after
+		}
+	}
+	return respond(w, http.StatusOK, head, users, tail)
+}

@@ -1,0 +1,162 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/connlimit"
+)
+
+// rawLive opens a live connection over TCP, and says hello on it unless that is empty. It returns
+// the status of the handshake, 0 for none, and the first message, empty for none.
+func rawLive(address, project, hello string, headers ...string) (conn net.Conn, status int, said string) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, 0, ""
+	}
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(conn, handshake(address, strings.Replace(livePath, "/p/", "/"+project+"/", 1), headers...))
+	in := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return conn, 0, ""
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols || hello == "" {
+		return conn, answer.StatusCode, ""
+	}
+	conn.Write(maskedFrame(0x81, []byte(`{"type": "hello", `+hello+`}`)))
+	_, payload, _ := readFrame(in)
+	return conn, answer.StatusCode, string(payload)
+}
+
+// zero waits until a handler counts no connections.
+func zero(t *testing.T, h *httpapi.Handler) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		open := httpapi.OpenConnections(h)
+		if open == (connlimit.Counts{}) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("15 s after all connections were closed, %+v are counted; want none", open)
+		}
+	}
+}
+
+func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) {
+	w := newWorld(t, direct, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = 40, 5, 35 })
+	visitor := w.newcomer()
+	visitor.update(`{"session": "first"}`)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	var serving, storm sync.WaitGroup
+	serving.Go(func() {
+		if err := httpapi.Serve(ctx, l, w.handler, 40, slog.New(slog.DiscardHandler)); err != nil {
+			t.Errorf("Serve ended with %v", err)
+		}
+	})
+	serving.Go(func() { w.handler.Run(ctx) })
+	defer serving.Wait()
+	defer end()
+	address := l.Addr().String()
+	var tokens []string
+	for i := range 4 {
+		tokens = append(tokens, w.as(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(i+1))).token)
+	}
+	for worker := range 16 {
+		storm.Go(func() {
+			for i := range 25 {
+				var conn net.Conn
+				switch session := fmt.Sprintf(`"session": "s%d"`, worker); rand.N(5) {
+				case 0:
+					conn, _ = net.Dial("tcp", address)
+				case 1:
+					if conn, _ = net.Dial("tcp", address); conn != nil {
+						fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", address)
+						conn.SetReadDeadline(time.Now().Add(time.Second))
+						conn.Read(make([]byte, 100))
+					}
+				case 2:
+					conn, _, _ = rawLive(address, "p", "")
+				case 3:
+					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session, "Cookie", visitor.cookie)
+				case 4:
+					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session+`, "token": "`+tokens[worker%4]+`"`)
+				}
+				if conn != nil {
+					conn.Close()
+				}
+			}
+		})
+	}
+	storm.Wait()
+	zero(t, w.handler)
+	conn, _, said := rawLive(address, "p", `"session": "a", "token": "`+tokens[0]+`"`)
+	if !strings.Contains(said, `"ack"`) {
+		t.Errorf("after the storm a hello was answered %q", said)
+	}
+	conn.Close()
+	zero(t, w.handler)
+}
+
+// In an application's own http.Server the limits hold for live connections.
+func TestLimitsOfLiveConnectionsHoldInAnotherServer(t *testing.T) {
+	w := newWorld(t, direct, func(p *plan) { p.UserConnections, p.AddressConnections = 4, 5 })
+	visitor := w.newcomer()
+	visitor.update(`{"session": "first"}`)
+	server := httptest.NewServer(w.handler)
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	open := func(i int, who string, headers ...string) (net.Conn, int, string) {
+		conn, status, said := rawLive(address, fmt.Sprint("p", i), `"session": "s"`+who, headers...)
+		if conn != nil {
+			t.Cleanup(func() { conn.Close() })
+		}
+		return conn, status, said
+	}
+	var conns []net.Conn
+	for i := range 4 { // a user's limit, which is four fifths of the address's, too
+		conn, _, said := open(i, "", "Cookie", visitor.cookie)
+		if !strings.Contains(said, `"ack"`) {
+			t.Fatalf("hello %d of a visitor was answered %q", i, said)
+		}
+		conns = append(conns, conn)
+	}
+	if _, _, said := open(4, "", "Cookie", visitor.cookie); !strings.Contains(said, `"too_many_connections"`) {
+		t.Errorf("a visitor's hello above the limit was answered %q; want too_many_connections", said)
+	}
+	alice := `, "token": "` + w.as("alice", "1").token + `"`
+	if _, _, said := open(4, alice); !strings.Contains(said, `"ack"`) {
+		t.Errorf("the hello of a token holder was answered %q; want an ack", said)
+	}
+	if _, status, _ := open(5, alice); status != 429 {
+		t.Errorf("a handshake above the limit of the address was answered %d; want 429", status)
+	}
+	for _, conn := range conns {
+		conn.Close()
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, _, said := open(6, alice); strings.Contains(said, `"ack"`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("10 s after the visitor's connections have ended, a token holder gets no other one")
+		}
+	}
+}

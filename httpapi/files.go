@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/writer-presence/writer-presence/client"
+)
+
+// pagePolicy lets the reference page load its own modules and styles, talk to this
+// server, and nothing else: no inline code, no other origin, no frame around it.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const pageFile = "writer/index.html"
+
+// files gives the client and the reference page, by path. The page is served at the
+// root, and told where the API is.
+func (h *Handler) files() (map[string]endpoint, error) {
+	pages := map[string]endpoint{}
+	told := strings.NewReplacer("{{prefix}}", h.o.Prefix, "{{dev}}", strconv.FormatBool(h.o.Dev != nil))
+	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(client.Files, name)
+		if err != nil {
+			return err
+		}
+		at, readers := h.o.Prefix+"/client/"+name, "same-origin"
+		if len(h.origins) > 0 {
+			readers = "cross-origin" // pages of the allowed origins load the client from here
+		}
+		if name == pageFile {
+			at, readers, body = "/", "same-origin", []byte(told.Replace(string(body)))
+		}
+		pages[at] = endpoint{http.MethodGet, "page", file(name, body, readers)}
+		return nil
+	})
+	return pages, err
+}
+
+// file answers with a file, for pages of these readers (Cross-Origin-Resource-Policy).
+func file(name string, body []byte, readers string) func(http.ResponseWriter, *http.Request, string) int {
+	kind := mime.TypeByExtension(path.Ext(name))
+	if path.Ext(name) == ".js" {
+		kind = "text/javascript; charset=utf-8"
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return func(w http.ResponseWriter, r *http.Request, _ string) (status int) {
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("ETag", tag)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", readers)
+		h.Set("Content-Security-Policy", pagePolicy)
+		if matches(r.Header["If-None-Match"], tag) { // also one that a proxy has rewritten
+			w.WriteHeader(http.StatusNotModified)
+			return http.StatusNotModified
+		}
+		known := &statusWriter{w, http.StatusOK}
+		http.ServeContent(known, r, name, time.Time{}, bytes.NewReader(body))
+		return known.status
+	}
+}
+
+// statusWriter remembers the status, for answers that the standard library gives.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}

@@ -1,0 +1,191 @@
+package httpapi
+
+import (
+	"iter"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// unknownClient is the key under which limits count all requests of which a trusted proxy did
+// not say readably where they came from.
+const unknownClient = "unknown"
+
+// maxObfuscated bounds the identifiers that a proxy may give in place of addresses.
+const maxObfuscated = 64
+
+// forwardedClient is the client of a request, as the trusted proxies in front report it.
+type forwardedClient struct {
+	addr netip.Addr // not valid where no address is known
+	key  string     // what limits count by
+	// host and proto are those of the page's request, where the header Forwarded has them.
+	host, proto string
+	// unreadable is the entry of a trusted proxy that could not be read; empty for none.
+	unreadable string
+}
+
+// forwardedFor finds the client in what the proxies added to the headers. It reads the entries
+// from the right, and stops at the first address that is not one of the trusted proxies: that
+// entry was written by a trusted proxy, and what stands further left could be the client's own.
+//
+// An entry of a trusted proxy that is not an address identifies nobody. Falling back to the
+// proxy's address would have everybody share its limit, and reading on would let clients choose
+// their address, so such requests share a limit of their own. An obfuscated identifier
+// (RFC 7239, 6.3) is the proxy's name for one client, and has its own limit.
+//
+// Where both headers are present X-Forwarded-For decides. Most proxies write that one and pass
+// Forwarded on as the client sent it.
+func (h *Handler) forwardedFor(peer netip.Addr, header http.Header) forwardedClient {
+	last := forwardedClient{addr: peer}
+	lines, isForwarded := header["X-Forwarded-For"], false
+	if isBlank(lines) {
+		lines, isForwarded = header["Forwarded"], true
+	}
+	if isBlank(lines) {
+		last.key = network(peer)
+		return last
+	}
+	for element := range elements(lines) {
+		node := unquote(element)
+		hop := forwardedClient{}
+		if isForwarded {
+			node, hop.host, hop.proto = parseForwarded(element)
+		}
+		addr, ok := parseNode(node)
+		switch {
+		case ok:
+			hop.addr = addr
+		case isObfuscated(node):
+			hop.key = node
+		default:
+			hop.key, hop.unreadable = unknownClient, element
+			if node == unknownClient {
+				hop.unreadable = ""
+			}
+		}
+		last = hop
+		if !ok || !h.trusts(addr) {
+			break
+		}
+	}
+	if last.addr.IsValid() {
+		last.key = network(last.addr)
+	}
+	return last
+}
+
+func isBlank(lines []string) bool {
+	return !slices.ContainsFunc(lines, func(line string) bool { return strings.TrimSpace(line) != "" })
+}
+
+// elements yields the elements of a list header from the right. Commas within quotes separate
+// nothing. It is read from the right so that a quote that a client left open cannot swallow what
+// the proxies added after it.
+func elements(lines []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range slices.Backward(lines) {
+			end, quoted := len(line), false
+			for i := len(line) - 1; i >= 0; i-- {
+				switch {
+				case line[i] == '"' && !isEscaped(line, i):
+					quoted = !quoted
+				case line[i] == ',' && !quoted:
+					if !yield(strings.TrimSpace(line[i+1 : end])) {
+						return
+					}
+					end = i
+				}
+			}
+			if !yield(strings.TrimSpace(line[:end])) {
+				return
+			}
+		}
+	}
+}
+
+// isEscaped reports whether the character follows an odd number of backslashes.
+func isEscaped(s string, i int) bool {
+	before := strings.TrimRight(s[:i], `\`)
+	return (i-len(before))%2 == 1
+}
+
+// unquote takes the quotes off a quoted string (RFC 9110, 5.6.4).
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	s = s[1 : len(s)-1]
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// parseForwarded reads the parameters of one element of the header Forwarded (RFC 7239, 4). An
+// element without for gives an empty node.
+func parseForwarded(element string) (node, host, proto string) {
+	for element != "" {
+		pair := element
+		if end := indexUnquoted(element, ';'); end >= 0 {
+			pair, element = element[:end], element[end+1:]
+		} else {
+			element = ""
+		}
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		value = unquote(strings.TrimSpace(value))
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "for":
+			node = value
+		case "host":
+			host = value
+		case "proto":
+			proto = value
+		}
+	}
+	return node, host, proto
+}
+
+func indexUnquoted(s string, c byte) int {
+	quoted := false
+	for i := range len(s) {
+		switch {
+		case s[i] == '"' && !isEscaped(s, i):
+			quoted = !quoted
+		case s[i] == c && !quoted:
+			return i
+		}
+	}
+	return -1
+}
+
+// parseNode reads an address with or without brackets, port and zone. Zones name an interface of
+// the proxy, and tell nobody apart here.
+func parseNode(s string) (netip.Addr, bool) {
+	host, port := s, ""
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if host, port, ok = strings.Cut(inner, "]"); !ok || port != "" && port[0] != ':' {
+			return netip.Addr{}, false
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else if strings.Count(s, ":") == 1 {
+		host, port, _ = strings.Cut(s, ":")
+	}
+	a, err := netip.ParseAddr(host)
+	isPort := port == "" || len(port) <= 5 && strings.Trim(port, "0123456789") == "" || isObfuscated(port)
+	return a.Unmap().WithZone(""), err == nil && isPort
+}
+
+// isObfuscated reports whether it is an identifier in place of an address or a port.
+func isObfuscated(s string) bool {
+	return len(s) > 1 && len(s) <= maxObfuscated && s[0] == '_' && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	})
+}

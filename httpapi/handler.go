@@ -1,0 +1,253 @@
+// Package httpapi is the HTTP handler of presence: the polling API, live connections, the JavaScript
+// client and the reference page. Mount a [Handler] in a ServeMux, and run [Handler.Run] beside the server.
+// docs/reference/api.md and docs/reference/protocol.md describe what it answers.
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/access"
+	"github.com/writer-presence/writer-presence/internal/connlimit"
+	"github.com/writer-presence/writer-presence/internal/live"
+	"github.com/writer-presence/writer-presence/internal/localhost"
+	"github.com/writer-presence/writer-presence/internal/loglimit"
+	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/origin"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+// DefaultPrefix is the default path of the API.
+const DefaultPrefix = "/writer/api"
+
+// Default limits; see [Options].
+const (
+	DefaultConnections     = connlimit.DefaultConnections
+	DefaultUserConnections = connlimit.DefaultUserConnections
+	DefaultUserProjects    = 200
+	DefaultVisitorProjects = 50
+	DefaultAddressProjects = 10_000
+)
+
+// DefaultUserRate and DefaultAddressRate are the default limits on the requests of one user and of one
+// address.
+var (
+	DefaultUserRate    = identity.Rate{PerSecond: 20, Burst: 100}
+	DefaultAddressRate = identity.Rate{PerSecond: 500, Burst: 2500}
+)
+
+// Options of a [Handler]. Service and Authenticator are needed; the zero value of every other field is its default.
+type Options struct {
+	Service       *presence.Service
+	Authenticator identity.Authenticator
+	// Prefix is the path of the API, without a slash at its end. Default: DefaultPrefix.
+	Prefix string
+	// Lease is that of the store. A live connection without a message for longer is closed. Default:
+	// presence.DefaultLease.
+	Lease time.Duration
+	// Heartbeat is the interval between heartbeats that clients are asked for. Default:
+	// presence.DefaultHeartbeat.
+	Heartbeat time.Duration
+	// Origins lists the origins whose pages may send requests and open live connections, such as
+	// https://write.example.org or https://*.example.org. Default: the origin of
+	// each request's own Host.
+	Origins []string
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For, -Proto and -Host, or Forwarded,
+	// are believed. Behind a proxy that is not listed, all requests have one address.
+	TrustedProxies []netip.Prefix
+	// TenantFromHost makes the same project id under two hosts two projects. The host is that of the
+	// request, or what a trusted proxy says it was.
+	TenantFromHost bool
+	// TokenHeader is a header that has the token, with or without Bearer before it, and is read before
+	// Authorization: for servers behind basic authentication. Default: none. See [ParseTokenHeader].
+	TokenHeader string
+
+	// UserRate and AddressRate bound the requests and live messages of one user and of one address. Over
+	// them, renewals still succeed. Defaults: DefaultUserRate, DefaultAddressRate.
+	UserRate, AddressRate identity.Rate
+	// UserProjects, VisitorProjects and AddressProjects bound the different projects that one user, one
+	// visitor and one address enter in 12 to 24 minutes; visitors of an address count separately.
+	// Less than zero is no limit. Defaults: DefaultUserProjects, DefaultVisitorProjects,
+	// DefaultAddressProjects.
+	UserProjects, VisitorProjects, AddressProjects int
+	// Connections bounds the open connections, if [Serve] serves the handler. Visitors' live connections
+	// get four fifths of it. Less than zero is no limit. Default: DefaultConnections.
+	Connections int
+	// UserConnections bounds the live connections of one user or visitor, in all projects. Default:
+	// DefaultUserConnections. AddressConnections bounds the connections of one address, of which visitors'
+	// live connections get four fifths; without [Serve] only live connections are counted. Default: a quarter
+	// of Connections, at least 32. Less than zero is no limit.
+	UserConnections, AddressConnections int
+
+	// Dev gives tokens to anybody on this machine. Default: nobody gets any.
+	Dev *identity.Dev
+	// Log gets warnings and errors, each kind at most once a minute. Default: nothing is logged.
+	Log *slog.Logger
+}
+
+// Handler answers requests and holds the live connections. It is safe for concurrent use.
+type Handler struct {
+	o       Options
+	access  *access.Control
+	hub     *live.Hub
+	limits  *connlimit.Limits
+	metrics *metrics.HTTP
+	origins []origin.Pattern // of Options.Origins
+
+	projects string              // path below which the projects are
+	api      map[string]endpoint // by the path below a project
+	pages    map[string]endpoint // by the whole path
+
+	compress *compressor
+	warned   sync.Once // about pages of other origins
+}
+
+// endpoint is a path with its method, and the operation under which its requests are counted.
+type endpoint struct {
+	method    string
+	operation string
+	// handle answers a request, for the project with this id if the path has one, and returns the status.
+	handle func(w http.ResponseWriter, r *http.Request, project string) (status int)
+}
+
+// New returns a handler for everything below the prefix, and for the reference page at /. It returns an
+// error for options that are missing or invalid.
+func New(o Options) (*Handler, error) {
+	if o.Service == nil || o.Authenticator == nil {
+		return nil, errors.New("httpapi: Options.Service and Options.Authenticator are needed")
+	}
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	o.Heartbeat = cmp.Or(o.Heartbeat, presence.DefaultHeartbeat)
+	o.Lease = cmp.Or(o.Lease, presence.DefaultLease)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Log = loglimit.New(o.Log)
+	if o.TokenHeader != "" {
+		name, err := ParseTokenHeader(o.TokenHeader)
+		if err != nil {
+			return nil, fmt.Errorf("httpapi: Options.TokenHeader %q: %w", o.TokenHeader, err)
+		}
+		o.TokenHeader = name
+	}
+	h := &Handler{
+		o: o, projects: o.Prefix + "/project/", metrics: metrics.NewHTTP(), compress: newCompressor(),
+		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Log: o.Log}),
+	}
+	for _, text := range o.Origins {
+		pattern, err := origin.ParsePattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("httpapi: Options.Origins %q: %w", text, err)
+		}
+		h.origins = append(h.origins, pattern)
+	}
+	h.access = &access.Control{
+		Presence: o.Service, Authenticator: o.Authenticator, Lease: o.Lease, Heartbeat: o.Heartbeat, Metrics: h.metrics, Log: o.Log,
+		PerUser: limiter(o.UserRate, DefaultUserRate), PerAddress: limiter(o.AddressRate, DefaultAddressRate),
+		ProjectsPerUser:    projectLimiter(o.UserProjects, DefaultUserProjects),
+		ProjectsPerVisitor: projectLimiter(o.VisitorProjects, DefaultVisitorProjects),
+		ProjectsPerAddress: projectLimiter(o.AddressProjects, DefaultAddressProjects),
+	}
+	h.hub = live.New(h.access, h.limits)
+	h.api = map[string]endpoint{
+		"presence/update/": {http.MethodPost, "update", h.update},
+		"presence/list/":   {http.MethodGet, "list", h.list},
+		"presence/leave/":  {http.MethodPost, "leave", h.leave},
+		"presence/live/":   {http.MethodGet, "live", h.live},
+	}
+	var err error
+	if h.pages, err = h.files(); err != nil {
+		return nil, err
+	}
+	if o.Dev != nil {
+		h.pages[o.Prefix+"/dev/token/"] = endpoint{http.MethodPost, "token", h.devToken}
+	}
+	return h, nil
+}
+
+func limiter(rate, normal identity.Rate) *ratelimit.Limiter {
+	if rate == (identity.Rate{}) {
+		rate = normal
+	}
+	return ratelimit.New(rate.PerSecond, rate.Burst)
+}
+
+// projectLimiter bounds the different projects. A project counts for at least 12 minutes after its last
+// update or leave, which is how long a store keeps a project that everybody has left.
+func projectLimiter(limit, normal int) *ratelimit.Distinct {
+	return ratelimit.NewDistinct(cmp.Or(limit, normal), presence.DefaultLease+presence.Finality)
+}
+
+// Run runs the live connections until ctx ends. Then it tells each client when to come back, and returns
+// when all live connections have ended, within ten seconds. It must be running while requests are served.
+func (h *Handler) Run(ctx context.Context) { h.hub.Run(ctx) }
+
+// Metrics returns the metrics of the handler, to be registered with Prometheus.
+func (h *Handler) Metrics() prometheus.Collector { return h.metrics }
+
+// ServeHTTP answers a request, and counts it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := metrics.Now()
+	operation, status := h.serve(w, r)
+	h.metrics.Request(operation, status, metrics.Now()-began)
+}
+
+// serve routes a request. Every path is an exact one, so there is nothing to clean or redirect; a mux
+// would take twice as long, and decode %2F.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation string, status int) {
+	operation = "other"
+	defer h.recover(w, r, &status)
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
+	if len(h.origins) > 0 && strings.HasPrefix(path, h.o.Prefix+"/") {
+		h.allowOrigin(w.Header(), r)
+	}
+	if !h.mayChange(r) {
+		return operation, h.failOrigin(w, r)
+	}
+	e, ok := h.pages[path]
+	project := ""
+	if rest, inProject := strings.CutPrefix(path, h.projects); inProject {
+		if h.o.Dev != nil && !localhost.Is(r.Host) {
+			return operation, h.failOrigin(w, r)
+		}
+		project, rest, _ = strings.Cut(rest, "/")
+		e, ok = h.api[rest]
+		ok = ok && project != "" && project != "." && project != ".."
+	}
+	if !ok {
+		return operation, h.fail(w, r, wire.ErrNotFound)
+	}
+	operation = e.operation // also if the handler panics
+	if h.isPreflight(r) {
+		return operation, h.preflight(w, r, e.method)
+	}
+	if r.Method != e.method && !(r.Method == http.MethodHead && e.method == http.MethodGet) {
+		w.Header().Set("Allow", e.method)
+		if e.method == http.MethodGet {
+			w.Header().Set("Allow", "GET, HEAD")
+		}
+		return operation, h.fail(w, r, wire.ErrMethod)
+	}
+	return operation, e.handle(w, r, project)
+}
+
+// recover must be deferred. It answers for a handler that panicked.
+func (h *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
+	if cause := recover(); cause != nil {
+		*status = h.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+	}
+}

@@ -1,0 +1,177 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+// While the store, the keys or the host fail, the log has a line a minute for each way to fail,
+// however many requests come.
+func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
+	down := errors.New(cause + ": " + presence.ErrUnavailable.Error())
+	for name, c := range map[string]struct {
+		store error
+		gate  error
+		lines int // at once, of polls and live messages
+	}{
+		"Redis": {store: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 2},
+		"keys":  {gate: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 1},
+		"bug":   {store: down, lines: 2},
+	} {
+		store := &frail{}
+		var gated atomic.Bool
+		inLive(t, func(t *testing.T, w *liveWorld) {
+			alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a", "seq": 1`)
+			gated.Store(true)
+			store.fails(c.store, nil)
+			p := w.as("bob", "2")
+			for i := range 1000 {
+				if got := p.post("update", `{"section":"s"}`); got.status < 500 {
+					t.Fatalf("%s fails, and an update was answered %d %s", name, got.status, got.body)
+				}
+				if c.store != nil && i < 9 { // ten that are refused end a connection
+					alice.say("update", `"seq": `+number(uint64(i+2)))
+					alice.next("error")
+				}
+			}
+			if n := strings.Count(w.logs.String(), "level=ERROR"); n != c.lines {
+				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; due: %d:\n%.1000s", name, n, c.lines, w.logs)
+			}
+			store.fails(nil, nil)
+			gated.Store(false)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if text := w.logs.String(); strings.Count(text, "level=ERROR") != 2*c.lines || !strings.Contains(text, "left_out=998") {
+				t.Errorf("%s failed a minute ago, and the log does not say how often:\n%.1000s", name, text)
+			}
+		}, store.behind, func(p *plan) {
+			p.Authenticator = gate(func() (identity.Principal, error) {
+				if gated.Load() && c.gate != nil {
+					return identity.Principal{}, c.gate
+				}
+				return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
+			})
+		})
+	}
+}
+
+// held is a store that answers when the context of the request ends.
+type held struct {
+	presence.Store
+	reached chan struct{}
+}
+
+func (s held) wait(ctx context.Context) error {
+	s.reached <- struct{}{}
+	<-ctx.Done()
+	return fmt.Errorf("%w: %w", presence.ErrUnavailable, ctx.Err())
+}
+
+func (s held) Update(ctx context.Context, _ presence.Project, _ presence.User, _ presence.Update) (presence.Reply, error) {
+	return presence.Reply{}, s.wait(ctx)
+}
+
+func (s held) Leave(ctx context.Context, _ presence.Project, _ presence.User, _ presence.Leave) (presence.Reply, error) {
+	return presence.Reply{}, s.wait(ctx)
+}
+
+func (s held) Snapshot(ctx context.Context, _ presence.Project) (*presence.Snapshot, error) {
+	return nil, s.wait(ctx)
+}
+
+// A page that is closed while its request is under way is no fault of the server, in a plain
+// http.Server either, which ends the context of the request.
+func TestAbortedRequestsLogNoError(t *testing.T) {
+	reached := make(chan struct{})
+	store := held{reached: reached}
+	functions := identity.Functions{ // which do not wrap the error of the context
+		Identify: func(ctx context.Context, _ identity.Request) (presence.User, error) {
+			reached <- struct{}{}
+			<-ctx.Done()
+			return presence.User{}, errors.New("the database was interrupted")
+		},
+	}
+	for name, change := range map[string]func(*plan){
+		"the store": func(p *plan) { p.Store = func(s presence.Store) presence.Store { store.Store = s; return store } },
+		"the gate":  func(p *plan) { p.Authenticator = functions },
+	} {
+		w := newWorld(t, direct, change)
+		answered := make(chan bool)
+		plain := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			w.handler.ServeHTTP(rw, r)
+			answered <- true
+		}))
+		t.Cleanup(plain.Close)
+		token := w.as("alice", "1").token
+		asked := [][2]string{{"GET", "list"}, {"POST", "update"}, {"POST", "leave"}}
+		if name == "the gate" {
+			asked = asked[:1] // the bodies of the others are read after it
+		}
+		for i, ask := range asked {
+			ctx, abort := context.WithCancel(t.Context())
+			var body io.Reader // net/http does not watch for the end of a client before the body was read
+			if ask[0] == "POST" {
+				body = strings.NewReader(`{}`)
+			}
+			r, err := http.NewRequestWithContext(ctx, ask[0], plain.URL+httpapi.DefaultPrefix+project+ask[1]+"/", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer "+token)
+			aborted := make(chan error)
+			go func() {
+				answer, err := plain.Client().Do(r)
+				if err == nil {
+					io.Copy(io.Discard, answer.Body)
+					answer.Body.Close()
+				}
+				aborted <- err
+			}()
+			<-reached
+			abort()
+			if err := <-aborted; !errors.Is(err, context.Canceled) {
+				t.Errorf("the %s was not aborted: %v", ask[1], err)
+			}
+			<-answered
+			if text := w.logs.String(); text != "" {
+				t.Errorf("%s: a %s that was aborted logged %s", name, ask[1], text)
+			}
+			if n := w.metric("requests_total", "operation", ask[1], "status", "499"); n != 1 {
+				t.Errorf("%s: %g times a %s was counted as aborted; due: 1", name, n, ask[1])
+			}
+			if n := w.metric("failures_total", "code", "unavailable"); n != 0 {
+				t.Errorf("%s: %g of %d requests that were aborted count as unavailable", name, n, i+1)
+			}
+		}
+	}
+}
+
+// Whether the client is still there or not, a fault of the server is logged.
+func TestFaultOfAnAbortedRequestIsLogged(t *testing.T) {
+	logs := &lines{}
+	w := newWorld(t, direct, func(p *plan) {
+		p.Authenticator = gate(func() (identity.Principal, error) { panic(cause) })
+		p.Log = slog.New(slog.NewTextHandler(logs, nil))
+	})
+	ctx, abort := context.WithCancel(t.Context())
+	abort()
+	w.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1"+httpapi.DefaultPrefix+project+"list/", nil))
+	if !strings.Contains(logs.String(), "level=ERROR") {
+		t.Errorf("a panic was logged as %q", logs.String())
+	}
+}

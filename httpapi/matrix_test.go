@@ -1,0 +1,195 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+const (
+	jwtSecret = "a secret of this test, of more than 32 bytes"
+	canary    = "CaNaRy-of-the-thesis"
+)
+
+// hostApplication knows alice, who is a member of the thesis, and mallory, who is not. The
+// blog is open to all who are signed in, and to visitors. It is down for one project.
+func hostApplication(t *testing.T) *identity.Host {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cookie, _ := r.Cookie("session")
+		who := ""
+		if cookie != nil {
+			who = cookie.Value
+		}
+		w.Header().Set("Writer-Presence", "1")
+		switch project := strings.Trim(r.URL.Path, "/"); {
+		case project == "down":
+			w.WriteHeader(http.StatusInternalServerError)
+		case project == "blog" && who == "":
+			w.WriteHeader(http.StatusUnauthorized)
+		case project == "blog", project == "thesis" && who == "alice":
+			fmt.Fprintf(w, `{"user_id": %q, "username": %q}`, who, who)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(server.Close)
+	host, err := identity.NewHost(server.URL+"/{project}", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
+func sharedSecret(t *testing.T) *identity.JWT {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(jwtSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := identity.SharedSecret(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func token(t *testing.T, key string, age time.Duration, projects ...string) string {
+	t.Helper()
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": "of-" + strings.Join(projects, "-"), "username": "tok", "projects": projects, "exp": time.Now().Add(time.Hour - age).Unix(),
+	}).SignedString([]byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestEveryRoleAtEveryProjectByEveryOperation is rules 14 and 15, and cases 37 to 39: who may
+// is answered, who may not is refused by each way in, alike whether or not the project is
+// there, and comes to nothing.
+func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
+	w := newWorld(t, func(p *plan) {
+		p.Dev = nil
+		p.Keys, _ = identity.NewKeys([]byte("the key of a test, and of nothing else"))
+		visitors := &identity.Visitors{Keys: p.Keys, Allowed: func(p presence.Project) bool { return p == "blog" }}
+		p.Authenticator = identity.FirstOf(sharedSecret(t), hostApplication(t), visitors)
+	})
+	live := httptest.NewServer(w.handler) // and not the one that holds answers against the contract
+	t.Cleanup(live.Close)
+	visitor := w.newcomer()
+	blog := visitor.do("POST", httpapi.DefaultPrefix+"/project/blog/presence/update/", `{"session": "v", "section": "s"}`)
+	if blog.status != 200 || visitor.cookie == "" {
+		t.Fatalf("a visitor's update: %d %s", blog.status, blog.body)
+	}
+	const may, nobody, no, invalid, unknown = 200, 401, 404, 401, 503
+	roles := map[string]struct {
+		headers []string
+		due     map[string]int // by project; else 404
+		unnamed bool           // nobody, until an update makes a visitor
+	}{
+		"a member by cookie":           {[]string{"Cookie", "session=alice"}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
+		"a member with a visitor's":    {[]string{"Cookie", "session=alice; " + visitor.cookie}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
+		"somebody outside":             {[]string{"Cookie", "session=mallory"}, map[string]int{"blog": may, "down": unknown}, false},
+		"a visitor":                    {[]string{"Cookie", visitor.cookie}, map[string]int{"blog": may, "down": unknown}, false},
+		"a token for the thesis":       {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "thesis")}, map[string]int{"thesis": may}, false},
+		"a token for another project":  {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "other")}, map[string]int{"other": may}, false},
+		"a token for none":             {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0)}, nil, false},
+		"a forged token":               {[]string{"Authorization", "Bearer " + token(t, jwtSecret+"!", 0, "thesis")}, map[string]int{"*": invalid}, false},
+		"a forged one and a member's":  {[]string{"Authorization", "Bearer " + token(t, jwtSecret+"!", 0, "thesis"), "Cookie", "session=alice"}, map[string]int{"*": invalid}, false},
+		"a token that has ended":       {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 2*time.Hour, "thesis")}, map[string]int{"*": invalid}, false},
+		"a name in the wrong place":    {[]string{"Authorization", "Basic YWxpY2U6", "Cookie", "user=alice"}, map[string]int{"blog": may, "down": unknown}, true},
+		"a forged visitor's cookie":    {[]string{"Cookie", "writer_presence_visitor=AAAAAAAAAAAAAAAA.t.AAAA"}, map[string]int{"blog": nobody, "down": unknown}, false},
+		"somebody who says to be more": {[]string{"X-User-Id", "alice", "X-Forwarded-User", "alice", "Remote-User", "alice"}, map[string]int{"blog": may, "down": unknown}, true},
+	}
+	forbidden := map[string]string{}
+	for _, id := range []string{"thesis", "blog", "other", "nothing", "down"} {
+		base := httpapi.DefaultPrefix + "/project/" + id + "/presence/"
+		for role, r := range roles {
+			due, ok := r.due[id]
+			if every, all := r.due["*"]; all {
+				due = every
+			} else if !ok {
+				due = no
+			}
+			for operation, try := range map[string]func() answer{
+				"list": func() answer { return w.do("GET", base+"list/", nil, r.headers...) },
+				"update": func() answer {
+					return w.do("POST", base+"update/", strings.NewReader(`{"session": "m", "section": "taken", "user_id": "alice", "username": "alice"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
+				},
+				"leave": func() answer {
+					return w.do("POST", base+"leave/", strings.NewReader(`{"session": "c", "seq": 9, "user_id": "canary"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
+				},
+				"live": func() answer { return shakeHands(t, live.Listener.Addr().String(), base+"live/", r.headers...) },
+			} {
+				want := due
+				switch {
+				case operation == "live" && due == may:
+					want = http.StatusSwitchingProtocols
+				case operation == "leave" && due == may && r.unnamed:
+					want = nobody // who was never known has nothing to leave
+				}
+				got := try()
+				if got.status != want {
+					t.Errorf("%s, %s of %s: answered %d %s; due is %d", role, operation, id, got.status, got.body, want)
+				}
+				if due != may && strings.Contains(got.body, "taken") || id != "thesis" && strings.Contains(got.body, canary) {
+					t.Errorf("%s, %s of %s: the answer says too much: %s", role, operation, id, got.body)
+				}
+				if due == no {
+					if before, ok := forbidden[operation]; ok && before != got.body {
+						t.Errorf("%s, %s of %s: refused by %s, and elsewhere by %s", role, operation, id, got.body, before)
+					}
+					forbidden[operation] = got.body
+				}
+			}
+		}
+	}
+	if len(forbidden) != 4 {
+		t.Errorf("refused were %d operations; due is 4", len(forbidden))
+	}
+	for _, body := range forbidden {
+		if body != forbidden["list"] {
+			t.Errorf("refused by %s, and by %s", body, forbidden["list"])
+		}
+	}
+	list := w.do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
+	if strings.Count(list.body, `"user_id"`) != 2 || !strings.Contains(list.body, `"username":"alice"`) || !strings.Contains(list.body, `"username":"tok"`) {
+		t.Errorf("in the thesis are listed %s; due are the two who may", list.body)
+	}
+}
+
+// handshake asks for a live connection, and gives the answer; the connection is closed.
+func shakeHands(t *testing.T, host, path string, headers ...string) answer {
+	t.Helper()
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, handshake(host, path, headers...))
+	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.StatusCode == http.StatusSwitchingProtocols {
+		return answer{status: got.StatusCode}
+	}
+	body, _ := io.ReadAll(got.Body)
+	return answer{got.StatusCode, got.Header, string(body)}
+}

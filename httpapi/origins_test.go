@@ -1,0 +1,41 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPollingAndLiveCompareOriginsAlike(t *testing.T) {
+	for name, c := range map[string]struct {
+		origins      []string
+		host, origin string
+		allowed      bool
+	}{
+		"the default port in Host":          {nil, "example.org:443", "https://example.org", true},
+		"the default port of http":          {nil, "example.org:80", "http://example.org", true},
+		"the default port in Origin":        {nil, "example.org", "https://example.org:443", true},
+		"the port of the other scheme":      {nil, "example.org:80", "https://example.org", false},
+		"capitals":                          {nil, "Example.org", "https://example.ORG", true},
+		"IPv6, written otherwise":           {nil, "[2001:DB8:0::1]:443", "https://[2001:db8::1]", true},
+		"another host":                      {nil, "example.org", "https://example.com", false},
+		"null":                              {nil, "null", "null", false},
+		"listed with its default port":      {[]string{"https://x.example:443"}, "inner:8080", "https://x.example", true},
+		"listed in Unicode":                 {[]string{"https://bücher.example"}, "inner:8080", "https://xn--bcher-kva.example", true},
+		"below a wildcard":                  {[]string{"https://*.x.example"}, "inner:8080", "https://a.x.example", true},
+		"the domain of a wildcard":          {[]string{"https://*.x.example"}, "inner:8080", "https://x.example", false},
+		"the Host, where others are listed": {[]string{"https://*.x.example"}, "example.org", "https://example.org", false},
+	} {
+		w := newWorld(t, direct, func(p *plan) { p.Dev, p.Origins = nil, c.origins })
+		got := w.do("POST", "/writer/api"+project+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
+		if refused := got.status == 403; refused == c.allowed {
+			t.Errorf("polling, %s: answered %d %s", name, got.status, got.body)
+		}
+		inLive(t, func(t *testing.T, w *liveWorld) {
+			conn, _, got := w.ask(livePath, "Host", c.host, "Origin", c.origin)
+			conn.Close()
+			if allowed := got.StatusCode == 101; allowed != c.allowed {
+				t.Errorf("live, %s: answered %d", name, got.StatusCode)
+			}
+		}, func(p *plan) { p.Dev, p.Origins = nil, c.origins })
+	}
+}

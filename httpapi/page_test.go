@@ -1,0 +1,142 @@
+package httpapi_test
+
+import (
+	"io/fs"
+	"path"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/writer-presence/writer-presence/client"
+)
+
+func TestThePageMayLoadNothingButItsOwn(t *testing.T) {
+	w := newWorld(t)
+	for _, at := range []string{"/", "/writer/api/client/writer-presence.js"} {
+		got := w.do("GET", at, nil)
+		if got.status != 200 {
+			t.Fatalf("GET %s answered %d", at, got.status)
+		}
+		policy := map[string]string{}
+		for part := range strings.SplitSeq(got.header.Get("Content-Security-Policy"), ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(part), " ")
+			policy[name] = value
+		}
+		for name, due := range map[string]string{
+			"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
+		} {
+			if policy[name] != due {
+				t.Errorf("%s: the policy has %s %q, due is %q", at, name, policy[name], due)
+			}
+		}
+		for name, value := range policy {
+			for _, bad := range []string{"unsafe", "*", "http:", "https:", "blob:"} {
+				if strings.Contains(value, bad) {
+					t.Errorf("%s: the policy allows %s %s", at, name, value)
+				}
+			}
+		}
+		for name, due := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
+			if got.header.Get(name) != due {
+				t.Errorf("%s: %s is %q, due is %q", at, name, got.header.Get(name), due)
+			}
+		}
+	}
+}
+
+// What the policy would keep from running is not there to begin with.
+func TestThePageHasNoInlineCode(t *testing.T) {
+	w := newWorld(t, func(p *plan) { p.Prefix = "/elsewhere" })
+	text := w.do("GET", "/", nil).body
+	if strings.Contains(text, "{{") {
+		t.Error("the page has a placeholder that nobody filled in")
+	}
+	page, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, own := 0, 0
+	for n := range page.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		attributes := map[string]string{}
+		for _, a := range n.Attr {
+			attributes[a.Key] = a.Val
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "srcdoc" || strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
+				t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+			}
+		}
+		switch n.Data {
+		case "style", "base", "iframe", "object", "embed":
+			t.Errorf("the page has <%s>", n.Data)
+		case "script":
+			scripts++
+			if n.FirstChild != nil || attributes["src"] == "" {
+				t.Errorf("a script is inline: %v", attributes)
+			}
+		}
+		for _, key := range []string{"src", "href"} {
+			at := attributes[key]
+			if at == "" || strings.HasPrefix(at, "#") || strings.HasPrefix(at, "data:") {
+				continue
+			}
+			own++
+			if !strings.HasPrefix(at, "/elsewhere/client/") {
+				t.Errorf("<%s> loads %s, due is something of the client's", n.Data, at)
+			} else if got := w.do("GET", at, nil); got.status != 200 {
+				t.Errorf("<%s> loads %s, which answers %d", n.Data, at, got.status)
+			}
+		}
+	}
+	if scripts == 0 || own < 2 {
+		t.Errorf("the page has %d scripts and loads %d files: this is not the page", scripts, own)
+	}
+}
+
+func TestThePageIsToldWhetherThereAreDevTokens(t *testing.T) {
+	for dev, due := range map[bool]string{true: `data-dev="true"`, false: `data-dev="false"`} {
+		w := newWorld(t, func(p *plan) {
+			if !dev {
+				p.Dev = nil
+			}
+		})
+		if text := w.do("GET", "/", nil).body; !strings.Contains(text, due) || !strings.Contains(text, `data-prefix="/writer/api"`) {
+			t.Errorf("with dev tokens %v the page does not say %s, and where the API is", dev, due)
+		}
+	}
+}
+
+func TestEveryFileOfTheClientIsServedAsItIs(t *testing.T) {
+	w := newWorld(t)
+	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) == ".html" {
+			return err
+		}
+		due, err := fs.ReadFile(client.Files, name)
+		at := "/writer/api/client/" + name
+		got := w.do("GET", at, nil)
+		if got.status != 200 || got.body != string(due) || got.header.Get("Content-Type") != kinds[path.Ext(name)] {
+			t.Errorf("GET %s answered %d, %s, %d bytes; due is 200, %s, %d bytes", at, got.status, got.header.Get("Content-Type"), len(got.body), kinds[path.Ext(name)], len(due))
+		}
+		tag := got.header.Get("ETag")
+		rewritten := strings.TrimSuffix(tag, `"`) + `-gzip"`
+		for _, known := range []string{tag, "W/" + tag, rewritten, "W/" + rewritten, tag + "-br"} {
+			if again := w.do("GET", at, nil, "If-None-Match", known); tag == "" || again.status != 304 || again.body != "" {
+				t.Errorf("GET %s with If-None-Match: %s answered %d, %d bytes; due is 304", at, known, again.status, len(again.body))
+			}
+		}
+		if again := w.do("GET", at, nil, "If-None-Match", `"x`+tag[2:]); again.status != 200 {
+			t.Errorf("GET %s with another tag answered %d", at, again.status)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, at := range []string{"/writer/api/client/client.go", "/writer/api/client/writer/", "/writer/api/client/writer/index.html", "/writer/api/client/testkit/size.js", "/index.html"} {
+		w.do("GET", at, nil).fails(t, 404, "not_found")
+	}
+}

@@ -1,0 +1,160 @@
+package httpapi_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+// debugging makes the log of a world have lines of every level.
+func debugging(logs *lines) func(*plan) {
+	return func(p *plan) {
+		p.Log = slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+}
+
+// lineOf returns the newest line about an error, "" if there is none.
+func lineOf(logs *lines) (last string) {
+	for line := range strings.Lines(logs.String()) {
+		if strings.Contains(line, "answered with an error") {
+			last = line
+		}
+	}
+	return last
+}
+
+var requestID = regexp.MustCompile(`request=([A-Za-z0-9.-]+) `)
+
+// Each refused request has a line with its id, which the answer has too, and with nothing that the
+// client sent but ids.
+func TestEachRefusedRequestHasADebugLine(t *testing.T) {
+	logs := &lines{}
+	w := newWorld(t, debugging(logs), func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+	good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
+	const hidden = "hidden-section"
+	list, update := httpapi.DefaultPrefix+project+"list/", httpapi.DefaultPrefix+project+"update/"
+	for name, c := range map[string]struct {
+		method, path, body, token string
+		due                       []string
+	}{
+		"no token":              {"GET", list, "", "", []string{"project=p ", `user="" `, "code=unauthenticated"}},
+		"a bad token":           {"GET", list, "", jwtOf(t, "sub", 7), []string{"project=p ", "code=token_invalid", "reason=bad_subject"}},
+		"a project":             {"GET", strings.Replace(list, "/p/", "/q/", 1), "", good, []string{"project=q ", "user=1042 ", "code=project_unknown"}},
+		"a section":             {"POST", update, `{"section": "` + hidden + strings.Repeat("x", 100) + `"}`, good, []string{"project=p ", "user=1042 ", "code=section_too_long"}},
+		"a body":                {"POST", update, `{"section": "` + hidden + `"`, good, []string{"user=1042 ", "code=bad_json"}},
+		"an address":            {"GET", "/nothing/" + good, "", "", []string{`project="" `, "code=not_found"}},
+		"a token for a project": {"GET", strings.Replace(list, "/p/", "/"+good+"/", 1), "", good, []string{`project="" `, "code=project_invalid"}},
+		"a method":              {"PUT", update, "", good, []string{"project=p ", "code=method_not_allowed"}},
+		"another origin":        {"POST", update, "{}", good, []string{"project=p ", "code=cross_origin"}},
+	} {
+		for _, id := range []string{"", "from-a-proxy.1", strings.Repeat("x", 200), "a\tb"} {
+			headers := []string{"Content-Type", "application/json", "Cookie", "session=hidden-cookie"}
+			if id != "" {
+				headers = append(headers, "X-Request-ID", id)
+			}
+			if c.token != "" {
+				headers = append(headers, "Authorization", "Bearer "+c.token)
+			}
+			if name == "another origin" {
+				headers = append(headers, "Origin", foreign)
+			}
+			before := strings.Count(logs.String(), "answered with an error")
+			got := w.do(c.method, c.path, strings.NewReader(c.body), headers...)
+			if n := strings.Count(logs.String(), "answered with an error") - before; n != 1 {
+				t.Fatalf("%s: the log has %d lines for a request that was answered %d", name, n, got.status)
+			}
+			line := lineOf(logs)
+			found := requestID.FindStringSubmatch(line)
+			if found == nil || got.header.Get("X-Request-Id") != found[1] || id == "from-a-proxy.1" && found[1] != id || id != "from-a-proxy.1" && len(found[1]) != 26 {
+				t.Errorf("%s: for the id %q the answer has %q and the log %s", name, id, got.header.Get("X-Request-Id"), line)
+			}
+			for _, due := range append(c.due, "level=DEBUG", "via=http") {
+				if !strings.Contains(line, due) {
+					t.Errorf("%s: the log has %s; due is %s", name, line, due)
+				}
+			}
+		}
+	}
+	for _, secret := range append(strings.Split(good, ".")[1:], "hidden-", "session=") {
+		if strings.Contains(logs.String(), secret) {
+			t.Errorf("the log has %s: %s", secret, logs)
+		}
+	}
+}
+
+// Refusals of live connections have the request id of the handshake, or one of their own.
+func TestEachLiveRefusalHasADebugLine(t *testing.T) {
+	logs := &lines{}
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
+		for _, id := range []string{"", "of-the-handshake"} {
+			headers := []string{"X-Request-ID", id}
+			s := w.connect(headers...)
+			s.say("hello", `"session": "a", "token": "`+jwtOf(t, "sub", "1043", "projects", []string{"q"})+`"`)
+			s.next("error")
+			if line := lineOf(logs); !strings.Contains(line, "code=project_unknown") || !strings.Contains(line, "user=1043") {
+				t.Errorf("a hello for another project: the log has %s", line)
+			}
+			s = w.connect(headers...)
+			s.say("hello", `"session": "a", "token": "`+good+`"`)
+			s.next("ack")
+			s.next("snapshot")
+			s.say("update", `"section": "hidden-`+strings.Repeat("x", 100)+`"`)
+			s.next("error")
+			line := lineOf(logs)
+			for _, due := range []string{"level=DEBUG", "via=live", "project=p", "user=1042", "code=section_too_long"} {
+				if !strings.Contains(line, due) {
+					t.Errorf("an update: the log has %s; due is %s", line, due)
+				}
+			}
+			if found := requestID.FindStringSubmatch(line); found == nil || id != "" && found[1] != id || id == "" && !strings.HasPrefix(found[1], "live-") {
+				t.Errorf("for the id %q the log has %s", id, line)
+			}
+		}
+		if text := logs.String(); strings.Contains(text, "hidden-") || strings.Contains(text, strings.Split(good, ".")[1]) {
+			t.Errorf("the log has a section or a token: %s", text)
+		}
+	}, debugging(logs), func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+}
+
+func TestWithoutDebugNoRefusalHasALineOrAnId(t *testing.T) {
+	w := newWorld(t)
+	got := w.do("GET", "/nothing/", nil, "X-Request-ID", "x")
+	if got.header.Get("X-Request-Id") != "" || w.logs.String() != "" {
+		t.Errorf("answered with %v, and the log has %s", got.header, w.logs)
+	}
+}
+
+// blank is a response that is thrown away.
+type blank struct{ h http.Header }
+
+func (b blank) Header() http.Header         { return b.h }
+func (b blank) Write(p []byte) (int, error) { return len(p), nil }
+func (b blank) WriteHeader(int)             {}
+
+// The line costs a refused request no allocation while debug is off: a handler whose log is thrown
+// away before its level is asked needs as many.
+func TestRefusalsAllocateNothingForTheLogWhileDebugIsOff(t *testing.T) {
+	measure := func(log *slog.Logger) float64 {
+		w := newWorld(t, direct, func(p *plan) { p.Log, p.Authenticator = log, identity.FirstOf() })
+		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+project+"list/", nil)
+		out := blank{http.Header{}}
+		return testing.AllocsPerRun(1000, func() {
+			clear(out.h)
+			w.handler.ServeHTTP(out, r)
+		})
+	}
+	none := measure(nil)
+	info := measure(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	debug := measure(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if info > none || debug <= info {
+		t.Errorf("a refusal takes %g allocations without a log, %g at level info and %g at debug", none, info, debug)
+	}
+}

@@ -1,0 +1,114 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+// jwtOf signs the claims of a good token, changed in pairs; nil takes a claim away.
+func jwtOf(t *testing.T, changes ...any) string {
+	t.Helper()
+	claims := jwt.MapClaims{"sub": "1", "username": "alice", "exp": time.Now().Add(time.Hour).Unix(), "projects": "*"}
+	for i := 0; i < len(changes); i += 2 {
+		if claims[changes[i].(string)] = changes[i+1]; changes[i+1] == nil {
+			delete(claims, changes[i].(string))
+		}
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// Of each reason the log has one line a minute, of polls and of live connections together, and
+// nothing of the token; the answer is always the same.
+func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) {
+	const polls = 100
+	for reason, changes := range map[identity.Reason][]any{
+		identity.BadSubject:    {"sub", 1042},
+		identity.NoSubject:     {"sub", nil},
+		identity.WrongAudience: {"aud", "somebody"},
+		identity.NoExpiry:      {"exp", nil},
+		identity.Expired:       {"exp", 1000},
+		identity.BadProjects:   {"projects", []int{1042}},
+		identity.BadName:       {"username", 7},
+		identity.NoProjects:    {"projects", nil},
+	} {
+		inLive(t, func(t *testing.T, w *liveWorld) {
+			token := jwtOf(t, changes...)
+			p := &person{w: w.world, address: "127.0.0.1", token: token}
+			status, code, text := 401, "token_invalid", identity.ErrTokenInvalid.Error()
+			if reason == identity.NoProjects {
+				status, code, text = 404, "project_unknown", identity.ErrProjectUnknown.Error()
+			}
+			for range polls {
+				got := p.post("update", `{}`)
+				got.fails(t, status, code)
+				if !strings.Contains(got.body, text) || strings.Contains(got.body, string(reason)) {
+					t.Fatalf("%s: answered %s", reason, got.body)
+				}
+			}
+			s := w.connect()
+			s.say("hello", `"session": "a", "token": "`+token+`"`)
+			if m := s.next("error"); m.Code != code {
+				t.Errorf("%s: the hello was answered %s", reason, m.text)
+			}
+			log := w.logs.String()
+			if strings.Count(log, "\n") != 1 || !strings.Contains(log, "cause="+string(reason)) || !strings.Contains(log, "level=WARN") || !strings.Contains(log, "meaning=") {
+				t.Errorf("%s: after %d rejections the log has %s", reason, polls+1, log)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			log = w.logs.String()
+			if strings.Count(log, "\n") != 2 || !strings.Contains(log, "left_out=99") {
+				t.Errorf("%s: a minute later the log has %s", reason, log)
+			}
+			for part := range strings.SplitSeq(token, ".") {
+				if strings.Contains(log, part) {
+					t.Errorf("%s: the log has a part of the token: %s", reason, log)
+				}
+			}
+			if w.rejections(reason) != polls+1 || w.rejections("") != polls+1 {
+				t.Errorf("%s: counted %g of %g", reason, w.rejections(reason), w.rejections(""))
+			}
+		}, func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+	}
+}
+
+// A token that ends while a connection is open, and a hello that is no token, have their reasons.
+func TestLiveRejectionsHaveAReason(t *testing.T) {
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		s := w.connect()
+		s.say("hello", `"session": "a", "token": "a b"`)
+		s.next("error")
+		s = w.connect("Authorization", "Bearer "+jwtOf(t, "exp", time.Now().Add(time.Minute).Unix()))
+		s.say("hello", `"session": "a"`)
+		s.next("ack")
+		for range 3 {
+			time.Sleep(time.Minute)
+			s.say("update", ``)
+		}
+		synctest.Wait()
+		if w.rejections(identity.Malformed) != 1 || w.rejections(identity.Expired) != 1 || w.rejections("") != 2 {
+			t.Errorf("counted %g malformed, %g expired and %g in all", w.rejections(identity.Malformed), w.rejections(identity.Expired), w.rejections(""))
+		}
+	}, func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+}
+
+// What is no rejected token has no reason, and a token above a limit is not looked at.
+func TestOtherRefusalsHaveNoReason(t *testing.T) {
+	w := newWorld(t, func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+	w.newcomer().post("update", `{}`).fails(t, 401, "unauthenticated")
+	p := &person{w: w, address: "127.0.0.1", token: jwtOf(t, "projects", []string{"q"})}
+	p.post("update", `{}`).fails(t, 404, "project_unknown")
+	if n := w.rejections(""); n != 0 || w.logs.String() != "" {
+		t.Errorf("%g tokens count as rejected, and the log has %s", n, w.logs)
+	}
+}

@@ -1,0 +1,101 @@
+package httpapi_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+// Case 42: no token, cookie or text of a request comes back in an error or goes into
+// the log, whatever the request fails at.
+func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) {
+	const canary = "CaNaRy7"
+	store := &weak{}
+	w := newWorld(t, func(p *plan) {
+		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+	})
+	headers := func(kind string) []string {
+		return []string{
+			"Content-Type", kind, "User-Agent", canary, "X-Forwarded-For", canary, "X-CSRFToken", canary, "Referer", "http://" + w.host + "/" + canary,
+			"Accept", canary, "If-None-Match", canary,
+		}
+	}
+	credentials := [][]string{
+		nil, {"Authorization", "Bearer " + canary}, {"Authorization", canary}, {"Authorization", "Basic " + canary},
+		{"Cookie", cookieName + "=" + canary}, {"Cookie", hostCookieName + "=" + canary + "; session=" + canary}, {"Cookie", "sessionid=" + canary},
+		{"Authorization", "Bearer " + w.as(canary, canary).token},
+	}
+	bodies := []string{
+		canary, `{"` + canary + `"`, `{"section":["` + canary + `"]}`, `{"section":"` + canary + `//"}`, `{"section":"` + strings.Repeat(canary, 20) + `"}`,
+		`{"session":"` + canary + ` "}`, `{"activity":"` + canary + `"}`, `{"seq":"` + canary + `"}`, `{"known_version":"` + canary + `"}`,
+		`{"username":["` + canary + `"]}`, `{"username":" ","user_id":"` + canary + `"}`, `{"username":"a","user_id":"visitor-` + canary + `"}`,
+		`{"section":"` + canary + `","session":"` + canary + `"}`,
+	}
+	base := "/writer/api/project/"
+	paths := []string{
+		base + "p/presence/update/", base + "p/presence/leave/", base + "p/presence/list/", base + canary + ":/presence/update/", "/" + canary,
+		base + "p/presence/update/?token=" + canary, base + "p/presence/list/?token=" + canary, tokenPath + "?token=" + canary,
+	}
+	seen, fives := 0, 0
+	for _, failing := range []error{nil, fmt.Errorf("the store: %w", presence.ErrUnavailable), errors.New("the store")} {
+		store.err = failing
+		for _, method := range []string{"POST", "GET", "DELETE"} {
+			for _, path := range paths {
+				for _, credential := range credentials {
+					for i, body := range bodies {
+						for _, kind := range []string{"application/json", canary} {
+							if i > 0 && (method != "POST" || kind == canary) {
+								continue // the body is not read there
+							}
+							got := w.do(method, path, strings.NewReader(body), append(headers(kind), credential...)...)
+							if got.status < 400 {
+								continue
+							}
+							seen++
+							if got.status >= 500 {
+								fives++
+							}
+							if text := got.body + fmt.Sprint(got.header); strings.Contains(text, canary) {
+								t.Fatalf("%s %s %s %s answered %d %s\nwith a text of the request", method, path, credential, body, got.status, text)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	logged := w.logs.String()
+	if seen < 1000 || fives < 100 {
+		t.Errorf("only %d errors were seen, %d of them the server's own", seen, fives)
+	}
+	if strings.Contains(logged, canary) {
+		t.Errorf("the log has a text of a request: %.2000s", logged)
+	}
+}
+
+// Case 43: what is logged stays in its line, whoever chose it.
+func TestWhatIsLoggedStaysInItsLine(t *testing.T) {
+	forged := "x\nlevel=ERROR msg=forged\r\u202e\u2028\x1b[31m"
+	for name, handler := range map[string]func(*lines) slog.Handler{
+		"text": func(l *lines) slog.Handler { return slog.NewTextHandler(l, nil) },
+		"JSON": func(l *lines) slog.Handler { return slog.NewJSONHandler(l, nil) },
+	} {
+		logs, store := &lines{}, &weak{err: fmt.Errorf("%s: %w", forged, presence.ErrUnavailable)}
+		w := newWorld(t, func(p *plan) {
+			p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+			p.Log = slog.New(handler(logs))
+		})
+		w.do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").fails(t, 503, "unavailable")
+		logged := logs.String()
+		if strings.Count(logged, "\n") != 1 || strings.ContainsAny(logged, "\r\x1b") || name == "text" && strings.ContainsAny(logged, "\u202e\u2028") {
+			t.Errorf("the log (%s) is %q; due is one line, with odd characters escaped", name, logged)
+		}
+		if !strings.Contains(logged, "forged") {
+			t.Errorf("the log (%s) has not the cause: %q", name, logged)
+		}
+	}
+}

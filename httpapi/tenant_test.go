@@ -1,0 +1,189 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+func tenants(p *plan) {
+	p.Dev, p.TenantFromHost = nil, true
+	p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+		user, err := identity.NewUser("1", cmpOr(r.Token, "looker")+" of "+r.Tenant)
+		return identity.Principal{User: user}, err
+	})
+}
+
+func cmpOr(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) {
+	w := newWorld(t, direct, tenants)
+	update := func(peer string, headers ...string) string {
+		return w.doFrom(peer, "POST", "/writer/api"+project+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).body
+	}
+	list := func(peer string, headers ...string) string {
+		return w.doFrom(peer, "GET", "/writer/api"+project+"list/", nil, headers...).body
+	}
+	update("192.0.2.1", "Host", "a.example")
+	if got := update("192.0.2.1", "Host", "b.example"); strings.Contains(got, "a.example") || !strings.Contains(got, `"conflicts":[]`) {
+		t.Errorf("b.example is told of a.example: %s", got)
+	}
+	for name, c := range map[string]struct {
+		peer    string
+		headers []string
+		due     string
+	}{
+		"the Host":                             {"192.0.2.1", []string{"Host", "a.example"}, "a.example"},
+		"capitals":                             {"192.0.2.1", []string{"Host", "A.Example"}, "a.example"},
+		"the default port":                     {"192.0.2.1", []string{"Host", "a.example:443"}, "a.example"},
+		"a dot at the end":                     {"192.0.2.1", []string{"Host", "a.example."}, "a.example"},
+		"another port":                         {"192.0.2.1", []string{"Host", "a.example:8443"}, ""},
+		"another host":                         {"192.0.2.1", []string{"Host", "c.example"}, ""},
+		"a proxy that changes Host":            {"10.0.0.1", []string{"Host", "inner:8080", "X-Forwarded-Host", "b.example"}, "b.example"},
+		"a proxy that appends":                 {"10.0.0.1", []string{"Host", "inner:8080", "X-Forwarded-Host", "a.example, b.example"}, "b.example"},
+		"a proxy that writes Forwarded":        {"10.0.0.1", []string{"Host", "inner:8080", "Forwarded", `for=192.0.2.1;host="b.example"`}, "b.example"},
+		"a proxy that keeps Host":              {"10.0.0.1", []string{"Host", "b.example"}, "b.example"},
+		"a client that writes a header":        {"192.0.2.1", []string{"Host", "a.example", "X-Forwarded-Host", "b.example"}, "a.example"},
+		"a client that writes Forwarded":       {"192.0.2.1", []string{"Host", "a.example", "Forwarded", "for=192.0.2.2;host=b.example"}, "a.example"},
+		"the part of Forwarded a client wrote": {"10.0.0.1", []string{"Host", "a.example", "Forwarded", "for=1.2.3.4;host=b.example, for=192.0.2.1"}, "a.example"},
+	} {
+		got := list(c.peer, c.headers...)
+		for _, host := range []string{"a.example", "b.example"} {
+			if listed := strings.Contains(got, `"alice of `+host+`"`); listed != (host == c.due) {
+				t.Errorf("%s: alice of %s is listed: %v; due is who is at %q", name, host, listed, c.due)
+			}
+		}
+	}
+	for _, host := range []string{"a.example/b", "a b", "x@a.example", "a.example:0", "[::1", "<b>"} {
+		got := w.doFrom("10.0.0.1", "GET", "/writer/api"+project+"list/", nil, "X-Forwarded-Host", host)
+		got.fails(t, http.StatusNotFound, "project_unknown")
+	}
+}
+
+func TestWithoutTenantsTheHostChangesNothing(t *testing.T) {
+	w := newWorld(t, direct, func(p *plan) { p.Dev = nil })
+	w.do("POST", "/writer/api"+project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
+	for _, host := range []string{"a.example", "b.example", "a b"} {
+		if got := w.do("GET", "/writer/api"+project+"list/", nil, "Host", host); !strings.Contains(got.body, "Visitor ") {
+			t.Errorf("at %s are listed %s; due is the one visitor", host, got.body)
+		}
+	}
+}
+
+func TestTenantsDoNotShareLimitsOfUsers(t *testing.T) {
+	w := newWorld(t, direct, tenants, func(p *plan) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 2} })
+	for _, host := range []string{"a.example", "b.example"} {
+		for i, due := range []int{200, 200, 429} {
+			if got := w.do("GET", "/writer/api"+project+"list/", nil, "Host", host); got.status != due {
+				t.Errorf("request %d of user 1 of %s got %d; due is %d", i, host, got.status, due)
+			}
+		}
+	}
+}
+
+func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
+	var mu sync.Mutex
+	var rechecked []identity.Request
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		a, b := w.connect("Host", "a.example", "Origin", "http://a.example", "Accept-Language", "de"), w.connect("Host", "b.example", "Origin", "http://b.example")
+		for _, s := range []*socket{a, b} {
+			s.say("hello", `"session": "s", "token": "alice", "section": "s"`)
+			s.next("ack")
+		}
+		if m := a.next("snapshot"); names(m.Users) != "alice of a.example" {
+			t.Errorf("a.example is shown %s", m.text)
+		}
+		if m := b.next("snapshot"); names(m.Users) != "alice of b.example" {
+			t.Errorf("b.example is shown %s", m.text)
+		}
+		a.say("update", `"section": "t"`)
+		a.all()
+		b.quiet(time.Second)
+		a.quiet(30 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(rechecked) == 0 {
+			t.Error("nobody was asked about again")
+		}
+		for _, r := range rechecked {
+			if r.Project != "p" || r.Tenant != r.Forwarded.Host || r.Tenant != "a.example" && r.Tenant != "b.example" || r.Tenant == "a.example" && r.Forwarded.Language != "de" {
+				t.Errorf("asked again was about %q of %q, with %+v", r.Project, r.Tenant, r.Forwarded)
+			}
+		}
+	}, tenants, func(p *plan) {
+		gate := p.Authenticator
+		p.Authenticator = gateFunc(func(ctx context.Context, r identity.Request) (identity.Principal, error) {
+			if r.Recheck && r.Token != "" {
+				mu.Lock()
+				rechecked = append(rechecked, r)
+				mu.Unlock()
+			}
+			return gate.Authenticate(ctx, r)
+		})
+	})
+}
+
+func TestATokenIsGoodForItsTenantOnly(t *testing.T) {
+	w := newWorld(t, direct, tenants, func(p *plan) { p.Authenticator = sharedSecret(t) })
+	for _, c := range []struct {
+		projects []string
+		due      map[string]int
+	}{
+		{[]string{"a.example/p"}, map[string]int{"a.example": 200, "b.example": 404}},
+		{[]string{"a.example/*"}, map[string]int{"a.example": 200, "b.example": 404}},
+		{[]string{"a.example/*", "b.example/p"}, map[string]int{"a.example": 200, "b.example": 200, "c.example": 404}},
+		{[]string{"p"}, map[string]int{"a.example": 404, "b.example": 404}},
+		{[]string{"a.example/q"}, map[string]int{"a.example": 404}},
+	} {
+		for host, due := range c.due {
+			if got := w.do("GET", httpapi.DefaultPrefix+project+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.status != due {
+				t.Errorf("a token for %q got %d at %s; due is %d", c.projects, got.status, host, due)
+			}
+		}
+	}
+}
+
+// What is passed on to the host application is bounded, and safe in a header.
+func TestWhatIsPassedOnToTheHostIsCleanAndNobodysOwnClaim(t *testing.T) {
+	var seen identity.Forwarded
+	w := newWorld(t, direct, func(p *plan) {
+		p.Dev = nil
+		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+			seen = r.Forwarded
+			return identity.Principal{}, identity.ErrNobody
+		})
+	})
+	address := netip.MustParseAddr
+	for name, c := range map[string]struct {
+		peer    string
+		headers []string
+		due     identity.Forwarded
+	}{
+		"a client":          {"192.0.2.1", []string{"Host", "A.example:80", "Accept-Language", "de, en;q=0.5", "X-Request-ID", "id-1"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: "de, en;q=0.5", RequestID: "id-1"}},
+		"a client's claim":  {"192.0.2.1", []string{"Host", "a.example", "X-Forwarded-Host", "b.example", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "Origin", "https://a.example"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"a proxy":           {"10.0.0.1", []string{"Host", "inner", "X-Forwarded-Host", "a.example", "X-Forwarded-For", "[2001:db8:1:2:3::4]:1", "X-Forwarded-Proto", "https"}, identity.Forwarded{Host: "a.example", Proto: "https", For: address("2001:db8:1:2:3::4")}},
+		"an unknown client": {"10.0.0.1", []string{"Host", "a.example", "X-Forwarded-For", "unknown"}, identity.Forwarded{Host: "a.example", Proto: "http"}},
+		"an odd Host":       {"10.0.0.1", []string{"X-Forwarded-Host", "a b"}, identity.Forwarded{Proto: "http", For: address("10.0.0.1")}},
+		"odd values":        {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 129)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"line breaks":       {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+	} {
+		w.doFrom(c.peer, "GET", "/writer/api"+project+"list/", nil, c.headers...)
+		if seen != c.due {
+			t.Errorf("%s: passed on is %+v; due is %+v", name, seen, c.due)
+		}
+	}
+}

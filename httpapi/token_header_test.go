@@ -1,0 +1,130 @@
+package httpapi_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+const (
+	ofProxy     = "Basic YWxpY2U6b3BlbiBzZXNhbWU="
+	tokenHeader = "X-Presence-Token"
+)
+
+func inTokenHeader(p *plan) { p.TokenHeader = "x-presence-token" }
+
+// A token comes in the header of TokenHeader beside basic authentication, and in Authorization
+// where that header is missing.
+func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
+	w := newWorld(t, inTokenHeader, func(p *plan) { p.Visitors = nil })
+	alice, bob := w.as("alice", "1").token, w.as("bob", "2").token
+	for name, c := range map[string]struct {
+		headers []string
+		you     string // "" for nobody
+	}{
+		"bare, beside basic":         {[]string{tokenHeader, alice, "Authorization", ofProxy}, "alice"},
+		"bearer, beside basic":       {[]string{tokenHeader, "bearer  " + alice, "Authorization", ofProxy}, "alice"},
+		"in another case":            {[]string{strings.ToUpper(tokenHeader), alice}, "alice"},
+		"beside another token":       {[]string{tokenHeader, alice, "Authorization", "Bearer " + bob}, "alice"},
+		"only Authorization":         {[]string{"Authorization", "Bearer " + bob}, "bob"},
+		"empty":                      {[]string{tokenHeader, "", "Authorization", "Bearer " + bob}, "bob"},
+		"Bearer without a token":     {[]string{tokenHeader, "Bearer", "Authorization", "Bearer " + bob}, "bob"},
+		"only basic":                 {[]string{"Authorization", ofProxy}, ""},
+		"a forged one before a good": {[]string{tokenHeader, "forged", "Authorization", "Bearer " + bob}, ""},
+	} {
+		p := w.newcomer()
+		got := p.post("update", `{}`, c.headers...)
+		if c.you == "" {
+			if got.status != 401 {
+				t.Errorf("%s: answered %d %s; due is 401", name, got.status, got.body)
+			}
+			continue
+		}
+		if you := p.succeed(got).You.Username; you != c.you {
+			t.Errorf("%s: the request is %s's; due is %s's", name, you, c.you)
+		}
+	}
+	if text := w.logs.String(); strings.Contains(text, alice) || strings.Contains(text, bob) || strings.Contains(text, "forged") {
+		t.Errorf("the log has a token: %s", text)
+	}
+}
+
+func TestWithoutTokenHeaderOnlyAuthorizationCounts(t *testing.T) {
+	w := newWorld(t, func(p *plan) { p.Visitors = nil })
+	w.newcomer().post("update", `{}`, tokenHeader, w.as("alice", "1").token).fails(t, 401, "unauthenticated")
+}
+
+// A handshake's token is kept for the checks again, and ends the connection when it ends.
+func TestLiveTokenHeaderIsCheckedAgain(t *testing.T) {
+	g := tokens{}
+	inLive(t, func(t *testing.T, w *liveWorld) {
+		g["alice"] = time.Now().Add(130 * time.Second)
+		s := w.connect(tokenHeader, "Bearer alice", "Authorization", ofProxy)
+		s.say("hello", `"session": "a", "seq": 1`)
+		if ack := s.next("ack"); ack.You == nil || ack.You.Username != "a" {
+			t.Fatalf("the hello was answered %s", ack.text)
+		}
+		for range 2 {
+			time.Sleep(time.Minute)
+			s.say("update", ``)
+			s.skip("ack")
+		}
+		time.Sleep(40 * time.Second) // past the end of the token
+		found := false
+		for _, m := range s.all() {
+			found = found || m.Code == "token_invalid"
+		}
+		if !found {
+			t.Error("the token of the handshake was not checked again")
+		}
+	}, inTokenHeader, func(p *plan) { p.Authenticator = g })
+}
+
+func TestPreflightsAllowTheTokenHeader(t *testing.T) {
+	w := newWorld(t, listed, inTokenHeader)
+	got := w.do("OPTIONS", "/writer/api"+project+"update/", nil, "Origin", named, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-presence-token")
+	if allowed := got.header.Get("Access-Control-Allow-Headers"); !strings.Contains(allowed, ", "+tokenHeader) {
+		t.Errorf("a preflight was answered %d with %q", got.status, allowed)
+	}
+	w = newWorld(t, listed, inTokenHeader, func(p *plan) { p.Dev = &identity.Dev{} })
+	alice := w.as("alice", "1").token
+	got = w.do("POST", "/writer/api"+project+"update/", strings.NewReader(`{}`), "Origin", named, "Sec-Fetch-Site", "cross-site", "Content-Type", "application/json", tokenHeader, alice, "Authorization", ofProxy)
+	if got.status != 200 {
+		t.Errorf("a page of another origin got %d %s", got.status, got.body)
+	}
+}
+
+func TestNamesOfTokenHeadersAreChecked(t *testing.T) {
+	for _, name := range []string{"", "X Token", "X-Töken", "X:Token", "Authorization", "cookie", "HOST", "Sec-Token", "x-forwarded-for", "Proxy-Authorization", "Upgrade", strings.Repeat("x", 65)} {
+		if got, err := httpapi.ParseTokenHeader(name); err == nil {
+			t.Errorf("%q is taken as %q", name, got)
+		}
+	}
+	if got, err := httpapi.ParseTokenHeader("x-presence-TOKEN"); err != nil || got != tokenHeader {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestTheHostGetsTheTokenOfTokenHeader(t *testing.T) {
+	asked := make(chan http.Header, 1)
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header
+		w.Write([]byte(`{"user_id": 1, "username": "alice"}`))
+	}))
+	defer application.Close()
+	host, err := identity.NewHost(application.URL+"/{project}", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, inTokenHeader, func(p *plan) { p.Authenticator = host })
+	w.newcomer().update(`{}`, tokenHeader, "a-token", "Authorization", ofProxy)
+	if h := <-asked; h.Get("Authorization") != "Bearer a-token" || h.Get(tokenHeader) != "" {
+		t.Errorf("the host was asked with %v", h)
+	}
+}

@@ -1,0 +1,178 @@
+// Package access is the way from a request to the presence service that polling and live connections share: it
+// authenticates the caller, applies the rate limits, and counts and logs what was rejected.
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+// Control authenticates callers and passes their updates and leaves to the service. Its methods are safe
+// for concurrent use. All fields but the limiters are needed; a nil limiter limits nothing.
+type Control struct {
+	Presence      *presence.Service
+	Authenticator identity.Authenticator
+	Lease         time.Duration
+	Heartbeat     time.Duration
+	Metrics       *metrics.HTTP
+	Log           *slog.Logger
+
+	// PerUser and PerAddress bound requests and live messages.
+	PerUser, PerAddress *ratelimit.Limiter
+	// ProjectsPerUser, ProjectsPerVisitor and ProjectsPerAddress bound the different projects that are
+	// entered.
+	ProjectsPerUser, ProjectsPerVisitor, ProjectsPerAddress *ratelimit.Distinct
+}
+
+// Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
+// who have it would be one user, without limits. Only a request that reads may have no user.
+func (s *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
+	a, err := s.Authenticator.Authenticate(ctx, r)
+	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
+		return a, err
+	}
+	if err := a.User.Check(); err != nil {
+		return identity.Principal{}, fmt.Errorf("%w: the authenticator returned an invalid user: %w", presence.ErrUnavailable, err)
+	}
+	return a, nil
+}
+
+// TakeAddress counts a request to an address. The error wraps [wire.ErrTooManyRequests].
+func (s *Control) TakeAddress(address string) error {
+	return s.PerAddress.Take(address, wire.ErrTooManyRequests)
+}
+
+// TakeUser counts a request to a user. project is as the store knows it. The error wraps
+// [wire.ErrTooManyRequests].
+func (s *Control) TakeUser(project presence.Project, id presence.UserID) error {
+	return s.PerUser.Take(UserKey(project, id), wire.ErrTooManyRequests)
+}
+
+// Sender is who sends an update or a leave, and from where.
+type Sender struct {
+	Project presence.Project // as the store knows it: with the tenant, if there is one
+	User    presence.User
+	Address string // as rate limiters tell addresses apart
+	// Exceeded is the error of a rate limit that the sender exceeded; nil for none.
+	Exceeded error
+}
+
+// Update passes an update to the service. Over a limit, only a renewal succeeds.
+func (s *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
+	exceeded := s.exceeded(from)
+	u.OnlyRenew = exceeded != nil
+	reply, err := s.Presence.Update(ctx, from.Project, from.User, u)
+	if errors.Is(err, presence.ErrTooManyChanges) {
+		err = errors.Join(err, exceeded) // which has the time in Retry-After
+	}
+	return reply, err
+}
+
+// Leave passes a leave to the service. Over a limit, only the leave of a live session succeeds.
+func (s *Control) Leave(ctx context.Context, from Sender, l presence.Leave) (presence.Reply, error) {
+	exceeded := s.exceeded(from)
+	l.OnlyLiving = exceeded != nil
+	reply, err := s.Presence.Leave(ctx, from.Project, from.User, l)
+	if err == nil && reply.Stale {
+		err = exceeded
+	}
+	return reply, err
+}
+
+// exceeded returns the limit that the sender exceeds, nil for none, and counts the project to the user
+// and the address.
+func (s *Control) exceeded(from Sender) error {
+	if from.Exceeded != nil {
+		return from.Exceeded // only renewals succeed, which enter no project
+	}
+	project, perUser, address := string(from.Project), s.ProjectsPerUser, from.Address
+	if from.User.Visitor {
+		// Visitors count separately, or those of one address could use up the limit of its users.
+		perUser, address = s.ProjectsPerVisitor, "visitors "+address
+	}
+	// The user first: a user over their own limit must not use up the limit of the address.
+	if err := perUser.Use(UserKey(from.Project, from.User.ID), project, wire.ErrTooManyProjects); err != nil {
+		return err
+	}
+	return s.ProjectsPerAddress.Use(address, project, wire.ErrTooManyProjects)
+}
+
+// EndSession ends a session whose user lost access, so that it is not listed until its lease expires. It
+// does nothing for an unknown user or an invalid session.
+func (s *Control) EndSession(ctx context.Context, project presence.Project, user presence.User, session string) {
+	if user.ID == "" {
+		return
+	}
+	_, err := s.Presence.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
+	if err != nil && !errors.Is(err, presence.ErrSessionInvalid) {
+		s.Log.Error("the session of a user who lost access could not be ended; it is listed until its lease expires", "project", project, "error", err)
+	}
+}
+
+// CountFailure counts an error that a client is told. A rejected token is counted by its reason too, and
+// the reason is logged at most once a minute; the client is not told it.
+func (s *Control) CountFailure(err error) {
+	s.Metrics.Failure(wire.FailureOf(err).Code)
+	if reason, ok := identity.ReasonOf(err); ok {
+		s.Metrics.TokenRejection(reason)
+		s.Log.Warn("rejected a token", "cause", string(reason), "meaning", reason.Explain())
+	}
+}
+
+// Debug reports whether each failure is logged; see LogFailure.
+func (s *Control) Debug() bool { return s.Log.Enabled(context.Background(), slog.LevelDebug) }
+
+// LogFailure writes a debug line for one error that a client is told, so that an operator can find the
+// request. via is http or live. The line has ids only, and nothing else that the client sent.
+func (s *Control) LogFailure(via, request string, project presence.Project, user presence.UserID, err error) {
+	if known := (*userError)(nil); user == "" && errors.As(err, &known) {
+		user = known.user
+	}
+	attributes := []slog.Attr{
+		slog.String("via", via), slog.String("request", request), slog.String("project", string(project)), slog.String("user", string(user)),
+		slog.String("code", wire.FailureOf(err).Code),
+	}
+	if reason, ok := identity.ReasonOf(err); ok {
+		attributes = append(attributes, slog.String("reason", string(reason)))
+	}
+	s.Log.LogAttrs(context.Background(), slog.LevelDebug, "answered with an error", attributes...)
+}
+
+// WithUser returns err with the user whom it is about, for LogFailure to log.
+func WithUser(err error, user presence.UserID) error { return &userError{err, user} }
+
+type userError struct {
+	error
+	user presence.UserID
+}
+
+func (e *userError) Unwrap() error { return e.error }
+
+// SplitKey splits a project as the store knows it into tenant and id; see [identity.Request.Key]. Without
+// tenants the tenant is empty.
+func SplitKey(key presence.Project) (tenant string, project presence.Project) {
+	slash := strings.LastIndexByte(string(key), '/')
+	if slash < 0 {
+		return "", key
+	}
+	return string(key[:slash]), key[slash+1:]
+}
+
+// UserKey returns the key by which limits count a user. The same id in another tenant is another user.
+func UserKey(project presence.Project, id presence.UserID) string {
+	tenant, _ := SplitKey(project)
+	if tenant == "" {
+		return string(id)
+	}
+	return tenant + "/" + string(id)
+}

@@ -1,0 +1,310 @@
+// Package connlimit bounds open connections: of each address, of each user, and of all visitors.
+package connlimit
+
+import (
+	"container/list"
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+// Default limits.
+const (
+	DefaultConnections     = 16_000
+	DefaultUserConnections = 100
+	// minAddressConnections is the smallest default for an address.
+	minAddressConnections = 32
+)
+
+const (
+	// MinAge is the time that a connection has to send a request, and after the handshake its hello,
+	// before it can be evicted.
+	MinAge = time.Second
+	// maxSearch bounds how many connections one search for an evictable one checks.
+	maxSearch = 64
+)
+
+// Options are the limits of [New]. Zero is the default of a field, less than zero is no limit.
+type Options struct {
+	// Connections bounds all connections; Limits itself bounds visitors' live connections by it. Default:
+	// DefaultConnections.
+	Connections int
+	// PerUser bounds the live connections of one user. Default: DefaultUserConnections.
+	PerUser int
+	// PerAddress bounds the connections of one address. Default: a quarter of Connections, at least 32.
+	PerAddress int
+	Log        *slog.Logger
+}
+
+// Limits counts open connections and enforces four limits on them: all connections of one address, the
+// live connections of one user, those of all visitors, and those of the visitors of one address.
+//
+// A browser can send its token only in the hello, not in the handshake. So Limits cannot tell visitors
+// from users before the hello. At a limit it evicts the oldest connection that has not sent a hello and is
+// not busy, so that such connections cannot keep out a user with a token.
+//
+// All methods are safe for concurrent use.
+type Limits struct {
+	perUser, perAddress, visitors int // 0 for no limit
+	log                           *slog.Logger
+
+	mu           sync.Mutex
+	openVisitors int
+	users        map[string]int // live connections, by the key of Identify
+	addresses    map[string]*address
+	unidentified list.List // *Conn without a hello, oldest first
+}
+
+// address has the counters of one address.
+type address struct {
+	key            string
+	open, visitors int
+	unidentified   list.List // *Conn without a hello, oldest first
+}
+
+// Conn is one counted connection. The zero value is a connection that nobody has added. Limits.mu guards
+// all fields.
+type Conn struct {
+	conn    net.Conn // nil under another server than httpserver until Attach
+	address *address // nil behind a trusted proxy until the handshake
+	// keepUntil is the time until which a live connection is not evicted; zero before Attach.
+	keepUntil time.Time
+	// inAll and inAddress are its elements in the lists of unidentified connections; nil when it is not
+	// in the list.
+	inAll, inAddress *list.Element
+	user             string // empty before the hello
+	visitor          bool
+	removed          bool
+}
+
+type contextKey struct{}
+
+// NewContext returns a context for the requests of a connection.
+func NewContext(ctx context.Context, c *Conn) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// FromContext returns the connection of a request. Under another server than httpserver it is a new one.
+func FromContext(ctx context.Context) *Conn {
+	if c, ok := ctx.Value(contextKey{}).(*Conn); ok {
+		return c
+	}
+	return &Conn{}
+}
+
+// New returns limits without connections.
+func New(o Options) *Limits {
+	l := &Limits{users: map[string]int{}, addresses: map[string]*address{}, log: o.Log}
+	connections := orDefault(o.Connections, DefaultConnections)
+	perAddress := 0
+	if connections > 0 {
+		l.visitors = visitorShare(connections)
+		perAddress = max(connections/4, minAddressConnections)
+	}
+	l.perUser = orDefault(o.PerUser, DefaultUserConnections)
+	l.perAddress = orDefault(o.PerAddress, perAddress)
+	return l
+}
+
+// orDefault returns the limit that an option means, 0 for no limit.
+func orDefault(option, normal int) int {
+	if option == 0 {
+		return normal
+	}
+	return max(option, 0)
+}
+
+// visitorShare returns how much of a limit visitors may use: four fifths, rounded down, but at least 1.
+// The rest is reserved for users with a token or a session of the host.
+func visitorShare(limit int) int {
+	reserved := limit / 5
+	if limit%5 > 0 {
+		reserved++
+	}
+	return max(1, limit-reserved)
+}
+
+// Add counts an accepted connection, but not to an address, which is unknown behind a proxy.
+func (l *Limits) Add(c *Conn, conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.conn = conn
+	c.inAll = l.unidentified.PushBack(c)
+}
+
+// AddTo counts a connection to its address, unless it is counted to one already. At the limit of the
+// address it evicts the oldest evictable connection of that address; if there is none, it returns
+// [wire.ErrTooManyConnections].
+func (l *Limits) AddTo(c *Conn, key string) error {
+	evicted, err := l.addTo(c, key)
+	if evicted != nil {
+		go evicted.Close() // closing TLS may block
+	}
+	if err != nil {
+		l.log.Warn("an address has as many connections as --address-connections allows, and more are rejected; "+
+			"if it is a proxy, name it in --trusted-proxies, so that each of its clients counts alone", "address", key, "limit", l.perAddress)
+	}
+	return err
+}
+
+func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.address != nil || c.removed {
+		return nil, nil
+	}
+	a := l.addresses[key]
+	if a == nil {
+		a = &address{key: key}
+		l.addresses[key] = a
+	}
+	if l.perAddress > 0 && a.open >= l.perAddress {
+		oldest := oldestEvictable(&a.unidentified)
+		if oldest == nil {
+			return nil, wire.ErrTooManyConnections
+		}
+		l.remove(oldest)
+		l.addresses[key] = a // remove deletes it with its last connection
+		evicted = oldest.conn
+	}
+	c.address = a
+	a.open++
+	c.inAddress = a.unidentified.PushBack(c)
+	return evicted, nil
+}
+
+// Evict closes the oldest evictable connection of all addresses, if there is one.
+func (l *Limits) Evict() {
+	l.mu.Lock()
+	c := oldestEvictable(&l.unidentified)
+	if c != nil {
+		l.remove(c)
+	}
+	l.mu.Unlock()
+	if c != nil {
+		go c.conn.Close() // closing TLS may block
+	}
+}
+
+// oldestEvictable returns the first evictable connection of a list, or nil. It moves the connections that
+// it skips to the end, so that the next search starts with others.
+func oldestEvictable(conns *list.List) *Conn {
+	for range min(conns.Len(), maxSearch) {
+		e := conns.Front()
+		if c := e.Value.(*Conn); c.canEvict() {
+			return c
+		}
+		conns.MoveToBack(e)
+	}
+	return nil
+}
+
+// canEvict reports whether a connection without a hello can be closed for a newer one: a live connection
+// after keepUntil, another one if the server says so. Limits.mu must be held.
+func (c *Conn) canEvict() bool {
+	if !c.keepUntil.IsZero() {
+		return !time.Now().Before(c.keepUntil)
+	}
+	conn, ok := c.conn.(interface{ Evictable() bool })
+	return ok && conn.Evictable() // not ok: the handshake is not finished under another server
+}
+
+// Attach registers a live connection after its handshake, and protects it from eviction for MinAge. It
+// returns false if the connection was evicted before; the caller then closes it.
+func (l *Limits) Attach(c *Conn, conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.conn == nil {
+		c.conn = conn
+	}
+	c.keepUntil = time.Now().Add(MinAge)
+	return !c.removed
+}
+
+// Keep protects a live connection from eviction for d while its hello is being authenticated. The time is
+// bounded so that an authenticator that hangs does not use up the connections for good.
+func (l *Limits) Keep(c *Conn, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.keepUntil = time.Now().Add(d)
+}
+
+// Identify counts a live connection to its user, by a key, after the first hello. From then on it is never
+// evicted. The error is [wire.ErrTooManyConnections]: at the limit of the user, of all visitors or of the
+// visitors of the address, or if the connection was evicted before.
+func (l *Limits) Identify(c *Conn, user string, visitor bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case c.removed,
+		l.perUser > 0 && l.users[user] >= l.perUser,
+		visitor && l.visitors > 0 && l.openVisitors >= l.visitors,
+		visitor && l.perAddress > 0 && c.address.visitors >= visitorShare(l.perAddress):
+		return wire.ErrTooManyConnections
+	}
+	l.dropFromLists(c)
+	c.user, c.visitor = user, visitor
+	l.users[user]++
+	if visitor {
+		l.openVisitors++
+		c.address.visitors++
+	}
+	return nil
+}
+
+// Remove stops counting a connection. It may be called twice.
+func (l *Limits) Remove(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remove(c)
+}
+
+func (l *Limits) remove(c *Conn) {
+	if c.removed {
+		return
+	}
+	c.removed = true
+	l.dropFromLists(c)
+	if c.user != "" {
+		if l.users[c.user]--; l.users[c.user] == 0 {
+			delete(l.users, c.user)
+		}
+	}
+	if c.visitor {
+		l.openVisitors--
+		c.address.visitors--
+	}
+	if c.address != nil {
+		if c.address.open--; c.address.open == 0 {
+			delete(l.addresses, c.address.key)
+		}
+	}
+}
+
+func (l *Limits) dropFromLists(c *Conn) {
+	if c.inAll != nil {
+		l.unidentified.Remove(c.inAll)
+	}
+	if c.inAddress != nil {
+		c.address.unidentified.Remove(c.inAddress)
+	}
+	c.inAll, c.inAddress = nil, nil
+}
+
+// Counts are how many connections, users and addresses are counted. Live are those after their hello.
+type Counts struct{ Live, Visitors, Unidentified, Users, Addresses int }
+
+// Counts returns what is counted now, for tests.
+func (l *Limits) Counts() Counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	live := 0
+	for _, n := range l.users {
+		live += n
+	}
+	return Counts{live, l.openVisitors, l.unidentified.Len(), len(l.users), len(l.addresses)}
+}

@@ -1,0 +1,411 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/writer-presence/writer-presence/internal/connlimit"
+	"github.com/writer-presence/writer-presence/internal/netio"
+)
+
+// Each phase of an HTTP connection has a timeout, so that slow clients do not hold connections. A
+// request begins with its first byte; the first request of a connection begins when Accept returns it.
+const (
+	// readTimeout is the timeout for reading a request, header and body together.
+	readTimeout = 5 * time.Second
+	// answerTimeout is the timeout from the begin of a request to the begin of its answer. It is
+	// longer than readTimeout, so that the answer to a slow body (408) can still be sent. While the
+	// answer is being written, netio.StallTimeout and netio.WriteTimeout hold instead.
+	answerTimeout = readTimeout + 5*time.Second
+	// idleTimeout is the timeout between two requests.
+	idleTimeout = 2 * time.Minute
+	// sweepEvery is the interval of the sweeps, and how late a timeout may be.
+	sweepEvery = 250 * time.Millisecond
+)
+
+// The phases of a connection.
+const (
+	idle    int32 = iota
+	waiting       // accepted, but above the limit of open connections
+	reading
+	answering   // its time counts from the begin of reading, or from the last progress of a write
+	readingBody // part of answering: the handler waits for more of the request's body
+	hijacked    // a live connection, which sets its own deadlines
+)
+
+// listener is a net.Listener that bounds the number of open connections and enforces the timeouts of their
+// phases. One goroutine sweeps all connections every sweepEvery, and time is counted in sweeps: deadlines of
+// net/http would reset a runtime timer several times for each request, which costs more than all that presence
+// does for a heartbeat.
+type listener struct {
+	net.Listener
+	o   Options
+	now atomic.Int64 // number of sweeps so far
+	// last is the sweep that cuts off the answers that are still being written at the end; 0 before the end.
+	last atomic.Int64
+	// places holds one value for each open connection; its capacity is the limit. Nil is no limit.
+	places chan struct{}
+	// rejections holds one value for each connection that is being rejected.
+	rejections chan struct{}
+	rejecting  sync.WaitGroup
+	ended      chan struct{} // closed by Close
+	end        sync.Once
+
+	mu    sync.Mutex // held only for short operations that do not wait for a client
+	conns map[*Conn]struct{}
+}
+
+// Conn is a connection of a listener.
+//
+// While a request is answered, net/http reads one more byte in another goroutine to notice that
+// the client has gone. Nothing here needs that, since a handler waits for 5 s at most. So Read does
+// not pass this read on: it waits until net/http aborts it. That saves a system call and the
+// wake-up of a goroutine for each request.
+type Conn struct {
+	net.Conn
+	listener *listener
+	counted  connlimit.Conn
+	// phase is the current phase, and since the sweep before it began.
+	phase atomic.Int32
+	since atomic.Int64
+	// writing is true during Write; wrote is the sweep of the last progress or end of a Write.
+	writing atomic.Bool
+	wrote   atomic.Int64
+	// late is true when a sweep has set a read deadline because the request came too slowly. The
+	// next idle phase clears it.
+	late atomic.Bool
+
+	mu      sync.Mutex
+	changed sync.Cond // with mu: aborted or closed has changed
+	aborted bool      // net/http waits for its read to end
+	closed  bool
+}
+
+func newListener(l net.Listener, o Options) *listener {
+	p := &listener{
+		Listener: l, o: o, rejections: make(chan struct{}, maxRejections), ended: make(chan struct{}), conns: map[*Conn]struct{}{},
+	}
+	if o.Connections > 0 {
+		p.places = make(chan struct{}, o.Connections)
+	}
+	return p
+}
+
+// run sweeps every sweepEvery until the context ends.
+func (l *listener) run(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			l.sweep()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweep applies the timeouts to every connection. It interrupts a write without progress, and
+// Write decides whether to go on, since the client may have taken a part of it. It closes
+// connections in goroutines of their own: closing TLS blocks for up to 5 s when the client does
+// not read.
+func (l *listener) sweep() {
+	for _, c := range l.takeOverdue() {
+		go c.close()
+	}
+}
+
+// takeOverdue removes the connections that have to be closed now, and returns them. It sets the
+// deadlines of the others.
+func (l *listener) takeOverdue() (overdue []*Conn) {
+	now := l.now.Add(1)
+	last := l.last.Load()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		closes := false
+		switch age := l.elapsed(c.since.Load()); {
+		case c.phase.Load() == idle:
+			closes = age >= idleTimeout
+		case age >= netio.WriteTimeout, c.writing.Load() && last > 0 && now >= last:
+			closes = true
+		case min(age, l.elapsed(c.wrote.Load())) >= answerTimeout:
+			if closes = !c.writing.Load(); !closes {
+				c.Conn.SetWriteDeadline(netio.LongAgo)
+			}
+		case age >= readTimeout:
+			c.late.Store(true)
+			c.Conn.SetReadDeadline(netio.LongAgo)
+		}
+		if closes {
+			delete(l.conns, c)
+			overdue = append(overdue, c)
+		}
+	}
+	return overdue
+}
+
+// elapsed returns the time from a sweep to the latest one.
+func (l *listener) elapsed(sweep int64) time.Duration {
+	return time.Duration(l.now.Load()-sweep) * sweepEvery
+}
+
+// cutAfter cuts the answers that are still being written after d.
+func (l *listener) cutAfter(d time.Duration) { l.last.Store(l.now.Load() + int64(d/sweepEvery)) }
+
+// Accept returns the next connection. It rejects connections above the limit of their address. At
+// the limit of all connections it evicts one for the new connection, or waits until one ends, with
+// the new connection open beyond the limit. It returns net.ErrClosed after Close.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &Conn{Conn: conn, listener: l}
+		c.changed.L = &c.mu
+		c.phase.Store(waiting)
+		if err := l.count(c); err != nil { // before a place is taken, which could evict another connection
+			l.reject(conn, err)
+			continue
+		}
+		if !l.takePlace() {
+			l.uncount(c)
+			conn.Close()
+			return nil, net.ErrClosed
+		}
+		c.begin(reading)
+		l.mu.Lock()
+		l.conns[c] = struct{}{}
+		l.mu.Unlock()
+		return c, nil
+	}
+}
+
+// count counts a connection to its remote address, unless a trusted proxy is there. It returns an error over
+// the limit of the address.
+func (l *listener) count(c *Conn) error {
+	if l.o.Limits == nil {
+		return nil
+	}
+	l.o.Limits.Add(&c.counted, c)
+	key, ok := l.o.Address(c.RemoteAddr().String())
+	if !ok {
+		return nil
+	}
+	err := l.o.Limits.AddTo(&c.counted, key)
+	if err != nil {
+		l.uncount(c)
+	}
+	return err
+}
+
+func (l *listener) uncount(c *Conn) {
+	if l.o.Limits != nil {
+		l.o.Limits.Remove(&c.counted)
+	}
+}
+
+// takePlace takes a place for an accepted connection. While there is none, it evicts a connection,
+// or waits. It returns false if the listener was closed.
+func (l *listener) takePlace() bool {
+	if l.places == nil {
+		return true
+	}
+	for {
+		select {
+		case l.places <- struct{}{}:
+			return true
+		default:
+		}
+		if l.o.Limits != nil {
+			l.o.Limits.Evict()
+		}
+		select {
+		case l.places <- struct{}{}:
+			return true
+		case <-l.ended:
+			return false
+		case <-time.After(sweepEvery): // another connection may be evictable by now
+		}
+	}
+}
+
+func (l *listener) freePlace() {
+	if l.places != nil {
+		<-l.places
+	}
+}
+
+// Close closes the listener. It may be called twice.
+func (l *listener) Close() error {
+	l.end.Do(func() { close(l.ended) })
+	return l.Listener.Close()
+}
+
+// changed is the ConnState hook of net/http: active after a request's header was read, idle after
+// its answer, hijacked when a live connection takes it over.
+func (l *listener) changed(conn net.Conn, state http.ConnState) {
+	c := conn.(*Conn)
+	switch state {
+	case http.StateIdle:
+		if c.late.Swap(false) {
+			c.Conn.SetReadDeadline(time.Time{})
+		}
+		c.begin(idle)
+	case http.StateActive:
+		c.wake()
+		c.phase.Store(answering)
+	case http.StateHijacked:
+		c.phase.Store(hijacked)
+		c.forget()
+	}
+}
+
+// begin starts a phase, and its time.
+func (c *Conn) begin(phase int32) {
+	c.since.Store(c.listener.now.Load())
+	c.phase.Store(phase)
+}
+
+// wake begins a request if the connection is idle.
+func (c *Conn) wake() {
+	if c.phase.Load() == idle {
+		c.begin(reading)
+	}
+}
+
+// forget takes the connection out of the sweeps.
+func (c *Conn) forget() {
+	c.listener.mu.Lock()
+	delete(c.listener.conns, c)
+	c.listener.mu.Unlock()
+}
+
+func (c *Conn) Read(b []byte) (int, error) {
+	if len(b) == 1 && c.phase.Load() == answering {
+		return 0, c.waitForAbort()
+	}
+	body := c.phase.CompareAndSwap(answering, readingBody)
+	n, err := c.Conn.Read(b)
+	if body {
+		c.phase.CompareAndSwap(readingBody, answering)
+	}
+	if n > 0 {
+		c.wake()
+	}
+	return n, err
+}
+
+// Write writes all of b. It closes the connection of a client that takes nothing for netio.StallTimeout, or
+// that has not taken all within netio.WriteTimeout of the request's begin. For a hijacked connection it has
+// no timeouts.
+func (c *Conn) Write(b []byte) (int, error) {
+	if c.phase.Load() == hijacked {
+		return c.Conn.Write(b)
+	}
+	c.wrote.Store(c.listener.now.Load())
+	c.writing.Store(true)
+	n, err := netio.WriteAll(c.Conn, b, c.mayGoOn)
+	c.wrote.Store(c.listener.now.Load())
+	c.writing.Store(false)
+	return n, err
+}
+
+// mayGoOn reports whether a Write continues after n more bytes. An interrupt may be left over from
+// the Write before, so no progress since the begin of this one does not end it before netio.StallTimeout.
+func (c *Conn) mayGoOn(n int, interrupted bool) bool {
+	switch {
+	case n > 0:
+		c.wrote.Store(c.listener.now.Load())
+	case c.listener.elapsed(c.wrote.Load()) >= netio.StallTimeout:
+		c.close()
+		return false
+	}
+	if interrupted {
+		c.Conn.SetWriteDeadline(time.Time{})
+	}
+	return true
+}
+
+// waitForAbort waits until net/http aborts its read or the connection is closed.
+func (c *Conn) waitForAbort() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return net.ErrClosed
+		case c.aborted:
+			return os.ErrDeadlineExceeded
+		}
+		c.changed.Wait()
+	}
+}
+
+// SetReadDeadline aborts the read of waitForAbort, or lets the next one wait: net/http calls it
+// with a time in the past and with none. For a hijacked connection it sets the deadline.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase.Load() == hijacked {
+		return c.Conn.SetReadDeadline(t)
+	}
+	c.aborted = !t.IsZero()
+	c.changed.Broadcast()
+	return nil
+}
+
+// Evictable reports whether the connection can be closed to make room for a newer one: while it is idle
+// between two requests, when it has had connlimit.MinAge to send a request, and when answering takes longer
+// than answerTimeout.
+func (c *Conn) Evictable() bool {
+	age := c.listener.elapsed(c.since.Load())
+	switch c.phase.Load() {
+	case idle:
+		return true
+	case answering:
+		return age >= answerTimeout
+	case waiting, hijacked:
+		return false
+	default:
+		return age >= connlimit.MinAge
+	}
+}
+
+// WritesThrough returns the connection below, to which Write of a hijacked connection goes unchanged.
+func (c *Conn) WritesThrough() net.Conn { return c.Conn }
+
+// CloseWrite closes the writing side, where the connection can do that.
+func (c *Conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close closes the connection and frees its place. It may be called twice.
+func (c *Conn) Close() error {
+	c.forget()
+	return c.close()
+}
+
+// close is Close without forget. It holds no lock while it closes, since closing TLS may block.
+func (c *Conn) close() error {
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	c.changed.Broadcast()
+	c.mu.Unlock()
+	if first {
+		c.listener.uncount(c)
+		c.listener.freePlace()
+	}
+	return c.Conn.Close()
+}

@@ -1,0 +1,71 @@
+package httpserver
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// stuckConn is a connection whose Close blocks, as that of TLS does when the client does not read.
+type stuckConn struct {
+	net.Conn
+	closing chan struct{} // receives a value for each Close that has begun
+	release chan struct{} // closed to let them end
+}
+
+func (c stuckConn) Close() error {
+	c.closing <- struct{}{}
+	<-c.release
+	return nil
+}
+
+// soon returns what f sends or receives, and fails the test if that takes 10 s.
+func soon[T any](t *testing.T, from <-chan T, what string) {
+	t.Helper()
+	select {
+	case <-from:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("10 s passed without %s", what)
+	}
+}
+
+func TestBlockedCloseDoesNotStopOtherConnections(t *testing.T) {
+	arrivals := &oneListener{conns: make(chan net.Conn, 1)}
+	p := newListener(arrivals, Options{})
+	stuck := stuckConn{closing: make(chan struct{}, 2), release: make(chan struct{})}
+	defer close(stuck.release)
+	for range 2 {
+		c := &Conn{Conn: stuck, listener: p}
+		c.changed.L = &c.mu
+		p.conns[c] = struct{}{}
+	}
+	p.now.Store(int64(idleTimeout / sweepEvery)) // both have been idle for too long
+	swept := make(chan struct{})
+	go func() {
+		p.sweep()
+		close(swept)
+	}()
+	for range 2 {
+		soon(t, stuck.closing, "both idle connections being closed")
+	}
+	soon(t, swept, "the end of the sweep while a Close is blocked")
+	arrivals.conns <- &net.TCPConn{}
+	accepted := make(chan struct{})
+	go func() {
+		p.Accept()
+		close(accepted)
+	}()
+	soon(t, accepted, "a new connection while a Close is blocked")
+	p.sweep()
+	if n := len(stuck.closing); n != 0 {
+		t.Errorf("the next sweep closed %d connections again; want none", n)
+	}
+}
+
+// oneListener returns the connections of a channel.
+type oneListener struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+func (l *oneListener) Accept() (net.Conn, error) { return <-l.conns, nil }

@@ -1,0 +1,175 @@
+// Package live has the live connections: WebSocket connections over which clients send their updates
+// and receive snapshots and deltas. docs/reference/protocol.md describes the messages.
+//
+// A [Hub] holds all connections and one room for each project that has some. A change marks the
+// project's room; the room reads the newest snapshot and sends each connection the delta, or the whole.
+package live
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/writer-presence/writer-presence/internal/access"
+	"github.com/writer-presence/writer-presence/internal/connlimit"
+)
+
+const (
+	// helloTimeout is how long a connection may be open before its hello.
+	helloTimeout = 10 * time.Second
+	// checkEvery is the interval at which a connection is pinged and its access is checked: less than the
+	// 30 s of rule 14.
+	checkEvery = 25 * time.Second
+	// groups is the number of groups into which connections are divided. They are checked one after the
+	// other, because a burst of pings would delay everybody else.
+	groups = 250
+	// maxReaders is how many goroutines wait for connections on which something arrived. Their stacks
+	// have grown already; the stack of a new goroutine would have to grow for each message. If all are
+	// busy, new ones are started.
+	maxReaders = 64
+	// drainTimeout is how long draining waits for connections to end.
+	drainTimeout = 10 * time.Second
+)
+
+// Hub holds the live connections. Its methods are safe for concurrent use. Run must be running.
+type Hub struct {
+	access *access.Control
+	limits *connlimit.Limits
+	rooms  rooms
+	began  time.Time
+
+	// arrived passes a connection on which something arrived to a goroutine that reads.
+	arrived chan arrival
+
+	mu       sync.Mutex
+	conns    [groups]map[*conn]struct{}
+	next     int // group of the next connection
+	draining bool
+	open     sync.WaitGroup
+}
+
+// arrival is a connection on which something arrived, and its first bytes.
+type arrival struct {
+	conn  *conn
+	first []byte
+}
+
+// New returns a hub without connections.
+func New(service *access.Control, limits *connlimit.Limits) *Hub {
+	return &Hub{access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log), arrived: make(chan arrival)}
+}
+
+// Run pings the connections and checks their access until ctx ends. Then it tells each client when to
+// come back, and returns when all connections have ended, within ten seconds.
+func (h *Hub) Run(ctx context.Context) {
+	var reading sync.WaitGroup
+	for range maxReaders {
+		reading.Go(func() {
+			for a := range h.arrived {
+				a.conn.read(a.first)
+			}
+		})
+	}
+	tick := time.NewTicker(checkEvery / groups)
+	defer tick.Stop()
+	for group := 0; ctx.Err() == nil; group = (group + 1) % groups {
+		select {
+		case <-tick.C:
+			for _, c := range h.group(group) {
+				go c.check()
+			}
+		case <-ctx.Done():
+		}
+	}
+	h.drain()
+	close(h.arrived)
+	reading.Wait()
+}
+
+// Draining reports whether the hub takes no more connections.
+func (h *Hub) Draining() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.draining
+}
+
+// uptime is the time since the hub was made. It is monotonic.
+func (h *Hub) uptime() time.Duration { return time.Since(h.began) }
+
+func (h *Hub) group(i int) []*conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	conns := make([]*conn, 0, len(h.conns[i]))
+	for c := range h.conns[i] {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// drain tells each client when to come back. The times are spread, so that the next server does not get
+// all clients at once.
+func (h *Hub) drain() {
+	h.mu.Lock()
+	h.draining = true
+	h.mu.Unlock()
+	var all []*conn
+	for i := range groups {
+		all = append(all, h.group(i)...)
+	}
+	spread := min(time.Second+time.Duration(len(all))*2*time.Millisecond, 20*time.Second)
+	for _, c := range all {
+		go c.drain(time.Second/2 + rand.N(spread))
+	}
+	ended := make(chan struct{})
+	go func() {
+		h.open.Wait()
+		close(ended)
+	}()
+	timeout := time.NewTimer(drainTimeout)
+	defer timeout.Stop()
+	select {
+	case <-ended:
+	case <-timeout.C:
+		for _, c := range all {
+			c.out.cut()
+		}
+		<-ended
+	}
+	h.rooms.wait()
+}
+
+// add registers a connection. It returns false while the hub drains.
+func (h *Hub) add(c *conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return false
+	}
+	h.open.Add(1)
+	h.access.Metrics.Live.Inc()
+	c.group = h.next
+	h.next = (h.next + 1) % groups
+	if h.conns[c.group] == nil {
+		h.conns[c.group] = map[*conn]struct{}{}
+	}
+	h.conns[c.group][c] = struct{}{}
+	return true
+}
+
+func (h *Hub) remove(c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.conns[c.group], c)
+	h.access.Metrics.Live.Dec()
+	h.open.Done()
+}
+
+// recoverAndLog must be deferred. It keeps a panic in one goroutine from ending the process.
+func recoverAndLog(log *slog.Logger) {
+	if cause := recover(); cause != nil {
+		log.Error("a goroutine of the live connections panicked", "cause", cause, "stack", string(debug.Stack()))
+	}
+}

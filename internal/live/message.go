@@ -1,0 +1,221 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/access"
+	"github.com/writer-presence/writer-presence/internal/ratelimit"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+// maxMistakes is how many messages of a connection may be answered with an error before it is closed.
+const maxMistakes = 10
+
+// receive handles a message.
+func (c *conn) receive(op ws.OpCode, message []byte) {
+	c.alive.Store(true)
+	c.lastMessage.Store(int64(c.hub.uptime()))
+	c.hub.access.Metrics.Messages.Inc()
+	if op != ws.OpText {
+		c.sendError(wire.ErrNotText)
+		c.close(ws.StatusUnsupportedData)
+		return
+	}
+	var m wire.Message
+	err := wire.Decode(message, &m)
+	if err == nil {
+		err = c.handle(&m)
+	}
+	if err == nil {
+		return
+	}
+	c.countFailure(err)
+	if c.joined && lostAccess(err) {
+		c.expel(err, m.Seq)
+		return
+	}
+	if f := wire.FailureOf(err); f.Status < 500 {
+		c.mistakes++
+	} else {
+		c.hub.access.Log.Error("a live message failed", "code", f.Code, "project", c.project, "error", err)
+	}
+	if !c.joined { // closed below: from now on a newer connection may take its place
+		c.hub.limits.Keep(c.counted, 0)
+	}
+	c.out.write(errorFrame(err, m.Seq))
+	if !c.joined || c.mistakes >= maxMistakes || errors.Is(err, wire.ErrHelloAgain) {
+		c.close(ws.StatusPolicyViolation)
+	}
+}
+
+// lostAccess reports whether an error says that the user may no longer take part, or that the connection
+// is no longer theirs. An error that says only that this is unknown, such as [presence.ErrUnavailable],
+// ends no session.
+func lostAccess(err error) bool {
+	f := wire.FailureOf(err)
+	return err != nil && (f.Status == http.StatusUnauthorized || f.Err == identity.ErrProjectUnknown) || errors.Is(err, errHelloOther)
+}
+
+// errHelloOther is a second hello of another user or session.
+var errHelloOther = fmt.Errorf("another user or session: %w", wire.ErrHelloAgain)
+
+// handle does what a message says, and answers it unless it returns an error.
+func (c *conn) handle(m *wire.Message) error {
+	user := c.identified()
+	switch {
+	case user.ID == "" && m.Type != "hello":
+		return wire.ErrHelloFirst
+	case m.Type == "hello":
+		return c.hello(m, user)
+	case m.Session != "" && m.Session != c.session:
+		return presence.ErrSessionInvalid
+	case m.Type == "update":
+		return c.update(m, user)
+	case m.Type == "leave":
+		reply, err := c.leave(user, presence.Leave{Session: c.session, Seq: m.Seq, Hidden: m.Hidden})
+		if err != nil {
+			return err
+		}
+		if !reply.Stale {
+			c.fate.Store(settled)
+		}
+		c.sendAck(m.Seq, reply)
+		c.close(ws.StatusNormalClosure)
+		return nil
+	default:
+		return wire.ErrUnknownType
+	}
+}
+
+func (c *conn) sendAck(seq uint64, reply presence.Reply) {
+	c.out.write(textFrame(func(b []byte) []byte { return wire.AppendAck(b, seq, reply, c.hub.access.Heartbeat) }))
+}
+
+// hello handles the first hello, which says whose the connection is, and later ones, which renew the token.
+// known is the user so far.
+func (c *conn) hello(m *wire.Message, known presence.User) error {
+	switch {
+	case known.ID != "" && m.Session != c.session:
+		return errHelloOther
+	case known.ID != "" && m.Token == "":
+		return wire.ErrHelloAgain
+	case m.Session == "":
+		return presence.ErrSessionInvalid
+	}
+	if strings.ContainsFunc(m.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return identity.Reject(identity.Malformed) // RFC 6750, 2.1
+	}
+	if known.ID != "" {
+		if err := c.hub.access.TakeUser(c.project, known.ID); err != nil {
+			return err
+		}
+	} else {
+		c.hub.limits.Keep(c.counted, authTimeout)
+	}
+	credentials := c.credentials
+	credentials.token = cmp.Or(m.Token, credentials.token)
+	principal, err := c.authenticate(credentials)
+	user := principal.User
+	switch {
+	case err != nil:
+		if known.ID == "" && errors.Is(err, identity.ErrProjectUnknown) {
+			c.hub.access.EndSession(context.Background(), c.project, user, m.Session)
+			err = access.WithUser(err, user.ID)
+		}
+		return err
+	case user.ID == "":
+		return identity.ErrNobody
+	case known.ID != "" && known.ID != user.ID:
+		return errHelloOther
+	case known.ID != "":
+		return c.renew(m, credentials, user)
+	default:
+		return c.join(m, credentials, user)
+	}
+}
+
+// renew handles a second hello of the same user and session, with a new token. The token counts from before
+// the ack, so that no check of the old one ends the connection.
+func (c *conn) renew(m *wire.Message, credentials credentials, user presence.User) error {
+	c.mu.Lock()
+	c.credentials, c.user = credentials, user
+	c.mu.Unlock()
+	return c.update(m, user)
+}
+
+// join handles the first hello. It counts the connection to its user and reserves a place in the room before
+// it stores the session, so that no session is stored for a connection that is rejected.
+func (c *conn) join(m *wire.Message, credentials credentials, user presence.User) error {
+	if err := c.hub.limits.Identify(c.counted, access.UserKey(c.project, user.ID), user.Visitor); err != nil {
+		return err
+	}
+	room := c.hub.rooms.reserve(c.project, user.ID)
+	if room == nil {
+		return presence.ErrTooManySessions
+	}
+	c.room = room // end gives the place back
+	c.mu.Lock()
+	c.credentials, c.user, c.session = credentials, user, m.Session
+	c.mu.Unlock()
+	if err := c.update(m, user); err != nil {
+		if !errors.Is(err, presence.ErrUnavailable) { // after which it may be stored all the same
+			c.fate.Store(settled)
+		}
+		return err
+	}
+	c.helloTimer.Stop()
+	c.helloTimer = nil
+	c.lastAuthorized.Store(int64(c.hub.uptime()))
+	c.joined = true
+	room.join(c)
+	room.markSince(m.Known())
+	return nil
+}
+
+// authenticate asks who has the credentials, and whether they may take part in the project. Nobody becomes
+// a visitor here: a connection cannot set a cookie.
+func (c *conn) authenticate(credentials credentials) (identity.Principal, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), authTimeout)
+	defer cancel()
+	return c.hub.access.Authenticate(ctx, credentials.request(c.project))
+}
+
+// update stores the session and sends the ack. A user over the rate limit may still renew, and is read no
+// faster than the limit allows.
+func (c *conn) update(m *wire.Message, user presence.User) error {
+	u, err := m.Domain()
+	if err != nil {
+		return err
+	}
+	exceeded := c.hub.access.TakeUser(c.project, user.ID)
+	var limit *ratelimit.Exceeded
+	if errors.As(exceeded, &limit) {
+		time.Sleep(min(limit.After, time.Second))
+		c.hub.access.TakeUser(c.project, user.ID)
+	}
+	u.Session, u.Connection = c.session, c.id
+	hasVersion, version := u.Poll || m.Type == "hello", u.Known
+	u.Poll = false // the room sends the snapshot
+	reply, err := c.hub.access.Update(context.Background(), access.Sender{Project: c.project, User: user, Address: c.credentials.address, Exceeded: exceeded}, u)
+	if err != nil {
+		return err
+	}
+	c.sendAck(u.Seq, reply)
+	if hasVersion {
+		c.setKnown(version)
+		if c.room != nil {
+			c.room.markSince(version)
+		}
+	}
+	return nil
+}

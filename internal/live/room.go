@@ -1,0 +1,273 @@
+package live
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/metrics"
+)
+
+const (
+	// batchTime is how long a room waits after a broadcast for further changes, to send them together.
+	batchTime = 50 * time.Millisecond
+	// maxUserConnections is how many connections one user has in one project: twice the number of
+	// sessions, because a broken connection is noticed late.
+	maxUserConnections = 2 * presence.MaxSessions
+	// retryTime is how long a room waits before it asks a store again that was unavailable.
+	retryTime = time.Second
+)
+
+// rooms holds one room for each project that has live connections.
+//
+// Nothing else is locked or called while rooms.mu is held, so that one room's work delays no other.
+// Other locks are taken in this order: those of a store, room.mu, conn.mu. A store calls room.mark with
+// the lock of a project held, so nobody calls a store with room.mu or conn.mu held. With Hub.mu held no
+// other lock is taken.
+type rooms struct {
+	service *presence.Service
+	log     *slog.Logger
+	running sync.WaitGroup
+
+	mu sync.Mutex
+	of map[presence.Project]*room
+}
+
+// room is the set of live connections of one project. It is level-triggered: a change marks it, and it
+// then reads the newest snapshot and broadcasts what is new. There is no queue of changes.
+type room struct {
+	rooms   *rooms
+	project presence.Project
+	holders int       // connections that have reserved a place; guarded by rooms.mu
+	watch   sync.Once // sets stop
+	stop    func()    // ends watching the store
+
+	mu      sync.Mutex
+	conns   map[*conn]struct{}
+	places  map[presence.UserID]int // places that each user has reserved
+	current *state                  // nil before the first broadcast
+	marked  bool
+	running bool
+	wanted  uint64 // the newest version that a client has seen elsewhere since the last read
+
+	next time.Time // earliest time of the next broadcast; used by run only
+}
+
+// state is the newest snapshot of a project, with the delta from the one before. Each of its frames is
+// encoded once, when a connection first needs it. A state never changes.
+type state struct {
+	version      uint64
+	snapshot     *presence.Snapshot // nil while the store is unavailable
+	base         uint64             // version that delta starts from
+	whole, delta func() []byte
+	// asked is the version that the store was asked for at least. A client that has seen a newer one is
+	// not sent this state.
+	asked uint64
+}
+
+// unavailable is the version of a state while the store is unavailable. No snapshot has it.
+const unavailable = math.MaxUint64
+
+func newState(before *state, snapshot *presence.Snapshot) *state {
+	s := &state{version: snapshot.Version, snapshot: snapshot}
+	s.whole = sync.OnceValue(func() []byte { return snapshotFrame(snapshot) })
+	// A delta has no field partial, so a change of it needs a snapshot.
+	if before != nil && before.snapshot != nil && before.snapshot.Partial == snapshot.Partial {
+		old := before.snapshot
+		s.base = old.Version
+		s.delta = sync.OnceValue(func() []byte { return deltaFrame(old, snapshot) })
+	}
+	return s
+}
+
+func newUnavailable(err error) *state {
+	return &state{version: unavailable, whole: func() []byte { return errorFrame(err, 0) }}
+}
+
+// frame returns what a client needs that has a version, and counts it.
+func (s *state) frame(have uint64, m *metrics.HTTP) []byte {
+	frame, sent := s.whole, m.Snapshots
+	switch {
+	case s.version == unavailable:
+		m.Failure("unavailable")
+		return s.whole()
+	case s.delta != nil && have == s.base:
+		frame, sent = s.delta, m.Deltas
+	}
+	sent.Inc()
+	return frame()
+}
+
+func newRooms(s *presence.Service, log *slog.Logger) rooms {
+	return rooms{service: s, log: log, of: map[presence.Project]*room{}}
+}
+
+// reserve takes a place in the room of a project for a connection of the user, and returns the room, or
+// nil if the user has maxUserConnections there. The connection gets nothing before join. leave gives the
+// place back, with or without join.
+func (r *rooms) reserve(project presence.Project, user presence.UserID) *room {
+	r.mu.Lock()
+	room, ok := r.of[project]
+	if !ok {
+		room = newRoom(r, project)
+		r.of[project] = room
+	}
+	room.holders++
+	r.mu.Unlock()
+	room.watch.Do(func() { room.stop = r.service.Watch(project, room.mark) })
+	if !room.reserve(user) {
+		r.release(room)
+		return nil
+	}
+	return room
+}
+
+// release undoes the counting of reserve. The room ends with its last holder.
+func (r *rooms) release(room *room) {
+	r.mu.Lock()
+	room.holders--
+	last := room.holders == 0
+	if last {
+		delete(r.of, room.project)
+	}
+	r.mu.Unlock()
+	if last {
+		room.stop()
+	}
+}
+
+// wait returns when no broadcast is running. All connections must have left.
+func (r *rooms) wait() { r.running.Wait() }
+
+func newRoom(r *rooms, project presence.Project) *room {
+	return &room{rooms: r, project: project, conns: map[*conn]struct{}{}, places: map[presence.UserID]int{}}
+}
+
+func (r *room) reserve(user presence.UserID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.places[user] >= maxUserConnections {
+		return false
+	}
+	r.places[user]++
+	return true
+}
+
+// join adds a connection that has a place. It is sent the current snapshot, unless it has that version.
+func (r *room) join(c *conn) {
+	r.mu.Lock()
+	r.conns[c] = struct{}{}
+	current := r.current
+	r.mu.Unlock()
+	if current != nil && current.version == unavailable {
+		c.send(current) // at once, not only after the next read
+	}
+	r.mark()
+}
+
+// leave gives back the place of a connection.
+func (r *room) leave(c *conn, user presence.UserID) {
+	r.mu.Lock()
+	delete(r.conns, c)
+	if r.places[user]--; r.places[user] == 0 {
+		delete(r.places, user)
+	}
+	r.mu.Unlock()
+	r.rooms.release(r)
+}
+
+// mark says that the project may have changed.
+func (r *room) mark() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marked = true
+	if !r.running {
+		r.running = true
+		r.rooms.running.Go(r.run)
+	}
+}
+
+// markSince says that a client has seen a version elsewhere, so this process may be behind.
+func (r *room) markSince(version uint64) {
+	r.mu.Lock()
+	r.wanted = max(r.wanted, version)
+	r.mu.Unlock()
+	r.mark()
+}
+
+// run broadcasts until nothing is new: the first change at once, and then all that come within batchTime
+// together.
+func (r *room) run() {
+	for r.takeMark() {
+		time.Sleep(time.Until(r.next))
+		pause := batchTime
+		if !r.broadcast() {
+			pause = retryTime
+			r.markAgain()
+		}
+		r.next = time.Now().Add(pause)
+	}
+}
+
+func (r *room) takeWanted() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wanted := r.wanted
+	r.wanted = 0
+	return wanted
+}
+
+// markAgain marks the room after a broadcast failed.
+func (r *room) markAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marked = true
+}
+
+func (r *room) takeMark() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running = r.marked && len(r.conns) > 0
+	r.marked = false
+	if !r.running && r.current != nil && r.current.snapshot != nil {
+		r.current = newState(nil, r.current.snapshot) // frees the frames
+	}
+	return r.running
+}
+
+// broadcast reads the newest snapshot and sends it to all connections. It returns false if the store is
+// unavailable.
+func (r *room) broadcast() (ok bool) {
+	defer recoverAndLog(r.rooms.log)
+	wanted := r.takeWanted()
+	snapshot, err := r.rooms.service.SnapshotSince(context.Background(), r.project, wanted)
+
+	r.mu.Lock()
+	switch {
+	case err != nil:
+		r.wanted = max(r.wanted, wanted)
+		if r.current == nil || r.current.version != unavailable {
+			r.rooms.log.Error("the store is unavailable to live connections; they are told that presence is unknown", "project", r.project, "error", err)
+			r.current = newUnavailable(err)
+		}
+	case r.current == nil || r.current.version != snapshot.Version:
+		r.current = newState(r.current, snapshot)
+		r.current.asked = wanted
+	case wanted > r.current.asked:
+		again := *r.current
+		again.asked = wanted
+		r.current = &again
+	}
+	current := r.current
+	conns := slices.AppendSeq(make([]*conn, 0, len(r.conns)), maps.Keys(r.conns))
+	r.mu.Unlock() // changes from now on need not wait until all are sent this one
+	for _, c := range conns {
+		c.send(current)
+	}
+	return err == nil
+}

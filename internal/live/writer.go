@@ -1,0 +1,175 @@
+package live
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/writer-presence/writer-presence/internal/netio"
+)
+
+const (
+	// closeTimeout is how long the last frames of a connection may take.
+	closeTimeout = time.Second
+	// maxDrain is how many bytes are read and discarded after the close frame.
+	maxDrain = 64 << 10
+)
+
+// writer is the writing side of a connection. It writes whole frames, one at a time, and nothing after a
+// close frame. Its methods are safe for concurrent use.
+type writer struct {
+	net.Conn
+	raw    syscall.RawConn // nil unless the kernel's socket can be reached
+	closed atomic.Bool     // a close frame was sent
+	// deadline guards closing, which means that hurry set the last deadline, and the write deadline.
+	deadline sync.Mutex
+	closing  bool
+	sent     prometheus.Counter // bytes, of all connections
+
+	busy chan struct{} // full while a frame is being written
+}
+
+// open initialises the writer for a connection.
+func (w *writer) open(conn net.Conn, sent prometheus.Counter) {
+	w.Conn, w.sent, w.busy = conn, sent, make(chan struct{}, 1)
+	if wrapper, ok := conn.(interface{ WritesThrough() net.Conn }); ok { // of httpserver
+		conn = wrapper.WritesThrough()
+	}
+	switch socket := conn.(type) { // exactly these: a type that embeds one may have a Write of its own
+	case *net.TCPConn:
+		w.raw, _ = socket.SyscallConn()
+	case *net.UnixConn:
+		w.raw, _ = socket.SyscallConn()
+	}
+}
+
+// write writes a frame. It waits while the client takes some of it every StallTimeout, for WriteTimeout
+// at most, and cuts a connection that cannot be written to.
+func (w *writer) write(frame []byte) {
+	w.busy <- struct{}{}
+	if !w.closed.Load() {
+		frame = w.writeNow(frame)
+	}
+	w.finish(frame)
+}
+
+// offer writes as much of a frame as it can without waiting. If some is left, the caller must pass it to
+// finish, which may wait as write does.
+func (w *writer) offer(frame []byte) (rest []byte, finish func([]byte)) {
+	if w.raw == nil {
+		return frame, w.write
+	}
+	select {
+	case w.busy <- struct{}{}:
+	default:
+		return frame, w.write
+	}
+	if rest = w.writeNow(frame); len(rest) > 0 {
+		return rest, w.finish
+	}
+	<-w.busy
+	return nil, nil
+}
+
+// writeNow writes what the socket takes without waiting, and returns the rest. busy must be full.
+func (w *writer) writeNow(frame []byte) (rest []byte) {
+	if w.raw == nil {
+		return frame
+	}
+	w.raw.Write(func(fd uintptr) bool {
+		if n, err := syscall.Write(int(fd), frame); err == nil {
+			w.sent.Add(float64(n))
+			frame = frame[n:]
+		}
+		return true // do not wait, whatever the result
+	})
+	return frame
+}
+
+// finish writes the rest of a frame, and empties busy.
+func (w *writer) finish(rest []byte) {
+	defer func() { <-w.busy }()
+	if len(rest) == 0 || w.closed.Load() {
+		return
+	}
+	began := time.Now()
+	w.setDeadline(netio.StallTimeout)
+	n, err := netio.WriteAll(w.Conn, rest, func(n int, interrupted bool) bool {
+		left := netio.WriteTimeout - time.Since(began)
+		if n == 0 || left <= 0 || interrupted && w.isClosing() {
+			return false
+		}
+		w.setDeadline(min(netio.StallTimeout, left))
+		return true
+	})
+	w.sent.Add(float64(n))
+	if err != nil {
+		w.cut()
+		return
+	}
+	w.setDeadline(0)
+}
+
+// isBusy reports whether a frame is being written, to a client that takes it slowly or not at all.
+func (w *writer) isBusy() bool { return len(w.busy) > 0 }
+
+// setDeadline sets the write deadline d from now, or none for 0, unless hurry has set the last one.
+func (w *writer) setDeadline(d time.Duration) {
+	w.deadline.Lock()
+	defer w.deadline.Unlock()
+	switch {
+	case w.closing:
+	case d == 0:
+		w.SetWriteDeadline(time.Time{})
+	default:
+		w.SetWriteDeadline(time.Now().Add(d))
+	}
+}
+
+// hurry gives the frame that is being written, and those that follow, closeTimeout from now.
+func (w *writer) hurry() {
+	w.deadline.Lock()
+	defer w.deadline.Unlock()
+	w.closing = true
+	w.SetWriteDeadline(time.Now().Add(closeTimeout))
+}
+
+func (w *writer) isClosing() bool {
+	w.deadline.Lock()
+	defer w.deadline.Unlock()
+	return w.closing
+}
+
+// close writes a close frame, and ends writing and reading. The caller must call linger and cut afterwards.
+func (w *writer) close(closeFrame []byte) {
+	w.hurry() // the frame that is being written, too
+	w.busy <- struct{}{}
+	defer func() { <-w.busy }()
+	if w.closed.Swap(true) {
+		return
+	}
+	n, _ := w.Conn.Write(closeFrame)
+	w.sent.Add(float64(n))
+	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		w.SetReadDeadline(netio.LongAgo) // ends the reading goroutine, which calls linger
+	} else {
+		w.cut()
+	}
+}
+
+// linger reads and discards what the client still sends after close, for closeTimeout at most. Closing a
+// socket with unread input would reset the connection, and the client would lose the close frame.
+func (w *writer) linger() {
+	w.busy <- struct{}{} // close may not have set its deadline yet
+	w.SetReadDeadline(time.Now().Add(closeTimeout))
+	<-w.busy
+	io.CopyN(io.Discard, w.Conn, maxDrain)
+}
+
+// cut closes the connection at once.
+func (w *writer) cut() { w.Conn.Close() }

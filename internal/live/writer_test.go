@@ -1,0 +1,88 @@
+package live
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// through is a connection as httpserver passes it on.
+type through struct{ net.Conn }
+
+func (t through) WritesThrough() net.Conn { return t.Conn }
+
+// tcpWriter is a writer to a client that reads when the test does.
+func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err = net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.(*net.TCPConn).SetWriteBuffer(4096)
+	o = &writer{}
+	o.open(through{conn}, prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}))
+	t.Cleanup(func() { conn.Close(); client.Close() })
+	return o, client
+}
+
+func TestAnOfferNeverWaitsAndWhatIsLeftOfAFrameComesBeforeAllElse(t *testing.T) {
+	o, client := tcpWriter(t)
+	var due bytes.Buffer
+	var rest []byte
+	var finish func([]byte)
+	for n := byte('a'); rest == nil; n++ { // until the kernel takes no more
+		frame := bytes.Repeat([]byte{n}, 1<<16)
+		due.Write(frame)
+		rest, finish = o.offer(frame)
+	}
+	if len(rest) == 1<<16 {
+		t.Fatal("no frame was cut; the test shows nothing")
+	}
+	late := []byte("late")
+	var writing sync.WaitGroup
+	writing.Go(func() { o.write(late) })
+	offered := []byte("offered")
+	left, write := o.offer(offered)
+	if !bytes.Equal(left, offered) {
+		t.Fatalf("of %q, offered while a frame is half written, %q is left; due is all", offered, left)
+	}
+	writing.Go(func() { finish(rest) })
+	got := make([]byte, due.Len())
+	if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, due.Bytes()) {
+		t.Errorf("the frames did not come whole and in order, %v", err)
+	}
+	writing.Wait()
+	write(left)
+	if rest, _ := o.offer([]byte("!")); rest != nil {
+		t.Errorf("nobody writes, and of an offer %q is left", rest)
+	}
+	o.close([]byte{closeHeader, 0})
+	if rest, finish := o.offer([]byte("after the end")); rest != nil {
+		finish(rest)
+	}
+	o.write([]byte("after the end"))
+	client.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if got, err := io.ReadAll(client); err != nil || string(got) != "lateoffered!\x88\x00" {
+		t.Errorf("then there came %q, %v", got, err)
+	}
+	if sent, came := int(testutil.ToFloat64(o.sent)), due.Len()+len("lateoffered!\x88\x00"); sent != came {
+		t.Errorf("%d bytes were counted as sent; %d came", sent, came)
+	}
+}
+
+const closeHeader = 0x88

@@ -1,0 +1,71 @@
+package metrics
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+// HTTP has the metrics of one handler: of its requests and of its live connections. It is safe for
+// concurrent use.
+type HTTP struct {
+	collectors
+	operations map[string]*operation
+	failures   map[string]prometheus.Counter
+	rejections map[identity.Reason]prometheus.Counter
+
+	Live      prometheus.Gauge   // open live connections
+	Messages  prometheus.Counter // received on live connections
+	Deltas    prometheus.Counter // sent on live connections, one for each connection
+	Snapshots prometheus.Counter // likewise
+	Bytes     prometheus.Counter // sent on live connections
+}
+
+type operation struct {
+	requests *prometheus.CounterVec // by status
+	duration prometheus.Observer
+}
+
+// NewHTTP returns metrics that are all zero.
+func NewHTTP() *HTTP {
+	requests := counters("requests_total", "Requests that were answered, by operation and status.", "operation", "status")
+	duration := histogram("request_duration_seconds", "Time from the header of a request to its answer; for live connections, to the end of the handshake.")
+	failures := counters("failures_total", "Requests and live messages that were answered with an error, by its code.", "code")
+	rejections := counters("token_rejections_total", "Tokens that were rejected, by reason.", "reason")
+	h := &HTTP{
+		operations: map[string]*operation{}, failures: map[string]prometheus.Counter{}, rejections: map[identity.Reason]prometheus.Counter{},
+		Live:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "live_connections", Help: "Open live connections."}),
+		Messages:  counter("live_received_messages_total", "Messages received on live connections."),
+		Deltas:    counter("live_sent_deltas_total", "Deltas sent on live connections, one for each connection."),
+		Snapshots: counter("live_sent_snapshots_total", "Snapshots sent on live connections, one for each connection."),
+		Bytes:     counter("live_sent_bytes_total", "Bytes sent on live connections."),
+	}
+	h.collectors = collectors{requests, duration, failures, rejections, h.Live, h.Messages, h.Deltas, h.Snapshots, h.Bytes}
+	for _, name := range []string{"update", "list", "leave", "live", "token", "page", "other"} {
+		h.operations[name] = &operation{requests.MustCurryWith(prometheus.Labels{"operation": name}), duration.WithLabelValues(name)}
+	}
+	for _, f := range wire.Failures() {
+		h.failures[f.Code] = failures.WithLabelValues(f.Code)
+	}
+	for _, reason := range identity.Reasons() {
+		h.rejections[reason] = rejections.WithLabelValues(string(reason))
+	}
+	return h
+}
+
+// Request counts a request for an operation: update, list, leave, live, token, page or other.
+func (h *HTTP) Request(operation string, status int, took time.Duration) {
+	o := h.operations[operation]
+	o.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	o.duration.Observe(took.Seconds())
+}
+
+// Failure counts an error that a client was told, by its code.
+func (h *HTTP) Failure(code string) { h.failures[code].Inc() }
+
+// TokenRejection counts a token that was rejected.
+func (h *HTTP) TokenRejection(reason identity.Reason) { h.rejections[reason].Inc() }

@@ -1,0 +1,183 @@
+package ratelimit
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errBusy = errors.New("too often")
+
+func TestABurstIsFreeAndThenTheRateHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(2, 5)
+		taken := func() (n int) {
+			for l.Take("alice", errBusy) == nil {
+				n++
+			}
+			return n
+		}
+		if n := taken(); n != 5 {
+			t.Errorf("%d at once, due is the burst, 5", n)
+		}
+		if err := l.Take("bob", errBusy); err != nil {
+			t.Errorf("bob is refused for alice: %v", err)
+		}
+		for _, c := range []struct {
+			wait time.Duration
+			due  int
+		}{{time.Second, 2}, {499 * time.Millisecond, 0}, {time.Millisecond, 1}, {10 * time.Second, 5}} {
+			time.Sleep(c.wait)
+			if n := taken(); n != c.due {
+				t.Errorf("after %v more %d were taken, due is %d", c.wait, n, c.due)
+			}
+		}
+	})
+}
+
+func TestARefusalSaysWhenToTryAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(0.2, 1)
+		if err := l.Take("alice", errBusy); err != nil {
+			t.Fatal(err)
+		}
+		for _, wait := range []time.Duration{0, 2 * time.Second, 2 * time.Second} {
+			time.Sleep(wait)
+			var exceeded *Exceeded
+			if err := l.Take("alice", errBusy); !errors.Is(err, errBusy) || !errors.As(err, &exceeded) || err.Error() != errBusy.Error() {
+				t.Fatalf("the refusal is %v; due is an Exceeded of the caller's error", err)
+			}
+		}
+		var exceeded *Exceeded
+		errors.As(l.Take("alice", errBusy), &exceeded)
+		if exceeded.After != time.Second {
+			t.Errorf("4 s of 5 later the wait is %v, due is 1 s: asking in vain costs nothing", exceeded.After)
+		}
+		time.Sleep(exceeded.After - time.Microsecond)
+		if l.Take("alice", errBusy) == nil {
+			t.Error("taken before the time that was told")
+		}
+		time.Sleep(time.Microsecond)
+		if err := l.Take("alice", errBusy); err != nil {
+			t.Errorf("refused after the time that was told: %v", err)
+		}
+	})
+}
+
+func TestNoRateBoundsNothing(t *testing.T) {
+	for _, perSecond := range []float64{0, -1} {
+		l := New(perSecond, 10)
+		if l != nil {
+			t.Errorf("a rate of %v made a limiter", perSecond)
+		}
+		for range 1000 {
+			if err := l.Take("alice", errBusy); err != nil {
+				t.Fatalf("no limiter refused: %v", err)
+			}
+		}
+	}
+	if err := New(0.01, 0).Take("alice", errBusy); err != nil {
+		t.Errorf("with no burst nobody is ever let through: %v", err)
+	}
+}
+
+func TestMemoryIsBoundedWhoeverComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1, 1)
+		highest := 0
+		for i := range 1_000_000 {
+			l.Take(strconv.Itoa(i), errBusy)
+			highest = max(highest, l.buckets.Len())
+		}
+		if highest > 2*maxCallers {
+			t.Errorf("%d are remembered after a million, due is %d at most", highest, 2*maxCallers)
+		}
+		time.Sleep(2 * l.rotateEvery)
+		l.Take("a", errBusy)
+		time.Sleep(2 * l.rotateEvery)
+		l.Take("b", errBusy)
+		if n := l.buckets.Len(); n > 2 {
+			t.Errorf("%d are remembered long after the storm, due is 2", n)
+		}
+	})
+}
+
+// Whoever is forgotten must have their whole burst back by then.
+func TestNobodyGainsByBeingForgotten(t *testing.T) {
+	for _, c := range []struct {
+		rate  float64
+		burst int
+	}{{1, 10}, {0.5, 30}, {1, 200}, {0.1, 60}} {
+		synctest.Test(t, func(t *testing.T) {
+			l := New(c.rate, c.burst)
+			for range c.burst {
+				l.Take("alice", errBusy)
+			}
+			start, taken := time.Now(), 0
+			others := 0
+			for time.Since(start) < 20*time.Minute {
+				// She comes back now and then; others turn the pages meanwhile.
+				for range 7 {
+					time.Sleep(11 * time.Second)
+					others++
+					l.Take("other "+strconv.Itoa(others), errBusy)
+				}
+				for l.Take("alice", errBusy) == nil {
+					taken++
+				}
+			}
+			if due := int(time.Since(start).Seconds() * c.rate); taken > due {
+				t.Errorf("at %v a second and %v at once, %d were taken in %v; due is %d at most", c.rate, c.burst, taken, time.Since(start), due)
+			}
+		})
+	}
+}
+
+func TestWhoIsAboveTheLimitIsNotForgottenWithinTheMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(0.001, 1)
+		time.Sleep(l.rotateEvery - time.Nanosecond) // her turn is nearly over when she comes
+		l.Take("alice", errBusy)
+		for range 60 {
+			time.Sleep(time.Second)
+			l.Take("other "+strconv.FormatInt(time.Now().Unix(), 10), errBusy)
+			if l.Take("alice", errBusy) == nil {
+				t.Fatal("alice was forgotten, and so let through")
+			}
+		}
+	})
+}
+
+func TestALimiterMayBeUsedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1, 100)
+		var mu sync.Mutex
+		taken := map[string]int{}
+		var using sync.WaitGroup
+		for range 8 {
+			using.Go(func() {
+				for i := range 400 {
+					who := strconv.Itoa(i % 4)
+					if l.Take(who, errBusy) == nil {
+						mu.Lock()
+						taken[who]++
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		using.Wait()
+		for who, n := range taken {
+			if n != 100 {
+				t.Errorf("%s was let through %d times at once, due is the burst, 100", who, n)
+			}
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package wire
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+// MaxBody is the largest request body and the largest live message, in bytes.
+const MaxBody = 4096
+
+// Errors of requests and of live connections, besides those of the packages presence and identity.
+// Their texts are sent to clients.
+var (
+	ErrJSON               = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or {} at least")
+	ErrDuplicateField     = errors.New("the body has the same name twice in one object; send each field once")
+	ErrFieldType          = errors.New("a field of the body has the wrong type; see the table of the API")
+	ErrKnownVersion       = errors.New("known_version is a whole number from 0 to 9007199254740991")
+	ErrCrossOrigin        = errors.New("this request came from a page of an origin that may not send it; have the proxy in front leave Host as it is, or name the origin in --allowed-origins")
+	ErrNotLocal           = errors.New("tokens of --dev are given to pages of this machine only, not through a tunnel or by another name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
+	ErrDevOrigin          = errors.New("the server runs with --dev, in which anybody can be anybody, and so it answers only pages of this machine, not through a tunnel or by another name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
+	ErrNotFound           = errors.New("there is nothing at this address; the addresses of the API end in a slash")
+	ErrMethod             = errors.New("this address does not support that method; the header Allow lists those that it supports")
+	ErrBodySlow           = errors.New("the body came too slowly; send it again")
+	ErrBodyTooLarge       = errors.New("the body is larger than 4096 bytes")
+	ErrMediaType          = errors.New("send the body as Content-Type: application/json")
+	ErrTooManyRequests    = errors.New("too many requests; wait for the time in Retry-After")
+	ErrTooManyProjects    = errors.New("you, or your address, entered too many different projects lately; go on in one of those, or wait for the time in Retry-After")
+	ErrTooManyConnections = errors.New("too many connections are open, of you, of your address or of all visitors; close some, or wait for the time in Retry-After; polling with list and update goes on")
+	ErrUpgradeRequired    = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
+	ErrDraining           = errors.New("the server is restarting; come back after retry_after")
+	ErrInternal           = errors.New("the server failed; its log has the cause")
+
+	ErrNotText     = errors.New("messages are text; this one was binary")
+	ErrUnknownType = errors.New("type is hello, update or leave")
+	ErrHelloFirst  = errors.New("the first message is a hello, with a session")
+	ErrHelloAgain  = errors.New("a second hello renews the token, for the same user and the same session; for another one, connect again")
+	ErrTokenEnds   = errors.New("the token expires soon; say hello again, with a new one")
+	ErrHelloLate   = errors.New("no hello came in time; connect again, and send it at once")
+)
+
+// Failure is an error as clients see it.
+type Failure struct {
+	// Err has the text that clients are told. It is one of a fixed set: no text of a client and no
+	// cause inside the server is in it.
+	Err error
+	// Status is the HTTP status; 0 for an error that only live connections have.
+	Status int
+	// Code is the value of the field code, by which programs tell errors apart.
+	Code string
+}
+
+// failures gives every error that can reach a client its status and its code. The first row that an
+// error wraps counts, so whatever wraps ErrUnavailable is unavailable, whatever else it wraps. An
+// error without a row is ErrInternal.
+var failures = []Failure{
+	{presence.ErrUnavailable, 503, "unavailable"},
+	{ErrJSON, 400, "bad_json"},
+	{ErrDuplicateField, 400, "bad_json"},
+	{ErrFieldType, 400, "bad_type"},
+	{presence.ErrProjectInvalid, 400, "project_invalid"},
+	{presence.ErrSectionInvalid, 400, "section_invalid"},
+	{presence.ErrSectionTooLong, 400, "section_too_long"},
+	{presence.ErrSessionInvalid, 400, "session_invalid"},
+	{presence.ErrSeqInvalid, 400, "seq_invalid"},
+	{presence.ErrActivityInvalid, 400, "activity_invalid"},
+	{presence.ErrUserIDInvalid, 400, "user_id_invalid"},
+	{identity.ErrTokenNameInvalid, 400, "name_invalid"},
+	{ErrKnownVersion, 400, "version_invalid"},
+	{identity.ErrNobody, 401, "unauthenticated"},
+	{identity.ErrTokenInvalid, 401, "token_invalid"},
+	{identity.ErrCookieInvalid, 401, "cookie_invalid"},
+	{ErrCrossOrigin, 403, "cross_origin"},
+	{ErrDevOrigin, 403, "cross_origin"},
+	{ErrNotLocal, 403, "not_local"},
+	{ErrNotFound, 404, "not_found"},
+	{identity.ErrProjectUnknown, 404, "project_unknown"},
+	{ErrMethod, 405, "method_not_allowed"},
+	{ErrBodySlow, 408, "timeout"},
+	{ErrBodyTooLarge, 413, "body_too_large"},
+	{ErrMediaType, 415, "not_json"},
+	{ErrUpgradeRequired, 426, "upgrade_required"},
+	{presence.ErrTooManySessions, 429, "too_many_sessions"},
+	{ErrTooManyProjects, 429, "too_many_projects"},
+	{presence.ErrTooManyChanges, 429, "too_many_requests"},
+	{ErrTooManyRequests, 429, "too_many_requests"},
+	{ErrTooManyConnections, 429, "too_many_connections"},
+	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
+	{ErrDraining, 503, "draining"},
+	{ErrInternal, 500, "broken"},
+	{ErrNotText, 0, "not_text"},
+	{ErrUnknownType, 0, "unknown_type"},
+	{ErrHelloFirst, 0, "hello_first"},
+	{ErrHelloAgain, 0, "hello_again"},
+	{ErrTokenEnds, 0, "token_ends"},
+	{ErrHelloLate, 0, "hello_late"},
+}
+
+// Failures returns the table of all errors that can reach a client.
+func Failures() []Failure { return failures }
+
+// FailureOf finds an error in the table. An error that is not there is ErrInternal.
+func FailureOf(err error) Failure {
+	for _, f := range failures {
+		if errors.Is(err, f.Err) {
+			return f
+		}
+	}
+	return Failure{ErrInternal, http.StatusInternalServerError, "broken"}
+}
+
+// Body returns the body of an HTTP answer.
+func (f Failure) Body() []byte {
+	b := append([]byte(nil), `{"success":false,"code":"`...)
+	b = append(b, f.Code...)
+	b = append(b, `","error":`...)
+	b = appendText(b, f.Err.Error())
+	return append(b, '}')
+}
+
+// RetryAfter returns how long a client should wait before it tries again: what err says by a method
+// RetryAfter() time.Duration, or the default of its status. It is 0 where trying again does not help.
+func RetryAfter(err error) time.Duration {
+	var later interface {
+		error
+		RetryAfter() time.Duration
+	}
+	if errors.As(err, &later) {
+		return later.RetryAfter()
+	}
+	switch FailureOf(err).Status {
+	case http.StatusTooManyRequests:
+		return presence.DefaultHeartbeat
+	case http.StatusServiceUnavailable:
+		return time.Second
+	}
+	return 0
+}
+
+// AppendError appends a live message that reports err. seq is that of the message that it answers, 0
+// for none.
+func AppendError(b []byte, err error, seq uint64) []byte {
+	f := FailureOf(err)
+	b = append(b, `{"type":"error","code":"`...)
+	b = append(b, f.Code...)
+	b = append(b, `","error":`...)
+	b = appendText(b, f.Err.Error())
+	if seq > 0 {
+		b = append(b, `,"seq":`...)
+		b = strconv.AppendUint(b, seq, 10)
+	}
+	if after := RetryAfter(err); after > 0 {
+		b = append(b, `,"retry_after":`...)
+		b = strconv.AppendFloat(b, after.Round(time.Millisecond).Seconds(), 'f', -1, 64)
+	}
+	return append(b, '}')
+}

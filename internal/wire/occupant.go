@@ -1,0 +1,103 @@
+// Package wire encodes and decodes the messages that clients and the server exchange: the bodies of
+// the polling API, the messages of live connections, and the errors of both.
+package wire
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+// Occupant returns an occupant as a JSON object. The bytes are cached with the occupant: do not
+// change them.
+func Occupant(o *presence.Occupant) []byte { return o.Encoded(encodeOccupant) }
+
+// Occupants returns the occupants of a snapshot as a JSON array. The bytes are cached with the
+// snapshot: do not change them.
+func Occupants(s *presence.Snapshot) []byte { return s.Encoded(encodeOccupants) }
+
+func encodeOccupants(s *presence.Snapshot) []byte { return appendOccupants(nil, s.Occupants) }
+
+// appendOccupants appends a JSON array of occupants to b.
+func appendOccupants(b []byte, occupants []*presence.Occupant) []byte {
+	b = append(b, '[')
+	for i, o := range occupants {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, Occupant(o)...)
+	}
+	return append(b, ']')
+}
+
+func encodeOccupant(o *presence.Occupant) []byte {
+	const usual = 208 // length without names and sections
+	b := make([]byte, 0, usual+len(o.User.ID)+len(o.User.Name)+2*len(o.Section))
+	b = append(b, `{"user_id":`...)
+	b = appendUserID(b, o.User.ID)
+	b = append(b, `,"username":`...)
+	b = appendText(b, o.User.Name)
+	b = append(b, `,"section":`...)
+	b = appendText(b, string(o.Section))
+	b = append(b, `,"sections":`...)
+	b = appendSections(b, o.Sections)
+	if !impliesEditing(o) {
+		b = append(b, `,"editing":`...)
+		b = appendSections(b, o.Editing)
+	}
+	b = append(b, `,"activity":"`...)
+	b = append(b, o.Activity...)
+	b = append(b, `","last_seen":"`...)
+	b = o.LastSeen.UTC().AppendFormat(b, time.RFC3339)
+	b = append(b, `","avatar_color":"`...)
+	b = append(b, o.User.Color()...)
+	b = append(b, `","initials":`...)
+	b = appendText(b, o.User.Initials())
+	b = append(b, `,"visitor":`...)
+	b = strconv.AppendBool(b, o.User.Visitor)
+	return append(b, '}')
+}
+
+// impliesEditing reports whether section and activity say which sections the occupant edits, so
+// that the field editing can be left out.
+func impliesEditing(o *presence.Occupant) bool {
+	if o.Activity != presence.Editing {
+		return len(o.Editing) == 0
+	}
+	return len(o.Editing) == 1 && o.Editing[0] == o.Section
+}
+
+// appendUserID appends an id as a number if it is a canonical one, and as a string otherwise.
+func appendUserID(b []byte, id presence.UserID) []byte {
+	if _, ok := id.Number(); ok {
+		return append(b, id...)
+	}
+	return appendText(b, string(id))
+}
+
+func appendSections(b []byte, sections []presence.Section) []byte {
+	b = append(b, '[')
+	for i, section := range sections {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, string(section))
+	}
+	return append(b, ']')
+}
+
+// appendText appends a JSON string. Most names and sections need no escape.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
+			text, _ := json.Marshal(s) // a string always encodes
+			return append(b, text...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
