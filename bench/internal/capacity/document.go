@@ -33,26 +33,15 @@ func Text(c Costs) string {
 		}
 	}
 	fmt.Fprint(&b, "\nWhat people online need, in rooms of 10:\n\n| | 1 million | 10 million | 100 million | 1 million, routed | 10 million, routed | 100 million, routed |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-	row := func(name, format string, of func(Needs) float64) {
-		fmt.Fprintf(&b, "| %s |", name)
+	rows := reflect.TypeFor[Needs]()
+	for i := range rows.NumField() {
+		tag := rows.Field(i).Tag
+		fmt.Fprintf(&b, "| %s |", tag.Get("row"))
 		for _, n := range all {
-			fmt.Fprintf(&b, " "+format+" |", of(n))
+			fmt.Fprintf(&b, " "+tag.Get("format")+" |", reflect.ValueOf(n).Field(i).Float())
 		}
 		fmt.Fprintln(&b)
 	}
-	row("updates a second", "%.0f", func(n Needs) float64 { return n.Updates })
-	row(fmt.Sprintf("**nodes** (%d cores, %d GB)", nodeCores, nodeGB), "%.0f", func(n Needs) float64 { return n.Nodes })
-	row("by CPU", "%.0f", func(n Needs) float64 { return n.ByCPU })
-	row("by memory", "%.0f", func(n Needs) float64 { return n.ByMemory })
-	row("by connections", "%.0f", func(n Needs) float64 { return n.ByConnections })
-	row("nodes that watch a room", "%.2f", func(n Needs) float64 { return n.Watching })
-	row("µs of Redis for a person and second", "%.2f", func(n Needs) float64 { return n.RedisMicros })
-	row("**cores of Redis**, one for each master", "%.0f", func(n Needs) float64 { return n.Masters })
-	row("memory of all masters, GB", "%.1f", func(n Needs) float64 { return n.RedisGB })
-	row("nodes to Redis, Gbit/s", "%.2f", func(n Needs) float64 { return n.RedisIn })
-	row("Redis to nodes, Gbit/s", "%.2f", func(n Needs) float64 { return n.RedisOut })
-	row("changes to people, Gbit/s", "%.2f", func(n Needs) float64 { return n.ToPeople })
-	row("connections of each master", "%.0f", func(n Needs) float64 { return n.ConnectionsPerMaster })
 
 	fmt.Fprint(&b, "\nOne large room, in which each person changes section once a minute:\n\n| people | ms of Redis for a snapshot | snapshots a second and node | nodes until its core is half used |\n| --- | --- | --- | --- |\n")
 	for people := 100.0; people <= largestRoom; people *= 10 {

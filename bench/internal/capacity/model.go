@@ -28,14 +28,19 @@ func nodesOfRoom(nodes, people float64) float64 {
 
 // Needs is what a number of people online needs.
 type Needs struct {
-	Nodes, ByCPU, ByMemory, ByConnections float64
-	Watching                              float64 // nodes that watch a room
-	Updates                               float64 // a second
-	RedisMicros                           float64 // of Redis, for each person and second
-	Masters                               float64 // cores of Redis
-	RedisGB                               float64
-	RedisIn, RedisOut, ToPeople           float64 // Gbit/s
-	ConnectionsPerMaster                  float64
+	Updates              float64 `row:"updates a second" format:"%.0f"`
+	Nodes                float64 `row:"**nodes**" format:"%.0f"`
+	ByCPU                float64 `row:"by CPU" format:"%.0f"`
+	ByMemory             float64 `row:"by memory" format:"%.0f"`
+	ByConnections        float64 `row:"by connections" format:"%.0f"`
+	Watching             float64 `row:"nodes that watch a room" format:"%.2f"`
+	RedisMicros          float64 `row:"µs of Redis for a person and second" format:"%.2f"`
+	Masters              float64 `row:"**cores of Redis**, one for each master" format:"%.0f"`
+	RedisGB              float64 `row:"memory of all masters, GB" format:"%.1f"`
+	RedisIn              float64 `row:"nodes to Redis, Gbit/s" format:"%.2f"`
+	RedisOut             float64 `row:"Redis to nodes, Gbit/s" format:"%.2f"`
+	ToPeople             float64 `row:"changes to people, Gbit/s" format:"%.2f"`
+	ConnectionsPerMaster float64 `row:"connections of each master" format:"%.0f"`
 }
 
 // Needs computes with people in rooms of 10. Routed means that the load balancer sends all of

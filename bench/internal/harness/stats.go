@@ -6,6 +6,20 @@ import (
 	"time"
 )
 
+// InTurns calls all measures in turns, for a number of rounds after one to warm up, and
+// returns the results of each.
+func InTurns[F any](rounds int, measures ...func() F) [][]F {
+	results := make([][]F, len(measures))
+	for round := range rounds + 1 {
+		for i, measure := range measures {
+			if f := measure(); round > 0 {
+				results[i] = append(results[i], f)
+			}
+		}
+	}
+	return results
+}
+
 // Medians returns the median of each field over all rounds. All fields of F are float64.
 func Medians[F any](rounds []F) F {
 	return fieldMedians[F](len(rounds), func(round, field int) float64 { return fieldOf(rounds[round], field) })

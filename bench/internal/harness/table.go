@@ -3,6 +3,8 @@ package harness
 import (
 	"fmt"
 	"io"
+	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,11 +36,12 @@ func NewTable(out io.Writer, width int, columns ...string) *Table {
 	return t
 }
 
-// Row prints a line. A number that is 0 was not measured, and leaves its cell empty.
+// Row prints a line. A number that is 0 was not measured, and leaves its cell empty; so do
+// cells that are missing.
 func (t *Table) Row(name string, cells ...any) {
 	if !t.begun {
 		t.begun = true
-		var headers []string
+		headers := make([]string, 0, len(t.columns))
 		for _, c := range t.columns {
 			headers = append(headers, c.header)
 		}
@@ -56,7 +59,19 @@ func (t *Table) Row(name string, cells ...any) {
 	t.line(texts)
 }
 
+// Compare prints a line for each field that has a `row` tag, which names it: ours, the
+// yardstick's and their ratio. All three are structs of the same type.
+func (t *Table) Compare(prefix string, ours, yardstick, ratio any) {
+	fields := reflect.TypeOf(ours)
+	for i := range fields.NumField() {
+		if name := fields.Field(i).Tag.Get("row"); name != "" {
+			t.Row(prefix+name, fieldOf(ours, i), fieldOf(yardstick, i), fieldOf(ratio, i))
+		}
+	}
+}
+
 func (t *Table) line(cells []string) {
+	cells = append(cells, make([]string, len(t.columns)-len(cells))...)
 	for i, text := range cells {
 		fmt.Fprintf(t.out, "| %*s ", t.columns[i].width, text)
 	}
@@ -65,7 +80,7 @@ func (t *Table) line(cells []string) {
 
 func formatNumber(number float64, format string) string {
 	switch {
-	case number == 0:
+	case number == 0, math.IsNaN(number), math.IsInf(number, 0): // the last two are ratios to 0
 		return ""
 	case format != "":
 		return fmt.Sprintf(format, number)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 	"time"
 
@@ -219,11 +220,25 @@ func (p *Pool) poll() error {
 	return nil
 }
 
-// Result is what a round of changes measured: CPU in µs of the server, latencies in ms.
+// Result is what a round of changes measured.
 type Result struct {
-	CPU, Changes, Frames, Delivered, Bytes, Gaps                                        float64
-	CPUPerDelivery, CPUPerChange, DeliveriesPerChange, AcksPerChange, BytesPerDelivered float64
-	DeltaP50, DeltaP99, AckP50, AckP99, LagP99                                          float64
+	Changes, Frames, Bytes, Gaps float64
+
+	CPUShare            float64 `row:"CPU, % of a core"`
+	CPUPerFrame         float64 `row:"µs CPU per frame"`
+	CPUPerDelivery      float64 `row:"µs CPU per delivered change"`
+	CPUPerChange        float64 `row:"µs CPU per change"`
+	DeliveriesPerChange float64 `row:"deliveries per change"`
+	AcksPerChange       float64 `row:"acks per change"`
+	BytesPerDelivery    float64 `row:"bytes per delivered change"`
+	FramesPerClient     float64 `row:"frames per client and second"`
+	DeliveriesPerClient float64 `row:"delivered changes per client and second"`
+	BytesPerClient      float64 `row:"bytes per client and second"`
+	DeltaP50            float64 `row:"ms from change to delta, p50"`
+	DeltaP99            float64 `row:"ms from change to delta, p99"`
+	AckP50              float64 `row:"ms from change to ack, p50"`
+	AckP99              float64 `row:"ms from change to ack, p99"`
+	LagP99              float64 `row:"ms that the load came late, p99"`
 }
 
 // Round has clients change their sections, at an interval, and measures what the servers do.
@@ -247,10 +262,18 @@ func (p *Pool) Round(next func() *Client, d, interval time.Duration, servers ...
 	after, failed := harness.CPU(servers...)
 	cpu := float64((after - before).Nanoseconds()) / 1000
 	changes, frames, delivered, bytes := float64(p.sent), float64(p.deltas), float64(p.delivered), float64(p.bytes)
+	clients := 0
+	for _, c := range p.Clients {
+		if c.state == joined && slices.Contains(servers, c.server) {
+			clients++
+		}
+	}
+	clientSeconds := float64(clients) * d.Seconds()
 	return Result{
-		CPU: cpu, Changes: changes, Frames: frames, Delivered: delivered, Bytes: bytes, Gaps: float64(p.gaps),
-		CPUPerDelivery: cpu / delivered, CPUPerChange: cpu / changes, DeliveriesPerChange: delivered / changes,
-		AcksPerChange: float64(p.acks) / changes, BytesPerDelivered: bytes / delivered,
+		Changes: changes, Frames: frames, Bytes: bytes, Gaps: float64(p.gaps),
+		CPUShare: 100 * cpu / float64(d.Microseconds()), CPUPerFrame: cpu / frames, CPUPerDelivery: cpu / delivered, CPUPerChange: cpu / changes,
+		DeliveriesPerChange: delivered / changes, AcksPerChange: float64(p.acks) / changes, BytesPerDelivery: bytes / delivered,
+		FramesPerClient: frames / clientSeconds, DeliveriesPerClient: delivered / clientSeconds, BytesPerClient: bytes / clientSeconds,
 		DeltaP50: p.deltaLatency.Quantile(0.5), DeltaP99: p.deltaLatency.Quantile(0.99),
 		AckP50: p.ackLatency.Quantile(0.5), AckP99: p.ackLatency.Quantile(0.99), LagP99: p.lag.Quantile(0.99),
 	}, errors.Join(err, failed)

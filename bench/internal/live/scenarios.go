@@ -69,38 +69,28 @@ func (b *suite) yardstick(r *harness.Run, frameSize float64) *harness.Process {
 	return r.StartYardstick("yardstick-websocket", strconv.Itoa(int(frameSize)))
 }
 
-// table has lines with both figures and the ratio; a yardstick of 0 was not measured.
-type table struct{ *harness.Table }
-
-func newTable(r *harness.Run) table {
-	return table{harness.NewTable(r.Out, 46, "ours", "bare gws", "ratio")}
+func table(r *harness.Run) *harness.Table {
+	return harness.NewTable(r.Out, 48, "ours", "bare gws", "ratio")
 }
 
-func (t table) row(name string, ours, bare float64) {
-	ratio := 0.0
-	if bare != 0 {
-		ratio = ours / bare
-	}
-	t.Row(name, ours, bare, ratio)
+// footprint is what one idle connection takes.
+type footprint struct {
+	Connected float64 `row:"KB each, once connected"`
+	Settled   float64 `row:"KB each, settled"`
+	PSS       float64 `row:"KB each, settled, PSS"`
+	Later     float64 `row:"KB each, later"`
+	CPU       float64 `row:"µs CPU a second each"`
 }
-
-// footprint is what one idle connection takes: KB of memory, and µs of CPU a second.
-type footprint struct{ connected, settled, pss, later, cpu float64 }
 
 // idle measures connections on which nothing but heartbeats and pings is sent.
 func (b *suite) idle(r *harness.Run) {
 	b.prepare(r)
-	t := newTable(r)
+	t := table(r)
 	for _, n := range []int{b.FewClients, b.Clients} {
-		var ours, bare footprint
-		r.Sub(func(r *harness.Run) { ours = b.footprint(r, b.server(r), n) })
-		r.Sub(func(r *harness.Run) { bare = b.footprint(r, b.yardstick(r, 0), n) })
-		prefix := fmt.Sprintf("%d connections: ", n)
-		t.row(prefix+"KB each, once connected", ours.connected, bare.connected)
-		t.row(prefix+fmt.Sprintf("KB each, after %v", b.Settle), ours.settled, bare.settled)
-		t.row(prefix+fmt.Sprintf("KB each, after %v, PSS", b.Settle), ours.pss, bare.pss)
-		t.row(prefix+fmt.Sprintf("KB each, after %v more", b.Idle), ours.later, bare.later)
-		t.row(prefix+"µs CPU a second each", ours.cpu, bare.cpu)
+		var ours, bare []footprint
+		r.Sub(func(r *harness.Run) { ours = append(ours, b.footprint(r, b.server(r), n)) })
+		r.Sub(func(r *harness.Run) { bare = append(bare, b.footprint(r, b.yardstick(r, 0), n)) })
+		t.Compare(fmt.Sprintf("%d connections: ", n), ours[0], bare[0], harness.MedianRatios(ours, bare))
 	}
 }
 
@@ -117,9 +107,9 @@ func (b *suite) footprint(r *harness.Run, server *harness.Process, n int) (f foo
 		return (rssNow - rss) / float64(n-RoomSize), (pssNow - pss) / float64(n-RoomSize)
 	}
 	r.Check(p.Connect(clients[RoomSize:], PacedHandshakes, 0))
-	f.connected, _ = each()
+	f.Connected, _ = each()
 	r.Check(p.Idle(clients, b.Settle))
-	f.settled, f.pss = each()
+	f.Settled, f.PSS = each()
 	if server.Yardstick { // it has nothing to do
 		return f
 	}
@@ -128,8 +118,8 @@ func (b *suite) footprint(r *harness.Run, server *harness.Process, n int) (f foo
 	r.Check(p.Idle(clients, b.Idle))
 	after, err := harness.CPU(server)
 	r.Check(err)
-	f.cpu = float64((after - before).Microseconds()) / float64(n) / b.Idle.Seconds()
-	f.later, _ = each()
+	f.CPU = float64((after - before).Microseconds()) / float64(n) / b.Idle.Seconds()
+	f.Later, _ = each()
 	return f
 }
 
@@ -150,32 +140,16 @@ func (b *suite) changes(r *harness.Run) {
 	twins := p.Add(yardstick, b.users[:b.Clients*19/20], RoomSize) // there are too few descriptors for all
 	r.Check(p.Connect(twins, PacedHandshakes, 0))
 	nextTwin := RoundRobin(Interleave(twins))
-	var ours, bare []Result
-	for i := range b.Rounds + 1 {
-		f, y := round(server, next), round(yardstick, nextTwin)
-		if i > 0 { // the first round warms the yardstick up
-			ours, bare = append(ours, f), append(bare, y)
-		}
-	}
+	rounds := harness.InTurns(b.Rounds, func() Result { return round(server, next) }, func() Result { return round(yardstick, nextTwin) })
 	p.Disconnect(twins)
 	random := round(server, func() *Client { return clients[rand.IntN(len(clients))] })
 	r.Check(p.CheckConnected())
 
-	a, y, ratio := harness.Medians(ours), harness.Medians(bare), harness.MedianRatios(ours, bare)
-	t := newTable(r)
-	t.Row("µs CPU per delivered change", a.CPUPerDelivery, y.CPUPerDelivery, ratio.CPUPerDelivery)
-	t.Row("µs CPU per change", a.CPUPerChange, y.CPUPerChange, ratio.CPUPerChange)
-	t.Row("deliveries per change", a.DeliveriesPerChange, y.DeliveriesPerChange, ratio.DeliveriesPerChange)
-	t.row("acks per change", a.AcksPerChange, 0)
-	t.Row("bytes per delivered change", a.BytesPerDelivered, y.BytesPerDelivered, ratio.BytesPerDelivered)
-	t.Row("ms from change to delta, p50", a.DeltaP50, y.DeltaP50, ratio.DeltaP50)
-	t.Row("ms from change to delta, p99", a.DeltaP99, y.DeltaP99, ratio.DeltaP99)
-	t.row("ms from change to ack, p50", a.AckP50, 0)
-	t.row("ms from change to ack, p99", a.AckP99, 0)
-	t.Row("ms that the load came late, p99", a.LagP99, y.LagP99, ratio.LagP99)
-	t.row("rooms at random: µs CPU per delivered change", random.CPUPerDelivery, 0)
-	t.row("rooms at random: ms from change to delta, p50", random.DeltaP50, 0)
-	t.row("rooms at random: ms from change to delta, p99", random.DeltaP99, 0)
+	t := table(r)
+	t.Compare("", harness.Medians(rounds[0]), harness.Medians(rounds[1]), harness.MedianRatios(rounds[0], rounds[1]))
+	t.Row("rooms at random: µs CPU per delivered change", random.CPUPerDelivery)
+	t.Row("rooms at random: ms from change to delta, p50", random.DeltaP50)
+	t.Row("rooms at random: ms from change to delta, p99", random.DeltaP99)
 }
 
 // largeRoom measures one room in which each client changes section about once a second, and
@@ -204,56 +178,39 @@ func (b *suite) largeRoom(r *harness.Run) {
 	bare, err := p.Round(RoundRobin(twins), b.LargeRoomTime, interval, yardstick)
 	r.Check(err)
 
-	each := func(total float64) float64 { return total / float64(b.LargeRoom) / b.LargeRoomTime.Seconds() }
-	ofCore := func(f Result) float64 { return f.CPU / float64(b.LargeRoomTime.Microseconds()) * 100 }
-	t := newTable(r)
-	t.row("CPU, % of a core", ofCore(ours), ofCore(bare))
-	t.row("µs CPU per frame", ours.CPU/ours.Frames, bare.CPU/bare.Frames)
-	t.row("µs CPU per delivered change", ours.CPUPerDelivery, 0)
-	t.row("frames per member and second", each(ours.Frames), each(bare.Frames))
-	t.row("delivered changes per member and second", each(ours.Delivered), 0)
-	t.row("bytes per member and second", each(ours.Bytes), each(bare.Bytes))
-	t.row("ms from change to delta, p50", ours.DeltaP50, bare.DeltaP50)
-	t.row("ms from change to delta, p99", ours.DeltaP99, bare.DeltaP99)
-	t.row("ms from change to ack, p50", ours.AckP50, 0)
-	t.row("ms from change to ack, p99", ours.AckP99, 0)
-	t.row("ms that the load came late, p99", ours.LagP99, bare.LagP99)
+	table(r).Compare("", ours, bare, harness.MedianRatios([]Result{ours}, []Result{bare}))
 	fmt.Fprintf(r.Out, "\nConnections closed by the server: %d; deltas after a gap: %.0f; clients with the server's list at the end: %d of %d (budget: 0, 0, all).\n",
 		lost, ours.Gaps, same, b.LargeRoom)
 }
 
 // recovery is what it takes until all clients that were cut off have a snapshot.
-type recovery struct{ Seconds, CPU, P50, P99 float64 }
+type recovery struct {
+	Seconds float64 `row:"s until all have a snapshot"`
+	CPU     float64 `row:"µs CPU each"`
+	P50     float64 `row:"ms from hello to snapshot, p50"`
+	P99     float64 `row:"ms from hello to snapshot, p99"`
+}
 
 // reconnect measures clients that all lose their connections at once and come back, at once or
 // spread over a while.
 func (b *suite) reconnect(r *harness.Run) {
 	b.prepare(r)
-	measure := func(start func(*harness.Run) *harness.Process) (atOnce, spread recovery) {
+	measure := func(start func(*harness.Run) *harness.Process) (atOnce, spread []recovery) {
 		r.Sub(func(r *harness.Run) {
 			server, p := start(r), NewPool(r)
 			r.Check(p.Connect(p.Add(server, b.users, RoomSize), PacedHandshakes, 0))
-			var rounds []recovery
 			for range b.Reconnects {
-				rounds = append(rounds, p.reconnect(r, server, 0))
+				atOnce = append(atOnce, p.reconnect(r, server, 0))
 			}
-			atOnce = harness.Medians(rounds)
-			spread = p.reconnect(r, server, b.ReconnectSpread/time.Duration(b.Clients))
+			spread = append(spread, p.reconnect(r, server, b.ReconnectSpread/time.Duration(b.Clients)))
 		})
 		return atOnce, spread
 	}
 	ours, oursSpread := measure(b.server)
 	bare, bareSpread := measure(func(r *harness.Run) *harness.Process { return b.yardstick(r, 0) })
-	t := newTable(r)
-	for _, c := range []struct {
-		prefix     string
-		ours, bare recovery
-	}{{"at once", ours, bare}, {fmt.Sprintf("over %v", b.ReconnectSpread), oursSpread, bareSpread}} {
-		t.row(c.prefix+": s until all have a snapshot", c.ours.Seconds, c.bare.Seconds)
-		t.row(c.prefix+": µs CPU each", c.ours.CPU, c.bare.CPU)
-		t.row(c.prefix+": ms from hello to snapshot, p50", c.ours.P50, 0)
-		t.row(c.prefix+": ms from hello to snapshot, p99", c.ours.P99, 0)
-	}
+	t := table(r)
+	t.Compare("at once: ", harness.Medians(ours), harness.Medians(bare), harness.MedianRatios(ours, bare))
+	t.Compare(fmt.Sprintf("over %v: ", b.ReconnectSpread), oursSpread[0], bareSpread[0], harness.MedianRatios(oursSpread, bareSpread))
 }
 
 // reconnect cuts all connections at once, and connects again at an interval.

@@ -52,6 +52,8 @@ func (c *client) send() error {
 // result is what one round measured.
 type result struct{ CPU, Rate float64 } // µs of the server for each request; requests a second
 
+func (r result) String() string { return fmt.Sprintf("%.2f, %.0f", r.CPU, r.Rate) }
+
 // load has all clients send for a while.
 func load(r *harness.Run, server *harness.Process, clients []*client, d time.Duration) result {
 	for _, c := range clients {

@@ -44,16 +44,11 @@ func Scenarios(s Sizes, out io.Writer) (all []harness.Scenario) {
 			yardstick := r.StartYardstick("yardstick-http")
 			clients := c.clients(f)
 			twins := prepareYardstick(r, yardstick, f.server, clients)
-			var ours, bare []result
-			for round := range s.Rounds + 1 {
-				a, b := load(r, f.server, clients, s.RoundTime), load(r, yardstick, twins, s.RoundTime)
-				if round > 0 { // the first round warms up
-					ours, bare = append(ours, a), append(bare, b)
-				}
-			}
-			a, b, ratio := harness.Medians(ours), harness.Medians(bare), harness.MedianRatios(ours, bare)
-			pair := func(f result) string { return fmt.Sprintf("%.2f, %.0f", f.CPU, f.Rate) }
-			table.Row(c.name, pair(a), pair(b), ratio.CPU, ratio.Rate)
+			rounds := harness.InTurns(s.Rounds,
+				func() result { return load(r, f.server, clients, s.RoundTime) },
+				func() result { return load(r, yardstick, twins, s.RoundTime) })
+			ratio := harness.MedianRatios(rounds[0], rounds[1])
+			table.Row(c.name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
 		}})
 	}
 	return all

@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -205,20 +206,21 @@ func (l *load) fill() usage {
 // operation has to raise the version this many times, unless that is negative.
 func (l *load) compare(t *harness.Table, name string, o operation, versions float64) usage {
 	b := l.b
-	var ours, noops, hashes []usage
-	for round := range b.Rounds + 1 {
-		u, newVersions := l.round(o, 1, b.Warm, b.RoundTime)
-		if versions >= 0 && (newVersions < versions-0.02 || newVersions > versions+0.02) {
-			b.Check(fmt.Errorf("%s: %.3f new versions for each operation; want %v", name, newVersions, versions))
-		}
-		noop, _ := l.round(send(noopCommand), 1, b.Warm, b.RoundTime/2)
-		hash, _ := l.round(send(hashCommand), 2, b.Warm, b.RoundTime/2)
-		if round > 0 { // the first round warms up
-			ours, noops, hashes = append(ours, u), append(noops, noop), append(hashes, hash)
+	yardstick := func(c command, replies int) func() usage {
+		return func() usage {
+			u, _ := l.round(send(c), replies, b.Warm, b.RoundTime/2)
+			return u
 		}
 	}
-	u := harness.Medians(ours)
-	row(t, name, u, harness.Medians(noops).Micros, harness.MedianRatios(ours, noops).Micros, harness.Medians(hashes).Micros)
+	rounds := harness.InTurns(b.Rounds, func() usage {
+		u, newVersions := l.round(o, 1, b.Warm, b.RoundTime)
+		if versions >= 0 && math.Abs(newVersions-versions) > 0.02 {
+			b.Check(fmt.Errorf("%s: %.3f new versions for each operation; want %v", name, newVersions, versions))
+		}
+		return u
+	}, yardstick(noopCommand, 1), yardstick(hashCommand, 2))
+	u, noop, hash := harness.Medians(rounds[0]), harness.Medians(rounds[1]), harness.Medians(rounds[2])
+	row(t, name, u, noop.Micros, harness.MedianRatios(rounds[0], rounds[1]).Micros, hash.Micros)
 	return u
 }
 

@@ -113,7 +113,7 @@ func (b *bench) changesOn(r *harness.Run, t *harness.Table, n int) (micros float
 			return int(f.Changes)
 		})
 		r.Check(p.CheckConnected())
-		micros, costs.DeliveredBytes = f.CPUPerChange, f.BytesPerDelivered
+		micros, costs.DeliveredBytes = f.CPUPerChange, f.BytesPerDelivery
 		quantiles := func(h harness.Histogram) string { return fmt.Sprintf("%.2f, %.2f", h.Quantile(0.5), h.Quantile(0.99)) }
 		other := ""
 		if n > 1 {

@@ -61,14 +61,10 @@ func (b *bench) throughStore() {
 		{"changes", update(true, false)},
 		{"snapshot", func(p *person) error { _, err := store.Snapshot(ctx, p.room); return err }},
 	} {
-		var rounds []usage
-		for round := range b.StoreRounds + 1 {
-			u := b.measure(func() int { return callAll(people, c.call, time.Now().Add(2*b.RoundTime), 1<<40, b) })
-			if round > 0 { // the first round warms up
-				rounds = append(rounds, u)
-			}
-		}
-		u := harness.Medians(rounds)
+		rounds := harness.InTurns(b.StoreRounds, func() usage {
+			return b.measure(func() int { return callAll(people, c.call, time.Now().Add(2*b.RoundTime), 1<<40, b) })
+		})
+		u := harness.Medians(rounds[0])
 		t.Row(c.name, u.OwnMicros, u.Micros, u.Rate, u.OwnBusy, u.Busy)
 	}
 }
