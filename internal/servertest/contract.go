@@ -1,4 +1,4 @@
-package httpapi_test
+package servertest
 
 import (
 	"bytes"
@@ -23,17 +23,17 @@ import (
 
 // contract is docs/reference/openapi.yaml, ready to judge answers.
 type contract struct {
-	document *openapi3.T
-	paths    []contractPath
+	Document *openapi3.T
+	Paths    []contractPath
 }
 
 type contractPath struct {
 	pattern *regexp.Regexp
 	name    string
-	item    *openapi3.PathItem
+	Item    *openapi3.PathItem
 }
 
-var readContract = sync.OnceValues(func() (*contract, error) {
+var ReadContract = sync.OnceValues(func() (*contract, error) {
 	text, err := os.ReadFile(root() + "/docs/reference/openapi.yaml")
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ var readContract = sync.OnceValues(func() (*contract, error) {
 	if err := document.Validate(openapi3.NewLoader().Context); err != nil {
 		return nil, err
 	}
-	c := &contract{document: document}
+	c := &contract{Document: document}
 	for name, item := range document.Paths.Map() {
 		pattern := regexp.MustCompile(`\\\{([a-z]+)\\\}`).ReplaceAllStringFunc(regexp.QuoteMeta(name), func(s string) string {
 			if s == `\{path\}` { // a file's path has slashes
@@ -53,14 +53,14 @@ var readContract = sync.OnceValues(func() (*contract, error) {
 			}
 			return `(?P<` + strings.Trim(s, `\{}`) + `>[^/]+)`
 		})
-		c.paths = append(c.paths, contractPath{regexp.MustCompile("^" + pattern + "$"), name, item})
+		c.Paths = append(c.Paths, contractPath{regexp.MustCompile("^" + pattern + "$"), name, item})
 	}
 	return c, nil
 })
 
-// everywhere is what any address may answer, known or not.
-func (c *contract) everywhere() *openapi3.Operation {
-	responses := c.document.Components.Responses
+// Everywhere is what any address may answer, known or not.
+func (c *contract) Everywhere() *openapi3.Operation {
+	responses := c.Document.Components.Responses
 	return &openapi3.Operation{Responses: openapi3.NewResponses(
 		openapi3.WithStatus(204, responses["Preflight"]),
 		openapi3.WithStatus(403, responses["CrossOrigin"]),
@@ -72,7 +72,7 @@ func (c *contract) everywhere() *openapi3.Operation {
 // find gives what the document says of a request; known is false for an address or a
 // method that it does not name.
 func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, params map[string]string, known bool) {
-	route = &routers.Route{Spec: c.document, Method: r.Method, Operation: c.everywhere(), PathItem: &openapi3.PathItem{}}
+	route = &routers.Route{Spec: c.Document, Method: r.Method, Operation: c.Everywhere(), PathItem: &openapi3.PathItem{}}
 	below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix)
 	if !ok {
 		return route, nil, false
@@ -81,12 +81,12 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	for _, p := range c.paths {
+	for _, p := range c.Paths {
 		found := p.pattern.FindStringSubmatch(below)
 		if found == nil || len(found) > 1 && (found[1] == "." || found[1] == "..") { // which no path keeps
 			continue
 		}
-		operation := p.item.GetOperation(method)
+		operation := p.Item.GetOperation(method)
 		if operation == nil {
 			return route, nil, false
 		}
@@ -94,7 +94,7 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 		for i, name := range p.pattern.SubexpNames()[1:] {
 			params[name], _ = url.PathUnescape(found[i+1])
 		}
-		route.Path, route.PathItem, route.Operation = p.name, p.item, operation
+		route.Path, route.PathItem, route.Operation = p.name, p.Item, operation
 		return route, params, true
 	}
 	return route, nil, false
@@ -108,8 +108,8 @@ var always = []string{
 	"X-Request-Id",
 }
 
-// judge tells what of an exchange the document does not know.
-func (c *contract) judge(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
+// Check tells what of an exchange the document does not know.
+func (c *contract) Check(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
 	route, params, known := c.find(r, prefix)
 	if strings.HasPrefix(route.Path, "/client/") && status < 400 || r.URL.Path == "/" && status < 400 {
 		return nil // static files
@@ -180,10 +180,10 @@ func mapKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// checked fails the test at every answer that docs/reference/openapi.yaml does not know, and at
+// CheckContract fails the test at every answer that docs/reference/openapi.yaml does not know, and at
 // every request that is taken though the document calls it invalid.
-func checked(t testing.TB, h http.Handler, prefix string) http.Handler {
-	c, err := readContract()
+func CheckContract(t testing.TB, h http.Handler, prefix string) http.Handler {
+	c, err := ReadContract()
 	if err != nil {
 		t.Fatalf("docs/reference/openapi.yaml cannot be used: %v", err)
 	}
@@ -196,7 +196,7 @@ func checked(t testing.TB, h http.Handler, prefix string) http.Handler {
 		}
 		h.ServeHTTP(recorder, inner)
 		answer, body := recorder.Result(), recorder.Body.Bytes()
-		if err := c.judge(prefix, r, sent.Bytes(), answer.StatusCode, answer.Header, body); err != nil {
+		if err := c.Check(prefix, r, sent.Bytes(), answer.StatusCode, answer.Header, body); err != nil {
 			t.Errorf("%s %s answered %d %s\nwhich docs/reference/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
 		}
 		for name, values := range answer.Header {

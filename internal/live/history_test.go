@@ -1,9 +1,11 @@
-package httpapi_test
+package live_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/storetest"
@@ -14,16 +16,16 @@ import (
 // which all answers are right.
 func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // case 21
 	const writers, steps = 6, 60
-	w := newWorld(t)
-	host := w.listen()
-	var people []*person
-	var sockets []*socket
+	w := servertest.New(t)
+	host := w.Listen()
+	var people []*servertest.Client
+	var sockets []*servertest.Socket
 	for who := range writers {
-		p := w.as(fmt.Sprintf("Writer %d", who), presence.UserID(fmt.Sprint(who)))
-		s := w.dialLive(host, p)
-		s.say("hello", `"session": "tab", "seq": 1`)
-		s.next("ack")
-		s.next("snapshot")
+		p := w.As(fmt.Sprintf("Writer %d", who), presence.UserID(fmt.Sprint(who)))
+		s := w.DialLive(host, p)
+		s.Send("hello", `"session": "tab", "seq": 1`)
+		s.Next("ack")
+		s.Next("snapshot")
 		people, sockets = append(people, p), append(sockets, s)
 	}
 	storetest.Enter(t, writers, steps, func(in storetest.Entry, random *rand.Rand) storetest.Outcome {
@@ -33,20 +35,20 @@ func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // ca
 
 // take goes where it says, and gives what the answer was. Who leaves goes to no section:
 // the session stays.
-func take(in storetest.Entry, p *person, s *socket, overHTTP bool) (out storetest.Outcome) {
+func take(in storetest.Entry, p *servertest.Client, s *servertest.Socket, overHTTP bool) (out storetest.Outcome) {
 	section := "s"
 	if in.Leave {
 		section = ""
 	}
 	body := fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "unless_occupied": %v}`, in.Seq+1, section, in.Careful)
 	var activity string
-	var conflicts []user
+	var conflicts []servertest.User
 	if overHTTP {
-		r := p.update(body)
+		r := p.Update(body)
 		activity, conflicts = r.Activity, r.Conflicts
 	} else {
-		s.say("update", body)
-		ack := s.ack()
+		s.Send("update", body)
+		ack := s.Ack()
 		activity, conflicts = ack.Activity, ack.Conflicts
 	}
 	out.Edits = activity == "editing"

@@ -1,4 +1,4 @@
-package httpapi_test
+package live_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
 )
@@ -54,16 +56,16 @@ func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) {
 	for _, call := range []string{"Watch", "stop", "Snapshot", "Update", "Leave"} {
 		t.Run(call, func(t *testing.T) {
 			store := &stuck{project: "slow", call: call}
-			inLive(t, func(t *testing.T, w *liveWorld) {
-				there := strings.Replace(livePath, "/p/", "/slow/", 1)
-				slow := w.connectTo(there, "Authorization", "Bearer "+w.as("slow", "1").token)
-				slow.say("hello", `"session": "a", "seq": 1`)
+			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+				there := strings.Replace(servertest.LivePath, "/p/", "/slow/", 1)
+				slow := w.ConnectTo(there, "Authorization", "Bearer "+w.As("slow", "1").Token)
+				slow.Send("hello", `"session": "a", "seq": 1`)
 				time.Sleep(time.Second)
 				switch call {
 				case "stop":
-					slow.conn.Close() // the room ends with its last connection
+					slow.Conn.Close() // the room ends with its last connection
 				case "Leave":
-					slow.say("leave", `"seq": 2`)
+					slow.Send("leave", `"seq": 2`)
 				}
 				time.Sleep(time.Second)
 				if store.hanging.Load() == 0 {
@@ -71,25 +73,25 @@ func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) {
 				}
 
 				began := time.Now()
-				alice, _, _ := w.enter(w.as("alice", "11"), `"session": "a", "seq": 1, "section": "s"`)
-				bob, _, _ := w.enter(w.as("bob", "12"), `"session": "b", "seq": 1`)
-				alice.all()
-				bob.say("update", `"seq": 2, "section": "t"`)
-				bob.skip("ack")
-				alice.next("delta")
-				bob.say("leave", `"seq": 3`)
-				alice.leaves("bob", 12.0, time.Minute)
+				alice, _, _ := w.Join(w.As("alice", "11"), `"session": "a", "seq": 1, "section": "s"`)
+				bob, _, _ := w.Join(w.As("bob", "12"), `"session": "b", "seq": 1`)
+				alice.Pending()
+				bob.Send("update", `"seq": 2, "section": "t"`)
+				bob.SkipTo("ack")
+				alice.Next("delta")
+				bob.Send("leave", `"seq": 3`)
+				alice.ExpectLeft("bob", 12.0, time.Minute)
 				if took := time.Since(began); took > 2*time.Second {
 					t.Errorf("joining, moving and leaving in another room took %v", took)
 				}
 
 				close(store.release)
-				w.connectTo(there, "Authorization", "Bearer "+w.as("late", "13").token).say("hello", `"session": "l", "seq": 1`)
+				w.ConnectTo(there, "Authorization", "Bearer "+w.As("late", "13").Token).Send("hello", `"session": "l", "seq": 1`)
 				time.Sleep(time.Second)
-				if users := *w.as("late", "13").succeed(w.as("late", "13").do("GET", strings.Replace(there, "live", "list", 1), "")).Users; !strings.Contains(names(users), "late") {
-					t.Errorf("when the store goes on, listed are %q; want late among them", names(users))
+				if users := *w.As("late", "13").Succeed(w.As("late", "13").Do("GET", strings.Replace(there, "live", "list", 1), "")).Users; !strings.Contains(servertest.Names(users), "late") {
+					t.Errorf("when the store goes on, listed are %q; want late among them", servertest.Names(users))
 				}
-			}, func(p *plan) {
+			}, func(p *servertest.Config) {
 				p.Store = func(s presence.Store) presence.Store {
 					store.Store, store.release = s, make(chan struct{}) // in the bubble
 					return store

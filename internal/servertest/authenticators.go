@@ -1,4 +1,4 @@
-package httpapi_test
+package servertest
 
 import (
 	"context"
@@ -8,16 +8,16 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-type gateFunc func(context.Context, identity.Request) (identity.Principal, error)
+type AuthenticatorFunc func(context.Context, identity.Request) (identity.Principal, error)
 
-func (g gateFunc) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
+func (g AuthenticatorFunc) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	return g(ctx, r)
 }
 
-// tokens is a gate whose tokens are names, each good until a time.
-type tokens map[string]time.Time
+// TokenAuthenticator is a gate whose tokens are names, each good until a time.
+type TokenAuthenticator map[string]time.Time
 
-func (g tokens) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
+func (g TokenAuthenticator) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	until, ok := g[r.Token]
 	switch {
 	case r.Token == "":

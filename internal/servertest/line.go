@@ -1,4 +1,4 @@
-package httpapi_test
+package servertest
 
 import (
 	"errors"
@@ -9,31 +9,31 @@ import (
 	"time"
 )
 
-// fair is a listener in a bubble whose connections may be written to by several at once
+// Fair is a listener in a bubble whose connections may be written to by several at once
 // while nobody reads. Time in the bubble goes on where one writer waits for the other by a
 // channel, and stands still where it is by the lock that net.Pipe has.
-type fair struct{ net.Listener }
+type Fair struct{ net.Listener }
 
-func (l fair) Accept() (net.Conn, error) {
+func (l Fair) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return newFairConn(conn), nil
+	return NewFairConn(conn), nil
 }
 
-type fairConn struct {
+type FairConn struct {
 	net.Conn
 	writing chan struct{} // full while somebody writes
 	closed  chan struct{}
 	once    *sync.Once
 }
 
-func newFairConn(conn net.Conn) fairConn {
-	return fairConn{conn, make(chan struct{}, 1), make(chan struct{}), new(sync.Once)}
+func NewFairConn(conn net.Conn) FairConn {
+	return FairConn{conn, make(chan struct{}, 1), make(chan struct{}), new(sync.Once)}
 }
 
-func (c fairConn) Write(b []byte) (int, error) {
+func (c FairConn) Write(b []byte) (int, error) {
 	select {
 	case c.writing <- struct{}{}:
 	case <-c.closed:
@@ -43,22 +43,22 @@ func (c fairConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-func (c fairConn) Close() error {
+func (c FairConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }
 
-// line is the client's end of a connection, which may stop reading.
-type line struct {
-	fairConn
-	ears chan struct{} // full while nothing is read
+// Line is the client's end of a connection, which may stop reading.
+type Line struct {
+	FairConn
+	Ears chan struct{} // full while nothing is read
 }
 
-func (c *line) Read(b []byte) (int, error) {
+func (c *Line) Read(b []byte) (int, error) {
 	for {
 		select {
-		case c.ears <- struct{}{}:
-			<-c.ears
+		case c.Ears <- struct{}{}:
+			<-c.Ears
 		case <-c.closed:
 			return 0, net.ErrClosed
 		}
@@ -69,16 +69,16 @@ func (c *line) Read(b []byte) (int, error) {
 	}
 }
 
-// deaf makes a socket read nothing any more, until it hears again.
-func (s *socket) deaf() {
-	c := s.conn.(*line)
-	c.ears <- struct{}{}
+// StopReading makes a socket read nothing any more, until it hears again.
+func (s *Socket) StopReading() {
+	c := s.Conn.(*Line)
+	c.Ears <- struct{}{}
 	c.SetReadDeadline(time.Unix(1, 0))
 	synctest.Wait()
 }
 
-func (s *socket) hears() {
-	c := s.conn.(*line)
+func (s *Socket) ResumeReading() {
+	c := s.Conn.(*Line)
 	c.SetReadDeadline(time.Time{})
-	<-c.ears
+	<-c.Ears
 }

@@ -1,4 +1,4 @@
-package httpapi_test
+package servertest
 
 import (
 	"fmt"
@@ -10,19 +10,19 @@ import (
 	"unicode/utf8"
 )
 
-// jsonValue is a value, right or wrong, for any field.
-type jsonValue struct {
+// JsonValue is a value, right or wrong, for any field.
+type JsonValue struct {
 	json string
-	kind byte   // n null, b bool, d number, s string, a array, o object, x not JSON
-	text string // of a string
+	Kind byte   // n null, b bool, d number, s string, a array, o object, x not JSON
+	Text string // of a string
 }
 
 // values are those that every field is tried with: each type, each limit and one more, 10 kB and
 // 1 MB, nested, NUL, not UTF-8.
-var values = sync.OnceValue(func() (all []jsonValue) {
+var values = sync.OnceValue(func() (all []JsonValue) {
 	add := func(kind byte, texts ...string) {
 		for _, text := range texts {
-			all = append(all, jsonValue{json: text, kind: kind})
+			all = append(all, JsonValue{json: text, Kind: kind})
 		}
 	}
 	add('n', `null`)
@@ -38,36 +38,36 @@ var values = sync.OnceValue(func() (all []jsonValue) {
 		strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 100), strings.Repeat("x", 101), strings.Repeat("語", 100), strings.Repeat("語", 101),
 		strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 4000), strings.Repeat("x", 4097), strings.Repeat("x", 10_000), strings.Repeat("x", 1_000_000),
 	} {
-		all = append(all, jsonValue{jsonText(text), 's', text})
+		all = append(all, JsonValue{JsonText(text), 's', text})
 	}
-	return append(all, jsonValue{`"a\ud800b"`, 's', "a\ufffdb"}, jsonValue{"\"a\xffb\"", 's', "a\ufffdb"})
+	return append(all, JsonValue{`"a\ud800b"`, 's', "a\ufffdb"}, JsonValue{"\"a\xffb\"", 's', "a\ufffdb"})
 })
 
-// bad is a body or message, and what its answer has to be.
-type bad struct {
-	name, body string
-	code       string // of the error; empty for success
-	plain      bool   // one object with the field once
+// BadBody is a body or message, and what its answer has to be.
+type BadBody struct {
+	Name, Body string
+	Code       string // of the error; empty for success
+	Plain      bool   // one object with the field once
 }
 
-// bodies are all objects in which one field has one of the values, as a member of the
+// BadBodies are all objects in which one field has one of the values, as a member of the
 // object, twice, nested, in an array and by another name. Base gives the other members of an
 // object that has a field. The function check gives the code of the error about a value of a field, empty for none; it
 // is not asked about values that are not JSON.
-func bodies(base func(field string) string, fields []string, check func(field string, v jsonValue) string) (all []bad) {
-	add := func(name, body, code string) { all = append(all, bad{name: name, body: body, code: code}) }
+func BadBodies(base func(field string) string, fields []string, check func(field string, v JsonValue) string) (all []BadBody) {
+	add := func(name, body, code string) { all = append(all, BadBody{Name: name, Body: body, Code: code}) }
 	for _, field := range append(fields, "unknown", "user_id ", "SECTION", "ſeq", "") {
 		for _, v := range values() {
 			code, member, base, whole := "", `"`+field+`":`+v.json, base(field), base("")
 			name := field + " " + v.json[:min(len(v.json), 20)]
-			if code = check(field, v); v.kind == 'x' {
+			if code = check(field, v); v.Kind == 'x' {
 				code = "bad_json"
 			}
-			ignored := check("", jsonValue{json: "null", kind: 'n'}) // what the base comes to
-			if v.kind == 'x' {
+			ignored := check("", JsonValue{json: "null", Kind: 'n'}) // what the base comes to
+			if v.Kind == 'x' {
 				ignored = "bad_json"
 			}
-			all = append(all, bad{name, `{` + base + member + `}`, code, true})
+			all = append(all, BadBody{name, `{` + base + member + `}`, code, true})
 			if len(v.json) > 100_000 {
 				continue // once is enough
 			}
@@ -76,7 +76,7 @@ func bodies(base func(field string) string, fields []string, check func(field st
 			if len(v.json) < 100 {
 				add(name+" twice", `{`+base+member+`,`+member+`}`, "bad_json")
 				add(name+" in an array", `[{`+base+member+`}]`, "bad_json")
-				if field != "" && v.kind != 'x' {
+				if field != "" && v.Kind != 'x' {
 					escaped := fmt.Sprintf(`"\u%04x%s":`, field[0], field[1:])
 					if field[0] < 0x80 {
 						add(name+" twice, once escaped", `{`+base+member+`,`+escaped+v.json+`}`, "bad_json")
@@ -88,24 +88,24 @@ func bodies(base func(field string) string, fields []string, check func(field st
 	return all
 }
 
-// fieldError is the code of the error about a value that has the wrong type, as docs/reference/api.md has
+// FieldError is the code of the error about a value that has the wrong type, as docs/reference/api.md has
 // it; empty if the type is right.
-func fieldError(field string, v jsonValue) string {
-	if v.kind == 'n' {
+func FieldError(field string, v JsonValue) string {
+	if v.Kind == 'n' {
 		return "" // as if left out
 	}
-	isUnsigned := v.kind == 'd' && len(v.json) <= 20 && unsigned.MatchString(v.json)
+	isUnsigned := v.Kind == 'd' && len(v.json) <= 20 && unsigned.MatchString(v.json)
 	if isUnsigned {
 		_, err := strconv.ParseUint(v.json, 10, 64)
 		isUnsigned = err == nil
 	}
 	switch field {
 	case "section", "session", "activity", "type", "token", "username":
-		if v.kind != 's' {
+		if v.Kind != 's' {
 			return "bad_type"
 		}
 	case "unless_occupied", "hidden":
-		if v.kind != 'b' {
+		if v.Kind != 'b' {
 			return "bad_type"
 		}
 	case "seq":
@@ -118,33 +118,33 @@ func fieldError(field string, v jsonValue) string {
 		}
 	case "user_id":
 		n, err := strconv.ParseInt(v.json, 10, 64)
-		if v.kind != 's' && (v.kind != 'd' || err != nil || strconv.FormatInt(n, 10) != v.json) {
+		if v.Kind != 's' && (v.Kind != 'd' || err != nil || strconv.FormatInt(n, 10) != v.json) {
 			return "bad_type"
 		}
 	}
 	return ""
 }
 
-// valueError is the code of the error about a value of the right type.
-func valueError(field string, v jsonValue) string {
-	isTooLarge := v.kind == 'd' && len(v.json) >= 16 && v.json > "9007199254740991"
+// ValueError is the code of the error about a value of the right type.
+func ValueError(field string, v JsonValue) string {
+	isTooLarge := v.Kind == 'd' && len(v.json) >= 16 && v.json > "9007199254740991"
 	switch {
-	case v.kind == 'n':
-	case field == "section" && utf8.RuneCountInString(v.text) > 100:
+	case v.Kind == 'n':
+	case field == "section" && utf8.RuneCountInString(v.Text) > 100:
 		return "section_too_long"
-	case field == "section" && (unseen.MatchString(v.text) || slices.Contains(strings.Split(v.text, "/"), "") && v.text != ""):
+	case field == "section" && (unseen.MatchString(v.Text) || slices.Contains(strings.Split(v.Text, "/"), "") && v.Text != ""):
 		return "section_invalid"
-	case field == "session" && !sessionGrammar.MatchString(v.text):
+	case field == "session" && !sessionGrammar.MatchString(v.Text):
 		return "session_invalid"
-	case field == "activity" && v.text != "" && v.text != "editing":
+	case field == "activity" && v.Text != "" && v.Text != "editing":
 		return "activity_invalid"
 	case field == "seq" && isTooLarge:
 		return "seq_invalid"
 	case field == "known_version" && isTooLarge:
 		return "version_invalid"
-	case field == "username" && strings.Trim(v.text, "\x00 ") == "":
+	case field == "username" && strings.Trim(v.Text, "\x00 ") == "":
 		return "name_invalid"
-	case field == "user_id" && v.kind == 's' && (len(v.text) > 200 || unseen.MatchString(v.text)):
+	case field == "user_id" && v.Kind == 's' && (len(v.Text) > 200 || unseen.MatchString(v.Text)):
 		return "user_id_invalid"
 	}
 	return ""
@@ -153,9 +153,9 @@ func valueError(field string, v jsonValue) string {
 // statusOf are the statuses of the codes that a bad body may have, as docs/reference/api.md has them.
 var statusOf = map[string]int{"": 200, "body_too_large": 413, "not_json": 415, "unauthenticated": 401}
 
-func (b bad) due() (status int, code string) {
-	code = b.code
-	if len(b.body) > 4096 {
+func (b BadBody) Due() (status int, code string) {
+	code = b.Code
+	if len(b.Body) > 4096 {
 		code = "body_too_large"
 	}
 	status, ok := statusOf[code]

@@ -1,4 +1,4 @@
-package httpapi_test
+package live_test
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
@@ -56,40 +58,40 @@ func (g *revocable) Authenticate(_ context.Context, r identity.Request) (identit
 }
 
 // inRevocable runs a test in which bob watches, by token 2, what becomes of user 1.
-func inRevocable(t *testing.T, g *revocable, test func(w *liveWorld, bob *socket)) {
+func inRevocable(t *testing.T, g *revocable, test func(w *servertest.LiveServer, bob *servertest.Socket)) {
 	t.Helper()
 	g.refused = map[string]error{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		bob, _, _ := w.enter(&person{token: "2"}, `"session": "b"`)
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		bob, _, _ := w.Join(&servertest.Client{Token: "2"}, `"session": "b"`)
 		test(w, bob)
-	}, func(p *plan) { p.Authenticator = g })
+	}, func(p *servertest.Config) { p.Authenticator = g })
 }
 
 const alicesHello = `"session": "a", "section": "s"`
 
 // Rule 14: every way in which a user can lose access ends the session at once.
 func TestLostAccessEndsTheSessionAtOnce(t *testing.T) {
-	type loss func(w *liveWorld, g *revocable, alice *socket)
+	type loss func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket)
 	turn := func(why error) loss {
-		return func(w *liveWorld, g *revocable, alice *socket) {
+		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("1", why)
-			if m := alice.take1(26 * time.Second); m.Type != "error" {
-				w.t.Errorf("there came %s; due is an error", m.text)
+			if m := alice.NextWithin(26 * time.Second); m.Type != "error" {
+				w.T.Errorf("there came %s; due is an error", m.Text)
 			}
 		}
 	}
 	again := func(why error, hello string) loss {
-		return func(w *liveWorld, g *revocable, alice *socket) {
+		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("1-again", why)
-			alice.say("hello", hello)
-			alice.skip("error")
+			alice.Send("hello", hello)
+			alice.SkipTo("error")
 		}
 	}
 	overHTTP := func(what string) loss {
-		return func(w *liveWorld, g *revocable, alice *socket) {
+		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("1", identity.ErrProjectUnknown)
-			p := &person{w: w.world, address: "127.0.0.1", token: "1"}
-			p.post(what, `{"session": "a", "section": "s"}`).fails(w.t, 404, "project_unknown")
+			p := &servertest.Client{W: w.Server, Address: "127.0.0.1", Token: "1"}
+			p.Post(what, `{"session": "a", "section": "s"}`).ExpectError(w.T, 404, "project_unknown")
 		}
 	}
 	const renewal = `"session": "a", "token": "1-again"`
@@ -107,32 +109,32 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) {
 		"second hello, another session": again(nil, `"session": "other", "token": "1-again"`),
 		"update over HTTP, withdrawn":   overHTTP("update"),
 		"leave over HTTP, withdrawn":    overHTTP("leave"),
-		"first hello of a connection that follows a lost one": func(w *liveWorld, g *revocable, alice *socket) {
-			alice.conn.Close()
+		"first hello of a connection that follows a lost one": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
+			alice.Conn.Close()
 			time.Sleep(time.Second)
-			next := w.connect()
+			next := w.Connect()
 			g.refuse("1", identity.ErrProjectUnknown)
-			next.say("hello", `"session": "a", "token": "1"`)
-			next.refused("project_unknown")
+			next.Send("hello", `"session": "a", "token": "1"`)
+			next.ExpectRejected("project_unknown")
 		},
-		"a recheck after an update over HTTP": func(w *liveWorld, g *revocable, alice *socket) {
-			p := &person{w: w.world, address: "127.0.0.1", token: "1"}
-			p.update(`{"session": "a", "section": "s"}`)
+		"a recheck after an update over HTTP": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
+			p := &servertest.Client{W: w.Server, Address: "127.0.0.1", Token: "1"}
+			p.Update(`{"session": "a", "section": "s"}`)
 			turn(identity.ErrProjectUnknown)(w, g, alice)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &revocable{}
-			inRevocable(t, g, func(w *liveWorld, bob *socket) {
-				alice, _, _ := w.enter(&person{token: "1"}, alicesHello)
-				bob.all()
+			inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
+				alice, _, _ := w.Join(&servertest.Client{Token: "1"}, alicesHello)
+				bob.Pending()
 				lose(w, g, alice)
 				lost := time.Now()
-				bob.leaves("writer 1", 1.0, time.Minute)
+				bob.ExpectLeft("writer 1", 1.0, time.Minute)
 				if took := time.Since(lost); took > 100*time.Millisecond {
-					w.t.Errorf("the session ended %v after access was lost", took)
+					w.T.Errorf("the session ended %v after access was lost", took)
 				}
-				w.isListedTo("2", "writer 2")
+				w.ExpectListedTo("2", "writer 2")
 			})
 		})
 	}
@@ -141,47 +143,49 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) {
 // What does not say that access was lost leaves the session as it is, or for 15 s.
 func TestOnlyLostAccessEndsASession(t *testing.T) {
 	unavailable := fmt.Errorf("the host is down: %w", presence.ErrUnavailable)
-	for name, keeps := range map[string]func(w *liveWorld, g *revocable, alice *socket){
-		"recheck, host unavailable": func(w *liveWorld, g *revocable, alice *socket) { g.refuse("1", unavailable) },
-		"recheck, unknown error":    func(w *liveWorld, g *revocable, alice *socket) { g.refuse("1", errors.New("unexpected")) },
-		"second hello, host unavailable": func(w *liveWorld, g *revocable, alice *socket) {
+	for name, keeps := range map[string]func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket){
+		"recheck, host unavailable": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) { g.refuse("1", unavailable) },
+		"recheck, unknown error": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
+			g.refuse("1", errors.New("unexpected"))
+		},
+		"second hello, host unavailable": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("1-again", unavailable)
-			alice.say("hello", `"session": "a", "token": "1-again"`)
-			alice.skip("error").isUnavailable(w.t, 0)
+			alice.Send("hello", `"session": "a", "token": "1-again"`)
+			alice.SkipTo("error").ExpectUnavailable(w.T, 0)
 		},
-		"second hello, unknown error": func(w *liveWorld, g *revocable, alice *socket) {
+		"second hello, unknown error": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("1-again", errors.New("unexpected"))
-			alice.say("hello", `"session": "a", "token": "1-again"`)
-			alice.skip("error")
+			alice.Send("hello", `"session": "a", "token": "1-again"`)
+			alice.SkipTo("error")
 		},
-		"another connection of the session lost access": func(w *liveWorld, g *revocable, alice *socket) {
-			old, _, _ := w.enter(&person{token: "1-old"}, alicesHello)
-			alice.say("update", `"section": "s"`)
-			alice.skip("ack")
+		"another connection of the session lost access": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
+			old, _, _ := w.Join(&servertest.Client{Token: "1-old"}, alicesHello)
+			alice.Send("update", `"section": "s"`)
+			alice.SkipTo("ack")
 			g.refuse("1-old", identity.ErrTokenInvalid)
-			if m := old.take1(26 * time.Second); m.Code != "token_invalid" {
-				w.t.Errorf("there came %s; due is token_invalid", m.text)
+			if m := old.NextWithin(26 * time.Second); m.Code != "token_invalid" {
+				w.T.Errorf("there came %s; due is token_invalid", m.Text)
 			}
 		},
-		"a first hello of another user for the same session": func(w *liveWorld, g *revocable, alice *socket) {
+		"a first hello of another user for the same session": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("4", identity.ErrProjectUnknown)
-			next := w.connect()
-			next.say("hello", `"session": "a", "token": "4"`)
-			next.refused("project_unknown")
+			next := w.Connect()
+			next.Send("hello", `"session": "a", "token": "4"`)
+			next.ExpectRejected("project_unknown")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &revocable{}
-			inRevocable(t, g, func(w *liveWorld, bob *socket) {
-				alice, _, _ := w.enter(&person{token: "1"}, alicesHello)
-				bob.all()
+			inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
+				alice, _, _ := w.Join(&servertest.Client{Token: "1"}, alicesHello)
+				bob.Pending()
 				keeps(w, g, alice)
 				for range 2 {
-					bob.quiet(50 * time.Second)
-					bob.say("update", "")
-					bob.next("ack")
-					if alice.over() {
-						w.t.Error("the connection ended")
+					bob.ExpectNothing(50 * time.Second)
+					bob.Send("update", "")
+					bob.Next("ack")
+					if alice.Closed() {
+						w.T.Error("the connection ended")
 					}
 				}
 			})
@@ -191,12 +195,12 @@ func TestOnlyLostAccessEndsASession(t *testing.T) {
 
 func TestASecondHelloWithoutATokenIsAMistakeAndNoLossOfAccess(t *testing.T) {
 	g := &revocable{}
-	inRevocable(t, g, func(w *liveWorld, bob *socket) {
-		alice, _, _ := w.enter(&person{token: "1"}, alicesHello)
-		bob.all()
-		alice.say("hello", `"session": "a"`)
-		alice.refused("hello_again")
-		if took := bob.leaves("writer 1", 1.0, time.Minute); took < 15*time.Second-late || took > 15*time.Second+late {
+	inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
+		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, alicesHello)
+		bob.Pending()
+		alice.Send("hello", `"session": "a"`)
+		alice.ExpectRejected("hello_again")
+		if took := bob.ExpectLeft("writer 1", 1.0, time.Minute); took < 15*time.Second-late || took > 15*time.Second+late {
 			t.Errorf("the session ended after %v; due is 15 s", took)
 		}
 	})
@@ -204,19 +208,19 @@ func TestASecondHelloWithoutATokenIsAMistakeAndNoLossOfAccess(t *testing.T) {
 
 func TestARecheckOfAnOldTokenEndsNoConnectionThatHasANewOne(t *testing.T) {
 	g := &revocable{}
-	inRevocable(t, g, func(w *liveWorld, bob *socket) {
+	inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
 		g.mu.Lock()
 		g.asked, g.answer = make(chan struct{}), make(chan struct{}) // of the bubble
 		g.mu.Unlock()
-		alice, _, _ := w.enter(&person{token: "1"}, alicesHello)
-		bob.all()
+		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, alicesHello)
+		bob.Pending()
 		<-g.asked // the turn of alice's connection
-		alice.say("hello", `"session": "a", "token": "1-again", "section": "s"`)
-		alice.skip("ack")
+		alice.Send("hello", `"session": "a", "token": "1-again", "section": "s"`)
+		alice.SkipTo("ack")
 		g.refuse("1", identity.ErrTokenInvalid)
 		g.answer <- struct{}{}
-		bob.quiet(time.Minute)
-		if alice.over() {
+		bob.ExpectNothing(time.Minute)
+		if alice.Closed() {
 			t.Error("the connection ended, though its newest token is valid")
 		}
 	})
@@ -225,18 +229,18 @@ func TestARecheckOfAnOldTokenEndsNoConnectionThatHasANewOne(t *testing.T) {
 // A hello that is refused stores nothing: neither for a room that takes no more, nor if the
 // store has taken it in and could not say so.
 func TestAHelloThatTheRoomRefusesIsNotStored(t *testing.T) {
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		p := w.as("alice", "1")
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		p := w.As("alice", "1")
 		for i := range 40 { // of two sessions
-			w.enter(p, fmt.Sprintf(`"session": "tab-%d", "section": "s"`, i%2))
+			w.Join(p, fmt.Sprintf(`"session": "tab-%d", "section": "s"`, i%2))
 		}
-		one := w.come(p)
-		one.say("hello", `"session": "refused", "section": "secret", "seq": 5`)
-		if m := one.next("error"); m.Code != "too_many_sessions" || m.Seq != 5 {
-			t.Errorf("hello 41 is answered %s; due is too_many_sessions, and no ack", m.text)
+		one := w.ConnectAs(p)
+		one.Send("hello", `"session": "refused", "section": "secret", "seq": 5`)
+		if m := one.Next("error"); m.Code != "too_many_sessions" || m.Seq != 5 {
+			t.Errorf("hello 41 is answered %s; due is too_many_sessions, and no ack", m.Text)
 		}
-		one.ends(1008)
-		if sections := strings.Join((*p.list().Users)[0].Sections, " "); sections != "s" {
+		one.ExpectClose(1008)
+		if sections := strings.Join((*p.List().Users)[0].Sections, " "); sections != "s" {
 			t.Errorf("alice is in %q; a refused hello was stored", sections)
 		}
 	})
@@ -261,17 +265,19 @@ func (s *takes) Update(ctx context.Context, p presence.Project, u presence.User,
 
 func TestAHelloWhoseAnswerIsLostLeavesItsSessionFifteenSeconds(t *testing.T) {
 	store := &takes{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		bob, _, _ := w.enter(w.as("bob", "2"), `"session": "b"`)
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
 		store.mu.Lock()
 		store.silent = true
 		store.mu.Unlock()
-		alice := w.come(w.as("alice", "1"))
-		alice.say("hello", alicesHello)
-		alice.refused("unavailable")
-		bob.next("delta") // she is listed
-		if took := bob.leaves("alice", 1.0, time.Minute); took > 15*time.Second+late {
+		alice := w.ConnectAs(w.As("alice", "1"))
+		alice.Send("hello", alicesHello)
+		alice.ExpectRejected("unavailable")
+		bob.Next("delta") // she is listed
+		if took := bob.ExpectLeft("alice", 1.0, time.Minute); took > 15*time.Second+late {
 			t.Errorf("a session without a connection lasted %v; due is 15 s", took)
 		}
-	}, func(p *plan) { p.Store = func(s presence.Store) presence.Store { store.Store = s; return store } })
+	}, func(p *servertest.Config) {
+		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+	})
 }

@@ -1,4 +1,4 @@
-package httpapi_test
+package live_test
 
 import (
 	"context"
@@ -8,20 +8,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestLiveOnlyPagesOfThisServerConnect(t *testing.T) { // case 41
-	dev := func(p *plan) { p.Dev = &identity.Dev{} }
-	noDev := func(p *plan) { p.Dev = nil }
-	listed := func(p *plan) {
+	dev := func(p *servertest.Config) { p.Dev = &identity.Dev{} }
+	noDev := func(p *servertest.Config) { p.Dev = nil }
+	listed := func(p *servertest.Config) {
 		p.Dev, p.Origins = nil, []string{"https://write.example.org", "https://other.example.org:8443"}
 	}
 	const own = "http://127.0.0.1:8080"
 	for _, c := range []struct {
-		options func(*plan)
+		options func(*servertest.Config)
 		status  int
 		code    string
 		all     map[string][]string
@@ -62,13 +64,13 @@ func TestLiveOnlyPagesOfThisServerConnect(t *testing.T) { // case 41
 			"none":           {"Origin", ""},
 		}},
 	} {
-		inLive(t, func(t *testing.T, w *liveWorld) { w.handshakes(c.status, c.code, c.all) }, c.options)
+		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) { w.ExpectHandshakes(c.status, c.code, c.all) }, c.options)
 	}
 }
 
 func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		w.handshakes(426, "upgrade_required", map[string][]string{
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		w.ExpectHandshakes(426, "upgrade_required", map[string][]string{
 			"no Upgrade":              {"Upgrade", ""},
 			"another Upgrade":         {"Upgrade", "h2c"},
 			"no Connection":           {"Connection", ""},
@@ -91,7 +93,7 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 			"another subprotocol":     {"Sec-WebSocket-Protocol", "writer-presence.v2"},
 			"a subprotocol in a case": {"Sec-WebSocket-Protocol", "Writer-Presence.V1"}, // RFC 6455, 4.1: it matters
 		})
-		w.handshakes(101, "", map[string][]string{
+		w.ExpectHandshakes(101, "", map[string][]string{
 			"several subprotocols":      {"Sec-WebSocket-Protocol", "chat, writer-presence.v1"},
 			"subprotocols in two lines": {"Sec-WebSocket-Protocol", "chat\r\nSec-WebSocket-Protocol: writer-presence.v1"},
 			"an empty subprotocol":      {"Sec-WebSocket-Protocol", "writer-presence.v1, , "},
@@ -102,14 +104,14 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 			"Upgrade has more":          {"Upgrade", "websocket, h2c"},
 			"extensions":                {"Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"},
 		})
-		got := w.do("GET", livePath, nil)
-		got.fails(t, 426, "upgrade_required")
-		if got.header.Get("Upgrade") != "websocket" || got.header.Get("Connection") != "Upgrade" {
-			t.Errorf("426 has the headers %v; due is Upgrade: websocket", got.header)
+		got := w.Do("GET", servertest.LivePath, nil)
+		got.ExpectError(t, 426, "upgrade_required")
+		if got.Header.Get("Upgrade") != "websocket" || got.Header.Get("Connection") != "Upgrade" {
+			t.Errorf("426 has the headers %v; due is Upgrade: websocket", got.Header)
 		}
-		w.do("POST", livePath, strings.NewReader("{}"), upgrading(w)...).fails(t, 405, "method_not_allowed")
-		w.do("GET", strings.Replace(livePath, "/p/", "/a:b/", 1), nil, upgrading(w)...).fails(t, 400, "project_invalid")
-		w.do("GET", strings.TrimSuffix(livePath, "/"), nil, upgrading(w)...).fails(t, 404, "not_found")
+		w.Do("POST", servertest.LivePath, strings.NewReader("{}"), servertest.UpgradeHeaders(w)...).ExpectError(t, 405, "method_not_allowed")
+		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/a:b/", 1), nil, servertest.UpgradeHeaders(w)...).ExpectError(t, 400, "project_invalid")
+		w.Do("GET", strings.TrimSuffix(servertest.LivePath, "/"), nil, servertest.UpgradeHeaders(w)...).ExpectError(t, 404, "not_found")
 	})
 }
 
@@ -127,20 +129,20 @@ func members(_ context.Context, r identity.Request) (identity.Principal, error) 
 }
 
 func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testing.T) { // case 37
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		w.enter(&person{token: "alice"}, `"session": "a", "section": "s"`)
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		w.Join(&servertest.Client{Token: "alice"}, `"session": "a", "section": "s"`)
 		ask := func(project, what, token string) string {
 			method, headers := "POST", []string{"Content-Type", "application/json"}
 			if what == "list" || what == "live" {
 				method, headers = "GET", nil
 			}
 			if what == "live" {
-				headers = upgrading(w)
+				headers = servertest.UpgradeHeaders(w)
 			}
 			if token != "" {
 				headers = append(headers, "Authorization", "Bearer "+token)
 			}
-			got := w.do(method, "/writer/api/project/"+project+"/presence/"+what+"/", strings.NewReader("{}"), headers...)
+			got := w.Do(method, "/writer/api/project/"+project+"/presence/"+what+"/", strings.NewReader("{}"), headers...)
 			return fmt.Sprint(got)
 		}
 		due := ask("none", "list", "mallory")
@@ -153,40 +155,40 @@ func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testi
 					t.Errorf("%s of %s is answered\n%s\nand a list of none\n%s", what, project, got, due)
 				}
 			}
-			s := w.connectTo("/writer/api/project/" + project + "/presence/live/") // who is asking is said later
-			s.say("hello", `"session": "m", "token": "mallory"`)
-			s.refused("project_unknown")
+			s := w.ConnectTo("/writer/api/project/" + project + "/presence/live/") // who is asking is said later
+			s.Send("hello", `"session": "m", "token": "mallory"`)
+			s.ExpectRejected("project_unknown")
 		}
-		w.do("GET", strings.Replace(livePath, "/p/", "/other/", 1), nil, upgrading(w, "Authorization", "Bearer alice")...).fails(t, 404, "project_unknown")
-	}, func(p *plan) { p.Authenticator = gateFunc(members) })
+		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/other/", 1), nil, servertest.UpgradeHeaders(w, "Authorization", "Bearer alice")...).ExpectError(t, 404, "project_unknown")
+	}, func(p *servertest.Config) { p.Authenticator = servertest.AuthenticatorFunc(members) })
 }
 
 func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16
-	inLive(t, func(t *testing.T, w *liveWorld) {
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		for range 2 {
-			w.connect()
+			w.Connect()
 		}
-		conn, _, got := w.ask(livePath)
+		conn, _, got := w.Handshake(servertest.LivePath)
 		defer conn.Close()
 		if got.StatusCode != 429 || got.Header.Get("Retry-After") != "4" {
 			t.Errorf("answered %d, Retry-After %q; due is 429, and 4", got.StatusCode, got.Header.Get("Retry-After"))
 		}
-	}, func(p *plan) { p.AddressRate = identity.Rate{PerSecond: 0.25, Burst: 2} })
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice := "Bearer " + w.as("alice", "1").token
-		w.connect("Authorization", alice)
-		w.do("GET", livePath, nil, upgrading(w, "Authorization", alice)...).fails(t, 429, "too_many_requests")
-		w.connect("Authorization", "Bearer "+w.as("bob", "2").token)
-	}, func(p *plan) { p.UserRate = identity.Rate{PerSecond: 0.25, Burst: 1} })
+	}, func(p *servertest.Config) { p.AddressRate = identity.Rate{PerSecond: 0.25, Burst: 2} })
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice := "Bearer " + w.As("alice", "1").Token
+		w.Connect("Authorization", alice)
+		w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Authorization", alice)...).ExpectError(t, 429, "too_many_requests")
+		w.Connect("Authorization", "Bearer "+w.As("bob", "2").Token)
+	}, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.25, Burst: 1} })
 }
 
 // Case 42: whatever a live connection says and fails at, nothing of it is in errors or the
 // log.
 func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) {
 	const canary = "CaNaRy7"
-	store := &frail{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		token := w.as(canary, canary).token
+	store := &servertest.FlakyStore{}
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		token := w.As(canary, canary).Token
 		failures := 0
 		for _, failing := range []error{nil, fmt.Errorf("the store: %w", presence.ErrUnavailable), errors.New("the store")} {
 			for _, text := range []string{
@@ -194,41 +196,41 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) {
 				`{"type": "update", "session": "` + canary + `"}`, `{"type": "update", "activity": "` + canary + `"}`, `{"type": "update", "seq": "` + canary + `"}`,
 				`{"type": "hello", "session": "` + canary + `", "token": "` + canary + `"}`, `{"type": "update", "section": "` + canary + `"}`, `{"type": "leave"}`,
 			} {
-				store.fails(nil, nil)
-				s := w.connect()
-				s.say("hello", `"session": "a", "token": "`+token+`"`)
-				s.all()
-				store.fails(failing, failing)
-				s.frame(0x81, []byte(text))
-				for _, m := range s.all() {
+				store.Fail(nil, nil)
+				s := w.Connect()
+				s.Send("hello", `"session": "a", "token": "`+token+`"`)
+				s.Pending()
+				store.Fail(failing, failing)
+				s.SendFrame(0x81, []byte(text))
+				for _, m := range s.Pending() {
 					if m.Type != "error" {
 						continue
 					}
 					failures++
-					if strings.Contains(m.text, canary) || strings.Contains(m.text, token) || strings.Contains(m.text, "the store") {
-						t.Errorf("%s was answered %s", text, m.text)
+					if strings.Contains(m.Text, canary) || strings.Contains(m.Text, token) || strings.Contains(m.Text, "the store") {
+						t.Errorf("%s was answered %s", text, m.Text)
 					}
 				}
-				s.conn.Close()
+				s.Conn.Close()
 				time.Sleep(time.Second)
 			}
 		}
-		logged := w.logs.String()
+		logged := w.Logs.String()
 		if strings.Contains(logged, canary) || strings.Contains(logged, token) {
 			t.Errorf("the log has something of a message: %s", logged)
 		}
 		if failures < 24 || !strings.Contains(logged, "the store") {
 			t.Errorf("there were %d failures, and the log is %q: this test saw too little", failures, logged)
 		}
-	}, store.behind)
+	}, store.Install)
 }
 
 func TestAPageOfAnotherOriginIsToldToTheLogOnce(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Dev = nil })
+	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	for range 3 {
-		w.do("POST", httpapi.DefaultPrefix+project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").fails(t, 403, "cross_origin")
+		w.Do("POST", httpapi.DefaultPrefix+servertest.Project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").ExpectError(t, 403, "cross_origin")
 	}
-	if logged := w.logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
+	if logged := w.Logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
 		t.Errorf("the log: %s", logged)
 	}
 }

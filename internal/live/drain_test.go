@@ -1,74 +1,76 @@
-package httpapi_test
+package live_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestLiveAtTheEndEverybodyIsToldWhenToComeBackAndStaysListed(t *testing.T) { // case 33
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		var all []*socket
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		var all []*servertest.Socket
 		for i := range 20 {
-			s, _, _ := w.enter(w.as(fmt.Sprintf("writer-%02d", i), presence.UserID(fmt.Sprint(i+1))), `"session": "a"`)
+			s, _, _ := w.Join(w.As(fmt.Sprintf("writer-%02d", i), presence.UserID(fmt.Sprint(i+1))), `"session": "a"`)
 			all = append(all, s)
 		}
-		all = append(all, w.come(w.as("late", "99"))) // has not said hello
+		all = append(all, w.ConnectAs(w.As("late", "99"))) // has not said hello
 		for _, s := range all {
-			s.all()
+			s.Pending()
 		}
-		before := names(*w.as("watcher", "999").list().Users)
+		before := servertest.Names(*w.As("watcher", "999").List().Users)
 		began := time.Now()
-		w.end()
+		w.End()
 		times := map[float64]bool{}
 		for _, s := range all {
-			m := s.next("error")
+			m := s.Next("error")
 			if m.Code != "draining" || m.RetryAfter < 0.5 || m.RetryAfter > 20.5 {
-				t.Errorf("at the end there came %s", m.text)
+				t.Errorf("at the end there came %s", m.Text)
 			}
 			times[m.RetryAfter] = true
-			s.ends(1012)
+			s.ExpectClose(1012)
 		}
 		if len(times) < 18 { // of up to a thousand
 			t.Errorf("%d connections are told %d times to come back", len(all), len(times))
 		}
-		<-w.ended
+		<-w.Ended
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("the end took %v", took)
 		}
-		got := w.do("GET", livePath, nil, upgrading(w, "Authorization", "Bearer "+w.as("alice", "1").token)...)
-		got.fails(t, 503, "draining")
-		if got.header.Get("Retry-After") == "" {
+		got := w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Authorization", "Bearer "+w.As("alice", "1").Token)...)
+		got.ExpectError(t, 503, "draining")
+		if got.Header.Get("Retry-After") == "" {
 			t.Error("who comes to the end is not told when to come back")
 		}
 		time.Sleep(90 * time.Second)
-		w.isListed(before)
-		if logged := w.logs.String(); logged != "" {
+		w.ExpectListed(before)
+		if logged := w.Logs.String(); logged != "" {
 			t.Errorf("the log is %q; an end is no failure", logged)
 		}
 	})
 }
 
 func TestLiveTheEndDoesNotWaitForWhoeverDoesNotRead(t *testing.T) {
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		deaf, _, _ := w.enter(w.as("deaf", "1"), `"session": "a"`)
-		bob, _, _ := w.enter(w.as("bob", "2"), `"session": "b"`)
-		bob.all()
-		deaf.deaf()
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		deaf, _, _ := w.Join(w.As("deaf", "1"), `"session": "a"`)
+		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
+		bob.Pending()
+		deaf.StopReading()
 		began := time.Now()
-		w.end()
-		bob.next("error")
-		bob.ends(1012)
+		w.End()
+		bob.Next("error")
+		bob.ExpectClose(1012)
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("bob was told after %v", took)
 		}
-		<-w.ended
+		<-w.Ended
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("the end took %v; a last word may take 1 s", took)
 		}
 		time.Sleep(time.Minute)
-		w.isListed("bob deaf")
+		w.ExpectListed("bob deaf")
 	})
 }

@@ -1,4 +1,4 @@
-package httpapi_test
+package live_test
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
@@ -26,66 +28,66 @@ func (h holder) Authenticate(_ context.Context, r identity.Request) (identity.Pr
 }
 
 func TestLiveTheGoldenMessagesOfTheClientAreTaken(t *testing.T) {
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		bob, _, _ := w.enter(&person{token: "b-token"}, `{"session": "b"}`)
-		alice := w.connect("Authorization", "Bearer b-token")
-		alice.frame(0x81, golden(t, "hello"))
-		if ack := alice.next("ack"); ack.Seq != 1 || ack.Activity != "editing" || ack.You.Username != "alice" || ack.You.Section != "manuscript/abstract" {
-			t.Errorf("hello.json came to %s; due is alice, whom its token says, editing manuscript/abstract", ack.text)
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		bob, _, _ := w.Join(&servertest.Client{Token: "b-token"}, `{"session": "b"}`)
+		alice := w.Connect("Authorization", "Bearer b-token")
+		alice.SendFrame(0x81, servertest.Golden(t, "hello"))
+		if ack := alice.Next("ack"); ack.Seq != 1 || ack.Activity != "editing" || ack.You.Username != "alice" || ack.You.Section != "manuscript/abstract" {
+			t.Errorf("hello.json came to %s; due is alice, whom its token says, editing manuscript/abstract", ack.Text)
 		}
-		if snapshot := alice.next("snapshot"); names(snapshot.Users) != "alice bob" {
-			t.Errorf("who knows version 0 is told %s; due is alice and bob", snapshot.text)
+		if snapshot := alice.Next("snapshot"); servertest.Names(snapshot.Users) != "alice bob" {
+			t.Errorf("who knows version 0 is told %s; due is alice and bob", snapshot.Text)
 		}
-		alice.frame(0x81, golden(t, "update"))
-		if ack := alice.ack(); ack.Seq != 2 || ack.You.Section != "manuscript/methods" || ack.Activity != "editing" {
-			t.Errorf("update.json came to %s", ack.text)
+		alice.SendFrame(0x81, servertest.Golden(t, "update"))
+		if ack := alice.Ack(); ack.Seq != 2 || ack.You.Section != "manuscript/methods" || ack.Activity != "editing" {
+			t.Errorf("update.json came to %s", ack.Text)
 		}
-		bob.all()
-		alice.frame(0x81, golden(t, "leave"))
-		alice.ack().isGolden(t, "ack-leave")
-		alice.ends(1000)
-		if took := bob.leaves("alice", 1.0, 5*time.Second); took < 3*time.Second {
+		bob.Pending()
+		alice.SendFrame(0x81, servertest.Golden(t, "leave"))
+		alice.Ack().ExpectGolden(t, "ack-leave")
+		alice.ExpectClose(1000)
+		if took := bob.ExpectLeft("alice", 1.0, 5*time.Second); took < 3*time.Second {
 			t.Errorf("leave.json took effect after %v; due is 3 s, since it is hidden", took)
 		}
-	}, func(p *plan) {
+	}, func(p *servertest.Config) {
 		p.Authenticator = holder{"a-token": {ID: "1", Name: "alice"}, "b-token": {ID: "2", Name: "bob"}}
 	})
 }
 
 func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice, carol := w.as("alice", "1"), w.as("carol", "3")
-		alice.update(`{"session": "a", "section": "manuscript/abstract"}`)
-		bob, _, snapshot := w.enter(w.as("bob", "2"), `{"session": "b", "seq": 1}`)
-		snapshot.isGolden(t, "snapshot")
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, carol := w.As("alice", "1"), w.As("carol", "3")
+		alice.Update(`{"session": "a", "section": "manuscript/abstract"}`)
+		bob, _, snapshot := w.Join(w.As("bob", "2"), `{"session": "b", "seq": 1}`)
+		snapshot.ExpectGolden(t, "snapshot")
 
-		bob.say("update", `"seq": 2, "section": "manuscript/abstract", "unless_occupied": true`)
-		bob.ack().isGolden(t, "ack")
-		bob.say("update", `"seq": 3, "section": "`+strings.Repeat("x", 101)+`"`)
-		bob.skip("error").isGolden(t, "error")
+		bob.Send("update", `"seq": 2, "section": "manuscript/abstract", "unless_occupied": true`)
+		bob.Ack().ExpectGolden(t, "ack")
+		bob.Send("update", `"seq": 3, "section": "`+strings.Repeat("x", 101)+`"`)
+		bob.SkipTo("error").ExpectGolden(t, "error")
 
-		bob.say("update", `"seq": 4`)
-		bob.all() // this change is told at once; the next ones gather
-		alice.update(`{"session": "a", "section": "elsewhere"}`)
-		base := bob.next("delta").Version
-		alice.leave(`{"session": "a"}`)
-		carol.update(`{"session": "one", "section": "manuscript/abstract"}`)
-		carol.update(`{"session": "two", "section": "manuscript/methods"}`)
-		bob.say("update", `"seq": 5, "section": "manuscript/abstract", "activity": "viewing"`)
-		bob.next("ack")
-		delta := bob.next("delta")
-		delta.isGolden(t, "delta")
+		bob.Send("update", `"seq": 4`)
+		bob.Pending() // this change is told at once; the next ones gather
+		alice.Update(`{"session": "a", "section": "elsewhere"}`)
+		base := bob.Next("delta").Version
+		alice.Leave(`{"session": "a"}`)
+		carol.Update(`{"session": "one", "section": "manuscript/abstract"}`)
+		carol.Update(`{"session": "two", "section": "manuscript/methods"}`)
+		bob.Send("update", `"seq": 5, "section": "manuscript/abstract", "activity": "viewing"`)
+		bob.Next("ack")
+		delta := bob.Next("delta")
+		delta.ExpectGolden(t, "delta")
 		if delta.Base != base || delta.Version <= base {
 			t.Errorf("after version %d there came a delta from %d to %d", base, delta.Base, delta.Version)
 		}
 
-		w.end()
-		draining := bob.next("error")
-		draining.isGolden(t, "draining")
+		w.End()
+		draining := bob.Next("error")
+		draining.ExpectGolden(t, "draining")
 		if draining.RetryAfter <= 0 {
-			t.Errorf("the server goes away and says %s; due is when to come back", draining.text)
+			t.Errorf("the server goes away and says %s; due is when to come back", draining.Text)
 		}
-		bob.ends(1012)
+		bob.ExpectClose(1012)
 	})
 }
 
@@ -142,7 +144,7 @@ func TestLiveTheFoldOfTheGoldenMessages(t *testing.T) { // case 29
 		Users   []any
 		Asks    bool
 	}
-	if err := json.Unmarshal(golden(t, "fold"), &steps); err != nil || len(steps) == 0 {
+	if err := json.Unmarshal(servertest.Golden(t, "fold"), &steps); err != nil || len(steps) == 0 {
 		t.Fatalf("fold.json: %v", err)
 	}
 	var k known
