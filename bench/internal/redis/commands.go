@@ -109,9 +109,9 @@ func encode(words ...string) []byte {
 // record has a store perform each operation once, and returns the commands that it sends: what
 // is measured is what the store sends, to the byte.
 func (b *bench) record(lease time.Duration) (commands [commandCount]*template) {
-	ctx, end := context.WithCancel(context.Background())
-	defer end()
-	store := b.openStore(ctx, redisstore.Options{Lease: lease})
+	ctx := context.Background()
+	store, closeStore := b.openStore(redisstore.Options{Lease: lease})
+	defer closeStore()
 	const room = "room-" + anyRoom
 	user := presence.User{ID: anyPerson, Name: "Writer " + anyPerson}
 	update := presence.Update{Session: "session-" + anyPerson + "-of-one-page-load", Seq: firstSeq, Section: "manuscript/section-" + anySection, Activity: presence.Editing}

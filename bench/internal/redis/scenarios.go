@@ -103,17 +103,16 @@ func (b *bench) flush() {
 	b.Check(b.client.Do(context.Background(), b.client.B().Flushall().Build()).Error())
 }
 
-// openStore opens a store that ends with the scenario. It is not run before that: a running one
-// answers from its memory what the scenarios want to ask Redis for.
-func (b *bench) openStore(ctx context.Context, o redisstore.Options) *redisstore.Store {
+// openStore opens a store. It is run only to be closed: a running store answers from memory what
+// the scenarios want to ask Redis for.
+func (b *bench) openStore(o redisstore.Options) (store *redisstore.Store, closeStore func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	store, err := redisstore.Open(ctx, "redis://"+b.redis.Address, o)
 	b.Check(err)
-	b.Cleanup(func() {
-		ended, end := context.WithCancel(ctx)
-		end()
-		store.Run(ended)
-	})
-	return store
+	return store, func() {
+		cancel()
+		store.Run(ctx)
+	}
 }
 
 func (b *bench) table() *harness.Table {

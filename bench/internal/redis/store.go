@@ -26,7 +26,8 @@ type person struct {
 // throughStore measures what a store costs its node, which is this process. Redis has time left.
 func (b *bench) throughStore() {
 	ctx := context.Background()
-	store := b.openStore(ctx, redisstore.Options{})
+	store, closeStore := b.openStore(redisstore.Options{})
+	defer closeStore()
 	people := make([]person, b.Rooms*roomSize)
 	for i := range people {
 		section := func(n int) presence.Section { return presence.Section(fmt.Sprintf("manuscript/section-%d", n)) }
