@@ -95,20 +95,18 @@ func (r *Run) start(p *Process, ready func(line string) bool, program string, ar
 	go io.Copy(io.Discard, lines)
 }
 
-// CPU returns the CPU time of all given processes so far.
-func CPU(processes ...*Process) (total time.Duration, err error) {
+// CPU returns the CPU time, in µs, that the processes have used so far.
+func (r *Run) CPU(processes ...*Process) (micros float64) {
 	for _, p := range processes {
 		t, err := cpu(p.pid)
-		if err != nil {
-			return 0, err
-		}
-		total += t
+		r.Check(err)
+		micros += float64(t.Nanoseconds()) / 1000
 	}
-	return total, nil
+	return micros
 }
 
-// OwnCPU returns the CPU time of this process so far.
-func OwnCPU() (time.Duration, error) { return cpu(os.Getpid()) }
+// Self is this process.
+func Self() *Process { return &Process{pid: os.Getpid()} }
 
 // cpu adds up the threads of a process to the nanosecond: the ticks of /proc/<pid>/stat are
 // too coarse for short rounds.
@@ -132,12 +130,13 @@ func cpu(pid int) (total time.Duration, err error) {
 	return total, nil
 }
 
-// Memory returns the resident set and the proportional set of the process, in KB.
-func (p *Process) Memory() (rss, pss float64, err error) {
+// Memory returns the resident set and the proportional set of a process, in KB.
+func (r *Run) Memory(p *Process) (rss, pss float64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.pid))
+	r.Check(err)
 	for line := range strings.Lines(string(text)) {
 		fmt.Sscanf(line, "Rss: %f", &rss)
 		fmt.Sscanf(line, "Pss: %f", &pss)
 	}
-	return rss, pss, err
+	return rss, pss
 }

@@ -3,7 +3,6 @@ package live
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -40,47 +39,46 @@ const (
 )
 
 // write leaves a connection that the server has closed to the next read, which counts it.
-func (c *Client) write(b []byte) error {
+func (p *Pool) write(c *Client, b []byte) {
 	if c.state == disconnected {
-		return nil
+		return
 	}
-	err := c.conn.Write(b)
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		return nil
+	if err := c.conn.Write(b); err != syscall.EPIPE && err != syscall.ECONNRESET {
+		p.run.Check(err)
 	}
-	return err
 }
 
 // hello joins the room. It asks for a snapshot with known_version 0.
-func (p *Pool) hello(c *Client) error {
+func (p *Pool) hello(c *Client) {
 	if c.server.Yardstick {
 		c.state = joined
 		p.joined++
-		return nil
+		return
 	}
 	c.state = waiting
 	if c.section == 0 {
 		p.nextSection(c)
 	}
 	c.seq++
-	return p.send(c, `{"type":"hello","token":"%s","session":"tab%05d","seq":%d,"section":"c%08d","activity":"editing","unless_occupied":true,"known_version":0}`,
+	p.send(c, `{"type":"hello","token":"%s","session":"tab%05d","seq":%d,"section":"c%08d","activity":"editing","unless_occupied":true,"known_version":0}`,
 		c.user.Token, c.index, c.seq, c.section)
 }
 
 // update sends the client's section, which is a heartbeat if that has not changed.
-func (p *Pool) update(c *Client) error {
+func (p *Pool) update(c *Client) {
 	c.seq++
-	return p.send(c, `{"type":"update","seq":%d,"section":"c%08d","activity":"editing","unless_occupied":true}`, c.seq, c.section)
+	p.send(c, `{"type":"update","seq":%d,"section":"c%08d","activity":"editing","unless_occupied":true}`, c.seq, c.section)
 }
 
 // changeSection moves a client to a new section. The yardstick gets the delta that it has to broadcast.
-func (p *Pool) changeSection(c *Client) error {
+func (p *Pool) changeSection(c *Client) {
 	p.sent++
 	p.nextSection(c)
 	if c.server.Yardstick {
-		return p.send(c, `{"type":"delta","base":0,"version":0,"changed":[{"section":"c%08d"}]}`, c.section)
+		p.send(c, `{"type":"delta","base":0,"version":0,"changed":[{"section":"c%08d"}]}`, c.section)
+		return
 	}
-	return p.update(c)
+	p.update(c)
 }
 
 func (p *Pool) nextSection(c *Client) {
@@ -89,7 +87,7 @@ func (p *Pool) nextSection(c *Client) {
 }
 
 // send sends a text frame. Its mask is zero, which costs the server what others do.
-func (p *Pool) send(c *Client, format string, args ...any) error {
+func (p *Pool) send(c *Client, format string, args ...any) {
 	c.sentAt = time.Now()
 	const maxHeader = 8
 	p.out = fmt.Appendf(append(p.out[:0], make([]byte, maxHeader)...), format, args...)
@@ -102,7 +100,7 @@ func (p *Pool) send(c *Client, format string, args ...any) error {
 		binary.BigEndian.PutUint16(frame[2:], uint16(n))
 	}
 	frame[0] = 0x81
-	return c.write(frame)
+	p.write(c, frame)
 }
 
 // parseFrame returns the opcode and the payload of the frame that text begins with, and the
@@ -156,14 +154,16 @@ func (p *Pool) handle(c *Client, now time.Time, in []byte) (int, error) {
 			return 0, fmt.Errorf("the handshake was answered %s", in)
 		}
 		p.handshaking--
-		return end + len(endOfHeader), p.hello(c)
+		p.hello(c)
+		return end + len(endOfHeader), nil
 	}
 	opcode, text, length := parseFrame(in)
 	switch {
 	case length == 0:
 		return 0, nil
 	case opcode == opcodePing:
-		return length, c.write(pong)
+		p.write(c, pong)
+		return length, nil
 	case opcode == opcodeClose: // the end of the connection is counted, which follows
 		return length, nil
 	case bytes.HasPrefix(text, ackStart):

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -25,8 +24,10 @@ const (
 	drainTime = 300 * time.Millisecond
 )
 
-// Pool is the load generator: clients with a live connection each, served by one loop.
+// Pool is the load generator: clients with a live connection each, served by one loop. Its
+// methods stop the scenario at errors.
 type Pool struct {
+	run     *harness.Run
 	Clients []*Client
 
 	epoll       int
@@ -78,7 +79,7 @@ func (c *counters) reset() {
 func NewPool(r *harness.Run) *Pool {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	r.Check(err)
-	p := &Pool{epoll: epoll, in: make([]byte, 1<<20), changes: make([]change, 1, 1<<17), counters: newCounters()}
+	p := &Pool{run: r, epoll: epoll, in: make([]byte, 1<<20), changes: make([]change, 1, 1<<17), counters: newCounters()}
 	r.Cleanup(func() {
 		p.Disconnect(p.Clients)
 		syscall.Close(epoll)
@@ -95,15 +96,15 @@ func (p *Pool) Add(server *harness.Process, users []harness.User, roomSize int) 
 	return added
 }
 
-// Ticker tells when the next of many evenly spaced events is due.
-type Ticker struct {
+// ticker tells when the next of many evenly spaced events is due.
+type ticker struct {
 	next     time.Time
 	interval time.Duration
 }
 
-func NewTicker(interval time.Duration) *Ticker { return &Ticker{time.Now(), interval} }
+func newTicker(interval time.Duration) *ticker { return &ticker{time.Now(), interval} }
 
-func (t *Ticker) due(now time.Time) bool {
+func (t *ticker) due(now time.Time) bool {
 	if now.Before(t.next) {
 		return false
 	}
@@ -112,76 +113,62 @@ func (t *Ticker) due(now time.Time) bool {
 }
 
 // Serve reads what arrives for a while, and calls each, if it is not nil, all the time.
-func (p *Pool) Serve(d time.Duration, each func(now time.Time) error) error {
+func (p *Pool) Serve(d time.Duration, each func(now time.Time)) {
 	end := time.Now().Add(d)
 	for now := time.Now(); now.Before(end); now = time.Now() {
 		if each != nil {
-			if err := each(now); err != nil {
-				return err
-			}
+			each(now)
 		}
-		if err := p.poll(); err != nil {
-			return err
-		}
+		p.poll()
 	}
-	return nil
 }
 
 // Idle serves connections that send nothing but heartbeats, and fails if one of them is lost.
 // The yardstick gets none.
-func (p *Pool) Idle(clients []*Client, d time.Duration) error {
-	next, ticker := RoundRobin(clients), NewTicker(HeartbeatInterval/time.Duration(len(clients)))
-	err := p.Serve(d, func(now time.Time) error {
-		if clients[0].server.Yardstick || !ticker.due(now) {
-			return nil
+func (p *Pool) Idle(clients []*Client, d time.Duration) {
+	next, ticker := RoundRobin(clients), newTicker(HeartbeatInterval/time.Duration(len(clients)))
+	p.Serve(d, func(now time.Time) {
+		if !clients[0].server.Yardstick && ticker.due(now) {
+			p.update(next())
 		}
-		return p.update(next())
 	})
-	return errors.Join(err, p.CheckConnected())
+	p.CheckConnected()
 }
 
 // Connect connects clients in their order, an interval apart and with at most handshakes of
 // them unanswered, and returns once each has its snapshot.
-func (p *Pool) Connect(clients []*Client, handshakes int, interval time.Duration) error {
-	began, ticker := time.Now(), NewTicker(interval)
+func (p *Pool) Connect(clients []*Client, handshakes int, interval time.Duration) {
+	began, ticker := time.Now(), newTicker(interval)
 	target := p.joined + len(clients)
 	for p.joined < target {
 		now := time.Now()
 		if now.Sub(began) > connectTimeout || p.lost > 0 {
-			return fmt.Errorf("%d clients have no snapshot, and the server closed %d connections", target-p.joined, p.lost)
+			p.run.Check(fmt.Errorf("%d clients have no snapshot, and the server closed %d connections", target-p.joined, p.lost))
 		}
 		if len(clients) > 0 && p.handshaking < handshakes && ticker.due(now) {
-			if err := p.dial(clients[0]); err != nil {
-				return err
-			}
+			p.dial(clients[0])
 			clients = clients[1:]
 		}
-		if err := p.poll(); err != nil {
-			return err
-		}
+		p.poll()
 	}
-	return nil
 }
 
 // CheckConnected fails if the server closed connections.
-func (p *Pool) CheckConnected() error {
+func (p *Pool) CheckConnected() {
 	if p.lost > 0 {
-		return fmt.Errorf("the server closed %d connections", p.lost)
+		p.run.Check(fmt.Errorf("the server closed %d connections", p.lost))
 	}
-	return nil
 }
 
-func (p *Pool) dial(c *Client) error {
+func (p *Pool) dial(c *Client) {
 	conn, err := harness.Dial(c.server.Address)
-	if err != nil {
-		return err
-	}
+	p.run.Check(err)
 	c.conn, c.state, c.version = conn, handshaking, 0
 	p.handshaking++
-	err = syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, conn.FD, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.index)})
-	return errors.Join(err, c.write(fmt.Appendf(p.out[:0], "GET %s/project/%s/presence/live/ HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[3]s\r\n"+
+	p.run.Check(syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, conn.FD, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.index)}))
+	p.write(c, fmt.Appendf(p.out[:0], "GET %s/project/%s/presence/live/ HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[3]s\r\n"+
 		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+
-		"Sec-WebSocket-Protocol: writer-presence.v1\r\n\r\n", harness.APIPrefix, c.room, c.server.Address)))
+		"Sec-WebSocket-Protocol: writer-presence.v1\r\n\r\n", harness.APIPrefix, c.room, c.server.Address))
 }
 
 // Disconnect resets the connections of clients without a closing handshake.
@@ -201,10 +188,10 @@ func (p *Pool) Disconnect(clients []*Client) {
 }
 
 // poll reads from all connections on which something has arrived.
-func (p *Pool) poll() error {
+func (p *Pool) poll() {
 	n, err := syscall.EpollWait(p.epoll, p.events[:], 0)
-	if err != nil && err != syscall.EINTR {
-		return err
+	if err != syscall.EINTR {
+		p.run.Check(err)
 	}
 	for _, event := range p.events[:max(n, 0)] {
 		c := p.Clients[event.Fd]
@@ -213,11 +200,10 @@ func (p *Pool) poll() error {
 		if err == io.EOF || err == syscall.ECONNRESET {
 			p.lost++
 			p.Disconnect([]*Client{c})
-		} else if err != nil {
-			return err
+		} else {
+			p.run.Check(err)
 		}
 	}
-	return nil
 }
 
 // Result is what a round of changes measured.
@@ -242,25 +228,17 @@ type Result struct {
 }
 
 // Round has clients change their sections, at an interval, and measures what the servers do.
-func (p *Pool) Round(next func() *Client, d, interval time.Duration, servers ...*harness.Process) (Result, error) {
+func (p *Pool) Round(next func() *Client, d, interval time.Duration, servers ...*harness.Process) Result {
 	p.reset()
-	before, err := harness.CPU(servers...)
-	if err != nil {
-		return Result{}, err
-	}
-	ticker := NewTicker(interval)
-	err = p.Serve(d, func(now time.Time) error {
+	before, ticker := p.run.CPU(servers...), newTicker(interval)
+	p.Serve(d, func(now time.Time) {
 		for ticker.due(now) {
 			p.lag.Add(now.Sub(ticker.next) + interval)
-			if err := p.changeSection(next()); err != nil {
-				return err
-			}
+			p.changeSection(next())
 		}
-		return nil
 	})
-	err = errors.Join(err, p.Serve(drainTime, nil))
-	after, failed := harness.CPU(servers...)
-	cpu := float64((after - before).Nanoseconds()) / 1000
+	p.Serve(drainTime, nil)
+	cpu := p.run.CPU(servers...) - before
 	changes, frames, delivered, bytes := float64(p.sent), float64(p.deltas), float64(p.delivered), float64(p.bytes)
 	clients := 0
 	for _, c := range p.Clients {
@@ -276,7 +254,7 @@ func (p *Pool) Round(next func() *Client, d, interval time.Duration, servers ...
 		FramesPerClient: frames / clientSeconds, DeliveriesPerClient: delivered / clientSeconds, BytesPerClient: bytes / clientSeconds,
 		DeltaP50: p.deltaLatency.Quantile(0.5), DeltaP99: p.deltaLatency.Quantile(0.99),
 		AckP50: p.ackLatency.Quantile(0.5), AckP99: p.ackLatency.Quantile(0.99), LagP99: p.lag.Quantile(0.99),
-	}, errors.Join(err, failed)
+	}
 }
 
 // RoundRobin returns one client after the other, again and again.

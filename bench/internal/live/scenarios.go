@@ -70,7 +70,7 @@ func (b *suite) yardstick(r *harness.Run, frameSize float64) *harness.Process {
 }
 
 func table(r *harness.Run) *harness.Table {
-	return harness.NewTable(r.Out, 48, "ours", "bare gws", "ratio")
+	return harness.NewTable(r.Out, 46, "ours", "bare gws", "ratio")
 }
 
 // footprint is what one idle connection takes.
@@ -98,27 +98,22 @@ func (b *suite) idle(r *harness.Run) {
 func (b *suite) footprint(r *harness.Run, server *harness.Process, n int) (f footprint) {
 	p := NewPool(r)
 	clients := p.Add(server, b.users[:n], RoomSize)
-	r.Check(p.Connect(clients[:RoomSize], PacedHandshakes, 0))
-	rss, pss, err := server.Memory()
-	r.Check(err)
+	p.Connect(clients[:RoomSize], PacedHandshakes, 0)
+	rss, pss := r.Memory(server)
 	each := func() (float64, float64) {
-		rssNow, pssNow, err := server.Memory()
-		r.Check(err)
+		rssNow, pssNow := r.Memory(server)
 		return (rssNow - rss) / float64(n-RoomSize), (pssNow - pss) / float64(n-RoomSize)
 	}
-	r.Check(p.Connect(clients[RoomSize:], PacedHandshakes, 0))
+	p.Connect(clients[RoomSize:], PacedHandshakes, 0)
 	f.Connected, _ = each()
-	r.Check(p.Idle(clients, b.Settle))
+	p.Idle(clients, b.Settle)
 	f.Settled, f.PSS = each()
 	if server.Yardstick { // it has nothing to do
 		return f
 	}
-	before, err := harness.CPU(server)
-	r.Check(err)
-	r.Check(p.Idle(clients, b.Idle))
-	after, err := harness.CPU(server)
-	r.Check(err)
-	f.CPU = float64((after - before).Microseconds()) / float64(n) / b.Idle.Seconds()
+	before := r.CPU(server)
+	p.Idle(clients, b.Idle)
+	f.CPU = (r.CPU(server) - before) / float64(n) / b.Idle.Seconds()
 	f.Later, _ = each()
 	return f
 }
@@ -128,22 +123,20 @@ func (b *suite) changes(r *harness.Run) {
 	b.prepare(r)
 	server, p := b.server(r), NewPool(r)
 	clients := p.Add(server, b.users, RoomSize)
-	r.Check(p.Connect(clients, PacedHandshakes, 0))
+	p.Connect(clients, PacedHandshakes, 0)
 	round := func(server *harness.Process, next func() *Client) Result {
-		f, err := p.Round(next, b.RoundTime, b.ChangeInterval, server)
-		r.Check(err)
-		return f
+		return p.Round(next, b.RoundTime, b.ChangeInterval, server)
 	}
 	next := RoundRobin(Interleave(clients))
 	warm := round(server, next)
 	yardstick := b.yardstick(r, warm.Bytes/warm.Frames)
 	twins := p.Add(yardstick, b.users[:b.Clients*19/20], RoomSize) // there are too few descriptors for all
-	r.Check(p.Connect(twins, PacedHandshakes, 0))
+	p.Connect(twins, PacedHandshakes, 0)
 	nextTwin := RoundRobin(Interleave(twins))
 	rounds := harness.InTurns(b.Rounds, func() Result { return round(server, next) }, func() Result { return round(yardstick, nextTwin) })
 	p.Disconnect(twins)
 	random := round(server, func() *Client { return clients[rand.IntN(len(clients))] })
-	r.Check(p.CheckConnected())
+	p.CheckConnected()
 
 	t := table(r)
 	t.Compare("", harness.Medians(rounds[0]), harness.Medians(rounds[1]), harness.MedianRatios(rounds[0], rounds[1]))
@@ -161,22 +154,19 @@ func (b *suite) largeRoom(r *harness.Run) {
 	for i := range 5 {
 		clients[i*b.LargeRoom/5].record = true
 	}
-	r.Check(p.Connect(clients, PacedHandshakes, 0))
+	p.Connect(clients, PacedHandshakes, 0)
 	next := RoundRobin(clients)
-	_, err := p.Round(next, b.LargeRoomTime/10, b.ChangeInterval, server)
-	r.Check(err)
-	ours, err := p.Round(next, b.LargeRoomTime, b.ChangeInterval, server)
-	r.Check(err)
+	p.Round(next, b.LargeRoomTime/10, b.ChangeInterval, server)
+	ours := p.Round(next, b.LargeRoomTime, b.ChangeInterval, server)
 	same, lost := upToDate(r, server, clients), p.lost
 	p.Disconnect(clients)
 
 	// The yardstick writes as many frames of the same size.
 	yardstick := b.yardstick(r, ours.Bytes/ours.Frames)
 	twins := p.Add(yardstick, b.users[:b.LargeRoom], b.LargeRoom)
-	r.Check(p.Connect(twins, PacedHandshakes, 0))
+	p.Connect(twins, PacedHandshakes, 0)
 	interval := time.Duration(float64(b.LargeRoomTime) / ours.Frames * float64(b.LargeRoom))
-	bare, err := p.Round(RoundRobin(twins), b.LargeRoomTime, interval, yardstick)
-	r.Check(err)
+	bare := p.Round(RoundRobin(twins), b.LargeRoomTime, interval, yardstick)
 
 	table(r).Compare("", ours, bare, harness.MedianRatios([]Result{ours}, []Result{bare}))
 	fmt.Fprintf(r.Out, "\nConnections closed by the server: %d; deltas after a gap: %.0f; clients with the server's list at the end: %d of %d (budget: 0, 0, all).\n",
@@ -198,7 +188,7 @@ func (b *suite) reconnect(r *harness.Run) {
 	measure := func(start func(*harness.Run) *harness.Process) (atOnce, spread []recovery) {
 		r.Sub(func(r *harness.Run) {
 			server, p := start(r), NewPool(r)
-			r.Check(p.Connect(p.Add(server, b.users, RoomSize), PacedHandshakes, 0))
+			p.Connect(p.Add(server, b.users, RoomSize), PacedHandshakes, 0)
 			for range b.Reconnects {
 				atOnce = append(atOnce, p.reconnect(r, server, 0))
 			}
@@ -216,17 +206,13 @@ func (b *suite) reconnect(r *harness.Run) {
 // reconnect cuts all connections at once, and connects again at an interval.
 func (p *Pool) reconnect(r *harness.Run, server *harness.Process, interval time.Duration) (f recovery) {
 	p.reset()
-	before, err := harness.CPU(server)
-	r.Check(err)
-	began := time.Now()
+	before, began := r.CPU(server), time.Now()
 	p.Disconnect(p.Clients)
-	r.Check(p.Connect(p.Clients, MassHandshakes, interval))
+	p.Connect(p.Clients, MassHandshakes, interval)
 	f.Seconds = time.Since(began).Seconds()
-	r.Check(p.Serve(drainTime, nil))
-	r.Check(p.CheckConnected())
-	after, err := harness.CPU(server)
-	r.Check(err)
-	f.CPU = float64((after - before).Microseconds()) / float64(len(p.Clients))
+	p.Serve(drainTime, nil)
+	p.CheckConnected()
+	f.CPU = (r.CPU(server) - before) / float64(len(p.Clients))
 	f.P50, f.P99 = p.snapshotLatency.Quantile(0.5), p.snapshotLatency.Quantile(0.99)
 	return f
 }

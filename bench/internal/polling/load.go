@@ -62,48 +62,35 @@ func load(r *harness.Run, server *harness.Process, clients []*client, d time.Dur
 		defer conn.Close()
 		c.conn = conn
 	}
-	before, err := harness.CPU(server)
-	r.Check(err)
-	began := time.Now()
-	answers, err := drive(clients, began.Add(d))
-	r.Check(err)
+	before, began := r.CPU(server), time.Now()
+	answers := drive(r, clients, began.Add(d))
 	took := time.Since(began)
-	after, err := harness.CPU(server)
-	r.Check(err)
-	return result{CPU: float64((after - before).Nanoseconds()) / 1000 / float64(answers), Rate: float64(answers) / took.Seconds()}
+	return result{CPU: (r.CPU(server) - before) / float64(answers), Rate: float64(answers) / took.Seconds()}
 }
 
 // drive polls one connection after the other, and sends the next request once the answer is complete.
-func drive(clients []*client, until time.Time) (answers int, err error) {
+func drive(r *harness.Run, clients []*client, until time.Time) (answers int) {
 	for _, c := range clients {
-		if err := c.send(); err != nil {
-			return 0, err
-		}
+		r.Check(c.send())
 	}
 	buffer := make([]byte, 128<<10)
-	answered := 0
+	answered := false
 	read := func(in []byte) (int, error) {
 		n, err := responseLength(in)
-		if n > 0 {
-			answered++
-		}
+		answered = n > 0
 		return n, err
 	}
 	for turn := 0; turn%64 != 0 || time.Now().Before(until); turn++ {
 		for _, c := range clients {
-			answered = 0
-			if err := c.conn.Read(buffer, read); err != nil {
-				return 0, err
-			}
-			if answered > 0 {
+			answered = false
+			r.Check(c.conn.Read(buffer, read))
+			if answered {
 				answers++
-				if err := c.send(); err != nil {
-					return 0, err
-				}
+				r.Check(c.send())
 			}
 		}
 	}
-	return answers, nil
+	return answers
 }
 
 var (

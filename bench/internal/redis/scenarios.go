@@ -116,7 +116,7 @@ func (b *bench) openStore(o redisstore.Options) (store *redisstore.Store, closeS
 }
 
 func (b *bench) table() *harness.Table {
-	return harness.NewTable(b.Out, 50, "Redis µs:%.2f", "per core:%.0f", "achieved/s:%.0f", "Redis, %:%.0f", "`return 1`", "ratio", "a pair", "B in:%.0f", "B out:%.0f")
+	return harness.NewTable(b.Out, 50, "Redis µs", "per core", "achieved/s", "Redis, %", "`return 1`", "ratio", "a pair", "B in", "B out")
 }
 
 // row prints a line; the yardsticks are 0 where they were not measured.
@@ -192,7 +192,7 @@ func (b *bench) roomSizes() {
 // roomNumbers measures the memory of Redis for many rooms, and whether their number slows it down.
 func (b *bench) roomNumbers() {
 	t := b.table()
-	memory := harness.NewTable(b.Out, 12, "bytes of Redis for a room:%.0f", "bytes for a person:%.0f")
+	memory := harness.NewTable(b.Out, 12, "bytes of Redis for a room", "bytes for a person")
 	var bytes []float64
 	for _, rooms := range b.RoomNumbers {
 		l := b.newLoad(rooms, roomSize, presence.DefaultLease)

@@ -52,7 +52,7 @@ func (b *bench) throughStore() {
 	}
 	callAll(people, update(false, true), time.Now().Add(time.Hour), (len(people)+workers-1)/workers, b)
 
-	t := harness.NewTable(b.Out, 22, "node µs", "Redis µs", "achieved/s:%.0f", "node, %:%.0f", "Redis, %:%.0f")
+	t := harness.NewTable(b.Out, 22, "node µs", "Redis µs", "achieved/s", "node, %", "Redis, %")
 	for _, c := range []struct {
 		name string
 		call func(*person) error

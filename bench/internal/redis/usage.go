@@ -20,33 +20,29 @@ type usage struct {
 
 // counters are what Redis and this process used so far.
 type counters struct {
-	at                                time.Time
-	redisSeconds, ownSeconds          float64
-	bytesIn, bytesOut, scriptsStarted float64
+	at                         time.Time
+	micros, own                float64
+	bytesIn, bytesOut, scripts float64
 }
 
-func (b *bench) counters() (c counters) {
-	c.bytesIn, c.bytesOut = b.info("stats", "total_net_input_bytes"), b.info("stats", "total_net_output_bytes")
-	c.scriptsStarted = b.info("commandstats", "cmdstat_evalsha")
-	own, err := harness.OwnCPU()
-	b.Check(err)
-	redis, err := harness.CPU(b.redis)
-	b.Check(err)
-	c.redisSeconds, c.ownSeconds, c.at = redis.Seconds(), own.Seconds(), time.Now()
-	return c
+func (b *bench) counters() counters {
+	return counters{
+		bytesIn: b.info("stats", "total_net_input_bytes"), bytesOut: b.info("stats", "total_net_output_bytes"),
+		scripts: b.info("commandstats", "cmdstat_evalsha"),
+		own:     b.CPU(harness.Self()), micros: b.CPU(b.redis), at: time.Now(), // evaluated last
+	}
 }
 
 // measure returns the usage of as many operations as f returns.
 func (b *bench) measure(f func() int) usage {
 	before := b.counters()
-	operations := float64(f())
+	n := float64(f())
 	after := b.counters()
-	took, redis, own := after.at.Sub(before.at).Seconds(), after.redisSeconds-before.redisSeconds, after.ownSeconds-before.ownSeconds
+	took, micros, own := after.at.Sub(before.at), after.micros-before.micros, after.own-before.own
 	return usage{
-		Micros: redis * 1e6 / operations, OwnMicros: own * 1e6 / operations, Rate: operations / took,
-		Busy: 100 * redis / took, OwnBusy: 100 * own / took,
-		In: (after.bytesIn - before.bytesIn) / operations, Out: (after.bytesOut - before.bytesOut) / operations,
-		Scripts: (after.scriptsStarted - before.scriptsStarted) / operations,
+		Micros: micros / n, OwnMicros: own / n, Rate: n / took.Seconds(),
+		Busy: 100 * micros / float64(took.Microseconds()), OwnBusy: 100 * own / float64(took.Microseconds()),
+		In: (after.bytesIn - before.bytesIn) / n, Out: (after.bytesOut - before.bytesOut) / n, Scripts: (after.scripts - before.scripts) / n,
 	}
 }
 
