@@ -63,7 +63,7 @@ lint-workflows: ## run actionlint on .github/workflows
 vulncheck: ## run govulncheck on every Go module, where its database can be reached
 	@scripts/vulncheck $(MODULES)
 
-docs: ## generate docs/reference/rules.md from the names of the tests
+docs: ## write the table of rules and their tests into docs/reference/rules.md
 	go run ./internal/rulesdoc
 
 bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)

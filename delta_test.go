@@ -24,7 +24,7 @@ func apply(base []*Occupant, d *Delta) []*Occupant {
 
 // TestASnapshotIsTheFoldOfDeltas compares, after random messages, the newest snapshot with
 // an older one and what changed since.
-func TestASnapshotIsTheFoldOfDeltas(t *testing.T) {
+func TestASnapshotIsTheFoldOfDeltas(t *testing.T) { // invariant 8
 	rapid.Check(t, func(t *rapid.T) {
 		r, now := NewRoster(DefaultLease, 0), start
 		base := r.Snapshot(now)
@@ -58,7 +58,7 @@ func TestASnapshotIsTheFoldOfDeltas(t *testing.T) {
 	})
 }
 
-func TestADeltaHasWhatIsDifferentAndNothingElse(t *testing.T) {
+func TestADeltaHasWhatIsDifferentAndNothingElse(t *testing.T) { // case 30
 	r := newRoom(t)
 	r.update(alice, Update{Section: "a"})
 	r.update(bob, Update{Section: "a"})

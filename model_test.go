@@ -213,7 +213,7 @@ func outranks(a, b *modelSession) bool {
 
 // TestARosterDoesWhatTheRulesSay lets random people send random messages, repeated,
 // reordered and late, and holds the roster against the model after each.
-func TestARosterDoesWhatTheRulesSay(t *testing.T) {
+func TestARosterDoesWhatTheRulesSay(t *testing.T) { // rules 1 and 3 to 9, invariants 1 to 4 and 8
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{now: start, maxEnded: rapid.SampledFrom([]int{1, 2, 3, MaxEnded}).Draw(t, "ends remembered")}
 		r := NewRoster(DefaultLease, 0)

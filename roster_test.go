@@ -69,7 +69,7 @@ func names(occupants []*Occupant) string {
 	return strings.Join(all, ", ")
 }
 
-func TestRule1SomebodyIsListedUntilExactlyTheEndOfTheirLease(t *testing.T) {
+func TestRule1SomebodyIsListedUntilExactlyTheEndOfTheirLease(t *testing.T) { // rule 1, case 5, invariant 1
 	r := newRoom(t)
 	r.update(alice, Update{Section: "a"})
 	r.pass(2 * time.Minute)
@@ -78,7 +78,7 @@ func TestRule1SomebodyIsListedUntilExactlyTheEndOfTheirLease(t *testing.T) {
 	r.shows()
 }
 
-func TestRule1OneLostHeartbeatDropsNobodyAndAMinutelyTabStays(t *testing.T) { // cases 4, 5
+func TestRule1OneLostHeartbeatDropsNobodyAndAMinutelyTabStays(t *testing.T) { // rules 1 and 12, cases 4 and 5, invariant 2
 	r := newRoom(t)
 	for range 10 {
 		r.update(alice, Update{Section: "a"})
@@ -87,7 +87,7 @@ func TestRule1OneLostHeartbeatDropsNobodyAndAMinutelyTabStays(t *testing.T) { //
 	}
 }
 
-func TestRule3TwoTabsAreOneOccupantWithBothSections(t *testing.T) { // cases 13, 14
+func TestRule3TwoTabsAreOneOccupantWithBothSections(t *testing.T) { // rule 3, cases 13 and 14, invariant 3
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "b"})
 	r.pass(time.Second)
@@ -104,14 +104,14 @@ func TestRule3TwoTabsAreOneOccupantWithBothSections(t *testing.T) { // cases 13,
 	r.shows()
 }
 
-func TestRule3TwoTabsInOneSectionAreThereOnce(t *testing.T) {
+func TestRule3TwoTabsInOneSectionAreThereOnce(t *testing.T) { // rule 3, case 13
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "a"})
 	r.update(alice, Update{Session: "y", Section: "a"})
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule3ATabThatGoesIdleGivesWayToOneThatIsUsed(t *testing.T) {
+func TestRule3ATabThatGoesIdleGivesWayToOneThatIsUsed(t *testing.T) { // rule 3
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "a"})
 	r.update(alice, Update{Session: "y", Section: "b"})
@@ -121,7 +121,7 @@ func TestRule3ATabThatGoesIdleGivesWayToOneThatIsUsed(t *testing.T) {
 	r.shows(`Alice editing "a" of ["a" "b"]`)
 }
 
-func TestRule4WithoutASectionIsOnline(t *testing.T) {
+func TestRule4WithoutASectionIsOnline(t *testing.T) { // rule 4
 	r := newRoom(t)
 	r.update(alice, Update{})
 	r.shows(`Alice viewing "" of []`)
@@ -131,7 +131,7 @@ func TestRule4WithoutASectionIsOnline(t *testing.T) {
 	r.shows(`Alice idle "" of []`)
 }
 
-func TestRule5EnteringSaysWhoIsEditing(t *testing.T) { // case 21
+func TestRule5EnteringSaysWhoIsEditing(t *testing.T) { // rule 5, case 21
 	r := newRoom(t)
 	if got := names(r.update(alice, Update{Section: "a"}).Conflicts); got != "" {
 		t.Errorf("Alice came first, and is told of %q", got)
@@ -149,7 +149,7 @@ func TestRule5EnteringSaysWhoIsEditing(t *testing.T) { // case 21
 	}
 }
 
-func TestRule5AnotherTabThatEditsCountsThoughTheLastTouchedOneIsElsewhere(t *testing.T) {
+func TestRule5AnotherTabThatEditsCountsThoughTheLastTouchedOneIsElsewhere(t *testing.T) { // rule 5
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "a"})
 	r.update(alice, Update{Session: "y", Section: "b", Activity: Viewing})
@@ -158,7 +158,7 @@ func TestRule5AnotherTabThatEditsCountsThoughTheLastTouchedOneIsElsewhere(t *tes
 	}
 }
 
-func TestRule6ACarefulEntryIntoAnOccupiedSectionIsRecordedAsViewing(t *testing.T) {
+func TestRule6ACarefulEntryIntoAnOccupiedSectionIsRecordedAsViewing(t *testing.T) { // rule 6
 	r := newRoom(t)
 	careful := Update{Section: "a", UnlessOccupied: true}
 	r.update(alice, careful)
@@ -177,7 +177,7 @@ func TestRule6ACarefulEntryIntoAnOccupiedSectionIsRecordedAsViewing(t *testing.T
 	}
 }
 
-func TestRule6ACarefulHeartbeatEditsOnceTheOthersHaveGone(t *testing.T) { // cases 25, 27
+func TestRule6ACarefulHeartbeatEditsOnceTheOthersHaveGone(t *testing.T) { // rule 6, cases 25 and 27
 	r := newRoom(t)
 	careful := Update{Section: "a", UnlessOccupied: true}
 	r.update(alice, careful)
@@ -190,7 +190,7 @@ func TestRule6ACarefulHeartbeatEditsOnceTheOthersHaveGone(t *testing.T) { // cas
 	}
 }
 
-func TestRule6AskingToViewIsNoClaim(t *testing.T) { // cases 23, 24
+func TestRule6AskingToViewIsNoClaim(t *testing.T) { // rule 6, cases 23 and 24
 	r := newRoom(t)
 	r.update(alice, Update{Section: "a", Activity: Viewing})
 	r.update(carol, Update{Section: "a", Activity: Idle})
@@ -199,7 +199,7 @@ func TestRule6AskingToViewIsNoClaim(t *testing.T) { // cases 23, 24
 	}
 }
 
-func TestRule7NobodyConflictsWithThemselves(t *testing.T) { // cases 15, 26
+func TestRule7NobodyConflictsWithThemselves(t *testing.T) { // rule 7, cases 15 and 26
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "a"})
 	reply := r.update(alice, Update{Session: "y", Section: "a", UnlessOccupied: true})
@@ -208,7 +208,7 @@ func TestRule7NobodyConflictsWithThemselves(t *testing.T) { // cases 15, 26
 	}
 }
 
-func TestRule8NoOlderMessageBringsASessionBack(t *testing.T) { // cases 2, 3
+func TestRule8NoOlderMessageBringsASessionBack(t *testing.T) { // rule 8, cases 2 and 3, invariant 4
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.leave(alice, Leave{Session: "x", Seq: 3})
@@ -222,14 +222,14 @@ func TestRule8NoOlderMessageBringsASessionBack(t *testing.T) { // cases 2, 3
 	r.shows(`Alice editing "b" of ["b"]`)
 }
 
-func TestRule8ALeaveThatOvertakesTheFirstUpdateIsFinalToo(t *testing.T) {
+func TestRule8ALeaveThatOvertakesTheFirstUpdateIsFinalToo(t *testing.T) { // rule 8
 	r := newRoom(t)
 	r.leave(alice, Leave{Session: "x", Seq: 2})
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.shows()
 }
 
-func TestRule8AnUnnumberedMessageDoesNotOpenTheDoorForOlderOnes(t *testing.T) {
+func TestRule8AnUnnumberedMessageDoesNotOpenTheDoorForOlderOnes(t *testing.T) { // rule 8
 	r := newRoom(t)
 	r.leave(alice, Leave{Session: "x", Seq: 5})
 	r.update(alice, Update{Session: "x", Section: "a"})
@@ -240,7 +240,7 @@ func TestRule8AnUnnumberedMessageDoesNotOpenTheDoorForOlderOnes(t *testing.T) {
 	r.shows()
 }
 
-func TestRule8AnEndIsRememberedForTenMinutes(t *testing.T) {
+func TestRule8AnEndIsRememberedForTenMinutes(t *testing.T) { // rule 8
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1})
 	r.leave(alice, Leave{Session: "x", Seq: 2})
@@ -256,7 +256,7 @@ func TestRule8AnEndIsRememberedForTenMinutes(t *testing.T) {
 	}
 }
 
-func TestRule8ALapseIsFinalForOlderMessagesAndNotForNewer(t *testing.T) { // case 1
+func TestRule8ALapseIsFinalForOlderMessagesAndNotForNewer(t *testing.T) { // rule 8, case 1
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 7, Section: "a"})
 	r.pass(DefaultLease + 1)
@@ -279,7 +279,7 @@ func endSessions(r *room, n int) {
 	}
 }
 
-func TestRule8NoOlderMessageBringsASessionBackHoweverManyHaveEnded(t *testing.T) {
+func TestRule8NoOlderMessageBringsASessionBackHoweverManyHaveEnded(t *testing.T) { // rule 8, invariant 4
 	for _, ends := range []int{MaxSessions + 1, MaxEnded, MaxEnded + 1, 2 * MaxEnded} {
 		r := newRoom(t)
 		endSessions(r, ends)
@@ -296,7 +296,7 @@ func TestRule8NoOlderMessageBringsASessionBackHoweverManyHaveEnded(t *testing.T)
 	}
 }
 
-func TestRule8ANewTabIsTakenInUntilMoreEndedThanAreRemembered(t *testing.T) {
+func TestRule8ANewTabIsTakenInUntilMoreEndedThanAreRemembered(t *testing.T) { // rule 8
 	r := newRoom(t)
 	endSessions(r, MaxEnded)
 	r.update(alice, Update{Session: "new", Seq: 1, Section: "a"})
@@ -319,7 +319,7 @@ func TestRule8ANewTabIsTakenInUntilMoreEndedThanAreRemembered(t *testing.T) {
 	r.shows(`Alice editing "b" of ["b"]`)
 }
 
-func TestRule8ALeaveIsFinalForASessionThatMayHaveBeenDropped(t *testing.T) {
+func TestRule8ALeaveIsFinalForASessionThatMayHaveBeenDropped(t *testing.T) { // rule 8
 	r := newRoom(t)
 	r.leave(alice, Leave{Session: "x", Seq: 7})
 	endSessions(r, MaxEnded)
@@ -334,7 +334,7 @@ func TestRule8ALeaveIsFinalForASessionThatMayHaveBeenDropped(t *testing.T) {
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule8WhatIsNoLongerRememberedStaysAwayOverARestart(t *testing.T) {
+func TestRule8WhatIsNoLongerRememberedStaysAwayOverARestart(t *testing.T) { // rule 8
 	r := newRoom(t)
 	for i := range MaxEnded + 50 { // a store keeps the rows of all that ended within Finality
 		r.Restore(r.now, Record{User: alice, Session: fmt.Sprint("s", i), Seq: 4, LastSeen: r.now.Add(time.Duration(i))})
@@ -343,7 +343,7 @@ func TestRule8WhatIsNoLongerRememberedStaysAwayOverARestart(t *testing.T) {
 	r.shows()
 }
 
-func TestRule8ALeaveAboveALimitCountsForASessionThatEnded(t *testing.T) {
+func TestRule8ALeaveAboveALimitCountsForASessionThatEnded(t *testing.T) { // rule 8
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.pass(DefaultLease + 1)
@@ -352,7 +352,7 @@ func TestRule8ALeaveAboveALimitCountsForASessionThatEnded(t *testing.T) {
 	r.shows()
 }
 
-func TestRule9AHiddenLeaveWaitsThreeSeconds(t *testing.T) { // case 7
+func TestRule9AHiddenLeaveWaitsThreeSeconds(t *testing.T) { // rule 9, case 7
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.leave(alice, Leave{Session: "x", Seq: 2, Hidden: true})
@@ -362,7 +362,7 @@ func TestRule9AHiddenLeaveWaitsThreeSeconds(t *testing.T) { // case 7
 	r.shows()
 }
 
-func TestRule9AReloadShowsOnNobodysScreen(t *testing.T) {
+func TestRule9AReloadShowsOnNobodysScreen(t *testing.T) { // rule 9, case 7
 	r := newRoom(t)
 	version := r.update(alice, Update{Session: "x", Seq: 1, Section: "a"}).Version
 	r.leave(alice, Leave{Session: "x", Seq: 2, Hidden: true})
@@ -377,7 +377,7 @@ func TestRule9AReloadShowsOnNobodysScreen(t *testing.T) {
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule9APageThatComesBackElsewhereIsNoLongerWhereItWas(t *testing.T) {
+func TestRule9APageThatComesBackElsewhereIsNoLongerWhereItWas(t *testing.T) { // rule 9
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.update(alice, Update{Session: "w", Seq: 1, Section: "c"})
@@ -390,7 +390,7 @@ func TestRule9APageThatComesBackElsewhereIsNoLongerWhereItWas(t *testing.T) {
 	r.shows(`Alice editing "b" of ["b" "c"]`)
 }
 
-func TestRule9APageThatComesBackWithinTheGraceStays(t *testing.T) { // case 8
+func TestRule9APageThatComesBackWithinTheGraceStays(t *testing.T) { // rule 9, case 8
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.leave(alice, Leave{Session: "x", Seq: 2, Hidden: true})
@@ -399,7 +399,7 @@ func TestRule9APageThatComesBackWithinTheGraceStays(t *testing.T) { // case 8
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule9AHiddenLeaveGivesNobodyMoreTime(t *testing.T) {
+func TestRule9AHiddenLeaveGivesNobodyMoreTime(t *testing.T) { // rule 9
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.pass(DefaultLease - time.Second)
@@ -408,7 +408,7 @@ func TestRule9AHiddenLeaveGivesNobodyMoreTime(t *testing.T) {
 	r.shows()
 }
 
-func TestRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) {
+func TestRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) { // rule 9
 	for _, seq := range []uint64{0, 7} {
 		r := newRoom(t)
 		r.update(alice, Update{Session: "x", Seq: seq, Section: "a", Connection: 1})
@@ -420,7 +420,7 @@ func TestRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) {
 	}
 }
 
-func TestRule9ASessionOutlivesAConnectionThatSpokeBeforeAnother(t *testing.T) {
+func TestRule9ASessionOutlivesAConnectionThatSpokeBeforeAnother(t *testing.T) { // rule 9
 	for name, next := range map[string]Update{
 		"numbered, over HTTP":               {Seq: 8},
 		"not numbered, over HTTP":           {},
@@ -445,7 +445,7 @@ func TestRule9ASessionOutlivesAConnectionThatSpokeBeforeAnother(t *testing.T) {
 	}
 }
 
-func TestRule9ASessionThatComesBackToItsFirstConnectionEndsWithThat(t *testing.T) {
+func TestRule9ASessionThatComesBackToItsFirstConnectionEndsWithThat(t *testing.T) { // rule 9
 	r := newRoom(t)
 	for _, connection := range []uint64{1, 0, 2, 1} {
 		r.update(alice, Update{Session: "x", Section: "a", Connection: connection})
@@ -458,7 +458,7 @@ func TestRule9ASessionThatComesBackToItsFirstConnectionEndsWithThat(t *testing.T
 	r.shows()
 }
 
-func TestRule9ALostConnectionWithoutANumberEndsNothing(t *testing.T) {
+func TestRule9ALostConnectionWithoutANumberEndsNothing(t *testing.T) { // rule 9
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "a"})
 	for _, session := range []string{"x", "unknown"} {
@@ -470,7 +470,7 @@ func TestRule9ALostConnectionWithoutANumberEndsNothing(t *testing.T) {
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule14LostAccessEndsASessionUnlessAnotherConnectionHasIt(t *testing.T) {
+func TestRule14LostAccessEndsASessionUnlessAnotherConnectionHasIt(t *testing.T) { // rule 14
 	for newest, listed := range map[uint64]int{0: 0, 1: 0, 2: 1} {
 		r := newRoom(t)
 		r.update(alice, Update{Session: "x", Section: "a", Connection: 1})
@@ -482,7 +482,7 @@ func TestRule14LostAccessEndsASessionUnlessAnotherConnectionHasIt(t *testing.T) 
 	}
 }
 
-func TestRule9ARestoredSessionHasNoConnection(t *testing.T) {
+func TestRule9ARestoredSessionHasNoConnection(t *testing.T) { // rule 9
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Section: "a", Connection: 1})
 	restarted := NewRoster(DefaultLease, r.Clock())
@@ -495,7 +495,7 @@ func TestRule9ARestoredSessionHasNoConnection(t *testing.T) {
 	}
 }
 
-func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *testing.T) {
+func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *testing.T) { // rule 9
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 1})
 	version := r.leave(alice, Leave{Session: "x", Connection: 1, Broken: true}).Version
@@ -507,7 +507,7 @@ func TestRule9ASessionThatComesBackAfterItsConnectionBrokeHasAWholeLease(t *test
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule9ABrokenConnectionGivesNobodyMoreTimeAndEndsNoOtherTab(t *testing.T) {
+func TestRule9ABrokenConnectionGivesNobodyMoreTimeAndEndsNoOtherTab(t *testing.T) { // rule 9
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 7, Section: "a", Connection: 1})
 	r.leave(alice, Leave{Session: "x", Seq: 8, Hidden: true})
@@ -523,7 +523,7 @@ func TestRule9ABrokenConnectionGivesNobodyMoreTimeAndEndsNoOtherTab(t *testing.T
 	r.shows(`Alice editing "b" of ["a" "b"]`)
 }
 
-func TestRule10LookingAndBeingWarnedRenewNothing(t *testing.T) {
+func TestRule10LookingAndBeingWarnedRenewNothing(t *testing.T) { // rule 10, case 24
 	r := newRoom(t)
 	r.update(alice, Update{Section: "a"})
 	r.pass(DefaultLease)
@@ -533,7 +533,7 @@ func TestRule10LookingAndBeingWarnedRenewNothing(t *testing.T) {
 	r.shows(`Bob editing "a" of ["a"]`)
 }
 
-func TestRule10AnOlderMessageRenewsNothing(t *testing.T) {
+func TestRule10AnOlderMessageRenewsNothing(t *testing.T) { // rule 10
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 2, Section: "a"})
 	r.pass(time.Minute)
@@ -542,7 +542,7 @@ func TestRule10AnOlderMessageRenewsNothing(t *testing.T) {
 	r.shows()
 }
 
-func TestRule15SessionsOfOthersAreOutOfReach(t *testing.T) { // case 39
+func TestRule15SessionsOfOthersAreOutOfReach(t *testing.T) { // rule 15, case 39
 	r := newRoom(t)
 	r.update(alice, Update{Session: "x", Seq: 1, Section: "a"})
 	r.update(bob, Update{Session: "x", Seq: 9, Section: "b"})
@@ -550,7 +550,7 @@ func TestRule15SessionsOfOthersAreOutOfReach(t *testing.T) { // case 39
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule16AtTheLimitOfSessionsRenewalsGoOn(t *testing.T) { // case 40
+func TestRule16AtTheLimitOfSessionsRenewalsGoOn(t *testing.T) { // rule 16, case 40
 	r := newRoom(t)
 	for i := range MaxSessions {
 		r.update(alice, Update{Session: fmt.Sprint(i)})
@@ -565,7 +565,7 @@ func TestRule16AtTheLimitOfSessionsRenewalsGoOn(t *testing.T) { // case 40
 	r.update(alice, Update{Session: "one more"}) // those that lapsed do not count
 }
 
-func TestRule16AReloadAtTheLimitOfSessionsSucceeds(t *testing.T) {
+func TestRule16AReloadAtTheLimitOfSessionsSucceeds(t *testing.T) { // rule 16
 	r := newRoom(t)
 	for i := range MaxSessions {
 		r.update(alice, Update{Session: fmt.Sprint(i), Seq: 1, Section: "a"})
@@ -574,7 +574,7 @@ func TestRule16AReloadAtTheLimitOfSessionsSucceeds(t *testing.T) {
 	r.update(alice, Update{Session: "reloaded", Seq: 1, Section: "a"})
 }
 
-func TestRule16ReloadsWithoutASectionLeaveRoom(t *testing.T) {
+func TestRule16ReloadsWithoutASectionLeaveRoom(t *testing.T) { // rule 16
 	r := newRoom(t)
 	for i := range 3 * MaxSessions {
 		r.update(alice, Update{Session: fmt.Sprint(i), Seq: 1})
@@ -587,7 +587,7 @@ func TestRule16ReloadsWithoutASectionLeaveRoom(t *testing.T) {
 	r.shows(`Alice viewing "" of []`)
 }
 
-func TestRule16AboveALimitLeavesOfNobodyAreNotRemembered(t *testing.T) {
+func TestRule16AboveALimitLeavesOfNobodyAreNotRemembered(t *testing.T) { // rule 16
 	r := newRoom(t)
 	r.leave(alice, Leave{Session: "x", Seq: 1, OnlyLiving: true})
 	if !r.Forget(r.now) {
@@ -598,7 +598,7 @@ func TestRule16AboveALimitLeavesOfNobodyAreNotRemembered(t *testing.T) {
 	r.shows()
 }
 
-func TestRule16AboveALimitOnlyRenewalsSucceed(t *testing.T) {
+func TestRule16AboveALimitOnlyRenewalsSucceed(t *testing.T) { // rule 16
 	r := newRoom(t)
 	try := func(u Update) error {
 		u.OnlyRenew = true
@@ -621,7 +621,7 @@ func TestRule16AboveALimitOnlyRenewalsSucceed(t *testing.T) {
 	r.shows(`Alice editing "a" of ["a"]`)
 }
 
-func TestRule16AThousandAreListedAndAllAreCounted(t *testing.T) {
+func TestRule16AThousandAreListedAndAllAreCounted(t *testing.T) { // rule 16
 	r := newRoom(t)
 	for i := range MaxListed + 1 {
 		r.update(User{ID: UserID(fmt.Sprint(i)), Name: fmt.Sprintf("n%04d", i)}, Update{})
@@ -632,7 +632,7 @@ func TestRule16AThousandAreListedAndAllAreCounted(t *testing.T) {
 	}
 }
 
-func TestRule16WhatIsRememberedOfOneUserIsBounded(t *testing.T) {
+func TestRule16WhatIsRememberedOfOneUserIsBounded(t *testing.T) { // rule 16
 	r := newRoom(t)
 	for i := range 2 * MaxEnded {
 		r.leave(alice, Leave{Session: fmt.Sprint(i), Seq: 1})
@@ -673,7 +673,7 @@ func TestWhatHappenedIsGivenToBeWrittenOnce(t *testing.T) {
 	written()
 }
 
-func TestRule17TheOrderIsByNameCaseFoldedThenId(t *testing.T) {
+func TestRule17TheOrderIsByNameCaseFoldedThenId(t *testing.T) { // rule 17
 	r := newRoom(t)
 	for _, u := range []User{{ID: "10", Name: "bob"}, {ID: "x", Name: "Bob"}, {ID: "9", Name: "BOB"}, {ID: "4", Name: "alice"}, {ID: "3", Name: "Émile"}, {ID: "2", Name: "émile"}} {
 		r.update(u, Update{})
@@ -687,7 +687,7 @@ func TestRule17TheOrderIsByNameCaseFoldedThenId(t *testing.T) {
 	}
 }
 
-func TestARenameMovesOneOccupantAndLosesNobody(t *testing.T) {
+func TestARenameMovesOneOccupantAndLosesNobody(t *testing.T) { // case 18
 	r := newRoom(t)
 	r.update(alice, Update{})
 	r.update(bob, Update{})
@@ -726,7 +726,7 @@ func TestTheVersionGrowsWithWhatIsVisibleAndNothingElse(t *testing.T) { // case 
 	step("lapse", true, func() { r.pass(DefaultLease + 1) })
 }
 
-func TestTheVersionIsAboveEveryFormerOneWhateverTheClockDoes(t *testing.T) {
+func TestTheVersionIsAboveEveryFormerOneWhateverTheClockDoes(t *testing.T) { // invariant 8
 	r := &room{T: t, Roster: NewRoster(DefaultLease, 1<<50), now: start}
 	if got := r.update(alice, Update{}).Version; got <= 1<<50 {
 		t.Errorf("version %d, with a floor of %d", got, 1<<50)
@@ -751,7 +751,7 @@ func TestASnapshotIsTheSameOneWhileNothingChanges(t *testing.T) {
 	}
 }
 
-func TestAPollGetsTheListUnlessItHasIt(t *testing.T) {
+func TestAPollGetsTheListUnlessItHasIt(t *testing.T) { // case 34
 	r := newRoom(t)
 	reply := r.update(alice, Update{Section: "a", Poll: true})
 	if reply.Snapshot == nil || names(reply.Snapshot.Occupants) != "Alice" {

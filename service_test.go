@@ -32,7 +32,7 @@ func (u untouched) Watch(Project, func()) func() {
 	return func() {}
 }
 
-func TestWhatCannotBeStoredDoesNotReachTheStore(t *testing.T) {
+func TestWhatCannotBeStoredDoesNotReachTheStore(t *testing.T) { // rule 16, invariant 12
 	tracker := NewService(untouched{t})
 	for _, c := range []struct {
 		update Update

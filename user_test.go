@@ -19,7 +19,7 @@ func TestAUserIdIsANumberOnTheWireWhereItIsACanonicalDecimal(t *testing.T) {
 	}
 }
 
-func TestColoursAreTheNotesPaletteAtIdModulo8(t *testing.T) {
+func TestColoursAreTheNotesPaletteAtIdModulo8(t *testing.T) { // rule 17
 	for id, due := range map[UserID]string{
 		"0": "#ef4444", "1": "#f59e0b", "7": "#14b8a6", "9": "#f59e0b", "9007199254740991": "#14b8a6",
 		// FNV-1a, 32 bit: of "a" e40c292c, of "foobar" bf9cf968 (from its authors' test suite).
@@ -43,7 +43,7 @@ func TestInitialsAreOneOrTwoGraphemes(t *testing.T) { // case 17
 	}
 }
 
-func TestNamesAreCleanedAndBounded(t *testing.T) { // cases 17, 43
+func TestNamesAreCleanedAndBounded(t *testing.T) { // cases 17 and 43, invariant 12
 	for name, due := range map[string]string{
 		"  Alice \t Bonner\n":       "Alice Bonner",
 		"Al\u202eice":               "Alice",

@@ -14,7 +14,7 @@ import (
 
 // TestAnAddressIsWhatTrustedProxiesSay looks at the address and the safety by which gates
 // and limits tell askers apart.
-func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) {
+func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) { // case 52
 	var seen identity.Request
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
@@ -85,7 +85,7 @@ func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) {
 }
 
 // TestForwardedIsReadLikeXForwardedFor is about RFC 7239.
-func TestForwardedIsReadLikeXForwardedFor(t *testing.T) {
+func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 	var seen identity.Request
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}

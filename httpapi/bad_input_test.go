@@ -143,7 +143,7 @@ func badRequests() (all []badRequest) {
 	for endpoint, method := range endpoints {
 		for _, text := range append(long, "\x00", "a.b", "..", "\xff.\xff.\xff", strings.Repeat(".", 10_000), "null", "eyJhbGciOiJub25lIn0.e30.") {
 			add(401, "token_invalid", method, at+"p/presence/"+endpoint, "Authorization", "Bearer "+text)
-			add(401, "cookie_invalid", method, at+"p/presence/"+endpoint, "Cookie", servertest.CookieName+"="+strings.Trim(text, "\x00\xff"))
+			add(401, "cookie_invalid", method, at+"p/presence/"+endpoint, "Cookie", servertest.CookieName+"="+strings.Trim(text, "\x00\uFFFD"))
 		}
 	}
 	for _, text := range append(long, "\x00", "text/plain", "application/json; charset=\xff") {
@@ -199,7 +199,7 @@ func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
 
 // A thousand bad requests a second, with the limits that the server has by default: the answers
 // are those of the table of errors, and what they took comes back.
-func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
+func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) { // invariant 11
 	const seconds = 10
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore

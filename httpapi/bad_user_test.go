@@ -28,7 +28,7 @@ var badUsers = map[string]presence.User{
 
 // A bad user of an authenticator is a fault of the host: nobody is let in, and the log says
 // what is wrong. It must not become a user whom several people share.
-func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
+func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) { // case 53
 	for name, user := range badUsers {
 		authorized := false
 		functions := identity.Functions{

@@ -362,7 +362,7 @@ func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
 	}, func(p *servertest.Config) { p.UserConnections = 5 })
 }
 
-func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) {
+func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) { // rule 16
 	inBounded(t, 1000, func(w *boundedWorld) {
 		alice := w.As("alice", "1")
 		for i := range 4 {

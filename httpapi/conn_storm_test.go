@@ -58,7 +58,7 @@ func zero(t *testing.T, h *httpapi.Handler) {
 	}
 }
 
-func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) {
+func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) { // rule 16, invariant 11
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Connections, p.UserConnections, p.AddressConnections = 40, 5, 35 })
 	visitor := w.Anonymous()
 	visitor.Update(`{"session": "first"}`)

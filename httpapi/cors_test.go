@@ -107,7 +107,7 @@ func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
 	w.Do("OPTIONS", "/writer/api"+servertest.Project+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // no preflight
 }
 
-func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
+func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
 	w := servertest.New(t, servertest.Direct, listed, func(p *servertest.Config) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
 	visitor := w.Anonymous()
 	name := visitor.Update(`{}`).You.Username
@@ -186,7 +186,7 @@ func TestTheHostIsNotAskedWithCredentialsOfAnotherSite(t *testing.T) {
 	}
 }
 
-func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
+func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
 	const cookie = "session=alice"
 	for what, c := range map[string]struct {
 		headers []string

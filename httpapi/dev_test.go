@@ -91,7 +91,7 @@ func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
 }
 
 // Cases 17 and 43: a name is text, bounded and readable, whatever it is made of.
-func TestAnyNameIsListedBounded(t *testing.T) {
+func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invariant 12
 	w := servertest.New(t)
 	for i, name := range []string{
 		strings.Repeat("x", 3900), strings.Repeat("😀", 900), "e" + strings.Repeat("\u0301", 1800), "<script>alert(1)</script>", "\u202egnp.exe\u202c", "a\nlevel=ERROR\r\n", "שלום", "👩‍👩‍👧‍👦 family", "__proto__", "\"; drop table sessions; --",
@@ -114,7 +114,7 @@ func TestAnyNameIsListedBounded(t *testing.T) {
 	}
 }
 
-func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) {
+func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) { // case 41
 	w := servertest.New(t)
 	ask := func(host string) servertest.Answer {
 		return w.Do("POST", servertest.TokenPath, strings.NewReader(`{"username":"alice"}`), "Content-Type", "application/json", "Host", host)

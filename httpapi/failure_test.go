@@ -54,7 +54,7 @@ func newWeakWorld(t *testing.T) (*servertest.Server, *weak) {
 	return w, store
 }
 
-func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) {
+func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
 	for name, err := range map[string]error{
 		"unavailable":  fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable),
 		"both of them": errors.Join(errors.New(servertest.Cause), presence.ErrUnavailable),
@@ -125,7 +125,7 @@ func TestWithoutItsDiskTheServerSaysSo(t *testing.T) {
 }
 
 // A gate that does not know lets nobody in, not even where visitors are.
-func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) {
+func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) { // rule 13
 	keys, err := identity.NewKeys([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)

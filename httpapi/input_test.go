@@ -180,7 +180,7 @@ func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
 	}
 }
 
-func TestABodyHas4096BytesAtMost(t *testing.T) {
+func TestABodyHas4096BytesAtMost(t *testing.T) { // rule 16
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	padded := func(size int) string {
@@ -208,7 +208,7 @@ func TestABodyHas4096BytesAtMost(t *testing.T) {
 	w.ExpectListed("alice")
 }
 
-func TestARequestFromAnotherOriginIsRefused(t *testing.T) {
+func TestARequestFromAnotherOriginIsRefused(t *testing.T) { // case 41
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Update(`{"section":"s"}`)

@@ -8,7 +8,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestLeavingIsAtOnceAndFinal(t *testing.T) {
+func TestLeavingIsAtOnceAndFinal(t *testing.T) { // rules 8 and 9, cases 2 and 3
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	before := alice.Update(`{"section":"s","session":"tab","seq":1}`)
@@ -42,7 +42,7 @@ func TestTheClientOfTheNoteLeavesWithoutAName(t *testing.T) {
 	}
 }
 
-func TestALeaveThatOvertookItsUpdateIsFinalToo(t *testing.T) {
+func TestALeaveThatOvertookItsUpdateIsFinalToo(t *testing.T) { // rule 8, case 2
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Leave(`{"session":"tab","seq":2}`)
@@ -52,7 +52,7 @@ func TestALeaveThatOvertookItsUpdateIsFinalToo(t *testing.T) {
 	w.ExpectListed("")
 }
 
-func TestLeavingAHiddenPageWaitsThreeSeconds(t *testing.T) {
+func TestLeavingAHiddenPageWaitsThreeSeconds(t *testing.T) { // rule 9
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -68,7 +68,7 @@ func TestLeavingAHiddenPageWaitsThreeSeconds(t *testing.T) {
 	})
 }
 
-func TestAPageThatReloadsDoesNotFlicker(t *testing.T) {
+func TestAPageThatReloadsDoesNotFlicker(t *testing.T) { // rule 9, case 7
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")

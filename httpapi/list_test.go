@@ -37,7 +37,7 @@ func TestAnEmptyProjectHasAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) {
+func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) { // rule 17
 	w := servertest.New(t)
 	for _, p := range [][2]string{{"bob", "3"}, {"Alice", "10"}, {"alice", "9"}, {"Émile", "4"}, {"Bob", "x"}, {"carol", "1"}} {
 		w.As(p[0], presence.UserID(p[1])).Update(`{}`)
@@ -45,7 +45,21 @@ func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) {
 	w.ExpectListed("alice Alice bob Bob carol Émile")
 }
 
-func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
+func TestUsersOfOneColourDifferInNameAndInitials(t *testing.T) { // case 20
+	w := servertest.New(t)
+	first, ninth := w.As("alice", "1"), w.As("bob", "9")
+	first.Update(`{}`)
+	ninth.Update(`{}`)
+	users := *first.List().Users
+	if len(users) != 2 || users[0].Color != users[1].Color {
+		t.Fatalf("listed: %+v; want two users of one colour", users)
+	}
+	if users[0].Username != "alice" || users[0].Initials != "AL" || users[1].Username != "bob" || users[1].Initials != "BO" {
+		t.Errorf("listed: %+v; want alice (AL) and bob (BO)", users)
+	}
+}
+
+func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
@@ -105,7 +119,7 @@ func TestHEADIsAnsweredAsGETWithoutABody(t *testing.T) {
 	}
 }
 
-func TestLookingRenewsNobody(t *testing.T) {
+func TestLookingRenewsNobody(t *testing.T) { // rule 10, case 24
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -120,7 +134,7 @@ func TestLookingRenewsNobody(t *testing.T) {
 	})
 }
 
-func TestProjectsAreApart(t *testing.T) {
+func TestProjectsAreApart(t *testing.T) { // invariant 9
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	alice.Succeed(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
@@ -135,7 +149,7 @@ func TestProjectsAreApart(t *testing.T) {
 	}
 }
 
-func TestAboveAThousandTheCountStaysTrue(t *testing.T) {
+func TestAboveAThousandTheCountStaysTrue(t *testing.T) { // rule 16
 	w := servertest.New(t, servertest.Direct)
 	for i := range presence.MaxListed {
 		w.As(fmt.Sprintf("writer %04d", i), "").Update(`{}`)

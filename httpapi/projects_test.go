@@ -17,7 +17,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) {
+func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) { // rule 16
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore
 		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) { p.UserProjects = 3 })
@@ -150,7 +150,7 @@ func TestTenantsAreDifferentUsersForTheLimitOfProjects(t *testing.T) {
 }
 
 // Rule 10: looking changes nothing, and so it counts for no limit on projects.
-func TestLookingEntersNoProject(t *testing.T) {
+func TestLookingEntersNoProject(t *testing.T) { // rule 10
 	var store servertest.SpyStore
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, visitor := w.As("alice", "1"), w.Anonymous()

@@ -30,7 +30,7 @@ func jwtOf(t *testing.T, changes ...any) string {
 
 // Of each reason the log has one line a minute, of polls and of live connections together, and
 // nothing of the token; the answer is always the same.
-func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) {
+func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 	const polls = 100
 	for reason, changes := range map[identity.Reason][]any{
 		identity.BadSubject:    {"sub", 1042},

@@ -30,7 +30,7 @@ func cmpOr(a, b string) string {
 	return a
 }
 
-func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) {
+func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) { // case 56, invariant 9
 	w := servertest.New(t, servertest.Direct, tenants)
 	update := func(peer string, headers ...string) string {
 		return w.DoFrom(peer, "POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).Body
@@ -95,7 +95,7 @@ func TestTenantsDoNotShareLimitsOfUsers(t *testing.T) {
 	}
 }
 
-func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
+func TestLiveRoomsOfTenantsAreApart(t *testing.T) { // case 56, invariant 9
 	var mu sync.Mutex
 	var rechecked []identity.Request
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -137,7 +137,7 @@ func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
 	})
 }
 
-func TestATokenIsGoodForItsTenantOnly(t *testing.T) {
+func TestATokenIsGoodForItsTenantOnly(t *testing.T) { // rule 14, case 56
 	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.Authenticator = sharedSecret(t) })
 	for _, c := range []struct {
 		projects []string

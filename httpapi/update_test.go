@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
@@ -24,7 +25,7 @@ func TestTheBodyOfTheNoteRecordsEditing(t *testing.T) {
 	})
 }
 
-func TestAnUpdateWithoutASectionIsOnlineWithoutOne(t *testing.T) {
+func TestAnUpdateWithoutASectionIsOnlineWithoutOne(t *testing.T) { // rule 4
 	for _, body := range []string{
 		`{}`, ` { } `, `{"section": ""}`, `{"section": null}`, `{"section":null,"session":null,"seq":null,"activity":null,"unless_occupied":null,"known_version":null}`,
 	} {
@@ -37,7 +38,7 @@ func TestAnUpdateWithoutASectionIsOnlineWithoutOne(t *testing.T) {
 	}
 }
 
-func TestAnEntryNamesTheOthersWhoAreEditingThere(t *testing.T) {
+func TestAnEntryNamesTheOthersWhoAreEditingThere(t *testing.T) { // rule 5
 	w := servertest.New(t)
 	alice, bob, carol := w.As("alice", "1"), w.As("bob", "2"), w.As("carol", "3")
 	alice.Update(`{"section":"a/b","session":"one"}`)
@@ -55,7 +56,7 @@ func TestAnEntryNamesTheOthersWhoAreEditingThere(t *testing.T) {
 	}
 }
 
-func TestACarefulEntryIntoAnOccupiedSectionIsViewing(t *testing.T) {
+func TestACarefulEntryIntoAnOccupiedSectionIsViewing(t *testing.T) { // rule 6
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	if got := alice.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "editing" {
@@ -95,7 +96,7 @@ func TestAnUpdateThatKnowsAnotherVersionIsAWholePoll(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsNotNewerChangesNothing(t *testing.T) {
+func TestAMessageThatIsNotNewerChangesNothing(t *testing.T) { // rule 8
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	now := alice.Update(`{"section":"new","session":"tab","seq":5}`)
@@ -115,7 +116,7 @@ func TestAMessageThatIsNotNewerChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTwoTabsAreOnePersonWithBothSections(t *testing.T) {
+func TestTwoTabsAreOnePersonWithBothSections(t *testing.T) { // rule 3, cases 13 and 14
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Update(`{"section":"b","session":"one"}`)
@@ -130,7 +131,7 @@ func TestTwoTabsAreOnePersonWithBothSections(t *testing.T) {
 	}
 }
 
-func TestWhatABodySaysOfThePersonHasNoEffect(t *testing.T) {
+func TestWhatABodySaysOfThePersonHasNoEffect(t *testing.T) { // rule 15, case 39
 	w := servertest.New(t)
 	for body, due := range map[string]string{
 		`{"section":"s","user_id":2,"username":"bob","avatar_color":"#000000","visitor":true,"initials":"XX","last_seen":"1999-01-01T00:00:00Z","user":{"user_id":2}}`: "alice",
@@ -144,7 +145,7 @@ func TestWhatABodySaysOfThePersonHasNoEffect(t *testing.T) {
 	w.ExpectListed("alice")
 }
 
-func TestTheSessionOfSomebodyElseIsOutOfReach(t *testing.T) {
+func TestTheSessionOfSomebodyElseIsOutOfReach(t *testing.T) { // rule 15, case 39
 	w := servertest.New(t)
 	alice, mallory := w.As("alice", "1"), w.As("mallory", "3")
 	before := alice.Update(`{"section":"s","session":"tab","seq":7}`)
@@ -161,7 +162,7 @@ func TestTheSessionOfSomebodyElseIsOutOfReach(t *testing.T) {
 	w.ExpectListed("alice")
 }
 
-func TestALapsedSessionIsMadeAnewByItsHeartbeat(t *testing.T) {
+func TestALapsedSessionIsMadeAnewByItsHeartbeat(t *testing.T) { // rules 1 and 10, cases 1 and 5
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -178,7 +179,7 @@ func TestALapsedSessionIsMadeAnewByItsHeartbeat(t *testing.T) {
 	})
 }
 
-func TestARenewalMovesLastSeenAndNotTheVersion(t *testing.T) {
+func TestARenewalMovesLastSeenAndNotTheVersion(t *testing.T) { // case 34
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -189,6 +190,24 @@ func TestARenewalMovesLastSeenAndNotTheVersion(t *testing.T) {
 			t.Errorf("a renewal came to version %d, seen %v; due is %d, %v", got.Version, got.You.LastSeen, first.Version, time.Now().UTC())
 		}
 	})
+}
+
+func TestTimesInABodyAndHeaderHaveNoEffect(t *testing.T) { // rule 2, cases 11 and 28
+	for _, clock := range []string{"1999-01-01T00:00:00Z", "2099-01-01T00:00:00Z"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := servertest.New(t, servertest.Direct)
+			alice := w.As("alice", "1")
+			arrived := time.Now()
+			got := alice.Update(`{"section":"s","session":"tab","seq":1,"last_seen":"`+clock+`","time":"`+clock+`"}`, "Date", clock)
+			if !got.You.LastSeen.Equal(arrived) {
+				t.Errorf("an update with the time %s was last seen at %v, want its arrival at %v", clock, got.You.LastSeen, arrived)
+			}
+			time.Sleep(time.Until(arrived.Add(presence.DefaultLease)))
+			w.ExpectListed("alice")
+			time.Sleep(time.Nanosecond)
+			w.ExpectListed("")
+		})
+	}
 }
 
 func TestAnotherHeartbeatThanTheDefaultIsTold(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestLookingMakesNoVisitor(t *testing.T) {
+func TestLookingMakesNoVisitor(t *testing.T) { // rule 10
 	w := servertest.New(t)
 	p := w.Anonymous()
 	p.List()
@@ -23,7 +23,7 @@ func TestLookingMakesNoVisitor(t *testing.T) {
 	w.ExpectListed("")
 }
 
-func TestAnUpdateMakesAVisitorWhoIsKnownAgain(t *testing.T) {
+func TestAnUpdateMakesAVisitorWhoIsKnownAgain(t *testing.T) { // case 16
 	w := servertest.New(t)
 	p := w.Anonymous()
 	first := p.Update(`{"section":"s"}`)
@@ -163,7 +163,7 @@ func TestAnOldKeyIsGoodUntilItIsRemoved(t *testing.T) {
 	p.Post("update", `{}`).ExpectError(t, 401, "cookie_invalid")
 }
 
-func TestWithoutVisitorsNobodyIsLetIn(t *testing.T) {
+func TestWithoutVisitorsNobodyIsLetIn(t *testing.T) { // rule 15
 	closed := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
 	closed.As("alice", "1").Update(`{}`)
 	partly := servertest.New(t, func(p *servertest.Config) {
@@ -186,7 +186,7 @@ func TestWithoutVisitorsNobodyIsLetIn(t *testing.T) {
 }
 
 // Case 37: whoever is outside learns nothing by asking, at whichever address.
-func TestAProjectWithPeopleAndOneWithoutAreRefusedAlike(t *testing.T) {
+func TestAProjectWithPeopleAndOneWithoutAreRefusedAlike(t *testing.T) { // rule 14, case 37
 	w := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
 	w.As("alice", "1").Update(`{"section":"s"}`)
 	outsider := w.Anonymous()
@@ -207,7 +207,7 @@ func TestAProjectWithPeopleAndOneWithoutAreRefusedAlike(t *testing.T) {
 	}
 }
 
-func TestAVisitorCannotBeTakenForAUserOfTheSameName(t *testing.T) {
+func TestAVisitorCannotBeTakenForAUserOfTheSameName(t *testing.T) { // case 16
 	w := servertest.New(t)
 	p := w.Anonymous()
 	name := p.Update(`{}`).You.Username

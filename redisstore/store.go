@@ -44,8 +44,6 @@ const (
 	mostTold  = 100_000
 	// looksAtOnce bounds what is under way for those who watch.
 	looksAtOnce = 1024
-	// resubscribeAfter is between two attempts to listen.
-	resubscribeAfter = 200 * time.Millisecond
 )
 
 // Store is a [presence.Store] on Redis. Its [Store.Run] must be running for those who watch

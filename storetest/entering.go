@@ -88,7 +88,7 @@ func EnterStores(t *testing.T, project presence.Project, stores ...presence.Stor
 		out.Edits = reply.Activity == presence.Editing
 		for _, o := range reply.Conflicts {
 			var who int
-			fmt.Sscan(string(o.User.ID), &who)
+			_, _ = fmt.Sscan(string(o.User.ID), &who)
 			out.Conflicts |= 1 << who
 		}
 		return out

@@ -133,7 +133,7 @@ func lines(occupants []*presence.Occupant) []string {
 	return all
 }
 
-func leaseEnds(t *testing.T, s *Subject) {
+func leaseEnds(t *testing.T, s *Subject) { // rule 1, case 5, invariant 1
 	s.update(t, alice, presence.Update{Section: "a"})
 	s.Pass(s.Lease - s.Grain)
 	s.shows(t, `Alice editing "a" of ["a"]`)
@@ -141,7 +141,7 @@ func leaseEnds(t *testing.T, s *Subject) {
 	s.shows(t)
 }
 
-func lookingRenewsNothing(t *testing.T, s *Subject) {
+func lookingRenewsNothing(t *testing.T, s *Subject) { // rule 10, case 24
 	s.update(t, alice, presence.Update{Section: "a"})
 	s.Pass(s.Lease / 2)
 	s.snapshot(t)
@@ -152,7 +152,7 @@ func lookingRenewsNothing(t *testing.T, s *Subject) {
 	s.shows(t, `Bob editing "a" of ["a"]`)
 }
 
-func almostRenewals(t *testing.T, s *Subject) {
+func almostRenewals(t *testing.T, s *Subject) { // rule 10
 	mary := presence.User{ID: "1", Name: "Mary"}
 	visitor := presence.User{ID: "1", Name: "Mary", Visitor: true}
 	s.update(t, alice, presence.Update{Session: "x", Seq: 5, Section: "a", Activity: presence.Idle})
@@ -179,7 +179,7 @@ func almostRenewals(t *testing.T, s *Subject) {
 	}
 }
 
-func leaveIsFinal(t *testing.T, s *Subject) {
+func leaveIsFinal(t *testing.T, s *Subject) { // rule 8, cases 1 to 3, invariant 4
 	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 3})
 	for seq := range uint64(3) {
@@ -192,13 +192,13 @@ func leaveIsFinal(t *testing.T, s *Subject) {
 	s.shows(t, `Alice editing "b" of ["b"]`)
 }
 
-func leaveOvertakes(t *testing.T, s *Subject) {
+func leaveOvertakes(t *testing.T, s *Subject) { // rule 8, case 2, invariant 4
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 2})
 	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.shows(t)
 }
 
-func hiddenLeave(t *testing.T, s *Subject) {
+func hiddenLeave(t *testing.T, s *Subject) { // rule 9
 	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.update(t, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 2, Hidden: true})
@@ -210,7 +210,7 @@ func hiddenLeave(t *testing.T, s *Subject) {
 	s.shows(t, `Bob editing "b" of ["b"]`)
 }
 
-func hiddenAndBack(t *testing.T, s *Subject) {
+func hiddenAndBack(t *testing.T, s *Subject) { // rule 9, case 7
 	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 2, Hidden: true})
 	s.update(t, alice, presence.Update{Session: "x", Seq: 3, Section: "a"})
@@ -221,7 +221,7 @@ func hiddenAndBack(t *testing.T, s *Subject) {
 	s.shows(t, `Alice editing "c" of ["a" "c"]`)
 }
 
-func brokenConnection(t *testing.T, s *Subject) {
+func brokenConnection(t *testing.T, s *Subject) { // rule 9
 	for i, last := range []presence.Update{
 		{Connection: 1},                                  // which breaks
 		{Connection: presence.MaxSafe},                   // a newer one
@@ -250,7 +250,7 @@ func brokenConnection(t *testing.T, s *Subject) {
 	s.shows(t, others...)
 }
 
-func lostAccess(t *testing.T, s *Subject) {
+func lostAccess(t *testing.T, s *Subject) { // rule 14, case 38
 	for i, newest := range []uint64{0, 1, 2} { // over HTTP, the same connection, another one
 		user := somebody(i)
 		s.update(t, user, presence.Update{Session: "x", Connection: 1, Section: "a"})
@@ -314,7 +314,7 @@ func watched(t *testing.T, s *Subject) {
 	}
 }
 
-func watchedLapse(t *testing.T, s *Subject) {
+func watchedLapse(t *testing.T, s *Subject) { // rule 1
 	s.update(t, alice, presence.Update{Section: "a"})
 	count, stop := s.woken()
 	defer stop()
@@ -356,7 +356,7 @@ func leaveOnlyLiving(t *testing.T, s *Subject) {
 	s.shows(t)
 }
 
-func enterAtOnce(t *testing.T, s *Subject) {
+func enterAtOnce(t *testing.T, s *Subject) { // rule 5, case 21, invariant 5
 	const people = 20
 	told := make([]int, people)
 	atOnce(people, func(i int) {
@@ -370,7 +370,7 @@ func enterAtOnce(t *testing.T, s *Subject) {
 	}
 }
 
-func carefulAtOnce(t *testing.T, s *Subject) {
+func carefulAtOnce(t *testing.T, s *Subject) { // rule 6
 	const people = 20
 	recorded := make([]presence.Activity, people)
 	atOnce(people, func(i int) {
@@ -387,7 +387,7 @@ func carefulAtOnce(t *testing.T, s *Subject) {
 	}
 }
 
-func versionsGrow(t *testing.T, s *Subject) {
+func versionsGrow(t *testing.T, s *Subject) { // invariant 8
 	version := s.snapshot(t).Version
 	step := func(what string, visible bool, do func() uint64) {
 		t.Helper()
@@ -426,7 +426,7 @@ func emptyProject(t *testing.T, s *Subject) {
 	}
 }
 
-func projectsAreApart(t *testing.T, s *Subject) {
+func projectsAreApart(t *testing.T, s *Subject) { // invariant 9
 	s.update(t, alice, presence.Update{Session: "x", Seq: 5, Section: "a"})
 	reply, err := s.Update(t.Context(), "q", alice, presence.Update{Session: "x", Seq: 1, Section: "b"})
 	if err != nil || reply.Stale {
@@ -449,7 +449,7 @@ func projectsAreApart(t *testing.T, s *Subject) {
 	s.shows(t, `Alice editing "a" of ["a"]`)
 }
 
-func sessionLimit(t *testing.T, s *Subject) {
+func sessionLimit(t *testing.T, s *Subject) { // rule 16, case 40
 	for i := range presence.MaxSessions {
 		s.update(t, alice, presence.Update{Session: fmt.Sprint(i)})
 	}
@@ -461,7 +461,7 @@ func sessionLimit(t *testing.T, s *Subject) {
 	s.update(t, alice, presence.Update{Session: "one more"})
 }
 
-func onlyRenew(t *testing.T, s *Subject) {
+func onlyRenew(t *testing.T, s *Subject) { // rule 16, case 40
 	s.update(t, alice, presence.Update{Section: "a"})
 	s.update(t, alice, presence.Update{Section: "a", OnlyRenew: true})
 	if _, err := s.Update(t.Context(), project, alice, presence.Update{Section: "b", OnlyRenew: true}); !errors.Is(err, presence.ErrTooManyChanges) {
@@ -470,7 +470,7 @@ func onlyRenew(t *testing.T, s *Subject) {
 	s.shows(t, `Alice editing "a" of ["a"]`)
 }
 
-func survivesRestart(t *testing.T, s *Subject) {
+func survivesRestart(t *testing.T, s *Subject) { // invariant 6
 	for i := range 30 {
 		for session := range 3 {
 			reply := s.update(t, somebody(i), presence.Update{Session: fmt.Sprint(session), Seq: 1, Section: presence.Section(fmt.Sprintf("s%d/%d", i, session))})
@@ -484,7 +484,7 @@ func survivesRestart(t *testing.T, s *Subject) {
 	s.shows(t, due...)
 }
 
-func endSurvivesRestart(t *testing.T, s *Subject) {
+func endSurvivesRestart(t *testing.T, s *Subject) { // rule 8, invariant 4
 	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.update(t, bob, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.leave(t, alice, presence.Leave{Session: "x", Seq: 3})
@@ -516,7 +516,7 @@ func newestEndsSurvive(t *testing.T, s *Subject) {
 
 // manyEnds ends more sessions than are remembered one by one, in the middle and at the end
 // of which older messages arrive.
-func manyEnds(t *testing.T, s *Subject) {
+func manyEnds(t *testing.T, s *Subject) { // rule 8, invariant 4
 	name := func(i int) string { return fmt.Sprint("s", i) }
 	replay := func(from, to int) {
 		t.Helper()
@@ -558,7 +558,7 @@ func manyEnds(t *testing.T, s *Subject) {
 	replay(presence.MaxEnded-2, presence.MaxEnded)
 }
 
-func restartRenews(t *testing.T, s *Subject) {
+func restartRenews(t *testing.T, s *Subject) { // invariant 1
 	s.update(t, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	s.Pass(s.Lease - s.Grain)
 	if !s.Renews {
@@ -575,7 +575,7 @@ func restartRenews(t *testing.T, s *Subject) {
 	s.shows(t)
 }
 
-func namesAreData(t *testing.T, s *Subject) { // cases 19, 43
+func namesAreData(t *testing.T, s *Subject) { // cases 19 and 43, invariant 12
 	texts := []string{"__proto__", "'; DROP TABLE writer_presence; --", "a:b", "a{b}c", "*", "名前", "a|b", "constructor", `"\`, "a b"}
 	for _, text := range texts {
 		s.update(t, presence.User{ID: presence.UserID(text), Name: text}, presence.Update{Section: presence.Section(text)})
@@ -590,7 +590,7 @@ func namesAreData(t *testing.T, s *Subject) { // cases 19, 43
 
 // randomHistories sends the same random messages to the store and to a roster, and
 // holds the replies and lists against each other.
-func randomHistories(t *testing.T, s *Subject) {
+func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invariants 1 to 4
 	history := 0
 	// A test in its own time has no deadline that rapid could ask for.
 	rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {

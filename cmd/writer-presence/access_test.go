@@ -265,7 +265,7 @@ func inProcess(t *testing.T, args ...string) (addr string, log *output) {
 
 // TestWhoGetsInByEveryCombinationOfFlags asks for everything as everybody: ways to identify × --visitors × role × project ×
 // endpoint. What is expected comes from rule, which knows nothing of the server.
-func TestWhoGetsInByEveryCombinationOfFlags(t *testing.T) {
+func TestWhoGetsInByEveryCombinationOfFlags(t *testing.T) { // rules 14 and 15
 	a := newAccessWorld(t)
 	for _, w := range []ways{
 		{}, {secret: true}, {jwks: true}, {host: true}, {secret: true, host: true}, {jwks: true, host: true}, {dev: true}, {dev: true, host: true},

@@ -72,7 +72,7 @@ func TestCheckTokenSaysWhoAndWhere(t *testing.T) {
 	}
 }
 
-func TestCheckTokenSaysWhyATokenIsRejected(t *testing.T) {
+func TestCheckTokenSaysWhyATokenIsRejected(t *testing.T) { // case 54
 	secret := secretFile(t)
 	environ := []string{"WRITER_PRESENCE_JWT_SECRET_FILE=" + secret, "WRITER_PRESENCE_AUTH_URL=http://127.0.0.1:1/{project}"} // as serve has it
 	good := jwtOf(t, jwt.MapClaims{"sub": "1", "projects": "*"})

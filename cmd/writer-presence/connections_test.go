@@ -75,7 +75,7 @@ func (c *liveClient) answer(message string) string {
 	}
 }
 
-func TestAVisitorLeavesConnectionsOfAProcessToTokenHolders(t *testing.T) {
+func TestAVisitorLeavesConnectionsOfAProcessToTokenHolders(t *testing.T) { // rule 16
 	secret := strings.Repeat("s", 40)
 	file := filepath.Join(t.TempDir(), "jwt")
 	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {

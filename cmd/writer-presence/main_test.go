@@ -143,7 +143,7 @@ type updateAnswer struct {
 	Version uint64
 }
 
-func TestWhatWasAcknowledgedIsThereAfterSIGKILLUnderLoad(t *testing.T) {
+func TestWhatWasAcknowledgedIsThereAfterSIGKILLUnderLoad(t *testing.T) { // invariants 6 and 8
 	const writers, kills = 24, 3
 	data := t.TempDir()
 	var version uint64

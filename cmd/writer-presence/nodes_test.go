@@ -133,7 +133,7 @@ func (n *nodes) beat(node int, name, section string) {
 	n.Cleanup(func() { cancel(); <-ended })
 }
 
-func TestInvariant1PeopleOfAKilledNodeGoWithTheirLease(t *testing.T) { // case 35
+func TestInvariant1PeopleOfAKilledNodeGoWithTheirLease(t *testing.T) { // case 35, invariant 1
 	n := startNodes(t, 2)
 	reader := n.servers[0].token("Reader")
 	n.beat(0, "Alice", "a")
@@ -153,7 +153,7 @@ func TestInvariant1PeopleOfAKilledNodeGoWithTheirLease(t *testing.T) { // case 3
 // TestRule8ANodeThatPausesAndGoesOnOverwritesNothingNewer stops a node with messages in it,
 // for longer than a lease: so the same happens to it as in three minutes to one with a lease
 // of two.
-func TestRule8ANodeThatPausesAndGoesOnOverwritesNothingNewer(t *testing.T) { // case 35
+func TestRule8ANodeThatPausesAndGoesOnOverwritesNothingNewer(t *testing.T) { // rule 8, case 35
 	n := startNodes(t, 2)
 	reader, alice, bob := n.servers[0].token("Reader"), n.servers[0].token("Alice"), n.servers[0].token("Bob")
 	n.beat(0, "Dora", "d")
@@ -187,7 +187,7 @@ func TestRule8ANodeThatPausesAndGoesOnOverwritesNothingNewer(t *testing.T) { // 
 	}
 }
 
-func TestRule13ANodeThatIsCutOffSaysThatItDoesNotKnowAndHeals(t *testing.T) { // case 30
+func TestRule13ANodeThatIsCutOffSaysThatItDoesNotKnowAndHeals(t *testing.T) { // rule 13, case 30
 	n := startNodes(t, 2)
 	reader := n.servers[0].token("Reader")
 	n.beat(0, "Alice", "a")
@@ -216,7 +216,7 @@ func TestRule13ANodeThatIsCutOffSaysThatItDoesNotKnowAndHeals(t *testing.T) { //
 	}
 }
 
-func TestInvariant5AcrossProcesses(t *testing.T) { // case 21
+func TestInvariant5AcrossProcesses(t *testing.T) { // case 21, invariant 5
 	const writers = 6
 	n := startNodes(t, 3)
 	tokens := make([]string, writers)

@@ -8,7 +8,7 @@ import (
 )
 
 // TestFlagsOfProxiesReachTheServer runs the program with the flags about hosts, proxies and origins.
-func TestFlagsOfProxiesReachTheServer(t *testing.T) {
+func TestFlagsOfProxiesReachTheServer(t *testing.T) { // case 52
 	s := start(t, "--data", t.TempDir(), "--admin-addr", "off", "--visitors", "on",
 		"--tenant-from", "host", "--trusted-proxies", "127.0.0.1", "--allowed-origins", "https://*.example.org,https://named.example:443")
 	ask := func(method, what, host, origin string) (int, http.Header, string) {

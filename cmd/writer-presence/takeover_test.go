@@ -8,7 +8,7 @@ import (
 
 // A session without seq goes on by another connection, or by polling, on another node or the same one; then its first
 // connection breaks. It must stay: the broken connection is not the session's any more.
-func TestASessionThatWasTakenOverOutlivesItsBrokenConnection(t *testing.T) {
+func TestASessionThatWasTakenOverOutlivesItsBrokenConnection(t *testing.T) { // rule 9
 	t.Parallel()
 	n := startNodesWith(t, 2, time.Minute, 20*time.Second) // a lease far above BrokenGrace
 	reader := n.servers[0].token("Reader")

@@ -134,7 +134,7 @@ func TestADrainingServerIsNotReadyWhateverItsStoreSays(t *testing.T) {
 	w.isReady(503, "draining")
 }
 
-func TestAStoreThatHangsDelaysNoAnswerBeyondFiveSeconds(t *testing.T) {
+func TestAStoreThatHangsDelaysNoAnswerBeyondFiveSeconds(t *testing.T) { // invariant 10
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, true)
 		w.ready = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -167,7 +167,7 @@ func TestThereIsNothingButToReadAndNothingElseToRead(t *testing.T) {
 	}
 }
 
-func TestOnLoopbackANameThatAStrangerMadePointHereIsRefused(t *testing.T) {
+func TestOnLoopbackANameThatAStrangerMadePointHereIsRefused(t *testing.T) { // case 41
 	local, remote := newWorld(t, true), newWorld(t, false)
 	for host, due := range map[string]int{"127.0.0.1:9090": 200, "[::1]:9090": 200, "localhost:9090": 200, "evil.example:9090": 403, "10.0.0.1:9090": 403} {
 		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
@@ -282,7 +282,7 @@ func TestTheFiguresAreThere(t *testing.T) {
 	}
 }
 
-func TestNoLabelHasAnythingThatPeopleSend(t *testing.T) { // names and sections are data: they change no label
+func TestNoLabelHasAnythingThatPeopleSend(t *testing.T) { // case 42, invariant 12
 	w := newWorld(t, true)
 	w.use("p", "alice", "s")
 	before := w.metrics()

@@ -70,7 +70,7 @@ func inRevocable(t *testing.T, g *revocable, test func(w *servertest.LiveServer,
 const alicesHello = `"session": "a", "section": "s"`
 
 // Rule 14: every way in which a user can lose access ends the session at once.
-func TestLostAccessEndsTheSessionAtOnce(t *testing.T) {
+func TestLostAccessEndsTheSessionAtOnce(t *testing.T) { // rule 14, case 38
 	type loss func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket)
 	turn := func(why error) loss {
 		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
@@ -263,7 +263,7 @@ func (s *takes) Update(ctx context.Context, p presence.Project, u presence.User,
 	return reply, err
 }
 
-func TestAHelloWhoseAnswerIsLostLeavesItsSessionFifteenSeconds(t *testing.T) {
+func TestAHelloWhoseAnswerIsLostLeavesItsSessionFifteenSeconds(t *testing.T) { // rule 9
 	store := &takes{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)

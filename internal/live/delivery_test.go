@@ -115,7 +115,7 @@ func TestLiveACountIsToldWhereNotAllAreListed(t *testing.T) { // rule 16
 
 // TestLiveWhoAppliesTheDeltasKnowsTheList lets several people do anything, and holds what
 // watchers know against the list over HTTP.
-func TestLiveWhoAppliesTheDeltasKnowsTheList(t *testing.T) {
+func TestLiveWhoAppliesTheDeltasKnowsTheList(t *testing.T) { // invariant 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		history := 0
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {

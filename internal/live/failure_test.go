@@ -16,7 +16,7 @@ import (
 
 var errDown = fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable)
 
-func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) {
+func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -57,7 +57,7 @@ func TestLiveAStoreThatFailsIsNoMistakeOfTheClient(t *testing.T) {
 	}, store.Install)
 }
 
-func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.T) {
+func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -93,7 +93,7 @@ func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.
 	}, store.Install)
 }
 
-func TestLiveRule13WhoIsHereIsToldThoughNothingChangedMeanwhile(t *testing.T) {
+func TestLiveRule13WhoIsHereIsToldThoughNothingChangedMeanwhile(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -108,7 +108,7 @@ func TestLiveRule13WhoIsHereIsToldThoughNothingChangedMeanwhile(t *testing.T) {
 	}, store.Install)
 }
 
-func TestLiveRule13WhoComesWhileItIsUnknownIsToldSo(t *testing.T) {
+func TestLiveRule13WhoComesWhileItIsUnknownIsToldSo(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -126,7 +126,7 @@ func TestLiveRule13WhoComesWhileItIsUnknownIsToldSo(t *testing.T) {
 	}, store.Install)
 }
 
-func TestLiveRule13TheLastWordIsThatItIsKnownAgain(t *testing.T) {
+func TestLiveRule13TheLastWordIsThatItIsKnownAgain(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		slow, _, _ := w.Join(w.As("slow", "1"), `"session": "s"`)

@@ -128,7 +128,7 @@ func members(_ context.Context, r identity.Request) (identity.Principal, error) 
 	return identity.Principal{}, identity.ErrProjectUnknown
 }
 
-func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testing.T) { // case 37
+func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testing.T) { // rule 14, case 37
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		w.Join(&servertest.Client{Token: "alice"}, `"session": "a", "section": "s"`)
 		ask := func(project, what, token string) string {
@@ -184,7 +184,7 @@ func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16
 
 // Case 42: whatever a live connection says and fails at, nothing of it is in errors or the
 // log.
-func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) {
+func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) { // case 42, invariant 12
 	const canary = "CaNaRy7"
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {

@@ -14,7 +14,7 @@ import (
 // TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther lets writers enter and leave one
 // section at once, over real connections, live and by polling, and looks for an order in
 // which all answers are right.
-func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // case 21
+func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // rule 5, case 21
 	const writers, steps = 6, 60
 	w := servertest.New(t)
 	host := w.Listen()

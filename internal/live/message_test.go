@@ -77,7 +77,7 @@ func TestLiveUpdatesAreAnsweredInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestLiveRule6ACarefulEntryIsViewingAndBothAreTold(t *testing.T) { // rule 5, case 21
+func TestLiveRule6ACarefulEntryIsViewingAndBothAreTold(t *testing.T) { // rules 5 and 6, case 21
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s", "unless_occupied": true`)
 		bob, ack, _ := w.Join(w.As("bob", "2"), `"session": "b", "seq": 1, "section": "s", "unless_occupied": true`)
@@ -130,7 +130,7 @@ func TestLiveRule8AnOlderMessageChangesNothing(t *testing.T) { // over HTTP and 
 	})
 }
 
-func TestLiveRule8ALeaveIsFinalForOlderMessagesOverHTTP(t *testing.T) { // cases 2, 3
+func TestLiveRule8ALeaveIsFinalForOlderMessagesOverHTTP(t *testing.T) { // rule 8, cases 2 and 3
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		alice, _, _ := w.Join(p, `"session": "a", "seq": 1, "section": "s"`)
@@ -161,7 +161,7 @@ func TestLiveAnUpdateIsOfTheSessionOfItsConnection(t *testing.T) { // case 39
 	})
 }
 
-func TestLiveRule7TwoTabsAreOnePersonWhoConflictsWithNobody(t *testing.T) { // rule 3, cases 13 to 15
+func TestLiveRule7TwoTabsAreOnePersonWhoConflictsWithNobody(t *testing.T) { // rules 3 and 7, cases 13 to 15
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		one, _, _ := w.Join(p, `"session": "one", "seq": 1, "section": "b"`)

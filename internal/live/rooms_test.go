@@ -52,7 +52,7 @@ func (s *stuck) Watch(p presence.Project, wake func()) (stop func()) {
 	}
 }
 
-func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) {
+func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) { // invariant 10
 	for _, call := range []string{"Watch", "stop", "Snapshot", "Update", "Leave"} {
 		t.Run(call, func(t *testing.T) {
 			store := &stuck{project: "slow", call: call}

@@ -30,7 +30,7 @@ func ofTwo(t *testing.T, numbered bool, test func(w *servertest.LiveServer, alic
 	})
 }
 
-func TestLiveRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) {
+func TestLiveRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) { // rule 9
 	for _, numbered := range []bool{true, false} {
 		ofTwo(t, numbered, func(w *servertest.LiveServer, alice, bob *servertest.Socket, _ *servertest.Client) {
 			alice.Conn.Close()
@@ -42,7 +42,7 @@ func TestLiveRule9ABrokenConnectionLeavesItsSessionFifteenSeconds(t *testing.T) 
 	}
 }
 
-func TestLiveRule9AConnectionThatRepeatsAHelloTakesNothingFromTheOneBefore(t *testing.T) {
+func TestLiveRule9AConnectionThatRepeatsAHelloTakesNothingFromTheOneBefore(t *testing.T) { // rule 9
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		zoe, _, _ := w.Join(w.As("zoe", "9"), `"session": "z"`)
 		p := w.As("alice", "1")
@@ -72,7 +72,7 @@ func TestLiveRule9AClosedTabIsABrokenConnection(t *testing.T) { // a page that c
 	})
 }
 
-func TestLiveRule9WhoComesBackInTimeShowsOnNobodysScreen(t *testing.T) { // case 7
+func TestLiveRule9WhoComesBackInTimeShowsOnNobodysScreen(t *testing.T) { // rule 9, case 7
 	for _, overHTTP := range []bool{true, false} {
 		ofTwo(t, true, func(w *servertest.LiveServer, alice, bob *servertest.Socket, p *servertest.Client) {
 			alice.Conn.Close()
@@ -88,7 +88,7 @@ func TestLiveRule9WhoComesBackInTimeShowsOnNobodysScreen(t *testing.T) { // case
 	}
 }
 
-func TestLiveRule9AnOldConnectionThatBreaksEndsNoSessionThatHasANewOne(t *testing.T) {
+func TestLiveRule9AnOldConnectionThatBreaksEndsNoSessionThatHasANewOne(t *testing.T) { // rule 9
 	for _, numbered := range []bool{true, false} {
 		ofTwo(t, numbered, func(w *servertest.LiveServer, alice, bob *servertest.Socket, p *servertest.Client) {
 			hello := `"session": "a", "section": "s"`
@@ -106,7 +106,7 @@ func TestLiveRule9AnOldConnectionThatBreaksEndsNoSessionThatHasANewOne(t *testin
 
 // Without numbers only the connection itself tells which of two was the last to speak; the two
 // may be on two nodes, which share a store and nothing else.
-func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplaced(t *testing.T) {
+func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplaced(t *testing.T) { // rule 9
 	for name, takeOver := range map[string]func(w, other *servertest.LiveServer, p *servertest.Client){
 		"a connection to another node": func(_, other *servertest.LiveServer, p *servertest.Client) {
 			other.Join(p, `"session": "a", "section": "s"`)
@@ -134,7 +134,7 @@ func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplace
 	}
 }
 
-func TestLiveRule9AnOldConnectionThatGoesOnAfterTheNewOneBrokeIsTheSessionsAgain(t *testing.T) {
+func TestLiveRule9AnOldConnectionThatGoesOnAfterTheNewOneBrokeIsTheSessionsAgain(t *testing.T) { // rule 9
 	ofTwo(t, true, func(w *servertest.LiveServer, alice, bob *servertest.Socket, p *servertest.Client) {
 		again, _, _ := w.Join(p, `"session": "a", "seq": 2, "section": "s"`)
 		again.Conn.Close()
@@ -151,7 +151,7 @@ func TestLiveRule9AnOldConnectionThatGoesOnAfterTheNewOneBrokeIsTheSessionsAgain
 	})
 }
 
-func TestLiveRule9AConnectionThatSaidTheSameLaterEndsNoSessionThatSaidItOverHTTP(t *testing.T) {
+func TestLiveRule9AConnectionThatSaidTheSameLaterEndsNoSessionThatSaidItOverHTTP(t *testing.T) { // rule 9
 	ofTwo(t, true, func(_ *servertest.LiveServer, alice, bob *servertest.Socket, p *servertest.Client) {
 		p.Update(`{"session": "a", "seq": 5, "section": "s"}`)
 		alice.Send("update", `"seq": 5, "section": "s"`)
@@ -178,7 +178,7 @@ func TestLiveAnOlderLeaveEndsTheConnectionAndNotTheSession(t *testing.T) { // ru
 	})
 }
 
-func TestLiveRule9AHiddenLeaveWaitsThreeSecondsAndAnotherNone(t *testing.T) {
+func TestLiveRule9AHiddenLeaveWaitsThreeSecondsAndAnotherNone(t *testing.T) { // rule 9
 	for hidden, due := range map[bool]time.Duration{true: 3 * time.Second, false: 0} {
 		ofTwo(t, true, func(w *servertest.LiveServer, alice, bob *servertest.Socket, _ *servertest.Client) {
 			began := time.Now()
@@ -196,7 +196,7 @@ func TestLiveRule9AHiddenLeaveWaitsThreeSecondsAndAnotherNone(t *testing.T) {
 	}
 }
 
-func TestLiveRule9AReloadShowsOnNobodysScreen(t *testing.T) { // case 7
+func TestLiveRule9AReloadShowsOnNobodysScreen(t *testing.T) { // rule 9, case 7
 	ofTwo(t, true, func(w *servertest.LiveServer, alice, bob *servertest.Socket, p *servertest.Client) {
 		alice.Send("leave", `"seq": 2, "hidden": true`)
 		alice.ExpectClose(1000)
@@ -206,7 +206,7 @@ func TestLiveRule9AReloadShowsOnNobodysScreen(t *testing.T) { // case 7
 	})
 }
 
-func TestLiveRule11AnOpenConnectionRenewsNothing(t *testing.T) { // case 8
+func TestLiveRule11AnOpenConnectionRenewsNothing(t *testing.T) { // rule 11, case 8
 	ofTwo(t, true, func(w *servertest.LiveServer, alice, bob *servertest.Socket, _ *servertest.Client) {
 		began := time.Now()
 		time.Sleep(time.Minute)

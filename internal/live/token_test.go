@@ -73,7 +73,7 @@ func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { /
 	}, func(p *servertest.Config) { p.Authenticator = g })
 }
 
-func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) {
+func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) { // rule 14
 	alice := presence.User{ID: "1", Name: "alice"}
 	may := true
 	w := servertest.New(t, func(p *servertest.Config) {
@@ -103,7 +103,7 @@ func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) {
 	}
 }
 
-func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) {
+func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) { // rule 13
 	alice := identity.Principal{User: presence.User{ID: "1", Name: "alice"}}
 	var unknown error
 	w := servertest.New(t, func(p *servertest.Config) {
@@ -125,7 +125,7 @@ func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) {
 	}
 }
 
-func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *testing.T) {
+func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *testing.T) { // rule 9
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		g["a-old"], g["a-new"], g["b"] = time.Now().Add(40*time.Second), time.Now().Add(time.Hour), time.Now().Add(time.Hour)
@@ -173,7 +173,7 @@ func TestLiveAUserHasFortyConnectionsInAProjectAtTheMost(t *testing.T) { // rule
 	})
 }
 
-func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41: a rebound Host
+func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41
 	for name, change := range map[string]func(*servertest.Config){
 		"--dev":             func(*servertest.Config) {},
 		"--allowed-origins": func(p *servertest.Config) { p.Dev, p.Origins = nil, []string{"https://write.example.org"} },

@@ -99,7 +99,7 @@ func (l *limiter) endMinute(name string) {
 	l.mu.Unlock()
 	if k.count > 0 {
 		k.last.AddAttrs(slog.Int("left_out", k.count-1))
-		k.next.Handle(context.Background(), k.last) // nobody is there to be told of an error
+		_ = k.next.Handle(context.Background(), k.last) // nobody is there to be told of an error
 	}
 }
 

@@ -164,7 +164,7 @@ func (s *scanner) object(depth int) {
 		name := raw[1 : len(raw)-1]
 		if !isPlain(name) {
 			var text string
-			json.Unmarshal(raw, &text) // cannot fail: it is part of valid JSON
+			_ = json.Unmarshal(raw, &text) // cannot fail: it is part of valid JSON
 			name = []byte(text)
 		}
 		s.peek()
