@@ -108,9 +108,9 @@ func (m *member) endedRecord(e *ended) Record {
 	return Record{User: m.user, Session: e.name, Seq: e.seq, LastSeen: e.at}
 }
 
-// Fold makes the snapshot at a version from the records of all sessions that live, those of
+// Aggregate makes the snapshot at a version from the records of all sessions that live, those of
 // each user one after the other: for stores that keep rosters elsewhere.
-func Fold(version uint64, living []Record) *Snapshot {
+func Aggregate(version uint64, living []Record) *Snapshot {
 	var members []*member
 	for _, record := range living {
 		if len(members) == 0 || members[len(members)-1].user.ID != record.User.ID {

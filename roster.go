@@ -43,7 +43,7 @@ func NewRoster(lease time.Duration, floor uint64) *Roster {
 // there at that moment (rules 4 to 8). Changed tells that the session came, or says
 // something else than before. Errors: [ErrTooManySessions], [ErrTooManyChanges].
 func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
-	r.Lapse(now)
+	r.Expire(now)
 	m := r.member(user)
 	s := m.find(u.Session)
 	if u.Seq != 0 && s == nil && m.hasDropped(now) && !m.hasEnded(now, u.Session) {
@@ -106,7 +106,7 @@ func (r *Roster) activity(m *member, s *session, u Update) Activity {
 // OnlyLiving such a session is not remembered, and the reply for every session that is not
 // alive is Stale. Changed tells that there is something to write down.
 func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
-	r.Lapse(now)
+	r.Expire(now)
 	m := r.member(user)
 	s := m.find(l.Session)
 	switch {
@@ -140,9 +140,9 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	return Reply{Version: r.version, Stale: stale || s == nil && l.OnlyLiving}, changed
 }
 
-// Lapse ends the sessions whose time is over; where there are none it costs nothing.
+// Expire ends the sessions whose time is over; where there are none it costs nothing.
 // Update, Leave, Snapshot and Forget call it; without them, somebody must.
-func (r *Roster) Lapse(now time.Time) {
+func (r *Roster) Expire(now time.Time) {
 	if !now.After(r.nextLapse) {
 		return
 	}
@@ -166,7 +166,7 @@ func (r *Roster) Lapse(now time.Time) {
 // Snapshot is all that is visible. While nothing visible changes it is the same
 // one, but for LastSeen, which it has with a second's precision.
 func (r *Roster) Snapshot(now time.Time) *Snapshot {
-	r.Lapse(now)
+	r.Expire(now)
 	if r.snapshot != nil && (!r.renewed || now.Sub(r.snapshotAt) < freshness) {
 		return r.snapshot
 	}
@@ -181,7 +181,7 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 // Forget drops what is remembered of sessions that ended longer than [Finality]
 // ago, and tells whether nothing is left to remember at all.
 func (r *Roster) Forget(now time.Time) (empty bool) {
-	r.Lapse(now)
+	r.Expire(now)
 	for id, m := range r.members {
 		m.ended = slices.DeleteFunc(m.ended, func(e ended) bool { return e.forgotten(now) })
 		if len(m.sessions) == 0 && len(m.ended) == 0 {

@@ -668,7 +668,7 @@ func TestWhatHappenedIsGivenToBeWrittenOnce(t *testing.T) {
 	r.update(alice, Update{Session: "y", Seq: 1, Section: "a"}) // which ends x
 	written("x false", "y true")
 	r.pass(DefaultLease + time.Second)
-	r.Lapse(r.now)
+	r.Expire(r.now)
 	written("y false")
 	written()
 }

@@ -48,7 +48,7 @@ type Snapshot struct {
 	// Loss tells one loss of data from another while Partial; 0 otherwise.
 	Loss uint64
 
-	all      []*Occupant // in a snapshot from Fold, also those who are not listed
+	all      []*Occupant // in a snapshot from Aggregate, also those who are not listed
 	encoding encoding
 }
 
@@ -80,7 +80,7 @@ func NewSnapshot(version uint64, occupants []*Occupant, count int) *Snapshot {
 }
 
 // Conflicts are those whom a user meets who enters the section, in the order of the list,
-// at most MaxListed. They are among those who are listed; of a snapshot from [Fold], among all.
+// at most MaxListed. They are among those who are listed; of a snapshot from [Aggregate], among all.
 func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) {
 	for _, o := range s.all {
 		if o.User.ID != user && slices.Contains(o.Editing, section) && len(others) < MaxListed {

@@ -221,7 +221,7 @@ local function refold(m, looked)
   if look(m) ~= looked then roster.version = roster.clock end
 end
 
--- lapse ends the sessions whose time is over: Roster.Lapse. What is to be forgotten goes
+-- lapse ends the sessions whose time is over: Roster.Expire. What is to be forgotten goes
 -- with it, as in Roster.Forget, and so does that people may be missing.
 local function lapse()
   if roster.lapse == 0 or now <= roster.lapse then return end
