@@ -59,11 +59,11 @@ func TestASnapshotIsTheFoldOfDeltas(t *testing.T) {
 }
 
 func TestADeltaHasWhatIsDifferentAndNothingElse(t *testing.T) {
-	r := newRoom(t)
+	r := newTestRoster(t)
 	r.update(alice, Update{Section: "a"})
 	r.update(bob, Update{Section: "a"})
 	before := r.Snapshot(r.now)
-	r.pass(30 * time.Second)
+	r.advance(30 * time.Second)
 	r.update(alice, Update{Section: "a"}) // a renewal
 	r.update(carol, Update{Section: "b"})
 	r.leave(bob, Leave{})
