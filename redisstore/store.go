@@ -308,7 +308,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	}
 	if len(own) > 0 {
 		r.inhabited()
-		reply.You = presence.Fold(0, own).Occupants[0]
+		reply.You = presence.Aggregate(0, own).Occupants[0]
 	} else {
 		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
 	}
