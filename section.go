@@ -91,9 +91,9 @@ func isVisible(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
-// isDisallowed reports whether a character must not be in an id, name or section: controls, line and paragraph
-// separators, bidirectional controls and zero-width fillers. The joiners U+200C and U+200D are
-// allowed, since some scripts need them inside words.
+// isDisallowed reports whether a character must not be in an id, name or section: controls, line and
+// paragraph separators, bidirectional controls and zero-width fillers. The joiners U+200C and U+200D
+// are allowed, since some scripts need them inside words.
 func isDisallowed(r rune) bool {
 	switch {
 	case ' ' <= r && r <= '~':

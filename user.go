@@ -56,9 +56,9 @@ type User struct {
 	Visitor bool // not authenticated by the host; identified by a cookie
 }
 
-// NewUser returns a user with an id and a name that a host gave. It removes control and zero-width characters from
-// the name, cuts it to MaxUsername graphemes, and uses the id instead if nothing is left. Cleaning a
-// clean name changes nothing. Its error is [ErrUserIDInvalid].
+// NewUser returns a user with an id and a name that a host gave. It removes control and zero-width
+// characters from the name, cuts it to MaxUsername graphemes, and uses the id instead if nothing is
+// left. Cleaning a clean name changes nothing. Its error is [ErrUserIDInvalid].
 func NewUser(id UserID, name string, visitor bool) (User, error) {
 	u, err := normalUser(id, name, visitor)
 	u.Name = strings.Clone(u.Name) // a part of name would keep all of name in memory
