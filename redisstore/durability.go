@@ -118,7 +118,7 @@ func (d *durability) open(ctx context.Context, option rueidis.ClientOption) erro
 	if d.client, err = connect(ctx, option); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return d.ask(ctx, &round{mark: markKey, within: 100 * time.Millisecond})
 }
@@ -129,15 +129,15 @@ func (d *durability) close() {
 	}
 }
 
-// findOut asks how the server persists. It is called again after each reconnection, which may lead to
+// detectPersistence asks how the server persists. It is called again after each reconnection, which may lead to
 // another server. Only a single server that syncs each change before it answers loses nothing: after
 // a failover the new master may lack acknowledged changes.
-func (s *Store) findOut() {
+func (s *Store) detectPersistence() {
 	d := s.durability
 	if d.mode != durableByServer {
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, callTime)
+	ctx, cancel := context.WithTimeout(s.ctx, callTimeout)
 	defer cancel()
 	is := func(name, due string) bool {
 		got, err := s.client.Do(ctx, s.client.B().ConfigGet().Parameter(name).Build()).AsStrMap()
@@ -146,7 +146,7 @@ func (s *Store) findOut() {
 	d.persists.Store(s.client.Mode() == rueidis.ClientModeStandalone && is("appendonly", "yes") && is("appendfsync", "always"))
 }
 
-// durable tells whether a change of a project is durable, and waits for that where the mode says so,
+// durable reports whether a change of a project is durable, and waits for that where the mode says so,
 // at most until the context ends. Clock is that of the project's roster after the change; 0 stands for
 // a renewal, which never waits and is answered by the outcome of the changes before it.
 func (s *Store) durable(ctx context.Context, key string, clock uint64) bool {
@@ -205,7 +205,7 @@ func (d *durability) join(slot int, mark, key string) *round {
 	return g.next
 }
 
-// renewed tells whether the changes before a renewal are durable as far as is known. If not, it
+// renewed reports whether the changes before a renewal are durable as far as is known. If not, it
 // starts a round that asks again, and does not wait for it.
 func (d *durability) renewed(slot int, mark string) bool {
 	d.mu.Lock()

@@ -173,7 +173,7 @@ func TestWaitConfirmsOnlyChangesThatTheServerHas(t *testing.T) {
 			if s.Confirms(t.Context(), "p", reply.Version+1) {
 				t.Error("a change newer than the server's roster is confirmed")
 			}
-			master.Do("DEL", redisstore.KeyOf("p"))
+			master.Do("DEL", redisstore.ProjectKey("p"))
 			if s.Confirms(t.Context(), "p", reply.Version) {
 				t.Error("a change of a project that the server lacks is confirmed")
 			}

@@ -76,7 +76,7 @@ func TestInvariant8OverAFailover(t *testing.T) { // case 36, invariant 8
 func projectOf(masters []*redistest.Server, i int) presence.Project {
 	for n := 0; ; n++ {
 		project := presence.Project(fmt.Sprint("p", n))
-		slot, _ := strconv.Atoi(masters[0].Do("CLUSTER", "KEYSLOT", redisstore.KeyOf(project)))
+		slot, _ := strconv.Atoi(masters[0].Do("CLUSTER", "KEYSLOT", redisstore.ProjectKey(project)))
 		if slot*len(masters)/16384 == i {
 			return project
 		}
@@ -179,7 +179,7 @@ func TestAProjectMovesToAnotherMasterOfTheCluster(t *testing.T) {
 	change("a")
 	shown("before the move", "Alice Bob")
 
-	key := redisstore.KeyOf(where)
+	key := redisstore.ProjectKey(where)
 	slot := masters[0].Do("CLUSTER", "KEYSLOT", key)
 	from, to := masters[0].Do("CLUSTER", "MYID"), masters[1].Do("CLUSTER", "MYID")
 	masters[1].Do("CLUSTER", "SETSLOT", slot, "IMPORTING", from)

@@ -20,7 +20,7 @@ func TestListsArePartialForAHeartbeatAfterALoss(t *testing.T) { // rule 13
 	}{
 		{"all keys are gone", func(server *redistest.Server, _ string) { server.Do("FLUSHALL") }},
 		{"the last change is gone", func(server *redistest.Server, before string) {
-			server.Do("RESTORE", redisstore.KeyOf(project), "0", before, "REPLACE")
+			server.Do("RESTORE", redisstore.ProjectKey(project), "0", before, "REPLACE")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestListsArePartialForAHeartbeatAfterALoss(t *testing.T) { // rule 13
 			var clocks [2]redisstore.Clock
 			knows, other := open(t, server.URL(), &clocks[0]), open(t, server.URL(), &clocks[1])
 			update(t, knows, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-			before := server.Do("DUMP", redisstore.KeyOf(project))
+			before := server.Do("DUMP", redisstore.ProjectKey(project))
 			if reply := update(t, knows, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}); reply.Partial {
 				t.Error("an answer is partial before the loss")
 			}
@@ -50,7 +50,7 @@ func TestListsArePartialForAHeartbeatAfterALoss(t *testing.T) { // rule 13
 				version = snapshot.Version
 			}
 			for i := range clocks {
-				clocks[i].Pass(presence.DefaultHeartbeat + time.Second)
+				clocks[i].Advance(presence.DefaultHeartbeat + time.Second)
 			}
 			for _, s := range []*redisstore.Store{other, knows} {
 				snapshot, err := s.Snapshot(t.Context(), project)
@@ -105,9 +105,9 @@ func TestAProjectThatExpiredIsNotLost(t *testing.T) {
 			t.Fatalf("partial %v, %v", snapshot.Partial, err)
 		}
 		update(t, s, alice, presence.Update{Session: "x", Section: "a"})
-		clock.Pass(gone)
+		clock.Advance(gone)
 		if gone > 0 {
-			server.Do("DEL", redisstore.KeyOf(project)) // as it expires
+			server.Do("DEL", redisstore.ProjectKey(project)) // as it expires
 		}
 	}
 	if snapshot, err := s.Snapshot(t.Context(), project); err != nil || snapshot.Partial {

@@ -162,7 +162,7 @@ func TestEveryKeyExpiresAndIsBuiltOfNoText(t *testing.T) { // invariants 11 and 
 		if err != nil || snapshot.Count != 7 {
 			t.Fatalf("%q: %d of 7 are there, %v", name, snapshot.Count, err)
 		}
-		key := redisstore.KeyOf(name)
+		key := redisstore.ProjectKey(name)
 		if ttl := server.Do("PTTL", key); strings.HasPrefix(ttl, "-") || ttl == "" {
 			t.Errorf("%q expires in %s ms", key, ttl)
 		}
@@ -179,21 +179,21 @@ func TestARoomThatNobodyUsesIsLetGo(t *testing.T) {
 	ready(t, s)
 	stop := s.Watch(project, func() {})
 	listed(t, s)
-	if s.Rooms() != 1 {
-		t.Fatalf("%d rooms", s.Rooms())
+	if s.CachedProjects() != 1 {
+		t.Fatalf("%d rooms", s.CachedProjects())
 	}
-	clock.Pass(time.Hour)
-	if s.Rooms() != 1 {
+	clock.Advance(time.Hour)
+	if s.CachedProjects() != 1 {
 		t.Fatal("a room that is watched was let go")
 	}
 	stop()
-	clock.Pass(time.Hour)
-	clock.Pass(0)
-	if s.Rooms() != 0 {
+	clock.Advance(time.Hour)
+	clock.Advance(0)
+	if s.CachedProjects() != 0 {
 		t.Fatal("a room that nobody uses is kept")
 	}
 	until(t, "Redis is told that nobody listens", func() bool {
-		return !strings.Contains(server.Do("PUBSUB", "CHANNELS"), redisstore.KeyOf(project))
+		return !strings.Contains(server.Do("PUBSUB", "CHANNELS"), redisstore.ProjectKey(project))
 	})
 }
 
@@ -205,15 +205,15 @@ func TestALapseWakesWhoeverWatches(t *testing.T) { // rule 1
 	s := open(t, server.URL(), &clock)
 	ready(t, s)
 	update(t, s, alice, presence.Update{Section: "a"})
-	clock.Pass(presence.DefaultLease - time.Second)
+	clock.Advance(presence.DefaultLease - time.Second)
 	woken := make(chan struct{}, 100)
 	stop := s.Watch(project, func() { woken <- struct{}{} })
 	defer stop()
-	clock.Pass(0)
+	clock.Advance(0)
 	for len(woken) > 0 {
 		<-woken
 	}
-	clock.Pass(time.Second)
+	clock.Advance(time.Second)
 	select {
 	case <-woken:
 	case <-time.After(5 * time.Second):
@@ -227,11 +227,11 @@ func TestAKeyIsKeptAliveByRenewals(t *testing.T) {
 	var clock redisstore.Clock
 	s := open(t, server.URL(), &clock)
 	update(t, s, alice, presence.Update{Section: "a"})
-	server.Do("PERSIST", redisstore.KeyOf(project))
-	for begun := clock.Now(); clock.Now().Sub(begun) < presence.Finality+4*presence.DefaultLease; clock.Pass(presence.DefaultHeartbeat) {
+	server.Do("PERSIST", redisstore.ProjectKey(project))
+	for begun := clock.Now(); clock.Now().Sub(begun) < presence.Finality+4*presence.DefaultLease; clock.Advance(presence.DefaultHeartbeat) {
 		update(t, s, alice, presence.Update{Section: "a"})
 	}
-	if ttl, _ := strconv.Atoi(server.Do("PTTL", redisstore.KeyOf(project))); time.Duration(ttl)*time.Millisecond < presence.Finality+presence.DefaultLease {
+	if ttl, _ := strconv.Atoi(server.Do("PTTL", redisstore.ProjectKey(project))); time.Duration(ttl)*time.Millisecond < presence.Finality+presence.DefaultLease {
 		t.Fatalf("after many renewals the key expires in %d ms", ttl)
 	}
 }
@@ -317,14 +317,14 @@ func TestALeaseIsALeaseThoughTheClockGoesBack(t *testing.T) { // rule 1
 	server := redistest.Start(t)
 	var before, after redisstore.Clock
 	a, b := open(t, server.URL(), &before), open(t, server.URL(), &after)
-	before.Pass(time.Hour)
+	before.Advance(time.Hour)
 	update(t, a, alice, presence.Update{Session: "x", Section: "a"})
 	update(t, b, alice, presence.Update{Session: "x", Section: "a"})
-	after.Pass(presence.DefaultLease - time.Second)
+	after.Advance(presence.DefaultLease - time.Second)
 	if got := listed(t, b); got != "Alice in a" {
 		t.Errorf("a second before her lease is over: %q", got)
 	}
-	after.Pass(2 * time.Second)
+	after.Advance(2 * time.Second)
 	if got := listed(t, b); got != "" {
 		t.Errorf("a second after her lease was over: %q", got)
 	}
@@ -343,7 +343,7 @@ func TestSignsOfLifeInAnswersAreOfTheLastSeconds(t *testing.T) { // ADR 11
 	beat(alice, false)
 	beat(bob, true)
 	for range 10 {
-		clock.Pass(presence.DefaultHeartbeat)
+		clock.Advance(presence.DefaultHeartbeat)
 		beat(alice, false)
 		reply := beat(bob, true)
 		for _, o := range append(reply.Conflicts, reply.Snapshot.Occupants...) {
@@ -366,10 +366,10 @@ func TestEndsAreForgottenWhereNobodyLives(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		clock.Pass(presence.Finality + time.Minute)
+		clock.Advance(presence.Finality + time.Minute)
 	}
 	listed(t, s)
-	if n, _ := strconv.Atoi(server.Do("HLEN", redisstore.KeyOf(project))); n > 51 {
+	if n, _ := strconv.Atoi(server.Do("HLEN", redisstore.ProjectKey(project))); n > 51 {
 		t.Errorf("of 150 who left in three rounds, %d fields are kept", n)
 	}
 }

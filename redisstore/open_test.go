@@ -158,7 +158,7 @@ func TestVersionsThatAreTooOldAreRefused(t *testing.T) {
 	for version, due := range map[string]int{
 		"5.0.14": 0, "6.0.20": 0, "6.2.0": 6, "6.10.1": 6, "7.0.15": 7, "7.2.4": 7, "8.0": 8, "10.1.2": 10, "": 0, "new": 0, "6": 0,
 	} {
-		major, err := redisstore.MajorOf(version)
+		major, err := redisstore.MajorVersion(version)
 		if major != due || (err == nil) != (due > 0) || err != nil && !strings.Contains(err.Error(), "6.2 or later") {
 			t.Errorf("version %q: %d, %v; due: %d", version, major, err, due)
 		}

@@ -24,7 +24,7 @@ func TestReadingUnknownProjectsKeepsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if rooms, told := s.Rooms(), s.Told(); rooms != 0 || told != 0 {
+	if rooms, told := s.CachedProjects(), s.EvictedProjects(); rooms != 0 || told != 0 {
 		t.Errorf("the node keeps %d rooms and %d versions; due: none", rooms, told)
 	}
 }
@@ -33,7 +33,7 @@ func TestReadingUnknownProjectsKeepsNothing(t *testing.T) {
 func TestAProjectInUseKeepsItsRoomWhileOthersCome(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server.URL(), nil)
-	s.SetMostRooms(50)
+	s.SetMaxProjects(50)
 	ready(t, s)
 	for i := range 560 {
 		if i == 60 { // the node is full already
@@ -46,7 +46,7 @@ func TestAProjectInUseKeepsItsRoomWhileOthersCome(t *testing.T) {
 			listed(t, s)
 		}
 	}
-	if rooms := s.Rooms(); rooms > 50 {
+	if rooms := s.CachedProjects(); rooms > 50 {
 		t.Errorf("the node keeps %d rooms; due: at most 50", rooms)
 	}
 	until(t, "the project in use is answered without asking Redis", func() bool {

@@ -22,14 +22,14 @@ func TestAProbeIsOnTheMasterOfEveryRoom(t *testing.T) {
 		for slot := range slots {
 			heard := false
 			for i := range p.channels {
-				heard = heard || p.tellsOf(i, slot*shards/slots) && of(slotOf(p.channels[i].name)) == of(slot)
+				heard = heard || p.covers(i, slot*shards/slots) && of(slotOf(p.channels[i].name)) == of(slot)
 			}
 			if !heard {
 				t.Fatalf("of %d masters, none of the channels that tell of slot %d is on its master", masters, slot)
 			}
 		}
 	}
-	if from, to := p.near(3); from != 2 || to != 5 {
+	if from, to := p.covering(3); from != 2 || to != 5 {
 		t.Errorf("the channels %d to %d, without that, tell of shard 3; due: 2 to 5", from, to)
 	}
 }

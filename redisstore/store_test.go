@@ -31,7 +31,7 @@ func open(t testing.TB, address string, clock *redisstore.Clock) *redisstore.Sto
 		t.Fatal(err)
 	}
 	if clock != nil {
-		clock.TakeOver(s)
+		clock.Attach(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -46,7 +46,7 @@ func contract(t *testing.T, address string, volatile bool, empty func()) {
 		var clock redisstore.Clock
 		s := open(t, address, &clock)
 		test(t, &storetest.Subject{
-			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Pass,
+			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Advance,
 			Restart: func() presence.Store { return open(t, address, &clock) }, // another node
 		})
 	})

@@ -30,16 +30,16 @@ func TestSubscriptionErrorsAreKeptPerChannel(t *testing.T) {
 	t.Cleanup(func() { cancel(); <-ended })
 	until(t, "wake-ups come", func() bool { return s.Ready(t.Context()) == nil })
 
-	channels := []string{"ACL", "SETUSER", "some", "resetchannels", "&writer-presence:probe:*", "&" + redisstore.KeyOf(accepted)}
+	channels := []string{"ACL", "SETUSER", "some", "resetchannels", "&writer-presence:probe:*", "&" + redisstore.ProjectKey(accepted)}
 	server.Do(channels...)
 	s.Watch(refused, func() {})
 	until(t, "the error of the subscription is kept", func() bool { return s.SubscriptionError(refused) != nil })
 	if err := s.SubscriptionError(refused); !strings.Contains(err.Error(), "NOPERM") || !strings.Contains(err.Error(), string(refused)) {
 		t.Errorf("the error is %v; want one with NOPERM and the channel", err)
 	}
-	until(t, "the log has the error", func() bool { return log.count("Redis refuses a subscription") == 1 })
+	until(t, "the log has the error", func() bool { return log.count("Redis rejects a subscription") == 1 })
 	s.Watch(accepted, func() {})
-	until(t, "the other project is subscribed", func() bool { return s.Hears(accepted) })
+	until(t, "the other project is subscribed", func() bool { return s.Receives(accepted) })
 	if s.SubscriptionError(refused) == nil {
 		t.Error("the success of one subscription clears the error of another")
 	}
@@ -55,6 +55,6 @@ func TestSubscriptionErrorsAreKeptPerChannel(t *testing.T) {
 	proxy.Pass()
 
 	server.Do("ACL", "SETUSER", "some", "&*")
-	until(t, "the refused project is subscribed", func() bool { return s.Hears(refused) && s.SubscriptionError(refused) == nil })
+	until(t, "the refused project is subscribed", func() bool { return s.Receives(refused) && s.SubscriptionError(refused) == nil })
 	until(t, "the log says that it is over", func() bool { return log.count("Redis accepts subscriptions again") == 1 })
 }

@@ -15,7 +15,7 @@ func TestVersionsGrowThoughDataIsLost(t *testing.T) { // invariant 8
 	var clock redisstore.Clock
 	s := open(t, server.URL(), &clock)
 	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	key := redisstore.KeyOf(project)
+	key := redisstore.ProjectKey(project)
 	before := server.Do("DUMP", key)
 	told := update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}).Version
 	server.Do("RESTORE", key, "0", before, "REPLACE")                                 // as a failover does that loses the last change
@@ -61,7 +61,7 @@ func TestWhatComesBackIsNewsAboveAnEmptyList(t *testing.T) { // invariant 8
 	ready(t, s)
 	update(t, s, alice, presence.Update{Session: "x", Section: "a"})
 	woken := watch(t, s)
-	key := redisstore.KeyOf(project)
+	key := redisstore.ProjectKey(project)
 	server.Do("RENAME", key, key+"aside")
 	until(t, "nobody is there", func() bool { return listed(t, s) == "" })
 	empty, err := s.Snapshot(t.Context(), project)
@@ -88,8 +88,8 @@ func TestVersionsGrowOverAProjectThatWasLetGoAndLost(t *testing.T) { // invarian
 	var clock redisstore.Clock
 	s := open(t, server.URL(), &clock)
 	before := update(t, s, alice, presence.Update{Session: "x", Section: "a"}).Version
-	clock.Pass(2 * time.Minute)
-	if n := s.Rooms(); n != 0 {
+	clock.Advance(2 * time.Minute)
+	if n := s.CachedProjects(); n != 0 {
 		t.Fatalf("two minutes later the node has to do with %d projects; due: none", n)
 	}
 	server.Do("FLUSHALL")
@@ -99,7 +99,7 @@ func TestVersionsGrowOverAProjectThatWasLetGoAndLost(t *testing.T) { // invarian
 			t.Fatalf("after version %d: %d, %v", before, snapshot.Version, err)
 		}
 		before = snapshot.Version - 1 // nobody there is one version
-		clock.Pass(2 * time.Minute)
+		clock.Advance(2 * time.Minute)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestAnEmptyProjectHasOneVersionOnAllNodes(t *testing.T) { // invariant 8
 			}
 		}
 		for i := range clocks {
-			clocks[i].Pass(6 * time.Second)
+			clocks[i].Advance(6 * time.Second)
 		}
 	}
 	if news > 4 {
