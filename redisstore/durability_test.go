@@ -129,7 +129,7 @@ func TestRenewalAfterAFailedUpdateIsNotDurableAtOnce(t *testing.T) {
 	if durable, err := say(); err != nil || !durable {
 		t.Fatalf("an update is durable: %v, %v; want true", durable, err)
 	}
-	proxy.Refuse("ERR no", "EVALSHA")
+	proxy.ReplyWithError("ERR no", "EVALSHA")
 	if _, err := say(); err == nil {
 		t.Fatal("an update that Redis answers with an error succeeds")
 	}

@@ -139,8 +139,8 @@ func TestProjectsOfLivingMastersGoOn(t *testing.T) { // rule 13
 		n.until("it is ready again", 2*soon, func() bool { return n.store.Ready(context.Background()) == nil })
 	}
 	// One that hangs takes longer to be found out than whoever asks may wait.
-	masters[1].Freeze()
-	defer masters[1].Thaw()
+	masters[1].Pause()
+	defer masters[1].Resume()
 	for range 6 { // they are asked in any order
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		err := nodes[0].store.Ready(ctx)

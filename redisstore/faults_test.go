@@ -264,7 +264,7 @@ func TestInvariants1And2And7And10InFaultsOfRedis(t *testing.T) { // rule 13, cas
 		unknown, lost bool
 	}{
 		{"killed", func(w *world) { w.server.Kill() }, func(w *world) { w.server.Run() }, true, true},
-		{"stopped", func(w *world) { w.server.Freeze() }, func(w *world) { w.server.Thaw() }, true, false},
+		{"stopped", func(w *world) { w.server.Pause() }, func(w *world) { w.server.Resume() }, true, false},
 		{"cut off", all((*redistest.Proxy).Cut), all((*redistest.Proxy).Pass), true, false},
 		{"silent", all((*redistest.Proxy).Hold), all((*redistest.Proxy).Pass), true, false},
 		{"slow", all(func(p *redistest.Proxy) { p.Slow(200 * time.Millisecond) }), all((*redistest.Proxy).Pass), false, false},
@@ -329,7 +329,7 @@ func TestStarvedNodesNoticeAndAsk(t *testing.T) { // case 36
 	nodes[0].lives("Alice", "a")
 	agree(t, nodes, screens, "Alice", soon)
 	for _, n := range nodes {
-		n.proxy.Starve()
+		n.proxy.DropMessages()
 	}
 	nodes[0].lives("Bob", "a")
 	agree(t, nodes, screens, "Alice Bob", soon+time.Second) // of which it takes a part to notice
@@ -360,7 +360,7 @@ func TestInvariant7AfterAStarvationThatNobodyNoticed(t *testing.T) { // invarian
 	nodes[0].update(page, writer("Zoe"), presence.Update{Section: "a", Session: "tab", Seq: 1})
 	agree(t, nodes, screens, "Zoe", soon)
 	nodes[1].until("it hears wake-ups, and does not look each second", soon, func() bool { return nodes[1].store.Ready(t.Context()) == nil })
-	nodes[1].proxy.Starve()
+	nodes[1].proxy.DropMessages()
 	nodes[0].update(page, writer("Alice"), presence.Update{Section: "a"})
 	time.Sleep(1500 * time.Millisecond) // so long is the fault
 	nodes[1].proxy.Pass()
@@ -411,8 +411,8 @@ func TestInvariant10OfThousandsOfCalls(t *testing.T) { // invariant 10
 		all.Go(func() { n.update(page, writer(fmt.Sprint(i)), presence.Update{Section: "a"}) })
 	}
 	all.Wait()
-	server.Freeze()
-	defer server.Thaw()
+	server.Pause()
+	defer server.Resume()
 	for i := range 6000 {
 		all.Go(func() {
 			time.Sleep(time.Duration(i) * 500 * time.Microsecond) // not all fail at one moment
@@ -438,14 +438,14 @@ func TestRunEndsWhileRedisHangs(t *testing.T) { // invariant 11
 	for i := range 1500 {
 		defer s.Watch(presence.Project(fmt.Sprint("p", i)), func() {})()
 	}
-	server.Freeze()
+	server.Pause()
 	time.Sleep(time.Second) // so long does it hang
 	cancel()
 	select {
 	case <-ended:
 	case <-time.After(longestCall):
 		t.Errorf("it does not end")
-		server.Thaw()
+		server.Resume()
 		<-ended
 	}
 }

@@ -24,7 +24,7 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 	full := redistest.Start(t, "--maxmemory", "1000", "--maxmemory-policy", "noeviction")
 	replica := redistest.StartReplica(t, server)
 	frozen := redistest.Start(t)
-	frozen.Freeze()
+	frozen.Pause()
 	cluster := redistest.StartCluster(t, 1)[0]
 	sentinel := redistest.StartSentinel(t, server, replica)
 	discreet := redistest.StartSentinel(t, server, replica, "requirepass "+secret)

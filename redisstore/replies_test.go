@@ -104,17 +104,17 @@ func (n *node) survives(proxy *redistest.Proxy, reply, command string) {
 	}
 	screen := n.watch(where)
 	n.update(where, writer("Zoe"), presence.Update{Session: "tab", Section: "a"})
-	proxy.Refuse(reply, command)
+	proxy.ReplyWithError(reply, command)
 	for began := time.Now(); time.Since(began) < 4500*time.Millisecond; time.Sleep(250 * time.Millisecond) { // deaf after 3.5 s
 		n.update(where, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
 		n.list(where)
 	}
-	proxy.Kick()
+	proxy.CloseConnections()
 	sent := slices.Contains([]string{"EVALSHA", "SUBSCRIBE", "SSUBSCRIBE", "PUBLISH", "PING", "HELLO", "SELECT", "HGET", "CLUSTER", "*"}, command)
-	for began := time.Now(); time.Since(began) < time.Second || sent && proxy.Refused() == 0 && time.Since(began) < soon; time.Sleep(250 * time.Millisecond) { // so that there are new connections
+	for began := time.Now(); time.Since(began) < time.Second || sent && proxy.ErrorReplies() == 0 && time.Since(began) < soon; time.Sleep(250 * time.Millisecond) { // so that there are new connections
 		n.update(where, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
 	}
-	if sent && proxy.Refused() == 0 {
+	if sent && proxy.ErrorReplies() == 0 {
 		n.Errorf("%s: it was never sent", what)
 	}
 	proxy.Pass()

@@ -68,7 +68,7 @@ func TestANodeThatIsBehindAsksRedisFirst(t *testing.T) {
 	agree(t, nodes, screens, "Alice", soon)
 	tracker := presence.NewService(behind.store)
 	behind.until("it answers from its cache", soon, func() bool {
-		behind.proxy.Starve()
+		behind.proxy.DropMessages()
 		reply, _ := ahead.update(page, writer("Alice"), presence.Update{Session: "tab", Section: presence.Section(fmt.Sprint(time.Now().UnixNano()))})
 		old, err := behind.store.Snapshot(t.Context(), page)
 		if err != nil || old.Version >= reply.Version {

@@ -47,7 +47,7 @@ func TestSubscriptionErrorsAreKeptPerChannel(t *testing.T) {
 		t.Errorf("with an error of one project, the node is not ready: %v", err)
 	}
 
-	proxy.Starve() // the node notices that it hears nothing; the refused project is not why
+	proxy.DropMessages() // the node notices that it hears nothing; the refused project is not why
 	until(t, "the node is degraded", func() bool { err = s.Ready(t.Context()); return err != nil })
 	if !strings.Contains(err.Error(), "wake-ups") || strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("the node gives the reason %v; want no error of the refused project", err)

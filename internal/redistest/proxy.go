@@ -15,12 +15,13 @@ import (
 	"time"
 )
 
-// Proxy stands between clients and a server, and does to what they say as networks do.
+// Proxy passes connections on to a server, and can simulate faults of the network and of the server. Its
+// methods are safe to call concurrently.
 type Proxy struct {
 	Addr string
 
-	server   atomic.Pointer[string] // where to pass on to
-	answered atomic.Int64           // commands that Refuse answered
+	server  atomic.Pointer[string] // its address
+	replied atomic.Int64           // commands that ReplyWithError answered
 
 	mu      sync.Mutex
 	fault   fault
@@ -28,20 +29,19 @@ type Proxy struct {
 	conns   []net.Conn
 }
 
-// fault is what happens; the zero value passes all on.
+// fault is what the proxy does; the zero value passes everything on.
 type fault struct {
-	cut, hold, starve bool
-	delay             time.Duration
-	// refused are the first words of commands that are answered with reply, in upper case;
-	// "*" stands for all.
-	refused map[string]bool
-	reply   string
+	cut, hold, dropMessages bool
+	delay                   time.Duration
+	// rejected has the commands that are answered with reply, in upper case; "*" stands for all.
+	rejected map[string]bool
+	reply    string
 }
 
-// published is how a message begins that somebody published.
+// published matches the beginning of a pub/sub message.
 var published = regexp.MustCompile(`^>3\r\n\$[78]\r\ns?message\r\n`)
 
-// StartProxy starts a proxy that passes all on until it is told otherwise.
+// StartProxy starts a proxy to a server. It ends with the test.
 func StartProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
 	p := NewProxy(t)
@@ -49,8 +49,8 @@ func StartProxy(t testing.TB, server string) *Proxy {
 	return p
 }
 
-// NewProxy starts a proxy to a server that [Proxy.To] names before anybody connects, for
-// servers that have to announce the address of their proxy.
+// NewProxy starts a proxy whose server is set later by [Proxy.To], before anybody connects. It is for
+// servers that announce the address of their proxy.
 func NewProxy(t testing.TB) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,42 +72,42 @@ func NewProxy(t testing.TB) *Proxy {
 	return p
 }
 
-// To names the server that the proxy passes on to.
+// To sets the address of the server.
 func (p *Proxy) To(server string) { p.server.Store(&server) }
 
-// URL is the address of the proxy, as a store takes it.
+// URL returns the address of the proxy for redisstore.Open.
 func (p *Proxy) URL() string { return "redis://" + p.Addr }
 
-// Pass passes all on again, and first what was held.
+// Pass ends the fault. Messages that were held are passed on first.
 func (p *Proxy) Pass() { p.set(fault{}) }
 
-// Cut closes all connections, and new ones at once.
+// Cut closes all connections, and each new one.
 func (p *Proxy) Cut() { p.set(fault{cut: true}) }
 
-// Hold passes nothing on, as if packets were lost for a while.
+// Hold passes nothing on, as if packets were lost. The connections stay open.
 func (p *Proxy) Hold() { p.set(fault{hold: true}) }
 
-// Slow holds each message for a while, both ways.
+// Slow delays each message in both directions.
 func (p *Proxy) Slow(delay time.Duration) { p.set(fault{delay: delay}) }
 
-// Starve passes on to clients all but what was published.
-func (p *Proxy) Starve() { p.set(fault{starve: true}) }
+// DropMessages drops pub/sub messages to clients, and passes everything else on.
+func (p *Proxy) DropMessages() { p.set(fault{dropMessages: true}) }
 
-// Refuse answers commands with an error reply such as "BUSY …", in the place of the server,
-// which does not get them. Commands are first words such as "EVALSHA"; "*" is all of them.
-func (p *Proxy) Refuse(reply string, commands ...string) {
-	f := fault{refused: map[string]bool{}, reply: "-" + reply + "\r\n"}
+// ReplyWithError answers commands such as "EVALSHA" with an error reply such as "BUSY …". The server does
+// not get them. The command "*" stands for all.
+func (p *Proxy) ReplyWithError(reply string, commands ...string) {
+	f := fault{rejected: map[string]bool{}, reply: "-" + reply + "\r\n"}
 	for _, c := range commands {
-		f.refused[c] = true
+		f.rejected[c] = true
 	}
 	p.set(f)
 }
 
-// Refused counts the commands that Refuse has answered.
-func (p *Proxy) Refused() int64 { return p.answered.Load() }
+// ErrorReplies returns how many commands ReplyWithError has answered.
+func (p *Proxy) ErrorReplies() int64 { return p.replied.Load() }
 
-// Kick closes all connections once; new ones are served as before.
-func (p *Proxy) Kick() {
+// CloseConnections closes all connections once. New ones are served as before.
+func (p *Proxy) CloseConnections() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.conns {
@@ -116,6 +116,7 @@ func (p *Proxy) Kick() {
 	p.conns = nil
 }
 
+// set sets the fault, which takes effect on open connections, too.
 func (p *Proxy) set(f fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,13 +129,16 @@ func (p *Proxy) set(f fault) {
 	}
 }
 
-func (p *Proxy) now(more ...net.Conn) (fault, chan struct{}) {
+// current returns the fault, and a channel that is closed when it changes. It adds connections to those
+// that Cut closes.
+func (p *Proxy) current(more ...net.Conn) (fault, chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns = append(p.conns, more...)
 	return p.fault, p.changed
 }
 
+// serve serves one connection.
 func (p *Proxy) serve(client net.Conn, address string) {
 	defer client.Close()
 	server, err := net.Dial("tcp", address)
@@ -142,44 +146,44 @@ func (p *Proxy) serve(client net.Conn, address string) {
 		return
 	}
 	defer server.Close()
-	if f, _ := p.now(client, server); f.cut {
+	if f, _ := p.current(client, server); f.cut {
 		return
 	}
-	var refusals sync.Map // of this connection: replies by token
+	var replies sync.Map // error replies on this connection, by token
 	var back sync.WaitGroup
 	back.Go(func() {
 		p.pass(client, server, func(message []byte, f fault) []byte {
 			if at := bytes.Index(message, []byte(token)); at >= 0 {
-				if reply, ok := refusals.LoadAndDelete(string(message[at : at+len(token)+tokenDigits])); ok {
+				if reply, ok := replies.LoadAndDelete(string(message[at : at+len(token)+tokenDigits])); ok {
 					return []byte(reply.(string))
 				}
 			}
-			if f.starve && published.Match(message) {
+			if f.dropMessages && published.Match(message) {
 				return nil
 			}
 			return message
 		})
 	})
 	p.pass(server, client, func(message []byte, f fault) []byte {
-		if !f.refused["*"] && !f.refused[firstWord(message)] {
+		if !f.rejected["*"] && !f.rejected[commandName(message)] {
 			return message
 		}
-		// The server is asked something harmless in its place, so that replies stay in order.
-		name := fmt.Sprintf("%s%0*d", token, tokenDigits, p.answered.Add(1))
-		refusals.Store(name, f.reply)
+		// The server gets a PING instead, so that replies stay in order.
+		name := fmt.Sprintf("%s%0*d", token, tokenDigits, p.replied.Add(1))
+		replies.Store(name, f.reply)
 		return fmt.Appendf(nil, "*2\r\n$4\r\nPING\r\n$%d\r\n%s\r\n", len(name), name)
 	})
 	back.Wait()
 }
 
-// token and a number of tokenDigits digits name a command that is refused.
+// token and a number of tokenDigits digits identify a command that is answered with an error.
 const (
-	token       = "refused-by-the-proxy-"
+	token       = "rejected-by-the-proxy-"
 	tokenDigits = 12
 )
 
-// firstWord gives the first word of a command, in upper case.
-func firstWord(command []byte) string {
+// commandName returns the first word of a command, in upper case.
+func commandName(command []byte) string {
 	parts := bytes.SplitN(command, []byte("\r\n"), 4) // *n, $n, word, rest
 	if len(parts) < 4 {
 		return ""
@@ -187,30 +191,30 @@ func firstWord(command []byte) string {
 	return strings.ToUpper(string(parts[2]))
 }
 
-// pass passes on what one side says, as far as it is allowed to and as change makes it, and that
-// it has gone.
+// pass copies messages from one side to the other, through change and subject to the fault, until one
+// side closes its connection.
 func (p *Proxy) pass(to, from net.Conn, change func([]byte, fault) []byte) {
 	defer to.Close()
 	r := bufio.NewReader(from)
 	for message, err := next(r); err == nil; message, err = next(r) {
-		f, changed := p.now()
+		f, changed := p.current()
 		for f.hold || f.delay > 0 {
-			var over <-chan time.Time // never, while it is held
+			var delayed <-chan time.Time // nil, which never fires, while messages are held
 			if f.delay > 0 {
-				over = time.After(f.delay)
+				delayed = time.After(f.delay)
 			}
 			select {
-			case <-over:
+			case <-delayed:
 				f.delay = 0
 			case <-changed:
-				f, changed = p.now()
+				f, changed = p.current()
 			}
 		}
 		to.Write(change(message, f))
 	}
 }
 
-// next reads one value in the protocol of Redis.
+// next reads one value of the Redis protocol (RESP3).
 func next(r *bufio.Reader) ([]byte, error) {
 	value, err := r.ReadBytes('\n')
 	if err != nil {
