@@ -1,8 +1,8 @@
 package redisstore_test
 
 import (
-	"context"
 	"flag"
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,54 +14,50 @@ import (
 	"github.com/writer-presence/writer-presence/storetest"
 )
 
-// TestMain lets more tests run at once than there are processors: most of their time they wait.
+// TestMain runs more tests in parallel than there are processors, because they wait most of the time.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")
-	// What these do after a client was closed is to wait, for seconds, and end.
+	// These goroutines of the client library end a few seconds after the client was closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"), goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func1"))
 }
 
-// open opens a store on a server and runs it until the end of the test, with a clock of its
-// own if there is one.
-func open(t testing.TB, address string, clock *redisstore.Clock) *redisstore.Store {
-	t.Helper()
-	s, err := redisstore.Open(t.Context(), address, redisstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if clock != nil {
-		clock.Attach(s)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	return s
-}
-
+// contract runs the conformance suite for stores. Empty deletes all keys.
 func contract(t *testing.T, address string, volatile bool, empty func()) {
 	storetest.Run(t, func(t *testing.T, test func(*testing.T, *storetest.Subject)) {
 		empty()
 		var clock redisstore.Clock
-		s := open(t, address, &clock)
+		s := openWithClock(t, address, &clock)
 		test(t, &storetest.Subject{
 			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Advance,
-			Restart: func() presence.Store { return open(t, address, &clock) }, // another node
+			Restart: func() presence.Store { return openWithClock(t, address, &clock) }, // another node
 		})
 	})
 }
 
-func TestTheStoreKeepsTheContract(t *testing.T) {
+func TestStoreKeepsTheContract(t *testing.T) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	contract(t, server.URL(), false, func() { server.Do("FLUSHALL") })
 }
 
-func TestTheStoreKeepsTheContractOnACluster(t *testing.T) {
+func TestStoreKeepsTheContractOnACluster(t *testing.T) {
 	nodes := redistest.StartCluster(t, 3)
 	contract(t, nodes[0].URL(), true, func() {
 		for _, n := range nodes {
 			n.Do("FLUSHALL")
 		}
 	})
+}
+
+// Of users who enter a section at the same time through different nodes, each later one is told of the
+// earlier ones.
+func TestConcurrentEntrantsOnSeveralNodesAreToldOfEachOther(t *testing.T) { // invariant 5, case 21
+	t.Parallel()
+	var stores []presence.Store
+	for _, n := range startNodes(t, 3, redistest.Start(t), shortLease) {
+		stores = append(stores, n.store)
+	}
+	for round := range 5 {
+		storetest.EnterStores(t, presence.Project(fmt.Sprint("p", round)), stores...)
+	}
 }
