@@ -12,6 +12,9 @@ import (
 // Ready implements [presence.Health]. A node that receives no wake-ups is only degraded: it shows
 // changes of other nodes a second late.
 func (s *Store) Ready(ctx context.Context) error {
+	if s.client == nil {
+		return errNotOpen
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	nodes := s.client.Nodes()
@@ -48,6 +51,9 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Figures implements [presence.Health]. It counts the projects that this node has cached.
 func (s *Store) Figures() presence.Figures {
+	if s.client == nil {
+		return presence.Figures{}
+	}
 	f := presence.Figures{PubSubAge: age(s.probe.channels)}
 	for _, c := range s.cachedProjects() {
 		if n := c.people(); n > 0 {

@@ -22,6 +22,9 @@ const (
 // Run refreshes watched projects, checks that wake-ups are received, and removes idle projects from the
 // cache, until the context ends. Then it closes the store and returns nil. It must be called once.
 func (s *Store) Run(ctx context.Context) error {
+	if s.client == nil {
+		return errNotOpen
+	}
 	s.subscribeToProbes()
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()

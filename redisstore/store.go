@@ -30,8 +30,12 @@ const (
 	maxCacheAge = 5 * time.Second
 )
 
-// Store is a [presence.Store] on Redis. Without a running [Store.Run] it caches nothing, and watchers
-// are not woken. Its methods are safe to call concurrently.
+// errNotOpen is the error of the zero Store.
+var errNotOpen = fmt.Errorf("%w: this store is not open; create it with redisstore.Open", presence.ErrUnavailable)
+
+// Store is a [presence.Store] on Redis, created by [Open]. [Store.Run] must be running: without it, nothing
+// is returned from the cache, and watchers are not woken. The methods of the zero Store return
+// [presence.ErrUnavailable]. It is safe for concurrent use.
 type Store struct {
 	client     rueidis.Client
 	pubsub     *pubsub
@@ -85,6 +89,9 @@ type Options struct {
 
 // Update implements [presence.Store].
 func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	c := s.project(project, false)
 	floor, cached, fresh := c.state()
 	if !fresh {
@@ -147,6 +154,9 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	c := s.project(project, false)
 	floor, _, _ := c.state()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
@@ -162,6 +172,9 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	if s.client == nil {
+		return nil, errNotOpen
+	}
 	c := s.project(project, false)
 	if snapshot := c.current(); snapshot != nil {
 		return snapshot, nil
@@ -176,11 +189,17 @@ func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presen
 
 // FreshSnapshot implements [presence.Store].
 func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	if s.client == nil {
+		return nil, errNotOpen
+	}
 	return s.readSnapshot(ctx, s.project(project, false), 0)
 }
 
 // Watch implements [presence.Store].
 func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
+	if s.client == nil {
+		return func() {}
+	}
 	w := &watch{wake}
 	c := s.project(project, true)
 	for !s.subscribeTo(c, w) { // evicted meanwhile
