@@ -107,7 +107,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), known, number(u.Connection))
 	if err != nil {
-		s.failed(c.key)
+		s.noteFailure(c.key)
 		return presence.Reply{}, err
 	}
 	switch a.text(3) {
@@ -164,7 +164,7 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	a, err := s.call(ctx, c, s.scripts.Load().leave,
 		floor, memberField(user.ID), user.Name, l.Session, number(l.Seq), flags(user.Visitor, l.Hidden, l.Broken, l.OnlyLiving), number(l.Connection))
 	if err != nil {
-		s.failed(c.key)
+		s.noteFailure(c.key)
 		return presence.Reply{}, err
 	}
 	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, c.key, a.number(1))}, nil
