@@ -94,7 +94,7 @@ func TestWakeUpLostInAShortFaultIsNoticed(t *testing.T) { // invariant 7
 	nodes[1].untilReady(recoveryTime)
 	nodes[1].proxy.DropMessages()
 	nodes[0].update(project, writer("Alice"), presence.Update{Section: "a"})
-	time.Sleep(1500 * time.Millisecond) // the length of the fault
+	nodes[1].until("the wake-up and a probe message are dropped", recoveryTime, func() bool { return nodes[1].proxy.Dropped() >= 2 })
 	nodes[1].proxy.Pass()
 	if names, _ := screens[1].shows(); names != "Zoe" {
 		t.Fatalf("the screen shows %q; no wake-up was lost, so this tests nothing", names)

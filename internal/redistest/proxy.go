@@ -22,6 +22,7 @@ type Proxy struct {
 
 	server  atomic.Pointer[string] // its address
 	replied atomic.Int64           // commands that ReplyWithError answered
+	dropped atomic.Int64           // messages that DropMessages dropped
 
 	mu      sync.Mutex
 	fault   fault
@@ -93,6 +94,9 @@ func (p *Proxy) Slow(delay time.Duration) { p.set(fault{delay: delay}) }
 // DropMessages drops pub/sub messages to clients, and passes everything else on.
 func (p *Proxy) DropMessages() { p.set(fault{dropMessages: true}) }
 
+// Dropped returns how many messages DropMessages has dropped.
+func (p *Proxy) Dropped() int64 { return p.dropped.Load() }
+
 // ReplyWithError answers commands such as "EVALSHA" with an error reply such as "BUSY …". The server does
 // not get them. The command "*" stands for all.
 func (p *Proxy) ReplyWithError(reply string, commands ...string) {
@@ -159,6 +163,7 @@ func (p *Proxy) serve(client net.Conn, address string) {
 				}
 			}
 			if f.dropMessages && published.Match(message) {
+				p.dropped.Add(1)
 				return nil
 			}
 			return message
