@@ -182,7 +182,7 @@ func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presen
 	s.subscribeTo(c)
 	snapshot, err := s.readSnapshot(ctx, c, 0)
 	if err == nil {
-		s.subscribeTo(c) // it is cached only now if Redis has the project and this node had not
+		s.subscribeTo(c) // again: the answer may have added the project to the cache
 	}
 	return snapshot, err
 }
@@ -247,8 +247,8 @@ func (s *Store) call(ctx context.Context, c *projectCache, script *rueidis.Lua, 
 	lost := c.apply(began, &a)
 	s.settle(c, &a)
 	if lost {
-		// No script saw the change that would wake the other nodes. If this message is lost too, they
-		// notice within a refreshInterval.
+		// The script found no roster and published nothing, so the node wakes the others itself. If this
+		// message is lost too, they notice within a refreshInterval.
 		s.client.Do(ctx, s.publication(c.key, fmt.Sprintf("%d %d", a.version, presence.Finality.Microseconds())))
 	}
 	return a, nil
