@@ -14,15 +14,15 @@ import (
 
 // answer is the result of a script; see answer in roster.lua.
 type answer struct {
-	now      time.Time // by Redis's clock
-	version  uint64
-	partial  bool          // Redis lost data, and people may be missing
-	loss     uint64        // as in [presence.Snapshot]
-	expiry   time.Duration // until the next session may expire or be forgotten; or noRoster
-	complete bool          // whether records are all sessions of the project
-	records  []presence.Record
-	snapshot *presence.Snapshot // of records; set by projectCache.apply
-	more     []rueidis.RedisMessage
+	now        time.Time // by Redis's clock
+	version    uint64
+	partial    bool          // Redis lost data, and people may be missing
+	loss       uint64        // as in [presence.Snapshot]
+	nextExpiry time.Duration // until the next session may expire or be forgotten; or noRoster
+	complete   bool          // whether records are all sessions of the project
+	records    []presence.Record
+	snapshot   *presence.Snapshot // of records; set by projectCache.apply
+	more       []rueidis.RedisMessage
 }
 
 // noRoster says that the project has no sessions, and had none lately.
@@ -46,8 +46,8 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	a = answer{
 		now:     time.UnixMicro(numbers[0]),
 		version: uint64(max(numbers[1], -numbers[1])), partial: numbers[1] < 0,
-		expiry:   time.Duration(numbers[2]) * time.Microsecond,
-		complete: !fields[3].IsNil(), more: fields[4:],
+		nextExpiry: time.Duration(numbers[2]) * time.Microsecond,
+		complete:   !fields[3].IsNil(), more: fields[4:],
 	}
 	if !a.complete {
 		return a, nil

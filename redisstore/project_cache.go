@@ -90,7 +90,7 @@ func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.complete {
-		lost = a.expiry == noRoster && c.cached != nil && c.cached.snapshot.Count > 0
+		lost = a.nextExpiry == noRoster && c.cached != nil && c.cached.snapshot.Count > 0
 		if c.cached == nil || a.version >= c.cached.snapshot.Version {
 			c.cached = &cachedSnapshot{snapshot: a.snapshot, until: began.Add(maxCacheAge)}
 		}
@@ -105,12 +105,12 @@ func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 	case !c.receiving || !receives:
 		c.refreshAt = began.Add(refreshIntervalWithoutWakeUps)
 	}
-	c.expire(a.expiry, began)
+	c.expire(a.nextExpiry, began)
 	c.observe(a.version)
 	if a.version == c.observed.version {
-		c.observed.absent = a.expiry == noRoster
+		c.observed.absent = a.nextExpiry == noRoster
 	}
-	if a.expiry != noRoster && began.After(c.observed.seen) {
+	if a.nextExpiry != noRoster && began.After(c.observed.seen) {
 		c.observed.seen = began
 		if a.complete {
 			c.observed.occupied = len(a.records) > 0

@@ -16,7 +16,7 @@ func TestAnswerFromBeforeTheSubscriptionIsNotReturnedFromTheCache(t *testing.T) 
 	before := time.Now().Add(-time.Second)
 	c.setReceiving(true)
 	newAnswer := func() *answer {
-		return &answer{version: 7, expiry: time.Minute, complete: true, records: []presence.Record{{User: presence.User{ID: "1", Name: "Alice"}, Session: "x", Active: true}}}
+		return &answer{version: 7, nextExpiry: time.Minute, complete: true, records: []presence.Record{{User: presence.User{ID: "1", Name: "Alice"}, Session: "x", Active: true}}}
 	}
 	if c.apply(before, newAnswer()); c.current() != nil {
 		t.Error("the answer to a call from before the subscription is returned from the cache")

@@ -68,7 +68,7 @@ func (s *Store) settle(c *projectCache, a *answer) {
 		cached.mu.Lock()
 		defer cached.mu.Unlock()
 		cached.observe(a.version)
-	case a.expiry != noRoster:
+	case a.nextExpiry != noRoster:
 		s.add(c)
 	default:
 		if observed := c.observation(); !observed.seen.IsZero() {
