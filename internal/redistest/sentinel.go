@@ -13,13 +13,12 @@ import (
 	"time"
 )
 
-// Master is the name by which Sentinels know the master that they watch.
+// Master is the name of the master that Sentinels of [StartSentinel] monitor.
 const Master = "writers"
 
-// StartSentinel starts a Sentinel that is enough to fail a master over, two seconds after it
-// is gone, to the replica that it has: in less than that a busy machine answers too late at
-// times, and one is failed over that lives. Options are lines of its configuration. It gives
-// the address, as a store takes it.
+// StartSentinel starts a Sentinel that fails a master over to its replica two seconds after the master
+// stops answering; with less, a busy machine would fail over from a master that is alive. Options are
+// lines of the Sentinel's configuration. It returns the address for redisstore.Open.
 func StartSentinel(t testing.TB, master, replica *Server, options ...string) (url string) {
 	t.Helper()
 	port := freePort(t)
@@ -50,18 +49,18 @@ func StartSentinel(t testing.TB, master, replica *Server, options ...string) (ur
 			return "redis://127.0.0.1:" + port + "?master_set=" + Master
 		}
 	}
-	t.Fatal("the Sentinel ended")
+	t.Fatal("the Sentinel ended before it found the replica")
 	return ""
 }
 
-// StartReplica starts a replica of a master, and waits until it has all that the master has.
+// StartReplica starts a replica of a master, and waits until the first synchronization is complete.
 func StartReplica(t testing.TB, master *Server, options ...string) *Server {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(master.Addr)
 	s := Start(t, append([]string{"--replicaof", host + " " + port}, options...)...)
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(s.Do("INFO", "replication"), "master_link_status:up"); {
 		if time.Now().After(deadline) {
-			t.Fatal("the replica does not get to its master")
+			t.Fatal("the replica is not connected to its master after 20 s")
 		}
 	}
 	return s

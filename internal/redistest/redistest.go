@@ -1,5 +1,5 @@
-// Package redistest starts real redis-server processes for tests, each on a free port of
-// its own with nothing in it, and ends them with the test.
+// Package redistest starts redis-server processes for tests, each empty and on a free port, and ends them
+// with the test. A [Proxy] in front of one simulates faults.
 package redistest
 
 import (
@@ -16,18 +16,18 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Server is a process.
+// Server is a redis-server process.
 type Server struct {
 	Addr string // host and port
-	// Dir is where it keeps what it keeps.
-	Dir string
+	Dir  string // of its files
 
 	t    testing.TB
 	args []string
 	cmd  *exec.Cmd
 }
 
-// Start starts a server with options of its own, such as "--requirepass", "secret".
+// Start starts a server that persists nothing. Options such as "--requirepass", "secret" are added to its
+// command line.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	s := &Server{Dir: t.TempDir(), t: t}
@@ -39,7 +39,7 @@ func Start(t testing.TB, options ...string) *Server {
 	return s
 }
 
-// freePort finds a port that is free, and below those that a cluster adds 10,000 to.
+// freePort finds a free port below 55,000, because a cluster also uses the port 10,000 above it.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
@@ -57,12 +57,12 @@ func freePort(t testing.TB) string {
 	return ""
 }
 
-// Run starts the server, again if it was killed, and waits until it can be asked.
+// Run starts the server, for example after Kill, and waits until it accepts connections.
 func (s *Server) Run() {
 	s.t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		s.t.Fatal("there is no redis-server: scripts/prepare installs it where it may")
+		s.t.Fatal("there is no redis-server; run scripts/prepare, which installs it")
 	}
 	s.cmd = exec.Command(path, s.args...)
 	out, err := s.cmd.StdoutPipe()
@@ -73,18 +73,18 @@ func (s *Server) Run() {
 		s.t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	var said []string
+	var log []string
 	for lines.Scan() {
-		said = append(said, lines.Text())
+		log = append(log, lines.Text())
 		if strings.Contains(lines.Text(), "eady to accept connections") {
 			go io.Copy(io.Discard, out)
 			return
 		}
 	}
-	s.t.Fatalf("redis-server ended:\n%s", strings.Join(said, "\n"))
+	s.t.Fatalf("redis-server ended:\n%s", strings.Join(log, "\n"))
 }
 
-// Kill ends the process at once.
+// Kill ends the process with SIGKILL.
 func (s *Server) Kill() {
 	if s.cmd != nil {
 		s.cmd.Process.Kill()
@@ -93,11 +93,11 @@ func (s *Server) Kill() {
 	}
 }
 
-// Freeze stops the process, so that it answers nobody, until Thaw.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+// Pause stops the process until Resume. Its connections stay open.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 
-// Thaw has it go on.
-func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+// Resume continues the process after Pause.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(signal syscall.Signal) {
 	s.t.Helper()
@@ -106,10 +106,10 @@ func (s *Server) signal(signal syscall.Signal) {
 	}
 }
 
-// URL is the address of the server, as a store takes it.
+// URL returns the address of the server for redisstore.Open.
 func (s *Server) URL() string { return "redis://" + s.Addr }
 
-// Do sends a command, and gives the answer as text.
+// Do sends a command and returns the reply as text. An error reply fails the test.
 func (s *Server) Do(words ...string) string {
 	s.t.Helper()
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr}, DisableCache: true, ForceSingleClient: true})
@@ -117,11 +117,11 @@ func (s *Server) Do(words ...string) string {
 		s.t.Fatal(err)
 	}
 	defer client.Close()
-	answer := client.Do(s.t.Context(), client.B().Arbitrary(words...).Build())
-	if err := answer.Error(); err != nil && !rueidis.IsRedisNil(err) {
+	reply := client.Do(s.t.Context(), client.B().Arbitrary(words...).Build())
+	if err := reply.Error(); err != nil && !rueidis.IsRedisNil(err) {
 		s.t.Fatalf("%s: %v", strings.Join(words, " "), err)
 	}
-	m, _ := answer.ToMessage()
+	m, _ := reply.ToMessage()
 	if text, err := m.ToString(); err == nil {
 		return text
 	}
@@ -131,7 +131,8 @@ func (s *Server) Do(words ...string) string {
 	return m.String()
 }
 
-// StartCluster starts a cluster of masters, and gives its nodes.
+// StartCluster starts a cluster of masters without replicas. Each master has an equal range of slots, in
+// order.
 func StartCluster(t testing.TB, masters int) []*Server {
 	t.Helper()
 	var nodes []*Server
@@ -151,7 +152,7 @@ func StartCluster(t testing.TB, masters int) []*Server {
 	for _, n := range nodes {
 		for !strings.Contains(n.Do("CLUSTER", "INFO"), "cluster_state:ok") || strings.Count(n.Do("CLUSTER", "NODES"), "master") < masters {
 			if time.Now().After(deadline) {
-				t.Fatal("the cluster does not come together")
+				t.Fatal("the nodes do not form a cluster within 20 s")
 			}
 		}
 	}

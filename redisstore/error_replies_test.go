@@ -11,11 +11,11 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 )
 
-// errorReplies are the error replies of Redis that say nothing about a command itself. MOVED and
-// ASK name an address: %s.
+// errorReplies are error replies that Redis gives for reasons other than the command itself. In MOVED and
+// ASK, %s stands for an address.
 var errorReplies = []string{
 	"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
 	"LOADING Redis is loading the dataset in memory",
@@ -36,16 +36,16 @@ var errorReplies = []string{
 	"ERR unknown command",
 }
 
-// commands are those that a store, or its client library, sends to a server.
+// commands are those that a store or its client library sends.
 var commands = []string{"EVALSHA", "EVAL", "SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH", "PING", "HELLO", "SELECT", "HGET", "*"}
 
-// TestNoErrorReplyEndsTheProcess answers each command with each error, with live watchers. All
-// calls end in time, and all is as before when the fault is over. The client library used to panic
-// when UNSUBSCRIBE was answered with an error, in a goroutine of its own.
+// Each command is answered with each error while projects are watched. All calls end in time, and the node
+// recovers. The client library panics in a goroutine of its own if UNSUBSCRIBE is answered with an error
+// (ADR 19).
 func TestNoErrorReplyEndsTheProcess(t *testing.T) { // case 60, invariant 10
 	t.Parallel()
 	server := redistest.Start(t)
-	slots := make(chan struct{}, 4) // so that a busy machine can open all the stores in time
+	slots := make(chan struct{}, 4) // bounds the stores that are opened at the same time, because Open has a time limit
 	for _, reply := range errorReplies {
 		code, _, _ := strings.Cut(reply, " ")
 		t.Run(code, func(t *testing.T) {
@@ -56,14 +56,14 @@ func TestNoErrorReplyEndsTheProcess(t *testing.T) { // case 60, invariant 10
 			defer all.Wait()
 			for _, command := range commands {
 				proxy := redistest.StartProxy(t, server.Addr)
-				n := startNode(t, proxy.URL()+"/1", proxy, leaseHere)
-				all.Go(func() { n.survives(proxy, reply, command) })
+				n := startNode(t, proxy.URL()+"/1", proxy, shortLease)
+				all.Go(func() { n.recoversFrom(proxy, reply, command) })
 			}
 		})
 	}
 }
 
-// TestNoErrorReplyEndsTheProcessOnACluster is the same for the commands that only a cluster has.
+// The same with the commands and errors that only a cluster has.
 func TestNoErrorReplyEndsTheProcessOnACluster(t *testing.T) { // case 60, invariant 10
 	t.Parallel()
 	for _, reply := range errorReplies {
@@ -78,22 +78,18 @@ func TestNoErrorReplyEndsTheProcessOnACluster(t *testing.T) { // case 60, invari
 			server := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", port)
 			proxy.To(server.Addr)
 			server.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-			for deadline := time.Now().Add(soon); !strings.Contains(server.Do("CLUSTER", "INFO"), "cluster_state:ok"); {
-				if time.Now().After(deadline) {
-					t.Fatal("the cluster of one does not start")
-				}
-			}
-			n := startNode(t, proxy.URL(), proxy, leaseHere)
+			until(t, "the cluster of one server is up", func() bool { return strings.Contains(server.Do("CLUSTER", "INFO"), "cluster_state:ok") })
+			n := startNode(t, proxy.URL(), proxy, shortLease)
 			for _, command := range []string{"SSUBSCRIBE", "CLUSTER", "*"} {
-				n.survives(proxy, reply, command)
+				n.recoversFrom(proxy, reply, command)
 			}
 		})
 	}
 }
 
-// survives answers a command with an error for longer than a node takes to find out that it is deaf,
-// also on new connections, and then holds the node to working again.
-func (n *node) survives(proxy *redistest.Proxy, reply, command string) {
+// recoversFrom answers a command with an error for longer than probeTimeout, also on new connections, and
+// then checks that the node works again.
+func (n *node) recoversFrom(proxy *redistest.Proxy, reply, command string) {
 	what := command + " answered with " + reply
 	if strings.Contains(reply, "%s") {
 		reply = fmt.Sprintf(reply, proxy.Addr)
@@ -104,55 +100,54 @@ func (n *node) survives(proxy *redistest.Proxy, reply, command string) {
 	}
 	screen := n.watch(where)
 	n.update(where, writer("Zoe"), presence.Update{Session: "tab", Section: "a"})
-	proxy.Refuse(reply, command)
-	for began := time.Now(); time.Since(began) < 4500*time.Millisecond; time.Sleep(250 * time.Millisecond) { // deaf after 3.5 s
+	proxy.ReplyWithError(reply, command)
+	for began := time.Now(); time.Since(began) < 4500*time.Millisecond; time.Sleep(250 * time.Millisecond) { // probeTimeout is 3.5 s
 		n.update(where, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
 		n.list(where)
 	}
-	proxy.Kick()
+	proxy.CloseConnections()
 	sent := slices.Contains([]string{"EVALSHA", "SUBSCRIBE", "SSUBSCRIBE", "PUBLISH", "PING", "HELLO", "SELECT", "HGET", "CLUSTER", "*"}, command)
-	for began := time.Now(); time.Since(began) < time.Second || sent && proxy.Refused() == 0 && time.Since(began) < soon; time.Sleep(250 * time.Millisecond) { // so that there are new connections
+	for began := time.Now(); time.Since(began) < time.Second || sent && proxy.ErrorReplies() == 0 && time.Since(began) < recoveryTime; time.Sleep(250 * time.Millisecond) { // until the error was sent on a new connection
 		n.update(where, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
 	}
-	if sent && proxy.Refused() == 0 {
-		n.Errorf("%s: it was never sent", what)
+	if sent && proxy.ErrorReplies() == 0 {
+		n.Errorf("%s: the command was never sent", what)
 	}
 	proxy.Pass()
-	heals := func(what string, holds func() bool) {
+	recovers := func(condition string, holds func() bool) {
 		for began := time.Now(); !holds(); time.Sleep(20 * time.Millisecond) {
-			if time.Since(began) > 2*soon {
-				n.Errorf("%s: after the fault it is not so that %s: %v", n.name, what, n.why.Load())
+			if time.Since(began) > 2*recoveryTime {
+				n.Errorf("%s: %s: after %v this does not hold: %s: %v", n.name, what, 2*recoveryTime, condition, n.lastError.Load())
 				return
 			}
 		}
 	}
-	heals(what+": a change is taken in", func() bool {
-		_, known := n.update(where, writer("Bob"), presence.Update{Session: "tab", Section: "b"})
-		return known
+	recovers("an update is answered", func() bool {
+		_, ok := n.update(where, writer("Bob"), presence.Update{Session: "tab", Section: "b"})
+		return ok
 	})
-	heals(what+": watchers see it", func() bool {
+	recovers("the screen shows it", func() bool {
 		names, _ := screen.shows()
 		return strings.Contains(names, "Bob")
 	})
-	heals(what+": wake-ups come", func() bool { return n.store.Ready(context.Background()) == nil })
+	recovers("the node receives wake-ups", func() bool { return n.store.Ready(context.Background()) == nil })
 }
 
-// TestABusyRedisEndsNoProcess runs a script for longer than Redis allows before it answers all others
-// with BUSY.
-func TestABusyRedisEndsNoProcess(t *testing.T) { // case 60
+// While a script runs for more than five seconds, Redis answers all other commands with BUSY.
+func TestBusyRedisDoesNotEndTheProcess(t *testing.T) { // case 60
 	t.Parallel()
 	server := redistest.Start(t)
 	nodes := startNodes(t, 2, server, presence.DefaultLease)
-	screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
-	nodes[0].update(page, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
-	agree(t, nodes, screens, "Alice", soon)
+	screens := []*screen{nodes[0].watch(project), nodes[1].watch(project)}
+	nodes[0].update(project, writer("Alice"), presence.Update{Session: "tab", Section: "a"})
+	agree(t, nodes, screens, "Alice", recoveryTime)
 	busy := make(chan string, 1)
 	go func() {
 		busy <- server.Do("EVAL", "local t=redis.call('TIME')[1]; while redis.call('TIME')[1]-t<7 do end return 'over'", "0")
 	}()
 	for over := false; !over; {
 		for _, n := range nodes {
-			n.update(page, writer("Bob"), presence.Update{Session: "tab", Section: "b"})
+			n.update(project, writer("Bob"), presence.Update{Session: "tab", Section: "b"})
 		}
 		select {
 		case <-busy:
@@ -161,10 +156,10 @@ func TestABusyRedisEndsNoProcess(t *testing.T) { // case 60
 		}
 	}
 	for _, n := range nodes {
-		n.until("an update is taken in", soon, func() bool {
-			_, known := n.update(page, writer("Bob"), presence.Update{Session: "tab", Section: "b"})
-			return known
+		n.until("an update is answered", recoveryTime, func() bool {
+			_, ok := n.update(project, writer("Bob"), presence.Update{Session: "tab", Section: "b"})
+			return ok
 		})
 	}
-	agree(t, nodes, screens, "Alice Bob", soon)
+	agree(t, nodes, screens, "Alice Bob", recoveryTime)
 }
