@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // lines is a log that may be read while it is written.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 )
 
 // Rule 10: reading a project, watching it, and leaves above a limit create nothing in Redis.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // TestListsArePartialForAHeartbeatAfterALoss flushes Redis, and restores an older state of a

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 )
 
 // errorReplies are the error replies of Redis that say nothing about a command itself. MOVED and

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 )
 
 // TestReadingUnknownProjectsKeepsNothing reads, leaves and asks anew for projects that do not exist.

@@ -9,8 +9,8 @@ import (
 	"go.uber.org/goleak"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 	"github.com/writer-presence/writer-presence/storetest"
 )
 

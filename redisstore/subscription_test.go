@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
 // A user may be allowed to subscribe to some channels only: the errors of the others are theirs alone.

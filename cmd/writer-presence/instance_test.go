@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 )
 
 // health asks for the server of a data directory.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/storetest"
 )
 
