@@ -84,12 +84,12 @@ type Options struct {
 	// Less than zero is no limit. Defaults: DefaultUserProjects, DefaultVisitorProjects,
 	// DefaultAddressProjects.
 	UserProjects, VisitorProjects, AddressProjects int
-	// Connections bounds the open connections, if [Serve] serves the handler. Visitors' live connections
+	// Connections bounds the open connections, if [Handler.Serve] serves the handler. Visitors' live connections
 	// get four fifths of it. Less than zero is no limit. Default: DefaultConnections.
 	Connections int
 	// UserConnections bounds the live connections of one user or visitor, in all projects. Default:
 	// DefaultUserConnections. AddressConnections bounds the connections of one address, of which visitors'
-	// live connections get four fifths; without [Serve] only live connections are counted. Default: a quarter
+	// live connections get four fifths; without [Handler.Serve] only live connections are counted. Default: a quarter
 	// of Connections, at least 32. Less than zero is no limit.
 	UserConnections, AddressConnections int
 

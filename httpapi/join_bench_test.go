@@ -109,7 +109,7 @@ func BenchmarkJoins(b *testing.B) {
 		}
 		ctx, end := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
-		serving.Go(func() { httpapi.Serve(ctx, l, h, 0, slog.New(slog.DiscardHandler)) })
+		serving.Go(func() { h.Serve(ctx, l) })
 		serving.Go(func() { h.Run(ctx) })
 		conns := make([]net.Conn, users)
 		var joining, probing sync.WaitGroup
