@@ -28,6 +28,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/origin"
 	"github.com/writer-presence/writer-presence/internal/ratelimit"
+	"github.com/writer-presence/writer-presence/internal/tokenheader"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
@@ -73,7 +74,8 @@ type Options struct {
 	// request, or what a trusted proxy says it was.
 	TenantFromHost bool
 	// TokenHeader is a header that has the token, with or without Bearer before it, and is read before
-	// Authorization: for servers behind basic authentication. Default: none. See [ParseTokenHeader].
+	// Authorization: for servers behind basic authentication. The name has at most 64 letters, digits and
+	// hyphens, and no other meaning in HTTP. Default: none.
 	TokenHeader string
 
 	// UserRate and AddressRate bound the requests and live messages of one user and of one address. Over
@@ -138,7 +140,7 @@ func New(o Options) (*Handler, error) {
 	}
 	o.Log = loglimit.New(o.Log)
 	if o.TokenHeader != "" {
-		name, err := ParseTokenHeader(o.TokenHeader)
+		name, err := tokenheader.Parse(o.TokenHeader)
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: Options.TokenHeader %q: %w", o.TokenHeader, err)
 		}

@@ -32,6 +32,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/origin"
+	"github.com/writer-presence/writer-presence/internal/tokenheader"
 	"github.com/writer-presence/writer-presence/redisstore"
 	"github.com/writer-presence/writer-presence/sqlitestore"
 )
@@ -353,7 +354,7 @@ func (s *settings) check() error {
 		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
 	if s.gates.tokenHeader != "" {
-		if _, err := httpapi.ParseTokenHeader(s.gates.tokenHeader); err != nil {
+		if _, err := tokenheader.Parse(s.gates.tokenHeader); err != nil {
 			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.gates.tokenHeader, err)
 		}
 	}
