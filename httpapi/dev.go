@@ -5,7 +5,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/hostid"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -13,7 +13,7 @@ import (
 // devBody is the body of a request for a development token.
 type devBody struct {
 	Username string
-	UserID   identity.HostID
+	UserID   hostid.ID
 }
 
 // Field implements [strictjson.Fields].
