@@ -123,7 +123,5 @@ func Aggregate(version uint64, living []Record) *Snapshot {
 	for i, m := range members {
 		all[i] = m.aggregate()
 	}
-	s := NewSnapshot(version, all[:min(len(all), MaxListed)], len(all))
-	s.all = all
-	return s
+	return &Snapshot{Version: version, Occupants: all[:min(len(all), MaxListed)], Count: len(all), all: all}
 }

@@ -51,7 +51,7 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 	for _, m := range r.listed[:cap(occupants)] {
 		occupants = append(occupants, m.currentOccupant(now))
 	}
-	r.snapshot, r.snapshotAt, r.renewed = NewSnapshot(r.version, occupants, len(r.listed)), now, false
+	r.snapshot, r.snapshotAt, r.renewed = &Snapshot{Version: r.version, Occupants: occupants, Count: len(r.listed)}, now, false
 	return r.snapshot
 }
 

@@ -89,7 +89,7 @@ func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update
 	if len(m.sessions) > 0 {
 		reply.You = m.currentOccupant(now)
 	} else {
-		reply.You = NewOccupant(Occupant{User: user, Activity: Viewing, LastSeen: now})
+		reply.You = &Occupant{User: user, Activity: Viewing, LastSeen: now}
 	}
 	if u.Poll && u.Known != r.version {
 		reply.Snapshot = r.Snapshot(now)

@@ -42,6 +42,6 @@ func (h *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (st
 		return h.fail(w, r, err)
 	}
 	w.Header()["Cache-Control"] = noStore
-	you := presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()})
+	you := &presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()}
 	return respond(w, http.StatusOK, wire.AppendToken(nil, token, you))
 }

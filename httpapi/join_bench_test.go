@@ -100,7 +100,7 @@ func BenchmarkJoins(b *testing.B) {
 		b.StopTimer()
 		l := servertest.NewPipeListener()
 		h, err := httpapi.New(httpapi.Options{
-			Service: presence.NewService(still{presence.NewSnapshot(1, nil, 0)}), Authenticator: byToken{},
+			Service: presence.NewService(still{&presence.Snapshot{Version: 1}}), Authenticator: byToken{},
 			UserRate: identity.NoLimit, AddressRate: identity.NoLimit, Log: slog.New(slog.DiscardHandler),
 			AddressConnections: -1, // all come from one
 		})
