@@ -76,6 +76,7 @@ func (m *member) unwritten(records []Record) []Record {
 // reach the server while that was down. Call it in the order of [Record.Compare], before any other
 // method.
 func (r *Roster) Restore(now time.Time, record Record) {
+	r.init()
 	m := r.member(record.User)
 	r.members[record.User.ID] = m
 	if !record.Active {
