@@ -25,6 +25,9 @@ import (
 // returns nil. It cuts off an answer that a client still reads after nine seconds. [Handler.Run] must run
 // beside it.
 func (h *Handler) Serve(ctx context.Context, l net.Listener) error {
+	if h.hub == nil {
+		return errNotMade
+	}
 	return httpserver.Serve(ctx, l, h, httpserver.Options{
 		Connections: cmp.Or(h.o.Connections, DefaultConnections), Log: h.o.Log,
 		Limits: h.limits, Address: h.remoteKey, Reject: h.rejection,
