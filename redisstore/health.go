@@ -54,6 +54,9 @@ func (o *outage) note(err error) {
 
 // Ready implements [presence.Health]: without wake-ups presence goes on, a second later.
 func (s *Store) Ready(ctx context.Context) error {
+	if s.client == nil {
+		return errNotOpen
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	nodes := s.client.Nodes()
@@ -90,6 +93,9 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Figures implements [presence.Health]: of the projects that this node has to do with.
 func (s *Store) Figures() presence.Figures {
+	if s.client == nil {
+		return presence.Figures{}
+	}
 	f := presence.Figures{PubSubAge: age(s.probe.channels)}
 	for _, r := range s.held() {
 		if n := r.people(); n > 0 {

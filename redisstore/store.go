@@ -46,8 +46,12 @@ const (
 	looksAtOnce = 1024
 )
 
-// Store is a [presence.Store] on Redis. Its [Store.Run] must be running for those who watch
-// to hear of what lapses, and for what is known to be told again.
+// errNotOpen is the error of the zero Store.
+var errNotOpen = fmt.Errorf("%w: this store is not open; create it with redisstore.Open", presence.ErrUnavailable)
+
+// Store is a [presence.Store] on Redis. [Store.Run] must be running: it wakes watches when leases expire, and
+// receives the changes of other nodes. Create a Store with [Open]: the methods of the zero Store return
+// [presence.ErrUnavailable]. It is safe for concurrent use.
 type Store struct {
 	client     rueidis.Client
 	pubsub     *pubsub
@@ -94,6 +98,9 @@ type Options struct {
 // Run does what has to be done from time to time until the context ends, and closes the
 // store.
 func (s *Store) Run(ctx context.Context) error {
+	if s.client == nil {
+		return errNotOpen
+	}
 	for i := range s.probe.channels {
 		s.running.Go(func() {
 			c := &s.probe.channels[i]
@@ -272,6 +279,9 @@ func keyOf(project presence.Project) string {
 
 // Update implements [presence.Store].
 func (s *Store) Update(ctx context.Context, project presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	r := s.room(project, false)
 	floor, known, fresh := r.have()
 	if !fresh {
@@ -334,6 +344,9 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(ctx context.Context, project presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	r := s.room(project, false)
 	floor, _, _ := r.have()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
@@ -349,6 +362,9 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	if s.client == nil {
+		return nil, errNotOpen
+	}
 	r := s.room(project, false)
 	if snapshot := r.current(); snapshot != nil {
 		return snapshot, nil
@@ -363,11 +379,17 @@ func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presen
 
 // FreshSnapshot implements [presence.Store].
 func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
+	if s.client == nil {
+		return nil, errNotOpen
+	}
 	return s.look(ctx, s.room(project, false), 0)
 }
 
 // Watch implements [presence.Store].
 func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
+	if s.client == nil {
+		return func() {}
+	}
 	w := &watch{wake}
 	r := s.room(project, true)
 	for !s.listenFor(r, w) { // it was let go of meanwhile
