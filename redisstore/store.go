@@ -130,7 +130,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		c.setOccupied()
 		reply.You = presence.Aggregate(0, own).Occupants[0]
 	} else {
-		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
+		reply.You = &presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now}
 	}
 	conflicts, wanted := a.is(1), u.Poll && u.Known != a.version
 	if !conflicts && !wanted {

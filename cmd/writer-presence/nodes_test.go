@@ -223,7 +223,7 @@ func TestInvariant5AcrossProcesses(t *testing.T) { // case 21, invariant 5
 	for i := range tokens {
 		tokens[i] = n.servers[0].token(fmt.Sprint(i))
 	}
-	storetest.Enter(t, writers, 60, func(in storetest.Entry, random *rand.Rand) (out storetest.Outcome) {
+	entering.Enter(t, writers, 60, func(in storetest.Entry, random *rand.Rand) (out storetest.Outcome) {
 		section := "s"
 		if in.Leave {
 			section = ""

@@ -28,9 +28,11 @@ import (
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/admin"
+	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/origin"
+	"github.com/writer-presence/writer-presence/internal/tokenheader"
 	"github.com/writer-presence/writer-presence/redisstore"
 	"github.com/writer-presence/writer-presence/sqlitestore"
 )
@@ -238,7 +240,9 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(), Local: localhost.Is(told), Instance: self, Log: log,
 		})
-		endAdmin = background(ctx, func(ctx context.Context) error { return httpapi.Serve(ctx, beside, health, adminConnections, log) })
+		endAdmin = background(ctx, func(ctx context.Context) error {
+			return httpserver.Serve(ctx, beside, health, httpserver.Options{Connections: adminConnections, Log: log})
+		})
 	}
 	level := slog.LevelWarn
 	if s.adminChosen { // and so health can be given it
@@ -262,7 +266,7 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 	defer live.Wait()
 	defer end()
 	defer cancel()
-	return endAdmin, httpapi.Serve(serving, l, handler, s.connections, log)
+	return endAdmin, handler.Serve(serving, l)
 }
 
 // later gives a context that ends a while after another, or when it is told to.
@@ -350,7 +354,7 @@ func (s *settings) check() error {
 		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
 	if s.gates.tokenHeader != "" {
-		if _, err := httpapi.ParseTokenHeader(s.gates.tokenHeader); err != nil {
+		if _, err := tokenheader.Parse(s.gates.tokenHeader); err != nil {
 			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.gates.tokenHeader, err)
 		}
 	}

@@ -1,4 +1,5 @@
-package identity
+// Package hostid decodes the user ids of host applications.
+package hostid
 
 import (
 	"encoding/json"
@@ -8,15 +9,15 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// HostID is a user id as hosts write it in JSON: a string, or a whole number that fits in a signed
+// ID is a user id as hosts write it in JSON: a string, or a whole number that fits in a signed
 // 64-bit integer. 42 and "42" are the same user.
-type HostID presence.UserID
+type ID presence.UserID
 
-var errHostID = errors.New("a user id is a string or a whole number from -9223372036854775808 to 9223372036854775807; send larger numbers as strings")
+var errInvalid = errors.New("a user id is a string or a whole number from -9223372036854775808 to 9223372036854775807; send larger numbers as strings")
 
 // UnmarshalJSON leaves the id as it is for null. Numbers have exactly one spelling: -0, 1.0
 // and 1e3 are errors, so that no user has two ids.
-func (id *HostID) UnmarshalJSON(text []byte) error {
+func (id *ID) UnmarshalJSON(text []byte) error {
 	switch {
 	case string(text) == "null":
 		return nil
@@ -25,8 +26,8 @@ func (id *HostID) UnmarshalJSON(text []byte) error {
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != string(text) {
-		return errHostID
+		return errInvalid
 	}
-	*id = HostID(text)
+	*id = ID(text)
 	return nil
 }
