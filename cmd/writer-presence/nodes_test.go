@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/entering"
 	"github.com/writer-presence/writer-presence/internal/redistest"
-	"github.com/writer-presence/writer-presence/storetest"
 )
 
 // Three seconds of lease, in place of two minutes, make a pause of four one that is longer
@@ -223,7 +223,7 @@ func TestInvariant5AcrossProcesses(t *testing.T) { // case 21, invariant 5
 	for i := range tokens {
 		tokens[i] = n.servers[0].token(fmt.Sprint(i))
 	}
-	entering.Enter(t, writers, 60, func(in storetest.Entry, random *rand.Rand) (out storetest.Outcome) {
+	entering.Run(t, writers, 60, func(in entering.Entry, random *rand.Rand) (out entering.Outcome) {
 		section := "s"
 		if in.Leave {
 			section = ""
