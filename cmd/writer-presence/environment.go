@@ -10,6 +10,74 @@ import (
 	"github.com/spf13/pflag"
 )
 
+const envPrefix = "WRITER_PRESENCE_"
+
+// lookup makes of os.Environ what os.LookupEnv is. Of a variable that is there twice the last counts.
+func lookup(environ []string) func(name string) (value string, ok bool) {
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+	}
+	return func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+}
+
+func variable(flag *pflag.Flag) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+}
+
+// onlyFlag annotates a flag that no environment variable sets.
+const onlyFlag = "only-flag"
+
+func hasVariable(f *pflag.Flag) bool { return f.Name != "help" && f.Annotations[onlyFlag] == nil }
+
+// nameVariables says in the help of every flag which variable sets it, too.
+func nameVariables(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if hasVariable(f) {
+			f.Usage += " [" + variable(f) + "]"
+		}
+	})
+}
+
+// neverEmpty annotates a flag that is left out or has a value. An empty one would open the server, as if nothing identified
+// people or kept tenants and origins apart: a variable that a script forgot to set is enough.
+const neverEmpty = "never-empty"
+
+func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		flags.SetAnnotation(name, neverEmpty, []string{"true"})
+	}
+}
+
+// readVariables sets the flags that the command line left out. An empty variable is as
+// if it were not there, but for a flag with [neverEmpty].
+func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error {
+	var bad error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if bad != nil || !hasVariable(f) {
+			return
+		}
+		value, ok := env(variable(f))
+		needed := f.Annotations[neverEmpty] != nil
+		switch {
+		case f.Changed && needed && strings.Trim(f.Value.String(), "[]") == "":
+			bad = fmt.Errorf("--%s is empty and would have no effect: give it a value, or leave it out", f.Name)
+		case f.Changed || !ok || value == "" && !needed:
+		case value == "":
+			bad = fmt.Errorf("%s is empty and would have no effect: give it a value, or unset it", variable(f))
+		default:
+			if err := flags.Set(f.Name, value); err != nil {
+				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlag(flags, err))
+			}
+		}
+	})
+	return bad
+}
+
 // Kubernetes gives every container of a namespace with a Service named writer-presence, or writer-presence-redis,
 // variables such as WRITER_PRESENCE_SERVICE_HOST and WRITER_PRESENCE_PORT=tcp://10.0.0.1:80. The values of the latter
 // are matched too, since WRITER_PRESENCE_PORT=8080 is a mistake for --addr.
@@ -41,42 +109,4 @@ func checkVariables(root *cobra.Command, environ []string) error {
 		}
 	}
 	return nil
-}
-
-// nearest returns the word that takes the fewest edits to get from text, whatever the case, and how many. Of several it
-// returns the first in the alphabet.
-func nearest(text string, words map[string]bool) (word string, least int) {
-	least = -1
-	for candidate := range words {
-		n := edits(strings.ToUpper(text), strings.ToUpper(candidate))
-		if least < 0 || n < least || n == least && candidate < word {
-			word, least = candidate, n
-		}
-	}
-	return word, least
-}
-
-// edits counts the characters to insert, remove, replace or swap with their neighbour to make b of a (optimal string
-// alignment). It compares bytes, and takes time in proportion to the product of the lengths.
-func edits(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := last[j]
-			if a[i] != b[j] {
-				replaced++
-			}
-			row[j+1] = min(replaced, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

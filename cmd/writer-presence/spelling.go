@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -36,6 +35,44 @@ func misspelt(value string, keywords ...string) string {
 	return ""
 }
 
+// nearest returns the word that takes the fewest edits to get from text, whatever the case, and how many. Of several it
+// returns the first in the alphabet.
+func nearest(text string, words map[string]bool) (word string, least int) {
+	least = -1
+	for candidate := range words {
+		n := edits(strings.ToUpper(text), strings.ToUpper(candidate))
+		if least < 0 || n < least || n == least && candidate < word {
+			word, least = candidate, n
+		}
+	}
+	return word, least
+}
+
+// edits counts the characters to insert, remove, replace or swap with their neighbour to make b of a (optimal string
+// alignment). It compares bytes, and takes time in proportion to the product of the lengths.
+func edits(a, b string) int {
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := last[j]
+			if a[i] != b[j] {
+				replaced++
+			}
+			row[j+1] = min(replaced, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
+
 // explainFlag adds to an error of the command line, or of a variable, what was probably meant.
 func explainFlag(flags *pflag.FlagSet, err error) error {
 	var unknown *pflag.NotExistError
@@ -54,18 +91,4 @@ func explainFlag(flags *pflag.FlagSet, err error) error {
 		return fmt.Errorf("%w: give true or false", err)
 	}
 	return err
-}
-
-// checkAdminAddr rejects an address for health and metrics that nobody can listen at.
-func checkAdminAddr(addr string) error {
-	if addr == "" || addr == "off" {
-		return nil
-	}
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		if meant := misspelt(addr, "off"); meant != "" {
-			return fmt.Errorf("--admin-addr %q: did you mean %s? Give off, or a host and a port such as %s", addr, meant, defaultAdminAddr)
-		}
-		return fmt.Errorf("--admin-addr %q: give a host and a port such as %s, or off", addr, defaultAdminAddr)
-	}
-	return nil
 }
