@@ -344,6 +344,9 @@ func TestEveryFlagHasAVariableAndIsInTheHelp(t *testing.T) {
 			t.Errorf("the help of serve does not tell of --%s and its variable:\n%s", flag, help)
 		}
 	}
+	if !strings.Contains(help, "--redis-durability mode") {
+		t.Errorf("the help of serve does not show the argument of --redis-durability as mode:\n%s", help)
+	}
 	for _, args := range [][]string{{"--help"}, {}, {"help"}} {
 		if help, err := tell(t, nil, args...); err != nil || !strings.Contains(help, "serve") || !strings.Contains(help, "version") {
 			t.Errorf("%q: %v\n%s", args, err, help)
