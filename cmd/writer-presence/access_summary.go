@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// access describes who gets into which projects, for the log line of the start. Of each address it has the host only,
-// without http://: the rest may hold a password or a key, and scripts find the server's own address by its http://.
-func (s *settings) access() string {
+// accessSummary describes who gets into which projects, for the log line at the start. Of addresses it has the host only:
+// the rest may have a password or a key, and scripts look for http:// to find the server's own address.
+func (s *settings) accessSummary() string {
 	var ways []string
 	switch {
-	case s.gates.jwtSecretFile != "":
-		ways = append(ways, "a token signed with the secret in "+s.gates.jwtSecretFile+" opens the projects that it names")
-	case s.gates.jwksURL != "":
-		ways = append(ways, "a token signed with a key from "+host(s.gates.jwksURL)+" opens the projects that it names")
+	case s.auth.jwtSecretFile != "":
+		ways = append(ways, "a token signed with the secret in "+s.auth.jwtSecretFile+" opens the projects that it names")
+	case s.auth.jwksURL != "":
+		ways = append(ways, "a token signed with a key from "+hostOf(s.auth.jwksURL)+" opens the projects that it names")
 	}
-	if s.gates.authURL != "" {
-		ways = append(ways, "the application at "+host(s.gates.authURL)+" opens a project to those whom it answers 200")
+	if s.auth.authURL != "" {
+		ways = append(ways, "the application at "+hostOf(s.auth.authURL)+" opens a project to users for whom it answers 200")
 	}
 	if s.dev {
 		ways = append(ways, "anybody on this machine under any name (--dev) gets into every project")
@@ -25,8 +25,8 @@ func (s *settings) access() string {
 	switch {
 	case len(ways) == 0:
 		others = "anybody who reaches this server"
-	case s.gates.authURL != "": // the application rejects everybody else, except those whom it answers 401
-		others = "anybody whom the application answers 401"
+	case s.auth.authURL != "": // the application rejects everybody else, except those for whom it answers 401
+		others = "anybody for whom the application answers 401"
 	}
 	switch {
 	case rule.every:
@@ -38,8 +38,8 @@ func (s *settings) access() string {
 		}
 		ways = append(ways, visitors)
 	case len(ways) == 0:
-		ways = append(ways, "nobody: visitors are off, and there is no other way to identify people")
-	case s.visitorsChosen:
+		ways = append(ways, "nobody: visitors are off, and nothing else identifies users")
+	case s.changed("visitors"):
 		ways = append(ways, "nobody else: visitors are off")
 	default:
 		ways = append(ways, "nobody else: visitors are off unless --visitors lets them in")
@@ -47,11 +47,11 @@ func (s *settings) access() string {
 	return strings.Join(ways, "; ")
 }
 
-// host returns the host and port of an address, without user and password.
-func host(address string) string {
+// hostOf returns the host and port of an address, without user and password.
+func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "an address that cannot be read"
+		return "an invalid address"
 	}
 	return u.Host
 }

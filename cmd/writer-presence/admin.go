@@ -8,22 +8,21 @@ import (
 	"syscall"
 )
 
-// defaultAdminAddr is where serve tells how it is, and health asks.
+// defaultAdminAddr is the default address of health and metrics.
 const defaultAdminAddr = "127.0.0.1:9090"
 
-// adminConnections are how many may ask how the process is: a few probes, and somebody
-// with a browser.
+// adminConnections bounds the open connections to health and metrics: some probes and a browser.
 const adminConnections = 64
 
-// listenBeside listens for those who ask how the process is; nil for none. The default that
-// nobody chose gives way to whoever has it, such as Prometheus itself or a second server.
-func (s *settings) listenBeside(log *slog.Logger) (net.Listener, error) {
+// listenAdmin listens for health and metrics. It returns nil for --admin-addr off. If the default address is in use, for
+// instance by Prometheus or a second server, it takes a free one.
+func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 	if s.adminAddr == "" || s.adminAddr == "off" {
 		return nil, nil
 	}
 	l, err := net.Listen("tcp", s.adminAddr)
-	if !s.adminChosen && errors.Is(err, syscall.EADDRINUSE) {
-		log.Warn("the address of health and metrics is taken, and they are at a free one; choose one with --admin-addr", "taken", s.adminAddr)
+	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
+		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
 	if err != nil {
@@ -32,7 +31,7 @@ func (s *settings) listenBeside(log *slog.Logger) (net.Listener, error) {
 	return l, nil
 }
 
-// checkAdminAddr rejects an address for health and metrics that nobody can listen at.
+// checkAdminAddr returns an error for a value of --admin-addr that is neither an address nor off nor empty.
 func checkAdminAddr(addr string) error {
 	if addr == "" || addr == "off" {
 		return nil

@@ -7,11 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newCommand makes the command line: the flags of a subcommand are declared once, and
-// their environment variables and help follow from that. A subcommand with flags does not
-// run while the environment has a variable that none of them reads.
+// newCommand returns the command line. A subcommand declares its flags; their environment variables and the help follow
+// from that. A subcommand with flags returns an error if the environment has a variable that no flag reads.
 func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
-	env := lookup(environ)
+	env := lookupIn(environ)
 	root := &cobra.Command{
 		Use:           "writer-presence",
 		Short:         "Shows who is online in a writing project, and which section each person is in",
@@ -23,14 +22,14 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlag(c.Flags(), err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlagError(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newServe(env), newHealth(env), newCheckToken(), newVersion())
 	for _, c := range root.Commands() {
-		nameVariables(c.Flags())
+		addVariablesToHelp(c.Flags())
 		run, configured := c.RunE, c.HasFlags()
 		c.RunE = func(c *cobra.Command, args []string) error {
-			if !configured { // such as version, which has to work whatever else is wrong
+			if !configured { // version must work with any environment
 				return run(c, args)
 			}
 			if err := checkVariables(root, environ); err != nil {

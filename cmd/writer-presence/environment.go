@@ -12,8 +12,24 @@ import (
 
 const envPrefix = "WRITER_PRESENCE_"
 
-// lookup makes of os.Environ what os.LookupEnv is. Of a variable that is there twice the last counts.
-func lookup(environ []string) func(name string) (value string, ok bool) {
+// Annotations of flags.
+const (
+	// onlyFlag marks a flag that has no environment variable.
+	onlyFlag = "only-flag"
+	// neverEmpty marks a flag that is left out or has a value. If one of these were empty, for instance because a script
+	// forgot to set its variable, the server would run without the protection that the flag is there for.
+	neverEmpty = "never-empty"
+)
+
+func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		flags.SetAnnotation(name, neverEmpty, []string{"true"})
+	}
+}
+
+// lookupIn returns os.LookupEnv for an environment in the form of os.Environ. Of a variable that is there twice, the last
+// one counts.
+func lookupIn(environ []string) func(name string) (value string, ok bool) {
 	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -25,17 +41,15 @@ func lookup(environ []string) func(name string) (value string, ok bool) {
 	}
 }
 
+// variable returns the name of the environment variable that sets a flag.
 func variable(flag *pflag.Flag) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 }
 
-// onlyFlag annotates a flag that no environment variable sets.
-const onlyFlag = "only-flag"
-
 func hasVariable(f *pflag.Flag) bool { return f.Name != "help" && f.Annotations[onlyFlag] == nil }
 
-// nameVariables says in the help of every flag which variable sets it, too.
-func nameVariables(flags *pflag.FlagSet) {
+// addVariablesToHelp appends the name of its variable to the help of each flag.
+func addVariablesToHelp(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if hasVariable(f) {
 			f.Usage += " [" + variable(f) + "]"
@@ -43,18 +57,8 @@ func nameVariables(flags *pflag.FlagSet) {
 	})
 }
 
-// neverEmpty annotates a flag that is left out or has a value. An empty one would open the server, as if nothing identified
-// people or kept tenants and origins apart: a variable that a script forgot to set is enough.
-const neverEmpty = "never-empty"
-
-func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
-	for _, name := range names {
-		flags.SetAnnotation(name, neverEmpty, []string{"true"})
-	}
-}
-
-// readVariables sets the flags that the command line left out. An empty variable is as
-// if it were not there, but for a flag with [neverEmpty].
+// readVariables sets the flags that the command line left out from their variables. It ignores an empty variable, except
+// that it returns an error if the flag is marked [neverEmpty].
 func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error {
 	var bad error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -71,23 +75,24 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 			bad = fmt.Errorf("%s is empty and would have no effect: give it a value, or unset it", variable(f))
 		default:
 			if err := flags.Set(f.Name, value); err != nil {
-				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlag(flags, err))
+				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlagError(flags, err))
 			}
 		}
 	})
 	return bad
 }
 
-// Kubernetes gives every container of a namespace with a Service named writer-presence, or writer-presence-redis,
-// variables such as WRITER_PRESENCE_SERVICE_HOST and WRITER_PRESENCE_PORT=tcp://10.0.0.1:80. The values of the latter
-// are matched too, since WRITER_PRESENCE_PORT=8080 is a mistake for --addr.
+// kubernetesVariable matches the variables that Kubernetes sets in every container of a namespace with a Service named
+// writer-presence or writer-presence-redis, such as WRITER_PRESENCE_SERVICE_HOST and
+// WRITER_PRESENCE_PORT=tcp://10.0.0.1:80. It matches the values of the latter too, since WRITER_PRESENCE_PORT=8080 is a
+// mistake for --addr.
 var kubernetesVariable = regexp.MustCompile(`^WRITER_PRESENCE(_[A-Z0-9_]+)?_(` +
 	`SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]+)?=|` +
 	`PORT=(tcp|udp|sctp)://|` +
 	`PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?=)`)
 
 // checkVariables returns an error if environ, in the form of os.Environ, has a variable that is meant for this program
-// and that no flag reads: one that begins with WRITER_PRESENCE_, or that is a misspelling of a known one. The error names
+// but that no flag reads: one that begins with WRITER_PRESENCE_, or that is a misspelling of a known one. The error names
 // the nearest known variable, and never shows a value, which may be a secret.
 func checkVariables(root *cobra.Command, environ []string) error {
 	known := map[string]bool{}
@@ -105,7 +110,7 @@ func checkVariables(root *cobra.Command, environ []string) error {
 		}
 		near, edits := nearest(name, known)
 		if strings.HasPrefix(strings.ToUpper(name), envPrefix) || edits <= 2 {
-			return fmt.Errorf("the environment variable %s is not known and would have no effect; the nearest one is %s: rename it, or unset it", name, near)
+			return fmt.Errorf("the environment variable %s is unknown and would have no effect; the most similar one is %s: rename it, or unset it", name, near)
 		}
 	}
 	return nil

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
+	"net/netip"
 
 	"github.com/spf13/pflag"
 
@@ -10,8 +12,65 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// unlimit lifts the limits that were not asked for.
-func (s *settings) unlimit(flags *pflag.FlagSet) {
+// handler returns the handler of the API for a store.
+func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Handler, error) {
+	var keys *identity.Keys
+	if s.signs() {
+		var err error
+		if keys, err = identity.ReadKeys(s.secretFile); err != nil {
+			return nil, err
+		}
+		if warning := keys.Warning(); warning != "" {
+			log.Warn(warning)
+		}
+	}
+	o := httpapi.Options{
+		Service: presence.NewService(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
+		UserRate: rate(s.userRate, httpapi.DefaultUserRate), AddressRate: rate(s.addressRate, httpapi.DefaultAddressRate),
+		AddressProjects: orNoLimit(s.addressProjects),
+		TenantFromHost:  s.tenantFrom == "host", TokenHeader: s.auth.tokenHeader,
+		Connections: s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
+	}
+	authenticators, err := s.auth.authenticators(log)
+	if err != nil {
+		return nil, err
+	}
+	if o.TrustedProxies, err = parseNetworks(s.trustedProxies); err != nil {
+		return nil, err
+	}
+	if s.dev {
+		o.Dev = &identity.Dev{Keys: keys}
+		o.UserProjects, o.VisitorProjects = -1, -1
+		authenticators = append(authenticators, o.Dev)
+	}
+	if !s.visitorRule.none() {
+		authenticators = append(authenticators, &identity.Visitors{
+			Keys: keys, Allowed: s.visitorRule.allowed(), Rate: rate(s.visitorRate, identity.DefaultVisitorRate),
+		})
+	}
+	o.Authenticator = identity.FirstOf(authenticators...)
+	return httpapi.New(o)
+}
+
+// rate returns the value of a flag, in requests per second, as a rate whose burst is in the same proportion as that of
+// the default. 0 is no limit.
+func rate(perSecond float64, standard identity.Rate) identity.Rate {
+	if perSecond == 0 {
+		return identity.NoLimit
+	}
+	return identity.Rate{PerSecond: perSecond, Burst: int(perSecond * float64(standard.Burst) / standard.PerSecond)}
+}
+
+// orNoLimit returns the value of a flag, where 0 is no limit, as an option of httpapi, where -1 is no limit.
+func orNoLimit(limit int) int {
+	if limit == 0 {
+		return -1
+	}
+	return limit
+}
+
+// liftLimits removes the limits of requests whose flags were not given.
+func (s *settings) liftLimits(flags *pflag.FlagSet) {
 	for name, rate := range map[string]*float64{"user-rate": &s.userRate, "address-rate": &s.addressRate, "visitor-rate": &s.visitorRate} {
 		if !flags.Changed(name) {
 			*rate = 0
@@ -22,7 +81,7 @@ func (s *settings) unlimit(flags *pflag.FlagSet) {
 	}
 }
 
-// limitConnections sets the limits of connections. With --dev there are those that were asked for.
+// limitConnections sets the limits of connections. With --dev there is no limit unless the flag was given.
 func (s *settings) limitConnections(flags *pflag.FlagSet) {
 	of := func(name string, value int) int {
 		switch {
@@ -40,56 +99,17 @@ func (s *settings) limitConnections(flags *pflag.FlagSet) {
 	}
 }
 
-func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Handler, error) {
-	var keys *identity.Keys
-	if s.signs() {
-		var err error
-		if keys, err = identity.ReadKeys(s.secretFile); err != nil {
-			return nil, err
+// parseNetworks reads the networks and addresses of --trusted-proxies.
+func parseNetworks(texts []string) (networks []netip.Prefix, err error) {
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if a, err2 := netip.ParseAddr(text); err2 == nil {
+			network, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
-		if warning := keys.Warning(); warning != "" {
-			log.Warn(warning)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies %q: give networks such as 10.0.0.0/8, or addresses", text)
 		}
+		networks = append(networks, network.Masked())
 	}
-	o := httpapi.Options{
-		Service: presence.NewService(store), Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat, Log: log,
-		UserRate: rate(s.userRate, httpapi.DefaultUserRate), AddressRate: rate(s.addressRate, httpapi.DefaultAddressRate),
-		AddressProjects: orNoLimit(s.addressProjects),
-		TenantFromHost:  s.tenantFrom == "host", TokenHeader: s.gates.tokenHeader,
-		Connections: s.limits.Connections, UserConnections: s.limits.UserConnections, AddressConnections: s.limits.AddressConnections,
-	}
-	gates, err := s.gates.open(log)
-	if err != nil {
-		return nil, err
-	}
-	if o.TrustedProxies, err = s.gates.trusted(); err != nil {
-		return nil, err
-	}
-	if s.dev {
-		o.Dev = &identity.Dev{Keys: keys}
-		o.UserProjects, o.VisitorProjects = -1, -1
-		gates = append(gates, o.Dev)
-	}
-	if !s.visitorRule.none() {
-		gates = append(gates, &identity.Visitors{Keys: keys, Allowed: s.visitorRule.allowed(), Rate: rate(s.visitorRate, identity.DefaultVisitorRate)})
-	}
-	o.Authenticator = identity.FirstOf(gates...)
-	return httpapi.New(o)
-}
-
-// rate returns the limit of a flag in requests per second. The burst grows with the rate, as the default's
-// does; a rate of 0 is no limit.
-func rate(perSecond float64, normal identity.Rate) identity.Rate {
-	if perSecond == 0 {
-		return identity.NoLimit
-	}
-	return identity.Rate{PerSecond: perSecond, Burst: int(perSecond * float64(normal.Burst) / normal.PerSecond)}
-}
-
-// orNoLimit returns a limit of a flag, where 0 is no limit, as an option, where less than zero is.
-func orNoLimit(limit int) int {
-	if limit == 0 {
-		return -1
-	}
-	return limit
+	return networks, nil
 }

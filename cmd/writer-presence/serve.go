@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -30,19 +32,16 @@ func newServe(env func(string) (string, bool)) *cobra.Command {
 		Long: `Serve presence over HTTP: the API and the JavaScript client below the prefix, and a
 reference page for writing together at /.
 
-Every flag can be given as the environment variable in brackets, too; the command
-line wins. SIGTERM and SIGINT end the server: it finishes what it has begun, and
-writes down who was here.`,
+Every flag can also be given as the environment variable in brackets; the command line
+takes precedence. SIGTERM and SIGINT shut the server down: it finishes the requests that
+are in flight and saves who is online. A second signal ends it at once.`,
 		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.dev {
-				s.unlimit(c.Flags())
+				s.liftLimits(c.Flags())
 			}
 			s.limitConnections(c.Flags())
-			s.adminChosen = c.Flags().Changed("admin-addr")
-			s.redisChosen = c.Flags().Changed("redis-url")
-			s.visitorsChosen = c.Flags().Changed("visitors")
 			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -51,27 +50,27 @@ writes down who was here.`,
 	return c
 }
 
+// serve runs the server until ctx ends, and drains it then.
 func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
-	if err := s.check(); err != nil {
+	if err := s.validate(); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
 	if _, ok := s.env("GOGC"); !ok {
-		defer runtime.KeepAlive(spareGarbage())
+		defer runtime.KeepAlive(tuneGC())
 	}
-	store, err := s.open(ctx, log)
+	store, err := s.openStore(ctx, log)
 	if err != nil {
 		return err
 	}
 	endStore := background(ctx, store.Run)
-	endAdmin, err := s.listen(ctx, store, log, stdout)
-	// The store ends after the last request, so that it has all of them, and who asks how
-	// the process is has an answer to the end.
+	endAdmin, err := s.serveRequests(ctx, store, log, stdout)
+	// The store must get the last request, and health must answer until everything has ended.
 	return errors.Join(err, endStore(), endAdmin())
 }
 
-// background runs something that goes on when the context ends, until end is called, which
-// waits for it.
+// background runs a function in a goroutine until end is called, even after ctx ends. end waits for the function and
+// returns its error.
 func background(ctx context.Context, run func(context.Context) error) (end func() error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
@@ -82,12 +81,12 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 	}
 }
 
-// listen serves until the context ends. What tells how the process is goes on until
-// endAdmin.
-func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
+// serveRequests serves until ctx ends or the listener fails, and drains then. Health and metrics are served until endAdmin
+// is called, which must be called also after an error.
+func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
-	ctx, cancel := context.WithCancel(ctx) // also where it can serve no longer
-	defer cancel()                         // or not at all
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	measured := metrics.MeasureStore(store)
 	handler, err := s.handler(measured, log)
 	if err != nil {
@@ -98,58 +97,58 @@ func (s *settings) listen(ctx context.Context, store store, log *slog.Logger, st
 		return endAdmin, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
 	}
 	defer l.Close()
-	beside, err := s.listenBeside(log)
+	adminListener, err := s.listenAdmin(log)
 	if err != nil {
 		return endAdmin, err
 	}
-	told, at := "none", ""
-	self := newInstance()
-	if beside != nil {
-		at = beside.Addr().String()
-		told = at
+	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
+	if adminListener != nil {
+		self.Admin = adminListener.Addr().String()
 		health := admin.New(admin.Options{
-			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(), Local: localhost.Is(told), Instance: self, Log: log,
+			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+			Local: localhost.Is(self.Admin), Instance: self.Instance, Log: log,
 		})
-		endAdmin = background(ctx, func(ctx context.Context) error { return httpapi.Serve(ctx, beside, health, adminConnections, log) })
+		endAdmin = background(ctx, func(ctx context.Context) error {
+			return httpapi.Serve(ctx, adminListener, health, adminConnections, log)
+		})
 	}
 	level := slog.LevelWarn
-	if s.adminChosen { // and so health can be given it
+	if s.changed("admin-addr") { // then health can find the server by the same flag
 		level = slog.LevelInfo
 	}
-	// It is withdrawn before the store lets go of the directory, so that it is never the next server's.
-	defer announce(s.data, runningServer{Instance: self, Admin: at, PID: os.Getpid()}, level, log)()
-	if s.visitorRule.none() && !s.dev && !s.gates.any() {
-		log.Warn("nobody can get in: visitors are off, and there is no other way to identify people; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
+	// The deferred call removes the file before the store unlocks the directory: after that it could be the next server's.
+	defer writeServerFile(s.data, self, level, log)()
+	if s.visitorRule.none() && !s.dev && !s.auth.enabled() {
+		log.Warn("every request will be rejected: visitors are off, and nothing else identifies users; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
 	}
-	log.Info("serving", "version", programVersion(), "store", s.where(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
-		"address", l.Addr().String(), "admin", told, "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.access(),
-		"trusted_proxies", s.gates.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
+	log.Info("serving", "version", programVersion(), "store", s.storeName(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
+		"address", l.Addr().String(), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
+		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
-	serving, end := later(ctx, s.drainDelay)
+	serving, end := delayed(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
 	defer end()
-	defer cancel()
+	defer cancel() // if Serve fails, so that the goroutines above end
 	return endAdmin, httpapi.Serve(serving, l, handler, s.connections, log)
 }
 
-// later gives a context that ends a while after another, or when it is told to.
-func later(ctx context.Context, by time.Duration) (late context.Context, end context.CancelFunc) {
+// delayed returns a context that ends the given time after ctx, or when end is called.
+func delayed(ctx context.Context, by time.Duration) (late context.Context, end context.CancelFunc) {
 	late, end = context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() { time.AfterFunc(by, end) })
 	return late, end
 }
 
-// spareGarbage has garbage collected after every 14 MB and a fifth of what lives. What
-// lives is small while people poll, and each request leaves some kilobytes behind: to
-// collect at twice what lives would be collecting all the time. With many live connections
-// it is large, and the usual share of it would be memory that nobody has a use for. The
-// bytes that it returns count as living, and take no memory, since nobody touches them.
-func spareGarbage() []byte {
+// tuneGC makes the garbage collector run after 14 MB of new memory and a fifth of the live heap, and returns a ballast
+// that must be kept alive. The default, to run when the heap has doubled, fits neither load: while clients poll, the
+// live heap is small and the collector would run all the time; with many live connections it is large, and its double
+// would be wasted memory. The ballast counts as live heap but takes no memory, since nothing writes to it.
+func tuneGC() (ballast []byte) {
 	debug.SetGCPercent(20)
 	return make([]byte, 72<<20)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,43 +11,39 @@ import (
 	"path/filepath"
 )
 
-// serverFile is where a server writes in its data directory how it can be asked.
+// serverFile is the name of the file in the data directory by which health finds the server.
 const serverFile = "server.json"
 
-// runningServer is a running server, as it describes itself in its data directory.
+// runningServer is the content of serverFile.
 type runningServer struct {
-	// Instance is a random text that /healthz answers too, so that another server at the address is not taken for it.
+	// Instance is a random text that health also gets from the server, to detect another server at the same address.
 	Instance string `json:"instance"`
 	// Admin is the address of health and metrics; empty if there is none.
 	Admin string `json:"admin_addr"`
 	PID   int    `json:"pid"`
 }
 
-// newInstance returns a name for a run of the server that no other has.
-func newInstance() string { return rand.Text() }
-
-// readServer reads the description of the server that uses a directory.
-func readServer(dir string) (s runningServer, err error) {
+// readServerFile reads the file of the server that uses a data directory.
+func readServerFile(dir string) (s runningServer, err error) {
 	path := filepath.Join(dir, serverFile)
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return s, fmt.Errorf("no server runs with the data directory %s: there is no file %s. If it runs with another --data or with --dev, say so here too; if it runs with --redis-url and without --data, give its --admin-addr", dir, path)
+		return s, fmt.Errorf("no server runs with the data directory %s: there is no file %s. If it runs with another --data or with --dev, give that here too; if it runs with --redis-url and without --data, give its --admin-addr", dir, path)
 	case err != nil:
-		return s, fmt.Errorf("cannot read who uses the data directory: %w; give --data that you may read, or --admin-addr", err)
+		return s, fmt.Errorf("cannot read which server uses the data directory: %w; give a readable directory with --data, or --admin-addr", err)
 	}
 	if err := json.Unmarshal(text, &s); err != nil || s.Instance == "" {
-		return runningServer{}, fmt.Errorf("cannot tell from the file %s who uses the data directory: %w; restart the server, or give --admin-addr", path, errors.Join(err, errors.New("it is not one of this program")))
+		return runningServer{}, fmt.Errorf("cannot read which server uses the data directory from %s: %w; restart the server, or give --admin-addr", path, errors.Join(err, errors.New("this program did not write it")))
 	}
 	return s, nil
 }
 
-// announce writes the description of this server into its data directory, for health, and returns what removes it. A
-// file that is left by a server that was killed is replaced; that of one that runs is not, as where several nodes on one
-// Redis were given one directory. Presence does not depend on it: an error is
-// logged, at the level.
-func announce(dir string, s runningServer, level slog.Level, log *slog.Logger) (withdraw func()) {
-	if dir == "" { // with Redis
+// writeServerFile writes serverFile and returns a function that removes it. It replaces the file of a server that was
+// killed, but not that of a running one: several nodes on one Redis may share a directory. An error is only logged, at
+// the given level, because presence does not depend on the file. Without a directory (with Redis) it does nothing.
+func writeServerFile(dir string, s runningServer, level slog.Level, log *slog.Logger) (remove func()) {
+	if dir == "" {
 		return func() {}
 	}
 	path := filepath.Join(dir, serverFile)
@@ -57,15 +52,15 @@ func announce(dir string, s runningServer, level slog.Level, log *slog.Logger) (
 		return func() {}
 	}
 	return func() {
-		if now, err := readServer(dir); err == nil && now.Instance == s.Instance {
+		if now, err := readServerFile(dir); err == nil && now.Instance == s.Instance {
 			os.Remove(path)
 		}
 	}
 }
 
-// write puts the description in place as a whole.
+// write creates or replaces the file atomically, unless another server that is running wrote it.
 func (s runningServer) write(dir, path string) error {
-	if other, err := readServer(dir); err == nil && other.Admin != "" {
+	if other, err := readServerFile(dir); err == nil && other.Admin != "" {
 		if _, instance, err := askServer(other.Admin, "/healthz"); err == nil && instance == other.Instance {
 			return fmt.Errorf("another server uses it, at %s; give each a directory of its own", other.Admin)
 		}
@@ -77,7 +72,7 @@ func (s runningServer) write(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".server-*") // 0600
+	f, err := os.CreateTemp(dir, ".server-*") // mode 0600
 	if err != nil {
 		return err
 	}

@@ -9,34 +9,33 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// meanings are groups of words that people write for one another.
-var meanings = [][]string{
+// synonyms are groups of values that people confuse.
+var synonyms = [][]string{
 	{"on", "true", "yes", "1", "all", "any", "everyone", "everybody", "enabled"},
 	{"off", "false", "no", "0", "none", "nobody", "disabled"},
 }
 
-// sameMeaning reports whether two words are in one group.
-func sameMeaning(a, b string) bool {
-	return slices.ContainsFunc(meanings, func(group []string) bool { return slices.Contains(group, a) && slices.Contains(group, b) })
+// areSynonyms reports whether two values are in one group.
+func areSynonyms(a, b string) bool {
+	return slices.ContainsFunc(synonyms, func(group []string) bool { return slices.Contains(group, a) && slices.Contains(group, b) })
 }
 
-// misspelt returns the keyword that a value was probably meant to be: one that it is but for its case, for one letter,
-// or for being another word for it; "" for none. The value is not itself one of the keywords. Of two that are as near,
-// the first in keywords wins.
-func misspelt(value string, keywords ...string) string {
+// misspelt returns the accepted value that was probably meant: one that differs by its case or by one edit, or that is a
+// synonym; "" if there is none. The value must not be an accepted one itself. Of two that are equally near, the first wins.
+func misspelt(value string, accepted ...string) string {
 	lower := strings.ToLower(strings.TrimSpace(value))
 	for most := range 2 {
-		for _, k := range keywords {
-			if sameMeaning(lower, k) || edits(lower, k) <= most {
-				return k
+		for _, a := range accepted {
+			if areSynonyms(lower, a) || edits(lower, a) <= most {
+				return a
 			}
 		}
 	}
 	return ""
 }
 
-// nearest returns the word that takes the fewest edits to get from text, whatever the case, and how many. Of several it
-// returns the first in the alphabet.
+// nearest returns the word with the fewest edits to text, whatever the case, and their number. Of several it returns the
+// first in the alphabet.
 func nearest(text string, words map[string]bool) (word string, least int) {
 	least = -1
 	for candidate := range words {
@@ -48,8 +47,8 @@ func nearest(text string, words map[string]bool) (word string, least int) {
 	return word, least
 }
 
-// edits counts the characters to insert, remove, replace or swap with their neighbour to make b of a (optimal string
-// alignment). It compares bytes, and takes time in proportion to the product of the lengths.
+// edits returns the number of bytes to insert, remove, replace or swap with their neighbour to turn a into b (optimal
+// string alignment). It takes time in proportion to the product of the lengths.
 func edits(a, b string) int {
 	var before, last []int
 	row := make([]int, len(b)+1)
@@ -73,8 +72,8 @@ func edits(a, b string) int {
 	return row[len(b)]
 }
 
-// explainFlag adds to an error of the command line, or of a variable, what was probably meant.
-func explainFlag(flags *pflag.FlagSet, err error) error {
+// explainFlagError adds what was probably meant to an error about an unknown flag or an invalid boolean.
+func explainFlagError(flags *pflag.FlagSet, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		names := map[string]bool{}

@@ -15,22 +15,23 @@ import (
 	"github.com/writer-presence/writer-presence/internal/origin"
 )
 
-// prefixes are the paths below which the API can stand.
-var prefixes = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+// prefixPattern matches the paths below which the API can be served.
+var prefixPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
-// maxLease is far above what anybody would wait for a ghost to go.
-const maxLease = 24 * time.Hour
+// maxLease and maxDrainDelay are far above any useful value, and reject values in the wrong unit.
+const (
+	maxLease      = 24 * time.Hour
+	maxDrainDelay = 5 * time.Minute
+)
 
-// maxDrainDelay is more than it takes any balancer to ask again.
-const maxDrainDelay = 5 * time.Minute
-
-// check completes the settings, and refuses what cannot be.
-func (s *settings) check() error {
-	if s.redisChosen && s.redisURL == "" {
-		return errors.New("--redis-url is empty, and a node without the others would show nobody of theirs: give the address of Redis, or leave it out")
+// validate fills in the settings that depend on others, and returns an error for those that cannot be used. serve calls
+// it before it opens the store or listens.
+func (s *settings) validate() error {
+	if s.redisURL == "" && s.changed("redis-url") {
+		return errors.New("--redis-url is empty: give the address of Redis, or leave the flag out")
 	}
 	var err error
-	if s.visitorRule, err = parseVisitors(s.visitors, s.visitorsChosen, s.gates.any()); err != nil {
+	if s.visitorRule, err = parseVisitors(s.visitors, s.changed("visitors"), s.auth.enabled()); err != nil {
 		return err
 	}
 	if s.level, err = parseLogLevel(s.logLevel); err != nil {
@@ -40,7 +41,7 @@ func (s *settings) check() error {
 		return err
 	}
 	if s.redisURL != "" && s.secretFile == "" && s.signs() {
-		return errors.New("--redis-url: give --secret-file too, the same for all nodes: with a key of its own each would take the visitors of the others for new ones")
+		return errors.New("--redis-url: give --secret-file too, the same for all nodes; nodes with different keys do not recognise each other's visitors")
 	}
 	if s.redisURL == "" && s.data == "" {
 		state, err := stateDir(s.env, s.dev)
@@ -55,55 +56,59 @@ func (s *settings) check() error {
 	s.prefix = strings.TrimSuffix(s.prefix, "/")
 	switch {
 	case s.addr == "":
-		return errors.New("--addr: give a host and a port such as 127.0.0.1:8080, or :8080 for every address of this machine")
-	case !prefixes.MatchString(s.prefix) || path.Clean(s.prefix) != s.prefix:
+		return errors.New("--addr is empty: give a host and a port such as 127.0.0.1:8080, or :8080 for every address of this machine")
+	case !prefixPattern.MatchString(s.prefix) || path.Clean(s.prefix) != s.prefix:
 		return fmt.Errorf("--prefix %q: give a path such as /writer/api", s.prefix)
 	case s.lease <= 0 || s.heartbeat <= 0:
 		return errors.New("--lease and --heartbeat: give times above zero, such as 2m and 30s")
 	case s.drainDelay < 0 || s.drainDelay > maxDrainDelay:
 		return fmt.Errorf("--drain-delay %v: give 0, or a time of at most %v", s.drainDelay, maxDrainDelay)
 	case s.lease > maxLease:
-		return fmt.Errorf("--lease %v is more than %v: give what a page may be silent for, such as 2m", s.lease, maxLease)
+		return fmt.Errorf("--lease %v is more than %v: give the time after which a silent page is no longer listed, such as 2m", s.lease, maxLease)
 	case s.heartbeat > s.lease/3:
-		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: one lost heartbeat would make people vanish", s.heartbeat, s.lease)
+		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: users would disappear after one lost heartbeat", s.heartbeat, s.lease)
 	case s.tenantFrom != "" && s.tenantFrom != "host":
 		return fmt.Errorf("--tenant-from %q: give host, or leave it out", s.tenantFrom)
 	case s.connections < 1:
 		return errors.New("--connections: give at least 1")
 	case s.userConnections < 0 || s.addressConnections < 0:
 		return errors.New("--user-connections and --address-connections: give a number of connections, or 0 for no limit")
-	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // which refuses NaN, too
-		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number a second, or 0 for no limit")
+	case !(s.userRate >= 0 && s.addressRate >= 0 && s.visitorRate >= 0): // also rejects NaN
+		return errors.New("--user-rate, --address-rate and --visitor-rate: give a number per second, or 0 for no limit")
 	case s.addressProjects < 0:
 		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
-	if s.gates.tokenHeader != "" {
-		if _, err := httpapi.ParseTokenHeader(s.gates.tokenHeader); err != nil {
-			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.gates.tokenHeader, err)
+	// httpapi.New checks these again, but only once the store is open, and without the name of the flag.
+	if s.auth.tokenHeader != "" {
+		if _, err := httpapi.ParseTokenHeader(s.auth.tokenHeader); err != nil {
+			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.auth.tokenHeader, err)
 		}
 	}
 	for _, allowed := range s.origins {
 		if _, err := origin.ParsePattern(allowed); err != nil {
-			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the usual one, such as https://write.example.org or https://*.example.org", allowed, err)
+			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the default, such as https://write.example.org or https://*.example.org", allowed, err)
 		}
 	}
 	if s.dev {
-		return errors.Join(s.gates.checkDev(), s.checkLoopback())
+		return s.validateDev()
 	}
 	return nil
 }
 
-// signs tells whether there is anything to sign: cookies of visitors, or tokens of --dev.
+// signs reports whether the server needs a signing key: for the cookies of visitors, or the tokens of --dev.
 func (s *settings) signs() bool { return s.dev || !s.visitorRule.none() }
 
-// checkLoopback keeps --dev, in which anybody is whom they say, on this machine.
-func (s *settings) checkLoopback() error {
+// validateDev rejects what --dev excludes: tokens of others, and other machines, because it checks no names.
+func (s *settings) validateDev() error {
+	if s.auth.tokens() {
+		return errors.New("--dev issues its own tokens: leave it out, or --jwt-secret-file and --jwks-url")
+	}
 	host, _, err := net.SplitHostPort(s.addr)
 	if err != nil {
 		return fmt.Errorf("--addr %q: give a host and a port such as 127.0.0.1:8080", s.addr)
 	}
 	if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
-		return fmt.Errorf("--dev lets anybody be anybody, and so listens on loopback only: --addr %q is not; use 127.0.0.1, or leave --dev out", s.addr)
+		return fmt.Errorf("--dev accepts any name without a check, and so listens on loopback only: --addr %q is not loopback; use 127.0.0.1, or leave --dev out", s.addr)
 	}
 	return nil
 }
