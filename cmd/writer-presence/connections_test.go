@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestVisitorsCannotUseAllConnectionsOfAServer(t *testing.T) { // rule 16
@@ -58,30 +59,46 @@ func TestVisitorsCannotUseAllConnectionsOfAServer(t *testing.T) { // rule 16
 }
 
 func TestConnectionFlagsBecomeLimits(t *testing.T) {
-	for _, c := range []struct {
-		dev  bool
-		args string
-		want [3]int // in total, per user, per address: 0 is the default, -1 is no limit
-	}{
-		{false, "", [3]int{0, 0, 0}},
-		{false, "--connections=300", [3]int{300, 0, 0}},
-		{false, "--user-connections=7 --address-connections=9", [3]int{0, 7, 9}},
-		{false, "--user-connections=0 --address-connections=0", [3]int{0, -1, -1}},
-		{true, "", [3]int{-1, -1, -1}},
-		{true, "--connections=300 --user-connections=7", [3]int{300, 7, -1}},
-		{true, "--address-connections=9", [3]int{-1, -1, 9}},
+	const standard = httpapi.DefaultConnections
+	for args, want := range map[string][3]int{ // in total, per user, per address: 0 is the default, -1 is no limit
+		"":                  {standard, httpapi.DefaultUserConnections, 0},
+		"--connections=300": {300, httpapi.DefaultUserConnections, 0},
+		"--user-connections=7 --address-connections=9": {standard, 7, 9},
+		"--user-connections=0 --address-connections=0": {standard, -1, -1},
+		"--dev": {-1, -1, -1},
+		"--dev --connections=300 --user-connections=7": {300, 7, -1},
+		"--dev --address-connections=9":                {-1, -1, 9},
 	} {
-		s := settings{dev: c.dev}
-		f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
-		f.IntVar(&s.connections, "connections", httpapi.DefaultConnections, "")
-		f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "")
-		f.IntVar(&s.addressConnections, "address-connections", 0, "")
-		if err := f.Parse(strings.Fields(c.args)); err != nil {
-			t.Fatal(err)
-		}
-		s.limitConnections(f)
-		if got := [3]int{s.limits.Connections, s.limits.UserConnections, s.limits.AddressConnections}; got != c.want {
-			t.Errorf("dev %v, %q: %v; want %v", c.dev, c.args, got, c.want)
+		o := parseFlags(t, args).options()
+		if got := [3]int{o.Connections, o.UserConnections, o.AddressConnections}; got != want {
+			t.Errorf("%q: %v; want %v", args, got, want)
 		}
 	}
+}
+
+func TestRateFlagsBecomeLimits(t *testing.T) {
+	for args, want := range map[string]string{ // per user, per address, projects per address
+		"":                                  fmt.Sprint(httpapi.DefaultUserRate, httpapi.DefaultAddressRate, httpapi.DefaultAddressProjects),
+		"--user-rate=10 --address-rate=100": "{10 50} {100 500} 10000",
+		"--user-rate=0 --address-rate=0 --projects-per-address=0": fmt.Sprint(identity.NoLimit, identity.NoLimit, -1),
+		"--dev": fmt.Sprint(identity.NoLimit, identity.NoLimit, -1),
+		"--dev --user-rate=10 --projects-per-address=3": fmt.Sprint("{10 50} ", identity.NoLimit, " 3"),
+	} {
+		o := parseFlags(t, args).options()
+		if got := fmt.Sprint(o.UserRate, o.AddressRate, o.AddressProjects); got != want {
+			t.Errorf("%q: %v; want %v", args, got, want)
+		}
+	}
+}
+
+// parseFlags returns the settings of a command line of serve.
+func parseFlags(t *testing.T, args string) *settings {
+	t.Helper()
+	var s settings
+	f := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	s.flags(f)
+	if err := f.Parse(strings.Fields(args)); err != nil {
+		t.Fatal(err)
+	}
+	return &s
 }

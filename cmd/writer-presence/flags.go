@@ -30,8 +30,6 @@ type settings struct {
 	addressProjects                                  int
 	connections, userConnections, addressConnections int
 
-	limits httpapi.Options // the limits of connections
-
 	logLevel string
 
 	visitorRule visitorRule // of visitors, set by validate

@@ -38,10 +38,6 @@ are in flight and saves who is online. A second signal ends it at once.`,
 		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if s.dev {
-				s.liftLimits(c.Flags())
-			}
-			s.limitConnections(c.Flags())
 			return s.serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
