@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// Every is the shortest time between two lines of one kind.
-	Every = time.Minute
+	// interval is the shortest time between two lines of one kind.
+	interval = time.Minute
 	// maxKinds bounds the kinds of lines that are limited separately; the kinds beyond it share one limit.
 	maxKinds = 100
 )
@@ -75,7 +75,7 @@ func (l *limiter) allow(next slog.Handler, r slog.Record) bool {
 	k := l.kinds[name]
 	if k == nil {
 		l.kinds[name] = &kind{}
-		time.AfterFunc(Every, func() { l.endMinute(name) })
+		time.AfterFunc(interval, func() { l.endMinute(name) })
 		return true
 	}
 	k.count, k.last, k.next = k.count+1, r.Clone(), next
@@ -91,7 +91,7 @@ func (l *limiter) endMinute(name string) {
 		delete(l.kinds, name)
 	} else {
 		l.kinds[name] = &kind{}
-		time.AfterFunc(Every, func() { l.endMinute(name) })
+		time.AfterFunc(interval, func() { l.endMinute(name) })
 	}
 	l.mu.Unlock()
 	if k.count > 0 {

@@ -52,16 +52,16 @@ func TestLinesOfOneKindAreWrittenOnceAMinuteWithTheNumberLeftOut(t *testing.T) {
 		log.Error("failed", "code", "broken", "cause", "a fault")
 		log.Warn("another message")
 		expect(t, &b, "level=ERROR msg=failed code=unavailable n=0", "level=ERROR msg=failed code=broken", `level=ERROR msg=failed code=broken cause="a fault"`, `level=WARN msg="another message"`)
-		time.Sleep(Every - time.Nanosecond)
+		time.Sleep(interval - time.Nanosecond)
 		expect(t, &b)
 		time.Sleep(time.Nanosecond)
 		expect(t, &b, "level=ERROR msg=failed code=unavailable n=99 left_out=98")
 		log.Error("failed", "code", "broken") // a minute after the last line of its kind
 		log.Error("failed", "code", "unavailable", "n", 100)
 		expect(t, &b, "level=ERROR msg=failed code=broken")
-		time.Sleep(Every)
+		time.Sleep(interval)
 		expect(t, &b, "level=ERROR msg=failed code=unavailable n=100 left_out=0")
-		time.Sleep(10 * Every)
+		time.Sleep(10 * interval)
 		expect(t, &b)
 		log.Error("failed", "code", "unavailable", "n", 101)
 		expect(t, &b, "level=ERROR msg=failed code=unavailable n=101")
@@ -90,7 +90,7 @@ func TestDerivedLoggersShareTheLimit(t *testing.T) {
 		log.With("node", 1).Error("failed")
 		log.WithGroup("g").Error("failed", "n", 2)
 		expect(t, &b, "level=ERROR msg=failed node=1")
-		time.Sleep(Every)
+		time.Sleep(interval)
 		expect(t, &b, "level=ERROR msg=failed g.n=2 g.left_out=0")
 	})
 }
@@ -114,7 +114,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if n := len(b.take()); n != maxKinds+1 {
 			t.Errorf("%d lines were written at once; want %d", n, maxKinds+1)
 		}
-		time.Sleep(2 * Every)
+		time.Sleep(2 * interval)
 		synctest.Wait()
 		if n := held(); n != 0 {
 			t.Errorf("%d kinds are held after two minutes without a line; want 0", n)
@@ -139,7 +139,7 @@ func TestConcurrentUse(t *testing.T) {
 			})
 		}
 		writers.Wait()
-		time.Sleep(Every)
+		time.Sleep(interval)
 		if n := len(b.take()); n != 3 {
 			t.Errorf("of 800 lines in 100 s %d were written; want 3", n)
 		}
