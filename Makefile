@@ -63,11 +63,11 @@ lint-workflows: ## run actionlint on .github/workflows
 vulncheck: ## run govulncheck on every Go module, where its database can be reached
 	@scripts/vulncheck $(MODULES)
 
-docs: ## generate docs/reference/rules.md from the names of the tests
+docs: ## write the table of rules and their tests into docs/reference/rules.md
 	go run ./internal/rulesdoc
 
-bench: ## measure against bare net/http, on two quiet cores (ten minutes)
-	go run ./bench
+bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
+	go -C bench run .
 
 release-files: ## build the archives of a release into .build/release: make release-files VERSION=1.2.3
 	scripts/release-files $(VERSION)

@@ -13,11 +13,10 @@ type Service struct {
 // NewService returns a service on a store.
 func NewService(store Store) *Service { return &Service{store: store} }
 
-// Update records where a session of the user is, and answers who else is editing
-// there at that moment. Repeating a numbered update changes nothing. Besides the
-// errors of [Store.Update]: [ErrSectionInvalid], [ErrSectionTooLong],
-// [ErrSessionInvalid], [ErrSeqInvalid], [ErrActivityInvalid], and those of [User.Check];
-// then nothing was changed.
+// Update records where a session of the user is, and names the other users who are editing that
+// section at that moment. Repeating a numbered update changes nothing. Errors: those of
+// [Store.Update] and [User.Check], [ErrSectionInvalid], [ErrSectionTooLong], [ErrSessionInvalid],
+// [ErrSeqInvalid], [ErrActivityInvalid]. After an invalid argument nothing has changed.
 func (s *Service) Update(ctx context.Context, project Project, user User, u Update) (Reply, error) {
 	if err := user.Check(); err != nil {
 		return Reply{}, err
@@ -36,9 +35,8 @@ func (s *Service) Update(ctx context.Context, project Project, user User, u Upda
 	return s.store.Update(ctx, project, user, u)
 }
 
-// Leave ends a session of the user. Leaving twice, or what was never there, is no
-// error. Besides the error of [Store.Leave]: [ErrSessionInvalid], [ErrSeqInvalid], and those
-// of [User.Check].
+// Leave ends a session of the user. Repeating it, or ending a session that does not exist, is no
+// error. Errors: those of [Store.Leave] and [User.Check], [ErrSessionInvalid], [ErrSeqInvalid].
 func (s *Service) Leave(ctx context.Context, project Project, user User, l Leave) (Reply, error) {
 	if err := user.Check(); err != nil {
 		return Reply{}, err
@@ -49,14 +47,15 @@ func (s *Service) Leave(ctx context.Context, project Project, user User, l Leave
 	return s.store.Leave(ctx, project, user, l)
 }
 
-// Snapshot is all that is visible in the project. Looking renews nothing.
+// Snapshot returns all that is visible in the project; see [Store.Snapshot]. It renews nothing.
+// Error: [ErrUnavailable].
 func (s *Service) Snapshot(ctx context.Context, project Project) (*Snapshot, error) {
 	return s.store.Snapshot(ctx, project)
 }
 
-// SnapshotSince is Snapshot for somebody who has seen a version elsewhere: what is older is read
-// anew from the data that all processes share. The result is older than known only if that
-// data is. Error: [ErrUnavailable].
+// SnapshotSince returns a snapshot for a caller that has seen the version known, perhaps from another
+// process. If the store has only an older snapshot at hand, it reads the shared data again; the result
+// is older than known only if the shared data is. Error: [ErrUnavailable].
 func (s *Service) SnapshotSince(ctx context.Context, project Project, known uint64) (*Snapshot, error) {
 	snapshot, err := s.store.Snapshot(ctx, project)
 	if err != nil || snapshot.Version >= known {
@@ -65,8 +64,7 @@ func (s *Service) SnapshotSince(ctx context.Context, project Project, known uint
 	return s.store.FreshSnapshot(ctx, project)
 }
 
-// Watch has wake called after every visible change of the project, until stop is called;
-// see [Store.Watch].
+// Watch calls wake after every visible change of the project until stop is called; see [Store.Watch].
 func (s *Service) Watch(project Project, wake func()) (stop func()) {
 	return s.store.Watch(project, wake)
 }

@@ -1,36 +1,36 @@
-// Command bench measures the server beside a bare net/http server that answers the
-// same bytes, in the same run: the server on one core, the load on another, in turns.
-// Live connections are measured beside a bare server of the same library.
-// Several nodes are measured with the Redis that they share, and Redis alone beside a script
-// that does nothing. It prints tables of medians; docs/explanation/performance.md and docs/explanation/scaling.md keep
-// them with their conditions.
+// Command bench measures the server beside yardsticks in the same run: HTTP requests beside a
+// bare net/http server, live connections beside a bare WebSocket server, and Redis beside a
+// script that does nothing. Server and load generator have a core each. It prints tables of
+// medians; docs/explanation has them with their conditions.
 //
-//	go run ./bench            all cases
-//	go run ./bench durable    those whose name contains the word
-//	go run ./bench live       those of live connections
-//	go run ./bench redis      those of several nodes on Redis: see docs/explanation/scaling.md
-//	go run ./bench model      what millions of people need, reckoned from those
-//	go run ./bench model write    likewise, into docs/explanation/scaling.md
+//	go -C bench run .                 all scenarios, in about ten minutes
+//	go -C bench run . live            those whose name contains the words
+//	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
+//	go -C bench run . -list           their names
+//	go -C bench run . model           what millions of people need, computed from measured costs
+//	go -C bench run . model write     likewise, into docs/explanation/scaling.md
 package main
 
 import (
-	"cmp"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
-	"time"
+	"syscall"
+
+	"github.com/writer-presence/writer-presence/bench/internal/capacity"
+	"github.com/writer-presence/writer-presence/bench/internal/harness"
+	"github.com/writer-presence/writer-presence/bench/internal/live"
+	"github.com/writer-presence/writer-presence/bench/internal/polling"
+	"github.com/writer-presence/writer-presence/bench/internal/redis"
 )
 
-const (
-	serverCore = "0"
-	loadCore   = "1"
-	rounds     = 7
-	roundTime  = 2 * time.Second
-)
+// root is the root of the repository from the directory of this module, where `go -C bench run` runs.
+const root = ".."
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -40,142 +40,109 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) == 2 && args[0] == "bare" {
-		return serveBare(args[1])
+	if served, err := serveYardstick(args); served {
+		return err
 	}
-	if len(args) == 3 && args[0] == "bare-ws" {
-		return serveBareLive(args[1], args[2])
-	}
-	if len(args) > 0 && args[0] == "model" {
-		return runModel(len(args) > 1 && args[1] == "write")
-	}
-	if len(args) == 0 || args[0] != "pinned" {
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	quick := flags.Bool("quick", false, "run scenarios in their shortest form, whose figures mean nothing")
+	list := flags.Bool("list", false, "print the names of the scenarios")
+	pinned := flags.Bool("pinned", false, "do not move to the load generator's core")
+	flags.Parse(args)
+	words := strings.Join(flags.Args(), " ")
+	switch {
+	case words == "model":
+		fmt.Print(capacity.Text(capacity.Measured))
+		return nil
+	case words == "model write":
+		return capacity.WriteDocument(filepath.Join(root, capacity.Document), capacity.Measured)
+	case *list:
+		scenarios, _ := scenarios(*quick, os.Stdout)
+		for _, s := range scenarios {
+			fmt.Println(s.Name)
+		}
+		return nil
+	case !*pinned:
 		return pin(args)
 	}
-	only := strings.Join(args[1:], " ")
+	fmt.Printf("%s, %s, server and load generator on a core each\n", cpuModel(), runtime.Version())
+	if harness.Realtime() == nil {
+		fmt.Println("Servers are not scheduled ahead of other processes, which needs root: p99 figures may be the machine's.")
+	}
+	return runScenarios(words, *quick, os.Stdout)
+}
 
+// serveYardstick serves if the arguments, which scenarios give, say so.
+func serveYardstick(args []string) (served bool, err error) {
+	switch {
+	case len(args) == 1 && args[0] == "yardstick-http":
+		return true, polling.ServeYardstick()
+	case len(args) == 2 && args[0] == "yardstick-websocket":
+		return true, live.ServeYardstick(args[1])
+	}
+	return false, nil
+}
+
+// pin replaces this process by one on the load generator's core.
+func pin(args []string) error {
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(taskset, append([]string{"taskset", "-c", harness.LoadCore, self, "-pinned"}, args...), os.Environ())
+}
+
+func scenarios(quick bool, out io.Writer) ([]harness.Scenario, *redis.Suite) {
+	http, sockets, nodes := polling.Full, live.Full, redis.Full
+	if quick {
+		http, sockets, nodes = polling.Quick, live.Quick, redis.Quick
+	}
+	suite := &redis.Suite{Sizes: nodes, Costs: capacity.Measured}
+	all := polling.Scenarios(http, out)
+	all = append(all, live.Scenarios(sockets)...)
+	return append(all, suite.Scenarios()...), suite
+}
+
+// runScenarios runs the scenarios whose name contains the words.
+func runScenarios(words string, quick bool, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "writer-presence-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "writer-presence")
-	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/writer-presence").CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	env := harness.Env{Binary: filepath.Join(dir, "writer-presence"), Dir: dir, Out: out}
+	build := exec.Command("go", "build", "-o", env.Binary, "./cmd/writer-presence")
+	build.Dir = root
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
-	fmt.Printf("%s, %s, server and load on a core each\n", cpuModel(), runtime.Version())
-	if ahead() == nil {
-		fmt.Println("The servers could not be put ahead of other processes (that needs root): their p99 may be the machine's.")
-	}
-	if err := runHTTP(only, binary, dir); err != nil {
-		return err
-	}
-	if err := runLive(only, binary, dir); err != nil {
-		return err
-	}
-	return runRedis(only, binary, dir, fullSizes)
-}
-
-func runHTTP(only, binary, dir string) error {
-	begun := false
-	for _, c := range cases {
-		if !strings.Contains(c.name, only) {
+	all, suite := scenarios(quick, out)
+	found := false
+	for _, s := range all {
+		if !strings.Contains(s.Name, words) {
 			continue
 		}
-		if !begun {
-			begun = true
-			fmt.Printf("\n%d rounds of %v each in turns\n\n", rounds, roundTime)
-			fmt.Printf("| %-46s | %-22s | %-22s | %s | %s |\n", "case", "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
-			fmt.Println("| --- | --- | --- | --- | --- |")
+		switch {
+		case !s.SharesTable:
+			fmt.Fprintf(out, "\n### %s\n\n", s.Name)
+		case !found:
+			fmt.Fprintln(out)
 		}
-		if err := measure(c, binary, dir); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+		found = true
+		if err := env.Run(s.Run); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
 		}
+	}
+	if !found {
+		return fmt.Errorf("no scenario's name contains %q; -list prints the names", words)
+	}
+	if suite.Measured {
+		fmt.Fprintf(out, "\nFor bench/internal/capacity/costs.go (what was not measured is unchanged):\n\n%s", suite.Costs.GoCode())
 	}
 	return nil
-}
-
-// pin starts this program again on the core of the load.
-func pin(args []string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	c := exec.Command("taskset", append([]string{"-c", loadCore, self, "pinned"}, args...)...)
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	return c.Run()
-}
-
-// figure is what one round came to.
-type figure struct{ cpu, rate float64 }
-
-func measure(c benchCase, binary, dir string) error {
-	data, err := os.MkdirTemp(dir, "data-")
-	if err != nil {
-		return err
-	}
-	ours, err := start(binary, "serve", "--dev", "--addr", "127.0.0.1:0", "--data", data)
-	if err != nil {
-		return err
-	}
-	defer ours.stop()
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	bare, err := start(self, "bare", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer bare.stop()
-
-	clients, err := c.clients(ours.address)
-	if err != nil {
-		return err
-	}
-	twins, err := bareTwins(bare.address, ours.address, clients)
-	if err != nil {
-		return err
-	}
-	var a, b []figure
-	for round := range rounds + 1 {
-		fa, err := ours.load(clients)
-		if err != nil {
-			return err
-		}
-		fb, err := bare.load(twins)
-		if err != nil {
-			return err
-		}
-		if round > 0 { // the first one warms up
-			a, b = append(a, fa), append(b, fb)
-		}
-	}
-	cpu := func(f figure) float64 { return f.cpu }
-	rate := func(f figure) float64 { return f.rate }
-	fmt.Printf("| %-46s | %8.2f, %9.0f    | %8.2f, %9.0f    | %10.2f | %12.2f |\n", c.name,
-		median(a, cpu), median(a, rate), median(b, cpu), median(b, rate),
-		medianRatio(a, b, cpu), medianRatio(a, b, rate))
-	return nil
-}
-
-func median[F any](all []F, of func(F) float64) float64 {
-	values := make([]float64, len(all))
-	for i, f := range all {
-		values[i] = of(f)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-// medianRatio is of the rounds, pair by pair: the speed of a machine drifts.
-func medianRatio[F any](a, b []F, of func(F) float64) float64 {
-	ratios := make([]float64, len(a))
-	for i := range a {
-		ratios[i] = of(a[i]) / of(b[i])
-	}
-	slices.SortFunc(ratios, cmp.Compare)
-	return ratios[len(ratios)/2]
 }
 
 func cpuModel() string {

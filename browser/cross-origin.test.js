@@ -107,7 +107,7 @@ test('without a token a page of an allowed origin is nobody, whatever cookies it
   await page.context().close();
 });
 
-test('a page of another origin gets neither the client nor an answer nor a connection', async () => {
+test('a page of another origin gets neither the client nor an answer nor a connection', async () => { // case 41
   const page = await open(site.foreign, 'mallory');
   assert.equal(await post(page), 'withheld');
   const live = await page.evaluate((address) => new Promise((ended) => {

@@ -200,7 +200,7 @@ test('whoever may no longer is gone from the screens of the others within 30 s',
       await badgeSays(b, null);
       await close(a, b);
     }),
-    t.test('somebody who signs out in another tab', async () => {
+    t.test('somebody who signs out in another tab', async () => { // rule 14, case 38
       const [a, b] = await watched('parting', signOut);
       await badgeSays(a, null);
       await badgeSays(b, null);

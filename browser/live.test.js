@@ -118,7 +118,7 @@ test('a duplicated tab is a session of its own; closing one keeps the other', {s
   for (const page of [a, b]) await page.context().close();
 });
 
-test('in Firefox, too: live, warned, reloaded without a flicker, and gone', {skip: several.onePage || (!firefox && 'there is no Firefox here')}, async () => {
+test('in Firefox, too: live, warned, reloaded without a flicker, and gone', {skip: several.onePage || (!firefox && 'there is no Firefox here')}, async () => { // rule 9
   const project = newProject(gecko);
   const a = await writer(gecko, project, 'User A', {section: 'manuscript/abstract'});
   const b = await writer(gecko, project, 'User B', {section: 'manuscript/methods'});

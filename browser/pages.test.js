@@ -26,7 +26,7 @@ test('a reload shows on nobody\'s screen', async () => { // case 7
   for (const page of [a, b]) await page.context().close();
 });
 
-test('a closed page is gone after the grace, long before its lease', async () => {
+test('a closed page is gone after the grace, long before its lease', async () => { // rule 9
   const project = newProject(patient);
   const a = await writer(patient, project, 'User A');
   const b = await writer(patient, project, 'User B');
@@ -36,7 +36,7 @@ test('a closed page is gone after the grace, long before its lease', async () =>
   for (const page of [a, b]) await page.context().close();
 });
 
-test('a hidden page is idle, in words, and comes back by itself', async () => {
+test('a hidden page is idle, in words, and comes back by itself', async () => { // rule 12
   const project = newProject(here);
   const a = await writer(here, project, 'User A', {section: 'manuscript/abstract'});
   const b = await writer(here, project, 'User B');

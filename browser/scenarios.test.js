@@ -44,7 +44,7 @@ for (const way of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     await b.context().close();
   });
 
-  test(`3. User B enters Abstract → Warning appears (${way})`, async () => {
+  test(`3. User B enters Abstract → Warning appears (${way})`, async () => { // rule 6
     const {project, enter} = scene(way);
     const a = await enter(project, 'User A', {section: 'manuscript/abstract'});
     await a.locator('#status').filter({hasText: /\S/}).waitFor({timeout: SOON});
@@ -83,7 +83,7 @@ for (const way of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     }
   });
 
-  test(`the warning goes by itself when the other one leaves (${way})`, async () => {
+  test(`the warning goes by itself when the other one leaves (${way})`, async () => { // case 25
     const {project, enter} = scene(way);
     const a = await enter(project, 'User A', {section: 'manuscript/abstract'});
     const b = await enter(project, 'User B', {section: 'manuscript/abstract'});
@@ -101,7 +101,7 @@ for (const way of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     for (const page of [a, b, c]) await page.context().close();
   });
 
-  test(`4. User A goes offline → Badge updates after 2min (here: a lease of seconds) (${way})`, async () => {
+  test(`4. User A goes offline → Badge updates after 2min (here: a lease of seconds) (${way})`, async () => { // rule 1
     const {project, enter} = scene(way);
     const a = await enter(project, 'User A', {section: 'manuscript/abstract'});
     const b = await enter(project, 'User B');
@@ -135,7 +135,7 @@ for (const way of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     await d.context().close();
   });
 
-  test(`it works for visitors too, and says that they are (${way})`, async () => {
+  test(`it works for visitors too, and says that they are (${way})`, async () => { // case 16
     const {project, enter} = scene(way);
     const a = await enter(project, '', {section: 'manuscript/abstract'});
     const b = await enter(project, 'User B');

@@ -14,19 +14,20 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 // TestMemoryComesBackAfterManyNames has many visitors come, each from an address of their
 // own into a project and a section of their own, and never again. WRITER_PRESENCE_NAMES says
 // how many; a million takes eight minutes.
-func TestMemoryComesBackAfterManyNames(t *testing.T) {
+func TestMemoryComesBackAfterManyNames(t *testing.T) { // invariant 11
 	names, allowed := 5000, 0.5 // MB; a leak of 50 bytes for each name exceeds it
 	if n, err := strconv.Atoi(os.Getenv("WRITER_PRESENCE_NAMES")); err == nil {
 		names, allowed = n, 0.8
 	}
 	const atOnce = 1000 // who wait for one commit
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct, func(p *plan) {
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 			p.Dev = nil
 			p.UserRate, p.AddressRate = identity.Rate{PerSecond: 20, Burst: 100}, identity.Rate{PerSecond: 500, Burst: 2500}
 			p.Visitors.Rate = identity.Rate{PerSecond: 1, Burst: 200}
@@ -38,7 +39,7 @@ func TestMemoryComesBackAfterManyNames(t *testing.T) {
 			r.Header.Set("Content-Type", "application/json")
 			r.RemoteAddr = address + ":1"
 			answer := httptest.NewRecorder()
-			w.handler.ServeHTTP(answer, r)
+			w.Handler.ServeHTTP(answer, r)
 			if answer.Code != 200 {
 				t.Errorf("the visitor was answered %d %s", answer.Code, answer.Body)
 			}

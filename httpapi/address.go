@@ -11,16 +11,16 @@ import (
 	"github.com/writer-presence/writer-presence/internal/origin"
 )
 
-// sender is where a request comes from: what the connection shows, and what trusted proxies say.
+// sender is the origin of a request, by the connection and by what trusted proxies report.
 type sender struct {
-	// key is what limits tell clients apart by: an address, of IPv6 its /64 network.
+	// key is what rate limiters count by: an IPv4 address, or the /64 network of an IPv6 address.
 	key string
 	// https reports that the page is known to be on https, by its Origin if nothing else.
 	https bool
 	identity.Forwarded
 }
 
-// senderOf finds out where a request comes from.
+// senderOf returns the sender of a request.
 func (h *Handler) senderOf(r *http.Request) sender {
 	from := sender{https: r.TLS != nil}
 	host := r.Host
@@ -52,12 +52,12 @@ func (h *Handler) senderOf(r *http.Request) sender {
 }
 
 const (
-	// maxLanguage and maxRequestID bound what is passed on of two headers; longer ones are not.
+	// maxLanguage and maxRequestID are the longest values of two headers that are passed on.
 	maxLanguage  = 200
 	maxRequestID = 128
 )
 
-// safeValue gives a header's value if it may be passed on: printable ASCII of bounded length.
+// safeValue returns a header's value if it is printable ASCII of at most that length, otherwise "".
 func safeValue(value string, most int) string {
 	if len(value) > most || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
@@ -65,8 +65,8 @@ func safeValue(value string, most int) string {
 	return value
 }
 
-// hostBefore gives the Host that the page's request had before a trusted proxy changed it: the
-// last entry of X-Forwarded-Host, which the nearest proxy wrote, or what Forwarded says.
+// hostBefore returns the Host of the page's request before a trusted proxy changed it: the last entry of
+// X-Forwarded-Host, which the nearest proxy wrote, or the host of Forwarded.
 func (h *Handler) hostBefore(r *http.Request, c forwardedClient) string {
 	if host := lastOf(r.Header["X-Forwarded-Host"]); host != "" {
 		return host
@@ -77,7 +77,7 @@ func (h *Handler) hostBefore(r *http.Request, c forwardedClient) string {
 	return r.Host
 }
 
-// lastOf gives the last element of a list header, or an empty text.
+// lastOf returns the last element of a list header, "" if it has none.
 func lastOf(lines []string) string {
 	for element := range elements(lines) {
 		return unquote(element)
@@ -85,7 +85,7 @@ func lastOf(lines []string) string {
 	return ""
 }
 
-// proxy gives the address at the other end of the connection if it is a trusted proxy.
+// proxy returns the remote address of the connection if it is a trusted proxy.
 func (h *Handler) proxy(r *http.Request) (netip.Addr, bool) {
 	if len(h.o.TrustedProxies) == 0 {
 		return netip.Addr{}, false
@@ -106,8 +106,7 @@ func (h *Handler) warnUnreadable(peer netip.Addr, entry string) {
 		"have it write the client's address into X-Forwarded-For", "proxy", peer, "entry", quoted[1:len(quoted)-1])
 }
 
-// addressKey is the key of the address at the other end of the connection, which is given with
-// its port.
+// addressKey returns the key of a remote address with a port; see sender.
 func addressKey(remote string) string {
 	if colon := strings.LastIndexByte(remote, ':'); colon > 0 && remote[colon-1] != ']' {
 		return remote[:colon] // IPv4
@@ -116,7 +115,7 @@ func addressKey(remote string) string {
 	return network(port.Addr().Unmap())
 }
 
-// network is of IPv6 the /64 that one customer gets.
+// network returns an IPv4 address, or the /64 network of an IPv6 address, which is what one customer gets.
 func network(a netip.Addr) string {
 	if p, err := a.Prefix(64); a.Is6() && err == nil {
 		a = p.Addr()

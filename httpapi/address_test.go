@@ -9,28 +9,29 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 // TestAnAddressIsWhatTrustedProxiesSay looks at the address and the safety by which gates
 // and limits tell askers apart.
-func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) {
+func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) { // case 52
 	var seen identity.Request
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
-	w := newWorld(t, direct, func(p *plan) {
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TrustedProxies = proxies
-		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+		p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r
 			return identity.Principal{}, identity.ErrNobody
 		})
 	})
-	plain := newWorld(t, direct, func(p *plan) {
-		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+	plain := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
+		p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r
 			return identity.Principal{}, identity.ErrNobody
 		})
 	})
 	for name, c := range map[string]struct {
-		w         *world
+		w         *servertest.Server
 		peer      string
 		forwarded []string
 		due       string
@@ -71,7 +72,7 @@ func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) {
 			for _, line := range c.forwarded {
 				headers = append(headers, "X-Forwarded-For", line)
 			}
-			c.w.doFrom(c.peer, "GET", httpapi.DefaultPrefix+project+"list/", nil, headers...)
+			c.w.DoFrom(c.peer, "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, headers...)
 			if seen.Address != c.due {
 				t.Errorf("%s: the address is %q; due is %q", name, seen.Address, c.due)
 			}
@@ -84,11 +85,11 @@ func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) {
 }
 
 // TestForwardedIsReadLikeXForwardedFor is about RFC 7239.
-func TestForwardedIsReadLikeXForwardedFor(t *testing.T) {
+func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 	var seen identity.Request
-	w := newWorld(t, direct, func(p *plan) {
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+		p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r
 			return identity.Principal{}, identity.ErrNobody
 		})
@@ -114,11 +115,11 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) {
 		"an empty X-Forwarded-For":      {[]string{"Forwarded", "for=198.51.100.1", "X-Forwarded-For", " "}, "198.51.100.1", false},
 		"X-Forwarded-Proto as well":     {[]string{"Forwarded", "for=198.51.100.1;proto=https", "X-Forwarded-Proto", "http"}, "198.51.100.1", false},
 	} {
-		w.doFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+project+"list/", nil, c.headers...)
+		w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, c.headers...)
 		if seen.Address != c.due || seen.Secure != c.https {
 			t.Errorf("%s: the address is %q, https %v; due is %q, %v", name, seen.Address, seen.Secure, c.due, c.https)
 		}
-		w.doFrom("192.0.2.1", "GET", httpapi.DefaultPrefix+project+"list/", nil, c.headers...)
+		w.DoFrom("192.0.2.1", "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, c.headers...)
 		if seen.Address != "192.0.2.1" || seen.Secure {
 			t.Errorf("%s, from no proxy: the address is %q, https %v", name, seen.Address, seen.Secure)
 		}
@@ -128,12 +129,12 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) {
 // What a proxy writes unreadably counts against one limit of its own, and neither against that
 // of people with an address nor against one that the text would choose.
 func TestUnreadableAddressesShareALimitOfTheirOwn(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) {
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 		p.AddressRate = identity.Rate{PerSecond: 0.001, Burst: 3}
 	})
 	ask := func(forwarded string) int {
-		return w.doFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+project+"list/", nil, "X-Forwarded-For", forwarded).status
+		return w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, "X-Forwarded-For", forwarded).Status
 	}
 	for i := range 5 {
 		if got, due := ask("unix:"+strconv.Itoa(i)), 200; i < 3 && got != due || i >= 3 && got != 429 {
@@ -145,7 +146,7 @@ func TestUnreadableAddressesShareALimitOfTheirOwn(t *testing.T) {
 			t.Errorf("%s got %d; it has a limit of its own", address, got)
 		}
 	}
-	if n := strings.Count(w.logs.String(), "unreadable client address"); n != 1 || !strings.Contains(w.logs.String(), "unix:0") {
-		t.Errorf("the log says it %d times, want once a minute:\n%s", n, w.logs)
+	if n := strings.Count(w.Logs.String(), "unreadable client address"); n != 1 || !strings.Contains(w.Logs.String(), "unix:0") {
+		t.Errorf("the log says it %d times, want once a minute:\n%s", n, w.Logs)
 	}
 }

@@ -14,21 +14,22 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 // with is the base of objects that have these members, whatever the field.
 func with(members string) func(string) string { return func(string) string { return members } }
 
-func anyError(field string, v jsonValue) string {
-	if code := fieldError(field, v); code != "" {
+func anyError(field string, v servertest.JsonValue) string {
+	if code := servertest.FieldError(field, v); code != "" {
 		return code
 	}
-	return valueError(field, v)
+	return servertest.ValueError(field, v)
 }
 
 // only checks the fields that an endpoint has, and gives the error about any other value.
-func only(fields []string, check func(string, jsonValue) string) func(string, jsonValue) string {
-	return func(field string, v jsonValue) string {
+func only(fields []string, check func(string, servertest.JsonValue) string) func(string, servertest.JsonValue) string {
+	return func(field string, v servertest.JsonValue) string {
 		if !slices.Contains(fields, field) {
 			return ""
 		}
@@ -39,20 +40,20 @@ func only(fields []string, check func(string, jsonValue) string) func(string, js
 // bodyEndpoint is an endpoint that takes bodies.
 type bodyEndpoint struct {
 	path   string
-	bodies []bad
+	bodies []servertest.BadBody
 }
 
 func bodyEndpoints() []bodyEndpoint {
 	update := []string{"section", "session", "seq", "activity", "unless_occupied", "known_version"}
 	leave := []string{"session", "seq", "hidden"}
 	token := []string{"user_id"}
-	at := httpapi.DefaultPrefix + project
+	at := httpapi.DefaultPrefix + servertest.Project
 	return []bodyEndpoint{
-		{at + "update/", bodies(with(``), update, only(update, anyError))},
-		{at + "leave/", bodies(with(``), leave, only(leave, anyError))},
-		{tokenPath, bodies(with(`"username":"carol",`), token, only(token, anyError))},
-		{tokenPath, bodies(with(``), []string{"username"}, func(field string, v jsonValue) string {
-			if field != "username" || v.kind == 'n' {
+		{at + "update/", servertest.BadBodies(with(``), update, only(update, anyError))},
+		{at + "leave/", servertest.BadBodies(with(``), leave, only(leave, anyError))},
+		{servertest.TokenPath, servertest.BadBodies(with(`"username":"carol",`), token, only(token, anyError))},
+		{servertest.TokenPath, servertest.BadBodies(with(``), []string{"username"}, func(field string, v servertest.JsonValue) string {
+			if field != "username" || v.Kind == 'n' {
 				return "name_invalid"
 			}
 			return anyError(field, v)
@@ -62,37 +63,37 @@ func bodyEndpoints() []bodyEndpoint {
 
 func TestBadBodiesGetTheirErrorAndStoreNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var store spy
-		w := newWorld(t, direct, store.behind)
-		alice := w.as("alice", "1")
-		alice.update(`{"section":"s","session":"tab","seq":5}`)
-		w.as("bob", "2").update(`{"section":"s","session":"tab","seq":5}`)
-		carol := w.as("carol", "3")
-		before := alice.get().body
+		var store servertest.SpyStore
+		w := servertest.New(t, servertest.Direct, store.Install)
+		alice := w.As("alice", "1")
+		alice.Update(`{"section":"s","session":"tab","seq":5}`)
+		w.As("bob", "2").Update(`{"section":"s","session":"tab","seq":5}`)
+		carol := w.As("carol", "3")
+		before := alice.Get().Body
 		tried := 0
 		for _, e := range bodyEndpoints() {
 			for _, b := range e.bodies {
-				status, code := b.due()
-				for kind, body := range map[string]io.Reader{"": strings.NewReader(b.body), "chunked ": io.MultiReader(strings.NewReader(b.body))} {
-					came := len(store.updates) + len(store.leaves)
-					got := w.do("POST", e.path, body, "Content-Type", "application/json", "Authorization", "Bearer "+carol.token)
+				status, code := b.Due()
+				for kind, body := range map[string]io.Reader{"": strings.NewReader(b.Body), "chunked ": io.MultiReader(strings.NewReader(b.Body))} {
+					came := len(store.Updates) + len(store.Leaves)
+					got := w.Do("POST", e.path, body, "Content-Type", "application/json", "Authorization", "Bearer "+carol.Token)
 					tried++
-					if ok := strings.HasPrefix(got.body, `{"success":true`); got.status != status || ok != (code == "") || !ok && !strings.Contains(got.body, `"code":"`+code+`"`) {
-						t.Errorf("%s%s: %s answered %d %.100s; want %d %s", kind, e.path, b.name, got.status, got.body, status, code)
+					if ok := strings.HasPrefix(got.Body, `{"success":true`); got.Status != status || ok != (code == "") || !ok && !strings.Contains(got.Body, `"code":"`+code+`"`) {
+						t.Errorf("%s%s: %s answered %d %.100s; want %d %s", kind, e.path, b.Name, got.Status, got.Body, status, code)
 					}
-					if code != "" && e.path != tokenPath && len(store.updates)+len(store.leaves) != came {
-						t.Errorf("%s%s: %s reached the store", kind, e.path, b.name)
+					if code != "" && e.path != servertest.TokenPath && len(store.Updates)+len(store.Leaves) != came {
+						t.Errorf("%s%s: %s reached the store", kind, e.path, b.Name)
 					}
 					time.Sleep(time.Millisecond)
 				}
 			}
 		}
 		t.Logf("%d bodies were tried", tried)
-		store.isChecked(t)
+		store.ExpectChecked(t)
 		for _, session := range []string{"", "a", "0", "1", "-1", "1.5", "true", "null", "editing", "__proto__", strings.Repeat("x", 64)} {
-			carol.post("leave", `{"session":"`+session+`"}`) // what was right
+			carol.Post("leave", `{"session":"`+session+`"}`) // what was right
 		}
-		if after := alice.get().body; usersOf(after) != usersOf(before) {
+		if after := alice.Get().Body; usersOf(after) != usersOf(before) {
 			t.Errorf("bad bodies changed the list\nfrom %s\nto   %s", before, after)
 		}
 	})
@@ -142,12 +143,12 @@ func badRequests() (all []badRequest) {
 	for endpoint, method := range endpoints {
 		for _, text := range append(long, "\x00", "a.b", "..", "\xff.\xff.\xff", strings.Repeat(".", 10_000), "null", "eyJhbGciOiJub25lIn0.e30.") {
 			add(401, "token_invalid", method, at+"p/presence/"+endpoint, "Authorization", "Bearer "+text)
-			add(401, "cookie_invalid", method, at+"p/presence/"+endpoint, "Cookie", cookieName+"="+strings.Trim(text, "\x00\xff"))
+			add(401, "cookie_invalid", method, at+"p/presence/"+endpoint, "Cookie", servertest.CookieName+"="+strings.Trim(text, "\x00\uFFFD"))
 		}
 	}
 	for _, text := range append(long, "\x00", "text/plain", "application/json; charset=\xff") {
 		add(415, "not_json", "POST", at+"p/presence/update/", "Content-Type", text)
-		add(415, "not_json", "POST", tokenPath, "Content-Type", text)
+		add(415, "not_json", "POST", servertest.TokenPath, "Content-Type", text)
 	}
 	key := "dGhlIHNhbXBsZSBub25jZQ=="
 	for _, wrong := range [][]string{
@@ -171,49 +172,49 @@ func badRequests() (all []badRequest) {
 }
 
 func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
-	var store spy
-	w := newWorld(t, direct, store.behind)
-	w.as("alice", "1").update(`{"section":"s","session":"tab","seq":5}`)
-	before, came := w.as("watcher", "999").get().body, len(store.updates)+len(store.leaves)
+	var store servertest.SpyStore
+	w := servertest.New(t, servertest.Direct, store.Install)
+	w.As("alice", "1").Update(`{"section":"s","session":"tab","seq":5}`)
+	before, came := w.As("watcher", "999").Get().Body, len(store.Updates)+len(store.Leaves)
 	requests := badRequests()
 	for _, r := range requests {
 		headers := r.headers
 		if r.method == "POST" && !slices.Contains(headers, "Content-Type") {
 			headers = append([]string{"Content-Type", "application/json"}, headers...)
 		}
-		got := w.do(r.method, r.path, strings.NewReader(`{"section":"x","username":"x"}`), headers...)
-		isRight := got.status == r.status && strings.Contains(got.body, `"code":"`+r.code+`"`)
+		got := w.Do(r.method, r.path, strings.NewReader(`{"section":"x","username":"x"}`), headers...)
+		isRight := got.Status == r.status && strings.Contains(got.Body, `"code":"`+r.code+`"`)
 		if r.status == 0 {
-			isRight = got.status == 200 || got.status == 304
+			isRight = got.Status == 200 || got.Status == 304
 		}
 		if !isRight {
-			t.Errorf("%.20s %.60s %.60q answered %d %.100s; want %d %s", r.method, r.path, r.headers, got.status, got.body, r.status, r.code)
+			t.Errorf("%.20s %.60s %.60q answered %d %.100s; want %d %s", r.method, r.path, r.headers, got.Status, got.Body, r.status, r.code)
 		}
 	}
-	if after := w.as("watcher", "999").get().body; after != before || len(store.updates)+len(store.leaves) != came {
-		t.Errorf("bad requests came to %d messages to the store, and changed the list\nfrom %s\nto   %s", len(store.updates)+len(store.leaves)-came, before, after)
+	if after := w.As("watcher", "999").Get().Body; after != before || len(store.Updates)+len(store.Leaves) != came {
+		t.Errorf("bad requests came to %d messages to the store, and changed the list\nfrom %s\nto   %s", len(store.Updates)+len(store.Leaves)-came, before, after)
 	}
 	t.Logf("%d requests were tried", len(requests))
 }
 
 // A thousand bad requests a second, with the limits that the server has by default: the answers
 // are those of the table of errors, and what they took comes back.
-func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
+func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) { // invariant 11
 	const seconds = 10
 	synctest.Test(t, func(t *testing.T) {
-		var store spy
-		w := newWorld(t, direct, store.behind, func(p *plan) {
+		var store servertest.SpyStore
+		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) {
 			p.UserRate, p.AddressRate = identity.Rate{}, identity.Rate{}
 			p.Visitors.Rate = identity.DefaultVisitorRate
 		})
 		var requests []func() *http.Request
-		carol := w.as("carol", "3")
+		carol := w.As("carol", "3")
 		for _, e := range bodyEndpoints() {
 			for i, b := range e.bodies {
 				requests = append(requests, func() *http.Request {
-					r := httptest.NewRequest("POST", "http://"+w.host+e.path, strings.NewReader(b.body))
+					r := httptest.NewRequest("POST", "http://"+w.Host+e.path, strings.NewReader(b.Body))
 					if i%3 > 0 { // or else somebody new
-						r.Header.Set("Authorization", "Bearer "+carol.token)
+						r.Header.Set("Authorization", "Bearer "+carol.Token)
 					}
 					return r
 				})
@@ -221,7 +222,7 @@ func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
 		}
 		for _, b := range badRequests() {
 			requests = append(requests, func() *http.Request {
-				r := httptest.NewRequest("GET", "http://"+w.host+"/", nil)
+				r := httptest.NewRequest("GET", "http://"+w.Host+"/", nil)
 				r.Method = b.method
 				r.URL, _ = r.URL.Parse(b.path)
 				for i := 0; i < len(b.headers); i += 2 {
@@ -231,19 +232,19 @@ func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
 			})
 		}
 		rand.New(rand.NewPCG(1, 2)).Shuffle(len(requests), func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
-		alice := w.as("alice", "1")
-		alice.update(`{"section":"s","session":"tab","seq":1}`)
+		alice := w.As("alice", "1")
+		alice.Update(`{"section":"s","session":"tab","seq":1}`)
 		send := func(n int) map[int]int {
 			return flood(t, w, n, time.Duration(n)*time.Millisecond, func(i int) *http.Request { return requests[i%len(requests)]() })
 		}
 		settle := func() (goroutines int, megabytes float64) {
 			for range 3 { // limits forget when somebody comes
 				time.Sleep(25 * time.Minute)
-				alice.update(`{"section":"s","session":"tab"}`)
+				alice.Update(`{"section":"s","session":"tab"}`)
 			}
-			store.mu.Lock()
-			store.updates, store.leaves = nil, nil
-			store.mu.Unlock()
+			store.Mu.Lock()
+			store.Updates, store.Leaves = nil, nil
+			store.Mu.Unlock()
 			return runtime.NumGoroutine(), heap()
 		}
 		send(100) // makes what is made once
@@ -254,11 +255,11 @@ func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
 				t.Errorf("%d requests were answered %d", got[status], status)
 			}
 		}
-		store.isChecked(t)
-		if held := store.held(); held > 1 {
+		store.ExpectChecked(t)
+		if held := store.Held(); held > 1 {
 			t.Errorf("the store holds %d projects; want the one that all are in", held)
 		}
-		if alice.update(`{"section":"t","session":"tab"}`).You.Section != "t" {
+		if alice.Update(`{"section":"t","session":"tab"}`).You.Section != "t" {
 			t.Error("somebody else was hindered")
 		}
 		goroutinesAfter, megabytesAfter := settle()
@@ -266,7 +267,7 @@ func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) {
 		if goroutinesAfter > goroutines || megabytesAfter > megabytes+0.8 {
 			t.Errorf("%d goroutines and %.1f MB are left over", goroutinesAfter-goroutines, megabytesAfter-megabytes)
 		}
-		w.isListed("alice")
+		w.ExpectListed("alice")
 		runtime.KeepAlive(requests)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
 )
@@ -26,7 +28,7 @@ var badUsers = map[string]presence.User{
 
 // A bad user of an authenticator is a fault of the host: nobody is let in, and the log says
 // what is wrong. It must not become a user whom several people share.
-func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
+func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) { // case 53
 	for name, user := range badUsers {
 		authorized := false
 		functions := identity.Functions{
@@ -38,15 +40,15 @@ func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
 			gates["an Authenticator"] = gate(func() (identity.Principal, error) { return identity.Principal{User: user}, nil })
 		}
 		for kind, g := range gates {
-			w := newWorld(t, func(p *plan) { p.Authenticator = g })
-			p := w.newcomer()
-			for _, got := range []answer{p.post("update", `{"section":"s"}`), p.get(), p.post("leave", `{}`), p.post("leave", `{"session":"a","seq":1}`)} {
-				if got.fails(t, 503, "unavailable"); t.Failed() {
+			w := servertest.New(t, func(p *servertest.Config) { p.Authenticator = g })
+			p := w.Anonymous()
+			for _, got := range []servertest.Answer{p.Post("update", `{"section":"s"}`), p.Get(), p.Post("leave", `{}`), p.Post("leave", `{"session":"a","seq":1}`)} {
+				if got.ExpectError(t, 503, "unavailable"); t.Failed() {
 					t.Fatalf("%s returns %s", kind, name)
 				}
 			}
-			if !strings.Contains(w.logs.String(), "returned an invalid user") {
-				t.Errorf("%s returns %s, and the log is %q", kind, name, w.logs.String())
+			if !strings.Contains(w.Logs.String(), "returned an invalid user") {
+				t.Errorf("%s returns %s, and the log is %q", kind, name, w.Logs.String())
 			}
 			if authorized {
 				t.Errorf("%s returns %s, and Authorize was asked about it", kind, name)
@@ -56,27 +58,27 @@ func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
 }
 
 func TestUpdateOfAGateWithoutUserIsUnavailable(t *testing.T) {
-	w := newWorld(t, func(p *plan) {
+	w := servertest.New(t, func(p *servertest.Config) {
 		p.Authenticator = gate(func() (identity.Principal, error) { return identity.Principal{}, nil })
 	})
-	w.newcomer().post("update", `{"section":"s"}`).fails(t, 503, "unavailable")
-	if got := w.newcomer().get(); got.status != 200 || !strings.Contains(got.body, `"users":[]`) {
-		t.Errorf("who only looks needs no user, and was answered %d %s", got.status, got.body)
+	w.Anonymous().Post("update", `{"section":"s"}`).ExpectError(t, 503, "unavailable")
+	if got := w.Anonymous().Get(); got.Status != 200 || !strings.Contains(got.Body, `"users":[]`) {
+		t.Errorf("who only looks needs no user, and was answered %d %s", got.Status, got.Body)
 	}
 }
 
 func TestLiveBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
 	var bad atomic.Bool
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a"`)
-		alice.all()
-		late := w.come(w.as("bob", "2"))
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a"`)
+		alice.Pending()
+		late := w.ConnectAs(w.As("bob", "2"))
 		bad.Store(true)
-		late.say("hello", `"session": "b"`)
-		late.next("error").isUnavailable(t, 0)
-		late.ends(1008)
-		alice.quiet(1)
-	}, func(p *plan) {
+		late.Send("hello", `"session": "b"`)
+		late.Next("error").ExpectUnavailable(t, 0)
+		late.ExpectClose(1008)
+		alice.ExpectNothing(1)
+	}, func(p *servertest.Config) {
 		p.Authenticator = gate(func() (identity.Principal, error) {
 			if bad.Load() {
 				return identity.Principal{User: presence.User{ID: "a\nb", Name: "bob"}}, nil

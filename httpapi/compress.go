@@ -19,23 +19,23 @@ import (
 const (
 	// compressAbove is the size in bytes above which an answer is compressed.
 	compressAbove = 4 << 10
-	// mostStored is how long a stored block of deflate may be (RFC 1951, 3.2.4).
-	mostStored = 1<<16 - 1
+	// maxStored is the largest stored block of deflate, in bytes (RFC 1951, 3.2.4).
+	maxStored = 1<<16 - 1
 )
 
 var varyEncoding = []string{"Accept-Encoding"}
 
-// addVary says that an answer depends on Accept-Encoding, beside what Vary says already.
+// addVary adds Accept-Encoding to Vary.
 func addVary(h http.Header) {
 	if others := h["Vary"]; len(others) > 0 {
 		h["Vary"] = []string{strings.Join(others, ", ") + ", " + varyEncoding[0]}
 		return
 	}
-	h["Vary"] = varyEncoding // shared: full, so that Add copies it
+	h["Vary"] = varyEncoding // shared; its capacity is used up, so Add copies it
 }
 
-// acceptsGzip reports whether gzip is what Accept-Encoding prefers (RFC 9110, 12.5.3): it is
-// accepted, and identity is not named with a greater weight.
+// acceptsGzip reports whether Accept-Encoding prefers gzip (RFC 9110, 12.5.3): it is accepted, and
+// identity is not listed with a greater weight.
 func acceptsGzip(lines []string) bool {
 	gzip, identity, other := -1, -1, 0 // in thousandths
 	for _, line := range lines {
@@ -61,7 +61,7 @@ func acceptsGzip(lines []string) bool {
 	return gzip > 0 && gzip >= identity
 }
 
-// parseWeight returns the thousandths of a weight as "q=0.5", 0 for one that cannot be read.
+// parseWeight returns a weight such as "q=0.5" in thousandths, 0 for an invalid one.
 func parseWeight(s string) int {
 	name, value, _ := strings.Cut(strings.TrimSpace(s), "=")
 	q, err := strconv.ParseFloat(value, 64)
@@ -71,11 +71,10 @@ func parseWeight(s string) int {
 	return int(q * 1000)
 }
 
-// compressor compresses large answers. The list of a snapshot is compressed once, and kept
-// for as long as the snapshot. It is safe for concurrent use.
+// compressor compresses large answers. The list of a snapshot is compressed once, and cached as long as
+// the snapshot lives. It is safe for concurrent use.
 type compressor struct {
-	// slots bounds how many compressions run at once; an answer that finds none free is not
-	// compressed.
+	// slots bounds the concurrent compressions. An answer for which none is free is not compressed.
 	slots   chan struct{}
 	writers sync.Pool
 	lists   sync.Map // from weak.Pointer[presence.Snapshot] to *compressedList
@@ -90,8 +89,8 @@ func newCompressor() *compressor {
 	return &compressor{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 }
 
-// deflate compresses text to whole blocks of deflate, of which none is the final one; nil if
-// no slot is free.
+// deflate compresses text into complete deflate blocks without a final one. It returns nil if no slot is
+// free.
 func (c *compressor) deflate(text []byte) []byte {
 	select {
 	case c.slots <- struct{}{}:
@@ -106,14 +105,14 @@ func (c *compressor) deflate(text []byte) []byte {
 	} else {
 		w, _ = flate.NewWriter(&out, flate.BestSpeed) // the level is a valid one
 	}
-	w.Write(text) // an appender takes all
+	_, _ = w.Write(text) // an appender takes all
 	w.Flush()
 	w.Reset(nil)
 	c.writers.Put(w)
 	return out
 }
 
-// list returns the compressed list of a snapshot; nil if no slot is free.
+// list returns the compressed list of a snapshot, nil if no slot is free.
 func (c *compressor) list(s *presence.Snapshot) []byte {
 	key := weak.Make(s)
 	v, ok := c.lists.Load(key)
@@ -138,9 +137,9 @@ func (a *appender) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// appendStored appends text to a deflate stream as it is.
+// appendStored appends text to a deflate stream in stored blocks.
 func appendStored(b, text []byte) []byte {
-	for part := range slices.Chunk(text, mostStored) {
+	for part := range slices.Chunk(text, maxStored) {
 		b = append(b, 0)
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(part)))
 		b = binary.LittleEndian.AppendUint16(b, ^uint16(len(part)))
@@ -149,13 +148,13 @@ func appendStored(b, text []byte) []byte {
 	return b
 }
 
-// gzip returns an answer in the form of gzip (RFC 1952), in two parts around the list of a
-// snapshot; nil if no slot is free. Head and tail are different in each answer, and mostly
-// short: then they are stored.
+// gzip returns an answer in gzip format (RFC 1952), as the parts before and after the list of a snapshot and
+// the list itself, or nil if no slot is free. Head and tail differ for each answer and are usually short, so
+// they are stored, not compressed.
 func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (before, list, after []byte) {
 	before = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
 	sum, size := crc32.ChecksumIEEE(head), len(head)
-	if len(head) > compressAbove { // many conflicts
+	if len(head) > compressAbove { // it has many conflicts
 		deflated := c.deflate(head)
 		if deflated == nil {
 			return nil, nil, nil
@@ -173,14 +172,14 @@ func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (befor
 	}
 	sum, size = crc32.Update(sum, crc32.IEEETable, tail), size+len(tail)
 	after = appendStored(nil, tail)
-	after = append(after, 1, 0, 0, 0xff, 0xff) // the final block, without content
+	after = append(after, 1, 0, 0, 0xff, 0xff) // empty final block
 	after = binary.LittleEndian.AppendUint32(after, sum)
 	return before, list, binary.LittleEndian.AppendUint32(after, uint32(size))
 }
 
-// respondWithList answers with b, in which the list of a snapshot belongs at the index; nil for
-// none. A large answer is compressed where the client accepts it. What is shared is written
-// from where it is, so that a slow client holds no copy.
+// respondWithList sends b with the list of a snapshot, if there is one, inserted at the index. A large answer
+// is compressed if the client accepts it. The shared list is written without a copy, so a slow client holds
+// no memory.
 func (h *Handler) respondWithList(w http.ResponseWriter, r *http.Request, b *buffer, at int, snapshot *presence.Snapshot) int {
 	var users []byte
 	if snapshot != nil {
@@ -191,7 +190,7 @@ func (h *Handler) respondWithList(w http.ResponseWriter, r *http.Request, b *buf
 		return respond(w, http.StatusOK, *b)
 	}
 	header := w.Header()
-	if r.Method == http.MethodPost { // list has it in any case
+	if r.Method == http.MethodPost { // list has set it already
 		addVary(header)
 	}
 	head, tail := (*b)[:at], (*b)[at:]

@@ -5,51 +5,53 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 )
 
 func TestLargeAnswersAreCompressed(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) { p.Origins = []string{"https://other.example"} })
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Origins = []string{"https://other.example"} })
 	for i := range 40 {
-		w.as(fmt.Sprint("person ", i), presence.UserID(fmt.Sprint(1000+i))).update(`{"session": "s", "section": "s"}`)
+		w.As(fmt.Sprint("person ", i), presence.UserID(fmt.Sprint(1000+i))).Update(`{"session": "s", "section": "s"}`)
 	}
-	reader := w.as("reader", "1")
-	plain, packed := reader.get(), reader.get("Accept-Encoding", "br, gzip")
-	if plain.header.Get("Content-Encoding") != "" || packed.header.Get("Content-Encoding") != "gzip" {
-		t.Fatalf("encoded are %q and %q", plain.header.Get("Content-Encoding"), packed.header.Get("Content-Encoding"))
+	reader := w.As("reader", "1")
+	plain, packed := reader.Get(), reader.Get("Accept-Encoding", "br, gzip")
+	if plain.Header.Get("Content-Encoding") != "" || packed.Header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("encoded are %q and %q", plain.Header.Get("Content-Encoding"), packed.Header.Get("Content-Encoding"))
 	}
-	if packed.gunzip(t) != plain.body || packed.header.Get("Etag") != plain.header.Get("Etag") {
+	if packed.Gunzip(t) != plain.Body || packed.Header.Get("Etag") != plain.Header.Get("Etag") {
 		t.Error("the compressed list is another one than the plain one")
 	}
-	for name, a := range map[string]answer{
-		"plain": plain, "compressed": packed, "refused": reader.get("Accept-Encoding", "gzip;q=0"),
-		"head": reader.do("HEAD", httpapi.DefaultPrefix+project+"list/", "", "Accept-Encoding", "gzip"),
-		"304":  reader.get("Accept-Encoding", "gzip", "If-None-Match", plain.header.Get("Etag")),
+	for name, a := range map[string]servertest.Answer{
+		"plain": plain, "compressed": packed, "refused": reader.Get("Accept-Encoding", "gzip;q=0"),
+		"head": reader.Do("HEAD", httpapi.DefaultPrefix+servertest.Project+"list/", "", "Accept-Encoding", "gzip"),
+		"304":  reader.Get("Accept-Encoding", "gzip", "If-None-Match", plain.Header.Get("Etag")),
 	} {
-		if a.header.Get("Vary") != "Origin, Accept-Encoding" {
-			t.Errorf("%s: Vary is %q", name, a.header["Vary"])
+		if a.Header.Get("Vary") != "Origin, Accept-Encoding" {
+			t.Errorf("%s: Vary is %q", name, a.Header["Vary"])
 		}
-		if a.header.Get("Etag") != plain.header.Get("Etag") {
-			t.Errorf("%s: the ETag is %q", name, a.header.Get("Etag"))
+		if a.Header.Get("Etag") != plain.Header.Get("Etag") {
+			t.Errorf("%s: the ETag is %q", name, a.Header.Get("Etag"))
 		}
-		if name == "304" && (a.status != 304 || a.body != "" || a.header.Get("Content-Encoding") != "") {
-			t.Errorf("an unchanged list: %d, %q, %q", a.status, a.body, a.header)
+		if name == "304" && (a.Status != 304 || a.Body != "" || a.Header.Get("Content-Encoding") != "") {
+			t.Errorf("an unchanged list: %d, %q, %q", a.Status, a.Body, a.Header)
 		}
-		if name == "refused" && a.body != plain.body {
+		if name == "refused" && a.Body != plain.Body {
 			t.Error("gzip;q=0 was compressed")
 		}
 	}
-	update := reader.post("update", `{"session": "r", "known_version": 0}`, "Accept-Encoding", "gzip").gunzip(t)
+	update := reader.Post("update", `{"session": "r", "known_version": 0}`, "Accept-Encoding", "gzip").Gunzip(t)
 	if !strings.Contains(update, `"users":[`) || strings.Count(update, `"user_id"`) != 42 {
 		t.Errorf("an update was answered %s", update)
 	}
-	conflicts := reader.post("update", `{"session": "r", "section": "s"}`, "Accept-Encoding", "gzip").gunzip(t)
+	conflicts := reader.Post("update", `{"session": "r", "section": "s"}`, "Accept-Encoding", "gzip").Gunzip(t)
 	if strings.Contains(conflicts, `"users"`) || strings.Count(conflicts, `"user_id"`) != 41 {
 		t.Errorf("an update with conflicts alone was answered %s", conflicts)
 	}
-	small := reader.post("leave", `{"session": "r"}`, "Accept-Encoding", "gzip")
-	if small.header.Get("Content-Encoding") != "" {
+	small := reader.Post("leave", `{"session": "r"}`, "Accept-Encoding", "gzip")
+	if small.Header.Get("Content-Encoding") != "" {
 		t.Error("a leave was compressed")
 	}
 }

@@ -66,7 +66,7 @@ func answerOf(s *Handler, method, accept, head string, snapshot *presence.Snapsh
 
 func TestADecompressedAnswerIsThePlainOne(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
-	heads := []int{0, 1, 200, compressAbove - 3, compressAbove - 2, compressAbove - 1, compressAbove, compressAbove + 1, mostStored - 1, mostStored, mostStored + 1, 3 * mostStored}
+	heads := []int{0, 1, 200, compressAbove - 3, compressAbove - 2, compressAbove - 1, compressAbove, compressAbove + 1, maxStored - 1, maxStored, maxStored + 1, 3 * maxStored}
 	for _, people := range []int{-1, 0, 1, 10, 13, 14, 15, 16, 17, 18, 19, 20, 100, 1000} {
 		var snapshot *presence.Snapshot
 		if people >= 0 {

@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
@@ -32,7 +34,7 @@ func (c fromConn) RemoteAddr() net.Addr { return c.address }
 
 // boundedWorld is a server of so many connections, which come from addresses.
 type boundedWorld struct {
-	*liveWorld
+	*servertest.LiveServer
 	dialled []net.Conn
 }
 
@@ -53,29 +55,29 @@ func embeddedServe(ctx context.Context, l net.Listener, h *httpapi.Handler, _ in
 	return nil
 }
 
-func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*plan)) {
+func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*servertest.Config)) {
 	t.Helper()
 	inBoundedBy(t, ownServe, connections, test, changes...)
 }
 
-func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boundedWorld), changes ...func(*plan)) {
+func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boundedWorld), changes ...func(*servertest.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		changes = append(changes, direct, func(p *plan) {
+		changes = append(changes, servertest.Direct, func(p *servertest.Config) {
 			p.Connections = connections
 			p.UserProjects, p.VisitorProjects, p.AddressProjects = -1, -1, -1
 		})
-		w := &boundedWorld{liveWorld: &liveWorld{world: newWorld(t, changes...), l: newPipes(), ended: make(chan struct{})}}
-		w.host = "127.0.0.1:8080"
+		w := &boundedWorld{LiveServer: &servertest.LiveServer{Server: servertest.New(t, changes...), L: servertest.NewPipeListener(), Ended: make(chan struct{})}}
+		w.Host = "127.0.0.1:8080"
 		ctx, cancel := context.WithCancel(context.Background())
-		w.end = cancel
+		w.End = cancel
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := serve(ctx, fair{w.l}, w.handler, connections); err != nil {
+			if err := serve(ctx, servertest.Fair{Listener: w.L}, w.Handler, connections); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})
-		serving.Go(func() { w.handler.Run(ctx) })
+		serving.Go(func() { w.Handler.Run(ctx) })
 		hangUp := func() {
 			for _, conn := range w.dialled {
 				conn.Close()
@@ -83,14 +85,14 @@ func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boun
 		}
 		defer func() { // also after t.Fatal
 			hangUp()
-			w.end()
+			w.End()
 			serving.Wait()
 		}()
 		test(w)
 		hangUp()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if open := httpapi.OpenConnections(w.handler); open != (connlimit.Counts{}) {
+		if open := httpapi.OpenConnections(w.Handler); open != (connlimit.Counts{}) {
 			t.Errorf("after all connections have ended, %+v are counted; want none", open)
 		}
 	})
@@ -98,13 +100,13 @@ func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boun
 
 // dial connects from an address. It fails if the connection is not taken within 5 s.
 func (w *boundedWorld) dial(from string) net.Conn {
-	w.t.Helper()
+	w.T.Helper()
 	ours, theirs := net.Pipe()
 	address := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 4711))
 	select {
-	case w.l.arrive <- fromConn{theirs, address}:
+	case w.L.Arrive <- fromConn{theirs, address}:
 	case <-time.After(5 * time.Second):
-		w.t.Fatalf("a connection from %s was not taken in 5 s", from)
+		w.T.Fatalf("a connection from %s was not taken in 5 s", from)
 	}
 	w.dialled = append(w.dialled, ours)
 	return ours
@@ -112,9 +114,9 @@ func (w *boundedWorld) dial(from string) net.Conn {
 
 // get sends a request on a connection and returns the answer.
 func (w *boundedWorld) get(conn net.Conn, path string, headers ...string) (status int, body string, header http.Header) {
-	w.t.Helper()
+	w.T.Helper()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	text := "GET " + path + " HTTP/1.1\r\nHost: " + w.host + "\r\n"
+	text := "GET " + path + " HTTP/1.1\r\nHost: " + w.Host + "\r\n"
 	for i := 0; i < len(headers); i += 2 {
 		text += headers[i] + ": " + headers[i+1] + "\r\n"
 	}
@@ -128,11 +130,11 @@ func (w *boundedWorld) get(conn net.Conn, path string, headers ...string) (statu
 }
 
 // open connects a live connection, and returns the status of the handshake if it was rejected.
-func (w *boundedWorld) open(from, path string, headers ...string) (s *socket, status int) {
-	w.t.Helper()
+func (w *boundedWorld) open(from, path string, headers ...string) (s *servertest.Socket, status int) {
+	w.T.Helper()
 	raw := w.dial(from)
-	conn := &line{fairConn: newFairConn(raw), ears: make(chan struct{}, 1)}
-	io.WriteString(conn, handshake(w.host, path, headers...))
+	conn := &servertest.Line{FairConn: servertest.NewFairConn(raw), Ears: make(chan struct{}, 1)}
+	io.WriteString(conn, servertest.HandshakeRequest(w.Host, path, headers...))
 	r := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -142,41 +144,41 @@ func (w *boundedWorld) open(from, path string, headers ...string) (s *socket, st
 		io.Copy(io.Discard, answer.Body)
 		return nil, answer.StatusCode
 	}
-	s = &socket{t: w.t, conn: conn, in: make(chan message, 1000), pings: make(chan time.Time, 100), closed: make(chan struct{})}
-	go s.read(r)
+	s = &servertest.Socket{T: w.T, Conn: conn, In: make(chan servertest.Message, 1000), Pings: make(chan time.Time, 100), Done: make(chan struct{})}
+	go s.Read(r)
 	return s, answer.StatusCode
 }
 
 // getsIn checks that somebody with a token gets in from an address, live and by polling.
 func (w *boundedWorld) getsIn(name, from string, headers ...string) {
-	w.t.Helper()
-	alice := w.as(name, presence.UserID("7"+fmt.Sprint(len(name))))
-	s, status := w.open(from, livePath, headers...)
+	w.T.Helper()
+	alice := w.As(name, presence.UserID("7"+fmt.Sprint(len(name))))
+	s, status := w.open(from, servertest.LivePath, headers...)
 	if s == nil {
-		w.t.Errorf("%s with a token: the handshake from %s was answered %d; want 101", name, from, status)
+		w.T.Errorf("%s with a token: the handshake from %s was answered %d; want 101", name, from, status)
 		return
 	}
 	time.Sleep(100 * time.Millisecond) // as a network takes
-	s.say("hello", `"session": "tab", "token": "`+alice.token+`"`)
-	s.next("ack")
-	s.next("snapshot")
-	status, body, _ := w.get(w.dial(from), strings.Replace(livePath, "live", "list", 1), append(headers, "Authorization", "Bearer "+alice.token)...)
+	s.Send("hello", `"session": "tab", "token": "`+alice.Token+`"`)
+	s.Next("ack")
+	s.Next("snapshot")
+	status, body, _ := w.get(w.dial(from), strings.Replace(servertest.LivePath, "live", "list", 1), append(headers, "Authorization", "Bearer "+alice.Token)...)
 	if status != 200 || !strings.Contains(body, `"username":"`+name+`"`) {
-		w.t.Errorf("%s with a token polls from %s: answered %d %s; want a list with %s", name, from, status, body, name)
+		w.T.Errorf("%s with a token polls from %s: answered %d %s; want a list with %s", name, from, status, body, name)
 	}
 	time.Sleep(15 * time.Second)
-	if s.over() {
-		w.t.Errorf("the live connection of %s, with a token, was closed with %d", name, s.code)
+	if s.Closed() {
+		w.T.Errorf("the live connection of %s, with a token, was closed with %d", name, s.Code)
 	}
 }
 
 // visitorCookies makes visitors.
 func (w *boundedWorld) visitorCookies(n int) (cookies []string) {
-	w.t.Helper()
+	w.T.Helper()
 	for range n {
-		p := w.newcomer()
-		p.update(`{"session": "first"}`)
-		cookies = append(cookies, p.cookie)
+		p := w.Anonymous()
+		p.Update(`{"session": "first"}`)
+		cookies = append(cookies, p.Cookie)
 	}
 	return cookies
 }
@@ -186,14 +188,14 @@ func (w *boundedWorld) visitorCookies(n int) (cookies []string) {
 func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 	const connections, attempts = 300, 480 // 8 a second for a minute
 	const attacker = "203.0.113.9"
-	path := func(i int) string { return strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i%30), 1) }
+	path := func(i int) string { return strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i%30), 1) }
 	hello := func(w *boundedWorld, from, cookie string, i int, headers ...string) (rejected string) {
 		s, status := w.open(from, path(i), append(headers, "Cookie", cookie)...)
 		if s == nil {
 			return fmt.Sprint(status)
 		}
-		s.say("hello", fmt.Sprintf(`"session": "s%d"`, i))
-		if m := s.skipTo("ack", "error"); m.Type == "error" {
+		s.Send("hello", fmt.Sprintf(`"session": "s%d"`, i))
+		if m := s.SkipToOneOf("ack", "error"); m.Type == "error" {
 			return m.Code
 		}
 		return ""
@@ -201,7 +203,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 	type attack struct {
 		// try opens connection i; it returns the code that it was rejected with.
 		try    func(w *boundedWorld, cookies []string, i int) string
-		change func(*plan)
+		change func(*servertest.Config)
 		most   int    // connections that are open at the end
 		code   string // that the last one was rejected with
 		from   []string
@@ -239,7 +241,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 			try: func(w *boundedWorld, c []string, i int) string {
 				return hello(w, "10.0.0.1", c[i%len(c)], i, "X-Forwarded-For", attacker)
 			},
-			change: func(p *plan) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+			change: func(p *servertest.Config) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
 			most:   60, code: "too_many_connections", from: []string{"10.0.0.1"}, header: []string{"X-Forwarded-For", attacker},
 		},
 		"no hello": {
@@ -254,7 +256,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 				w.open("10.0.0.1", path(i), "X-Forwarded-For", attacker)
 				return ""
 			},
-			change: func(p *plan) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+			change: func(p *servertest.Config) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
 			most:   75, from: []string{"10.0.0.1"}, header: []string{"X-Forwarded-For", attacker},
 		},
 		"no request": {
@@ -274,7 +276,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 					return hello(w, attacker, c[0], i)
 				}
 				fmt.Fprintf(w.dial(attacker), "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nCookie: %s\r\nContent-Length: 100\r\n\r\n{",
-					strings.Replace(livePath, "live", "update", 1), w.host, c[1])
+					strings.Replace(servertest.LivePath, "live", "update", 1), w.Host, c[1])
 				return ""
 			},
 			most: 75, from: here,
@@ -297,7 +299,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			change := a.change
 			if change == nil {
-				change = func(*plan) {}
+				change = func(*servertest.Config) {}
 			}
 			inBounded(t, connections, func(w *boundedWorld) {
 				cookies := w.visitorCookies(50)
@@ -307,7 +309,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 					time.Sleep(time.Second / 8)
 				}
 				synctest.Wait()
-				open := httpapi.OpenConnections(w.handler)
+				open := httpapi.OpenConnections(w.Handler)
 				if got := open.Visitors + open.Unidentified; got > a.most || got < a.most/2 {
 					t.Errorf("%d connections are open (%+v); want up to %d", got, open, a.most)
 				}
@@ -324,52 +326,52 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 
 func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
-		alice := w.as("alice", "1")
-		enter := func(p *person, i int) (*socket, message) {
-			s, status := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1))
+		alice := w.As("alice", "1")
+		enter := func(p *servertest.Client, i int) (*servertest.Socket, servertest.Message) {
+			s, status := w.open("203.0.113.9", strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i), 1))
 			if s == nil {
 				t.Fatalf("the handshake of connection %d was answered %d", i, status)
 			}
-			s.say("hello", `"session": "a", "token": "`+p.token+`"`)
-			return s, s.skipTo("ack", "error")
+			s.Send("hello", `"session": "a", "token": "`+p.Token+`"`)
+			return s, s.SkipToOneOf("ack", "error")
 		}
-		var sockets []*socket
+		var sockets []*servertest.Socket
 		for i := range 5 {
 			s, m := enter(alice, i)
 			if m.Type != "ack" {
-				t.Fatalf("connection %d was answered %s", i, m.text)
+				t.Fatalf("connection %d was answered %s", i, m.Text)
 			}
 			sockets = append(sockets, s)
 		}
 		s, m := enter(alice, 5)
 		if m.Code != "too_many_connections" || m.RetryAfter <= 0 {
-			t.Errorf("one more than a user may have was answered %s; want too_many_connections, with retry_after", m.text)
+			t.Errorf("one more than a user may have was answered %s; want too_many_connections, with retry_after", m.Text)
 		}
-		s.ends(1008)
-		if listed := *alice.succeed(alice.do("GET", "/writer/api/project/p5/presence/list/", "")).Users; len(listed) != 0 {
+		s.ExpectClose(1008)
+		if listed := *alice.Succeed(alice.Do("GET", "/writer/api/project/p5/presence/list/", "")).Users; len(listed) != 0 {
 			t.Errorf("a session whose connection was rejected is listed: %v", listed)
 		}
-		if _, m := enter(w.as("bob", "2"), 5); m.Type != "ack" {
-			t.Errorf("another user was answered %s", m.text)
+		if _, m := enter(w.As("bob", "2"), 5); m.Type != "ack" {
+			t.Errorf("another user was answered %s", m.Text)
 		}
-		sockets[0].conn.Close()
+		sockets[0].Conn.Close()
 		time.Sleep(time.Second)
 		if _, m := enter(alice, 5); m.Type != "ack" {
-			t.Errorf("after one connection has ended, the next was answered %s", m.text)
+			t.Errorf("after one connection has ended, the next was answered %s", m.Text)
 		}
-	}, func(p *plan) { p.UserConnections = 5 })
+	}, func(p *servertest.Config) { p.UserConnections = 5 })
 }
 
-func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) {
+func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) { // rule 16
 	inBounded(t, 1000, func(w *boundedWorld) {
-		alice := w.as("alice", "1")
+		alice := w.As("alice", "1")
 		for i := range 4 {
-			s, _ := w.open("203.0.113.9", livePath)
-			s.say("hello", fmt.Sprintf(`"session": "s%d", "token": "%s"`, i, alice.token))
-			s.next("ack")
+			s, _ := w.open("203.0.113.9", servertest.LivePath)
+			s.Send("hello", fmt.Sprintf(`"session": "s%d", "token": "%s"`, i, alice.Token))
+			s.Next("ack")
 		}
 		status, body, header := w.get(w.dial("203.0.113.9"), "/")
-		answer{status, header, body}.fails(t, 429, "too_many_connections")
+		servertest.Answer{Status: status, Header: header, Body: body}.ExpectError(t, 429, "too_many_connections")
 		if header.Get("Retry-After") != "30" || header.Get("Cache-Control") != "no-store" {
 			t.Errorf("its headers are %v; want Retry-After: 30 and no-store", header)
 		}
@@ -379,17 +381,17 @@ func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) {
 		for range 200 { // above what is answered at one time, connections are closed
 			w.dial("203.0.113.9")
 		}
-		if logged := w.logs.String(); strings.Count(logged, "--address-connections") != 1 || !strings.Contains(logged, "203.0.113.9") || !strings.Contains(logged, "--trusted-proxies") {
+		if logged := w.Logs.String(); strings.Count(logged, "--address-connections") != 1 || !strings.Contains(logged, "203.0.113.9") || !strings.Contains(logged, "--trusted-proxies") {
 			t.Errorf("the log is %q; want one line that names the address, the flag and --trusted-proxies", logged)
 		}
-	}, func(p *plan) { p.AddressConnections = 4 })
+	}, func(p *servertest.Config) { p.AddressConnections = 4 })
 }
 
 func TestARequestIsNotClosedToMakeRoom(t *testing.T) {
 	inBounded(t, 8, func(w *boundedWorld) {
 		slow := w.dial("203.0.113.9")
 		fmt.Fprintf(slow, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: 2\r\n\r\n{",
-			strings.Replace(livePath, "live", "update", 1), w.host, w.as("alice", "1").token)
+			strings.Replace(servertest.LivePath, "live", "update", 1), w.Host, w.As("alice", "1").Token)
 		for i := range 40 {
 			if status, body, _ := w.get(w.dial(fmt.Sprintf("198.51.100.%d", i)), "/"); status != 200 {
 				t.Errorf("request %d was answered %d %s", i, status, body)
@@ -406,16 +408,16 @@ func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
 		cookie := w.visitorCookies(1)[0]
 		for i := range 150 {
-			s, status := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
+			s, status := w.open("203.0.113.9", strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
 			if s == nil {
 				t.Fatalf("handshake %d was answered %d", i, status)
 			}
-			s.say("hello", `"session": "s"`)
-			if m := s.skipTo("ack", "error"); m.Type != "ack" {
-				t.Fatalf("hello %d was answered %s", i, m.text)
+			s.Send("hello", `"session": "s"`)
+			if m := s.SkipToOneOf("ack", "error"); m.Type != "ack" {
+				t.Fatalf("hello %d was answered %s", i, m.Text)
 			}
 		}
-	}, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
+	}, func(p *servertest.Config) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
 }
 
 // slowTokenGate is an Authenticator that needs a while to check a token.
@@ -447,25 +449,25 @@ func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 	for name, serve := range map[string]serveFunc{"httpapi.Serve": ownServe, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
-				s, status := w.open(address, livePath, "Authorization", "Bearer a") // is checked for 3 s
+				s, status := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
 				if s == nil {
 					t.Fatalf("the handshake was answered %d; want 101", status)
 				}
 				time.Sleep(100 * time.Millisecond)
-				s.say("hello", `"session": "s", "token": "a"`)
-				var silent []*socket
+				s.Send("hello", `"session": "s", "token": "a"`)
+				var silent []*servertest.Socket
 				for range 9 { // more than the address may have; each is evictable after a second
-					if other, _ := w.open(address, livePath); other != nil {
+					if other, _ := w.open(address, servertest.LivePath); other != nil {
 						silent = append(silent, other)
 					}
 					time.Sleep(300 * time.Millisecond)
 				}
-				s.next("ack")
-				s.next("snapshot")
-				if len(silent) < 6 || !silent[0].over() {
-					t.Errorf("%d silent connections got in, the first one was evicted: %v; the test has to exceed the limit", len(silent), silent[0].over())
+				s.Next("ack")
+				s.Next("snapshot")
+				if len(silent) < 6 || !silent[0].Closed() {
+					t.Errorf("%d silent connections got in, the first one was evicted: %v; the test has to exceed the limit", len(silent), silent[0].Closed())
 				}
-			}, func(p *plan) {
+			}, func(p *servertest.Config) {
 				p.AddressConnections, p.Dev = 4, nil
 				p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
 			})
@@ -476,18 +478,18 @@ func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
 	const address = "203.0.113.9"
 	inBounded(t, 1000, func(w *boundedWorld) {
-		s, _ := w.open(address, livePath)
-		s.say("hello", `"session": "s", "token": "a"`)
+		s, _ := w.open(address, servertest.LivePath)
+		s.Send("hello", `"session": "s", "token": "a"`)
 		time.Sleep(6 * time.Second)
-		if other, status := w.open(address, livePath); other == nil {
+		if other, status := w.open(address, servertest.LivePath); other == nil {
 			t.Errorf("a handshake above the limit was answered %d; want 101 in place of a hello that has been checked for 6 s", status)
 		}
 		synctest.Wait()
-		if !s.over() {
+		if !s.Closed() {
 			t.Error("the connection whose hello has been checked for 6 s was not evicted")
 		}
 		time.Sleep(time.Minute) // the Gate ignores the end of its context
-	}, func(p *plan) {
+	}, func(p *servertest.Config) {
 		p.AddressConnections, p.Dev = 1, nil
 		p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 30 * time.Second}
 	})
@@ -498,23 +500,23 @@ func TestConnectionHasOneSecondForItsHello(t *testing.T) {
 	for name, serve := range map[string]serveFunc{"httpapi.Serve": ownServe, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
-				s, _ := w.open(address, livePath, "Authorization", "Bearer a") // is checked for 3 s
+				s, _ := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
 				time.Sleep(900 * time.Millisecond)
-				if _, status := w.open(address, livePath); status != 429 {
+				if _, status := w.open(address, servertest.LivePath); status != 429 {
 					t.Errorf("a handshake beside one that is 900 ms old was answered %d; want 429", status)
 				}
-				if s.over() {
+				if s.Closed() {
 					t.Error("the connection was evicted 900 ms after its handshake")
 				}
 				time.Sleep(200 * time.Millisecond)
-				if other, status := w.open(address, livePath); other == nil {
+				if other, status := w.open(address, servertest.LivePath); other == nil {
 					t.Errorf("a handshake beside one that is 1.1 s old was answered %d; want 101", status)
 				}
 				synctest.Wait()
-				if !s.over() {
+				if !s.Closed() {
 					t.Error("the connection was not evicted 1.1 s after its handshake")
 				}
-			}, func(p *plan) {
+			}, func(p *servertest.Config) {
 				p.AddressConnections, p.Dev = 1, nil
 				p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 3 * time.Second}
 			})
@@ -524,29 +526,29 @@ func TestConnectionHasOneSecondForItsHello(t *testing.T) {
 
 func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
-		open := func(session string) (*socket, message) {
-			s, status := w.open("203.0.113.9", livePath)
+		open := func(session string) (*servertest.Socket, servertest.Message) {
+			s, status := w.open("203.0.113.9", servertest.LivePath)
 			if s == nil {
 				t.Fatalf("the handshake of session %s was answered %d", session, status)
 			}
-			s.say("hello", `"session": "`+session+`", "token": "a"`)
-			return s, s.skipTo("ack", "error")
+			s.Send("hello", `"session": "`+session+`", "token": "a"`)
+			return s, s.SkipToOneOf("ack", "error")
 		}
 		first, _ := open("first")
 		for range 5 {
-			first.say("hello", `"session": "first", "token": "a"`)
-			first.skipTo("ack")
+			first.Send("hello", `"session": "first", "token": "a"`)
+			first.SkipToOneOf("ack")
 		}
-		if counted := httpapi.OpenConnections(w.handler); counted.Live != 1 {
+		if counted := httpapi.OpenConnections(w.Handler); counted.Live != 1 {
 			t.Errorf("after six hellos on one connection %d live connections are counted; want 1", counted.Live)
 		}
 		if _, m := open("second"); m.Type != "ack" {
-			t.Errorf("the second connection was answered %s; want an ack, since a user may have two", m.text)
+			t.Errorf("the second connection was answered %s; want an ack, since a user may have two", m.Text)
 		}
 		if _, m := open("third"); m.Code != "too_many_connections" {
-			t.Errorf("the third connection was answered %s; want too_many_connections", m.text)
+			t.Errorf("the third connection was answered %s; want too_many_connections", m.Text)
 		}
-	}, func(p *plan) {
+	}, func(p *servertest.Config) {
 		p.UserConnections, p.Dev = 2, nil
 		p.Authenticator = tokenHolders{"a": {ID: "1", Name: "alice"}}
 	})
@@ -558,14 +560,14 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
 		rejected := false
 		for i := range 100 {
-			s, status := w.open("203.0.113.9", livePath)
+			s, status := w.open("203.0.113.9", servertest.LivePath)
 			if s == nil {
 				t.Fatalf("handshake %d was answered %d", i, status)
 			}
-			hello := maskedFrame(0x81, fmt.Appendf(nil, `{"type": "hello", "session": "s%d", "token": "a"}`, i))
-			s.conn.Write(append(hello, hello...))
-			if m := s.skipTo("ack", "error"); m.Code == "too_many_sessions" {
-				s.ends(1008)
+			hello := servertest.MaskedFrame(0x81, fmt.Appendf(nil, `{"type": "hello", "session": "s%d", "token": "a"}`, i))
+			s.Conn.Write(append(hello, hello...))
+			if m := s.SkipToOneOf("ack", "error"); m.Code == "too_many_sessions" {
+				s.ExpectClose(1008)
 				rejected = true
 				break
 			}
@@ -573,7 +575,7 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 		if !rejected {
 			t.Fatal("none of 100 connections of a user in one room was rejected; the test shows nothing")
 		}
-		open := httpapi.OpenConnections(w.handler)
+		open := httpapi.OpenConnections(w.Handler)
 		if open.Unidentified != 0 {
 			t.Errorf("%+v are counted; want no connections without a hello", open)
 		}
@@ -581,10 +583,10 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 			conn.Close()
 		}
 		time.Sleep(time.Second)
-		if open := httpapi.OpenConnections(w.handler); open.Live != 0 {
+		if open := httpapi.OpenConnections(w.Handler); open.Live != 0 {
 			t.Errorf("after all have ended %d live connections are counted; want 0", open.Live)
 		}
-	}, func(p *plan) {
+	}, func(p *servertest.Config) {
 		p.Dev = nil
 		p.UserConnections, p.AddressConnections = -1, -1
 		p.Authenticator = tokenHolders{"a": {ID: "1", Name: "alice"}}
@@ -597,19 +599,19 @@ func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
 			inBounded(t, 1000, func(w *boundedWorld) {
 				cookie, in := w.visitorCookies(1)[0], 0
 				for i := range most {
-					s, _ := w.open("203.0.113.9", strings.Replace(livePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
+					s, _ := w.open("203.0.113.9", strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
 					if s == nil {
 						break
 					}
-					s.say("hello", `"session": "s"`)
-					if s.skipTo("ack", "error").Type == "ack" {
+					s.Send("hello", `"session": "s"`)
+					if s.SkipToOneOf("ack", "error").Type == "ack" {
 						in++
 					}
 				}
 				if in != visitors {
 					t.Errorf("%d of %d connections of an address went to visitors; want %d", in, most, visitors)
 				}
-			}, func(p *plan) { p.AddressConnections = most })
+			}, func(p *servertest.Config) { p.AddressConnections = most })
 		})
 	}
 }
@@ -634,10 +636,10 @@ func TestIdleConnectionIsEvictedOnlyForANewOne(t *testing.T) {
 
 func TestRejectedConnectionEvictsNobody(t *testing.T) {
 	inBounded(t, 2, func(w *boundedWorld) {
-		alice := w.as("alice", "1")
-		s, _ := w.open("203.0.113.9", livePath)
-		s.say("hello", `"session": "s", "token": "`+alice.token+`"`)
-		s.next("ack")
+		alice := w.As("alice", "1")
+		s, _ := w.open("203.0.113.9", servertest.LivePath)
+		s.Send("hello", `"session": "s", "token": "`+alice.Token+`"`)
+		s.Next("ack")
 		idle := w.dial("203.0.113.10")
 		w.get(idle, "/")
 		for range 3 {
@@ -648,17 +650,17 @@ func TestRejectedConnectionEvictsNobody(t *testing.T) {
 		if status, body, _ := w.get(idle, "/"); status != 200 {
 			t.Errorf("the idle connection of another address was answered %d %s; want 200", status, body)
 		}
-	}, func(p *plan) { p.AddressConnections = 1 })
+	}, func(p *servertest.Config) { p.AddressConnections = 1 })
 }
 
 func TestNewConnectionWaitsWhileNoneIsEvictable(t *testing.T) {
 	inBounded(t, 1, func(w *boundedWorld) {
-		alice := w.as("alice", "1")
-		s, _ := w.open("203.0.113.9", livePath)
-		s.say("hello", `"session": "s", "token": "`+alice.token+`"`)
-		s.next("ack")
+		alice := w.As("alice", "1")
+		s, _ := w.open("203.0.113.9", servertest.LivePath)
+		s.Send("hello", `"session": "s", "token": "`+alice.Token+`"`)
+		s.Next("ack")
 		next := w.dial("203.0.113.10")
-		time.AfterFunc(9*time.Second, func() { s.conn.Close() })
+		time.AfterFunc(9*time.Second, func() { s.Conn.Close() })
 		began := time.Now()
 		if status, body, _ := w.get(next, "/"); status != 200 || time.Since(began) < 9*time.Second {
 			t.Errorf("after %v the waiting connection was answered %d %s; want 200 after 9 s", time.Since(began), status, body)
@@ -671,7 +673,7 @@ func TestShutdownClosesAConnectionThatWaits(t *testing.T) {
 		io.WriteString(w.dial("203.0.113.9"), "GET / HTTP/1.1\r\n") // is not evicted within a second
 		next := w.dial("203.0.113.10")
 		synctest.Wait()
-		w.end()
+		w.End()
 		next.SetDeadline(time.Now().Add(time.Second / 2))
 		if _, err := next.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("reading from the waiting connection returned %v; want EOF within half a second", err)
@@ -688,15 +690,15 @@ func (c slowlyClosed) Close() error {
 }
 
 func TestNewConnectionDoesNotWaitForTheCloseOfTheEvictedOne(t *testing.T) {
-	for name, limit := range map[string]func(*plan){
-		"limit of all connections": func(p *plan) { p.AddressConnections = -1 },
-		"limit of an address":      func(p *plan) { p.AddressConnections = 1 },
+	for name, limit := range map[string]func(*servertest.Config){
+		"limit of all connections": func(p *servertest.Config) { p.AddressConnections = -1 },
+		"limit of an address":      func(p *servertest.Config) { p.AddressConnections = 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBounded(t, 1, func(w *boundedWorld) {
 				ours, theirs := net.Pipe()
 				w.dialled = append(w.dialled, ours)
-				w.l.arrive <- slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}
+				w.L.Arrive <- slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}
 				w.get(ours, "/")
 				synctest.Wait() // until it is idle
 				began := time.Now()

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/connlimit"
@@ -28,7 +30,7 @@ func rawLive(address, project, hello string, headers ...string) (conn net.Conn, 
 		return nil, 0, ""
 	}
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	io.WriteString(conn, handshake(address, strings.Replace(livePath, "/p/", "/"+project+"/", 1), headers...))
+	io.WriteString(conn, servertest.HandshakeRequest(address, strings.Replace(servertest.LivePath, "/p/", "/"+project+"/", 1), headers...))
 	in := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(in, nil)
 	if err != nil {
@@ -37,8 +39,8 @@ func rawLive(address, project, hello string, headers ...string) (conn net.Conn, 
 	if answer.StatusCode != http.StatusSwitchingProtocols || hello == "" {
 		return conn, answer.StatusCode, ""
 	}
-	conn.Write(maskedFrame(0x81, []byte(`{"type": "hello", `+hello+`}`)))
-	_, payload, _ := readFrame(in)
+	conn.Write(servertest.MaskedFrame(0x81, []byte(`{"type": "hello", `+hello+`}`)))
+	_, payload, _ := servertest.ReadFrame(in)
 	return conn, answer.StatusCode, string(payload)
 }
 
@@ -56,10 +58,10 @@ func zero(t *testing.T, h *httpapi.Handler) {
 	}
 }
 
-func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) { p.Connections, p.UserConnections, p.AddressConnections = 40, 5, 35 })
-	visitor := w.newcomer()
-	visitor.update(`{"session": "first"}`)
+func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) { // rule 16, invariant 11
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Connections, p.UserConnections, p.AddressConnections = 40, 5, 35 })
+	visitor := w.Anonymous()
+	visitor.Update(`{"session": "first"}`)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -67,17 +69,17 @@ func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) {
 	ctx, end := context.WithCancel(context.Background())
 	var serving, storm sync.WaitGroup
 	serving.Go(func() {
-		if err := httpapi.Serve(ctx, l, w.handler, 40, slog.New(slog.DiscardHandler)); err != nil {
+		if err := httpapi.Serve(ctx, l, w.Handler, 40, slog.New(slog.DiscardHandler)); err != nil {
 			t.Errorf("Serve ended with %v", err)
 		}
 	})
-	serving.Go(func() { w.handler.Run(ctx) })
+	serving.Go(func() { w.Handler.Run(ctx) })
 	defer serving.Wait()
 	defer end()
 	address := l.Addr().String()
 	var tokens []string
 	for i := range 4 {
-		tokens = append(tokens, w.as(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(i+1))).token)
+		tokens = append(tokens, w.As(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(i+1))).Token)
 	}
 	for worker := range 16 {
 		storm.Go(func() {
@@ -95,7 +97,7 @@ func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) {
 				case 2:
 					conn, _, _ = rawLive(address, "p", "")
 				case 3:
-					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session, "Cookie", visitor.cookie)
+					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session, "Cookie", visitor.Cookie)
 				case 4:
 					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session+`, "token": "`+tokens[worker%4]+`"`)
 				}
@@ -106,21 +108,21 @@ func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) {
 		})
 	}
 	storm.Wait()
-	zero(t, w.handler)
+	zero(t, w.Handler)
 	conn, _, said := rawLive(address, "p", `"session": "a", "token": "`+tokens[0]+`"`)
 	if !strings.Contains(said, `"ack"`) {
 		t.Errorf("after the storm a hello was answered %q", said)
 	}
 	conn.Close()
-	zero(t, w.handler)
+	zero(t, w.Handler)
 }
 
 // In an application's own http.Server the limits hold for live connections.
 func TestLimitsOfLiveConnectionsHoldInAnotherServer(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) { p.UserConnections, p.AddressConnections = 4, 5 })
-	visitor := w.newcomer()
-	visitor.update(`{"session": "first"}`)
-	server := httptest.NewServer(w.handler)
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserConnections, p.AddressConnections = 4, 5 })
+	visitor := w.Anonymous()
+	visitor.Update(`{"session": "first"}`)
+	server := httptest.NewServer(w.Handler)
 	defer server.Close()
 	address := server.Listener.Addr().String()
 	open := func(i int, who string, headers ...string) (net.Conn, int, string) {
@@ -132,16 +134,16 @@ func TestLimitsOfLiveConnectionsHoldInAnotherServer(t *testing.T) {
 	}
 	var conns []net.Conn
 	for i := range 4 { // a user's limit, which is four fifths of the address's, too
-		conn, _, said := open(i, "", "Cookie", visitor.cookie)
+		conn, _, said := open(i, "", "Cookie", visitor.Cookie)
 		if !strings.Contains(said, `"ack"`) {
 			t.Fatalf("hello %d of a visitor was answered %q", i, said)
 		}
 		conns = append(conns, conn)
 	}
-	if _, _, said := open(4, "", "Cookie", visitor.cookie); !strings.Contains(said, `"too_many_connections"`) {
+	if _, _, said := open(4, "", "Cookie", visitor.Cookie); !strings.Contains(said, `"too_many_connections"`) {
 		t.Errorf("a visitor's hello above the limit was answered %q; want too_many_connections", said)
 	}
-	alice := `, "token": "` + w.as("alice", "1").token + `"`
+	alice := `, "token": "` + w.As("alice", "1").Token + `"`
 	if _, _, said := open(4, alice); !strings.Contains(said, `"ack"`) {
 		t.Errorf("the hello of a token holder was answered %q; want an ack", said)
 	}

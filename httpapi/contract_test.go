@@ -9,13 +9,15 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
 func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.T) {
-	c, err := readContract()
+	c, err := servertest.ReadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +37,9 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 			}
 		}
 	}
-	operations := []*openapi3.Operation{c.everywhere()}
-	for _, p := range c.paths {
-		for _, operation := range p.item.Operations() {
+	operations := []*openapi3.Operation{c.Everywhere()}
+	for _, p := range c.Paths {
+		for _, operation := range p.Item.Operations() {
 			operations = append(operations, operation)
 		}
 	}
@@ -62,7 +64,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 			t.Errorf("docs/reference/openapi.yaml has %q, and internal/wire/errors.go has not", f)
 		}
 	}
-	for _, code := range c.document.Components.Schemas["Error"].Value.Properties["code"].Value.Enum {
+	for _, code := range c.Document.Components.Schemas["Error"].Value.Properties["code"].Value.Enum {
 		if !codes[code.(string)] {
 			t.Errorf("the schema Error has %q, and no answer of the document has it", code)
 		}
@@ -75,7 +77,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 
 // The checks of all other tests stand on this: that a wrong answer is seen.
 func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
-	c, err := readContract()
+	c, err := servertest.ReadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
 	}
 	at := httpapi.DefaultPrefix + "/project/p/presence/list/"
 	judge := func(method, path string, status int, h http.Header, body string) error {
-		return c.judge(httpapi.DefaultPrefix, httptest.NewRequest(method, path, nil), nil, status, h, []byte(body))
+		return c.Check(httpapi.DefaultPrefix, httptest.NewRequest(method, path, nil), nil, status, h, []byte(body))
 	}
 	if err := judge("GET", at, 200, header(), good); err != nil {
 		t.Fatalf("a right answer was refused: %v", err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 const (
@@ -16,11 +17,11 @@ const (
 	foreign = "https://evil.example"
 )
 
-func listed(p *plan) { p.Dev, p.Origins = nil, []string{named, "https://*.pages.example"} }
+func listed(p *servertest.Config) { p.Dev, p.Origins = nil, []string{named, "https://*.pages.example"} }
 
 func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
-	w := newWorld(t, listed, func(p *plan) { p.Dev = &identity.Dev{} })
-	alice := w.as("alice", "1")
+	w := servertest.New(t, listed, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
+	alice := w.As("alice", "1")
 	for name, c := range map[string]struct {
 		origin      string
 		due         string
@@ -37,80 +38,80 @@ func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 		if c.origin != "" {
 			headers = []string{"Origin", c.origin, "Sec-Fetch-Site", "cross-site"}
 		}
-		list := alice.get(headers...)
-		list.hasCORS(t, name+", list", c.due, c.credentials)
-		if got := alice.get(append(headers, "If-None-Match", list.header.Get("ETag"))...); got.status != 304 {
-			t.Errorf("%s: answered %d; due is 304", name, got.status)
+		list := alice.Get(headers...)
+		list.ExpectCORS(t, name+", list", c.due, c.credentials)
+		if got := alice.Get(append(headers, "If-None-Match", list.Header.Get("ETag"))...); got.Status != 304 {
+			t.Errorf("%s: answered %d; due is 304", name, got.Status)
 		} else {
-			got.hasCORS(t, name+", 304", c.due, c.credentials)
+			got.ExpectCORS(t, name+", 304", c.due, c.credentials)
 		}
-		w.do("GET", "/writer/api/client/writer-presence.js", nil, headers...).hasCORS(t, name+", a file", c.due, c.credentials)
-		w.do("GET", "/writer/api/project/:/presence/list/", nil, headers...).hasCORS(t, name+", an error", c.due, c.credentials)
-		w.do("GET", "/writer/api/nothing/", nil, headers...).hasCORS(t, name+", nothing", c.due, c.credentials)
+		w.Do("GET", "/writer/api/client/writer-presence.js", nil, headers...).ExpectCORS(t, name+", a file", c.due, c.credentials)
+		w.Do("GET", "/writer/api/project/:/presence/list/", nil, headers...).ExpectCORS(t, name+", an error", c.due, c.credentials)
+		w.Do("GET", "/writer/api/nothing/", nil, headers...).ExpectCORS(t, name+", nothing", c.due, c.credentials)
 		for _, what := range []string{"update", "leave"} {
-			got := alice.post(what, `{}`, headers...)
-			got.hasCORS(t, name+", "+what, c.due, c.credentials)
-			if refused := got.status == 403; refused == (c.due != "" || c.origin == "") {
-				t.Errorf("%s: %s answered %d %s", name, what, got.status, got.body)
+			got := alice.Post(what, `{}`, headers...)
+			got.ExpectCORS(t, name+", "+what, c.due, c.credentials)
+			if refused := got.Status == 403; refused == (c.due != "" || c.origin == "") {
+				t.Errorf("%s: %s answered %d %s", name, what, got.Status, got.Body)
 			}
 		}
 	}
-	page := w.do("GET", "/", nil, "Origin", named)
-	if page.header.Get("Access-Control-Allow-Origin") != "" || page.header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
-		t.Errorf("the reference page has the headers %v; it is for this origin only", page.header)
+	page := w.Do("GET", "/", nil, "Origin", named)
+	if page.Header.Get("Access-Control-Allow-Origin") != "" || page.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+		t.Errorf("the reference page has the headers %v; it is for this origin only", page.Header)
 	}
 }
 
 func TestWithoutAListNoAnswerHasCORS(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Dev = nil })
+	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	for _, method := range []string{"GET", "POST", "OPTIONS"} {
-		for _, path := range []string{"/writer/api" + project + "list/", "/writer/api" + project + "update/", "/writer/api/client/writer-presence.js"} {
-			got := w.do(method, path, strings.NewReader(`{}`), "Origin", named, "Access-Control-Request-Method", "POST", "Content-Type", "application/json")
-			for name := range got.header {
-				if name == "Vary" && got.header.Get(name) != "Accept-Encoding" || strings.HasPrefix(name, "Access-Control-") {
+		for _, path := range []string{"/writer/api" + servertest.Project + "list/", "/writer/api" + servertest.Project + "update/", "/writer/api/client/writer-presence.js"} {
+			got := w.Do(method, path, strings.NewReader(`{}`), "Origin", named, "Access-Control-Request-Method", "POST", "Content-Type", "application/json")
+			for name := range got.Header {
+				if name == "Vary" && got.Header.Get(name) != "Accept-Encoding" || strings.HasPrefix(name, "Access-Control-") {
 					t.Errorf("%s %s has %s", method, path, name)
 				}
 			}
-			if method == "OPTIONS" && got.status != 405 {
-				t.Errorf("OPTIONS %s answered %d", path, got.status)
+			if method == "OPTIONS" && got.Status != 405 {
+				t.Errorf("OPTIONS %s answered %d", path, got.Status)
 			}
 		}
 	}
-	if got := w.do("GET", "/writer/api/client/writer-presence.js", nil); got.header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
-		t.Errorf("a file of the client has the headers %v", got.header)
+	if got := w.Do("GET", "/writer/api/client/writer-presence.js", nil); got.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+		t.Errorf("a file of the client has the headers %v", got.Header)
 	}
 }
 
 func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
-	w := newWorld(t, listed)
-	ask := func(path, origin, method string) answer {
-		return w.do("OPTIONS", "/writer/api"+path, nil, "Origin", origin, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,content-type", "Sec-Fetch-Site", "cross-site")
+	w := servertest.New(t, listed)
+	ask := func(path, origin, method string) servertest.Answer {
+		return w.Do("OPTIONS", "/writer/api"+path, nil, "Origin", origin, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,content-type", "Sec-Fetch-Site", "cross-site")
 	}
-	for path, method := range map[string]string{project + "update/": "POST", project + "leave/": "POST", project + "list/": "GET", "/client/writer-presence.js": "GET"} {
+	for path, method := range map[string]string{servertest.Project + "update/": "POST", servertest.Project + "leave/": "POST", servertest.Project + "list/": "GET", "/client/writer-presence.js": "GET"} {
 		for _, origin := range []string{named, below} {
 			got := ask(path, origin, method)
-			got.hasCORS(t, path, origin, origin == named)
-			allowed := strings.ToLower(got.header.Get("Access-Control-Allow-Headers"))
-			if got.status != 204 || got.header.Get("Access-Control-Allow-Methods") != method || got.header.Get("Access-Control-Max-Age") != "7200" ||
+			got.ExpectCORS(t, path, origin, origin == named)
+			allowed := strings.ToLower(got.Header.Get("Access-Control-Allow-Headers"))
+			if got.Status != 204 || got.Header.Get("Access-Control-Allow-Methods") != method || got.Header.Get("Access-Control-Max-Age") != "7200" ||
 				!strings.Contains(allowed, "authorization") || !strings.Contains(allowed, "content-type") || !strings.Contains(allowed, "x-csrftoken") {
-				t.Errorf("OPTIONS %s answered %d %v", path, got.status, got.header)
+				t.Errorf("OPTIONS %s answered %d %v", path, got.Status, got.Header)
 			}
 		}
 		for _, origin := range []string{foreign, "null", "https://pages.example"} {
 			got := ask(path, origin, method)
-			got.fails(t, 403, "cross_origin")
-			got.hasCORS(t, path, "", false)
+			got.ExpectError(t, 403, "cross_origin")
+			got.ExpectCORS(t, path, "", false)
 		}
 	}
-	ask("/nothing/", named, "POST").fails(t, 404, "not_found")
-	w.do("OPTIONS", "/writer/api"+project+"update/", nil, "Origin", named).fails(t, 405, "method_not_allowed") // no preflight
+	ask("/nothing/", named, "POST").ExpectError(t, 404, "not_found")
+	w.Do("OPTIONS", "/writer/api"+servertest.Project+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // no preflight
 }
 
-func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
-	w := newWorld(t, direct, listed, func(p *plan) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
-	visitor := w.newcomer()
-	name := visitor.update(`{}`).You.Username
-	value := strings.TrimPrefix(visitor.cookie, cookieName)
+func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
+	w := servertest.New(t, servertest.Direct, listed, func(p *servertest.Config) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
+	visitor := w.Anonymous()
+	name := visitor.Update(`{}`).You.Username
+	value := strings.TrimPrefix(visitor.Cookie, servertest.CookieName)
 	for what, c := range map[string]struct {
 		headers []string
 		counts  bool
@@ -128,38 +129,38 @@ func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
 		"a word that Sec-Fetch-Site does not have": {[]string{"Origin", named, "Sec-Fetch-Site", "Same-Origin"}, false},
 		"no browser":                               {nil, true},
 	} {
-		visitor.cookie, visitor.address = hostCookieName+value, "192.0.2.1" // pages are on https
+		visitor.Cookie, visitor.Address = servertest.HostCookieName+value, "192.0.2.1" // pages are on https
 		if len(c.headers) == 0 {
-			visitor.cookie = cookieName + value
+			visitor.Cookie = servertest.CookieName + value
 		} else if c.headers[0] == "by a proxy" {
-			visitor.address, c.headers = "10.0.0.1", c.headers[2:]
+			visitor.Address, c.headers = "10.0.0.1", c.headers[2:]
 		}
-		got := visitor.post("update", `{}`, c.headers...)
+		got := visitor.Post("update", `{}`, c.headers...)
 		if c.counts {
-			if you := visitor.succeed(got).You.Username; you != name {
+			if you := visitor.Succeed(got).You.Username; you != name {
 				t.Errorf("%s: the visitor is %s; due is %s", what, you, name)
 			}
 			continue
 		}
-		got.fails(t, 401, "unauthenticated")
-		visitor.post("leave", `{}`, c.headers...).fails(t, 401, "unauthenticated")
-		if visitor.made != nil {
-			t.Errorf("%s: a cookie was given: %v", what, visitor.made)
+		got.ExpectError(t, 401, "unauthenticated")
+		visitor.Post("leave", `{}`, c.headers...).ExpectError(t, 401, "unauthenticated")
+		if visitor.Made != nil {
+			t.Errorf("%s: a cookie was given: %v", what, visitor.Made)
 		}
 	}
 }
 
 func TestTokensOfPagesOfOtherSitesCount(t *testing.T) {
-	w := newWorld(t, listed, func(p *plan) { p.Dev = &identity.Dev{} })
-	alice := w.as("alice", "1")
-	alice.cookie = hostCookieName + "=forged" // which nobody looks at
+	w := servertest.New(t, listed, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
+	alice := w.As("alice", "1")
+	alice.Cookie = servertest.HostCookieName + "=forged" // which nobody looks at
 	for _, origin := range []string{named, below} {
-		if you := alice.update(`{}`, "Origin", origin, "Sec-Fetch-Site", "cross-site").You.Username; you != "alice" {
+		if you := alice.Update(`{}`, "Origin", origin, "Sec-Fetch-Site", "cross-site").You.Username; you != "alice" {
 			t.Errorf("a page of %s with a token is %s's", origin, you)
 		}
 	}
-	if got := w.newcomer().get("Origin", below, "Sec-Fetch-Site", "cross-site"); got.status != 200 || !strings.Contains(got.body, "alice") {
-		t.Errorf("whoever may look got %d %s", got.status, got.body)
+	if got := w.Anonymous().Get("Origin", below, "Sec-Fetch-Site", "cross-site"); got.Status != 200 || !strings.Contains(got.Body, "alice") {
+		t.Errorf("whoever may look got %d %s", got.Status, got.Body)
 	}
 }
 
@@ -175,8 +176,8 @@ func TestTheHostIsNotAskedWithCredentialsOfAnotherSite(t *testing.T) {
 		"the same origin":            {[]string{"Origin", named, "Sec-Fetch-Site", "same-origin", "Authorization", "Basic YWxpY2U6"}, http.Header{"Cookie": {"session=alice"}, "Authorization": {"Basic YWxpY2U6"}}},
 	} {
 		seen := capture{}
-		w := newWorld(t, direct, listed, seen.gate)
-		w.do("GET", "/writer/api"+project+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
+		w := servertest.New(t, servertest.Direct, listed, seen.gate)
+		w.Do("GET", "/writer/api"+servertest.Project+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
 		for _, name := range []string{"Cookie", "Authorization"} {
 			if got, due := seen.Header.Get(name), c.due.Get(name); got != due {
 				t.Errorf("%s: %s is %q; due is %q", what, name, got, due)
@@ -185,7 +186,7 @@ func TestTheHostIsNotAskedWithCredentialsOfAnotherSite(t *testing.T) {
 	}
 }
 
-func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
+func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
 	const cookie = "session=alice"
 	for what, c := range map[string]struct {
 		headers []string
@@ -200,10 +201,10 @@ func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
 		"a wildcard with that cookie":    {[]string{"Origin", below, "Host", "inner:8080", "Cookie", cookie + "; __Host-writer_presence_page=1"}, false},
 	} {
 		seen := capture{}
-		inLive(t, func(t *testing.T, w *liveWorld) {
-			s := w.connect(append([]string{"Cookie", cookie}, c.headers...)...)
-			s.say("hello", `"session": "s", "token": "t"`)
-			s.next("ack")
+		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+			s := w.Connect(append([]string{"Cookie", cookie}, c.headers...)...)
+			s.Send("hello", `"session": "s", "token": "t"`)
+			s.Next("ack")
 			if counts := strings.Contains(seen.Header.Get("Cookie"), cookie); counts != c.counts || seen.CrossOrigin && counts {
 				t.Errorf("%s: the cookies are %q; they count: %v", what, seen.Header.Get("Cookie"), counts)
 			}
@@ -214,7 +215,7 @@ func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) {
 // Chromium says nothing of the site in handshakes. Where a proxy changes Host, pages of the same
 // origin have a cookie that others do not send.
 func TestPagesBehindAProxyThatChangesHostGetThePageCookie(t *testing.T) {
-	w := newWorld(t, listed)
+	w := servertest.New(t, listed)
 	for what, c := range map[string]struct {
 		headers []string
 		due     bool
@@ -226,11 +227,11 @@ func TestPagesBehindAProxyThatChangesHostGetThePageCookie(t *testing.T) {
 		"the same site":              {[]string{"Origin", named, "Sec-Fetch-Site", "same-site"}, false},
 		"no word of it":              {[]string{"Origin", named, "Host", "write.example.org"}, false},
 	} {
-		visitor := w.newcomer()
-		visitor.update(`{}`, "Origin", named, "Host", "write.example.org")
-		visitor.update(`{}`, c.headers...)
-		if given := visitor.made != nil && visitor.made.Name == "__Host-writer_presence_page"; given != c.due || given && visitor.made.SameSite != http.SameSiteStrictMode {
-			t.Errorf("%s: the cookie is %v", what, visitor.made)
+		visitor := w.Anonymous()
+		visitor.Update(`{}`, "Origin", named, "Host", "write.example.org")
+		visitor.Update(`{}`, c.headers...)
+		if given := visitor.Made != nil && visitor.Made.Name == "__Host-writer_presence_page"; given != c.due || given && visitor.Made.SameSite != http.SameSiteStrictMode {
+			t.Errorf("%s: the cookie is %v", what, visitor.Made)
 		}
 	}
 }
@@ -238,8 +239,8 @@ func TestPagesBehindAProxyThatChangesHostGetThePageCookie(t *testing.T) {
 // capture is a gate that lets everybody in, and keeps the last request to it.
 type capture struct{ identity.Request }
 
-func (c *capture) gate(p *plan) {
-	p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+func (c *capture) gate(p *servertest.Config) {
+	p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 		c.Request = r
 		user, err := identity.NewUser("1", "alice")
 		return identity.Principal{User: user}, err

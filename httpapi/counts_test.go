@@ -8,38 +8,40 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestEveryRequestIsCountedOnceByWhatItAskedForAndItsStatus(t *testing.T) {
-	w := newWorld(t, direct)
-	alice := w.as("alice", "1")
-	alice.update(`{"section": "s"}`)
-	alice.update(`{"section": "t"}`)
-	alice.post("update", `nonsense`)
-	tag := alice.get().header.Get("ETag")
-	alice.get("If-None-Match", tag)
-	w.newcomer().get("Authorization", "Bearer nonsense")
-	alice.leave(`{"session": "x"}`)
-	alice.do(http.MethodGet, livePath, "")
-	alice.do(http.MethodGet, httpapi.DefaultPrefix+project+"update/", "")
-	alice.do(http.MethodPost, tokenPath, `{"username": "bob"}`)
-	tag = alice.do(http.MethodGet, "/", "").header.Get("ETag")
-	alice.do(http.MethodGet, "/", "", "If-None-Match", tag)
+	w := servertest.New(t, servertest.Direct)
+	alice := w.As("alice", "1")
+	alice.Update(`{"section": "s"}`)
+	alice.Update(`{"section": "t"}`)
+	alice.Post("update", `nonsense`)
+	tag := alice.Get().Header.Get("ETag")
+	alice.Get("If-None-Match", tag)
+	w.Anonymous().Get("Authorization", "Bearer nonsense")
+	alice.Leave(`{"session": "x"}`)
+	alice.Do(http.MethodGet, servertest.LivePath, "")
+	alice.Do(http.MethodGet, httpapi.DefaultPrefix+servertest.Project+"update/", "")
+	alice.Do(http.MethodPost, servertest.TokenPath, `{"username": "bob"}`)
+	tag = alice.Do(http.MethodGet, "/", "").Header.Get("ETag")
+	alice.Do(http.MethodGet, "/", "", "If-None-Match", tag)
 	for _, name := range []string{"/nothing", "/writer/api/project/p/presence/%3Cscript%3E/", "/writer/api/project/../x"} {
-		alice.do(http.MethodGet, name, "")
+		alice.Do(http.MethodGet, name, "")
 	}
 	due := map[string]uint64{
 		"update 200": 2, "update 400": 1, "update 405": 1, "list 200": 1, "list 304": 1, "list 401": 1, "leave 200": 1,
 		"live 426": 1, "token 200": 1, "page 200": 1, "page 304": 1, "other 404": 3,
 	}
-	if got := w.requests(); !maps.Equal(got, due) {
+	if got := w.Requests(); !maps.Equal(got, due) {
 		t.Errorf("counted were %v\ndue: %v", got, due)
 	}
 	for code, due := range map[string]uint64{"bad_json": 1, "token_invalid": 1, "not_found": 3, "method_not_allowed": 1, "upgrade_required": 1, "cross_origin": 0} {
-		if got := w.metric("failures_total", "code", code); got != float64(due) {
+		if got := w.Metric("failures_total", "code", code); got != float64(due) {
 			t.Errorf("%s was counted %g times; due: %d", code, got, due)
 		}
 	}
@@ -50,21 +52,21 @@ func TestARequestThatBreaksIsCountedAs500(t *testing.T) {
 		Identify:  func(context.Context, identity.Request) (presence.User, error) { panic("broken") },
 		Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
 	}
-	w := newWorld(t, direct, func(p *plan) { p.Authenticator = broken })
-	w.newcomer().get().fails(t, 500, "broken")
-	if got := w.requests(); !maps.Equal(got, map[string]uint64{"list 500": 1}) {
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Authenticator = broken })
+	w.Anonymous().Get().ExpectError(t, 500, "broken")
+	if got := w.Requests(); !maps.Equal(got, map[string]uint64{"list 500": 1}) {
 		t.Errorf("counted were %v", got)
 	}
 }
 
 func TestWhatIsAboveALimitIsCountedWithItsReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct, func(p *plan) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 1} })
-		alice := w.as("alice", "1")
-		alice.update(`{"section": "s"}`)
-		alice.update(`{"section": "s"}`) // above it, and still renews
-		alice.post("update", `{"section": "t"}`)
-		if got := w.metric("failures_total", "code", "too_many_requests"); got != 1 {
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 1} })
+		alice := w.As("alice", "1")
+		alice.Update(`{"section": "s"}`)
+		alice.Update(`{"section": "s"}`) // above it, and still renews
+		alice.Post("update", `{"section": "t"}`)
+		if got := w.Metric("failures_total", "code", "too_many_requests"); got != 1 {
 			t.Errorf("%g requests were counted as refused by a limit; due: 1", got)
 		}
 	})
@@ -79,9 +81,9 @@ func TestTheTimeOfARequestIsThatUntilItsAnswer(t *testing.T) {
 			},
 			Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
 		}
-		w := newWorld(t, direct, func(p *plan) { p.Authenticator = slow })
-		w.newcomer().list()
-		h := w.histogram("request_duration_seconds", "list")
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Authenticator = slow })
+		w.Anonymous().List()
+		h := w.Histogram("request_duration_seconds", "list")
 		within := map[float64]uint64{}
 		for _, b := range h.GetBucket() {
 			within[b.GetUpperBound()] = b.GetCumulativeCount()
@@ -93,46 +95,46 @@ func TestTheTimeOfARequestIsThatUntilItsAnswer(t *testing.T) {
 }
 
 func TestLiveWhatIsSaidAndToldIsCounted(t *testing.T) {
-	inLive(t, func(t *testing.T, w *liveWorld) {
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bytes := 0
-		next := func(s *socket, kind string) {
+		next := func(s *servertest.Socket, kind string) {
 			t.Helper()
-			m := s.next(kind)
-			bytes += 2 + len(m.text) // as frames have them (RFC 6455, 5.2)
-			if len(m.text) > 125 {
+			m := s.Next(kind)
+			bytes += 2 + len(m.Text) // as frames have them (RFC 6455, 5.2)
+			if len(m.Text) > 125 {
 				bytes += 2
 			}
 		}
-		alice := w.come(w.as("alice", "1"))
-		alice.say("hello", `"session": "a", "seq": 1`)
+		alice := w.ConnectAs(w.As("alice", "1"))
+		alice.Send("hello", `"session": "a", "seq": 1`)
 		next(alice, "ack")
 		next(alice, "snapshot")
-		bob := w.come(w.as("bob", "2"))
-		bob.say("hello", `"session": "b", "seq": 1`)
+		bob := w.ConnectAs(w.As("bob", "2"))
+		bob.Send("hello", `"session": "b", "seq": 1`)
 		next(bob, "ack")
 		next(bob, "snapshot")
 		next(alice, "delta")
-		alice.frame(0x81, []byte("nonsense"))
+		alice.SendFrame(0x81, []byte("nonsense"))
 		next(alice, "error")
 		synctest.Wait()
 		for name, want := range map[string]float64{
 			"live_connections": 2, "live_received_messages_total": 3, "live_sent_snapshots_total": 2, "live_sent_deltas_total": 1,
 			"live_sent_bytes_total": float64(bytes),
 		} {
-			if got := w.metric(name); got != want {
+			if got := w.Metric(name); got != want {
 				t.Errorf("%s is %g, want %g", name, got, want)
 			}
 		}
-		if got := w.metric("failures_total", "code", "bad_json"); got != 1 {
+		if got := w.Metric("failures_total", "code", "bad_json"); got != 1 {
 			t.Errorf("%g messages that are no JSON were counted, want 1", got)
 		}
-		if got := w.requests(); !maps.Equal(got, map[string]uint64{"live 101": 2}) {
+		if got := w.Requests(); !maps.Equal(got, map[string]uint64{"live 101": 2}) {
 			t.Errorf("counted were %v; due are two handshakes", got)
 		}
-		alice.conn.Close()
-		bob.conn.Close()
+		alice.Conn.Close()
+		bob.Conn.Close()
 		synctest.Wait()
-		if got := w.metric("live_connections"); got != 0 {
+		if got := w.Metric("live_connections"); got != 0 {
 			t.Errorf("%g connections are counted as open, want none", got)
 		}
 	})

@@ -8,18 +8,18 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// CORS is for the origins of --allowed-origins only: without that list no answer has its headers.
+// CORS headers are sent only if Options.Origins is set.
 const (
 	corsExposed = "ETag, Retry-After"
 	corsHeaders = "Authorization, Content-Type, If-None-Match, X-CSRFToken, X-Request-ID"
-	// corsAge is how long browsers may keep the answer to a preflight, in seconds; Chromium keeps
-	// it no longer. Every request itself is checked all the same.
+	// corsAge is how long browsers may cache a preflight, in seconds: the maximum of Chromium. Every request
+	// is checked itself, too.
 	corsAge = "7200"
 )
 
-// allowOrigin lets the page of a listed origin read the answer. An answer may depend on the
-// origin even where it has none of the headers, so Vary is always there. Credentials are for
-// origins that are named: below a wildcard may be pages of other people.
+// allowOrigin lets a page of a listed origin read the answer. Vary is set for every origin, because the answer
+// differs for the others. Credentials are allowed for exact origins only: below a wildcard may be pages of
+// other people.
 func (h *Handler) allowOrigin(header http.Header, r *http.Request) {
 	header.Add("Vary", "Origin")
 	o, named, ok := h.listed(r)
@@ -33,12 +33,12 @@ func (h *Handler) allowOrigin(header http.Header, r *http.Request) {
 	}
 }
 
-// isPreflight reports whether a browser asks if a page of another origin may send a request.
+// isPreflight reports whether a request is a CORS preflight.
 func (h *Handler) isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && len(h.origins) > 0 && len(r.Header["Origin"]) > 0 && first(r.Header, "Access-Control-Request-Method") != ""
 }
 
-// preflight answers for an address that has this method.
+// preflight answers a CORS preflight for a path with this method.
 func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, method string) (status int) {
 	if _, _, ok := h.listed(r); !ok {
 		return h.fail(w, r, wire.ErrCrossOrigin)
@@ -55,9 +55,8 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, method strin
 	return http.StatusNoContent
 }
 
-// credentialsOf gives the headers by which a gate may tell who is asking. A page of another origin
-// says it by a token: what a browser adds by itself, cookies and the password of basic
-// authentication, does not count there.
+// credentialsOf returns the headers that may authenticate the caller. From a page of another origin only a
+// token counts: cookies and basic authentication, which browsers add by themselves, are removed.
 func (h *Handler) credentialsOf(r *http.Request) (header http.Header, crossOrigin bool) {
 	if h.trustsCookies(r) {
 		return r.Header, false
@@ -70,8 +69,8 @@ func (h *Handler) credentialsOf(r *http.Request) (header http.Header, crossOrigi
 	return header, true
 }
 
-// trustsCookies reports whether the cookies of a request count: its page is of this server's own
-// origin, or of the same site and of an origin that is named in Origins.
+// trustsCookies reports whether the cookies of a request count: its page has this server's origin, or is of the
+// same site and of an origin that is listed exactly.
 func (h *Handler) trustsCookies(r *http.Request) bool {
 	if h.isSameOrigin(r) {
 		return true
@@ -86,9 +85,9 @@ func (h *Handler) trustsCookies(r *http.Request) bool {
 	return false
 }
 
-// pageCookie tells handshakes of Chromium from the same site from others, where a proxy changes
-// Host and says nothing of it: they have no Sec-Fetch-Site. It is given to pages of the same
-// origin over https, and browsers do not send it from another site (SameSite=Strict).
+// pageCookie marks handshakes from the same site where a proxy changes Host without reporting it: handshakes of
+// Chromium have no Sec-Fetch-Site. It is set for pages of the same origin over https, and browsers do not send it
+// from another site (SameSite=Strict).
 const pageCookie = "__Host-writer_presence_page"
 
 func hasPageCookie(r *http.Request) bool {
@@ -96,7 +95,7 @@ func hasPageCookie(r *http.Request) bool {
 	return err == nil
 }
 
-// givePageCookie sets the cookie where a handshake will need it.
+// givePageCookie sets pageCookie if a handshake will need it.
 func (h *Handler) givePageCookie(w http.ResponseWriter, r *http.Request) {
 	if len(h.origins) == 0 || first(r.Header, "Sec-Fetch-Site") != "same-origin" || !strings.HasPrefix(first(r.Header, "Origin"), "https://") {
 		return
@@ -106,9 +105,9 @@ func (h *Handler) givePageCookie(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// mayChange reports whether a request may do what its method says: it is safe, or its page is of
-// an allowed origin. Where origins are listed, only those count, so that a name that somebody
-// else points at this server gains nothing (DNS rebinding).
+// mayChange reports whether a request may use its method: the method is safe, or the page has an allowed origin.
+// If origins are listed, only those count, so that another name that resolves to this server gains nothing (DNS
+// rebinding).
 func (h *Handler) mayChange(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
 		return true
@@ -120,8 +119,8 @@ func (h *Handler) mayChange(r *http.Request) bool {
 	return h.isSameOrigin(r)
 }
 
-// mayConnect reports whether the page of a handshake may open a live connection. Browsers leave
-// that check to the server, so a handshake without an Origin is refused.
+// mayConnect reports whether a page may open a live connection. Browsers leave that check to the server, so a
+// handshake without an Origin is rejected.
 func (h *Handler) mayConnect(r *http.Request) bool {
 	if len(h.origins) > 0 {
 		_, _, ok := h.listed(r)
@@ -131,9 +130,9 @@ func (h *Handler) mayConnect(r *http.Request) bool {
 	return ok && h.isAt(o, r)
 }
 
-// isSameOrigin reports whether a request comes from a page of this server's own origin, or from
-// no browser. Sec-Fetch-Site decides where it is there: browsers send it over https and to this
-// machine, but not in the handshakes of Chromium. Elsewhere Origin is compared with Host.
+// isSameOrigin reports whether a request comes from a page of this server's origin, or not from a browser.
+// Sec-Fetch-Site decides if it is there: browsers send it over https and to loopback, but Chromium not in
+// handshakes. Otherwise Origin is compared with Host.
 func (h *Handler) isSameOrigin(r *http.Request) bool {
 	switch first(r.Header, "Sec-Fetch-Site") {
 	case "same-origin", "none":
@@ -145,8 +144,7 @@ func (h *Handler) isSameOrigin(r *http.Request) bool {
 	return false
 }
 
-// isAt reports whether a request was sent to the origin, by its Host, or by what a trusted proxy
-// says that Host was.
+// isAt reports whether a request was sent to the origin, by its Host or by the Host that a trusted proxy reports.
 func (h *Handler) isAt(o origin.Origin, r *http.Request) bool {
 	if o.IsAt(r.Host) {
 		return true
@@ -155,8 +153,8 @@ func (h *Handler) isAt(o origin.Origin, r *http.Request) bool {
 	return ok && o.IsAt(h.hostBefore(r, h.forwardedFor(peer, r.Header)))
 }
 
-// listed gives the origin of a request's page if it is one of Origins, and whether that origin is
-// named there itself, and not by a wildcard.
+// listed returns the origin of a request's page, whether Options.Origins has it, and whether it is listed
+// exactly, not by a wildcard.
 func (h *Handler) listed(r *http.Request) (o origin.Origin, named, ok bool) {
 	if o, ok = originOf(r); !ok {
 		return o, false, false
@@ -170,7 +168,7 @@ func (h *Handler) listed(r *http.Request) (o origin.Origin, named, ok bool) {
 	return o, named, ok
 }
 
-// originOf reads the one Origin of a request.
+// originOf parses the header Origin, which must be there once.
 func originOf(r *http.Request) (origin.Origin, bool) {
 	lines := r.Header["Origin"]
 	if len(lines) != 1 {

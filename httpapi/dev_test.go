@@ -6,17 +6,19 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 func TestADevTokenIsGoodForEveryProject(t *testing.T) {
-	w := newWorld(t)
-	got := w.token(`{"username": "alice", "user_id": 1}`)
+	w := servertest.New(t)
+	got := w.Token(`{"username": "alice", "user_id": 1}`)
 	if got.User.ID != 1.0 || got.User.Username != "alice" || got.User.Visitor {
 		t.Errorf("the token is for %+v, due is alice, 1", got.User)
 	}
-	alice := &person{w: w, address: "127.0.0.1", token: got.Token}
+	alice := &servertest.Client{W: w, Address: "127.0.0.1", Token: got.Token}
 	for _, path := range []string{"/writer/api/project/one/presence/update/", "/writer/api/project/two/presence/update/"} {
-		if r := alice.succeed(alice.do("POST", path, `{}`)); r.You.ID != 1.0 || r.You.Username != "alice" {
+		if r := alice.Succeed(alice.Do("POST", path, `{}`)); r.You.ID != 1.0 || r.You.Username != "alice" {
 			t.Errorf("%s took the token for %+v, due is alice, 1", path, r.You)
 		}
 	}
@@ -24,27 +26,27 @@ func TestADevTokenIsGoodForEveryProject(t *testing.T) {
 
 func TestTheUserOfATokenWasSeenNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if got := newWorld(t, direct).token(`{"username":"alice"}`); !got.User.LastSeen.Equal(time.Now()) {
+		if got := servertest.New(t, servertest.Direct).Token(`{"username":"alice"}`); !got.User.LastSeen.Equal(time.Now()) {
 			t.Errorf("last seen %v, due is %v", got.User.LastSeen, time.Now().UTC())
 		}
 	})
 }
 
 func TestTheSameNameIsTheSamePerson(t *testing.T) {
-	w := newWorld(t)
-	alice := w.token(`{"username":"alice"}`).User.ID
+	w := servertest.New(t)
+	alice := w.Token(`{"username":"alice"}`).User.ID
 	for _, body := range []string{`{"username":"alice","user_id":null}`, `{"username":"alice","user_id":""}`, `{"username":" alice\u200b "}`} {
-		if got := w.token(body).User.ID; got != alice {
+		if got := w.Token(body).User.ID; got != alice {
 			t.Errorf("%s is %v, due is %v", body, got, alice)
 		}
 	}
-	if bob := w.token(`{"username":"bob"}`).User.ID; bob == alice {
+	if bob := w.Token(`{"username":"bob"}`).User.ID; bob == alice {
 		t.Errorf("alice and bob are both %v", bob)
 	}
 }
 
 func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
-	w := newWorld(t)
+	w := servertest.New(t)
 	for body, due := range map[string]any{
 		`{"username":"a","user_id":0}`:                          0.0,
 		`{"username":"a","user_id":9007199254740991}`:           9007199254740991.0,
@@ -57,12 +59,12 @@ func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
 		`{"username":"a","user_id":"9007199254740992"}`:         "9007199254740992",
 		`{"username":"a","user_id":"a.b/c \u00e9\ud83d\ude00"}`: "a.b/c é😀",
 	} {
-		got := w.token(body)
+		got := w.Token(body)
 		if got.User.ID != due {
 			t.Errorf("%s is for %v, due is %v", body, got.User.ID, due)
 		}
-		p := &person{w: w, address: "127.0.0.1", token: got.Token}
-		if r := p.update(`{}`); r.You.ID != due {
+		p := &servertest.Client{W: w, Address: "127.0.0.1", Token: got.Token}
+		if r := p.Update(`{}`); r.You.ID != due {
 			t.Errorf("the token of %s is taken for %v, due is %v", body, r.You.ID, due)
 		}
 	}
@@ -84,13 +86,13 @@ func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
 		`{"username":" \t "}`:                                           "name_invalid",
 		`{"username":"\u200b\u202e\u2066"}`:                             "name_invalid",
 	} {
-		w.newcomer().do("POST", tokenPath, body).fails(t, 400, code)
+		w.Anonymous().Do("POST", servertest.TokenPath, body).ExpectError(t, 400, code)
 	}
 }
 
 // Cases 17 and 43: a name is text, bounded and readable, whatever it is made of.
-func TestAnyNameIsListedBounded(t *testing.T) {
-	w := newWorld(t)
+func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invariant 12
+	w := servertest.New(t)
 	for i, name := range []string{
 		strings.Repeat("x", 3900), strings.Repeat("😀", 900), "e" + strings.Repeat("\u0301", 1800), "<script>alert(1)</script>", "\u202egnp.exe\u202c", "a\nlevel=ERROR\r\n", "שלום", "👩‍👩‍👧‍👦 family", "__proto__", "\"; drop table sessions; --",
 	} {
@@ -98,82 +100,82 @@ func TestAnyNameIsListedBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &person{w: w, address: "127.0.0.1", token: w.token(string(body)).Token}
-		got := p.update(`{"known_version":0}`)
+		p := &servertest.Client{W: w, Address: "127.0.0.1", Token: w.Token(string(body)).Token}
+		got := p.Update(`{"known_version":0}`)
 		if n := got.You.Username; n == "" || len(n) > 512 || strings.ContainsAny(n, "\n\r\u202e\u202c") {
 			t.Errorf("%.40q is listed as %q; due is a bounded text that shows", name, n)
 		}
 		if len(*got.Users) != i+1 {
 			t.Errorf("with %.40q %d are listed, due is %d", name, len(*got.Users), i+1)
 		}
-		if text := p.get().body; strings.Contains(text, "<script") {
+		if text := p.Get().Body; strings.Contains(text, "<script") {
 			t.Errorf("the list has markup: %.300s", text)
 		}
 	}
 }
 
-func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) {
-	w := newWorld(t)
-	ask := func(host string) answer {
-		return w.do("POST", tokenPath, strings.NewReader(`{"username":"alice"}`), "Content-Type", "application/json", "Host", host)
+func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) { // case 41
+	w := servertest.New(t)
+	ask := func(host string) servertest.Answer {
+		return w.Do("POST", servertest.TokenPath, strings.NewReader(`{"username":"alice"}`), "Content-Type", "application/json", "Host", host)
 	}
 	for _, host := range []string{"127.0.0.1", "127.0.0.1:8080", "localhost", "LocalHost:1", "localhost.", "127.1.2.3", "[::1]", "[::1]:80", "writer.localhost:80"} {
-		if got := ask(host); got.status != 200 {
-			t.Errorf("Host: %s is of this machine, and got %d %s", host, got.status, got.body)
+		if got := ask(host); got.Status != 200 {
+			t.Errorf("Host: %s is of this machine, and got %d %s", host, got.Status, got.Body)
 		}
 	}
 	for _, host := range []string{
 		"example.com", "127.0.0.1.example.com", "localhost.example.com", "notlocalhost", "192.168.1.2:8080", "10.0.0.1", "0.0.0.0", "[::]", "[fe80::1]:80", "127.1", "2130706433",
 	} {
-		ask(host).fails(t, 403, "not_local")
+		ask(host).ExpectError(t, 403, "not_local")
 	}
 }
 
 func TestWithoutDevThereIsNoToken(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Dev = nil })
-	w.newcomer().do("POST", tokenPath, `{"username":"alice"}`).fails(t, 404, "not_found")
+	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
+	w.Anonymous().Do("POST", servertest.TokenPath, `{"username":"alice"}`).ExpectError(t, 404, "not_found")
 	// A token from a server with --dev and the same key is worth nothing here.
-	p := w.as("alice", "1")
-	if got := p.update(`{}`); !got.You.Visitor || got.You.Username == "alice" {
+	p := w.As("alice", "1")
+	if got := p.Update(`{}`); !got.You.Visitor || got.You.Username == "alice" {
 		t.Errorf("without --dev a dev token is taken for %+v", got.You)
 	}
 }
 
 func TestAForgedTokenIsRefused(t *testing.T) {
-	w := newWorld(t)
-	good := w.as("alice", "1").token
-	visitor := w.newcomer()
-	visitor.update(`{}`)
+	w := servertest.New(t)
+	good := w.As("alice", "1").Token
+	visitor := w.Anonymous()
+	visitor.Update(`{}`)
 	for name, token := range map[string]string{
 		"no token":           "x",
 		"truncated":          good[:len(good)-1],
 		"another user":       "A" + good,
-		"a visitor's cookie": strings.TrimPrefix(visitor.cookie, cookieName+"="),
+		"a visitor's cookie": strings.TrimPrefix(visitor.Cookie, servertest.CookieName+"="),
 	} {
-		p := &person{w: w, address: "127.0.0.1", token: token}
-		for _, got := range []answer{p.post("update", `{}`), p.post("leave", `{}`), p.get()} {
-			if got.fails(t, 401, "token_invalid"); t.Failed() {
+		p := &servertest.Client{W: w, Address: "127.0.0.1", Token: token}
+		for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Post("leave", `{}`), p.Get()} {
+			if got.ExpectError(t, 401, "token_invalid"); t.Failed() {
 				t.Fatalf("the token was %s", name)
 			}
 		}
-		if p.made != nil {
-			t.Errorf("a request with a bad token (%s) set the cookie %v", name, p.made)
+		if p.Made != nil {
+			t.Errorf("a request with a bad token (%s) set the cookie %v", name, p.Made)
 		}
 	}
 }
 
 func TestTheSchemeOfATokenIsBearer(t *testing.T) {
-	w := newWorld(t)
-	alice := w.as("alice", "1")
+	w := servertest.New(t)
+	alice := w.As("alice", "1")
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
-		got := w.newcomer().update(`{}`, "Authorization", scheme+alice.token)
+		got := w.Anonymous().Update(`{}`, "Authorization", scheme+alice.Token)
 		if got.You.Username != "alice" {
 			t.Errorf("with %q the request is %s's, due is alice's", scheme, got.You.Username)
 		}
 	}
 	// What another scheme says is for somebody before us, such as a proxy with a password.
-	for _, header := range []string{"Basic YTpi", alice.token, "Bearer", "Bearer ", "Bearerx " + alice.token} {
-		if got := w.newcomer().update(`{}`, "Authorization", header); !got.You.Visitor {
+	for _, header := range []string{"Basic YTpi", alice.Token, "Bearer", "Bearer ", "Bearerx " + alice.Token} {
+		if got := w.Anonymous().Update(`{}`, "Authorization", header); !got.You.Visitor {
 			t.Errorf("Authorization: %q made the request %s's, due is a visitor's", header, got.You.Username)
 		}
 	}

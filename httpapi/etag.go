@@ -7,10 +7,9 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// matches reports whether a tag is in If-None-Match. It compares weakly (RFC 9110, 13.1.2), and
-// takes a tag to which a proxy added how it encodes the body, within the quotes or after them, for
-// the tag itself: "7-gzip" (Apache), "7;gzip", "7--gzip" (Jetty), "7"-br. Tags of this server
-// are digits, or of one length, so that no other of its tags begins with one and a separator.
+// matches reports whether a tag is in If-None-Match. It compares weakly (RFC 9110, 13.1.2), and ignores the
+// encoding that a proxy added to the tag, within the quotes or after them: "7-gzip" (Apache), "7;gzip", "7--gzip" (Jetty), "7"-br. Tags of this server
+// are digits, or all of one length, so a tag followed by a separator is never another tag of its own.
 func matches(lines []string, tag string) bool {
 	opaque := strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
 	for _, line := range lines {
@@ -23,7 +22,7 @@ func matches(lines []string, tag string) bool {
 	return false
 }
 
-// isRewritten reports whether a quoted tag is the opaque one, but for what a proxy added.
+// isRewritten reports whether a quoted tag is the opaque one, perhaps with a suffix of a proxy.
 func isRewritten(given, opaque string) bool {
 	given, ok := strings.CutPrefix(given, `"`+opaque)
 	if !ok {
@@ -33,11 +32,11 @@ func isRewritten(given, opaque string) bool {
 	return ok && isSuffix(within) && isSuffix(after)
 }
 
-// isSuffix reports whether it is nothing, or something that a separator keeps apart.
+// isSuffix reports whether s is empty or begins with a separator.
 func isSuffix(s string) bool { return s == "" || strings.IndexByte("-;:+._", s[0]) >= 0 }
 
-// newestOf gives the newest version that If-None-Match names, 0 for none. What follows the number
-// in a tag, such as the -gzip of some proxies, does not count.
+// newestOf returns the newest version in If-None-Match, 0 for none. It ignores what follows the number in a
+// tag, such as the -gzip of some proxies.
 func newestOf(lines []string) (newest uint64) {
 	for _, line := range lines {
 		for tag := range strings.SplitSeq(line, ",") {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
 )
@@ -44,75 +46,77 @@ func (s *weak) Snapshot(ctx context.Context, p presence.Project) (*presence.Snap
 }
 
 // newWeakWorld starts a server on a store that the test can make fail.
-func newWeakWorld(t *testing.T) (*world, *weak) {
+func newWeakWorld(t *testing.T) (*servertest.Server, *weak) {
 	store := &weak{}
-	w := newWorld(t, func(p *plan) {
+	w := servertest.New(t, func(p *servertest.Config) {
 		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
 	})
 	return w, store
 }
 
-func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) {
+func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
 	for name, err := range map[string]error{
-		"unavailable":  fmt.Errorf("%s: %w", cause, presence.ErrUnavailable),
-		"both of them": errors.Join(errors.New(cause), presence.ErrUnavailable),
+		"unavailable":  fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable),
+		"both of them": errors.Join(errors.New(servertest.Cause), presence.ErrUnavailable),
 	} {
 		w, store := newWeakWorld(t)
-		alice, newcomer := w.as("alice", "1"), w.newcomer()
-		alice.update(`{"section":"s"}`)
-		tag := alice.get().header.Get("ETag")
+		alice, newcomer := w.As("alice", "1"), w.Anonymous()
+		alice.Update(`{"section":"s"}`)
+		tag := alice.Get().Header.Get("ETag")
 		store.err = err
-		for _, got := range []answer{
-			alice.get(), alice.get("If-None-Match", tag), newcomer.get(), alice.post("update", `{"section":"s","known_version":0}`),
-			newcomer.post("update", `{}`), alice.post("leave", `{}`),
+		for _, got := range []servertest.Answer{
+			alice.Get(), alice.Get("If-None-Match", tag), newcomer.Get(), alice.Post("update", `{"section":"s","known_version":0}`),
+			newcomer.Post("update", `{}`), alice.Post("leave", `{}`),
 		} {
-			got.fails(t, 503, "unavailable")
-			if got.header.Get("Retry-After") == "" || got.header.Get("ETag") != "" || got.header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: the headers are %v; due is Retry-After, no ETag, and no-store", name, got.header)
+			got.ExpectError(t, 503, "unavailable")
+			if got.Header.Get("Retry-After") == "" || got.Header.Get("ETag") != "" || got.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: the headers are %v; due is Retry-After, no ETag, and no-store", name, got.Header)
 			}
-			if strings.Contains(got.body, "users") || strings.Contains(got.body, "conflicts") || strings.Contains(got.body, "10.1.2.3") || strings.Contains(got.body, "canary") {
-				t.Errorf("%s: the answer says more than that it is not known: %s", name, got.body)
+			if strings.Contains(got.Body, "users") || strings.Contains(got.Body, "conflicts") || strings.Contains(got.Body, "10.1.2.3") || strings.Contains(got.Body, "canary") {
+				t.Errorf("%s: the answer says more than that it is not known: %s", name, got.Body)
 			}
 		}
-		if newcomer.made != nil {
-			t.Errorf("%s: a request that failed set the cookie %v", name, newcomer.made)
+		if newcomer.Made != nil {
+			t.Errorf("%s: a request that failed set the cookie %v", name, newcomer.Made)
 		}
-		if logged := w.logs.String(); strings.Count(logged, "\n") != 1 || strings.Count(logged, "10.1.2.3") != 1 {
+		if logged := w.Logs.String(); strings.Count(logged, "\n") != 1 || strings.Count(logged, "10.1.2.3") != 1 {
 			t.Errorf("%s: the log is %q; due is one line for the 6 failures, with the cause", name, logged)
 		}
 		store.err = nil
-		w.isListed("alice")
+		w.ExpectListed("alice")
 	}
 }
 
 func TestAFaultOfOursIsTold(t *testing.T) {
 	w, store := newWeakWorld(t)
-	store.err = errors.New(cause)
-	got := w.as("alice", "1").get()
-	got.fails(t, 500, "broken")
-	if strings.Contains(got.body, "canary") || strings.Contains(got.body, "10.1.2.3") {
-		t.Errorf("the answer tells the cause: %s", got.body)
+	store.err = errors.New(servertest.Cause)
+	got := w.As("alice", "1").Get()
+	got.ExpectError(t, 500, "broken")
+	if strings.Contains(got.Body, "canary") || strings.Contains(got.Body, "10.1.2.3") {
+		t.Errorf("the answer tells the cause: %s", got.Body)
 	}
-	if !strings.Contains(w.logs.String(), "10.1.2.3") {
-		t.Errorf("the log does not tell the cause: %q", w.logs.String())
+	if !strings.Contains(w.Logs.String(), "10.1.2.3") {
+		t.Errorf("the log does not tell the cause: %q", w.Logs.String())
 	}
 }
 
 func TestAPanicIsAnsweredAndLogged(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Authenticator = gate(func() (identity.Principal, error) { panic(cause) }) })
-	got := w.newcomer().get()
-	got.fails(t, 500, "broken")
-	if strings.Contains(got.body, "canary") || !strings.Contains(w.logs.String(), "level=ERROR") || !strings.Contains(w.logs.String(), "10.1.2.3") {
-		t.Errorf("answered %s, logged %q; due: the cause in the log alone", got.body, w.logs.String())
+	w := servertest.New(t, func(p *servertest.Config) {
+		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.Cause) })
+	})
+	got := w.Anonymous().Get()
+	got.ExpectError(t, 500, "broken")
+	if strings.Contains(got.Body, "canary") || !strings.Contains(w.Logs.String(), "level=ERROR") || !strings.Contains(w.Logs.String(), "10.1.2.3") {
+		t.Errorf("answered %s, logged %q; due: the cause in the log alone", got.Body, w.Logs.String())
 	}
 }
 
 func TestWithoutItsDiskTheServerSaysSo(t *testing.T) {
 	w, store := newWeakWorld(t)
-	alice := w.as("alice", "1")
+	alice := w.As("alice", "1")
 	for _, volatile := range []bool{false, true, false} {
 		store.volatile = volatile
-		for name, r := range map[string]reply{"update": alice.update(`{"section":"s"}`), "leave": alice.leave(`{}`)} {
+		for name, r := range map[string]servertest.Reply{"update": alice.Update(`{"section":"s"}`), "leave": alice.Leave(`{}`)} {
 			if told := r.Durable != nil && !*r.Durable; told != volatile || r.Durable != nil && *r.Durable {
 				t.Errorf("%s with a failing disk (%v) tells durable: %v", name, volatile, r.Durable)
 			}
@@ -121,13 +125,13 @@ func TestWithoutItsDiskTheServerSaysSo(t *testing.T) {
 }
 
 // A gate that does not know lets nobody in, not even where visitors are.
-func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) {
+func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) { // rule 13
 	keys, err := identity.NewKeys([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	down := gate(func() (identity.Principal, error) {
-		return identity.Principal{}, fmt.Errorf("%s: %w", cause, presence.ErrUnavailable)
+		return identity.Principal{}, fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable)
 	})
 	outside := gate(func() (identity.Principal, error) { return identity.Principal{}, identity.ErrProjectUnknown })
 	for _, c := range []struct {
@@ -135,14 +139,14 @@ func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) {
 		status int
 		code   string
 	}{{down, 503, "unavailable"}, {outside, 404, "project_unknown"}} {
-		w := newWorld(t, func(p *plan) {
+		w := servertest.New(t, func(p *servertest.Config) {
 			p.Authenticator = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
 		})
-		p := w.newcomer()
-		for _, got := range []answer{p.post("update", `{}`), p.post("leave", `{}`), p.get()} {
-			got.fails(t, c.status, c.code)
-			if strings.Contains(got.body, "canary") {
-				t.Errorf("the answer tells the cause: %s", got.body)
+		p := w.Anonymous()
+		for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Post("leave", `{}`), p.Get()} {
+			got.ExpectError(t, c.status, c.code)
+			if strings.Contains(got.Body, "canary") {
+				t.Errorf("the answer tells the cause: %s", got.Body)
 			}
 		}
 	}

@@ -22,8 +22,8 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; con
 
 const pageFile = "writer/index.html"
 
-// files gives the client and the reference page, by path. The page is served at the
-// root, and told where the API is.
+// files returns the client and the reference page, by path. The page is served at /, with the path of the API
+// filled in.
 func (h *Handler) files() (map[string]endpoint, error) {
 	pages := map[string]endpoint{}
 	told := strings.NewReplacer("{{prefix}}", h.o.Prefix, "{{dev}}", strconv.FormatBool(h.o.Dev != nil))
@@ -37,7 +37,7 @@ func (h *Handler) files() (map[string]endpoint, error) {
 		}
 		at, readers := h.o.Prefix+"/client/"+name, "same-origin"
 		if len(h.origins) > 0 {
-			readers = "cross-origin" // pages of the allowed origins load the client from here
+			readers = "cross-origin" // pages of allowed origins load the client from here
 		}
 		if name == pageFile {
 			at, readers, body = "/", "same-origin", []byte(told.Replace(string(body)))
@@ -48,7 +48,7 @@ func (h *Handler) files() (map[string]endpoint, error) {
 	return pages, err
 }
 
-// file answers with a file, for pages of these readers (Cross-Origin-Resource-Policy).
+// file serves a file. readers is its Cross-Origin-Resource-Policy.
 func file(name string, body []byte, readers string) func(http.ResponseWriter, *http.Request, string) int {
 	kind := mime.TypeByExtension(path.Ext(name))
 	if path.Ext(name) == ".js" {
@@ -65,7 +65,7 @@ func file(name string, body []byte, readers string) func(http.ResponseWriter, *h
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", readers)
 		h.Set("Content-Security-Policy", pagePolicy)
-		if matches(r.Header["If-None-Match"], tag) { // also one that a proxy has rewritten
+		if matches(r.Header["If-None-Match"], tag) { // http.ServeContent would not accept tags that a proxy has rewritten
 			w.WriteHeader(http.StatusNotModified)
 			return http.StatusNotModified
 		}
@@ -75,7 +75,7 @@ func file(name string, body []byte, readers string) func(http.ResponseWriter, *h
 	}
 }
 
-// statusWriter remembers the status, for answers that the standard library gives.
+// statusWriter records the status that http.ServeContent sets.
 type statusWriter struct {
 	http.ResponseWriter
 	status int

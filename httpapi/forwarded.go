@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// unknownClient is the key under which limits count all requests of which a trusted proxy did
-// not say readably where they came from.
+// unknownClient is the key under which rate limiters count all requests for which a trusted proxy sent no
+// readable client address.
 const unknownClient = "unknown"
 
-// maxObfuscated bounds the identifiers that a proxy may give in place of addresses.
+// maxObfuscated is the longest identifier that a proxy may send instead of an address.
 const maxObfuscated = 64
 
-// forwardedClient is the client of a request, as the trusted proxies in front report it.
+// forwardedClient is the client of a request as trusted proxies report it.
 type forwardedClient struct {
-	addr netip.Addr // not valid where no address is known
-	key  string     // what limits count by
+	addr netip.Addr // not valid if unknown
+	key  string     // see sender
 	// host and proto are those of the page's request, where the header Forwarded has them.
 	host, proto string
 	// unreadable is the entry of a trusted proxy that could not be read; empty for none.
 	unreadable string
 }
 
-// forwardedFor finds the client in what the proxies added to the headers. It reads the entries
-// from the right, and stops at the first address that is not one of the trusted proxies: that
-// entry was written by a trusted proxy, and what stands further left could be the client's own.
+// forwardedFor returns the client from the headers that proxies add. It reads the entries from the right, and
+// stops at the first address that is not a trusted proxy: a trusted proxy wrote that entry, and the client may
+// have written those further left.
 //
 // An entry of a trusted proxy that is not an address identifies nobody. Falling back to the
 // proxy's address would have everybody share its limit, and reading on would let clients choose
 // their address, so such requests share a limit of their own. An obfuscated identifier
-// (RFC 7239, 6.3) is the proxy's name for one client, and has its own limit.
+// (RFC 7239, 6.3) stands for one client, and has its own limit.
 //
 // Where both headers are present X-Forwarded-For decides. Most proxies write that one and pass
 // Forwarded on as the client sent it.
@@ -79,9 +79,8 @@ func isBlank(lines []string) bool {
 	return !slices.ContainsFunc(lines, func(line string) bool { return strings.TrimSpace(line) != "" })
 }
 
-// elements yields the elements of a list header from the right. Commas within quotes separate
-// nothing. It is read from the right so that a quote that a client left open cannot swallow what
-// the proxies added after it.
+// elements yields the elements of a list header from the right, ignoring commas within quotes. Reading from
+// the right keeps a quote that a client left open from hiding the entries that proxies added after it.
 func elements(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range slices.Backward(lines) {
@@ -110,7 +109,7 @@ func isEscaped(s string, i int) bool {
 	return (i-len(before))%2 == 1
 }
 
-// unquote takes the quotes off a quoted string (RFC 9110, 5.6.4).
+// unquote removes the quotes of a quoted string (RFC 9110, 5.6.4).
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return s
@@ -129,8 +128,8 @@ func unquote(s string) string {
 	return b.String()
 }
 
-// parseForwarded reads the parameters of one element of the header Forwarded (RFC 7239, 4). An
-// element without for gives an empty node.
+// parseForwarded parses one element of the header Forwarded (RFC 7239, 4). Without a for parameter, node is
+// empty.
 func parseForwarded(element string) (node, host, proto string) {
 	for element != "" {
 		pair := element
@@ -166,8 +165,8 @@ func indexUnquoted(s string, c byte) int {
 	return -1
 }
 
-// parseNode reads an address with or without brackets, port and zone. Zones name an interface of
-// the proxy, and tell nobody apart here.
+// parseNode parses an address with or without brackets, port and zone. It drops the zone, which names an
+// interface of the proxy.
 func parseNode(s string) (netip.Addr, bool) {
 	host, port := s, ""
 	if inner, ok := strings.CutPrefix(s, "["); ok {
@@ -183,7 +182,7 @@ func parseNode(s string) (netip.Addr, bool) {
 	return a.Unmap().WithZone(""), err == nil && isPort
 }
 
-// isObfuscated reports whether it is an identifier in place of an address or a port.
+// isObfuscated reports whether a node is an identifier instead of an address.
 func isObfuscated(s string) bool {
 	return len(s) > 1 && len(s) <= maxObfuscated && s[0] == '_' && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)

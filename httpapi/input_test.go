@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
@@ -13,10 +15,10 @@ func quoted(s string) string { return fmt.Sprintf("%q", s) }
 // Whatever is wrong with a request, nothing comes of it: it gets its error, the list
 // stays the same byte for byte, and nobody becomes a visitor by it.
 func TestABadRequestChangesNothing(t *testing.T) {
-	w := newWorld(t)
-	w.as("bob", "2").update(`{"section":"s","session":"tab","seq":5}`)
-	w.as("alice", "1").update(`{"section":"s","session":"tab","seq":5}`)
-	before := w.as("watcher", "999").get()
+	w := servertest.New(t)
+	w.As("bob", "2").Update(`{"section":"s","session":"tab","seq":5}`)
+	w.As("alice", "1").Update(`{"section":"s","session":"tab","seq":5}`)
+	before := w.As("watcher", "999").Get()
 
 	const (
 		json = "application/json"
@@ -32,7 +34,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 		requests = append(requests,
 			request{name, "POST", at + "update/", json, body, status, code},
 			request{name, "POST", at + "leave/", json, body, status, code},
-			request{name, "POST", tokenPath, json, body, status, code})
+			request{name, "POST", servertest.TokenPath, json, body, status, code})
 	}
 	update := func(name, body string, code string) {
 		requests = append(requests, request{name, "POST", at + "update/", json, body, 400, code})
@@ -67,20 +69,20 @@ func TestABadRequestChangesNothing(t *testing.T) {
 		update("known_version "+wrong, `{"section":"x","known_version":`+wrong+`}`, "version_invalid")
 	}
 	for _, wrong := range []string{"/", "a/", "/a", "a//b", "a/ /b", " ", "\t", "a/\u00a0", "a\nb", "a\x00b", "a\x7fb", "a\u0085b", "a\u202eb", "a\u2066b", "a\u200fb", "a\u061cb", "a\u200bb", "a\u2028b", "\ufeffa", "a\ufffdb"} {
-		update("section "+quoted(wrong), `{"section":`+jsonText(wrong)+`}`, "section_invalid")
+		update("section "+quoted(wrong), `{"section":`+servertest.JsonText(wrong)+`}`, "section_invalid")
 	}
 	update("a section with half a surrogate", `{"section":"a\ud800b"}`, "section_invalid")
 	update("a section that is not UTF-8", "{\"section\":\"a\xffb\"}", "section_invalid")
 	update("101 characters", `{"section":"`+strings.Repeat("x", 101)+`"}`, "section_too_long")
 	update("101 wide characters", `{"section":"`+strings.Repeat("語", 101)+`"}`, "section_too_long")
 	for _, wrong := range []string{"a b", "a/b", "ä", "a\n", strings.Repeat("x", 65), "a:b", "<script>"} {
-		session("session "+quoted(wrong), `{"session":`+jsonText(wrong)+`}`, "session_invalid")
+		session("session "+quoted(wrong), `{"session":`+servertest.JsonText(wrong)+`}`, "session_invalid")
 	}
 	for _, wrong := range []string{"sleeping", "Editing", " editing", "editing\n"} {
-		update("activity "+quoted(wrong), `{"section":"x","activity":`+jsonText(wrong)+`}`, "activity_invalid")
+		update("activity "+quoted(wrong), `{"section":"x","activity":`+servertest.JsonText(wrong)+`}`, "activity_invalid")
 	}
 	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/json", "application/json;;", "application/json, text/plain", "application/ld+json"} {
-		for _, path := range []string{at + "update/", at + "leave/", tokenPath} {
+		for _, path := range []string{at + "update/", at + "leave/", servertest.TokenPath} {
 			requests = append(requests, request{"Content-Type " + quoted(kind), "POST", path, kind, `{"section":"x"}`, 415, "not_json"})
 		}
 	}
@@ -89,7 +91,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 			requests = append(requests, request{"project " + wrong, method, "/writer/api/project/" + wrong + "/presence/" + path, json, `{"section":"x"}`, 400, "project_invalid"})
 		}
 	}
-	for path, known := range map[string]string{at + "update/": "POST", at + "leave/": "POST", at + "list/": "GET", tokenPath: "POST", "/writer/api/client/writer-presence.js": "GET", "/": "GET"} {
+	for path, known := range map[string]string{at + "update/": "POST", at + "leave/": "POST", at + "list/": "GET", servertest.TokenPath: "POST", "/writer/api/client/writer-presence.js": "GET", "/": "GET"} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"} {
 			if method != known && !(method == "HEAD" && known == "GET") {
 				requests = append(requests, request{"method " + method, method, path, json, `{"section":"x"}`, 405, "method_not_allowed"})
@@ -106,38 +108,38 @@ func TestABadRequestChangesNothing(t *testing.T) {
 	}
 
 	for _, r := range requests {
-		for _, p := range []*person{w.as("alice", "1"), w.newcomer()} {
+		for _, p := range []*servertest.Client{w.As("alice", "1"), w.Anonymous()} {
 			headers := []string{}
 			if r.kind != "" {
 				headers = append(headers, "Content-Type", r.kind)
 			}
-			if p.token != "" {
-				headers = append(headers, "Authorization", "Bearer "+p.token)
+			if p.Token != "" {
+				headers = append(headers, "Authorization", "Bearer "+p.Token)
 			}
 			code, status := r.code, r.status
-			if p.token == "" && r.status < 405 && r.method == "POST" && strings.HasSuffix(r.path, "/p/presence/leave/") || p.token == "" && r.status > 405 && strings.HasSuffix(r.path, "leave/") {
+			if p.Token == "" && r.status < 405 && r.method == "POST" && strings.HasSuffix(r.path, "/p/presence/leave/") || p.Token == "" && r.status > 405 && strings.HasSuffix(r.path, "leave/") {
 				status, code = 401, "unauthenticated" // who is nobody is told that first
 			}
-			got := w.do(r.method, r.path, strings.NewReader(r.body), headers...)
+			got := w.Do(r.method, r.path, strings.NewReader(r.body), headers...)
 			if r.method == "HEAD" {
-				if got.status != status {
-					t.Errorf("HEAD %s answered %d, due is %d", r.path, got.status, status)
+				if got.Status != status {
+					t.Errorf("HEAD %s answered %d, due is %d", r.path, got.Status, status)
 				}
 			} else if sub := (&testing.T{}); true {
-				if got.fails(sub, status, code); sub.Failed() {
-					t.Errorf("%s: %s %s %.60s\nanswered %d %s\ndue is %d %s", r.name, r.method, r.path, r.body, got.status, got.body, status, code)
+				if got.ExpectError(sub, status, code); sub.Failed() {
+					t.Errorf("%s: %s %s %.60s\nanswered %d %s\ndue is %d %s", r.name, r.method, r.path, r.body, got.Status, got.Body, status, code)
 				}
 			}
-			if allow := got.header.Get("Allow"); (got.status == http.StatusMethodNotAllowed) != (allow != "") || allow != "" && strings.Contains(allow, r.method) {
-				t.Errorf("%s %s answered %d with Allow: %q", r.method, r.path, got.status, allow)
+			if allow := got.Header.Get("Allow"); (got.Status == http.StatusMethodNotAllowed) != (allow != "") || allow != "" && strings.Contains(allow, r.method) {
+				t.Errorf("%s %s answered %d with Allow: %q", r.method, r.path, got.Status, allow)
 			}
-			if cookies := got.header["Set-Cookie"]; cookies != nil {
+			if cookies := got.Header["Set-Cookie"]; cookies != nil {
 				t.Errorf("%s: a request that failed set the cookie %q", r.name, cookies)
 			}
 		}
 	}
-	if after := w.as("watcher", "999").get(); after.body != before.body || after.header.Get("ETag") != before.header.Get("ETag") {
-		t.Errorf("bad requests changed the list\nfrom %s\nto   %s", before.body, after.body)
+	if after := w.As("watcher", "999").Get(); after.Body != before.Body || after.Header.Get("ETag") != before.Header.Get("ETag") {
+		t.Errorf("bad requests changed the list\nfrom %s\nto   %s", before.Body, after.Body)
 	}
 	if len(requests) < 300 {
 		t.Errorf("only %d requests were tried", len(requests))
@@ -145,8 +147,8 @@ func TestABadRequestChangesNothing(t *testing.T) {
 }
 
 func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
-	w := newWorld(t)
-	alice := w.as("alice", "1")
+	w := servertest.New(t)
+	alice := w.As("alice", "1")
 	deep := strings.Repeat(`{"a":[`, 200) + `1` + strings.Repeat(`]}`, 200)
 	for body, due := range map[string]string{
 		`{"section":"` + strings.Repeat("x", 100) + `"}`:            strings.Repeat("x", 100),
@@ -163,74 +165,74 @@ func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
 		`{"section":"session","session":"A-z.0_9~","seq":1}`:        "session",
 		`{"section":"defaults","session":"","activity":"","seq":0}`: "defaults",
 	} {
-		if got := alice.update(body); got.You.Section != due {
+		if got := alice.Update(body); got.You.Section != due {
 			t.Errorf("%.80s came to section %q, due is %q", body, got.You.Section, due)
 		}
 	}
 	for _, name := range []string{"a", strings.Repeat("x", 64), "A-z.0_9~", "...", "%61"} {
-		alice.succeed(alice.do("POST", "/writer/api/project/"+name+"/presence/update/", `{}`))
+		alice.Succeed(alice.Do("POST", "/writer/api/project/"+name+"/presence/update/", `{}`))
 	}
 	for _, kind := range []string{"application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON", "application/json "} {
-		got := w.do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", kind, "Authorization", "Bearer "+alice.token)
-		if got.status != 200 {
-			t.Errorf("Content-Type: %q got %d %s, due is success", kind, got.status, got.body)
+		got := w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", kind, "Authorization", "Bearer "+alice.Token)
+		if got.Status != 200 {
+			t.Errorf("Content-Type: %q got %d %s, due is success", kind, got.Status, got.Body)
 		}
 	}
 }
 
-func TestABodyHas4096BytesAtMost(t *testing.T) {
-	w := newWorld(t)
-	alice := w.as("alice", "1")
+func TestABodyHas4096BytesAtMost(t *testing.T) { // rule 16
+	w := servertest.New(t)
+	alice := w.As("alice", "1")
 	padded := func(size int) string {
 		body := `{"section":"big","padding":"`
 		return body + strings.Repeat("x", size-len(body)-2) + `"}`
 	}
-	send := func(path string, body io.Reader) answer {
-		return w.do("POST", path, body, "Content-Type", "application/json", "Authorization", "Bearer "+alice.token)
+	send := func(path string, body io.Reader) servertest.Answer {
+		return w.Do("POST", path, body, "Content-Type", "application/json", "Authorization", "Bearer "+alice.Token)
 	}
-	before := alice.get().body
-	for _, path := range []string{"/writer/api/project/p/presence/update/", "/writer/api/project/p/presence/leave/", tokenPath} {
+	before := alice.Get().Body
+	for _, path := range []string{"/writer/api/project/p/presence/update/", "/writer/api/project/p/presence/leave/", servertest.TokenPath} {
 		for _, size := range []int{4097, 5000, 1 << 20} {
-			send(path, strings.NewReader(padded(size))).fails(t, 413, "body_too_large")
-			send(path, io.MultiReader(strings.NewReader(padded(size)))).fails(t, 413, "body_too_large") // chunked: without Content-Length
+			send(path, strings.NewReader(padded(size))).ExpectError(t, 413, "body_too_large")
+			send(path, io.MultiReader(strings.NewReader(padded(size)))).ExpectError(t, 413, "body_too_large") // chunked: without Content-Length
 		}
 	}
-	if after := alice.get().body; after != before {
+	if after := alice.Get().Body; after != before {
 		t.Errorf("bodies that are too large changed the list from %s to %s", before, after)
 	}
 	for name, body := range map[string]io.Reader{"with Content-Length": strings.NewReader(padded(4096)), "chunked": io.MultiReader(strings.NewReader(padded(4096)))} {
-		if got := send("/writer/api/project/p/presence/update/", body); got.status != 200 {
-			t.Errorf("a body of 4096 bytes, %s, got %d %s; due is success", name, got.status, got.body)
+		if got := send("/writer/api/project/p/presence/update/", body); got.Status != 200 {
+			t.Errorf("a body of 4096 bytes, %s, got %d %s; due is success", name, got.Status, got.Body)
 		}
 	}
-	w.isListed("alice")
+	w.ExpectListed("alice")
 }
 
-func TestARequestFromAnotherOriginIsRefused(t *testing.T) {
-	w := newWorld(t)
-	alice := w.as("alice", "1")
-	alice.update(`{"section":"s"}`)
-	visitor := w.newcomer()
-	visitor.update(`{"section":"s"}`)
-	before := alice.get().body
+func TestARequestFromAnotherOriginIsRefused(t *testing.T) { // case 41
+	w := servertest.New(t)
+	alice := w.As("alice", "1")
+	alice.Update(`{"section":"s"}`)
+	visitor := w.Anonymous()
+	visitor.Update(`{"section":"s"}`)
+	before := alice.Get().Body
 	for _, headers := range [][]string{
 		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
-		{"Sec-Fetch-Site", "cross-site", "Origin", "http://" + w.host},
-		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://" + w.host + ".evil.example"}, {"Origin", "http://evil.example:80", "Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "cross-site", "Origin", "http://" + w.Host},
+		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://" + w.Host + ".evil.example"}, {"Origin", "http://evil.example:80", "Sec-Fetch-Site", "cross-site"},
 	} {
-		for _, p := range []*person{alice, visitor, w.newcomer()} {
-			for _, path := range []string{"/writer/api" + project + "update/", "/writer/api" + project + "leave/", tokenPath, "/nowhere"} {
-				p.do("POST", path, `{"username":"alice"}`, headers...).fails(t, 403, "cross_origin")
-				if p.made != nil {
-					t.Errorf("a request from another origin set the cookie %v", p.made)
+		for _, p := range []*servertest.Client{alice, visitor, w.Anonymous()} {
+			for _, path := range []string{"/writer/api" + servertest.Project + "update/", "/writer/api" + servertest.Project + "leave/", servertest.TokenPath, "/nowhere"} {
+				p.Do("POST", path, `{"username":"alice"}`, headers...).ExpectError(t, 403, "cross_origin")
+				if p.Made != nil {
+					t.Errorf("a request from another origin set the cookie %v", p.Made)
 				}
 			}
 		}
 	}
-	if after := alice.get().body; after != before {
+	if after := alice.Get().Body; after != before {
 		t.Errorf("requests from another origin changed the list\nfrom %s\nto   %s", before, after)
 	}
-	for _, headers := range [][]string{{}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", "http://" + w.host}} {
-		alice.update(`{"section":"s"}`, headers...)
+	for _, headers := range [][]string{{}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", "http://" + w.Host}} {
+		alice.Update(`{"section":"s"}`, headers...)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
@@ -49,12 +51,12 @@ func (byToken) Authenticate(_ context.Context, r identity.Request) (identity.Pri
 
 // joinRoom opens a live connection and says hello on it. It returns the connection and the time
 // from the hello to the ack.
-func joinRoom(l *pipes, room, user string) (net.Conn, time.Duration, error) {
-	conn, ok := l.dial()
+func joinRoom(l *servertest.PipeListener, room, user string) (net.Conn, time.Duration, error) {
+	conn, ok := l.Dial()
 	if !ok {
 		return nil, 0, errors.New("nobody listens")
 	}
-	go io.WriteString(conn, handshake("127.0.0.1:8080", "/writer/api/project/"+room+"/presence/live/"))
+	go io.WriteString(conn, servertest.HandshakeRequest("127.0.0.1:8080", "/writer/api/project/"+room+"/presence/live/"))
 	in := bufio.NewReaderSize(conn, 512)
 	for line := ""; line != "\r\n"; {
 		var err error
@@ -63,9 +65,9 @@ func joinRoom(l *pipes, room, user string) (net.Conn, time.Duration, error) {
 		}
 	}
 	began := time.Now()
-	go conn.Write(maskedFrame(0x81, fmt.Appendf(nil, `{"type":"hello","session":"s","seq":1,"token":"%s","known_version":1}`, user)))
+	go conn.Write(servertest.MaskedFrame(0x81, fmt.Appendf(nil, `{"type":"hello","session":"s","seq":1,"token":"%s","known_version":1}`, user)))
 	for {
-		_, payload, err := readFrame(in)
+		_, payload, err := servertest.ReadFrame(in)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -96,7 +98,7 @@ func BenchmarkJoins(b *testing.B) {
 	var cpu time.Duration
 	for b.Loop() {
 		b.StopTimer()
-		l := newPipes()
+		l := servertest.NewPipeListener()
 		h, err := httpapi.New(httpapi.Options{
 			Service: presence.NewService(still{presence.NewSnapshot(1, nil, 0)}), Authenticator: byToken{},
 			UserRate: identity.NoLimit, AddressRate: identity.NoLimit, Log: slog.New(slog.DiscardHandler),

@@ -8,47 +8,63 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestTheListHasTheFormOfTheNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct)
-		w.as("alice", "1").update(`{"section": "manuscript/abstract"}`)
-		w.as("Bob", "b-2").update(`{}`)
-		got := w.as("alice", "1").get()
+		w := servertest.New(t, servertest.Direct)
+		w.As("alice", "1").Update(`{"section": "manuscript/abstract"}`)
+		w.As("Bob", "b-2").Update(`{}`)
+		got := w.As("alice", "1").Get()
 		due := `{"success":true,"version":946684800002,"users":[` + aliceText + `,{"user_id":"b-2","username":"Bob","section":"","sections":[],` +
 			`"activity":"viewing","last_seen":"2000-01-01T00:00:00Z","avatar_color":"` + presence.User{ID: "b-2"}.Color() + `","initials":"BO","visitor":false}]}`
-		if got.status != 200 || got.body != due {
-			t.Errorf("answered %d %s\ndue is 200 %s", got.status, got.body, due)
+		if got.Status != 200 || got.Body != due {
+			t.Errorf("answered %d %s\ndue is 200 %s", got.Status, got.Body, due)
 		}
-		if tag := got.header.Get("ETag"); tag != `W/"946684800002"` {
+		if tag := got.Header.Get("ETag"); tag != `W/"946684800002"` {
 			t.Errorf("the tag is %s, due is that of the version", tag)
 		}
 	})
 }
 
 func TestAnEmptyProjectHasAnEmptyList(t *testing.T) {
-	w := newWorld(t)
-	if got := w.newcomer().get(); !strings.Contains(got.body, `"users":[]`) {
-		t.Errorf("the list of nobody is %s, due is \"users\":[]", got.body)
+	w := servertest.New(t)
+	if got := w.Anonymous().Get(); !strings.Contains(got.Body, `"users":[]`) {
+		t.Errorf("the list of nobody is %s, due is \"users\":[]", got.Body)
 	}
 }
 
-func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) {
-	w := newWorld(t)
+func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) { // rule 17
+	w := servertest.New(t)
 	for _, p := range [][2]string{{"bob", "3"}, {"Alice", "10"}, {"alice", "9"}, {"Émile", "4"}, {"Bob", "x"}, {"carol", "1"}} {
-		w.as(p[0], presence.UserID(p[1])).update(`{}`)
+		w.As(p[0], presence.UserID(p[1])).Update(`{}`)
 	}
-	w.isListed("alice Alice bob Bob carol Émile")
+	w.ExpectListed("alice Alice bob Bob carol Émile")
 }
 
-func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
+func TestUsersOfOneColourDifferInNameAndInitials(t *testing.T) { // case 20
+	w := servertest.New(t)
+	first, ninth := w.As("alice", "1"), w.As("bob", "9")
+	first.Update(`{}`)
+	ninth.Update(`{}`)
+	users := *first.List().Users
+	if len(users) != 2 || users[0].Color != users[1].Color {
+		t.Fatalf("listed: %+v; want two users of one colour", users)
+	}
+	if users[0].Username != "alice" || users[0].Initials != "AL" || users[1].Username != "bob" || users[1].Initials != "BO" {
+		t.Errorf("listed: %+v; want alice (AL) and bob (BO)", users)
+	}
+}
+
+func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct)
-		alice, bob := w.as("alice", "1"), w.as("bob", "2")
-		alice.update(`{"section":"s"}`)
-		tag := alice.get().header.Get("ETag")
+		w := servertest.New(t, servertest.Direct)
+		alice, bob := w.As("alice", "1"), w.As("bob", "2")
+		alice.Update(`{"section":"s"}`)
+		tag := alice.Get().Header.Get("ETag")
 		strong := strings.TrimPrefix(tag, "W/")
 		known := [][]string{
 			{tag}, {strong}, {"*"}, {`"other", ` + tag}, {tag + `,"other"`}, {`W/"0" ,  ` + strong + ` , W/"1"`}, {`"other"`, tag}, {" " + tag + "\t"},
@@ -58,16 +74,16 @@ func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
 			within, after := `"`+version+coding+`"`, strong+coding
 			known = append(known, []string{within}, []string{"W/" + within}, []string{after}, []string{"W/" + after}, []string{`"1-gzip", ` + within})
 		}
-		ask := func(lines []string) answer {
+		ask := func(lines []string) servertest.Answer {
 			var headers []string
 			for _, line := range lines {
 				headers = append(headers, "If-None-Match", line)
 			}
-			return bob.get(headers...)
+			return bob.Get(headers...)
 		}
 		for _, lines := range known {
-			if got := ask(lines); got.status != http.StatusNotModified || got.body != "" || got.header.Get("ETag") != tag {
-				t.Errorf("If-None-Match: %q got %d, tag %s, body %q; due is 304 and %s", lines, got.status, got.header.Get("ETag"), got.body, tag)
+			if got := ask(lines); got.Status != http.StatusNotModified || got.Body != "" || got.Header.Get("ETag") != tag {
+				t.Errorf("If-None-Match: %q got %d, tag %s, body %q; due is 304 and %s", lines, got.Status, got.Header.Get("ETag"), got.Body, tag)
 			}
 		}
 		for _, lines := range [][]string{
@@ -75,74 +91,74 @@ func TestAListThatIsKnownIsNotSentAgain(t *testing.T) {
 			{`"` + version + `1-gzip"`}, {`"` + version[1:] + `-gzip"`}, {`"` + version + `gzip"`}, {strong + "gzip"}, {`"` + version + `-gzip`}, {version + "-gzip"}, {`"-gzip"`}, {`"gzip-` + version + `"`},
 			{strong + strong},
 		} {
-			if got := ask(lines); got.status != 200 || got.body == "" {
-				t.Errorf("If-None-Match: %q got %d; it is not %s, so due is 200", lines, got.status, tag)
+			if got := ask(lines); got.Status != 200 || got.Body == "" {
+				t.Errorf("If-None-Match: %q got %d; it is not %s, so due is 200", lines, got.Status, tag)
 			}
 		}
 
 		time.Sleep(30 * time.Second)
-		alice.update(`{"section":"s"}`)
-		if got := ask([]string{tag}); got.status != http.StatusNotModified {
-			t.Errorf("after a mere renewal the answer is %d, due is 304", got.status)
+		alice.Update(`{"section":"s"}`)
+		if got := ask([]string{tag}); got.Status != http.StatusNotModified {
+			t.Errorf("after a mere renewal the answer is %d, due is 304", got.Status)
 		}
-		alice.update(`{"section":"elsewhere"}`)
-		if got := ask([]string{tag}); got.status != 200 || got.header.Get("ETag") == tag {
-			t.Errorf("after a change the answer is %d with tag %s; due is 200 with another", got.status, got.header.Get("ETag"))
+		alice.Update(`{"section":"elsewhere"}`)
+		if got := ask([]string{tag}); got.Status != 200 || got.Header.Get("ETag") == tag {
+			t.Errorf("after a change the answer is %d with tag %s; due is 200 with another", got.Status, got.Header.Get("ETag"))
 		}
 	})
 }
 
 func TestHEADIsAnsweredAsGETWithoutABody(t *testing.T) {
-	w := newWorld(t)
-	alice := w.as("alice", "1")
-	alice.update(`{}`)
-	get := alice.get()
-	got := alice.do("HEAD", "/writer/api"+project+"list/", "")
-	if got.status != 200 || got.body != "" || got.header.Get("ETag") != get.header.Get("ETag") {
-		t.Errorf("HEAD answered %d, tag %q, body %q; due is 200, %q and none", got.status, got.header.Get("ETag"), got.body, get.header.Get("ETag"))
+	w := servertest.New(t)
+	alice := w.As("alice", "1")
+	alice.Update(`{}`)
+	get := alice.Get()
+	got := alice.Do("HEAD", "/writer/api"+servertest.Project+"list/", "")
+	if got.Status != 200 || got.Body != "" || got.Header.Get("ETag") != get.Header.Get("ETag") {
+		t.Errorf("HEAD answered %d, tag %q, body %q; due is 200, %q and none", got.Status, got.Header.Get("ETag"), got.Body, get.Header.Get("ETag"))
 	}
 }
 
-func TestLookingRenewsNobody(t *testing.T) {
+func TestLookingRenewsNobody(t *testing.T) { // rule 10, case 24
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct)
-		alice := w.as("alice", "1")
-		alice.update(`{"section":"s"}`)
+		w := servertest.New(t, servertest.Direct)
+		alice := w.As("alice", "1")
+		alice.Update(`{"section":"s"}`)
 		for range 8 {
 			time.Sleep(15 * time.Second)
-			alice.list()
+			alice.List()
 		}
-		w.isListed("alice")
+		w.ExpectListed("alice")
 		time.Sleep(time.Nanosecond)
-		w.isListed("")
+		w.ExpectListed("")
 	})
 }
 
-func TestProjectsAreApart(t *testing.T) {
-	w := newWorld(t)
-	alice, bob := w.as("alice", "1"), w.as("bob", "2")
-	alice.succeed(alice.do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
-	got := bob.succeed(bob.do("POST", "/writer/api/project/other/presence/update/", `{"section":"canary-section","known_version":0}`))
-	if names(*got.Users) != "bob" || len(got.Conflicts) != 0 {
-		t.Errorf("the other project has %q with conflicts %q; due is bob alone", names(*got.Users), names(got.Conflicts))
+func TestProjectsAreApart(t *testing.T) { // invariant 9
+	w := servertest.New(t)
+	alice, bob := w.As("alice", "1"), w.As("bob", "2")
+	alice.Succeed(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
+	got := bob.Succeed(bob.Do("POST", "/writer/api/project/other/presence/update/", `{"section":"canary-section","known_version":0}`))
+	if servertest.Names(*got.Users) != "bob" || len(got.Conflicts) != 0 {
+		t.Errorf("the other project has %q with conflicts %q; due is bob alone", servertest.Names(*got.Users), servertest.Names(got.Conflicts))
 	}
 	for _, name := range []string{"Canary-project", "canary-project.", "canary-projec"} {
-		if got := bob.do("GET", "/writer/api/project/"+name+"/presence/list/", ""); !strings.Contains(got.body, `"users":[]`) {
-			t.Errorf("project %s has %s; due is nobody", name, got.body)
+		if got := bob.Do("GET", "/writer/api/project/"+name+"/presence/list/", ""); !strings.Contains(got.Body, `"users":[]`) {
+			t.Errorf("project %s has %s; due is nobody", name, got.Body)
 		}
 	}
 }
 
-func TestAboveAThousandTheCountStaysTrue(t *testing.T) {
-	w := newWorld(t, direct)
+func TestAboveAThousandTheCountStaysTrue(t *testing.T) { // rule 16
+	w := servertest.New(t, servertest.Direct)
 	for i := range presence.MaxListed {
-		w.as(fmt.Sprintf("writer %04d", i), "").update(`{}`)
+		w.As(fmt.Sprintf("writer %04d", i), "").Update(`{}`)
 	}
-	if got := w.newcomer().list(); got.Count != 0 || len(*got.Users) != presence.MaxListed {
+	if got := w.Anonymous().List(); got.Count != 0 || len(*got.Users) != presence.MaxListed {
 		t.Errorf("of 1000 there are %d listed and the count %d; due is 1000 and no count", len(*got.Users), got.Count)
 	}
-	last := w.as("zoe", "1").update(`{"known_version":0}`)
-	for name, got := range map[string]reply{"update": last, "list": w.newcomer().list()} {
+	last := w.As("zoe", "1").Update(`{"known_version":0}`)
+	for name, got := range map[string]servertest.Reply{"update": last, "list": w.Anonymous().List()} {
 		if got.Count != presence.MaxListed+1 || len(*got.Users) != presence.MaxListed {
 			t.Errorf("%s of 1001 has %d listed and the count %d; due is 1000 and 1001", name, len(*got.Users), got.Count)
 		}

@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
@@ -22,7 +24,7 @@ import (
 // While the store, the keys or the host fail, the log has a line a minute for each way to fail,
 // however many requests come.
 func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
-	down := errors.New(cause + ": " + presence.ErrUnavailable.Error())
+	down := errors.New(servertest.Cause + ": " + presence.ErrUnavailable.Error())
 	for name, c := range map[string]struct {
 		store error
 		gate  error
@@ -32,33 +34,33 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
 		"keys":  {gate: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 1},
 		"bug":   {store: down, lines: 2},
 	} {
-		store := &frail{}
+		store := &servertest.FlakyStore{}
 		var gated atomic.Bool
-		inLive(t, func(t *testing.T, w *liveWorld) {
-			alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a", "seq": 1`)
+		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+			alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 			gated.Store(true)
-			store.fails(c.store, nil)
-			p := w.as("bob", "2")
+			store.Fail(c.store, nil)
+			p := w.As("bob", "2")
 			for i := range 1000 {
-				if got := p.post("update", `{"section":"s"}`); got.status < 500 {
-					t.Fatalf("%s fails, and an update was answered %d %s", name, got.status, got.body)
+				if got := p.Post("update", `{"section":"s"}`); got.Status < 500 {
+					t.Fatalf("%s fails, and an update was answered %d %s", name, got.Status, got.Body)
 				}
 				if c.store != nil && i < 9 { // ten that are refused end a connection
-					alice.say("update", `"seq": `+number(uint64(i+2)))
-					alice.next("error")
+					alice.Send("update", `"seq": `+servertest.FormatNumber(uint64(i+2)))
+					alice.Next("error")
 				}
 			}
-			if n := strings.Count(w.logs.String(), "level=ERROR"); n != c.lines {
-				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; due: %d:\n%.1000s", name, n, c.lines, w.logs)
+			if n := strings.Count(w.Logs.String(), "level=ERROR"); n != c.lines {
+				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; due: %d:\n%.1000s", name, n, c.lines, w.Logs)
 			}
-			store.fails(nil, nil)
+			store.Fail(nil, nil)
 			gated.Store(false)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			if text := w.logs.String(); strings.Count(text, "level=ERROR") != 2*c.lines || !strings.Contains(text, "left_out=998") {
+			if text := w.Logs.String(); strings.Count(text, "level=ERROR") != 2*c.lines || !strings.Contains(text, "left_out=998") {
 				t.Errorf("%s failed a minute ago, and the log does not say how often:\n%.1000s", name, text)
 			}
-		}, store.behind, func(p *plan) {
+		}, store.Install, func(p *servertest.Config) {
 			p.Authenticator = gate(func() (identity.Principal, error) {
 				if gated.Load() && c.gate != nil {
 					return identity.Principal{}, c.gate
@@ -105,18 +107,20 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 			return presence.User{}, errors.New("the database was interrupted")
 		},
 	}
-	for name, change := range map[string]func(*plan){
-		"the store": func(p *plan) { p.Store = func(s presence.Store) presence.Store { store.Store = s; return store } },
-		"the gate":  func(p *plan) { p.Authenticator = functions },
+	for name, change := range map[string]func(*servertest.Config){
+		"the store": func(p *servertest.Config) {
+			p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+		},
+		"the gate": func(p *servertest.Config) { p.Authenticator = functions },
 	} {
-		w := newWorld(t, direct, change)
+		w := servertest.New(t, servertest.Direct, change)
 		answered := make(chan bool)
 		plain := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			w.handler.ServeHTTP(rw, r)
+			w.Handler.ServeHTTP(rw, r)
 			answered <- true
 		}))
 		t.Cleanup(plain.Close)
-		token := w.as("alice", "1").token
+		token := w.As("alice", "1").Token
 		asked := [][2]string{{"GET", "list"}, {"POST", "update"}, {"POST", "leave"}}
 		if name == "the gate" {
 			asked = asked[:1] // the bodies of the others are read after it
@@ -127,7 +131,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 			if ask[0] == "POST" {
 				body = strings.NewReader(`{}`)
 			}
-			r, err := http.NewRequestWithContext(ctx, ask[0], plain.URL+httpapi.DefaultPrefix+project+ask[1]+"/", body)
+			r, err := http.NewRequestWithContext(ctx, ask[0], plain.URL+httpapi.DefaultPrefix+servertest.Project+ask[1]+"/", body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,13 +152,13 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 				t.Errorf("the %s was not aborted: %v", ask[1], err)
 			}
 			<-answered
-			if text := w.logs.String(); text != "" {
+			if text := w.Logs.String(); text != "" {
 				t.Errorf("%s: a %s that was aborted logged %s", name, ask[1], text)
 			}
-			if n := w.metric("requests_total", "operation", ask[1], "status", "499"); n != 1 {
+			if n := w.Metric("requests_total", "operation", ask[1], "status", "499"); n != 1 {
 				t.Errorf("%s: %g times a %s was counted as aborted; due: 1", name, n, ask[1])
 			}
-			if n := w.metric("failures_total", "code", "unavailable"); n != 0 {
+			if n := w.Metric("failures_total", "code", "unavailable"); n != 0 {
 				t.Errorf("%s: %g of %d requests that were aborted count as unavailable", name, n, i+1)
 			}
 		}
@@ -163,14 +167,14 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 
 // Whether the client is still there or not, a fault of the server is logged.
 func TestFaultOfAnAbortedRequestIsLogged(t *testing.T) {
-	logs := &lines{}
-	w := newWorld(t, direct, func(p *plan) {
-		p.Authenticator = gate(func() (identity.Principal, error) { panic(cause) })
+	logs := &servertest.Log{}
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
+		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.Cause) })
 		p.Log = slog.New(slog.NewTextHandler(logs, nil))
 	})
 	ctx, abort := context.WithCancel(t.Context())
 	abort()
-	w.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1"+httpapi.DefaultPrefix+project+"list/", nil))
+	w.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.Project+"list/", nil))
 	if !strings.Contains(logs.String(), "level=ERROR") {
 		t.Errorf("a panic was logged as %q", logs.String())
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
@@ -83,19 +85,19 @@ func token(t *testing.T, key string, age time.Duration, projects ...string) stri
 // TestEveryRoleAtEveryProjectByEveryOperation is rules 14 and 15, and cases 37 to 39: who may
 // is answered, who may not is refused by each way in, alike whether or not the project is
 // there, and comes to nothing.
-func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
-	w := newWorld(t, func(p *plan) {
+func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) { // rules 14 and 15, cases 37 to 39, invariant 9
+	w := servertest.New(t, func(p *servertest.Config) {
 		p.Dev = nil
 		p.Keys, _ = identity.NewKeys([]byte("the key of a test, and of nothing else"))
 		visitors := &identity.Visitors{Keys: p.Keys, Allowed: func(p presence.Project) bool { return p == "blog" }}
 		p.Authenticator = identity.FirstOf(sharedSecret(t), hostApplication(t), visitors)
 	})
-	live := httptest.NewServer(w.handler) // and not the one that holds answers against the contract
+	live := httptest.NewServer(w.Handler) // and not the one that holds answers against the contract
 	t.Cleanup(live.Close)
-	visitor := w.newcomer()
-	blog := visitor.do("POST", httpapi.DefaultPrefix+"/project/blog/presence/update/", `{"session": "v", "section": "s"}`)
-	if blog.status != 200 || visitor.cookie == "" {
-		t.Fatalf("a visitor's update: %d %s", blog.status, blog.body)
+	visitor := w.Anonymous()
+	blog := visitor.Do("POST", httpapi.DefaultPrefix+"/project/blog/presence/update/", `{"session": "v", "section": "s"}`)
+	if blog.Status != 200 || visitor.Cookie == "" {
+		t.Fatalf("a visitor's update: %d %s", blog.Status, blog.Body)
 	}
 	const may, nobody, no, invalid, unknown = 200, 401, 404, 401, 503
 	roles := map[string]struct {
@@ -104,9 +106,9 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
 		unnamed bool           // nobody, until an update makes a visitor
 	}{
 		"a member by cookie":           {[]string{"Cookie", "session=alice"}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
-		"a member with a visitor's":    {[]string{"Cookie", "session=alice; " + visitor.cookie}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
+		"a member with a visitor's":    {[]string{"Cookie", "session=alice; " + visitor.Cookie}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
 		"somebody outside":             {[]string{"Cookie", "session=mallory"}, map[string]int{"blog": may, "down": unknown}, false},
-		"a visitor":                    {[]string{"Cookie", visitor.cookie}, map[string]int{"blog": may, "down": unknown}, false},
+		"a visitor":                    {[]string{"Cookie", visitor.Cookie}, map[string]int{"blog": may, "down": unknown}, false},
 		"a token for the thesis":       {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "thesis")}, map[string]int{"thesis": may}, false},
 		"a token for another project":  {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "other")}, map[string]int{"other": may}, false},
 		"a token for none":             {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0)}, nil, false},
@@ -127,15 +129,17 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
 			} else if !ok {
 				due = no
 			}
-			for operation, try := range map[string]func() answer{
-				"list": func() answer { return w.do("GET", base+"list/", nil, r.headers...) },
-				"update": func() answer {
-					return w.do("POST", base+"update/", strings.NewReader(`{"session": "m", "section": "taken", "user_id": "alice", "username": "alice"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
+			for operation, try := range map[string]func() servertest.Answer{
+				"list": func() servertest.Answer { return w.Do("GET", base+"list/", nil, r.headers...) },
+				"update": func() servertest.Answer {
+					return w.Do("POST", base+"update/", strings.NewReader(`{"session": "m", "section": "taken", "user_id": "alice", "username": "alice"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
 				},
-				"leave": func() answer {
-					return w.do("POST", base+"leave/", strings.NewReader(`{"session": "c", "seq": 9, "user_id": "canary"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
+				"leave": func() servertest.Answer {
+					return w.Do("POST", base+"leave/", strings.NewReader(`{"session": "c", "seq": 9, "user_id": "canary"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
 				},
-				"live": func() answer { return shakeHands(t, live.Listener.Addr().String(), base+"live/", r.headers...) },
+				"live": func() servertest.Answer {
+					return shakeHands(t, live.Listener.Addr().String(), base+"live/", r.headers...)
+				},
 			} {
 				want := due
 				switch {
@@ -145,17 +149,17 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
 					want = nobody // who was never known has nothing to leave
 				}
 				got := try()
-				if got.status != want {
-					t.Errorf("%s, %s of %s: answered %d %s; due is %d", role, operation, id, got.status, got.body, want)
+				if got.Status != want {
+					t.Errorf("%s, %s of %s: answered %d %s; due is %d", role, operation, id, got.Status, got.Body, want)
 				}
-				if due != may && strings.Contains(got.body, "taken") || id != "thesis" && strings.Contains(got.body, canary) {
-					t.Errorf("%s, %s of %s: the answer says too much: %s", role, operation, id, got.body)
+				if due != may && strings.Contains(got.Body, "taken") || id != "thesis" && strings.Contains(got.Body, canary) {
+					t.Errorf("%s, %s of %s: the answer says too much: %s", role, operation, id, got.Body)
 				}
 				if due == no {
-					if before, ok := forbidden[operation]; ok && before != got.body {
-						t.Errorf("%s, %s of %s: refused by %s, and elsewhere by %s", role, operation, id, got.body, before)
+					if before, ok := forbidden[operation]; ok && before != got.Body {
+						t.Errorf("%s, %s of %s: refused by %s, and elsewhere by %s", role, operation, id, got.Body, before)
 					}
-					forbidden[operation] = got.body
+					forbidden[operation] = got.Body
 				}
 			}
 		}
@@ -168,28 +172,28 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) {
 			t.Errorf("refused by %s, and by %s", body, forbidden["list"])
 		}
 	}
-	list := w.do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
-	if strings.Count(list.body, `"user_id"`) != 2 || !strings.Contains(list.body, `"username":"alice"`) || !strings.Contains(list.body, `"username":"tok"`) {
-		t.Errorf("in the thesis are listed %s; due are the two who may", list.body)
+	list := w.Do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
+	if strings.Count(list.Body, `"user_id"`) != 2 || !strings.Contains(list.Body, `"username":"alice"`) || !strings.Contains(list.Body, `"username":"tok"`) {
+		t.Errorf("in the thesis are listed %s; due are the two who may", list.Body)
 	}
 }
 
 // handshake asks for a live connection, and gives the answer; the connection is closed.
-func shakeHands(t *testing.T, host, path string, headers ...string) answer {
+func shakeHands(t *testing.T, host, path string, headers ...string) servertest.Answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	io.WriteString(conn, handshake(host, path, headers...))
+	io.WriteString(conn, servertest.HandshakeRequest(host, path, headers...))
 	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.StatusCode == http.StatusSwitchingProtocols {
-		return answer{status: got.StatusCode}
+		return servertest.Answer{Status: got.StatusCode}
 	}
 	body, _ := io.ReadAll(got.Body)
-	return answer{got.StatusCode, got.Header, string(body)}
+	return servertest.Answer{Status: got.StatusCode, Header: got.Header, Body: string(body)}
 }

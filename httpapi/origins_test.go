@@ -3,9 +3,11 @@ package httpapi_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestPollingAndLiveCompareOriginsAlike(t *testing.T) {
+func TestPollingAndLiveCompareOriginsAlike(t *testing.T) { // cases 41 and 52
 	for name, c := range map[string]struct {
 		origins      []string
 		host, origin string
@@ -25,17 +27,17 @@ func TestPollingAndLiveCompareOriginsAlike(t *testing.T) {
 		"the domain of a wildcard":          {[]string{"https://*.x.example"}, "inner:8080", "https://x.example", false},
 		"the Host, where others are listed": {[]string{"https://*.x.example"}, "example.org", "https://example.org", false},
 	} {
-		w := newWorld(t, direct, func(p *plan) { p.Dev, p.Origins = nil, c.origins })
-		got := w.do("POST", "/writer/api"+project+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
-		if refused := got.status == 403; refused == c.allowed {
-			t.Errorf("polling, %s: answered %d %s", name, got.status, got.body)
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
+		got := w.Do("POST", "/writer/api"+servertest.Project+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
+		if refused := got.Status == 403; refused == c.allowed {
+			t.Errorf("polling, %s: answered %d %s", name, got.Status, got.Body)
 		}
-		inLive(t, func(t *testing.T, w *liveWorld) {
-			conn, _, got := w.ask(livePath, "Host", c.host, "Origin", c.origin)
+		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+			conn, _, got := w.Handshake(servertest.LivePath, "Host", c.host, "Origin", c.origin)
 			conn.Close()
 			if allowed := got.StatusCode == 101; allowed != c.allowed {
 				t.Errorf("live, %s: answered %d", name, got.StatusCode)
 			}
-		}, func(p *plan) { p.Dev, p.Origins = nil, c.origins })
+		}, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
 	}
 }

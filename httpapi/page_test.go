@@ -9,17 +9,18 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/writer-presence/writer-presence/client"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 func TestThePageMayLoadNothingButItsOwn(t *testing.T) {
-	w := newWorld(t)
+	w := servertest.New(t)
 	for _, at := range []string{"/", "/writer/api/client/writer-presence.js"} {
-		got := w.do("GET", at, nil)
-		if got.status != 200 {
-			t.Fatalf("GET %s answered %d", at, got.status)
+		got := w.Do("GET", at, nil)
+		if got.Status != 200 {
+			t.Fatalf("GET %s answered %d", at, got.Status)
 		}
 		policy := map[string]string{}
-		for part := range strings.SplitSeq(got.header.Get("Content-Security-Policy"), ";") {
+		for part := range strings.SplitSeq(got.Header.Get("Content-Security-Policy"), ";") {
 			name, value, _ := strings.Cut(strings.TrimSpace(part), " ")
 			policy[name] = value
 		}
@@ -38,8 +39,8 @@ func TestThePageMayLoadNothingButItsOwn(t *testing.T) {
 			}
 		}
 		for name, due := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
-			if got.header.Get(name) != due {
-				t.Errorf("%s: %s is %q, due is %q", at, name, got.header.Get(name), due)
+			if got.Header.Get(name) != due {
+				t.Errorf("%s: %s is %q, due is %q", at, name, got.Header.Get(name), due)
 			}
 		}
 	}
@@ -47,8 +48,8 @@ func TestThePageMayLoadNothingButItsOwn(t *testing.T) {
 
 // What the policy would keep from running is not there to begin with.
 func TestThePageHasNoInlineCode(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Prefix = "/elsewhere" })
-	text := w.do("GET", "/", nil).body
+	w := servertest.New(t, func(p *servertest.Config) { p.Prefix = "/elsewhere" })
+	text := w.Do("GET", "/", nil).Body
 	if strings.Contains(text, "{{") {
 		t.Error("the page has a placeholder that nobody filled in")
 	}
@@ -85,8 +86,8 @@ func TestThePageHasNoInlineCode(t *testing.T) {
 			own++
 			if !strings.HasPrefix(at, "/elsewhere/client/") {
 				t.Errorf("<%s> loads %s, due is something of the client's", n.Data, at)
-			} else if got := w.do("GET", at, nil); got.status != 200 {
-				t.Errorf("<%s> loads %s, which answers %d", n.Data, at, got.status)
+			} else if got := w.Do("GET", at, nil); got.Status != 200 {
+				t.Errorf("<%s> loads %s, which answers %d", n.Data, at, got.Status)
 			}
 		}
 	}
@@ -97,19 +98,19 @@ func TestThePageHasNoInlineCode(t *testing.T) {
 
 func TestThePageIsToldWhetherThereAreDevTokens(t *testing.T) {
 	for dev, due := range map[bool]string{true: `data-dev="true"`, false: `data-dev="false"`} {
-		w := newWorld(t, func(p *plan) {
+		w := servertest.New(t, func(p *servertest.Config) {
 			if !dev {
 				p.Dev = nil
 			}
 		})
-		if text := w.do("GET", "/", nil).body; !strings.Contains(text, due) || !strings.Contains(text, `data-prefix="/writer/api"`) {
+		if text := w.Do("GET", "/", nil).Body; !strings.Contains(text, due) || !strings.Contains(text, `data-prefix="/writer/api"`) {
 			t.Errorf("with dev tokens %v the page does not say %s, and where the API is", dev, due)
 		}
 	}
 }
 
 func TestEveryFileOfTheClientIsServedAsItIs(t *testing.T) {
-	w := newWorld(t)
+	w := servertest.New(t)
 	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || path.Ext(name) == ".html" {
@@ -117,19 +118,19 @@ func TestEveryFileOfTheClientIsServedAsItIs(t *testing.T) {
 		}
 		due, err := fs.ReadFile(client.Files, name)
 		at := "/writer/api/client/" + name
-		got := w.do("GET", at, nil)
-		if got.status != 200 || got.body != string(due) || got.header.Get("Content-Type") != kinds[path.Ext(name)] {
-			t.Errorf("GET %s answered %d, %s, %d bytes; due is 200, %s, %d bytes", at, got.status, got.header.Get("Content-Type"), len(got.body), kinds[path.Ext(name)], len(due))
+		got := w.Do("GET", at, nil)
+		if got.Status != 200 || got.Body != string(due) || got.Header.Get("Content-Type") != kinds[path.Ext(name)] {
+			t.Errorf("GET %s answered %d, %s, %d bytes; due is 200, %s, %d bytes", at, got.Status, got.Header.Get("Content-Type"), len(got.Body), kinds[path.Ext(name)], len(due))
 		}
-		tag := got.header.Get("ETag")
+		tag := got.Header.Get("ETag")
 		rewritten := strings.TrimSuffix(tag, `"`) + `-gzip"`
 		for _, known := range []string{tag, "W/" + tag, rewritten, "W/" + rewritten, tag + "-br"} {
-			if again := w.do("GET", at, nil, "If-None-Match", known); tag == "" || again.status != 304 || again.body != "" {
-				t.Errorf("GET %s with If-None-Match: %s answered %d, %d bytes; due is 304", at, known, again.status, len(again.body))
+			if again := w.Do("GET", at, nil, "If-None-Match", known); tag == "" || again.Status != 304 || again.Body != "" {
+				t.Errorf("GET %s with If-None-Match: %s answered %d, %d bytes; due is 304", at, known, again.Status, len(again.Body))
 			}
 		}
-		if again := w.do("GET", at, nil, "If-None-Match", `"x`+tag[2:]); again.status != 200 {
-			t.Errorf("GET %s with another tag answered %d", at, again.status)
+		if again := w.Do("GET", at, nil, "If-None-Match", `"x`+tag[2:]); again.Status != 200 {
+			t.Errorf("GET %s with another tag answered %d", at, again.Status)
 		}
 		return err
 	})
@@ -137,6 +138,6 @@ func TestEveryFileOfTheClientIsServedAsItIs(t *testing.T) {
 		t.Error(err)
 	}
 	for _, at := range []string{"/writer/api/client/client.go", "/writer/api/client/writer/", "/writer/api/client/writer/index.html", "/writer/api/client/testkit/size.js", "/index.html"} {
-		w.do("GET", at, nil).fails(t, 404, "not_found")
+		w.Do("GET", at, nil).ExpectError(t, 404, "not_found")
 	}
 }

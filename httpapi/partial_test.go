@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 )
 
@@ -18,7 +20,7 @@ type lossy struct {
 	loss atomic.Uint64
 }
 
-func (s *lossy) behind(p *plan) {
+func (s *lossy) behind(p *servertest.Config) {
 	p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
 }
 
@@ -40,11 +42,11 @@ func (s *lossy) Snapshot(ctx context.Context, p presence.Project) (*presence.Sna
 
 func TestListsAndAnswersSayThatTheyArePartial(t *testing.T) { // rule 13
 	s := &lossy{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		for _, loss := range []uint64{0, 1} {
 			s.loss.Store(loss)
-			alice := w.as("alice", "1")
-			for _, r := range []reply{alice.update(`{"section": "a"}`), alice.list()} {
+			alice := w.As("alice", "1")
+			for _, r := range []servertest.Reply{alice.Update(`{"section": "a"}`), alice.List()} {
 				if got := r.Partial != nil && *r.Partial; got != (loss > 0) || r.Partial != nil && !got {
 					t.Errorf("after %d losses an answer says partial: %v", loss, r.Partial)
 				}
@@ -55,26 +57,26 @@ func TestListsAndAnswersSayThatTheyArePartial(t *testing.T) { // rule 13
 
 func TestLiveConnectionsAreAskedOnceForEachLossToRestate(t *testing.T) { // rule 13
 	s := &lossy{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice, _, _ := w.enter(w.as("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
-		bob := w.as("bob", "2")
-		wake := func(section string) { bob.update(`{"session": "b", "section": "` + section + `"}`) }
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
+		bob := w.As("bob", "2")
+		wake := func(section string) { bob.Update(`{"session": "b", "section": "` + section + `"}`) }
 		for loss := uint64(1); loss <= 2; loss++ {
 			s.loss.Store(loss * 1000)
 			wake("x")
-			snapshot := alice.skip("snapshot")
-			if !strings.Contains(snapshot.text, `"partial":true`) {
-				t.Errorf("after loss %d there comes %s; due: a partial snapshot", loss, snapshot.text)
+			snapshot := alice.SkipTo("snapshot")
+			if !strings.Contains(snapshot.Text, `"partial":true`) {
+				t.Errorf("after loss %d there comes %s; due: a partial snapshot", loss, snapshot.Text)
 			}
-			alice.next("restate").isGolden(t, "restate")
+			alice.Next("restate").ExpectGolden(t, "restate")
 			wake("y")
-			if delta := alice.next("delta"); strings.Contains(delta.text, "partial") {
-				t.Errorf("a delta says %s", delta.text)
+			if delta := alice.Next("delta"); strings.Contains(delta.Text, "partial") {
+				t.Errorf("a delta says %s", delta.Text)
 			}
 			s.loss.Store(0)
 			wake("z")
-			if whole := alice.next("snapshot"); strings.Contains(whole.text, "partial") {
-				t.Errorf("when it is complete again there comes %s", whole.text)
+			if whole := alice.Next("snapshot"); strings.Contains(whole.Text, "partial") {
+				t.Errorf("when it is complete again there comes %s", whole.Text)
 			}
 		}
 	}, s.behind)
@@ -83,10 +85,10 @@ func TestLiveConnectionsAreAskedOnceForEachLossToRestate(t *testing.T) { // rule
 func TestThePartialSnapshotOfANewConnectionIsTheGoldenOne(t *testing.T) {
 	s := &lossy{}
 	s.loss.Store(1000)
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice, _, snapshot := w.enter(w.as("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
-		snapshot.isGolden(t, "snapshot-partial")
-		alice.next("restate").isGolden(t, "restate")
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, _, snapshot := w.Join(w.As("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
+		snapshot.ExpectGolden(t, "snapshot-partial")
+		alice.Next("restate").ExpectGolden(t, "restate")
 	}, s.behind)
 }
 
@@ -117,48 +119,48 @@ func (s *lagging) FreshSnapshot(ctx context.Context, p presence.Project) (*prese
 // live, at a node that is behind.
 func TestNobodyIsSentLessThanTheyHave(t *testing.T) {
 	s := &lagging{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice, bob := w.as("alice", "1"), w.as("bob", "2")
-		alice.update(`{"session": "a", "section": "old"}`)
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, bob := w.As("alice", "1"), w.As("bob", "2")
+		alice.Update(`{"session": "a", "section": "old"}`)
 		old, err := s.Store.Snapshot(t.Context(), "p")
 		if err != nil {
 			t.Fatal(err)
 		}
-		there, _, _ := w.enter(bob, `"session": "b"`)
-		there.all()
-		seen := alice.update(`{"session": "a", "section": "new"}`).Version
-		there.all()
+		there, _, _ := w.Join(bob, `"session": "b"`)
+		there.Pending()
+		seen := alice.Update(`{"session": "a", "section": "new"}`).Version
+		there.Pending()
 		s.old.Store(old)
-		if r := bob.list(); r.Version >= seen {
+		if r := bob.List(); r.Version >= seen {
 			t.Fatalf("a list has version %d though the node is behind", r.Version)
 		}
 		for _, tag := range []string{fmt.Sprintf(`W/"%d"`, seen), fmt.Sprintf(`W/"%d-gzip"`, seen), fmt.Sprintf(`"x", W/"%d"`, seen)} {
-			if r := bob.get("If-None-Match", tag); r.status == 200 && strings.Contains(r.body, fmt.Sprintf(`"version":%d`, old.Version)) {
+			if r := bob.Get("If-None-Match", tag); r.Status == 200 && strings.Contains(r.Body, fmt.Sprintf(`"version":%d`, old.Version)) {
 				t.Errorf("If-None-Match %s is answered with an older list", tag)
 			}
 		}
-		there.say("update", fmt.Sprintf(`"seq": 2, "known_version": %d`, seen))
-		for _, m := range there.all() {
+		there.Send("update", fmt.Sprintf(`"seq": 2, "known_version": %d`, seen))
+		for _, m := range there.Pending() {
 			if (m.Type == "snapshot" || m.Type == "delta") && m.Version < seen {
-				t.Errorf("who has version %d is sent %s", seen, m.text)
+				t.Errorf("who has version %d is sent %s", seen, m.Text)
 			}
 		}
 		// A read that began before the client came ends after it has said what it knows.
-		late := w.come(w.as("carol", "3"))
+		late := w.ConnectAs(w.As("carol", "3"))
 		held := make(chan struct{})
 		s.held.Store(&held)
 		s.old.Store(presence.NewSnapshot(old.Version-1, old.Occupants, old.Count))
-		alice.update(`{"session": "a", "section": "newer"}`)
+		alice.Update(`{"session": "a", "section": "newer"}`)
 		synctest.Wait()
 		time.Sleep(100 * time.Millisecond)
 		time.AfterFunc(50*time.Millisecond, func() { s.held.Store(nil); close(held) })
-		late.say("hello", fmt.Sprintf(`"session": "c", "known_version": %d`, seen))
-		for _, m := range late.all() {
+		late.Send("hello", fmt.Sprintf(`"session": "c", "known_version": %d`, seen))
+		for _, m := range late.Pending() {
 			if (m.Type == "snapshot" || m.Type == "delta") && m.Version < seen {
-				t.Errorf("a hello with version %d is sent %s", seen, m.text)
+				t.Errorf("a hello with version %d is sent %s", seen, m.Text)
 			}
 		}
-	}, func(p *plan) {
+	}, func(p *servertest.Config) {
 		p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
 	})
 }

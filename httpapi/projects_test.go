@@ -10,56 +10,58 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) {
+func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) { // rule 16
 	synctest.Test(t, func(t *testing.T) {
-		var store spy
-		w := newWorld(t, direct, store.behind, func(p *plan) { p.UserProjects = 3 })
-		alice, bob := w.as("alice", "1"), w.as("bob", "2")
+		var store servertest.SpyStore
+		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) { p.UserProjects = 3 })
+		alice, bob := w.As("alice", "1"), w.As("bob", "2")
 		for i := range 3 {
-			alice.succeed(alice.in(fmt.Sprint("p", i), "update", `{"section":"s","session":"a","seq":1}`))
+			alice.Succeed(alice.In(fmt.Sprint("p", i), "update", `{"section":"s","session":"a","seq":1}`))
 		}
-		for name, got := range map[string]answer{
-			"an update":              alice.in("p3", "update", `{"section":"s","session":"a","seq":1}`),
-			"the note's update":      alice.in("p4", "update", `{"section":"s"}`),
-			"a leave":                alice.in("p5", "leave", `{"session":"a","seq":1}`),
-			"a leave without seq":    alice.in("p6", "leave", `{"session":"a"}`),
-			"a leave that is hidden": alice.in("p7", "leave", `{"session":"a","seq":1,"hidden":true}`),
+		for name, got := range map[string]servertest.Answer{
+			"an update":              alice.In("p3", "update", `{"section":"s","session":"a","seq":1}`),
+			"the note's update":      alice.In("p4", "update", `{"section":"s"}`),
+			"a leave":                alice.In("p5", "leave", `{"session":"a","seq":1}`),
+			"a leave without seq":    alice.In("p6", "leave", `{"session":"a"}`),
+			"a leave that is hidden": alice.In("p7", "leave", `{"session":"a","seq":1,"hidden":true}`),
 		} {
-			got.fails(t, 429, "too_many_projects")
-			if after := got.header.Get("Retry-After"); after != "1440" {
+			got.ExpectError(t, 429, "too_many_projects")
+			if after := got.Header.Get("Retry-After"); after != "1440" {
 				t.Errorf("%s: Retry-After is %q, want 1440 s", name, after)
 			}
 		}
-		if held := store.held(); held != 3 {
+		if held := store.Held(); held != 3 {
 			t.Errorf("the store holds %d projects, want 3", held)
 		}
-		bob.succeed(bob.in("p3", "update", `{}`)) // has a limit of his own
+		bob.Succeed(bob.In("p3", "update", `{}`)) // has a limit of his own
 		for i := range 3 {
-			alice.succeed(alice.in(fmt.Sprint("p", i), "update", `{"section":"moved","session":"a","seq":2}`))
-			alice.succeed(alice.in(fmt.Sprint("p", i), "update", `{"section":"s","session":"another"}`))
+			alice.Succeed(alice.In(fmt.Sprint("p", i), "update", `{"section":"moved","session":"a","seq":2}`))
+			alice.Succeed(alice.In(fmt.Sprint("p", i), "update", `{"section":"s","session":"another"}`))
 		}
-		alice.succeed(alice.in("p0", "leave", `{"session":"a","seq":3}`))
-		alice.in("p3", "update", `{}`).fails(t, 429, "too_many_projects") // the end of a session frees nothing yet
+		alice.Succeed(alice.In("p0", "leave", `{"session":"a","seq":3}`))
+		alice.In("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // the end of a session frees nothing yet
 
 		time.Sleep(13 * time.Minute)
-		alice.in("p3", "update", `{}`).fails(t, 429, "too_many_projects") // p0 to p2 still count
+		alice.In("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // p0 to p2 still count
 		time.Sleep(11*time.Minute + time.Second)
-		alice.succeed(alice.in("p3", "update", `{}`))
+		alice.Succeed(alice.In("p3", "update", `{}`))
 	})
 }
 
 func TestAProjectInUseNeverBecomesNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct, func(p *plan) { p.UserProjects = 1 })
-		alice := w.as("alice", "1")
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserProjects = 1 })
+		alice := w.As("alice", "1")
 		for i := range 200 { // more than an hour and a half of heartbeats, each of which moves
-			alice.update(fmt.Sprintf(`{"section":"s%d","session":"a"}`, i))
-			alice.in("q", "update", `{}`).fails(t, 429, "too_many_projects")
+			alice.Update(fmt.Sprintf(`{"section":"s%d","session":"a"}`, i))
+			alice.In("q", "update", `{}`).ExpectError(t, 429, "too_many_projects")
 			time.Sleep(30 * time.Second)
 		}
 	})
@@ -67,158 +69,158 @@ func TestAProjectInUseNeverBecomesNew(t *testing.T) {
 
 func TestProjectsOfAnAddressAreLimitedForVisitorsApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var store spy
-		w := newWorld(t, direct, store.behind, func(p *plan) {
+		var store servertest.SpyStore
+		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) {
 			p.UserProjects, p.VisitorProjects, p.AddressProjects = 100, 4, 20
 		})
 		entered := 0
 		for visitor := range 30 { // of whom each tries ten projects that nobody else is in
-			p := w.newcomer()
-			p.address = "192.0.2.1"
+			p := w.Anonymous()
+			p.Address = "192.0.2.1"
 			for i := range 10 {
-				got := p.in(fmt.Sprintf("of-%d-%d", visitor, i), "update", `{"section":"s"}`)
-				if got.status == 200 {
+				got := p.In(fmt.Sprintf("of-%d-%d", visitor, i), "update", `{"section":"s"}`)
+				if got.Status == 200 {
 					entered++
-				} else if got.fails(t, 429, "too_many_projects"); i == 0 && p.made != nil {
-					t.Errorf("an update above the limit set the cookie %v", p.made)
+				} else if got.ExpectError(t, 429, "too_many_projects"); i == 0 && p.Made != nil {
+					t.Errorf("an update above the limit set the cookie %v", p.Made)
 				}
 			}
 		}
-		if held := store.held(); entered != 20 || held != 20 {
+		if held := store.Held(); entered != 20 || held != 20 {
 			t.Errorf("visitors of one address entered %d projects, of which %d are held; want 20", entered, held)
 		}
-		late := w.newcomer()
-		late.address = "192.0.2.1"
-		late.succeed(late.in("of-0-0", "update", `{}`)) // no new project for the address
-		late.address = "2001:db8::1"
-		late.succeed(late.in("new", "update", `{}`))
-		late.address = "2001:db8::ffff:2"
+		late := w.Anonymous()
+		late.Address = "192.0.2.1"
+		late.Succeed(late.In("of-0-0", "update", `{}`)) // no new project for the address
+		late.Address = "2001:db8::1"
+		late.Succeed(late.In("new", "update", `{}`))
+		late.Address = "2001:db8::ffff:2"
 		for i := range 3 { // a visitor counts for every address together
-			if got := late.in(fmt.Sprint("next-", i), "update", `{}`); (got.status == 200) != (i < 2) {
-				t.Errorf("project %d of a visitor: %d %s", i+3, got.status, got.body)
+			if got := late.In(fmt.Sprint("next-", i), "update", `{}`); (got.Status == 200) != (i < 2) {
+				t.Errorf("project %d of a visitor: %d %s", i+3, got.Status, got.Body)
 			}
 		}
 		for user := range 30 {
-			p := w.as("writer", presence.UserID(fmt.Sprint(user+1)))
-			p.address = "192.0.2.1"
-			if got := p.in(fmt.Sprint("u", user), "update", `{}`); (got.status == 200) != (user < 20) {
-				t.Errorf("user %d of an address with 20 projects: %d %s", user+1, got.status, got.body)
+			p := w.As("writer", presence.UserID(fmt.Sprint(user+1)))
+			p.Address = "192.0.2.1"
+			if got := p.In(fmt.Sprint("u", user), "update", `{}`); (got.Status == 200) != (user < 20) {
+				t.Errorf("user %d of an address with 20 projects: %d %s", user+1, got.Status, got.Body)
 			}
 		}
 	})
 }
 
 func TestAUserAboveTheirLimitUsesUpNothingOfTheAddress(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) { p.UserProjects, p.AddressProjects = 2, 5 })
-	mallory := w.as("mallory", "3")
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserProjects, p.AddressProjects = 2, 5 })
+	mallory := w.As("mallory", "3")
 	for i := range 50 {
-		mallory.in(fmt.Sprint("m", i), "update", `{}`)
+		mallory.In(fmt.Sprint("m", i), "update", `{}`)
 	}
 	for i := range 3 {
-		alice := w.as("alice", presence.UserID(fmt.Sprint(i+10)))
-		alice.succeed(alice.in(fmt.Sprint("a", i), "update", `{}`))
+		alice := w.As("alice", presence.UserID(fmt.Sprint(i+10)))
+		alice.Succeed(alice.In(fmt.Sprint("a", i), "update", `{}`))
 	}
 }
 
 func TestAUserAboveTheRateUsesUpNoProjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct, func(p *plan) { p.UserRate, p.UserProjects = identity.Rate{PerSecond: 0.1, Burst: 1}, 2 })
-		alice := w.as("alice", "1")
-		alice.succeed(alice.in("p", "update", `{}`))
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate, p.UserProjects = identity.Rate{PerSecond: 0.1, Burst: 1}, 2 })
+		alice := w.As("alice", "1")
+		alice.Succeed(alice.In("p", "update", `{}`))
 		for i := range 10 {
-			alice.in(fmt.Sprint("q", i), "update", `{}`).fails(t, 429, "too_many_requests")
+			alice.In(fmt.Sprint("q", i), "update", `{}`).ExpectError(t, 429, "too_many_requests")
 		}
 		time.Sleep(10 * time.Second)
-		alice.succeed(alice.in("r", "update", `{}`))
+		alice.Succeed(alice.In("r", "update", `{}`))
 	})
 }
 
 func TestTenantsAreDifferentUsersForTheLimitOfProjects(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) {
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TenantFromHost, p.UserProjects = true, 1
 		p.Authenticator = gate(func() (identity.Principal, error) {
 			return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 		})
 	})
-	alice := w.newcomer()
+	alice := w.Anonymous()
 	for _, host := range []string{"a.localhost", "b.localhost"} {
-		alice.succeed(alice.in("p", "update", `{}`, "Host", host))
-		alice.in("q", "update", `{}`, "Host", host).fails(t, 429, "too_many_projects")
+		alice.Succeed(alice.In("p", "update", `{}`, "Host", host))
+		alice.In("q", "update", `{}`, "Host", host).ExpectError(t, 429, "too_many_projects")
 	}
 }
 
 // Rule 10: looking changes nothing, and so it counts for no limit on projects.
-func TestLookingEntersNoProject(t *testing.T) {
-	var store spy
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		alice, visitor := w.as("alice", "1"), w.newcomer()
+func TestLookingEntersNoProject(t *testing.T) { // rule 10
+	var store servertest.SpyStore
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, visitor := w.As("alice", "1"), w.Anonymous()
 		for i := range 300 {
 			project := fmt.Sprint("looked-at-", i)
-			for _, p := range []*person{alice, visitor} {
-				p.succeed(p.in(project, "list", ""))
+			for _, p := range []*servertest.Client{alice, visitor} {
+				p.Succeed(p.In(project, "list", ""))
 			}
-			s := w.connectTo(httpapi.DefaultPrefix+"/project/"+project+"/presence/live/", "Authorization", "Bearer "+alice.token)
-			s.conn.Close() // before the hello
+			s := w.ConnectTo(httpapi.DefaultPrefix+"/project/"+project+"/presence/live/", "Authorization", "Bearer "+alice.Token)
+			s.Conn.Close() // before the hello
 		}
-		if len(store.updates) > 0 || len(store.leaves) > 0 || len(store.watched) > 0 || store.held() > 0 {
-			t.Errorf("looking at 300 projects came to %d updates, %d leaves, %d watched and %d held; want none", len(store.updates), len(store.leaves), len(store.watched), store.held())
+		if len(store.Updates) > 0 || len(store.Leaves) > 0 || len(store.Watched) > 0 || store.Held() > 0 {
+			t.Errorf("looking at 300 projects came to %d updates, %d leaves, %d watched and %d held; want none", len(store.Updates), len(store.Leaves), len(store.Watched), store.Held())
 		}
-		alice.update(`{}`)
-		visitor.update(`{}`)
-	}, store.behind, func(p *plan) {
+		alice.Update(`{}`)
+		visitor.Update(`{}`)
+	}, store.Install, func(p *servertest.Config) {
 		p.UserProjects, p.VisitorProjects, p.AddressProjects = 1, 1, 1
 	})
 }
 
 func TestLiveAHelloCountsForTheLimitOfProjects(t *testing.T) {
-	var store spy
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		p := w.as("alice", "1")
+	var store servertest.SpyStore
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		p := w.As("alice", "1")
 		path := func(project string) string { return httpapi.DefaultPrefix + "/project/" + project + "/presence/live/" }
-		come := func(project string) *socket {
-			return w.connectTo(path(project), "Authorization", "Bearer "+p.token)
+		come := func(project string) *servertest.Socket {
+			return w.ConnectTo(path(project), "Authorization", "Bearer "+p.Token)
 		}
-		p.succeed(p.in("p0", "update", `{"session":"a"}`))
+		p.Succeed(p.In("p0", "update", `{"session":"a"}`))
 		one := come("p1")
-		one.say("hello", `"session": "b", "seq": 1, "section": "s"`)
-		one.next("ack")
-		one.next("snapshot")
+		one.Send("hello", `"session": "b", "seq": 1, "section": "s"`)
+		one.Next("ack")
+		one.Next("snapshot")
 
 		refused := come("p2")
-		refused.say("hello", `"session": "c", "seq": 1, "section": "s"`)
-		if m := refused.next("error"); m.Code != "too_many_projects" || m.Seq != 1 || m.RetryAfter < 1000 || m.RetryAfter > 1440 {
-			t.Errorf("a hello in a third of two projects was answered %s", m.text)
+		refused.Send("hello", `"session": "c", "seq": 1, "section": "s"`)
+		if m := refused.Next("error"); m.Code != "too_many_projects" || m.Seq != 1 || m.RetryAfter < 1000 || m.RetryAfter > 1440 {
+			t.Errorf("a hello in a third of two projects was answered %s", m.Text)
 		}
-		refused.ends(1008)
-		p.in("p2", "update", `{}`).fails(t, 429, "too_many_projects")
-		if held := store.held(); held != 2 {
+		refused.ExpectClose(1008)
+		p.In("p2", "update", `{}`).ExpectError(t, 429, "too_many_projects")
+		if held := store.Held(); held != 2 {
 			t.Errorf("the store holds %d projects, want 2", held)
 		}
 
 		for seq := 2; seq < 60; seq++ { // half an hour: the project stays in use
-			one.say("update", fmt.Sprintf(`"seq": %d, "section": "s%d"`, seq, seq))
-			if ack := one.ack(); ack.Stale || ack.You.Section != fmt.Sprint("s", seq) {
-				t.Fatalf("update %d was answered %s", seq, ack.text)
+			one.Send("update", fmt.Sprintf(`"seq": %d, "section": "s%d"`, seq, seq))
+			if ack := one.Ack(); ack.Stale || ack.You.Section != fmt.Sprint("s", seq) {
+				t.Fatalf("update %d was answered %s", seq, ack.Text)
 			}
-			one.all()
+			one.Pending()
 			time.Sleep(30 * time.Second)
 		}
-		if len(store.projects) != 2 {
-			t.Errorf("updates that may create something named %d projects, want 2", len(store.projects))
+		if len(store.Projects) != 2 {
+			t.Errorf("updates that may create something named %d projects, want 2", len(store.Projects))
 		}
-		p.succeed(p.in("p3", "update", `{}`)) // p0 has been left alone for longer than 24 minutes
-		p.in("p4", "update", `{}`).fails(t, 429, "too_many_projects")
-		one.say("leave", `"seq": 100`)
-		one.ack()
-		one.ends(1000)
-	}, store.behind, func(p *plan) { p.UserProjects = 2 })
+		p.Succeed(p.In("p3", "update", `{}`)) // p0 has been left alone for longer than 24 minutes
+		p.In("p4", "update", `{}`).ExpectError(t, 429, "too_many_projects")
+		one.Send("leave", `"seq": 100`)
+		one.Ack()
+		one.ExpectClose(1000)
+	}, store.Install, func(p *servertest.Config) { p.UserProjects = 2 })
 }
 
 // Options that leave the limits out get those of the server; a negative number is no limit.
 func TestProjectsAreLimitedByDefault(t *testing.T) {
-	enter := func(t *testing.T, p *person, most int) (entered int) {
+	enter := func(t *testing.T, p *servertest.Client, most int) (entered int) {
 		for i := range most {
-			if p.in(fmt.Sprint("p", i), "update", `{}`).status != 200 {
+			if p.In(fmt.Sprint("p", i), "update", `{}`).Status != 200 {
 				break
 			}
 			entered++
@@ -226,17 +228,17 @@ func TestProjectsAreLimitedByDefault(t *testing.T) {
 		return entered
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct)
-		if got := enter(t, w.as("alice", "1"), 300); got != httpapi.DefaultUserProjects {
+		w := servertest.New(t, servertest.Direct)
+		if got := enter(t, w.As("alice", "1"), 300); got != httpapi.DefaultUserProjects {
 			t.Errorf("a user entered %d projects, want %d", got, httpapi.DefaultUserProjects)
 		}
-		if got := enter(t, w.newcomer(), 300); got != httpapi.DefaultVisitorProjects {
+		if got := enter(t, w.Anonymous(), 300); got != httpapi.DefaultVisitorProjects {
 			t.Errorf("a visitor entered %d projects, want %d", got, httpapi.DefaultVisitorProjects)
 		}
-		w = newWorld(t, direct, func(p *plan) {
+		w = servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 			p.UserProjects, p.VisitorProjects, p.AddressProjects = -1, -1, -1
 		})
-		for _, p := range []*person{w.as("alice", "1"), w.newcomer()} {
+		for _, p := range []*servertest.Client{w.As("alice", "1"), w.Anonymous()} {
 			if got := enter(t, p, 300); got != 300 {
 				t.Errorf("without a limit somebody entered %d projects of 300", got)
 			}
@@ -246,7 +248,7 @@ func TestProjectsAreLimitedByDefault(t *testing.T) {
 
 // flood sends one request after the other, without the check against docs/reference/openapi.yaml, for the
 // sake of speed, and counts the answers.
-func flood(t *testing.T, w *world, n int, over time.Duration, request func(i int) *http.Request) (statuses map[int]int) {
+func flood(t *testing.T, w *servertest.Server, n int, over time.Duration, request func(i int) *http.Request) (statuses map[int]int) {
 	t.Helper()
 	statuses = map[int]int{}
 	began := time.Now()
@@ -256,7 +258,7 @@ func flood(t *testing.T, w *world, n int, over time.Duration, request func(i int
 			r.Header.Set("Content-Type", "application/json")
 		}
 		recorder := httptest.NewRecorder()
-		w.handler.ServeHTTP(recorder, r)
+		w.Handler.ServeHTTP(recorder, r)
 		statuses[recorder.Code]++
 		if after, err := strconv.Atoi(recorder.Header().Get("Retry-After")); recorder.Code == 429 && (err != nil || after < 1) {
 			t.Fatalf("429 with Retry-After %q", recorder.Header().Get("Retry-After"))
@@ -278,28 +280,28 @@ func TestLeavesOfSessionsThatAreNotAliveAreLimited(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var store spy
-				w := newWorld(t, direct, store.behind, func(p *plan) { p.UserRate = identity.Rate{} })
-				alice := w.as("alice", "1")
-				alice.update(`{"section":"s","session":"living","seq":1}`)
+				var store servertest.SpyStore
+				w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) { p.UserRate = identity.Rate{} })
+				alice := w.As("alice", "1")
+				alice.Update(`{"section":"s","session":"living","seq":1}`)
 				began := time.Now()
 				got := flood(t, w, many, over, func(i int) *http.Request {
-					r := httptest.NewRequest("POST", "http://"+w.host+httpapi.DefaultPrefix+project+"leave/", strings.NewReader(body(i)))
+					r := httptest.NewRequest("POST", "http://"+w.Host+httpapi.DefaultPrefix+servertest.Project+"leave/", strings.NewReader(body(i)))
 					r.RemoteAddr = "127.0.0.1:4711"
-					r.Header.Set("Authorization", "Bearer "+alice.token)
+					r.Header.Set("Authorization", "Bearer "+alice.Token)
 					return r
 				})
 				allowed := 100 + int(httpapi.DefaultUserRate.PerSecond*time.Since(began).Seconds()) // a commit takes time, too
 				if got[200] > allowed || got[200] < allowed-5 || got[200]+got[429] != many {
 					t.Errorf("%d leaves were answered %v; want %d with 200 and the others with 429", many, got, allowed)
 				}
-				if store.created > allowed+1 {
-					t.Errorf("%d messages reached the store that may leave something there; want %d at most", store.created, allowed+1)
+				if store.Created > allowed+1 {
+					t.Errorf("%d messages reached the store that may leave something there; want %d at most", store.Created, allowed+1)
 				}
-				if reply := alice.leave(`{"session":"living","seq":2}`); reply.Stale {
+				if reply := alice.Leave(`{"session":"living","seq":2}`); reply.Stale {
 					t.Errorf("above the limit the leave of a living session came to %+v", reply)
 				}
-				w.isListed("")
+				w.ExpectListed("")
 			})
 		})
 	}
@@ -307,30 +309,32 @@ func TestLeavesOfSessionsThatAreNotAliveAreLimited(t *testing.T) {
 
 func TestAnUnknownCallerAboveTheLimitOfTheAddressIsToldTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct, func(p *plan) { p.UserRate, p.AddressRate = identity.Rate{}, identity.Rate{PerSecond: 1, Burst: 3} })
-		p := w.newcomer()
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
+			p.UserRate, p.AddressRate = identity.Rate{}, identity.Rate{PerSecond: 1, Burst: 3}
+		})
+		p := w.Anonymous()
 		for range 3 {
-			p.post("leave", `{"session":"s"}`).fails(t, 401, "unauthenticated")
+			p.Post("leave", `{"session":"s"}`).ExpectError(t, 401, "unauthenticated")
 		}
-		got := p.post("leave", `{"session":"s"}`)
-		got.fails(t, 429, "too_many_requests")
-		if after := got.header.Get("Retry-After"); after != "1" {
+		got := p.Post("leave", `{"session":"s"}`)
+		got.ExpectError(t, 429, "too_many_requests")
+		if after := got.Header.Get("Retry-After"); after != "1" {
 			t.Errorf("Retry-After is %q, want 1", after)
 		}
-		w2 := newWorld(t, direct, func(p *plan) { p.AddressRate, p.Visitors = identity.Rate{PerSecond: 1, Burst: 1}, nil })
-		closed := w2.newcomer()
-		closed.post("leave", `{}`).fails(t, 401, "unauthenticated")
-		closed.post("leave", `{}`).fails(t, 429, "too_many_requests")
+		w2 := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.AddressRate, p.Visitors = identity.Rate{PerSecond: 1, Burst: 1}, nil })
+		closed := w2.Anonymous()
+		closed.Post("leave", `{}`).ExpectError(t, 401, "unauthenticated")
+		closed.Post("leave", `{}`).ExpectError(t, 429, "too_many_requests")
 	})
 }
 
 func TestAVisitorWhoIsAboveTheLimitCanLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct, func(p *plan) { p.AddressRate = identity.Rate{PerSecond: 0.01, Burst: 1} })
-		p := w.newcomer()
-		p.update(`{"section":"s","session":"a","seq":1}`)
-		p.post("leave", `{"session":"b","seq":1}`).fails(t, 429, "too_many_requests")
-		p.leave(`{"session":"a","seq":2}`)
-		p.post("leave", `{"session":"a","seq":3}`).fails(t, 429, "too_many_requests") // has ended
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.AddressRate = identity.Rate{PerSecond: 0.01, Burst: 1} })
+		p := w.Anonymous()
+		p.Update(`{"section":"s","session":"a","seq":1}`)
+		p.Post("leave", `{"session":"b","seq":1}`).ExpectError(t, 429, "too_many_requests")
+		p.Leave(`{"session":"a","seq":2}`)
+		p.Post("leave", `{"session":"a","seq":3}`).ExpectError(t, 429, "too_many_requests") // has ended
 	})
 }

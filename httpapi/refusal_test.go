@@ -11,17 +11,18 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 // debugging makes the log of a world have lines of every level.
-func debugging(logs *lines) func(*plan) {
-	return func(p *plan) {
+func debugging(logs *servertest.Log) func(*servertest.Config) {
+	return func(p *servertest.Config) {
 		p.Log = slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 }
 
 // lineOf returns the newest line about an error, "" if there is none.
-func lineOf(logs *lines) (last string) {
+func lineOf(logs *servertest.Log) (last string) {
 	for line := range strings.Lines(logs.String()) {
 		if strings.Contains(line, "answered with an error") {
 			last = line
@@ -35,11 +36,11 @@ var requestID = regexp.MustCompile(`request=([A-Za-z0-9.-]+) `)
 // Each refused request has a line with its id, which the answer has too, and with nothing that the
 // client sent but ids.
 func TestEachRefusedRequestHasADebugLine(t *testing.T) {
-	logs := &lines{}
-	w := newWorld(t, debugging(logs), func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+	logs := &servertest.Log{}
+	w := servertest.New(t, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
 	const hidden = "hidden-section"
-	list, update := httpapi.DefaultPrefix+project+"list/", httpapi.DefaultPrefix+project+"update/"
+	list, update := httpapi.DefaultPrefix+servertest.Project+"list/", httpapi.DefaultPrefix+servertest.Project+"update/"
 	for name, c := range map[string]struct {
 		method, path, body, token string
 		due                       []string
@@ -66,14 +67,14 @@ func TestEachRefusedRequestHasADebugLine(t *testing.T) {
 				headers = append(headers, "Origin", foreign)
 			}
 			before := strings.Count(logs.String(), "answered with an error")
-			got := w.do(c.method, c.path, strings.NewReader(c.body), headers...)
+			got := w.Do(c.method, c.path, strings.NewReader(c.body), headers...)
 			if n := strings.Count(logs.String(), "answered with an error") - before; n != 1 {
-				t.Fatalf("%s: the log has %d lines for a request that was answered %d", name, n, got.status)
+				t.Fatalf("%s: the log has %d lines for a request that was answered %d", name, n, got.Status)
 			}
 			line := lineOf(logs)
 			found := requestID.FindStringSubmatch(line)
-			if found == nil || got.header.Get("X-Request-Id") != found[1] || id == "from-a-proxy.1" && found[1] != id || id != "from-a-proxy.1" && len(found[1]) != 26 {
-				t.Errorf("%s: for the id %q the answer has %q and the log %s", name, id, got.header.Get("X-Request-Id"), line)
+			if found == nil || got.Header.Get("X-Request-Id") != found[1] || id == "from-a-proxy.1" && found[1] != id || id != "from-a-proxy.1" && len(found[1]) != 26 {
+				t.Errorf("%s: for the id %q the answer has %q and the log %s", name, id, got.Header.Get("X-Request-Id"), line)
 			}
 			for _, due := range append(c.due, "level=DEBUG", "via=http") {
 				if !strings.Contains(line, due) {
@@ -91,23 +92,23 @@ func TestEachRefusedRequestHasADebugLine(t *testing.T) {
 
 // Refusals of live connections have the request id of the handshake, or one of their own.
 func TestEachLiveRefusalHasADebugLine(t *testing.T) {
-	logs := &lines{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
+	logs := &servertest.Log{}
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
 		for _, id := range []string{"", "of-the-handshake"} {
 			headers := []string{"X-Request-ID", id}
-			s := w.connect(headers...)
-			s.say("hello", `"session": "a", "token": "`+jwtOf(t, "sub", "1043", "projects", []string{"q"})+`"`)
-			s.next("error")
+			s := w.Connect(headers...)
+			s.Send("hello", `"session": "a", "token": "`+jwtOf(t, "sub", "1043", "projects", []string{"q"})+`"`)
+			s.Next("error")
 			if line := lineOf(logs); !strings.Contains(line, "code=project_unknown") || !strings.Contains(line, "user=1043") {
 				t.Errorf("a hello for another project: the log has %s", line)
 			}
-			s = w.connect(headers...)
-			s.say("hello", `"session": "a", "token": "`+good+`"`)
-			s.next("ack")
-			s.next("snapshot")
-			s.say("update", `"section": "hidden-`+strings.Repeat("x", 100)+`"`)
-			s.next("error")
+			s = w.Connect(headers...)
+			s.Send("hello", `"session": "a", "token": "`+good+`"`)
+			s.Next("ack")
+			s.Next("snapshot")
+			s.Send("update", `"section": "hidden-`+strings.Repeat("x", 100)+`"`)
+			s.Next("error")
 			line := lineOf(logs)
 			for _, due := range []string{"level=DEBUG", "via=live", "project=p", "user=1042", "code=section_too_long"} {
 				if !strings.Contains(line, due) {
@@ -121,14 +122,14 @@ func TestEachLiveRefusalHasADebugLine(t *testing.T) {
 		if text := logs.String(); strings.Contains(text, "hidden-") || strings.Contains(text, strings.Split(good, ".")[1]) {
 			t.Errorf("the log has a section or a token: %s", text)
 		}
-	}, debugging(logs), func(p *plan) { p.Authenticator, p.Dev = sharedSecret(t), nil })
+	}, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 }
 
 func TestWithoutDebugNoRefusalHasALineOrAnId(t *testing.T) {
-	w := newWorld(t)
-	got := w.do("GET", "/nothing/", nil, "X-Request-ID", "x")
-	if got.header.Get("X-Request-Id") != "" || w.logs.String() != "" {
-		t.Errorf("answered with %v, and the log has %s", got.header, w.logs)
+	w := servertest.New(t)
+	got := w.Do("GET", "/nothing/", nil, "X-Request-ID", "x")
+	if got.Header.Get("X-Request-Id") != "" || w.Logs.String() != "" {
+		t.Errorf("answered with %v, and the log has %s", got.Header, w.Logs)
 	}
 }
 
@@ -143,12 +144,12 @@ func (b blank) WriteHeader(int)             {}
 // away before its level is asked needs as many.
 func TestRefusalsAllocateNothingForTheLogWhileDebugIsOff(t *testing.T) {
 	measure := func(log *slog.Logger) float64 {
-		w := newWorld(t, direct, func(p *plan) { p.Log, p.Authenticator = log, identity.FirstOf() })
-		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+project+"list/", nil)
+		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Log, p.Authenticator = log, identity.FirstOf() })
+		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.Project+"list/", nil)
 		out := blank{http.Header{}}
 		return testing.AllocsPerRun(1000, func() {
 			clear(out.h)
-			w.handler.ServeHTTP(out, r)
+			w.Handler.ServeHTTP(out, r)
 		})
 	}
 	none := measure(nil)

@@ -7,27 +7,29 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
 	presence "github.com/writer-presence/writer-presence"
 )
 
 // Case 42: no token, cookie or text of a request comes back in an error or goes into
 // the log, whatever the request fails at.
-func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) {
+func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) { // case 42, invariant 12
 	const canary = "CaNaRy7"
 	store := &weak{}
-	w := newWorld(t, func(p *plan) {
+	w := servertest.New(t, func(p *servertest.Config) {
 		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
 	})
 	headers := func(kind string) []string {
 		return []string{
-			"Content-Type", kind, "User-Agent", canary, "X-Forwarded-For", canary, "X-CSRFToken", canary, "Referer", "http://" + w.host + "/" + canary,
+			"Content-Type", kind, "User-Agent", canary, "X-Forwarded-For", canary, "X-CSRFToken", canary, "Referer", "http://" + w.Host + "/" + canary,
 			"Accept", canary, "If-None-Match", canary,
 		}
 	}
 	credentials := [][]string{
 		nil, {"Authorization", "Bearer " + canary}, {"Authorization", canary}, {"Authorization", "Basic " + canary},
-		{"Cookie", cookieName + "=" + canary}, {"Cookie", hostCookieName + "=" + canary + "; session=" + canary}, {"Cookie", "sessionid=" + canary},
-		{"Authorization", "Bearer " + w.as(canary, canary).token},
+		{"Cookie", servertest.CookieName + "=" + canary}, {"Cookie", servertest.HostCookieName + "=" + canary + "; session=" + canary}, {"Cookie", "sessionid=" + canary},
+		{"Authorization", "Bearer " + w.As(canary, canary).Token},
 	}
 	bodies := []string{
 		canary, `{"` + canary + `"`, `{"section":["` + canary + `"]}`, `{"section":"` + canary + `//"}`, `{"section":"` + strings.Repeat(canary, 20) + `"}`,
@@ -38,7 +40,7 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) {
 	base := "/writer/api/project/"
 	paths := []string{
 		base + "p/presence/update/", base + "p/presence/leave/", base + "p/presence/list/", base + canary + ":/presence/update/", "/" + canary,
-		base + "p/presence/update/?token=" + canary, base + "p/presence/list/?token=" + canary, tokenPath + "?token=" + canary,
+		base + "p/presence/update/?token=" + canary, base + "p/presence/list/?token=" + canary, servertest.TokenPath + "?token=" + canary,
 	}
 	seen, fives := 0, 0
 	for _, failing := range []error{nil, fmt.Errorf("the store: %w", presence.ErrUnavailable), errors.New("the store")} {
@@ -51,16 +53,16 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) {
 							if i > 0 && (method != "POST" || kind == canary) {
 								continue // the body is not read there
 							}
-							got := w.do(method, path, strings.NewReader(body), append(headers(kind), credential...)...)
-							if got.status < 400 {
+							got := w.Do(method, path, strings.NewReader(body), append(headers(kind), credential...)...)
+							if got.Status < 400 {
 								continue
 							}
 							seen++
-							if got.status >= 500 {
+							if got.Status >= 500 {
 								fives++
 							}
-							if text := got.body + fmt.Sprint(got.header); strings.Contains(text, canary) {
-								t.Fatalf("%s %s %s %s answered %d %s\nwith a text of the request", method, path, credential, body, got.status, text)
+							if text := got.Body + fmt.Sprint(got.Header); strings.Contains(text, canary) {
+								t.Fatalf("%s %s %s %s answered %d %s\nwith a text of the request", method, path, credential, body, got.Status, text)
 							}
 						}
 					}
@@ -68,7 +70,7 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) {
 			}
 		}
 	}
-	logged := w.logs.String()
+	logged := w.Logs.String()
 	if seen < 1000 || fives < 100 {
 		t.Errorf("only %d errors were seen, %d of them the server's own", seen, fives)
 	}
@@ -78,18 +80,18 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) {
 }
 
 // Case 43: what is logged stays in its line, whoever chose it.
-func TestWhatIsLoggedStaysInItsLine(t *testing.T) {
+func TestWhatIsLoggedStaysInItsLine(t *testing.T) { // case 43, invariant 12
 	forged := "x\nlevel=ERROR msg=forged\r\u202e\u2028\x1b[31m"
-	for name, handler := range map[string]func(*lines) slog.Handler{
-		"text": func(l *lines) slog.Handler { return slog.NewTextHandler(l, nil) },
-		"JSON": func(l *lines) slog.Handler { return slog.NewJSONHandler(l, nil) },
+	for name, handler := range map[string]func(*servertest.Log) slog.Handler{
+		"text": func(l *servertest.Log) slog.Handler { return slog.NewTextHandler(l, nil) },
+		"JSON": func(l *servertest.Log) slog.Handler { return slog.NewJSONHandler(l, nil) },
 	} {
-		logs, store := &lines{}, &weak{err: fmt.Errorf("%s: %w", forged, presence.ErrUnavailable)}
-		w := newWorld(t, func(p *plan) {
+		logs, store := &servertest.Log{}, &weak{err: fmt.Errorf("%s: %w", forged, presence.ErrUnavailable)}
+		w := servertest.New(t, func(p *servertest.Config) {
 			p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
 			p.Log = slog.New(handler(logs))
 		})
-		w.do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").fails(t, 503, "unavailable")
+		w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").ExpectError(t, 503, "unavailable")
 		logged := logs.String()
 		if strings.Count(logged, "\n") != 1 || strings.ContainsAny(logged, "\r\x1b") || name == "text" && strings.ContainsAny(logged, "\u202e\u2028") {
 			t.Errorf("the log (%s) is %q; due is one line, with odd characters escaped", name, logged)

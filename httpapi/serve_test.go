@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 // serving runs httpapi.Serve in a bubble until stop is called, which gives its error.
-func serving(h http.Handler) (l *pipes, end context.CancelFunc, served <-chan error) {
-	l = newPipes()
+func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc, served <-chan error) {
+	l = servertest.NewPipeListener()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- httpapi.Serve(ctx, l, h, 0, slog.New(slog.DiscardHandler)) }()
@@ -28,10 +29,10 @@ func serving(h http.Handler) (l *pipes, end context.CancelFunc, served <-chan er
 
 // presenceOn is the whole handler, for httpapi.Serve.
 func presenceOn(t *testing.T) http.Handler {
-	w := newWorld(t, direct)
+	w := servertest.New(t, servertest.Direct)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.URL.Host, r.URL.Scheme, r.RequestURI = "127.0.0.1", "http", ""
-		got := w.send(r)
+		got := w.Send(r)
 		for name, values := range got.Header {
 			rw.Header()[name] = values
 		}
@@ -43,8 +44,8 @@ func presenceOn(t *testing.T) http.Handler {
 func TestASlowBodyIsToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
-		for _, path := range []string{"/writer/api/project/p/presence/update/", tokenPath} {
-			c, _ := l.dial()
+		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.TokenPath} {
+			c, _ := l.Dial()
 			start := time.Now()
 			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"section\"", path)
 			got, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -52,7 +53,7 @@ func TestASlowBodyIsToldSo(t *testing.T) {
 				t.Fatalf("after %v a slow body got no answer: %v; due is 408", time.Since(start), err)
 			}
 			body, _ := io.ReadAll(got.Body)
-			answer{got.StatusCode, got.Header, string(body)}.fails(t, 408, "timeout")
+			servertest.Answer{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
 			if took := time.Since(start); took != 5*time.Second {
 				t.Errorf("the answer came after %v, due is 5 s", took)
 			}
@@ -72,7 +73,7 @@ func TestASlowHeaderIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
 		for _, sent := range []string{"", "P", "POST /writer/api/project/p/presence/update/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "} {
-			c, _ := l.dial()
+			c, _ := l.Dial()
 			start := time.Now()
 			io.WriteString(c, sent)
 			// Of half a first line net/http says that it is none; of the rest nothing.
@@ -92,7 +93,7 @@ func TestASlowHeaderIsClosed(t *testing.T) {
 func TestAnIdleConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
-		c, _ := l.dial()
+		c, _ := l.Dial()
 		io.WriteString(c, "GET /writer/api/project/p/presence/list/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		r := bufio.NewReader(c)
 		got, err := http.ReadResponse(r, nil)
@@ -112,7 +113,7 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 func TestAHeaderOfAnySizeIsNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
-		c, _ := l.dial()
+		c, _ := l.Dial()
 		go func() { // the server stops reading in the midst of it
 			fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: %s\r\n\r\n", strings.Repeat("x", 1<<20))
 		}()
@@ -134,12 +135,12 @@ func TestAtTheEndTheRequestInFlightIsFinished(t *testing.T) {
 			<-release
 			io.WriteString(w, "finished")
 		}))
-		c, _ := l.dial()
+		c, _ := l.Dial()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		<-begun
 		end()
 		time.Sleep(5 * time.Second)
-		if _, ok := l.dial(); ok {
+		if _, ok := l.Dial(); ok {
 			t.Error("a server that ends took a new connection")
 		}
 		select {
@@ -168,7 +169,7 @@ func TestTheEndDoesNotWaitForeverForAHangingRequest(t *testing.T) {
 			begun <- true
 			<-r.Context().Done() // which the end of its connection ends
 		}))
-		c, _ := l.dial()
+		c, _ := l.Dial()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		<-begun
 		start := time.Now()

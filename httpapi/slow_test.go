@@ -12,9 +12,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-const listPath, updatePath = "/writer/api" + project + "list/", "/writer/api" + project + "update/"
+const listPath, updatePath = "/writer/api" + servertest.Project + "list/", "/writer/api" + servertest.Project + "update/"
 
 func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -27,10 +29,10 @@ func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 		"client file at 2400 bit/s": {"GET", "/writer/api/client/presence-live.js", "", 300},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inLive(t, func(t *testing.T, w *liveWorld) {
-				w.crowd(1000)
-				conn := w.request(c.method, c.path, w.as("reader", "1").token, c.body)
-				r := bufio.NewReader(slowReader{conn, c.perSecond})
+			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+				w.Fill(1000)
+				conn := w.Request(c.method, c.path, w.As("reader", "1").Token, c.body)
+				r := bufio.NewReader(servertest.SlowReader{Conn: conn, PerSecond: c.perSecond})
 				began := time.Now()
 				answer, err := http.ReadResponse(r, nil)
 				if err != nil || answer.StatusCode != 200 {
@@ -44,7 +46,7 @@ func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 					t.Errorf("%d bytes were read in %v; the test shows nothing", len(body), took)
 				}
 				time.Sleep(20 * time.Second)
-				fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", w.host)
+				fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", w.Host)
 				if answer, err := http.ReadResponse(r, nil); err != nil || answer.StatusCode != 200 {
 					t.Errorf("the next request on the connection: %v, %v", answer, err)
 				}
@@ -66,11 +68,11 @@ func TestAReaderWithoutProgressIsCutOff(t *testing.T) {
 		"takes one byte per second": {1 << 20, 1, 119 * time.Second, 121 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inLive(t, func(t *testing.T, w *liveWorld) {
-				w.crowd(1000)
+			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+				w.Fill(1000)
 				began := time.Now()
-				conn := w.request("GET", listPath, w.as("reader", "1").token, "")
-				read, _ := io.CopyN(io.Discard, slowReader{conn, c.perSecond}, int64(c.read))
+				conn := w.Request("GET", listPath, w.As("reader", "1").Token, "")
+				read, _ := io.CopyN(io.Discard, servertest.SlowReader{Conn: conn, PerSecond: c.perSecond}, int64(c.read))
 				if c.read < 1<<20 && read < int64(c.read) {
 					t.Fatalf("cut after %d bytes", read)
 				}
@@ -94,11 +96,11 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 		l, end, served := serving(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(bytes.Repeat([]byte("x"), 250_000))
 		}))
-		c, _ := l.dial()
+		c, _ := l.Dial()
 		defer c.Close()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		var reading sync.WaitGroup
-		reading.Go(func() { io.Copy(io.Discard, slowReader{c, 1000}) })
+		reading.Go(func() { io.Copy(io.Discard, servertest.SlowReader{Conn: c, PerSecond: 1000}) })
 		defer reading.Wait()
 		time.Sleep(time.Second)
 		began := time.Now()
@@ -112,16 +114,16 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 func TestLiveASlowReaderGetsTheWholeSnapshot(t *testing.T) {
 	for _, perSecond := range []int{25_000, 4000} { // the latter takes longer than two pings are apart
 		t.Run(fmt.Sprint(perSecond), func(t *testing.T) {
-			inLive(t, func(t *testing.T, w *liveWorld) {
-				w.crowd(1000)
-				_, r := w.helloSlowly(perSecond)
+			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+				w.Fill(1000)
+				_, r := w.HelloSlowly(perSecond)
 				began := time.Now()
 				for {
-					first, text, err := readFrame(r)
+					first, text, err := servertest.ReadFrame(r)
 					if err != nil {
 						t.Fatalf("after %v %v", time.Since(began), err)
 					}
-					var m message
+					var m servertest.Message
 					if first != 0x81 || json.Unmarshal(text, &m) != nil || m.Type != "snapshot" {
 						continue
 					}
@@ -141,9 +143,9 @@ func TestLiveAReaderWithoutProgressIsCutOff(t *testing.T) {
 		earliest, latest time.Duration
 	}{{0, 9 * time.Second, 21 * time.Second}, {1, 118 * time.Second, 122 * time.Second}} {
 		t.Run(fmt.Sprint(c.perSecond), func(t *testing.T) {
-			inLive(t, func(t *testing.T, w *liveWorld) {
-				w.crowd(1000)
-				conn, r := w.helloSlowly(25_000)
+			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+				w.Fill(1000)
+				conn, r := w.HelloSlowly(25_000)
 				for { // the ack, and the begin of the snapshot
 					head, err := r.Peek(2)
 					if err != nil {
@@ -152,11 +154,11 @@ func TestLiveAReaderWithoutProgressIsCutOff(t *testing.T) {
 					if head[1] == 127 {
 						break
 					}
-					readFrame(r)
+					servertest.ReadFrame(r)
 				}
 				began := time.Now()
 				if c.perSecond > 0 {
-					io.Copy(io.Discard, slowReader{conn, c.perSecond})
+					io.Copy(io.Discard, servertest.SlowReader{Conn: conn, PerSecond: c.perSecond})
 				}
 				for ; time.Since(began) < c.latest; time.Sleep(time.Second / 4) {
 					conn.SetWriteDeadline(time.Now().Add(time.Millisecond))

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 // serverTLS returns a configuration with a new self-signed certificate.
@@ -40,8 +41,8 @@ func serverTLS(t *testing.T) *tls.Config {
 // a live frame, and returns how long that took.
 func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, direct)
-		l := newPipes()
+		w := servertest.New(t, servertest.Direct)
+		l := servertest.NewPipeListener()
 		ctx, end := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
 		defer serving.Wait()
@@ -50,17 +51,17 @@ func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err 
 			rw.Write(bytes.Repeat([]byte("x"), size))
 		})
 		if live {
-			people := &liveWorld{world: w, l: l}
-			people.crowd(size / 250)
-			handler = w.handler
+			people := &servertest.LiveServer{Server: w, L: l}
+			people.Fill(size / 250)
+			handler = w.Handler
 		}
 		serving.Go(func() {
 			httpapi.Serve(ctx, tls.NewListener(l, serverTLS(t)), handler, 0, slog.New(slog.DiscardHandler))
 		})
-		serving.Go(func() { w.handler.Run(ctx) })
-		raw, _ := l.dial()
+		serving.Go(func() { w.Handler.Run(ctx) })
+		raw, _ := l.Dial()
 		defer raw.Close()
-		conn := tls.Client(slowReader{raw, bits / 8}, &tls.Config{InsecureSkipVerify: true})
+		conn := tls.Client(servertest.SlowReader{Conn: raw, PerSecond: bits / 8}, &tls.Config{InsecureSkipVerify: true})
 		if err = conn.Handshake(); err != nil {
 			t.Fatal(err)
 		}
@@ -68,24 +69,24 @@ func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err 
 		defer func() { took = time.Since(began) }()
 		r := bufio.NewReader(conn)
 		if !live {
-			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", w.host)
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", w.Host)
 			var answer *http.Response
 			if answer, err = http.ReadResponse(r, nil); err == nil {
 				_, err = io.Copy(io.Discard, answer.Body)
 			}
 			return
 		}
-		io.WriteString(conn, handshake(w.host, livePath, "Authorization", "Bearer "+w.as("reader", "1").token))
+		io.WriteString(conn, servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+w.As("reader", "1").Token))
 		if _, err = http.ReadResponse(r, nil); err != nil {
 			return
 		}
-		go conn.Write(maskedFrame(0x81, []byte(`{"type": "hello", "session": "slow"}`)))
+		go conn.Write(servertest.MaskedFrame(0x81, []byte(`{"type": "hello", "session": "slow"}`)))
 		for {
 			var text []byte
-			if _, text, err = readFrame(r); err != nil {
+			if _, text, err = servertest.ReadFrame(r); err != nil {
 				return
 			}
-			var m message
+			var m servertest.Message
 			if json.Unmarshal(text, &m) == nil && m.Type == "snapshot" {
 				return
 			}

@@ -11,12 +11,13 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func tenants(p *plan) {
+func tenants(p *servertest.Config) {
 	p.Dev, p.TenantFromHost = nil, true
 	p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+	p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 		user, err := identity.NewUser("1", cmpOr(r.Token, "looker")+" of "+r.Tenant)
 		return identity.Principal{User: user}, err
 	})
@@ -29,13 +30,13 @@ func cmpOr(a, b string) string {
 	return a
 }
 
-func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) {
-	w := newWorld(t, direct, tenants)
+func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) { // case 56, invariant 9
+	w := servertest.New(t, servertest.Direct, tenants)
 	update := func(peer string, headers ...string) string {
-		return w.doFrom(peer, "POST", "/writer/api"+project+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).body
+		return w.DoFrom(peer, "POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).Body
 	}
 	list := func(peer string, headers ...string) string {
-		return w.doFrom(peer, "GET", "/writer/api"+project+"list/", nil, headers...).body
+		return w.DoFrom(peer, "GET", "/writer/api"+servertest.Project+"list/", nil, headers...).Body
 	}
 	update("192.0.2.1", "Host", "a.example")
 	if got := update("192.0.2.1", "Host", "b.example"); strings.Contains(got, "a.example") || !strings.Contains(got, `"conflicts":[]`) {
@@ -68,51 +69,51 @@ func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) {
 		}
 	}
 	for _, host := range []string{"a.example/b", "a b", "x@a.example", "a.example:0", "[::1", "<b>"} {
-		got := w.doFrom("10.0.0.1", "GET", "/writer/api"+project+"list/", nil, "X-Forwarded-Host", host)
-		got.fails(t, http.StatusNotFound, "project_unknown")
+		got := w.DoFrom("10.0.0.1", "GET", "/writer/api"+servertest.Project+"list/", nil, "X-Forwarded-Host", host)
+		got.ExpectError(t, http.StatusNotFound, "project_unknown")
 	}
 }
 
 func TestWithoutTenantsTheHostChangesNothing(t *testing.T) {
-	w := newWorld(t, direct, func(p *plan) { p.Dev = nil })
-	w.do("POST", "/writer/api"+project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev = nil })
+	w.Do("POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
 	for _, host := range []string{"a.example", "b.example", "a b"} {
-		if got := w.do("GET", "/writer/api"+project+"list/", nil, "Host", host); !strings.Contains(got.body, "Visitor ") {
-			t.Errorf("at %s are listed %s; due is the one visitor", host, got.body)
+		if got := w.Do("GET", "/writer/api"+servertest.Project+"list/", nil, "Host", host); !strings.Contains(got.Body, "Visitor ") {
+			t.Errorf("at %s are listed %s; due is the one visitor", host, got.Body)
 		}
 	}
 }
 
 func TestTenantsDoNotShareLimitsOfUsers(t *testing.T) {
-	w := newWorld(t, direct, tenants, func(p *plan) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 2} })
+	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 2} })
 	for _, host := range []string{"a.example", "b.example"} {
 		for i, due := range []int{200, 200, 429} {
-			if got := w.do("GET", "/writer/api"+project+"list/", nil, "Host", host); got.status != due {
-				t.Errorf("request %d of user 1 of %s got %d; due is %d", i, host, got.status, due)
+			if got := w.Do("GET", "/writer/api"+servertest.Project+"list/", nil, "Host", host); got.Status != due {
+				t.Errorf("request %d of user 1 of %s got %d; due is %d", i, host, got.Status, due)
 			}
 		}
 	}
 }
 
-func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
+func TestLiveRoomsOfTenantsAreApart(t *testing.T) { // case 56, invariant 9
 	var mu sync.Mutex
 	var rechecked []identity.Request
-	inLive(t, func(t *testing.T, w *liveWorld) {
-		a, b := w.connect("Host", "a.example", "Origin", "http://a.example", "Accept-Language", "de"), w.connect("Host", "b.example", "Origin", "http://b.example")
-		for _, s := range []*socket{a, b} {
-			s.say("hello", `"session": "s", "token": "alice", "section": "s"`)
-			s.next("ack")
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		a, b := w.Connect("Host", "a.example", "Origin", "http://a.example", "Accept-Language", "de"), w.Connect("Host", "b.example", "Origin", "http://b.example")
+		for _, s := range []*servertest.Socket{a, b} {
+			s.Send("hello", `"session": "s", "token": "alice", "section": "s"`)
+			s.Next("ack")
 		}
-		if m := a.next("snapshot"); names(m.Users) != "alice of a.example" {
-			t.Errorf("a.example is shown %s", m.text)
+		if m := a.Next("snapshot"); servertest.Names(m.Users) != "alice of a.example" {
+			t.Errorf("a.example is shown %s", m.Text)
 		}
-		if m := b.next("snapshot"); names(m.Users) != "alice of b.example" {
-			t.Errorf("b.example is shown %s", m.text)
+		if m := b.Next("snapshot"); servertest.Names(m.Users) != "alice of b.example" {
+			t.Errorf("b.example is shown %s", m.Text)
 		}
-		a.say("update", `"section": "t"`)
-		a.all()
-		b.quiet(time.Second)
-		a.quiet(30 * time.Second)
+		a.Send("update", `"section": "t"`)
+		a.Pending()
+		b.ExpectNothing(time.Second)
+		a.ExpectNothing(30 * time.Second)
 		mu.Lock()
 		defer mu.Unlock()
 		if len(rechecked) == 0 {
@@ -123,9 +124,9 @@ func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
 				t.Errorf("asked again was about %q of %q, with %+v", r.Project, r.Tenant, r.Forwarded)
 			}
 		}
-	}, tenants, func(p *plan) {
+	}, tenants, func(p *servertest.Config) {
 		gate := p.Authenticator
-		p.Authenticator = gateFunc(func(ctx context.Context, r identity.Request) (identity.Principal, error) {
+		p.Authenticator = servertest.AuthenticatorFunc(func(ctx context.Context, r identity.Request) (identity.Principal, error) {
 			if r.Recheck && r.Token != "" {
 				mu.Lock()
 				rechecked = append(rechecked, r)
@@ -136,8 +137,8 @@ func TestLiveRoomsOfTenantsAreApart(t *testing.T) {
 	})
 }
 
-func TestATokenIsGoodForItsTenantOnly(t *testing.T) {
-	w := newWorld(t, direct, tenants, func(p *plan) { p.Authenticator = sharedSecret(t) })
+func TestATokenIsGoodForItsTenantOnly(t *testing.T) { // rule 14, case 56
+	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.Authenticator = sharedSecret(t) })
 	for _, c := range []struct {
 		projects []string
 		due      map[string]int
@@ -149,8 +150,8 @@ func TestATokenIsGoodForItsTenantOnly(t *testing.T) {
 		{[]string{"a.example/q"}, map[string]int{"a.example": 404}},
 	} {
 		for host, due := range c.due {
-			if got := w.do("GET", httpapi.DefaultPrefix+project+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.status != due {
-				t.Errorf("a token for %q got %d at %s; due is %d", c.projects, got.status, host, due)
+			if got := w.Do("GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.Status != due {
+				t.Errorf("a token for %q got %d at %s; due is %d", c.projects, got.Status, host, due)
 			}
 		}
 	}
@@ -159,10 +160,10 @@ func TestATokenIsGoodForItsTenantOnly(t *testing.T) {
 // What is passed on to the host application is bounded, and safe in a header.
 func TestWhatIsPassedOnToTheHostIsCleanAndNobodysOwnClaim(t *testing.T) {
 	var seen identity.Forwarded
-	w := newWorld(t, direct, func(p *plan) {
+	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.Dev = nil
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-		p.Authenticator = gateFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+		p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 			seen = r.Forwarded
 			return identity.Principal{}, identity.ErrNobody
 		})
@@ -181,7 +182,7 @@ func TestWhatIsPassedOnToTheHostIsCleanAndNobodysOwnClaim(t *testing.T) {
 		"odd values":        {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 129)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 		"line breaks":       {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 	} {
-		w.doFrom(c.peer, "GET", "/writer/api"+project+"list/", nil, c.headers...)
+		w.DoFrom(c.peer, "GET", "/writer/api"+servertest.Project+"list/", nil, c.headers...)
 		if seen != c.due {
 			t.Errorf("%s: passed on is %+v; due is %+v", name, seen, c.due)
 		}

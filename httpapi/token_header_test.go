@@ -10,6 +10,7 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 const (
@@ -17,13 +18,13 @@ const (
 	tokenHeader = "X-Presence-Token"
 )
 
-func inTokenHeader(p *plan) { p.TokenHeader = "x-presence-token" }
+func inTokenHeader(p *servertest.Config) { p.TokenHeader = "x-presence-token" }
 
 // A token comes in the header of TokenHeader beside basic authentication, and in Authorization
 // where that header is missing.
 func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
-	w := newWorld(t, inTokenHeader, func(p *plan) { p.Visitors = nil })
-	alice, bob := w.as("alice", "1").token, w.as("bob", "2").token
+	w := servertest.New(t, inTokenHeader, func(p *servertest.Config) { p.Visitors = nil })
+	alice, bob := w.As("alice", "1").Token, w.As("bob", "2").Token
 	for name, c := range map[string]struct {
 		headers []string
 		you     string // "" for nobody
@@ -38,65 +39,65 @@ func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
 		"only basic":                 {[]string{"Authorization", ofProxy}, ""},
 		"a forged one before a good": {[]string{tokenHeader, "forged", "Authorization", "Bearer " + bob}, ""},
 	} {
-		p := w.newcomer()
-		got := p.post("update", `{}`, c.headers...)
+		p := w.Anonymous()
+		got := p.Post("update", `{}`, c.headers...)
 		if c.you == "" {
-			if got.status != 401 {
-				t.Errorf("%s: answered %d %s; due is 401", name, got.status, got.body)
+			if got.Status != 401 {
+				t.Errorf("%s: answered %d %s; due is 401", name, got.Status, got.Body)
 			}
 			continue
 		}
-		if you := p.succeed(got).You.Username; you != c.you {
+		if you := p.Succeed(got).You.Username; you != c.you {
 			t.Errorf("%s: the request is %s's; due is %s's", name, you, c.you)
 		}
 	}
-	if text := w.logs.String(); strings.Contains(text, alice) || strings.Contains(text, bob) || strings.Contains(text, "forged") {
+	if text := w.Logs.String(); strings.Contains(text, alice) || strings.Contains(text, bob) || strings.Contains(text, "forged") {
 		t.Errorf("the log has a token: %s", text)
 	}
 }
 
 func TestWithoutTokenHeaderOnlyAuthorizationCounts(t *testing.T) {
-	w := newWorld(t, func(p *plan) { p.Visitors = nil })
-	w.newcomer().post("update", `{}`, tokenHeader, w.as("alice", "1").token).fails(t, 401, "unauthenticated")
+	w := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
+	w.Anonymous().Post("update", `{}`, tokenHeader, w.As("alice", "1").Token).ExpectError(t, 401, "unauthenticated")
 }
 
 // A handshake's token is kept for the checks again, and ends the connection when it ends.
 func TestLiveTokenHeaderIsCheckedAgain(t *testing.T) {
-	g := tokens{}
-	inLive(t, func(t *testing.T, w *liveWorld) {
+	g := servertest.TokenAuthenticator{}
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		g["alice"] = time.Now().Add(130 * time.Second)
-		s := w.connect(tokenHeader, "Bearer alice", "Authorization", ofProxy)
-		s.say("hello", `"session": "a", "seq": 1`)
-		if ack := s.next("ack"); ack.You == nil || ack.You.Username != "a" {
-			t.Fatalf("the hello was answered %s", ack.text)
+		s := w.Connect(tokenHeader, "Bearer alice", "Authorization", ofProxy)
+		s.Send("hello", `"session": "a", "seq": 1`)
+		if ack := s.Next("ack"); ack.You == nil || ack.You.Username != "a" {
+			t.Fatalf("the hello was answered %s", ack.Text)
 		}
 		for range 2 {
 			time.Sleep(time.Minute)
-			s.say("update", ``)
-			s.skip("ack")
+			s.Send("update", ``)
+			s.SkipTo("ack")
 		}
 		time.Sleep(40 * time.Second) // past the end of the token
 		found := false
-		for _, m := range s.all() {
+		for _, m := range s.Pending() {
 			found = found || m.Code == "token_invalid"
 		}
 		if !found {
 			t.Error("the token of the handshake was not checked again")
 		}
-	}, inTokenHeader, func(p *plan) { p.Authenticator = g })
+	}, inTokenHeader, func(p *servertest.Config) { p.Authenticator = g })
 }
 
 func TestPreflightsAllowTheTokenHeader(t *testing.T) {
-	w := newWorld(t, listed, inTokenHeader)
-	got := w.do("OPTIONS", "/writer/api"+project+"update/", nil, "Origin", named, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-presence-token")
-	if allowed := got.header.Get("Access-Control-Allow-Headers"); !strings.Contains(allowed, ", "+tokenHeader) {
-		t.Errorf("a preflight was answered %d with %q", got.status, allowed)
+	w := servertest.New(t, listed, inTokenHeader)
+	got := w.Do("OPTIONS", "/writer/api"+servertest.Project+"update/", nil, "Origin", named, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-presence-token")
+	if allowed := got.Header.Get("Access-Control-Allow-Headers"); !strings.Contains(allowed, ", "+tokenHeader) {
+		t.Errorf("a preflight was answered %d with %q", got.Status, allowed)
 	}
-	w = newWorld(t, listed, inTokenHeader, func(p *plan) { p.Dev = &identity.Dev{} })
-	alice := w.as("alice", "1").token
-	got = w.do("POST", "/writer/api"+project+"update/", strings.NewReader(`{}`), "Origin", named, "Sec-Fetch-Site", "cross-site", "Content-Type", "application/json", tokenHeader, alice, "Authorization", ofProxy)
-	if got.status != 200 {
-		t.Errorf("a page of another origin got %d %s", got.status, got.body)
+	w = servertest.New(t, listed, inTokenHeader, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
+	alice := w.As("alice", "1").Token
+	got = w.Do("POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{}`), "Origin", named, "Sec-Fetch-Site", "cross-site", "Content-Type", "application/json", tokenHeader, alice, "Authorization", ofProxy)
+	if got.Status != 200 {
+		t.Errorf("a page of another origin got %d %s", got.Status, got.Body)
 	}
 }
 
@@ -122,8 +123,8 @@ func TestTheHostGetsTheTokenOfTokenHeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, inTokenHeader, func(p *plan) { p.Authenticator = host })
-	w.newcomer().update(`{}`, tokenHeader, "a-token", "Authorization", ofProxy)
+	w := servertest.New(t, inTokenHeader, func(p *servertest.Config) { p.Authenticator = host })
+	w.Anonymous().Update(`{}`, tokenHeader, "a-token", "Authorization", ofProxy)
 	if h := <-asked; h.Get("Authorization") != "Bearer a-token" || h.Get(tokenHeader) != "" {
 		t.Errorf("the host was asked with %v", h)
 	}

@@ -43,7 +43,7 @@ func (a *answering) isAsked(t *testing.T, due int) {
 	}
 }
 
-func TestRule14AnAnswerOfTheHostIsGoodForThirtySecondsAndForFiveAboutALiveConnection(t *testing.T) {
+func TestRule14AnAnswerOfTheHostIsGoodForThirtySecondsAndForFiveAboutALiveConnection(t *testing.T) { // rule 14
 	synctest.Test(t, func(t *testing.T) {
 		h := &answering{status: 200, body: `{"user_id": 1, "username": "alice"}`}
 		gate := identity.NewHostThrough(h)

@@ -149,7 +149,7 @@ func TestTheHostIsAskedAtItsAddressAndNoOther(t *testing.T) {
 }
 
 // The answers' ages are those of a real clock here, since a real server answers.
-func TestAHostThatIsDownIsAnErrorAndIsToldOnce(t *testing.T) {
+func TestAHostThatIsDownIsAnErrorAndIsToldOnce(t *testing.T) { // rule 13
 	h, gate := newHost(t)
 	if _, err := gate.Authenticate(t.Context(), request("Cookie", "session=bob")); !errors.Is(err, identity.ErrNobody) {
 		t.Fatal(err)
@@ -191,7 +191,7 @@ func TestTheHostIsAskedOnceForAllWhoWaitAndNotAgainSoSoon(t *testing.T) {
 	h.isAsked(t, turns+1)
 }
 
-func TestEveryCredentialAndProjectIsAQuestionOfItsOwn(t *testing.T) { // rule 14, isolation
+func TestEveryCredentialAndProjectIsAQuestionOfItsOwn(t *testing.T) { // rule 14, invariant 9
 	h, gate := newHost(t)
 	n := int32(0)
 	for _, project := range []presence.Project{"p", "q", "pq"} {
@@ -256,7 +256,7 @@ func TestRefusalsOfTheViewCount(t *testing.T) {
 	}
 }
 
-func TestWhatMayNotBeTheViewIsLoggedOnceAMinuteWithoutSecrets(t *testing.T) {
+func TestWhatMayNotBeTheViewIsLoggedOnceAMinuteWithoutSecrets(t *testing.T) { // cases 42 and 53
 	h, _ := newHost(t)
 	gate, err := identity.NewHost(strings.Replace(h.URL, "http://", "http://user:Passw0rd@", 1)+"/presence/{project}/?key=S3cret", slog.New(slog.NewTextHandler(&h.logs, nil)))
 	if err != nil {
@@ -335,7 +335,7 @@ func TestAnswersAreSharedOnlyByRequestsThatTheHostCannotTellApart(t *testing.T) 
 	h.isAsked(t, int32(len(all)))
 }
 
-func TestTheHostsAnswerIsDecodedStrictly(t *testing.T) {
+func TestTheHostsAnswerIsDecodedStrictly(t *testing.T) { // case 53
 	for name, body := range map[string]string{
 		"an empty object": `{}`, "null": `null`, "other capitals": `{"USER_ID": 1, "Username": "alice"}`, "Unicode folding": `{"uſer_id": 1}`, "null for an id": `{"user_id": null, "username": "a"}`,
 		"a second object": `{"user_id": 1, "username": "a"}{}`, "trailing bytes": `{"user_id": 1, "username": "a"} x`, "an id twice": `{"user_id": 1, "user_id": 1}`,

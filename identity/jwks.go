@@ -64,13 +64,14 @@ func (k *remoteKeys) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if id, ok := t.Header[jwkset.HeaderKID].(string); !ok || id == "" {
 		return nil, reject(NoKeyID)
 	}
-	keys, fetched, err := k.state()
+	keys, fetched, _ := k.state()
 	if keys != nil && time.Since(fetched) < keysAge {
 		if key, err := keys.KeyfuncCtx(ctx)(t); !errors.Is(err, jwkset.ErrKeyNotFound) {
 			return key, unknownKey(err)
 		}
 	}
-	if keys, err = k.fetch(ctx); keys == nil {
+	keys, err := k.fetch(ctx)
+	if keys == nil {
 		return nil, fmt.Errorf("%w: the keys for tokens cannot be fetched: %w", presence.ErrUnavailable, err)
 	}
 	key, missing := keys.KeyfuncCtx(ctx)(t)

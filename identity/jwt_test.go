@@ -152,7 +152,7 @@ func TestIssuerAndAudienceAreEnforced(t *testing.T) {
 	}
 }
 
-func TestForgedTokensAreRefused(t *testing.T) {
+func TestForgedTokensAreRefused(t *testing.T) { // rule 15
 	set := newKeySet(t)
 	remote, err := identity.RemoteKeys(set.URL)
 	if err != nil {

@@ -28,7 +28,7 @@ func signed(t *testing.T, header, payload string) string {
 
 const hs256 = `{"alg":"HS256"}`
 
-func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) {
+func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) { // case 54
 	soon := time.Now().Add(time.Hour).Unix()
 	const rest = `,"sub":"7","projects":["p"]`
 	payload := func(exp string) string { return `{"exp":` + exp + rest + `}` }

@@ -17,7 +17,7 @@ func visit(t *testing.T, v *identity.Visitors, project presence.Project) error {
 }
 
 // A program that forgets to say which projects are open opens none.
-func TestVisitorsGetInOnlyWhereAllowedSaysSo(t *testing.T) {
+func TestVisitorsGetInOnlyWhereAllowedSaysSo(t *testing.T) { // rule 15
 	keys := newKeys(t, "k")
 	open := &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
 	made, err := open.Authenticate(t.Context(), identity.Request{Project: "p"})

@@ -48,7 +48,7 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 	}
 }
 
-func TestTheNamesOfVisitorsAreBounded(t *testing.T) {
+func TestTheNamesOfVisitorsAreBounded(t *testing.T) { // case 16
 	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.NoLimit}
 	form := regexp.MustCompile(`^Visitor [1-9][0-9]{3}$`)
 	ids := map[presence.UserID]bool{}

@@ -19,7 +19,7 @@ import (
 // Sentinel takes the replica for the new master, with which the nodes go on by themselves;
 // versions do not go back, though Redis lost some, and what comes back as the old master,
 // with nothing in it, is not believed.
-func TestInvariant8OverAFailover(t *testing.T) { // case 36
+func TestInvariant8OverAFailover(t *testing.T) { // case 36, invariant 8
 	t.Parallel()
 	master := redistest.Start(t)
 	replica := redistest.StartReplica(t, master)

@@ -245,7 +245,7 @@ func agree(t *testing.T, nodes []*node, screens []*screen, due string, within ti
 // one fall silent, while Redis or the way there is at fault. Whatever happens, calls end in
 // time, what is not known is said, and versions grow; and afterwards all nodes and screens
 // show those who live, and nobody else.
-func TestInvariants1And2And7And10InFaultsOfRedis(t *testing.T) { // rule 13, cases 30 and 35
+func TestInvariants1And2And7And10InFaultsOfRedis(t *testing.T) { // rule 13, cases 30 and 35, invariants 1, 2, 7 and 10
 	type world struct {
 		server *redistest.Server
 		nodes  []*node
@@ -353,7 +353,7 @@ func TestStarvedNodesNoticeAndAsk(t *testing.T) { // case 36
 
 // TestInvariant7AfterAStarvationThatNobodyNoticed loses a wake-up, in so short a time that
 // the node never takes itself for deaf.
-func TestInvariant7AfterAStarvationThatNobodyNoticed(t *testing.T) {
+func TestInvariant7AfterAStarvationThatNobodyNoticed(t *testing.T) { // invariant 7
 	t.Parallel()
 	nodes := startNodes(t, 2, redistest.Start(t), presence.DefaultLease)
 	screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
@@ -372,7 +372,7 @@ func TestInvariant7AfterAStarvationThatNobodyNoticed(t *testing.T) {
 
 // TestRule8OfMessagesThatWereOnTheirWay cuts two nodes off with a message each on its way to
 // Redis, which gets there when its sender has long said something newer elsewhere.
-func TestRule8OfMessagesThatWereOnTheirWay(t *testing.T) { // case 35
+func TestRule8OfMessagesThatWereOnTheirWay(t *testing.T) { // rule 8, case 35
 	t.Parallel()
 	nodes := startNodes(t, 3, redistest.Start(t), presence.DefaultLease) // so that nobody lapses meanwhile
 	alice, bob := writer("Alice"), writer("Bob")
@@ -402,7 +402,7 @@ func TestRule8OfMessagesThatWereOnTheirWay(t *testing.T) { // case 35
 
 // TestInvariant10OfThousandsOfCalls has more calls wait for Redis than a connection has room
 // for.
-func TestInvariant10OfThousandsOfCalls(t *testing.T) {
+func TestInvariant10OfThousandsOfCalls(t *testing.T) { // invariant 10
 	t.Parallel()
 	server := redistest.Start(t)
 	n := startNodes(t, 1, server, leaseHere)[0]
@@ -452,7 +452,7 @@ func TestRunEndsWhileRedisHangs(t *testing.T) { // invariant 11
 
 // TestInvariant5AcrossNodes has writers enter one section at once, each time through any of
 // three nodes.
-func TestInvariant5AcrossNodes(t *testing.T) { // case 21
+func TestInvariant5AcrossNodes(t *testing.T) { // case 21, invariant 5
 	t.Parallel()
 	var stores []presence.Store
 	for _, n := range startNodes(t, 3, redistest.Start(t), leaseHere) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Rule 10: reading a project, watching it, and leaves above a limit create nothing in Redis.
-func TestLookingAtUnknownProjectsCreatesNothing(t *testing.T) {
+func TestLookingAtUnknownProjectsCreatesNothing(t *testing.T) { // rule 10
 	server := redistest.Start(t)
 	s := open(t, server.URL(), nil)
 	// The node writes its marker key in the background after the start.

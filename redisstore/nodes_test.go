@@ -80,7 +80,7 @@ func calls(server *redistest.Server) string {
 	return regexp.MustCompile(`cmdstat_evalsha:calls=\d+`).FindString(server.Do("INFO", "commandstats"))
 }
 
-func TestAListOfAQuietProjectCostsRedisNothing(t *testing.T) {
+func TestAListOfAQuietProjectCostsRedisNothing(t *testing.T) { // case 34
 	server := redistest.Start(t)
 	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
 	ready(t, a, b)
@@ -149,7 +149,7 @@ func TestMoreThanAreListedAreCountedAndMet(t *testing.T) {
 	}
 }
 
-func TestEveryKeyExpiresAndIsBuiltOfNoText(t *testing.T) { // design 4
+func TestEveryKeyExpiresAndIsBuiltOfNoText(t *testing.T) { // invariants 11 and 12
 	server := redistest.Start(t)
 	s := open(t, server.URL(), nil)
 	for _, name := range []presence.Project{"p", "a.b~c_d-e", "{x}", "p}:{q", "a b\r\nFLUSHALL"} { // the last ones do not get through the tracker
@@ -199,7 +199,7 @@ func TestARoomThatNobodyUsesIsLetGo(t *testing.T) {
 
 // What lapses is news within a second also where wake-ups come, so that nobody looks for
 // want of them.
-func TestALapseWakesWhoeverWatches(t *testing.T) {
+func TestALapseWakesWhoeverWatches(t *testing.T) { // rule 1
 	server := redistest.Start(t)
 	var clock redisstore.Clock
 	s := open(t, server.URL(), &clock)
@@ -252,7 +252,7 @@ func TestAPollIsAnsweredWithTheNewest(t *testing.T) {
 }
 
 // Whoever watches is told that nothing is known, though nobody asks (rule 13).
-func TestWhoeverWatchesIsWokenWhenRedisIsGone(t *testing.T) {
+func TestWhoeverWatchesIsWokenWhenRedisIsGone(t *testing.T) { // rule 13
 	server := redistest.Start(t)
 	s := open(t, server.URL(), nil)
 	ready(t, s)

@@ -90,7 +90,7 @@ func (r *room) wake() {
 func (r *room) take(asked time.Time, a *answer) (lost bool) {
 	hears := r.store.probe.hears(r.shard)
 	if a.whole {
-		a.snapshot = presence.Fold(a.version, a.living)
+		a.snapshot = presence.Aggregate(a.version, a.living)
 		a.snapshot.Partial, a.snapshot.Loss = a.partial, a.loss
 	}
 	r.mu.Lock()

@@ -36,8 +36,8 @@ func newScripts(lease, heartbeat time.Duration, publish string, shift time.Durat
 		return rueidis.NewLuaScript(text.String())
 	}
 	return &scripts{
-		update:   script("update_args", "read", "renew", "roster", "update"),
-		leave:    script("leave_args", "read", "roster", "leave"),
-		snapshot: script("snapshot_args", "read", "glance", "roster", "snapshot"),
+		update:   script("update_args", "read", "renew", "member", "roster", "update"),
+		leave:    script("leave_args", "read", "member", "roster", "leave"),
+		snapshot: script("snapshot_args", "read", "snapshot_unchanged", "member", "roster", "snapshot"),
 	}
 }

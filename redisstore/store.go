@@ -44,8 +44,6 @@ const (
 	mostTold  = 100_000
 	// looksAtOnce bounds what is under way for those who watch.
 	looksAtOnce = 1024
-	// resubscribeAfter is between two attempts to listen.
-	resubscribeAfter = 200 * time.Millisecond
 )
 
 // Store is a [presence.Store] on Redis. Its [Store.Run] must be running for those who watch
@@ -310,7 +308,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	}
 	if len(own) > 0 {
 		r.inhabited()
-		reply.You = presence.Fold(0, own).Occupants[0]
+		reply.You = presence.Aggregate(0, own).Occupants[0]
 	} else {
 		reply.You = presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now})
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Where data was lost, a version that was told is never told of something else.
-func TestVersionsGrowThoughDataIsLost(t *testing.T) {
+func TestVersionsGrowThoughDataIsLost(t *testing.T) { // invariant 8
 	server := redistest.Start(t)
 	var clock redisstore.Clock
 	s := open(t, server.URL(), &clock)

@@ -188,7 +188,7 @@ func TestABatchIsDurableOnlyIfItIsWrittenWhateverHappensAtEachStep(t *testing.T)
 }
 
 // Random changes and renewals meet a disk that works, fails and hangs at random.
-func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) {
+func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) { // invariant 6
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
 			var mu sync.Mutex

@@ -239,7 +239,7 @@ func (d *database) transact(statements func() error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			d.rollback.Exec() // fails if SQLite has rolled back already
+			_, _ = d.rollback.Exec() // fails if SQLite has rolled back already
 		}
 	}()
 	if err := statements(); err != nil {

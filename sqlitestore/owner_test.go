@@ -82,7 +82,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) {
+func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) { // case 55
 	base, binary := copyOfTest(t)
 	for name, prepare := range map[string]func(dir string){
 		"with fsGroup and lost+found": func(dir string) {
@@ -118,7 +118,7 @@ func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) {
 	}
 }
 
-func TestAVolumeThatIsClosedToOthersStartsWithoutAWarning(t *testing.T) {
+func TestAVolumeThatIsClosedToOthersStartsWithoutAWarning(t *testing.T) { // case 55
 	base, binary := copyOfTest(t)
 	dir := filepath.Join(base, "data")
 	must(t, os.Mkdir(dir, 0o700), os.Chown(dir, anotherUser, anotherGroup))

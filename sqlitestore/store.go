@@ -314,7 +314,7 @@ func (s *Store) lapse() {
 	s.mu.RUnlock()
 	for _, p := range watched {
 		p.mu.Lock()
-		p.roster.Lapse(time.Now())
+		p.roster.Expire(time.Now())
 		p.release()
 	}
 }
@@ -325,7 +325,7 @@ func (s *Store) sweep(group int) {
 	var projects, people int
 	for name, p := range s.held(group) {
 		p.mu.Lock()
-		p.roster.Lapse(time.Now())
+		p.roster.Expire(time.Now())
 		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
 		if n := p.roster.Count(); n > 0 {
 			projects, people = projects+1, people+n

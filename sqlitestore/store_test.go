@@ -173,7 +173,7 @@ func TestARenewalIsWrittenWithinFiveSeconds(t *testing.T) {
 	})
 }
 
-func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) {
+func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) { // invariant 6
 	for name, pause := range map[string]time.Duration{"in another commit": time.Second, "in the same commit": 0} {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
@@ -221,7 +221,7 @@ func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
 	})
 }
 
-func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) {
+func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) { // invariant 1
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
@@ -257,7 +257,7 @@ func TestWhoLapsedBeforeTheEndOfTheProcessStaysAway(t *testing.T) {
 	})
 }
 
-func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) {
+func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) { // invariant 8
 	dir := t.TempDir()
 	var version uint64
 	in(t, func(t *testing.T) {
@@ -386,7 +386,7 @@ func full(t *testing.T, s *Store, isFull bool) {
 	}
 }
 
-func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) {
+func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) { // invariant 6
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		var log bytes.Buffer
@@ -467,6 +467,16 @@ func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { /
 }
 
 func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
+	sound := t.TempDir()
+	s, stop := run(t, sound, Options{})
+	for i := range 500 {
+		update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: "a"})
+	}
+	stop()
+	data, err := os.ReadFile(filepath.Join(sound, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, damage := range map[string]func([]byte) []byte{
 		"overwritten": func(data []byte) []byte {
 			copy(data[5000:], bytes.Repeat([]byte("damage"), 2000))
@@ -477,21 +487,12 @@ func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s, stop := run(t, dir, Options{})
-			for i := range 500 {
-				update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: "a"})
-			}
-			stop()
 			path := filepath.Join(dir, FileName)
-			data, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			damaged := damage(data)
+			damaged := damage(bytes.Clone(data))
 			if err := os.WriteFile(path, damaged, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err = Open(dir, Options{})
+			_, err := Open(dir, Options{})
 			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore a backup") {
 				t.Errorf("the start with a damaged file: %v; due: an error that names it and says what to do", err)
 			}
@@ -528,7 +529,7 @@ func TestTwoProcessesCannotShareADirectory(t *testing.T) {
 	s.db.close()
 }
 
-func TestACallEndsThoughNothingIsCommitted(t *testing.T) {
+func TestACallEndsThoughNothingIsCommitted(t *testing.T) { // invariant 10
 	in(t, func(t *testing.T) {
 		s, err := Open(t.TempDir(), Options{}) // and nothing runs that would commit
 		if err != nil {

@@ -17,7 +17,7 @@ func (s *Store) heldProjects() (n int) {
 	return n
 }
 
-func TestUnknownProjectsAreNotKeptByWhoOnlyLooksOrLeaves(t *testing.T) {
+func TestUnknownProjectsAreNotKeptByWhoOnlyLooksOrLeaves(t *testing.T) { // rule 10, invariant 11
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})

@@ -69,7 +69,7 @@ func noteBoot(lock *os.File) (isSame bool) {
 		return true
 	}
 	if lock.Truncate(0) == nil {
-		lock.WriteAt(boot, 0) // if this fails, the next start only warns about damage
+		_, _ = lock.WriteAt(boot, 0) // if this fails, the next start only warns about damage
 	}
 	return false
 }

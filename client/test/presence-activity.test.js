@@ -17,7 +17,7 @@ async function editing() {
 /** @param {World} world */
 const activity = (world) => world.last.body.activity;
 
-test('a hidden page is idle at once, and a shown one is back at once', async () => {
+test('a hidden page is idle at once, and a shown one is back at once', async () => { // rule 12
   const {world} = await editing();
   world.hide();
   await settle();
@@ -27,7 +27,7 @@ test('a hidden page is idle at once, and a shown one is back at once', async () 
   assert.equal(activity(world), 'editing');
 });
 
-test('two minutes without input is idle, and any input puts it off', async () => {
+test('two minutes without input is idle, and any input puts it off', async () => { // rule 12
   for (const input of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart']) {
     const {world} = await editing();
     await world.clock.pass(1.9 * MINUTE);
@@ -42,7 +42,7 @@ test('two minutes without input is idle, and any input puts it off', async () =>
   }
 });
 
-test('after thirty minutes of idleness the page leaves, and is silent until the next input', async () => {
+test('after thirty minutes of idleness the page leaves, and is silent until the next input', async () => { // rule 12, case 6
   const {world, core} = await editing();
   world.set(user(2, 'Bob'));
   await world.clock.pass(31.9 * MINUTE);
@@ -68,7 +68,7 @@ test('after thirty minutes of idleness the page leaves, and is silent until the 
   assert.equal(core.getSnapshot().status, 'polling');
 });
 
-test('a hidden tab, whose timers fire once a minute, never falls silent for as long as its lease', async () => {
+test('a hidden tab, whose timers fire once a minute, never falls silent for as long as its lease', async () => { // rule 12, case 4
   const {world} = await editing();
   world.hide();
   await world.clock.pass(29 * MINUTE, MINUTE);
@@ -80,7 +80,7 @@ test('a hidden tab, whose timers fire once a minute, never falls silent for as l
   assert.equal(world.leaves.length, 1, 'away by the clock, not by counting');
 });
 
-test('a page that goes away leaves by keepalive, as hidden, and is silent', async () => {
+test('a page that goes away leaves by keepalive, as hidden, and is silent', async () => { // rule 9
   const {world} = await editing();
   world.fire('pagehide', {persisted: true});
   await settle();
@@ -91,7 +91,7 @@ test('a page that goes away leaves by keepalive, as hidden, and is silent', asyn
   assert.equal(world.sent.length, before);
 });
 
-test('a page out of the back/forward cache comes back with the same session and a higher seq', async () => {
+test('a page out of the back/forward cache comes back with the same session and a higher seq', async () => { // case 8
   const {world, core} = await editing();
   world.set(user(2, 'Bob'));
   await world.clock.pass(30_000);

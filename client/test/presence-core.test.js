@@ -41,7 +41,7 @@ test('nothing is sent before start', async () => {
   assert.equal(world.sent.length, 0);
 });
 
-test('somebody without a section is online, and says so', async () => {
+test('somebody without a section is online, and says so', async () => { // rule 4
   const world = new World();
   world.core().start();
   await settle();
@@ -61,7 +61,7 @@ test('what is set in the turn of the start travels with the first update', async
   assert.equal(core.currentSection, ABSTRACT);
 });
 
-test('each instance is a session of its own, and its seq grows through updates and leaves', async () => {
+test('each instance is a session of its own, and its seq grows through updates and leaves', async () => { // rule 8
   const world = new World();
   const [one, two] = [world.core(), world.core()];
   one.start();
@@ -79,7 +79,7 @@ test('each instance is a session of its own, and its seq grows through updates a
   assert.notEqual(sessions[3], sessions[0]);
 });
 
-test('stop sends one leave, then nothing', async () => {
+test('stop sends one leave, then nothing', async () => { // rule 9, case 3
   const world = new World();
   const core = world.core();
   world.set(user(2, 'Bob'));
@@ -101,7 +101,7 @@ test('stop sends one leave, then nothing', async () => {
   assert.deepEqual([core.getSnapshot().status, core.onlineUsers.length], ['stopped', 0]);
 });
 
-test('start, stop, start in one turn is one session, one update and no leave', async () => {
+test('start, stop, start in one turn is one session, one update and no leave', async () => { // case 12
   const world = new World();
   const core = world.core();
   core.start();
@@ -115,7 +115,7 @@ test('start, stop, start in one turn is one session, one update and no leave', a
   assert.deepEqual(world.sent.map(({path}) => path), ['update/']);
 });
 
-test('start and stop in one turn sends nothing', async () => {
+test('start and stop in one turn sends nothing', async () => { // case 12
   const world = new World();
   const core = world.core();
   core.start();
@@ -148,7 +148,7 @@ test('the list holds the others, whichever form the host\'s id has', async () =>
   }
 });
 
-test('a snapshot replaces the one before, and one that was overtaken changes nothing', async () => {
+test('a snapshot replaces the one before, and one that was overtaken changes nothing', async () => { // case 29
   const world = new World();
   world.set(user(2, 'Bob'), user(3, 'Carol'));
   const core = world.core();
@@ -164,7 +164,7 @@ test('a snapshot replaces the one before, and one that was overtaken changes not
   assert.equal(names(core.onlineUsers), 'Dan');
 });
 
-test('join and leave are told once, none at the first load, and an update is neither', async () => {
+test('join and leave are told once, none at the first load, and an update is neither', async () => { // case 30
   const world = new World();
   const core = world.core();
   const seen = record(core, 'join', 'leave');
@@ -205,7 +205,7 @@ test('a snapshot is the same object until something visible changes, and cannot 
   assert.equal(calls, seen + 1, 'after unsubscribing');
 });
 
-test('people called __proto__ and people without a name are people', async () => {
+test('people called __proto__ and people without a name are people', async () => { // cases 17 and 19
   const world = new World();
   const nameless = /** @type {any} */ ({user_id: 'constructor', username: null, section: null});
   world.set(user('__proto__', '__proto__', '__proto__'), nameless);
@@ -220,7 +220,7 @@ test('people called __proto__ and people without a name are people', async () =>
   assert.equal(seen.length, 2, `saw ${seen}`);
 });
 
-test('the count stays true where the list is cut', async () => {
+test('the count stays true where the list is cut', async () => { // rule 16
   const world = new World();
   world.set(user(2, 'Bob'));
   world.extra = {count: 1500};
@@ -241,7 +241,7 @@ async function occupied(options) {
   return {world, core};
 }
 
-test('who enters an occupied section carefully is warned, and is told so once', async () => {
+test('who enters an occupied section carefully is warned, and is told so once', async () => { // rule 6
   const {world, core} = await occupied();
   const seen = record(core, 'conflict');
   core.setSection(ABSTRACT);
@@ -263,7 +263,7 @@ test('a server that names nobody in the way is not asked in a circle', async () 
   assert.equal(world.updates.length, 1);
 });
 
-test('edit anyway is remembered for these people, and somebody new asks again', async () => {
+test('edit anyway is remembered for these people, and somebody new asks again', async () => { // case 22
   const {world, core} = await occupied();
   core.setSection(ABSTRACT);
   await settle();
@@ -288,7 +288,7 @@ test('edit anyway is remembered for these people, and somebody new asks again', 
   assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['viewing', 'Alice Carol'], 'Carol is new');
 });
 
-test('the warning goes by itself when the others leave', async () => {
+test('the warning goes by itself when the others leave', async () => { // case 25
   const {world, core} = await occupied();
   core.setSection(ABSTRACT);
   await settle();
@@ -298,7 +298,7 @@ test('the warning goes by itself when the others leave', async () => {
   assert.deepEqual([activity, warning.length, conflicts.length], ['editing', 0, 0]);
 });
 
-test('choosing a different section goes back to the last one that was held, and claims nothing here', async () => {
+test('choosing a different section goes back to the last one that was held, and claims nothing here', async () => { // case 23
   const {world, core} = await occupied();
   world.set(user(2, 'Alice', ABSTRACT), user(3, 'Bob', 'manuscript/results'));
   core.setSection(ABSTRACT);
@@ -311,7 +311,7 @@ test('choosing a different section goes back to the last one that was held, and 
   assert.deepEqual([world.last.body.section, core.getSnapshot().warning.length], [METHODS, 0]);
 });
 
-test('choosing a different section without an earlier one is to be online without a section', async () => {
+test('choosing a different section without an earlier one is to be online without a section', async () => { // case 23
   const world = new World();
   world.set(user(2, 'Alice', ABSTRACT));
   const core = world.core();
@@ -323,7 +323,7 @@ test('choosing a different section without an earlier one is to be online withou
   assert.equal(world.last.body.section, '');
 });
 
-test('who was there first is told once, is not asked, and is not demoted', async () => {
+test('who was there first is told once, is not asked, and is not demoted', async () => { // rule 5, case 21
   const world = new World();
   const core = world.core();
   /** @type {boolean[]} */
@@ -363,7 +363,7 @@ test('an answer about the section before says nothing about this one', async () 
   assert.deepEqual([core.getSnapshot().conflicts.length, core.getSnapshot().warning.length, seen], [0, 0, []]);
 });
 
-test('your own other window is named as yours, and is no conflict', async () => {
+test('your own other window is named as yours, and is no conflict', async () => { // rule 7, case 15
   const world = new World();
   world.extra = {you: user(1, 'me', ABSTRACT, {sections: [ABSTRACT, METHODS]}), conflicts: [user(1, 'me', ABSTRACT)]};
   const core = world.core();

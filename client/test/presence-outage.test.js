@@ -51,7 +51,7 @@ test('pages whose attempts hang until their time limit are back within that limi
   assert.ok(steadyMean <= 0.2, `${steadyMean} attempts per page and second`);
 });
 
-test('pages that were told the same Retry-After do not come at once', async (t) => {
+test('pages that were told the same Retry-After do not come at once', async (t) => { // case 33
   for (const live of [true, false]) {
     const {back, within, returnPeak, steadyPeak, steadyMean} = await measure(t, {pages: 200, outage: 90, live, retryAfter: 20});
     assert.equal(back.length, 200);
@@ -61,7 +61,7 @@ test('pages that were told the same Retry-After do not come at once', async (t) 
   }
 });
 
-test('pages of a server that drains come back spread over the time that it names', async (t) => {
+test('pages of a server that drains come back spread over the time that it names', async (t) => { // case 33
   const {back, within, peak, returnPeak} = await measure(t, {pages: 300, outage: 1, drain: 10});
   assert.equal(back.length, 300);
   assert.ok(peak <= 0.5 && returnPeak <= 0.5, `${peak} and ${returnPeak} attempts per page in one second`);

@@ -69,7 +69,7 @@ test('becoming visible and being online again are told at once', async () => {
   assert.deepEqual(world.updates.map(({body}) => body.activity), ['viewing', 'idle', 'viewing', 'viewing']);
 });
 
-test('503 is "presence unknown": the last list stays, marked as old, until an answer comes', async () => {
+test('503 is "presence unknown": the last list stays, marked as old, until an answer comes', async () => { // rule 13
   const {world, core} = await started();
   const {users} = core.getSnapshot();
   world.failure = 503;
@@ -255,7 +255,7 @@ test('fetchPresence looks at the list, and only between start and stop', async (
   assert.equal(world.last, before, 'something was sent after stop()');
 });
 
-test('after a sleep the list is old before anything has failed', async () => {
+test('after a sleep the list is old before anything has failed', async () => { // case 10
   const {world, core} = await started();
   world.clock.sleep(600_000);
   world.held = true;

@@ -54,7 +54,7 @@ test('a token() that rejects, gives no text or never answers is said on the cons
   }
 });
 
-test('the console never says a token, and at most ten reasons', async (t) => {
+test('the console never says a token, and at most ten reasons', async (t) => { // case 42
   const lines = consoleOf(t);
   const world = new World();
   let calls = 0;

@@ -49,7 +49,7 @@ async function twoNodes(/** @type {World} */ world, /** @type {string} */ sectio
   return {core, behind};
 }
 
-test('a poll of a node that is behind never shows the older version', async () => {
+test('a poll of a node that is behind never shows the older version', async () => { // invariant 8
   const world = new World();
   const {core, behind} = await twoNodes(world);
   const versions = versionsOf(core);
@@ -172,7 +172,7 @@ function lose(world) {
 }
 
 for (const door of /** @type {const} */ (['none', 'open'])) {
-  test(`a partial list keeps the last one, marked as old, with "unknown" in words (${door === 'open' ? 'live' : 'polling'})`, async () => {
+  test(`a partial list keeps the last one, marked as old, with "unknown" in words (${door === 'open' ? 'live' : 'polling'})`, async () => { // rule 13
     const world = new World(door);
     world.set(user(2, 'Alice', ABSTRACT), user(3, 'Bob'));
     const core = await started(world, {}, METHODS);
@@ -205,7 +205,7 @@ for (const door of /** @type {const} */ (['none', 'open'])) {
     assert.deepEqual([core.getSnapshot().status, events], [door === 'open' ? 'live' : 'polling', ['conflict', 'leave']], 'now Alice is known to be gone');
   });
 
-  test(`a partial answer withdraws no warning (${door === 'open' ? 'live' : 'polling'})`, async () => {
+  test(`a partial answer withdraws no warning (${door === 'open' ? 'live' : 'polling'})`, async () => { // rule 13
     const world = new World(door);
     world.set(user(2, 'Alice', ABSTRACT));
     const core = await started(world, {}, ABSTRACT);

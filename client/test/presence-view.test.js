@@ -17,7 +17,7 @@ test('the badge shows how many others are here, and hides again at nobody', () =
   assert.equal(badge.style.display, 'none');
 });
 
-test('a section without a better name is called by its last segment in title case', () => {
+test('a section without a better name is called by its last segment in title case', () => { // case 18
   const due = {'manuscript/abstract': 'Abstract', 'manuscript/related-work': 'Related Work', intro: 'Intro', 'a/élan_vital': 'Élan Vital', 'a/--': 'a/--', __proto__: '' };
   for (const [section, label] of Object.entries(due)) assert.equal(labelOf(section), label, section);
   assert.equal(labelOf('x/__proto__'), 'Proto');
@@ -31,14 +31,14 @@ test('a warning names one, several and many people in the right plural', () => {
   assert.equal(words.tell('occupants', people.slice(0, 2)), ' — Alice, Bob');
 });
 
-test('a visitor is told from a user of the same name, and is not called so twice', () => {
+test('a visitor is told from a user of the same name, and is not called so twice', () => { // case 16
   assert.equal(words.name(user(1, 'Alice', '', {visitor: true})), 'Visitor Alice');
   assert.equal(words.name(user(1, 'Visitor 12', '', {visitor: true})), 'Visitor 12');
   assert.equal(words.name(user(1, 'Alice')), 'Alice');
   assert.equal(words.name(user(1, '')), 'Someone');
 });
 
-test('a name cannot turn round the words beside it, nor fill in their places', () => {
+test('a name cannot turn round the words beside it, nor fill in their places', () => { // case 43
   assert.equal(words.tell('arrived', [user(1, '\u202eevil')]), '\u2068\u202eevil\u2069 is online');
   assert.equal(words.tell('arrived', [user(1, '{count} $& $1')]), '{count} $& $1 is online');
 });

@@ -38,7 +38,7 @@ func TestDrainingServerIsNotReadyWhateverTheHealthOfItsStore(t *testing.T) {
 	f.checkReady(503, "draining")
 }
 
-func TestHealthAndMetricsAnswerWithin5SecondsWhileTheStoreHangs(t *testing.T) {
+func TestHealthAndMetricsAnswerWithin5SecondsWhileTheStoreHangs(t *testing.T) { // invariant 10
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, true)
 		f.ready = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -71,7 +71,7 @@ func TestOnlyGetAndHeadOfKnownPathsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestOtherHostNamesAreRejectedOnLoopbackOnly(t *testing.T) {
+func TestOtherHostNamesAreRejectedOnLoopbackOnly(t *testing.T) { // case 41
 	local, remote := newFixture(t, true), newFixture(t, false)
 	for host, want := range map[string]int{"127.0.0.1:9090": 200, "[::1]:9090": 200, "localhost:9090": 200, "evil.example:9090": 403, "10.0.0.1:9090": 403} {
 		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {

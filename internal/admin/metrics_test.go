@@ -54,7 +54,7 @@ func TestMetricsCountRequestsAndDescribeTheStore(t *testing.T) {
 	}
 }
 
-func TestRequestsCannotAddLabelsOrSeries(t *testing.T) { // invariant 12
+func TestRequestsCannotAddLabelsOrSeries(t *testing.T) { // case 42, invariant 12
 	f := newFixture(t, true)
 	f.use("p", "alice", "s")
 	before := f.metrics()

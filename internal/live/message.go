@@ -201,7 +201,7 @@ func (c *conn) update(m *wire.Message, user presence.User) error {
 	var limit *ratelimit.Exceeded
 	if errors.As(exceeded, &limit) {
 		time.Sleep(min(limit.After, time.Second))
-		c.hub.access.TakeUser(c.project, user.ID)
+		_ = c.hub.access.TakeUser(c.project, user.ID)
 	}
 	u.Session, u.Connection = c.session, c.id
 	hasVersion, version := u.Poll || m.Type == "hello", u.Known

@@ -81,7 +81,7 @@ func (w *writer) writeNow(frame []byte) (rest []byte) {
 	if w.raw == nil {
 		return frame
 	}
-	w.raw.Write(func(fd uintptr) bool {
+	_ = w.raw.Write(func(fd uintptr) bool {
 		if n, err := syscall.Write(int(fd), frame); err == nil {
 			w.sent.Add(float64(n))
 			frame = frame[n:]

@@ -20,7 +20,7 @@ type Origin struct {
 }
 
 // Parse parses an origin, such as https://write.example.org. It accepts spellings that a
-// browser would not send (capitals, the default port, IDN in Unicode), and refuses everything
+// browser would not send (capitals, the default port, IDN in Unicode), and rejects everything
 // that is more than an origin.
 func Parse(s string) (Origin, error) {
 	scheme, authority, ok := strings.Cut(s, "://")
@@ -35,7 +35,7 @@ func Parse(s string) (Origin, error) {
 // String serialises the origin as browsers do in the header Origin.
 func (o Origin) String() string { return o.scheme + "://" + o.authority() }
 
-// authority is the value of the header Host for an address of this origin.
+// authority returns the Host header of a request to this origin.
 func (o Origin) authority() string {
 	if o.port == "" {
 		return o.host
@@ -44,7 +44,7 @@ func (o Origin) authority() string {
 }
 
 // IsAt reports whether a request for this Host goes to the origin. The scheme of the request is
-// not known behind a proxy that ends TLS, so that of the origin stands in for it.
+// unknown behind a proxy that terminates TLS, so the scheme of the origin is used.
 func (o Origin) IsAt(host string) bool {
 	if o.host == "" {
 		return false
@@ -56,7 +56,7 @@ func (o Origin) IsAt(host string) bool {
 	return err == nil && name == o.host && port == o.port
 }
 
-// parseAuthority reads a host with an optional port, and drops the port that is the scheme's default.
+// parseAuthority parses a host with an optional port, and drops the default port of the scheme.
 func parseAuthority(authority, scheme string) (host, port string, err error) {
 	host = authority
 	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
@@ -77,8 +77,8 @@ func parseAuthority(authority, scheme string) (host, port string, err error) {
 // domains converts names as the URL standard does (domain to ASCII, beStrict false).
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.CheckJoiners(true), idna.StrictDomainName(false))
 
-// parseHost reads a name or an address. Of IPv4 it takes the usual form only: the URL standard
-// also knows octal and shortened ones, which no browser sends.
+// parseHost parses a name or an address. Of IPv4 it accepts the usual form only, not the octal and shortened ones
+// of the URL standard, which no browser sends.
 func parseHost(s string) (string, error) {
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		a, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
@@ -131,7 +131,7 @@ func isName(name string) bool {
 	return true
 }
 
-// endsInNumber reports whether the URL standard takes a name for an IPv4 address.
+// endsInNumber reports whether the URL standard parses a name as an IPv4 address.
 func endsInNumber(name string) bool {
 	name = strings.TrimSuffix(name, ".")
 	last := name[strings.LastIndexByte(name, '.')+1:]
@@ -145,8 +145,8 @@ type Pattern struct {
 	below string
 }
 
-// ParsePattern reads an origin, or one such as https://*.example.org. An entry that no
-// page can match is an error.
+// ParsePattern parses an origin, or a pattern such as https://*.example.org. It returns an error for an entry
+// that no page can match.
 func ParsePattern(s string) (Pattern, error) {
 	scheme, authority, _ := strings.Cut(s, "://")
 	rest, wildcard := strings.CutPrefix(authority, "*.")
@@ -178,8 +178,8 @@ func (p Pattern) Matches(o Origin) bool {
 // IsExact reports whether the pattern is one origin, not a wildcard.
 func (p Pattern) IsExact() bool { return p.below == "" }
 
-// Host returns the host of a Host header in the form in which tenants are told apart: without a
-// default port of either scheme, and without the dot that may end a name.
+// Host returns the host of a Host header in the form that identifies a tenant: without the default port of either
+// scheme, and without a trailing dot.
 func Host(header string) (string, bool) {
 	host, port, err := parseAuthority(header, "https")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/origin"
 )
 
-func TestOriginsAreSerialisedAsTheURLStandardDoes(t *testing.T) {
+func TestOriginsAreSerialisedAsTheURLStandardDoes(t *testing.T) { // case 52
 	for given, due := range map[string]string{
 		"https://example.org":                        "https://example.org",
 		"HTTPS://Example.ORG":                        "https://example.org",

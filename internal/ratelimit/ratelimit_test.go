@@ -88,7 +88,7 @@ func TestNoRateBoundsNothing(t *testing.T) {
 	}
 }
 
-func TestMemoryIsBoundedWhoeverComes(t *testing.T) {
+func TestMemoryIsBoundedWhoeverComes(t *testing.T) { // rule 16, invariant 11
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1, 1)
 		highest := 0

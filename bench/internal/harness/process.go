@@ -1,0 +1,142 @@
+package harness
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Servers and load generator have a core each.
+const (
+	ServerCore = "0"
+	LoadCore   = "1"
+)
+
+// stopTimeout is longer than a server takes to drain.
+const stopTimeout = 20 * time.Second
+
+// Process is a server on ServerCore.
+type Process struct {
+	Address   string
+	Yardstick bool // not the measured server, but one to compare with
+	pid       int
+}
+
+// Realtime returns a command prefix that schedules a server ahead of other processes, or nil
+// where that is not allowed. Without it, whatever else the machine does is measured as the
+// server's p99.
+var Realtime = sync.OnceValue(func() []string {
+	prefix := []string{"chrt", "--rr", "1"}
+	if exec.Command(prefix[0], append(prefix[1:], "true")...).Run() != nil {
+		return nil
+	}
+	return prefix
+})
+
+// Start starts a server that prints a line with its http:// address, and stops it when the
+// scenario ends.
+func (r *Run) Start(program string, args ...string) *Process {
+	p := &Process{}
+	r.start(p, func(line string) bool {
+		_, address, found := strings.Cut(line, "http://")
+		p.Address = strings.Trim(address, "/\n")
+		return found
+	}, program, args...)
+	return p
+}
+
+// StartRedis starts a redis-server that writes nothing to disk.
+func (r *Run) StartRedis() *Process {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r.Check(err)
+	p := &Process{Address: l.Addr().String()}
+	l.Close()
+	_, port, _ := net.SplitHostPort(p.Address)
+	r.start(p, func(line string) bool { return strings.Contains(line, "eady to accept connections") },
+		"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", r.Dir, "--save", "", "--appendonly", "no")
+	return p
+}
+
+// start returns once ready has accepted a line of the program's output.
+func (r *Run) start(p *Process, ready func(line string) bool, program string, args ...string) {
+	command := slices.Concat(Realtime(), []string{"taskset", "-c", ServerCore, program}, args)
+	c := exec.Command(command[0], command[1:]...)
+	c.Env = append(os.Environ(), "GOMAXPROCS=1")
+	out, err := c.StdoutPipe()
+	r.Check(err)
+	r.Check(c.Start())
+	p.pid = c.Process.Pid
+	r.Cleanup(func() {
+		defer time.AfterFunc(stopTimeout, func() { c.Process.Kill() }).Stop()
+		c.Process.Signal(syscall.SIGTERM)
+		c.Wait()
+	})
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			r.Check(fmt.Errorf("%s ended before it was ready: %w", program, err))
+		}
+		if ready(line) {
+			break
+		}
+	}
+	go io.Copy(io.Discard, lines)
+}
+
+// CPU returns the CPU time, in µs, that the processes have used so far.
+func (r *Run) CPU(processes ...*Process) (micros float64) {
+	for _, p := range processes {
+		t, err := cpu(p.pid)
+		r.Check(err)
+		micros += float64(t.Nanoseconds()) / 1000
+	}
+	return micros
+}
+
+// Self is this process.
+func Self() *Process { return &Process{pid: os.Getpid()} }
+
+// cpu adds up the threads of a process to the nanosecond: the ticks of /proc/<pid>/stat are
+// too coarse for short rounds.
+func cpu(pid int) (total time.Duration, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		return 0, errors.Join(err, fmt.Errorf("process %d has no threads", pid))
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if err != nil {
+			continue // the thread has ended
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		ns, err := strconv.ParseInt(first, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += time.Duration(ns)
+	}
+	return total, nil
+}
+
+// Memory returns the resident set and the proportional set of a process, in KB.
+func (r *Run) Memory(p *Process) (rss, pss float64) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.pid))
+	r.Check(err)
+	for line := range strings.Lines(string(text)) {
+		fmt.Sscanf(line, "Rss: %f", &rss)
+		fmt.Sscanf(line, "Pss: %f", &pss)
+	}
+	return rss, pss
+}

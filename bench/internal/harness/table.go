@@ -1,0 +1,68 @@
+package harness
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Table prints a Markdown table line by line; the header comes with the first line.
+type Table struct {
+	out     io.Writer
+	width   int // of the first column, which has the names of lines
+	headers []string
+	begun   bool
+}
+
+func NewTable(out io.Writer, width int, headers ...string) *Table {
+	for i, header := range headers {
+		headers[i] = fmt.Sprintf("%8s", header)
+	}
+	return &Table{out: out, width: width, headers: headers}
+}
+
+// Row prints a line. A number that is 0 was not measured, and leaves its cell empty; so do
+// cells that are missing.
+func (t *Table) Row(name string, cells ...any) {
+	if !t.begun {
+		t.begun = true
+		fmt.Fprintf(t.out, "| %*s | %s |\n|%s\n", t.width, "", strings.Join(t.headers, " | "), strings.Repeat(" --- |", 1+len(t.headers)))
+	}
+	fmt.Fprintf(t.out, "| %-*s |", t.width, name)
+	for i, header := range t.headers {
+		text := ""
+		if i < len(cells) {
+			text = fmt.Sprint(cells[i])
+			if number, ok := cells[i].(float64); ok {
+				text = formatNumber(number)
+			}
+		}
+		fmt.Fprintf(t.out, " %*s |", utf8.RuneCountInString(header), text)
+	}
+	fmt.Fprintln(t.out)
+}
+
+// Compare prints a line for each field that has a `row` tag, which names it: ours, the
+// yardstick's and their ratio. All three are structs of the same type.
+func (t *Table) Compare(prefix string, ours, yardstick, ratio any) {
+	fields := reflect.TypeOf(ours)
+	for i := range fields.NumField() {
+		if name := fields.Field(i).Tag.Get("row"); name != "" {
+			t.Row(prefix+name, fieldOf(ours, i), fieldOf(yardstick, i), fieldOf(ratio, i))
+		}
+	}
+}
+
+func formatNumber(number float64) string {
+	switch {
+	case number == 0, math.IsNaN(number), math.IsInf(number, 0): // the last two are ratios to 0
+		return ""
+	case math.Abs(number) >= 100:
+		return strconv.FormatFloat(number, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(number, 'f', 2, 64)
+}

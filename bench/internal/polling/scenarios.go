@@ -1,0 +1,160 @@
+// Package polling measures HTTP requests beside a bare net/http server that answers the same
+// bytes, in turns within one run.
+package polling
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/writer-presence/writer-presence/bench/internal/harness"
+)
+
+// Sizes are how often and how long each server is measured.
+type Sizes struct {
+	Rounds    int // after one to warm up
+	RoundTime time.Duration
+}
+
+var (
+	Full  = Sizes{Rounds: 7, RoundTime: 2 * time.Second}
+	Quick = Sizes{Rounds: 1, RoundTime: 20 * time.Millisecond}
+)
+
+// Scenarios returns the scenarios of this package, which share a table.
+func Scenarios(s Sizes, out io.Writer) (all []harness.Scenario) {
+	table := harness.NewTable(out, 46, "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
+	for _, c := range []struct {
+		name    string
+		clients func(*fixture) []*client
+	}{
+		{"whole poll as one heartbeat, 10 people", func(f *fixture) []*client { return f.heartbeats(10) }},
+		{"whole poll as one heartbeat, 100 people", func(f *fixture) []*client { return f.heartbeats(100) }},
+		{"the note's mix (update, list), 10 people", func(f *fixture) []*client { return f.noteMix(10, "") }},
+		{"the note's mix (update, list), 100 people", func(f *fixture) []*client { return f.noteMix(100, "") }},
+		{"the note's mix, all in one section, 100 people", func(f *fixture) []*client { return f.noteMix(100, "abstract") }},
+		{"list of 100 people", func(f *fixture) []*client { return f.lists(100, false) }},
+		{"list of 100 people, unchanged (304)", func(f *fixture) []*client { return f.lists(100, true) }},
+		{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
+	} {
+		all = append(all, harness.Scenario{Name: c.name, SharesTable: true, Run: func(r *harness.Run) {
+			f := &fixture{r, r.StartServer()}
+			yardstick := r.StartYardstick("yardstick-http")
+			clients := c.clients(f)
+			twins := prepareYardstick(r, yardstick, f.server, clients)
+			rounds := harness.InTurns(s.Rounds,
+				func() result { return load(r, f.server, clients, s.RoundTime) },
+				func() result { return load(r, yardstick, twins, s.RoundTime) })
+			ratio := harness.MedianRatios(rounds[0], rounds[1])
+			table.Row(c.name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
+		}})
+	}
+	return all
+}
+
+// fixture makes the requests of a scenario.
+type fixture struct {
+	r      *harness.Run
+	server *harness.Process
+}
+
+// version asks for an answer and returns the version in it.
+func (f *fixture) version(q *request) string {
+	var answer struct{ Version json.Number }
+	f.r.Check(json.Unmarshal(ask(f.r, f.server, q), &answer))
+	return answer.Version.String()
+}
+
+// onTenConnections distributes the requests of users to at most ten connections.
+func onTenConnections(requests [][]*request) []*client {
+	clients := make([]*client, min(10, len(requests)))
+	for i := range clients {
+		clients[i] = &client{}
+	}
+	for i, q := range requests {
+		c := clients[i%len(clients)]
+		c.requests = append(c.requests, q...)
+	}
+	return clients
+}
+
+// heartbeats are the polls of our client, of users none of whom changes section.
+func (f *fixture) heartbeats(n int) []*client {
+	users := f.r.Users(f.server, n)
+	beat := func(i int, known string) *request {
+		return update(users[i], fmt.Sprintf(`{"section":"manuscript/s%d","session":"tab-%d-of-somebody","seq":%d,"activity":"editing","unless_occupied":true,"known_version":%s}`, i, i, firstSeq, known))
+	}
+	version := ""
+	for i := range users { // the last of them gets the version that all will know
+		version = f.version(beat(i, "0"))
+	}
+	var requests [][]*request
+	for i := range users {
+		q := beat(i, version)
+		q.seq++
+		requests = append(requests, []*request{q})
+	}
+	return onTenConnections(requests)
+}
+
+// noteMix is what pages with the note's own JavaScript send: an update and a list each. All are
+// in one section, or where that is empty in one of their own.
+func (f *fixture) noteMix(n int, section string) []*client {
+	var requests [][]*request
+	for i, user := range f.r.Users(f.server, n) {
+		own := section
+		if own == "" {
+			own = fmt.Sprintf("s%d", i)
+		}
+		u := update(user, fmt.Sprintf(`{"section":"manuscript/%s"}`, own))
+		ask(f.r, f.server, u)
+		requests = append(requests, []*request{u, list(user, "")})
+	}
+	return onTenConnections(requests)
+}
+
+// lists ask for the list; unchanged ones know its ETag.
+func (f *fixture) lists(n int, unchanged bool) []*client {
+	clients := f.noteMix(n, "")
+	etag := ""
+	if unchanged {
+		etag = `W/"` + f.version(clients[0].requests[1]) + `"`
+	}
+	var requests [][]*request
+	for _, user := range f.r.Users(f.server, n) {
+		requests = append(requests, []*request{list(user, etag)})
+	}
+	return onTenConnections(requests)
+}
+
+// durableUpdates change the section each time, so that each waits for a commit.
+func (f *fixture) durableUpdates(n int) (clients []*client) {
+	for i, user := range f.r.Users(f.server, n) {
+		q := update(user, fmt.Sprintf(`{"section":"manuscript/s%d-A","session":"tab-%d","seq":%d}`, i, i, firstSeq))
+		q.flipAt, q.flip = bytes.Index(q.text, []byte(`-A"`))+1, [2]byte{'A', 'B'}
+		clients = append(clients, &client{requests: []*request{q}})
+	}
+	return clients
+}
+
+const projectURL = harness.APIPrefix + "/project/demo/presence"
+
+func update(user harness.User, body string) *request {
+	text := fmt.Appendf(nil, "POST %s/update/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		projectURL, user.Token, len(body), body)
+	q := &request{text: text, seq: firstSeq}
+	if at := bytes.Index(text, []byte(`"seq":`)); at > 0 {
+		q.seqAt = at + len(`"seq":`)
+	}
+	return q
+}
+
+func list(user harness.User, etag string) *request {
+	condition := ""
+	if etag != "" {
+		condition = "If-None-Match: " + etag + "\r\n"
+	}
+	return &request{text: fmt.Appendf(nil, "GET %s/list/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s\r\n", projectURL, user.Token, condition)}
+}

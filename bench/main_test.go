@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/writer-presence/writer-presence/bench/internal/harness"
+)
+
+func TestMain(m *testing.M) {
+	if served, err := serveYardstick(os.Args[1:]); served { // scenarios start this program
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// Each scenario checks what it measures: answers, versions, lists and lost connections.
+func TestEveryScenarioRuns(t *testing.T) {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		t.Skip("there is no taskset")
+	}
+	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
+		t.Skip("the kernel does not count the CPU time of threads to the nanosecond")
+	}
+	if err := runScenarios("", true, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestScenariosWithoutRedisAreSkipped(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	var out strings.Builder
+	env := harness.Env{Dir: t.TempDir(), Out: &out}
+	all, _ := scenarios(true, &out)
+	for _, s := range all {
+		if !strings.HasPrefix(s.Name, "redis") {
+			continue
+		}
+		out.Reset()
+		if err := env.Run(s.Run); err != nil || !strings.HasPrefix(out.String(), "Skipped") {
+			t.Errorf("%s: %v, and printed %q", s.Name, err, out.String())
+		}
+	}
+}
+
+func TestUnknownScenarioIsAnError(t *testing.T) {
+	if err := runScenarios("no such scenario", true, t.Output()); err == nil {
+		t.Error("no error")
+	}
+}

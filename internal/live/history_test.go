@@ -1,0 +1,59 @@
+package live_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/writer-presence/writer-presence/internal/servertest"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/storetest"
+)
+
+// TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther lets writers enter and leave one
+// section at once, over real connections, live and by polling, and looks for an order in
+// which all answers are right.
+func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // rule 5, case 21
+	const writers, steps = 6, 60
+	w := servertest.New(t)
+	host := w.Listen()
+	var people []*servertest.Client
+	var sockets []*servertest.Socket
+	for who := range writers {
+		p := w.As(fmt.Sprintf("Writer %d", who), presence.UserID(fmt.Sprint(who)))
+		s := w.DialLive(host, p)
+		s.Send("hello", `"session": "tab", "seq": 1`)
+		s.Next("ack")
+		s.Next("snapshot")
+		people, sockets = append(people, p), append(sockets, s)
+	}
+	storetest.Enter(t, writers, steps, func(in storetest.Entry, random *rand.Rand) storetest.Outcome {
+		return take(in, people[in.Who], sockets[in.Who], random.IntN(3) == 0)
+	})
+}
+
+// take goes where it says, and gives what the answer was. Who leaves goes to no section:
+// the session stays.
+func take(in storetest.Entry, p *servertest.Client, s *servertest.Socket, overHTTP bool) (out storetest.Outcome) {
+	section := "s"
+	if in.Leave {
+		section = ""
+	}
+	body := fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "unless_occupied": %v}`, in.Seq+1, section, in.Careful)
+	var activity string
+	var conflicts []servertest.User
+	if overHTTP {
+		r := p.Update(body)
+		activity, conflicts = r.Activity, r.Conflicts
+	} else {
+		s.Send("update", body)
+		ack := s.Ack()
+		activity, conflicts = ack.Activity, ack.Conflicts
+	}
+	out.Edits = activity == "editing"
+	for _, u := range conflicts {
+		out.Conflicts |= 1 << uint(u.ID.(float64))
+	}
+	return out
+}

@@ -1,0 +1,213 @@
+package servertest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// contract is docs/reference/openapi.yaml, ready to judge answers.
+type contract struct {
+	Document *openapi3.T
+	Paths    []contractPath
+}
+
+type contractPath struct {
+	pattern *regexp.Regexp
+	name    string
+	Item    *openapi3.PathItem
+}
+
+var ReadContract = sync.OnceValues(func() (*contract, error) {
+	text, err := os.ReadFile(root() + "/docs/reference/openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	document, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		return nil, err
+	}
+	if err := document.Validate(openapi3.NewLoader().Context); err != nil {
+		return nil, err
+	}
+	c := &contract{Document: document}
+	for name, item := range document.Paths.Map() {
+		pattern := regexp.MustCompile(`\\\{([a-z]+)\\\}`).ReplaceAllStringFunc(regexp.QuoteMeta(name), func(s string) string {
+			if s == `\{path\}` { // a file's path has slashes
+				return `(?P<path>.+)`
+			}
+			return `(?P<` + strings.Trim(s, `\{}`) + `>[^/]+)`
+		})
+		c.Paths = append(c.Paths, contractPath{regexp.MustCompile("^" + pattern + "$"), name, item})
+	}
+	return c, nil
+})
+
+// Everywhere is what any address may answer, known or not.
+func (c *contract) Everywhere() *openapi3.Operation {
+	responses := c.Document.Components.Responses
+	return &openapi3.Operation{Responses: openapi3.NewResponses(
+		openapi3.WithStatus(204, responses["Preflight"]),
+		openapi3.WithStatus(403, responses["CrossOrigin"]),
+		openapi3.WithStatus(404, responses["NotFound"]),
+		openapi3.WithStatus(405, responses["MethodNotAllowed"]),
+	)}
+}
+
+// find gives what the document says of a request; known is false for an address or a
+// method that it does not name.
+func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, params map[string]string, known bool) {
+	route = &routers.Route{Spec: c.Document, Method: r.Method, Operation: c.Everywhere(), PathItem: &openapi3.PathItem{}}
+	below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix)
+	if !ok {
+		return route, nil, false
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, p := range c.Paths {
+		found := p.pattern.FindStringSubmatch(below)
+		if found == nil || len(found) > 1 && (found[1] == "." || found[1] == "..") { // which no path keeps
+			continue
+		}
+		operation := p.Item.GetOperation(method)
+		if operation == nil {
+			return route, nil, false
+		}
+		params = map[string]string{}
+		for i, name := range p.pattern.SubexpNames()[1:] {
+			params[name], _ = url.PathUnescape(found[i+1])
+		}
+		route.Path, route.PathItem, route.Operation = p.name, p.Item, operation
+		return route, params, true
+	}
+	return route, nil, false
+}
+
+// always are the headers that need no mention with each answer: HTTP's own, and those of
+// compression and of CORS, which the document has at its beginning.
+var always = []string{
+	"Content-Type", "Content-Length", "Date", "Content-Encoding",
+	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
+	"X-Request-Id",
+}
+
+// Check tells what of an exchange the document does not know.
+func (c *contract) Check(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
+	route, params, known := c.find(r, prefix)
+	if strings.HasPrefix(route.Path, "/client/") && status < 400 || r.URL.Path == "/" && status < 400 {
+		return nil // static files
+	}
+	options := &openapi3filter.Options{
+		IncludeResponseStatus: true,
+		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+	}
+	request := r.Clone(r.Context())
+	request.Body = io.NopCloser(bytes.NewReader(sent))
+	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route, Options: options}
+	if known && status < 400 {
+		if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
+			return fmt.Errorf("the server took a request that the document calls invalid: %w", err)
+		}
+	}
+	documented := route.Operation.Responses.Status(status)
+	if documented == nil {
+		return fmt.Errorf("the document does not know status %d here", status)
+	}
+	for name, values := range header {
+		if len(values) != 1 {
+			return fmt.Errorf("%d headers %s, due is one", len(values), name)
+		}
+		if !slices.Contains(always, name) && !slices.ContainsFunc(mapKeys(documented.Value.Headers), func(known string) bool {
+			return http.CanonicalHeaderKey(known) == name
+		}) {
+			return fmt.Errorf("the document does not know the header %s: %q", name, values)
+		}
+	}
+	if status == http.StatusNotModified || status == http.StatusNoContent || r.Method == http.MethodHead {
+		if r.Method != http.MethodHead && len(body) > 0 {
+			return fmt.Errorf("an answer without body has %q", body)
+		}
+		for name, due := range documented.Value.Headers {
+			if due.Value.Required && header.Get(name) == "" {
+				return fmt.Errorf("the header %s is missing", name)
+			}
+		}
+		return nil
+	}
+	if header.Get("Content-Encoding") == "gzip" {
+		r, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		if body, err = io.ReadAll(r); err != nil {
+			return err
+		}
+	}
+	if got := header.Get("Content-Type"); got != "application/json" {
+		return fmt.Errorf("Content-Type is %q, due is application/json", got)
+	}
+	if !json.Valid(body) {
+		return fmt.Errorf("the body is not JSON: %q", body)
+	}
+	return openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: status, Header: header,
+		Body: io.NopCloser(bytes.NewReader(body)), Options: options,
+	})
+}
+
+func mapKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// CheckContract fails the test at every answer that docs/reference/openapi.yaml does not know, and at
+// every request that is taken though the document calls it invalid.
+func CheckContract(t testing.TB, h http.Handler, prefix string) http.Handler {
+	c, err := ReadContract()
+	if err != nil {
+		t.Fatalf("docs/reference/openapi.yaml cannot be used: %v", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent bytes.Buffer
+		recorder := httptest.NewRecorder()
+		inner := r.Clone(r.Context())
+		if r.Body != nil {
+			inner.Body = tee{io.TeeReader(r.Body, &sent), r.Body}
+		}
+		h.ServeHTTP(recorder, inner)
+		answer, body := recorder.Result(), recorder.Body.Bytes()
+		if err := c.Check(prefix, r, sent.Bytes(), answer.StatusCode, answer.Header, body); err != nil {
+			t.Errorf("%s %s answered %d %s\nwhich docs/reference/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
+		}
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.StatusCode)
+		w.Write(body)
+	})
+}
+
+type tee struct {
+	io.Reader
+	io.Closer
+}
