@@ -13,7 +13,7 @@ import (
 
 // authFlags are the flags by which the host application identifies users: signed tokens, or a request to the application.
 type authFlags struct {
-	authURL, tokenHeader                           string
+	authURL                                        string
 	jwtSecretFile, jwksURL, jwtIssuer, jwtAudience string
 	jwtNameClaim, jwtProjectsClaim                 string
 }

@@ -16,8 +16,8 @@ type settings struct {
 	env     func(name string) (value string, ok bool)
 	changed func(flag string) bool // reports whether a flag was given, also by its variable
 
-	addr, adminAddr, prefix, tenantFrom string
-	origins, trustedProxies             []string
+	addr, adminAddr, prefix, tenantFrom, tokenHeader string
+	origins, trustedProxies                          []string
 
 	data, secretFile, redisURL, redisDurability string
 	lease, heartbeat, drainDelay                time.Duration
@@ -48,7 +48,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.visitors, "visitors", "", "who may use the server without signing in: on, off, or a list of `projects` that are open to visitors, separated by commas; project:NAME for a project whose name looks like on or off (default: on, but off with --auth-url, --jwt-secret-file or --jwks-url)")
 	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may send changes or open live connections, separated by commas, such as https://write.example.org or https://*.example.org; needed for pages of other origins, which then get CORS headers and must send tokens, and where a proxy changes Host; also protects against DNS rebinding (default: the origin of the request's Host)")
 	s.auth.flags(f)
-	f.StringVar(&s.auth.tokenHeader, "token-header", "", "`header` that has the token, with or without the word Bearer, such as X-Presence-Token where basic authentication in front uses Authorization; requests without it may use Authorization: Bearer")
+	f.StringVar(&s.tokenHeader, "token-header", "", "`header` that has the token, with or without the word Bearer, such as X-Presence-Token where basic authentication in front uses Authorization; requests without it may use Authorization: Bearer")
 	f.StringSliceVar(&s.trustedProxies, "trusted-proxies", nil, "`networks` of your proxies, separated by commas, such as 127.0.0.1/32; their X-Forwarded-For, -Proto and -Host, or Forwarded, give the address of the client, for the limits, and the address of the page")
 	f.StringVar(&s.tenantFrom, "tenant-from", "", "`source` of the tenant: host makes the same project id under two hosts two projects; the host is that of the request, or X-Forwarded-Host from --trusted-proxies (default: no tenants)")
 	f.BoolVar(&s.dev, "dev", false, "for development: accept any name from users on this machine without a check; no request limits unless given; listens on loopback only")

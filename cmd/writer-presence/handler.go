@@ -48,7 +48,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Han
 func (s *settings) options() httpapi.Options {
 	o := httpapi.Options{
 		Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat,
-		TenantFromHost: s.tenantFrom == "host", TokenHeader: s.auth.tokenHeader,
+		TenantFromHost: s.tenantFrom == "host", TokenHeader: s.tokenHeader,
 		UserRate:        s.rate("user-rate", s.userRate, httpapi.DefaultUserRate),
 		AddressRate:     s.rate("address-rate", s.addressRate, httpapi.DefaultAddressRate),
 		AddressProjects: s.limit("projects-per-address", s.addressProjects),

@@ -79,9 +79,9 @@ func (s *settings) validate() error {
 		return errors.New("--projects-per-address: give a number of projects, or 0 for no limit")
 	}
 	// httpapi.New checks these again, but only once the store is open, and without the name of the flag.
-	if s.auth.tokenHeader != "" {
-		if _, err := httpapi.ParseTokenHeader(s.auth.tokenHeader); err != nil {
-			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.auth.tokenHeader, err)
+	if s.tokenHeader != "" {
+		if _, err := httpapi.ParseTokenHeader(s.tokenHeader); err != nil {
+			return fmt.Errorf("--token-header %q: %w; give one of your own, such as X-Presence-Token", s.tokenHeader, err)
 		}
 	}
 	for _, allowed := range s.origins {
