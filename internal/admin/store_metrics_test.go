@@ -17,7 +17,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/metrics"
 )
 
-// failing is a store that takes its time and fails.
+// failing is a store whose operations fail after a time.
 type failing struct {
 	presence.Store
 	health
@@ -40,47 +40,47 @@ func (f *failing) Snapshot(context.Context, presence.Project) (*presence.Snapsho
 	return nil, f.err
 }
 
-func TestErrorsOfTheStoreAreCountedByKindAndReachWhoeverAsked(t *testing.T) {
+func TestStoreErrorsAreCountedByKindAndReturnedUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &failing{took: 2 * time.Second, health: health{ready: func(context.Context) error { return nil }}}
-		s := metrics.MeasureStore(f)
+		store := &failing{took: 2 * time.Second, health: health{ready: func(context.Context) error { return nil }}}
+		s := metrics.MeasureStore(store)
 		kinds := map[string]error{
 			"timeout":     fmt.Errorf("%w: Redis: %w", presence.ErrUnavailable, context.DeadlineExceeded),
 			"unavailable": fmt.Errorf("%w: Redis: connection refused", presence.ErrUnavailable),
 			"limit":       presence.ErrTooManySessions,
-			"other":       errors.New("what should not be"),
+			"other":       errors.New("unexpected"),
 			"none":        nil,
 		}
 		for kind, err := range kinds {
-			f.err = err
+			store.err = err
 			_, update := s.Update(t.Context(), "p", presence.User{}, presence.Update{})
 			_, leave := s.Leave(t.Context(), "p", presence.User{}, presence.Leave{})
 			_, snapshot := s.Snapshot(t.Context(), "p")
 			if update != err || leave != err || snapshot != err {
-				t.Errorf("%s: %v became %v, %v and %v", kind, err, update, leave, snapshot)
+				t.Errorf("%s: %v was returned as %v, %v and %v", kind, err, update, leave, snapshot)
 			}
 		}
-		w := &world{t: t}
-		w.admin = admin.New(admin.Options{Health: s, Collectors: []prometheus.Collector{s}})
-		got := w.metrics()
+		f := &fixture{t: t}
+		f.admin = admin.New(admin.Options{Health: s, Collectors: []prometheus.Collector{s}})
+		got := f.metrics()
 		for _, operation := range []string{"update", "leave", "snapshot"} {
 			for kind, err := range kinds {
 				if n := got["writer_presence_store_errors_total "+kind+" "+operation]; err != nil && n != 1 {
-					t.Errorf("%s %s: %g; due: 1", operation, kind, n)
+					t.Errorf("%s %s: %g errors; want 1", operation, kind, n)
 				}
 			}
 			if n := got["writer_presence_store_duration_seconds "+operation]; n != 5 {
-				t.Errorf("%s: %g durations; due: 5", operation, n)
+				t.Errorf("%s: %g durations; want 5", operation, n)
 			}
 		}
-		_, text := ask(w.admin, http.MethodGet, "/metrics", "")
+		_, text := request(f.admin, http.MethodGet, "/metrics", "")
 		for _, line := range []string{
 			`writer_presence_store_duration_seconds_bucket{operation="leave",le="1"} 0`,
 			`writer_presence_store_duration_seconds_bucket{operation="leave",le="2"} 5`,
 			`writer_presence_store_duration_seconds_sum{operation="leave"} 10`,
 		} {
 			if !strings.Contains(text, "\n"+line+"\n") {
-				t.Errorf("there is no line %s in\n%s", line, text)
+				t.Errorf("the metrics lack the line %s:\n%s", line, text)
 			}
 		}
 	})

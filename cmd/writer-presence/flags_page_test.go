@@ -18,8 +18,8 @@ const flagsPage = "../../docs/reference/flags.md"
 
 var variableInHelp = regexp.MustCompile(` \[(WRITER_PRESENCE_[A-Z_]+)\]`)
 
-// flagsDoc is the page of flags and variables, made from the same declarations as --help.
-func flagsDoc() []byte {
+// generateFlagsPage returns the page of flags and variables, from the same declarations as --help.
+func generateFlagsPage() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Flags and environment variables\n\n" +
 		"<!-- Generated from the flags: go test ./cmd/writer-presence -run FlagsPage -update -->\n\n" +
@@ -44,7 +44,7 @@ func flagsDoc() []byte {
 			case standard == "[]" || f.Value.Type() == "bool" && standard == "false":
 				standard = ""
 			case standard == "0" && strings.Contains(usage, "(default: "):
-				standard = "" // the text says what it is then
+				standard = "" // the text has the default
 			}
 			if standard != "" {
 				standard = "`" + standard + "`"
@@ -57,13 +57,13 @@ func flagsDoc() []byte {
 }
 
 func TestFlagsPageListsEveryFlag(t *testing.T) {
-	want := flagsDoc()
+	want := generateFlagsPage()
 	if *update {
 		if err := os.WriteFile(flagsPage, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := read(t, flagsPage); !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the flags say now: run go test ./cmd/writer-presence -run FlagsPage -update", flagsPage)
+	if got := readFile(t, flagsPage); !bytes.Equal(got, want) {
+		t.Errorf("%s is out of date: run go test ./cmd/writer-presence -run FlagsPage -update", flagsPage)
 	}
 }
