@@ -154,13 +154,13 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
     return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError'))));
   };
 
-  const surroundings = /** @type {any} */ ({fetch, now: clock.now, random, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, window, document, ...(live && {WebSocket: Socket})});
+  const environment = /** @type {any} */ ({fetch, Date: {now: clock.now}, Math: {random}, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, window, document, ...(live && {WebSocket: Socket})});
   const due = live ? 'live' : 'polling';
   /** @type {number[]} */
   const back = [];
   let began = Infinity;
   for (let i = 0; i < pages; i++) {
-    const core = new PresenceCore('demo', 1, {surroundings});
+    const core = new PresenceCore('demo', 1, {environment});
     let was = true;
     core.addEventListener('status', () => {
       const is = core.getSnapshot().status === due;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, settle, user} from './surroundings.js';
+import {World, settle, user} from './fixtures.js';
 
 const ABSTRACT = 'manuscript/abstract';
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, settle, user} from './surroundings.js';
+import {World, settle, user} from './fixtures.js';
 import {PresenceManager} from '../writer-presence.js';
 
 const ABSTRACT = 'manuscript/abstract';
@@ -23,7 +23,7 @@ function record(target, ...types) {
 }
 
 test('the note\'s methods and fields are there, with its defaults', () => {
-  const manager = new PresenceManager(7, 1, {surroundings: new World().surroundings()});
+  const manager = new PresenceManager(7, 1, {environment: new World().environment()});
   for (const method of ['start', 'stop', 'setSection', 'updatePresence', 'fetchPresence', 'updateUI']) {
     assert.equal(typeof (/** @type {any} */ (manager))[method], 'function', `${method} is a method`);
   }
@@ -154,10 +154,16 @@ test('a snapshot replaces the one before, and one that was overtaken changes not
   const core = world.core();
   core.start();
   await settle();
+  world.held = true;
+  const late = core.fetchPresence(); // has Bob and Carol, and arrives after the answer with Dan
+  await settle();
+  world.held = false;
   world.set(user(4, 'Dan'));
-  await world.clock.pass(30_000);
+  await world.clock.pass(7_000);
+  await core.updatePresence();
   assert.equal(names(core.onlineUsers), 'Dan');
-  core.acceptList({version: 97, users: [user(5, 'Old')]}, 'polling', 97); // asked for at 97, and late
+  world.release();
+  await late;
   assert.equal(names(core.onlineUsers), 'Dan', 'a list older than what is shown');
   assert.equal(core.getSnapshot().version, 102);
   await world.clock.pass(60_000);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import test from 'node:test';
 import {PresenceCore} from '../presence-core.js';
-import {World, settle, user} from './surroundings.js';
+import {World, settle, user} from './fixtures.js';
 
 const ABSTRACT = 'manuscript/abstract';
 const METHODS = 'manuscript/methods';
@@ -840,12 +840,12 @@ test('a hidden tab, whose timers fire once a minute, stays, and reconnects', asy
 
 test('a page that may not open a WebSocket polls', async () => {
   const world = new World('open');
-  const surroundings = {...world.surroundings(), WebSocket: /** @type {any} */ (class {
+  const environment = {...world.environment(), WebSocket: /** @type {any} */ (class {
     constructor() {
       throw new DOMException('forbidden', 'SecurityError');
     }
   })};
-  const page = new PresenceCore('demo', 1, {surroundings});
+  const page = new PresenceCore('demo', 1, {environment});
   page.start();
   await settle();
   assert.equal(page.getSnapshot().status, 'polling');

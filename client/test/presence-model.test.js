@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, generator, settle, user} from './surroundings.js';
+import {World, generator, settle, user} from './fixtures.js';
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000_000);
 const HISTORIES = Number(process.env.HISTORIES ?? 150);

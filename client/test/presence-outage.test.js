@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {generator} from './surroundings.js';
+import {generator} from './fixtures.js';
 import {outage} from './crowd.js';
 
 const PAGES = Number(process.env.PAGES ?? 0);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {Timer} from '../presence-timer.js';
-import {World, settle, user} from './surroundings.js';
+import {World, settle, user} from './fixtures.js';
 
 const ABSTRACT = 'manuscript/abstract';
 

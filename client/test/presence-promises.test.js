@@ -1,7 +1,7 @@
 /** Promises of the client settle; examples beside the random histories of presence-model.test.js. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, settle} from './surroundings.js';
+import {World, settle} from './fixtures.js';
 
 /** @param {Promise<unknown>} promise */
 function watch(promise) {

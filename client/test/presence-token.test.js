@@ -1,7 +1,8 @@
 /** What the page says when `token()` fails, and which credentials it sends to another origin. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, settle} from './surroundings.js';
+import {PresenceCore} from '../presence-core.js';
+import {World, settle} from './fixtures.js';
 
 /** Collects what is written to the console. @param {import('node:test').TestContext} t */
 function consoleOf(t) {
@@ -90,14 +91,8 @@ test('a 401 stands when token() cannot renew: refused, and nothing is shown', as
 test('what the server says against a message is on the console once', async (t) => {
   const lines = consoleOf(t);
   const world = new World();
-  const core = world.core();
-  world.failure = 400;
-  world.extra = {};
-  const {fetch} = world.surroundings();
-  core.surroundings.fetch = async (url, init) => {
-    await fetch(url, init);
-    return new Response(JSON.stringify({success: false, code: 'section_too_long', error: 'a section is at most 100 characters long'}), {status: 400});
-  };
+  const fetch = async () => new Response(JSON.stringify({success: false, code: 'section_too_long', error: 'a section is at most 100 characters long'}), {status: 400});
+  const core = new PresenceCore('demo', 1, {environment: {...world.environment(), fetch}});
   core.start();
   await world.clock.pass(300_000);
   assert.deepEqual(lines, ['Presence: a section is at most 100 characters long']);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import test from 'node:test';
-import {World, settle, user} from './surroundings.js';
+import {World, settle, user} from './fixtures.js';
 
 const ABSTRACT = 'manuscript/abstract';
 const METHODS = 'manuscript/methods';

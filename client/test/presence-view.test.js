@@ -3,7 +3,7 @@ import test from 'node:test';
 import {Announcer} from '../presence-announcer.js';
 import {showCount} from '../presence-badge.js';
 import {Words, labelOf} from '../strings.js';
-import {Clock, user} from './surroundings.js';
+import {Clock, user} from './fixtures.js';
 
 const words = new Words();
 
@@ -54,7 +54,7 @@ test('announcements: none at load, at most one in five seconds, and each true wh
   const clock = new Clock();
   /** @type {string[]} */
   const said = [];
-  const announcer = new Announcer((/** @type {string} */ now, /** @type {string} */ known) => (now === known ? '' : now), (text) => said.push(text), clock);
+  const announcer = new Announcer((/** @type {string} */ now, /** @type {string} */ known) => (now === known ? '' : now), (text) => said.push(text), {...clock, Date: clock});
   announcer.update('one');
   assert.deepEqual(said, [], 'at load');
   announcer.update('two');

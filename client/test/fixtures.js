@@ -183,15 +183,15 @@ export class World {
 
   /** @param {Partial<import('../presence-types.js').Options>} [options] @param {number | string | null} [userId] */
   core(options = {}, userId = 1) {
-    return new PresenceCore('demo', userId, {...options, surroundings: this.surroundings()});
+    return new PresenceCore('demo', userId, {...options, environment: this.environment()});
   }
 
-  /** @returns {import('../presence-types.js').Surroundings} */
-  surroundings() {
+  /** @returns {import('../presence-types.js').Environment} */
+  environment() {
     return {
       fetch: (url, init) => this.#fetch(url, init),
-      now: this.clock.now,
-      random: () => this.random,
+      Date: {now: this.clock.now},
+      Math: {random: () => this.random},
       setTimeout: this.clock.setTimeout,
       clearTimeout: this.clock.clearTimeout,
       window: /** @type {any} */ (this.window),
