@@ -206,14 +206,15 @@ export class PresenceTransport {
     const state = this.#state;
     if (!state.running || this.#attempt) return;
     const attempt = (this.#attempt = new AbortController());
-    let done = this.#begin(), wait = state.heartbeat;
+    let done, wait = state.heartbeat;
     try {
       this.#sentAt = this.#environment.Date.now();
       // After the computer slept, the list is outdated although no request has failed.
       if (this.#sentAt - this.#lastAnswer > 3 * state.heartbeat && !this.#failing) state.fail('connecting');
+      done = this.#begin(); // after the event, so that an update which a listener requests is this one
       wait = await this.#exchange(attempt);
     } finally {
-      done();
+      (done ?? this.#begin())();
       if (this.#attempt === attempt) {
         this.#attempt = null;
         this.#schedule(wait);

@@ -266,6 +266,19 @@ test('after a sleep the list is old before anything has failed', async () => { /
   assert.deepEqual([core.getSnapshot().status, core.getSnapshot().stale], ['polling', false]);
 });
 
+test('an update that a status listener requests after a sleep is the update under way, not one more', async () => {
+  const {world, core} = await started();
+  /** @type {Promise<void>[]} */
+  const requested = [];
+  core.addEventListener('status', () => requested.push(core.updatePresence()), {once: true});
+  const before = world.updates.length;
+  world.clock.sleep(100_000);
+  await world.clock.pass(0);
+  await Promise.all(requested);
+  await world.clock.pass(1_000);
+  assert.deepEqual([requested.length, world.updates.length - before], [1, 1]);
+});
+
 test('a wait that is too long for a timer is a long one', async () => {
   /** @type {number[]} */
   const delays = [];

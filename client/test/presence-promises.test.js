@@ -175,6 +175,21 @@ test('a failed update whose status cannot be shown settles its promise, and poll
   assert.equal(core.getSnapshot().status, 'polling');
 });
 
+test('after a sleep whose status cannot be shown, updatePresence settles', async () => {
+  const world = new World();
+  const core = world.core({strings: {status: {reconnecting: /** @type {any} */ (null)}}});
+  core.start();
+  await settle();
+  world.clock.sleep(100_000);
+  /** @type {{settled: boolean} | undefined} */
+  let update;
+  const errors = await uncaught(async () => {
+    update = watch(core.updatePresence());
+    await settle();
+  });
+  assert.deepEqual([errors.length, update?.settled], [1, true]);
+});
+
 test('a hello that throws while it is sent settles the update that it carries', async () => {
   const world = new World('mute');
   const core = world.core();
