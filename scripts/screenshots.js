@@ -5,7 +5,7 @@ import {spawn} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {launch} from '../browser/world.js';
+import {launch} from '../browser/fixtures.js';
 
 const data = mkdtempSync(join(tmpdir(), 'writer-presence-screenshots-'));
 const server = spawn('./writer-presence', ['serve', '--dev', '--addr', '127.0.0.1:0', '--admin-addr', 'off', '--data', data], {stdio: ['ignore', 'pipe', 'inherit']});

@@ -1,5 +1,5 @@
 /**
- * The world of a test: a clock that only the test moves, a network that only the test answers, a page without a browser.
+ * The environment of a test: a clock that only the test moves, a network that only the test answers, a page without a browser.
  *
  * @typedef {import('../presence-types.js').User} User
  * @typedef {import('../presence-types.js').Delta} Delta
@@ -21,7 +21,7 @@ globalThis.CustomEvent ??= /** @type {any} */ (
   }
 );
 
-/** Lets everything run that waits for no time. */
+/** Runs all pending callbacks except timers. */
 export const settle = async () => {
   for (let turn = 0; turn < 5; turn++) await new Promise((done) => setImmediate(done));
 };
@@ -55,7 +55,7 @@ export class Clock {
   }
 
   /** @param {number} ms @param {number} [grain] timers fire only at multiples of this, as in a hidden tab */
-  async pass(ms, grain = 1) {
+  async advance(ms, grain = 1) {
     const end = this.#now + ms;
     for (;;) {
       await settle();
@@ -70,7 +70,7 @@ export class Clock {
     await settle();
   }
 
-  /** The machine sleeps: time passes, no timer fires. @param {number} ms */
+  /** Time passes as while the computer sleeps: no timer fires. @param {number} ms */
   sleep(ms) {
     this.#now += ms;
   }
@@ -84,24 +84,24 @@ export function user(id, name, section = '', more = {}) {
   };
 }
 
-/** The connection of a page to the server of its world, seen from both ends. */
+/** A WebSocket of a page, with methods for the server's end: deliver() and end(). */
 export class FakeSocket {
-  #world;
+  #env;
   readyState = 0;
-  /** @type {any[]} what the page said */ said = [];
+  /** @type {any[]} sent by the page */ messages = [];
   /** hellos and updates without an answer */ unanswered = 0;
   onopen = () => {};
   /** @param {{code: number}} event */ onclose = (event) => void event;
   /** @param {{data: string}} event */ onmessage = (event) => void event;
 
-  /** @param {World} world @param {string} url @param {string} protocol */
-  constructor(world, url, protocol) {
+  /** @param {FakeEnvironment} env @param {string} url @param {string} protocol */
+  constructor(env, url, protocol) {
     this.url = url;
     this.protocol = protocol;
-    this.at = world.clock.now();
-    this.#world = world;
-    world.sockets.push(this);
-    setImmediate(() => this.#meet(world.door));
+    this.at = env.clock.now();
+    this.#env = env;
+    env.sockets.push(this);
+    setImmediate(() => this.#open(env.webSocket));
   }
 
   get open() {
@@ -112,20 +112,20 @@ export class FakeSocket {
   send(data) {
     if (this.readyState === 0) throw new DOMException('still connecting', 'InvalidStateError');
     const message = JSON.parse(data);
-    this.said.push(message);
+    this.messages.push(message);
     if (message.type !== 'leave') this.unanswered++;
-    if (this.open && this.#world.door === 'open') this.#world.hear(this, message);
+    if (this.open && this.#env.webSocket === 'open') this.#env.handle(this, message);
   }
 
-  /** By the page: what is on its way comes all the same, and the event is late. */
+  /** Called by the page. Messages on their way still arrive, and the close event comes later. */
   close() {
     if (this.readyState > 1) return;
     this.readyState = 2;
     setImmediate(() => setImmediate(() => this.end()));
   }
 
-  /** The server's message. @param {object} message */
-  tell(message) {
+  /** Sends a message of the server to the page. @param {object} message */
+  deliver(message) {
     if (!this.open) return;
     setImmediate(() => {
       if (this.readyState === 3) return;
@@ -134,35 +134,35 @@ export class FakeSocket {
     });
   }
 
-  /** The server, or the network, ends it. @param {number} [code] */
+  /** The server or the network closes the connection. @param {number} [code] */
   end(code = 1006) {
     if (this.readyState === 3) return;
     this.readyState = 3;
     this.onclose({code});
   }
 
-  /** @param {World['door']} door */
-  #meet(door) {
-    if (this.readyState !== 0 || door === 'hangs') return;
-    if (door === 'shut') return this.end();
+  /** @param {FakeEnvironment['webSocket']} webSocket */
+  #open(webSocket) {
+    if (this.readyState !== 0 || webSocket === 'hangs') return;
+    if (webSocket === 'refuses') return this.end();
     this.readyState = 1;
     this.onopen();
   }
 }
 
-/** A page with one session in it, and the server that it talks to. */
-export class World {
+/** The environment of a page with one session, and the server behind it. */
+export class FakeEnvironment {
   clock = new Clock();
   window = Object.assign(new EventTarget(), {navigator: {onLine: true}, origin: 'https://writer.example'});
   document = Object.assign(new EventTarget(), {visibilityState: 'visible', cookie: '', baseURI: 'https://writer.example/project/demo'});
   /** @type {Sent[]} */ sent = [];
   random = 0.5;
 
-  // What the server holds and answers.
+  // The state of the server, and what it answers.
   version = 100;
   /** @type {User} */ me = user(1, 'me');
   /** @type {User[]} */ others = [];
-  /** in place of an answer: a status, an error to throw, or silence @type {number | Error | 'silence' | null} */ failure = null;
+  /** instead of an answer: a status, an error to throw, or no answer at all @type {number | Error | 'silence' | null} */ failure = null;
   /** @type {Record<string, string>} */ failureHeaders = {};
   failureCode = 'unavailable';
   /** answers wait until `release()` */ held = false;
@@ -170,33 +170,33 @@ export class World {
   /** @type {object} added to every answer */ extra = {};
   /** @type {string} */ #recorded = '';
 
-  // What the server does live.
-  /** live connections: `none` where the browser has no WebSocket; `mute` opens, and then says nothing
-   * @type {'none' | 'open' | 'shut' | 'hangs' | 'mute'} */ door;
+  // Live connections.
+  /** `none`: the browser has no WebSocket; `open`: they work; `refuses`: they close at once; `hangs`: they do not open; `silent`: they open, and nothing is answered
+   * @type {'none' | 'open' | 'refuses' | 'hangs' | 'silent'} */ webSocket;
   /** @type {FakeSocket[]} */ sockets = [];
-  /** the error that is the answer to the messages of a socket @type {object | null} */ mistake = null;
+  /** the server's error for each live message @type {object | null} */ liveError = null;
 
-  /** @param {World['door']} [door] */
-  constructor(door = 'none') {
-    this.door = door;
+  /** @param {FakeEnvironment['webSocket']} [webSocket] */
+  constructor(webSocket = 'none') {
+    this.webSocket = webSocket;
   }
 
   /** @param {Partial<import('../presence-types.js').Options>} [options] @param {number | string | null} [userId] */
   core(options = {}, userId = 1) {
-    return new PresenceCore('demo', userId, {...options, surroundings: this.surroundings()});
+    return new PresenceCore('demo', userId, {...options, environment: this.globals()});
   }
 
-  /** @returns {import('../presence-types.js').Surroundings} */
-  surroundings() {
+  /** @returns {import('../presence-types.js').Environment} */
+  globals() {
     return {
       fetch: (url, init) => this.#fetch(url, init),
-      now: this.clock.now,
-      random: () => this.random,
+      Date: {now: this.clock.now},
+      Math: {random: () => this.random},
       setTimeout: this.clock.setTimeout,
       clearTimeout: this.clock.clearTimeout,
       window: /** @type {any} */ (this.window),
       document: /** @type {any} */ (this.document),
-      ...(this.door !== 'none' && {WebSocket: this.#WebSocket()}),
+      ...(this.webSocket !== 'none' && {WebSocket: this.#WebSocket()}),
     };
   }
 
@@ -218,17 +218,17 @@ export class World {
     return this.sockets[this.sockets.length - 1];
   }
 
-  /** What the page said over its newest connection, by type. */
-  get said() {
-    return this.socket.said.map(({type}) => type);
+  /** The types of the messages that the page sent over its newest connection. */
+  get messageTypes() {
+    return this.socket.messages.map(({type}) => type);
   }
 
-  /** The others are now these. @param {...User} users */
+  /** Replaces the other users, and sends the delta to live connections. @param {...User} users */
   set(...users) {
     const before = this.#listed;
     this.others = users;
     this.version++;
-    for (const socket of this.sockets) socket.tell(delta(before, this.#listed));
+    for (const socket of this.sockets) socket.deliver(delta(before, this.#listed));
   }
 
   get #listed() {
@@ -236,25 +236,25 @@ export class World {
   }
 
   #WebSocket() {
-    const world = this;
+    const env = this;
     return /** @type {any} */ (class extends FakeSocket {
       /** @param {string} url @param {string} protocol */
       constructor(url, protocol) {
-        super(world, url, protocol);
+        super(env, url, protocol);
       }
     });
   }
 
-  /** The server's end of a live connection. @param {FakeSocket} socket @param {any} message */
-  hear(socket, message) {
+  /** Answers a live message. @param {FakeSocket} socket @param {any} message */
+  handle(socket, message) {
     const {type, seq, known_version: known} = message;
-    if (this.mistake) return socket.tell({type: 'error', error: '', seq, ...this.mistake});
+    if (this.liveError) return socket.deliver({type: 'error', error: '', seq, ...this.liveError});
     if (type === 'leave') {
-      return socket.tell({type: 'ack', seq, version: ++this.version});
+      return socket.deliver({type: 'ack', seq, version: ++this.version});
     }
     const {success, users, ...ack} = this.#update({known_version: this.version, ...message});
-    socket.tell({type: 'ack', seq, ...ack});
-    if (known === undefined ? type === 'hello' : known !== this.version) socket.tell({type: 'snapshot', ...this.#listed});
+    socket.deliver({type: 'ack', seq, ...ack});
+    if (known === undefined ? type === 'hello' : known !== this.version) socket.deliver({type: 'snapshot', ...this.#listed});
   }
 
   /** @param {string} type @param {object} [more] */
@@ -294,7 +294,7 @@ export class World {
       reject(new DOMException('aborted', 'AbortError'));
     }));
     const answer = this.#answer(sent);
-    answer.catch(() => {}); // it may fail while it is held
+    answer.catch(() => {}); // it may reject while it is held
     if (this.held) await Promise.race([new Promise((go) => this.#waiting.push(() => go(null))), aborted]);
     return Promise.race([answer, aborted]).finally(() => (sent.done = true));
   }
@@ -323,7 +323,7 @@ export class World {
   }
 }
 
-/** What the protocol says of the way from one list to another. @param {{version: number, users: User[]}} before @param {{version: number, users: User[]}} after @returns {Delta & {type: string}} */
+/** The delta between two lists, as in docs/reference/protocol.md. @param {{version: number, users: User[]}} before @param {{version: number, users: User[]}} after @returns {Delta & {type: string}} */
 export function delta(before, after) {
   const same = (/** @type {User} */ user) => before.users.some((old) => JSON.stringify(old) === JSON.stringify(user));
   const changed = after.users.filter((user) => !same(user));

@@ -1,11 +1,11 @@
 /**
- * A crowd of pages whose one server is away for a while: real clients with real jitter on a fast fake clock. Made for thousands of pages
- * and hours, so it has no messages but those that bring a page back.
+ * Simulates many pages during an outage of their server: real clients with real jitter on a fast fake clock. It has only the messages
+ * that bring a page back, so that thousands of pages and hours can be simulated.
  */
 import {setMaxListeners} from 'node:events';
 import {PresenceCore} from '../presence-core.js';
 
-/** Timers in a binary heap: a clock for many. */
+/** A clock for many timers, in a binary heap. */
 export class HeapClock {
   #now = 1_700_000_000_000;
   #serial = 0;
@@ -69,14 +69,14 @@ export class HeapClock {
   }
 }
 
-/** Lets all promises go on. */
+/** Runs all pending promise callbacks. */
 const turn = () => new Promise((done) => setImmediate(done));
 
 /**
  * @typedef {object} Outcome
- * @property {number[]} back seconds from the server's return until each page knew who is here again, in order
- * @property {number[]} attempts by second of the outage, connections and requests
- * @property {number[]} returns the same from the server's return on
+ * @property {number[]} back seconds from the server's return until each page had a list again, sorted
+ * @property {number[]} attempts connections and requests in each second of the outage
+ * @property {number[]} returns the same for each second after the server's return
  */
 
 /**
@@ -84,9 +84,9 @@ const turn = () => new Promise((done) => setImmediate(done));
  * @param {number} way.pages
  * @param {number} way.outage seconds
  * @param {boolean} [way.live] false: pages poll
- * @param {number} [way.retryAfter] while it is away, a proxy answers 503 with this Retry-After
- * @param {number} [way.drain] before it goes, it tells each page to come back at random within so many seconds
- * @param {'refuse' | 'hang'} [way.away] how attempts end meanwhile
+ * @param {number} [way.retryAfter] seconds: during the outage a proxy answers 503 with this Retry-After
+ * @param {number} [way.drain] seconds: before the outage the server sends `draining` with a random time up to this
+ * @param {'refuse' | 'hang'} [way.away] how attempts fail during the outage
  * @param {() => number} [way.random]
  * @returns {Promise<Outcome>}
  */
@@ -100,7 +100,7 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
   /** @type {Set<any>} */
   const sockets = new Set();
   /** @type {number[]} */
-  const tries = [];
+  const attempts = [];
 
   class Socket {
     readyState = 0;
@@ -109,7 +109,7 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
     /** @param {{code: number}} event */ onclose = (event) => void event;
 
     constructor() {
-      tries.push(clock.now());
+      attempts.push(clock.now());
       queueMicrotask(() => {
         if (!up) return away === 'refuse' ? this.end() : undefined;
         this.readyState = 1;
@@ -121,11 +121,11 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
     /** @param {string} text */
     send(text) {
       const {seq, activity} = JSON.parse(text);
-      if (up && this.readyState === 1) this.tell({type: 'ack', seq, version: 1, activity, you: {user_id: 1}, conflicts: []});
+      if (up && this.readyState === 1) this.deliver({type: 'ack', seq, version: 1, activity, you: {user_id: 1}, conflicts: []});
     }
 
     /** @param {object} message */
-    tell(message) {
+    deliver(message) {
       queueMicrotask(() => this.readyState === 1 && this.onmessage({data: JSON.stringify(message)}));
     }
 
@@ -143,7 +143,7 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
 
   /** @param {string} _ @param {RequestInit} init @returns {Promise<any>} */
   const fetch = (_, {body, signal}) => {
-    tries.push(clock.now());
+    attempts.push(clock.now());
     if (up) {
       const {activity} = JSON.parse(String(body));
       const answer = {success: true, version: 1, users: [], activity, you: {user_id: 1}, conflicts: []};
@@ -154,38 +154,38 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
     return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError'))));
   };
 
-  const surroundings = /** @type {any} */ ({fetch, now: clock.now, random, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, window, document, ...(live && {WebSocket: Socket})});
+  const environment = /** @type {any} */ ({fetch, Date: {now: clock.now}, Math: {random}, setTimeout: clock.setTimeout, clearTimeout: clock.clearTimeout, window, document, ...(live && {WebSocket: Socket})});
   const due = live ? 'live' : 'polling';
   /** @type {number[]} */
   const back = [];
   let began = Infinity;
   for (let i = 0; i < pages; i++) {
-    const core = new PresenceCore('demo', 1, {surroundings});
-    let was = true;
+    const core = new PresenceCore('demo', 1, {environment});
+    let wasBack = true;
     core.addEventListener('status', () => {
-      const is = core.getSnapshot().status === due;
-      if (is && !was) back.push(Math.max(0, (clock.now() - began) / 1000));
-      was = is;
+      const isBack = core.getSnapshot().status === due;
+      if (isBack && !wasBack) back.push(Math.max(0, (clock.now() - began) / 1000));
+      wasBack = isBack;
     });
     core.start();
-    if (!(i % 50)) await clock.until(clock.now() + 30_000 * 50 / pages); // they did not all come at once
+    if (!(i % 50)) await clock.until(clock.now() + 30_000 * 50 / pages); // pages are opened over 30 s
   }
   await clock.until(clock.now() + 5_000);
   const left = clock.now();
-  tries.length = back.length = 0;
+  attempts.length = back.length = 0;
   up = false;
   for (const socket of [...sockets]) {
     if (drain) socket.onmessage({data: JSON.stringify({type: 'error', code: 'draining', retry_after: random() * drain})});
     socket.end();
   }
-  for (let second = 0; second < outage; second += 60) { // somebody is at each page
+  for (let second = 0; second < outage; second += 60) { // input on every page
     window.dispatchEvent(new Event('pointermove'));
     await clock.until(left + 1000 * Math.min(outage, second + 60));
   }
   up = true;
   began = clock.now();
   back.length = 0;
-  const before = tries.length;
+  const before = attempts.length;
   await clock.until(began + 50_000);
   /** @param {number[]} times @param {number} from @param {number} seconds */
   const bySecond = (times, from, seconds) => {
@@ -193,5 +193,5 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
     for (const at of times) counts[Math.min(seconds - 1, Math.floor((at - from) / 1000))]++;
     return counts;
   };
-  return {back: back.sort((a, b) => a - b), attempts: bySecond(tries.slice(0, before), left, Math.max(1, outage)), returns: bySecond(tries.slice(before), began, 50)};
+  return {back: back.sort((a, b) => a - b), attempts: bySecond(attempts.slice(0, before), left, Math.max(1, outage)), returns: bySecond(attempts.slice(before), began, 50)};
 }
