@@ -48,7 +48,7 @@ func take(in entering.Entry, p *servertest.Client, s *servertest.Socket, overHTT
 		activity, conflicts = r.Activity, r.Conflicts
 	} else {
 		s.Send("update", body)
-		ack := s.Ack()
+		ack := s.SkipTo("ack")
 		activity, conflicts = ack.Activity, ack.Conflicts
 	}
 	out.Edits = activity == "editing"
