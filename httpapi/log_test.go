@@ -106,6 +106,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 			<-ctx.Done()
 			return presence.User{}, errors.New("the database was interrupted")
 		},
+		Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
 	}
 	for name, change := range map[string]func(*servertest.Config){
 		"the store": func(p *servertest.Config) {
