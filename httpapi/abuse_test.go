@@ -17,10 +17,10 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// TestMemoryComesBackAfterManyNames has many visitors come, each from an address of their
+// TestMemoryIsFreedAfterManyVisitorsLeave has many visitors come, each from an address of their
 // own into a project and a section of their own, and never again. WRITER_PRESENCE_NAMES says
 // how many; a million takes eight minutes.
-func TestMemoryComesBackAfterManyNames(t *testing.T) { // invariant 11
+func TestMemoryIsFreedAfterManyVisitorsLeave(t *testing.T) { // invariant 11
 	names, allowed := 5000, 0.5 // MB; a leak of 50 bytes for each name exceeds it
 	if n, err := strconv.Atoi(os.Getenv("WRITER_PRESENCE_NAMES")); err == nil {
 		names, allowed = n, 0.8

@@ -12,9 +12,9 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// TestAnAddressIsWhatTrustedProxiesSay looks at the address and the safety by which gates
+// TestAddressIsTakenFromTrustedProxiesOnly looks at the address and the safety by which gates
 // and limits tell askers apart.
-func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) { // case 52
+func TestAddressIsTakenFromTrustedProxiesOnly(t *testing.T) { // case 52
 	var seen identity.Request
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
@@ -128,7 +128,7 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 
 // What a proxy writes unreadably counts against one limit of its own, and neither against that
 // of people with an address nor against one that the text would choose.
-func TestUnreadableAddressesShareALimitOfTheirOwn(t *testing.T) {
+func TestUnreadableAddressesShareOneRateLimit(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 		p.AddressRate = identity.Rate{PerSecond: 0.001, Burst: 3}

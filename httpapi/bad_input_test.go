@@ -61,7 +61,7 @@ func bodyEndpoints() []bodyEndpoint {
 	}
 }
 
-func TestBadBodiesGetTheirErrorAndStoreNothing(t *testing.T) {
+func TestBadBodiesAreRejectedWithTheirCodeAndStoreNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore
 		w := servertest.New(t, servertest.Direct, store.Install)
@@ -171,7 +171,7 @@ func badRequests() (all []badRequest) {
 	return all
 }
 
-func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
+func TestBadHeadersAndPathsAreRejectedWithTheirCodeAndStoreNothing(t *testing.T) {
 	var store servertest.SpyStore
 	w := servertest.New(t, servertest.Direct, store.Install)
 	w.As("alice", "1").Update(`{"section":"s","session":"tab","seq":5}`)
@@ -199,7 +199,7 @@ func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
 
 // A thousand bad requests a second, with the limits that the server has by default: the answers
 // are those of the table of errors, and what they took comes back.
-func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) { // invariant 11
+func TestThousandBadRequestsASecondLeakNothing(t *testing.T) { // invariant 11
 	const seconds = 10
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore

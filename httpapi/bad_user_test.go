@@ -28,7 +28,7 @@ var badUsers = map[string]presence.User{
 
 // A bad user of an authenticator is a fault of the host: nobody is let in, and the log says
 // what is wrong. It must not become a user whom several people share.
-func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) { // case 53
+func TestInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) { // case 53
 	for name, user := range badUsers {
 		authorized := false
 		functions := identity.Functions{
@@ -57,7 +57,7 @@ func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) { // case 53
 	}
 }
 
-func TestUpdateOfAGateWithoutUserIsUnavailable(t *testing.T) {
+func TestUpdateIsUnavailableIfAuthenticatorReturnsNoUser(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) {
 		p.Authenticator = gate(func() (identity.Principal, error) { return identity.Principal{}, nil })
 	})
@@ -67,7 +67,7 @@ func TestUpdateOfAGateWithoutUserIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestLiveBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) {
+func TestLiveInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) {
 	var bad atomic.Bool
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a"`)

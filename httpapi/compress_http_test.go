@@ -11,7 +11,7 @@ import (
 	"github.com/writer-presence/writer-presence/httpapi"
 )
 
-func TestLargeAnswersAreCompressed(t *testing.T) {
+func TestLargeResponsesAreCompressed(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Origins = []string{"https://other.example"} })
 	for i := range 40 {
 		w.As(fmt.Sprint("person ", i), presence.UserID(fmt.Sprint(1000+i))).Update(`{"session": "s", "section": "s"}`)

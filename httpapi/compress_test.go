@@ -16,7 +16,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func TestAcceptsGzipFollowsWeights(t *testing.T) {
+func TestAcceptEncodingWeightsDecideOnGzip(t *testing.T) {
 	for _, c := range []struct {
 		accept string
 		due    bool
@@ -64,7 +64,7 @@ func answerOf(s *Handler, method, accept, head string, snapshot *presence.Snapsh
 	return w
 }
 
-func TestADecompressedAnswerIsThePlainOne(t *testing.T) {
+func TestDecompressedResponseEqualsThePlainOne(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
 	heads := []int{0, 1, 200, compressAbove - 3, compressAbove - 2, compressAbove - 1, compressAbove, compressAbove + 1, maxStored - 1, maxStored, maxStored + 1, 3 * maxStored}
 	for _, people := range []int{-1, 0, 1, 10, 13, 14, 15, 16, 17, 18, 19, 20, 100, 1000} {
@@ -105,7 +105,7 @@ func TestADecompressedAnswerIsThePlainOne(t *testing.T) {
 	}
 }
 
-func TestAListIsCompressedOnceAndForgottenWithItsSnapshot(t *testing.T) {
+func TestListIsCompressedOnceForEachSnapshot(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
 	snapshot := crowdOf(100)
 	first := s.compress.list(snapshot)
@@ -139,7 +139,7 @@ func (d discard) Header() http.Header         { return http.Header(d) }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
-func TestASmallAnswerCostsNothingMore(t *testing.T) {
+func TestSmallResponseNeedsNoAllocationForCompression(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Accept-Encoding", "gzip, br")

@@ -297,7 +297,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 	}
 }
 
-func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
+func TestLiveConnectionsOfOneUserAreLimitedAcrossProjects(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
 		alice := w.As("alice", "1")
 		enter := func(p *servertest.Client, i int) (*servertest.Socket, servertest.Message) {
@@ -335,7 +335,7 @@ func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
 	}, func(p *servertest.Config) { p.UserConnections = 5 })
 }
 
-func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) { // rule 16
+func TestConnectionOverTheLimitOfItsAddressGets429(t *testing.T) { // rule 16
 	inBounded(t, 1000, func(w *boundedWorld) {
 		alice := w.As("alice", "1")
 		for i := range 4 {
@@ -360,7 +360,7 @@ func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) { // ru
 	}, func(p *servertest.Config) { p.AddressConnections = 4 })
 }
 
-func TestARequestIsNotClosedToMakeRoom(t *testing.T) {
+func TestConnectionWithARequestIsNotEvicted(t *testing.T) {
 	inBounded(t, 8, func(w *boundedWorld) {
 		slow := w.dial("203.0.113.9")
 		fmt.Fprintf(slow, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: 2\r\n\r\n{",
@@ -377,7 +377,7 @@ func TestARequestIsNotClosedToMakeRoom(t *testing.T) {
 	})
 }
 
-func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
+func TestNegativeConnectionLimitsMeanNoLimit(t *testing.T) {
 	inBounded(t, 1000, func(w *boundedWorld) {
 		cookie := w.visitorCookies(1)[0]
 		for i := range 150 {
@@ -448,7 +448,7 @@ func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 	}
 }
 
-func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
+func TestConnectionIsEvictedIfCheckingItsTokenTakesTooLong(t *testing.T) {
 	const address = "203.0.113.9"
 	inBounded(t, 1000, func(w *boundedWorld) {
 		s, _ := w.open(address, servertest.LivePath)
@@ -566,7 +566,7 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 	})
 }
 
-func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
+func TestVisitorsLeaveConnectionsFreeAtSmallLimits(t *testing.T) {
 	for most, visitors := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 9: 7, 10: 8} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
 			inBounded(t, 1000, func(w *boundedWorld) {
@@ -641,7 +641,7 @@ func TestNewConnectionWaitsWhileNoneIsEvictable(t *testing.T) {
 	})
 }
 
-func TestShutdownClosesAConnectionThatWaits(t *testing.T) {
+func TestShutdownClosesWaitingConnections(t *testing.T) {
 	inBounded(t, 1, func(w *boundedWorld) {
 		io.WriteString(w.dial("203.0.113.9"), "GET / HTTP/1.1\r\n") // is not evicted within a second
 		next := w.dial("203.0.113.10")

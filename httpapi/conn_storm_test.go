@@ -57,7 +57,7 @@ func zero(t *testing.T, h *httpapi.Handler) {
 	}
 }
 
-func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) { // rule 16, invariant 11
+func TestConnectionCountsReturnToZeroAfterAStorm(t *testing.T) { // rule 16, invariant 11
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Connections, p.UserConnections, p.AddressConnections = 40, 5, 35 })
 	visitor := w.Anonymous()
 	visitor.Update(`{"session": "first"}`)
@@ -117,7 +117,7 @@ func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) { // rule 16, 
 }
 
 // In an application's own http.Server the limits hold for live connections.
-func TestLimitsOfLiveConnectionsHoldInAnotherServer(t *testing.T) {
+func TestLiveConnectionLimitsHoldInAnEmbeddingServer(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserConnections, p.AddressConnections = 4, 5 })
 	visitor := w.Anonymous()
 	visitor.Update(`{"session": "first"}`)

@@ -16,7 +16,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.T) {
+func TestOpenAPIListsTheSameCodesAndStatusesAsWire(t *testing.T) {
 	c, err := servertest.LoadContract()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 }
 
 // The checks of all other tests stand on this: that a wrong answer is seen.
-func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
+func TestContractCheckFindsUndocumentedResponses(t *testing.T) {
 	c, err := servertest.LoadContract()
 	if err != nil {
 		t.Fatal(err)

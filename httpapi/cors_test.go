@@ -19,7 +19,7 @@ const (
 
 func listed(p *servertest.Config) { p.Dev, p.Origins = nil, []string{named, "https://*.pages.example"} }
 
-func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
+func TestPagesOfAllowedOriginsMayReadResponses(t *testing.T) {
 	w := servertest.New(t, listed, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
 	alice := w.As("alice", "1")
 	for name, c := range map[string]struct {
@@ -62,7 +62,7 @@ func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 	}
 }
 
-func TestWithoutAListNoAnswerHasCORS(t *testing.T) {
+func TestNoResponseHasCORSHeadersWithoutAllowedOrigins(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	for _, method := range []string{"GET", "POST", "OPTIONS"} {
 		for _, path := range []string{"/writer/api" + servertest.ProjectPath + "list/", "/writer/api" + servertest.ProjectPath + "update/", "/writer/api/client/writer-presence.js"} {
@@ -107,7 +107,7 @@ func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
 	w.Do("OPTIONS", "/writer/api"+servertest.ProjectPath+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // no preflight
 }
 
-func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
+func TestCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 	w := servertest.New(t, servertest.Direct, listed, func(p *servertest.Config) { p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
 	visitor := w.Anonymous()
 	name := visitor.Update(`{}`).You.Username
@@ -150,7 +150,7 @@ func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
 	}
 }
 
-func TestTokensOfPagesOfOtherSitesCount(t *testing.T) {
+func TestTokensOfCrossSitePagesAreAccepted(t *testing.T) {
 	w := servertest.New(t, listed, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
 	alice := w.As("alice", "1")
 	alice.Cookie = servertest.HostCookieName + "=forged" // which nobody looks at
@@ -165,7 +165,7 @@ func TestTokensOfPagesOfOtherSitesCount(t *testing.T) {
 }
 
 // What browsers add by themselves never reaches the host application from another site.
-func TestTheHostIsNotAskedWithCredentialsOfAnotherSite(t *testing.T) {
+func TestCrossSiteCookiesAreNotForwardedToTheHost(t *testing.T) {
 	for what, c := range map[string]struct {
 		headers []string
 		due     http.Header
@@ -186,7 +186,7 @@ func TestTheHostIsNotAskedWithCredentialsOfAnotherSite(t *testing.T) {
 	}
 }
 
-func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
+func TestLiveCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 	const cookie = "session=alice"
 	for what, c := range map[string]struct {
 		headers []string
@@ -214,7 +214,7 @@ func TestLiveCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
 
 // Chromium says nothing of the site in handshakes. Where a proxy changes Host, pages of the same
 // origin have a cookie that others do not send.
-func TestPagesBehindAProxyThatChangesHostGetThePageCookie(t *testing.T) {
+func TestPagesGetThePageCookieBehindAProxyThatChangesHost(t *testing.T) {
 	w := servertest.New(t, listed)
 	for what, c := range map[string]struct {
 		headers []string

@@ -15,7 +15,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestEveryRequestIsCountedOnceByWhatItAskedForAndItsStatus(t *testing.T) {
+func TestEveryRequestIsCountedOnceByOperationAndStatus(t *testing.T) {
 	w := servertest.New(t, servertest.Direct)
 	alice := w.As("alice", "1")
 	alice.Update(`{"section": "s"}`)
@@ -47,7 +47,7 @@ func TestEveryRequestIsCountedOnceByWhatItAskedForAndItsStatus(t *testing.T) {
 	}
 }
 
-func TestARequestThatBreaksIsCountedAs500(t *testing.T) {
+func TestPanickingRequestIsCountedAs500(t *testing.T) {
 	broken := identity.Functions{
 		Identify:  func(context.Context, identity.Request) (presence.User, error) { panic("broken") },
 		Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
@@ -59,7 +59,7 @@ func TestARequestThatBreaksIsCountedAs500(t *testing.T) {
 	}
 }
 
-func TestWhatIsAboveALimitIsCountedWithItsReason(t *testing.T) {
+func TestRequestsOverALimitAreCountedByCode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 1} })
 		alice := w.As("alice", "1")
@@ -72,7 +72,7 @@ func TestWhatIsAboveALimitIsCountedWithItsReason(t *testing.T) {
 	})
 }
 
-func TestTheTimeOfARequestIsThatUntilItsAnswer(t *testing.T) {
+func TestRequestDurationIsMeasuredUntilTheResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := identity.Functions{
 			Identify: func(context.Context, identity.Request) (presence.User, error) {
@@ -94,7 +94,7 @@ func TestTheTimeOfARequestIsThatUntilItsAnswer(t *testing.T) {
 	})
 }
 
-func TestLiveWhatIsSaidAndToldIsCounted(t *testing.T) {
+func TestLiveMessagesAndBytesAreCounted(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bytes := 0
 		next := func(s *servertest.Socket, kind string) {

@@ -9,7 +9,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-func TestNamesInABodyForATokenAreExact(t *testing.T) {
+func TestFieldNamesOfADevTokenRequestAreCaseSensitive(t *testing.T) {
 	for _, body := range []string{`{"USERNAME":"x"}`, `{"uſername":"x"}`, `{"USER_ID":1}`, `{"User_Id":"x","Username":"y"}`} {
 		var d devBody
 		if err := wire.Decode([]byte(body), &d); err != nil || d != (devBody{}) {

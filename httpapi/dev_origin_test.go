@@ -11,7 +11,7 @@ import (
 
 // A page that reaches --dev through a tunnel is told that --dev is the reason, at every endpoint. It cannot do anything
 // about a proxy.
-func TestDevExplainsThatItAnswersThisMachineOnly(t *testing.T) {
+func TestDevRejectsForeignPagesWithAnExplanation(t *testing.T) {
 	w := servertest.New(t)
 	live := httptest.NewServer(w.Handler)
 	t.Cleanup(live.Close)
@@ -44,7 +44,7 @@ func TestDevExplainsThatItAnswersThisMachineOnly(t *testing.T) {
 }
 
 // Without --dev, and between two pages of this machine, it is a matter of origins.
-func TestWithoutDevAForeignPageIsToldAboutOrigins(t *testing.T) {
+func TestErrorNamesAllowedOriginsWithoutDev(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*servertest.Config)
 		origin string

@@ -10,7 +10,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestADevTokenIsGoodForEveryProject(t *testing.T) {
+func TestDevTokenIsValidInEveryProject(t *testing.T) {
 	w := servertest.New(t)
 	got := w.NewDevToken(`{"username": "alice", "user_id": 1}`)
 	if got.User.ID != 1.0 || got.User.Username != "alice" || got.User.Visitor {
@@ -24,7 +24,7 @@ func TestADevTokenIsGoodForEveryProject(t *testing.T) {
 	}
 }
 
-func TestTheUserOfATokenWasSeenNow(t *testing.T) {
+func TestUserOfANewDevTokenWasSeenNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if got := servertest.New(t, servertest.Direct).NewDevToken(`{"username":"alice"}`); !got.User.LastSeen.Equal(time.Now()) {
 			t.Errorf("last seen %v, due is %v", got.User.LastSeen, time.Now().UTC())
@@ -32,7 +32,7 @@ func TestTheUserOfATokenWasSeenNow(t *testing.T) {
 	})
 }
 
-func TestTheSameNameIsTheSamePerson(t *testing.T) {
+func TestDevTokensOfOneNameHaveOneUserID(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.NewDevToken(`{"username":"alice"}`).User.ID
 	for _, body := range []string{`{"username":"alice","user_id":null}`, `{"username":"alice","user_id":""}`, `{"username":" alice\u200b "}`} {
@@ -45,7 +45,7 @@ func TestTheSameNameIsTheSamePerson(t *testing.T) {
 	}
 }
 
-func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
+func TestDevTokenMayHaveAnyIDExceptAVisitorID(t *testing.T) {
 	w := servertest.New(t)
 	for body, due := range map[string]any{
 		`{"username":"a","user_id":0}`:                          0.0,
@@ -91,7 +91,7 @@ func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
 }
 
 // Cases 17 and 43: a name is text, bounded and readable, whatever it is made of.
-func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invariant 12
+func TestAnyUsernameIsListedWithinLimits(t *testing.T) { // cases 17, 19 and 43, invariant 12
 	w := servertest.New(t)
 	for i, name := range []string{
 		strings.Repeat("x", 3900), strings.Repeat("😀", 900), "e" + strings.Repeat("\u0301", 1800), "<script>alert(1)</script>", "\u202egnp.exe\u202c", "a\nlevel=ERROR\r\n", "שלום", "👩‍👩‍👧‍👦 family", "__proto__", "\"; drop table sessions; --",
@@ -114,7 +114,7 @@ func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invarian
 	}
 }
 
-func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) { // case 41
+func TestDevTokenIsIssuedToPagesOfThisMachineOnly(t *testing.T) { // case 41
 	w := servertest.New(t)
 	ask := func(host string) servertest.Response {
 		return w.Do("POST", servertest.DevTokenPath, strings.NewReader(`{"username":"alice"}`), "Content-Type", "application/json", "Host", host)
@@ -131,7 +131,7 @@ func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) { // case 41
 	}
 }
 
-func TestWithoutDevThereIsNoToken(t *testing.T) {
+func TestDevTokensAreOffWithoutDev(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	w.Anonymous().Do("POST", servertest.DevTokenPath, `{"username":"alice"}`).ExpectError(t, 404, "not_found")
 	// A token from a server with --dev and the same key is worth nothing here.
@@ -141,7 +141,7 @@ func TestWithoutDevThereIsNoToken(t *testing.T) {
 	}
 }
 
-func TestAForgedTokenIsRefused(t *testing.T) {
+func TestForgedTokenIsRejected(t *testing.T) {
 	w := servertest.New(t)
 	good := w.As("alice", "1").Token
 	visitor := w.Anonymous()
@@ -164,7 +164,7 @@ func TestAForgedTokenIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheSchemeOfATokenIsBearer(t *testing.T) {
+func TestTokenNeedsTheBearerScheme(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func FuzzATagIsKnownIfItIsGivenAndOnlyThen(f *testing.F) { // case 34
+func FuzzETagMatchesOnlyIfListed(f *testing.F) { // case 34
 	for _, seed := range []string{`W/"1"`, `"1"`, `*`, ``, `"0", W/"1"`, `"1", "2"`, `W/`, `"`, `,`, ` , `, `W/W/"1"`, `"1`, `1`, `"11"`, `"a,"`, `"a, W/"1"`} {
 		f.Add(seed, uint64(1))
 	}

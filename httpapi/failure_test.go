@@ -54,7 +54,7 @@ func newWeakWorld(t *testing.T) (*servertest.Server, *weak) {
 	return w, store
 }
 
-func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
+func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 	for name, err := range map[string]error{
 		"unavailable":  fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable),
 		"both of them": errors.Join(errors.New(servertest.SecretCause), presence.ErrUnavailable),
@@ -87,7 +87,7 @@ func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
 	}
 }
 
-func TestAFaultOfOursIsTold(t *testing.T) {
+func TestInternalErrorIsLoggedAndHiddenFromTheClient(t *testing.T) {
 	w, store := newWeakWorld(t)
 	store.err = errors.New(servertest.SecretCause)
 	got := w.As("alice", "1").GetList()
@@ -100,7 +100,7 @@ func TestAFaultOfOursIsTold(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAnsweredAndLogged(t *testing.T) {
+func TestPanicIsAnswered500AndLogged(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) {
 		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.SecretCause) })
 	})
@@ -111,7 +111,7 @@ func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	}
 }
 
-func TestWithoutItsDiskTheServerSaysSo(t *testing.T) {
+func TestReplySaysIfChangesAreNotDurable(t *testing.T) {
 	w, store := newWeakWorld(t)
 	alice := w.As("alice", "1")
 	for _, volatile := range []bool{false, true, false} {
@@ -125,7 +125,7 @@ func TestWithoutItsDiskTheServerSaysSo(t *testing.T) {
 }
 
 // A gate that does not know lets nobody in, not even where visitors are.
-func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) { // rule 13
+func TestUnavailableAuthenticatorRejectsEverybody(t *testing.T) { // rule 13
 	keys, err := identity.NewKeys([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)

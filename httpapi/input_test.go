@@ -14,7 +14,7 @@ func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
 // Whatever is wrong with a request, nothing comes of it: it gets its error, the list
 // stays the same byte for byte, and nobody becomes a visitor by it.
-func TestABadRequestChangesNothing(t *testing.T) {
+func TestBadRequestChangesNothing(t *testing.T) {
 	w := servertest.New(t)
 	w.As("bob", "2").Update(`{"section":"s","session":"tab","seq":5}`)
 	w.As("alice", "1").Update(`{"section":"s","session":"tab","seq":5}`)
@@ -146,7 +146,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
+func TestUnusualButValidRequestsAreAccepted(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	deep := strings.Repeat(`{"a":[`, 200) + `1` + strings.Repeat(`]}`, 200)
@@ -180,7 +180,7 @@ func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
 	}
 }
 
-func TestABodyHas4096BytesAtMost(t *testing.T) { // rule 16
+func TestBodyIsLimitedTo4096Bytes(t *testing.T) { // rule 16
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	padded := func(size int) string {
@@ -208,7 +208,7 @@ func TestABodyHas4096BytesAtMost(t *testing.T) { // rule 16
 	w.ExpectListed("alice")
 }
 
-func TestARequestFromAnotherOriginIsRefused(t *testing.T) { // case 41
+func TestRequestFromAnotherOriginIsRejected(t *testing.T) { // case 41
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Update(`{"section":"s"}`)

@@ -8,7 +8,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestLeavingIsAtOnceAndFinal(t *testing.T) { // rules 8 and 9, cases 2 and 3
+func TestLeaveTakesEffectAtOnceAndIsFinal(t *testing.T) { // rules 8 and 9, cases 2 and 3
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	before := alice.Update(`{"section":"s","session":"tab","seq":1}`)
@@ -30,7 +30,7 @@ func TestLeavingIsAtOnceAndFinal(t *testing.T) { // rules 8 and 9, cases 2 and 3
 	w.ExpectListed("alice")
 }
 
-func TestTheClientOfTheNoteLeavesWithoutAName(t *testing.T) {
+func TestLeaveWithoutASessionNameEndsTheUnnamedSession(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	for range 2 { // twice is no error
@@ -42,7 +42,7 @@ func TestTheClientOfTheNoteLeavesWithoutAName(t *testing.T) {
 	}
 }
 
-func TestALeaveThatOvertookItsUpdateIsFinalToo(t *testing.T) { // rule 8, case 2
+func TestLeaveIsNotUndoneByAnOlderUpdateThatArrivesLater(t *testing.T) { // rule 8, case 2
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Leave(`{"session":"tab","seq":2}`)
@@ -52,7 +52,7 @@ func TestALeaveThatOvertookItsUpdateIsFinalToo(t *testing.T) { // rule 8, case 2
 	w.ExpectListed("")
 }
 
-func TestLeavingAHiddenPageWaitsThreeSeconds(t *testing.T) { // rule 9
+func TestHiddenLeaveTakesEffectAfterThreeSeconds(t *testing.T) { // rule 9
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -68,7 +68,7 @@ func TestLeavingAHiddenPageWaitsThreeSeconds(t *testing.T) { // rule 9
 	})
 }
 
-func TestAPageThatReloadsDoesNotFlicker(t *testing.T) { // rule 9, case 7
+func TestReloadDoesNotFlicker(t *testing.T) { // rule 9, case 7
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -83,7 +83,7 @@ func TestAPageThatReloadsDoesNotFlicker(t *testing.T) { // rule 9, case 7
 	})
 }
 
-func TestANewerMessageCallsAHiddenLeaveBack(t *testing.T) {
+func TestNewerMessageCancelsAHiddenLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -102,7 +102,7 @@ func TestANewerMessageCallsAHiddenLeaveBack(t *testing.T) {
 	})
 }
 
-func TestWhoWasNeverKnownHasNothingToLeave(t *testing.T) {
+func TestUnknownCallerHasNoSessionToEnd(t *testing.T) {
 	w := servertest.New(t)
 	w.As("alice", "1").Update(`{"section":"s"}`)
 	p := w.Anonymous()

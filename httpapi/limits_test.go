@@ -10,7 +10,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestAboveTheLimitOfAUserRenewalsStillSucceed(t *testing.T) { // rule 16, case 40
+func TestRenewalsSucceedOverTheRateLimitOfAUser(t *testing.T) { // rule 16, case 40
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.25, Burst: 2} })
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
@@ -43,7 +43,7 @@ func TestAboveTheLimitOfAUserRenewalsStillSucceed(t *testing.T) { // rule 16, ca
 	})
 }
 
-func TestAboveTheLimitNobodyLivesOnByAskingOnly(t *testing.T) {
+func TestListRequestsOverTheLimitRenewNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 1} })
 		alice := w.As("alice", "1")
@@ -65,7 +65,7 @@ func TestAboveTheLimitNobodyLivesOnByAskingOnly(t *testing.T) {
 	})
 }
 
-func TestAnAddressHasALimitOfItsOwn(t *testing.T) {
+func TestRequestsOfOneAddressAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.AddressRate = identity.Rate{PerSecond: 1, Burst: 3} })
 		for i := range 3 {
@@ -105,7 +105,7 @@ func TestAnAddressHasALimitOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestAnAddressHasALimitOfNewVisitors(t *testing.T) { // rule 16
+func TestNewVisitorsOfOneAddressAreLimited(t *testing.T) { // rule 16
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 			p.Visitors = &identity.Visitors{Rate: identity.Rate{PerSecond: 0.5, Burst: 2}}
@@ -130,7 +130,7 @@ func TestAnAddressHasALimitOfNewVisitors(t *testing.T) { // rule 16
 	})
 }
 
-func TestTheTwentyFirstTabIsRefusedWhileTheTwentyGoOn(t *testing.T) { // rule 16, case 40
+func TestTwentyFirstTabIsRejectedAndTheTwentyContinue(t *testing.T) { // rule 16, case 40
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")

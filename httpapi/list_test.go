@@ -13,7 +13,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func TestTheListHasTheFormOfTheNote(t *testing.T) {
+func TestListHasTheDocumentedForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		w.As("alice", "1").Update(`{"section": "manuscript/abstract"}`)
@@ -30,14 +30,14 @@ func TestTheListHasTheFormOfTheNote(t *testing.T) {
 	})
 }
 
-func TestAnEmptyProjectHasAnEmptyList(t *testing.T) {
+func TestEmptyProjectHasAnEmptyList(t *testing.T) {
 	w := servertest.New(t)
 	if got := w.Anonymous().GetList(); !strings.Contains(got.Body, `"users":[]`) {
 		t.Errorf("the list of nobody is %s, due is \"users\":[]", got.Body)
 	}
 }
 
-func TestTheOrderIsByNameWithoutCaseThenID(t *testing.T) { // rule 17
+func TestListIsOrderedByFoldedUsernameThenID(t *testing.T) { // rule 17
 	w := servertest.New(t)
 	for _, p := range [][2]string{{"bob", "3"}, {"Alice", "10"}, {"alice", "9"}, {"Émile", "4"}, {"Bob", "x"}, {"carol", "1"}} {
 		w.As(p[0], presence.UserID(p[1])).Update(`{}`)
@@ -59,7 +59,7 @@ func TestUsersOfOneColourDifferInNameAndInitials(t *testing.T) { // case 20
 	}
 }
 
-func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
+func TestListWithAMatchingETagIsNotSentAgain(t *testing.T) { // cases 34 and 52
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
@@ -119,7 +119,7 @@ func TestHEADIsAnsweredAsGETWithoutABody(t *testing.T) {
 	}
 }
 
-func TestLookingRenewsNobody(t *testing.T) { // rule 10, case 24
+func TestReadingTheListRenewsNobody(t *testing.T) { // rule 10, case 24
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -134,7 +134,7 @@ func TestLookingRenewsNobody(t *testing.T) { // rule 10, case 24
 	})
 }
 
-func TestProjectsAreApart(t *testing.T) { // invariant 9
+func TestProjectsAreIsolated(t *testing.T) { // invariant 9
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	alice.ExpectSuccess(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
@@ -149,7 +149,7 @@ func TestProjectsAreApart(t *testing.T) { // invariant 9
 	}
 }
 
-func TestAboveAThousandTheCountStaysTrue(t *testing.T) { // rule 16
+func TestCountIsTrueOverTheThousandListedUsers(t *testing.T) { // rule 16
 	w := servertest.New(t, servertest.Direct)
 	for i := range presence.MaxListed {
 		w.As(fmt.Sprintf("writer %04d", i), "").Update(`{}`)

@@ -23,7 +23,7 @@ import (
 
 // While the store, the keys or the host fail, the log has a line a minute for each way to fail,
 // however many requests come.
-func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
+func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 	down := errors.New(servertest.SecretCause + ": " + presence.ErrUnavailable.Error())
 	for name, c := range map[string]struct {
 		store error
@@ -167,7 +167,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 }
 
 // Whether the client is still there or not, a fault of the server is logged.
-func TestFaultOfAnAbortedRequestIsLogged(t *testing.T) {
+func TestPanicOfAnAbortedRequestIsLogged(t *testing.T) {
 	logs := &servertest.Log{}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.SecretCause) })

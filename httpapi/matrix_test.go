@@ -82,10 +82,10 @@ func token(t *testing.T, key string, age time.Duration, projects ...string) stri
 	return text
 }
 
-// TestEveryRoleAtEveryProjectByEveryOperation is rules 14 and 15, and cases 37 to 39: who may
+// TestAccessOfEveryRoleToEveryProjectByEveryOperation is rules 14 and 15, and cases 37 to 39: who may
 // is answered, who may not is refused by each way in, alike whether or not the project is
 // there, and comes to nothing.
-func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) { // rules 14 and 15, cases 37 to 39, invariant 9
+func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rules 14 and 15, cases 37 to 39, invariant 9
 	w := servertest.New(t, func(p *servertest.Config) {
 		p.Dev = nil
 		p.Keys, _ = identity.NewKeys([]byte("the key of a test, and of nothing else"))

@@ -7,7 +7,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestPollingAndLiveCompareOriginsAlike(t *testing.T) { // cases 41 and 52
+func TestPollingAndLiveCompareOriginsInTheSameWay(t *testing.T) { // cases 41 and 52
 	for name, c := range map[string]struct {
 		origins      []string
 		host, origin string

@@ -12,7 +12,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestThePageMayLoadNothingButItsOwn(t *testing.T) {
+func TestContentSecurityPolicyAllowsOwnFilesOnly(t *testing.T) {
 	w := servertest.New(t)
 	for _, at := range []string{"/", "/writer/api/client/writer-presence.js"} {
 		got := w.Do("GET", at, nil)
@@ -47,7 +47,7 @@ func TestThePageMayLoadNothingButItsOwn(t *testing.T) {
 }
 
 // What the policy would keep from running is not there to begin with.
-func TestThePageHasNoInlineCode(t *testing.T) {
+func TestReferencePageHasNoInlineCode(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Prefix = "/elsewhere" })
 	text := w.Do("GET", "/", nil).Body
 	if strings.Contains(text, "{{") {
@@ -96,7 +96,7 @@ func TestThePageHasNoInlineCode(t *testing.T) {
 	}
 }
 
-func TestThePageIsToldWhetherThereAreDevTokens(t *testing.T) {
+func TestReferencePageSaysWhetherDevTokensAreOn(t *testing.T) {
 	for dev, due := range map[bool]string{true: `data-dev="true"`, false: `data-dev="false"`} {
 		w := servertest.New(t, func(p *servertest.Config) {
 			if !dev {
@@ -109,7 +109,7 @@ func TestThePageIsToldWhetherThereAreDevTokens(t *testing.T) {
 	}
 }
 
-func TestEveryFileOfTheClientIsServedAsItIs(t *testing.T) {
+func TestEveryClientFileIsServedUnchanged(t *testing.T) {
 	w := servertest.New(t)
 	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {

@@ -40,7 +40,7 @@ func (s *lossy) Snapshot(ctx context.Context, p presence.Project) (*presence.Sna
 	return whole, err
 }
 
-func TestListsAndAnswersSayThatTheyArePartial(t *testing.T) { // rule 13
+func TestListsAndRepliesSayIfTheyArePartial(t *testing.T) { // rule 13
 	s := &lossy{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		for _, loss := range []uint64{0, 1} {
@@ -55,7 +55,7 @@ func TestListsAndAnswersSayThatTheyArePartial(t *testing.T) { // rule 13
 	}, s.behind)
 }
 
-func TestLiveConnectionsAreAskedOnceForEachLossToRestate(t *testing.T) { // rule 13
+func TestLiveClientsAreAskedOnceForEachLossToSendTheirState(t *testing.T) { // rule 13
 	s := &lossy{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
@@ -82,7 +82,7 @@ func TestLiveConnectionsAreAskedOnceForEachLossToRestate(t *testing.T) { // rule
 	}, s.behind)
 }
 
-func TestThePartialSnapshotOfANewConnectionIsTheGoldenOne(t *testing.T) {
+func TestPartialSnapshotOfANewConnectionIsTheGoldenMessage(t *testing.T) {
 	s := &lossy{}
 	s.loss.Store(1000)
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -115,9 +115,9 @@ func (s *lagging) FreshSnapshot(ctx context.Context, p presence.Project) (*prese
 	return s.Store.Snapshot(ctx, p)
 }
 
-// TestNobodyIsSentLessThanTheyHave has clients that have seen a newer version elsewhere poll, and come
+// TestNoClientIsSentAnOlderVersionThanItHas has clients that have seen a newer version elsewhere poll, and come
 // live, at a node that is behind.
-func TestNobodyIsSentLessThanTheyHave(t *testing.T) {
+func TestNoClientIsSentAnOlderVersionThanItHas(t *testing.T) {
 	s := &lagging{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")

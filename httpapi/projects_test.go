@@ -17,7 +17,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) { // rule 16
+func TestProjectsOfOneUserAreLimitedAndRenewalsSucceed(t *testing.T) { // rule 16
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore
 		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) { p.UserProjects = 3 })
@@ -55,7 +55,7 @@ func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) { // rule 1
 	})
 }
 
-func TestAProjectInUseNeverBecomesNew(t *testing.T) {
+func TestProjectInUseStaysCountedAsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserProjects = 1 })
 		alice := w.As("alice", "1")
@@ -67,7 +67,7 @@ func TestAProjectInUseNeverBecomesNew(t *testing.T) {
 	})
 }
 
-func TestProjectsOfAnAddressAreLimitedForVisitorsApart(t *testing.T) {
+func TestProjectsOfAddressesAreLimitedForVisitorsSeparately(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store servertest.SpyStore
 		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) {
@@ -110,7 +110,7 @@ func TestProjectsOfAnAddressAreLimitedForVisitorsApart(t *testing.T) {
 	})
 }
 
-func TestAUserAboveTheirLimitUsesUpNothingOfTheAddress(t *testing.T) {
+func TestUserOverTheProjectLimitDoesNotUseUpTheLimitOfTheAddress(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserProjects, p.AddressProjects = 2, 5 })
 	mallory := w.As("mallory", "3")
 	for i := range 50 {
@@ -122,7 +122,7 @@ func TestAUserAboveTheirLimitUsesUpNothingOfTheAddress(t *testing.T) {
 	}
 }
 
-func TestAUserAboveTheRateUsesUpNoProjects(t *testing.T) {
+func TestRequestsOverTheRateLimitDoNotCountAsProjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate, p.UserProjects = identity.Rate{PerSecond: 0.1, Burst: 1}, 2 })
 		alice := w.As("alice", "1")
@@ -135,7 +135,7 @@ func TestAUserAboveTheRateUsesUpNoProjects(t *testing.T) {
 	})
 }
 
-func TestTenantsAreDifferentUsersForTheLimitOfProjects(t *testing.T) {
+func TestProjectLimitsOfTenantsAreSeparate(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TenantFromHost, p.UserProjects = true, 1
 		p.Authenticator = gate(func() (identity.Principal, error) {
@@ -150,7 +150,7 @@ func TestTenantsAreDifferentUsersForTheLimitOfProjects(t *testing.T) {
 }
 
 // Rule 10: looking changes nothing, and so it counts for no limit on projects.
-func TestLookingEntersNoProject(t *testing.T) { // rule 10
+func TestReadingTheListDoesNotCountForProjectLimits(t *testing.T) { // rule 10
 	var store servertest.SpyStore
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, visitor := w.As("alice", "1"), w.Anonymous()
@@ -172,7 +172,7 @@ func TestLookingEntersNoProject(t *testing.T) { // rule 10
 	})
 }
 
-func TestLiveAHelloCountsForTheLimitOfProjects(t *testing.T) {
+func TestLiveHelloCountsForProjectLimits(t *testing.T) {
 	var store servertest.SpyStore
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
@@ -268,7 +268,7 @@ func flood(t *testing.T, w *servertest.Server, n int, over time.Duration, reques
 	return statuses
 }
 
-func TestLeavesOfSessionsThatAreNotAliveAreLimited(t *testing.T) {
+func TestLeavesOfEndedSessionsAreRateLimited(t *testing.T) {
 	const many = 4000 // of which 240 are allowed
 	const over = 7 * time.Second
 	for name, body := range map[string]func(i int) string{
@@ -307,7 +307,7 @@ func TestLeavesOfSessionsThatAreNotAliveAreLimited(t *testing.T) {
 	}
 }
 
-func TestAnUnknownCallerAboveTheLimitOfTheAddressIsToldTheLimit(t *testing.T) {
+func TestUnknownCallerOverTheLimitOfTheAddressGets429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 			p.UserRate, p.AddressRate = identity.Rate{}, identity.Rate{PerSecond: 1, Burst: 3}
@@ -328,7 +328,7 @@ func TestAnUnknownCallerAboveTheLimitOfTheAddressIsToldTheLimit(t *testing.T) {
 	})
 }
 
-func TestAVisitorWhoIsAboveTheLimitCanLeave(t *testing.T) {
+func TestVisitorOverTheLimitCanLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.AddressRate = identity.Rate{PerSecond: 0.01, Burst: 1} })
 		p := w.Anonymous()

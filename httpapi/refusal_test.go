@@ -35,7 +35,7 @@ var requestID = regexp.MustCompile(`request=([A-Za-z0-9.-]+) `)
 
 // Each refused request has a line with its id, which the answer has too, and with nothing that the
 // client sent but ids.
-func TestEachRefusedRequestHasADebugLine(t *testing.T) {
+func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 	logs := &servertest.Log{}
 	w := servertest.New(t, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
@@ -91,7 +91,7 @@ func TestEachRefusedRequestHasADebugLine(t *testing.T) {
 }
 
 // Refusals of live connections have the request id of the handshake, or one of their own.
-func TestEachLiveRefusalHasADebugLine(t *testing.T) {
+func TestEachLiveRejectionIsLoggedAtDebug(t *testing.T) {
 	logs := &servertest.Log{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
@@ -125,7 +125,7 @@ func TestEachLiveRefusalHasADebugLine(t *testing.T) {
 	}, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 }
 
-func TestWithoutDebugNoRefusalHasALineOrAnId(t *testing.T) {
+func TestRejectionsHaveNoLogLineOrRequestIDWithoutDebug(t *testing.T) {
 	w := servertest.New(t)
 	got := w.Do("GET", "/nothing/", nil, "X-Request-ID", "x")
 	if got.Header.Get("X-Request-Id") != "" || w.Logs.String() != "" {
@@ -142,7 +142,7 @@ func (b blank) WriteHeader(int)             {}
 
 // The line costs a refused request no allocation while debug is off: a handler whose log is thrown
 // away before its level is asked needs as many.
-func TestRefusalsAllocateNothingForTheLogWhileDebugIsOff(t *testing.T) {
+func TestRejectionsAllocateNothingForTheLogWithoutDebug(t *testing.T) {
 	measure := func(log *slog.Logger) float64 {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Log, p.Authenticator = log, identity.FirstOf() })
 		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil)

@@ -30,7 +30,7 @@ func jwtOf(t *testing.T, changes ...any) string {
 
 // Of each reason the log has one line a minute, of polls and of live connections together, and
 // nothing of the token; the answer is always the same.
-func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
+func TestReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 	const polls = 100
 	for reason, changes := range map[identity.Reason][]any{
 		identity.BadSubject:    {"sub", 1042},
@@ -84,7 +84,7 @@ func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 }
 
 // A token that ends while a connection is open, and a hello that is no token, have their reasons.
-func TestLiveRejectionsHaveAReason(t *testing.T) {
+func TestLiveTokenRejectionsAreCountedByReason(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		s := w.Connect()
 		s.Send("hello", `"session": "a", "token": "a b"`)
@@ -104,7 +104,7 @@ func TestLiveRejectionsHaveAReason(t *testing.T) {
 }
 
 // What is no rejected token has no reason, and a token above a limit is not looked at.
-func TestOtherRefusalsHaveNoReason(t *testing.T) {
+func TestOtherRejectionsAreNotCountedAsTokenRejections(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	w.Anonymous().Post("update", `{}`).ExpectError(t, 401, "unauthenticated")
 	p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: jwtOf(t, "projects", []string{"q"})}

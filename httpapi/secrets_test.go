@@ -14,7 +14,7 @@ import (
 
 // Case 42: no token, cookie or text of a request comes back in an error or goes into
 // the log, whatever the request fails at.
-func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) { // case 42, invariant 12
+func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, invariant 12
 	const canary = "CaNaRy7"
 	store := &weak{}
 	w := servertest.New(t, func(p *servertest.Config) {
@@ -80,7 +80,7 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) { // case 42, invaria
 }
 
 // Case 43: what is logged stays in its line, whoever chose it.
-func TestWhatIsLoggedStaysInItsLine(t *testing.T) { // case 43, invariant 12
+func TestLoggedValuesCannotStartANewLine(t *testing.T) { // case 43, invariant 12
 	forged := "x\nlevel=ERROR msg=forged\r\u202e\u2028\x1b[31m"
 	for name, handler := range map[string]func(*servertest.Log) slog.Handler{
 		"text": func(l *servertest.Log) slog.Handler { return slog.NewTextHandler(l, nil) },

@@ -41,7 +41,7 @@ func presenceOn(t *testing.T) http.Handler {
 	})
 }
 
-func TestASlowBodyIsToldSo(t *testing.T) {
+func TestSlowBodyGets408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
 		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.DevTokenPath} {
@@ -69,7 +69,7 @@ func TestASlowBodyIsToldSo(t *testing.T) {
 	})
 }
 
-func TestASlowHeaderIsClosed(t *testing.T) {
+func TestConnectionWithASlowHeaderIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
 		for _, sent := range []string{"", "P", "POST /writer/api/project/p/presence/update/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "} {
@@ -90,7 +90,7 @@ func TestASlowHeaderIsClosed(t *testing.T) {
 	})
 }
 
-func TestAnIdleConnectionIsClosed(t *testing.T) {
+func TestIdleConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
 		c, _ := l.Dial()
@@ -110,7 +110,7 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 	})
 }
 
-func TestAHeaderOfAnySizeIsNotRead(t *testing.T) {
+func TestOversizedHeaderGets431(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
 		c, _ := l.Dial()
@@ -127,7 +127,7 @@ func TestAHeaderOfAnySizeIsNotRead(t *testing.T) {
 	})
 }
 
-func TestAtTheEndTheRequestInFlightIsFinished(t *testing.T) {
+func TestShutdownFinishesTheRequestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, release := make(chan bool), make(chan bool)
 		l, end, served := serving(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -162,7 +162,7 @@ func TestAtTheEndTheRequestInFlightIsFinished(t *testing.T) {
 	})
 }
 
-func TestTheEndDoesNotWaitForeverForAHangingRequest(t *testing.T) {
+func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := make(chan bool)
 		l, end, served := serving(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -183,7 +183,7 @@ func TestTheEndDoesNotWaitForeverForAHangingRequest(t *testing.T) {
 	})
 }
 
-func TestAListenerThatFailsEndsServe(t *testing.T) {
+func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(http.NotFoundHandler())
 		defer end()

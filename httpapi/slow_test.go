@@ -18,7 +18,7 @@ import (
 
 const listPath, updatePath = "/writer/api" + servertest.ProjectPath + "list/", "/writer/api" + servertest.ProjectPath + "update/"
 
-func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
+func TestSlowReaderGetsTheWholeResponse(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path, body string
 		perSecond          int
@@ -55,7 +55,7 @@ func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	}
 }
 
-func TestAReaderWithoutProgressIsCutOff(t *testing.T) {
+func TestReaderWithoutProgressIsDisconnected(t *testing.T) {
 	for name, c := range map[string]struct {
 		read      int // bytes, then nothing
 		perSecond int
@@ -111,7 +111,7 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 	})
 }
 
-func TestLiveASlowReaderGetsTheWholeSnapshot(t *testing.T) {
+func TestLiveSlowReaderGetsTheWholeSnapshot(t *testing.T) {
 	for _, perSecond := range []int{25_000, 4000} { // the latter takes longer than two pings are apart
 		t.Run(fmt.Sprint(perSecond), func(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -137,7 +137,7 @@ func TestLiveASlowReaderGetsTheWholeSnapshot(t *testing.T) {
 	}
 }
 
-func TestLiveAReaderWithoutProgressIsCutOff(t *testing.T) {
+func TestLiveReaderWithoutProgressIsDisconnected(t *testing.T) {
 	for _, c := range []struct {
 		perSecond        int
 		earliest, latest time.Duration

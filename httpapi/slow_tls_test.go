@@ -95,7 +95,7 @@ func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err 
 
 // Over TLS a write cannot go on after a timeout, so a client has to take a whole chunk within 10 s.
 // Chunks are small enough that the limit of 2 minutes is what cuts a slow reader of the list.
-func TestListGetsThroughTLSAt18KilobitsPerSecond(t *testing.T) {
+func TestListIsReadOverTLSAt18KilobitsPerSecond(t *testing.T) {
 	const size = 250_000
 	for name, live := range map[string]bool{"answer": false, "live frame": true} {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func cmpOr(a, b string) string {
 	return a
 }
 
-func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) { // case 56, invariant 9
+func TestOneProjectNameAtTwoHostsIsTwoProjects(t *testing.T) { // case 56, invariant 9
 	w := servertest.New(t, servertest.Direct, tenants)
 	update := func(peer string, headers ...string) string {
 		return w.DoFrom(peer, "POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).Body
@@ -74,7 +74,7 @@ func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) { // case 56, in
 	}
 }
 
-func TestWithoutTenantsTheHostChangesNothing(t *testing.T) {
+func TestHostIsIgnoredWithoutTenants(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev = nil })
 	w.Do("POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
 	for _, host := range []string{"a.example", "b.example", "a b"} {
@@ -84,7 +84,7 @@ func TestWithoutTenantsTheHostChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTenantsDoNotShareLimitsOfUsers(t *testing.T) {
+func TestRateLimitsOfTenantsAreSeparate(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 2} })
 	for _, host := range []string{"a.example", "b.example"} {
 		for i, due := range []int{200, 200, 429} {
@@ -95,7 +95,7 @@ func TestTenantsDoNotShareLimitsOfUsers(t *testing.T) {
 	}
 }
 
-func TestLiveRoomsOfTenantsAreApart(t *testing.T) { // case 56, invariant 9
+func TestLiveRoomsOfTenantsAreSeparate(t *testing.T) { // case 56, invariant 9
 	var mu sync.Mutex
 	var rechecked []identity.Request
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -137,7 +137,7 @@ func TestLiveRoomsOfTenantsAreApart(t *testing.T) { // case 56, invariant 9
 	})
 }
 
-func TestATokenIsGoodForItsTenantOnly(t *testing.T) { // rule 14, case 56
+func TestTokenIsValidForItsTenantOnly(t *testing.T) { // rule 14, case 56
 	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.Authenticator = sharedSecret(t) })
 	for _, c := range []struct {
 		projects []string
@@ -158,7 +158,7 @@ func TestATokenIsGoodForItsTenantOnly(t *testing.T) { // rule 14, case 56
 }
 
 // What is passed on to the host application is bounded, and safe in a header.
-func TestWhatIsPassedOnToTheHostIsCleanAndNobodysOwnClaim(t *testing.T) {
+func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 	var seen identity.Forwarded
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.Dev = nil

@@ -55,13 +55,13 @@ func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
 	}
 }
 
-func TestWithoutTokenHeaderOnlyAuthorizationCounts(t *testing.T) {
+func TestOnlyAuthorizationCountsWithoutTokenHeader(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
 	w.Anonymous().Post("update", `{}`, tokenHeader, w.As("alice", "1").Token).ExpectError(t, 401, "unauthenticated")
 }
 
 // A handshake's token is kept for the checks again, and ends the connection when it ends.
-func TestLiveTokenHeaderIsCheckedAgain(t *testing.T) {
+func TestLiveTokenOfTokenHeaderIsRechecked(t *testing.T) {
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		g["alice"] = time.Now().Add(130 * time.Second)
@@ -100,7 +100,7 @@ func TestPreflightsAllowTheTokenHeader(t *testing.T) {
 	}
 }
 
-func TestTheHostGetsTheTokenOfTokenHeader(t *testing.T) {
+func TestTokenOfTokenHeaderIsForwardedToTheHost(t *testing.T) {
 	asked := make(chan http.Header, 1)
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Header

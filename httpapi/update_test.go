@@ -15,7 +15,7 @@ import (
 const aliceText = `{"user_id":1,"username":"alice","section":"manuscript/abstract","sections":["manuscript/abstract"],` +
 	`"activity":"editing","last_seen":"2000-01-01T00:00:00Z","avatar_color":"#f59e0b","initials":"AL","visitor":false}`
 
-func TestTheBodyOfTheNoteRecordsEditing(t *testing.T) {
+func TestUpdateWithoutActivityRecordsEditing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where it is midnight of 2000-01-01
 		w := servertest.New(t, servertest.Direct)
 		got := w.As("alice", "1").Post("update", `{"section": "manuscript/abstract"}`)
@@ -26,7 +26,7 @@ func TestTheBodyOfTheNoteRecordsEditing(t *testing.T) {
 	})
 }
 
-func TestAnUpdateWithoutASectionIsOnlineWithoutOne(t *testing.T) { // rule 4
+func TestUserWithoutASectionIsListed(t *testing.T) { // rule 4
 	for _, body := range []string{
 		`{}`, ` { } `, `{"section": ""}`, `{"section": null}`, `{"section":null,"session":null,"seq":null,"activity":null,"unless_occupied":null,"known_version":null}`,
 	} {
@@ -39,7 +39,7 @@ func TestAnUpdateWithoutASectionIsOnlineWithoutOne(t *testing.T) { // rule 4
 	}
 }
 
-func TestAnEntryNamesTheOthersWhoAreEditingThere(t *testing.T) { // rule 5
+func TestEnteringNamesTheUsersWhoConflict(t *testing.T) { // rule 5
 	w := servertest.New(t)
 	alice, bob, carol := w.As("alice", "1"), w.As("bob", "2"), w.As("carol", "3")
 	alice.Update(`{"section":"a/b","session":"one"}`)
@@ -57,7 +57,7 @@ func TestAnEntryNamesTheOthersWhoAreEditingThere(t *testing.T) { // rule 5
 	}
 }
 
-func TestACarefulEntryIntoAnOccupiedSectionIsViewing(t *testing.T) { // rule 6
+func TestEnteringWithUnlessOccupiedRecordsViewing(t *testing.T) { // rule 6
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	if got := alice.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "editing" {
@@ -74,7 +74,7 @@ func TestACarefulEntryIntoAnOccupiedSectionIsViewing(t *testing.T) { // rule 6
 	}
 }
 
-func TestAnUpdateThatKnowsAnotherVersionIsAWholePoll(t *testing.T) {
+func TestUpdateWithAnOldKnownVersionReturnsTheList(t *testing.T) {
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	first := alice.Update(`{"section":"s","known_version":0}`)
@@ -97,7 +97,7 @@ func TestAnUpdateThatKnowsAnotherVersionIsAWholePoll(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsNotNewerChangesNothing(t *testing.T) { // rule 8
+func TestUpdateWithoutANewerSeqChangesNothing(t *testing.T) { // rule 8
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	now := alice.Update(`{"section":"new","session":"tab","seq":5}`)
@@ -117,7 +117,7 @@ func TestAMessageThatIsNotNewerChangesNothing(t *testing.T) { // rule 8
 	}
 }
 
-func TestTwoTabsAreOnePersonWithBothSections(t *testing.T) { // rule 3, cases 13 and 14
+func TestTwoTabsAreOneOccupantWithBothSections(t *testing.T) { // rule 3, cases 13 and 14
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Update(`{"section":"b","session":"one"}`)
@@ -132,7 +132,7 @@ func TestTwoTabsAreOnePersonWithBothSections(t *testing.T) { // rule 3, cases 13
 	}
 }
 
-func TestWhatABodySaysOfThePersonHasNoEffect(t *testing.T) { // rule 15, case 39
+func TestIdentityInABodyHasNoEffect(t *testing.T) { // rule 15, case 39
 	w := servertest.New(t)
 	for body, due := range map[string]string{
 		`{"section":"s","user_id":2,"username":"bob","avatar_color":"#000000","visitor":true,"initials":"XX","last_seen":"1999-01-01T00:00:00Z","user":{"user_id":2}}`: "alice",
@@ -146,7 +146,7 @@ func TestWhatABodySaysOfThePersonHasNoEffect(t *testing.T) { // rule 15, case 39
 	w.ExpectListed("alice")
 }
 
-func TestTheSessionOfSomebodyElseIsOutOfReach(t *testing.T) { // rule 15, case 39
+func TestSessionOfAnotherUserIsNotChanged(t *testing.T) { // rule 15, case 39
 	w := servertest.New(t)
 	alice, mallory := w.As("alice", "1"), w.As("mallory", "3")
 	before := alice.Update(`{"section":"s","session":"tab","seq":7}`)
@@ -163,7 +163,7 @@ func TestTheSessionOfSomebodyElseIsOutOfReach(t *testing.T) { // rule 15, case 3
 	w.ExpectListed("alice")
 }
 
-func TestALapsedSessionIsMadeAnewByItsHeartbeat(t *testing.T) { // rules 1 and 10, cases 1 and 5
+func TestHeartbeatCreatesAnExpiredSessionAgain(t *testing.T) { // rules 1 and 10, cases 1 and 5
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -180,7 +180,7 @@ func TestALapsedSessionIsMadeAnewByItsHeartbeat(t *testing.T) { // rules 1 and 1
 	})
 }
 
-func TestARenewalMovesLastSeenAndNotTheVersion(t *testing.T) { // case 34
+func TestRenewalChangesLastSeenAndNotTheVersion(t *testing.T) { // case 34
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		alice := w.As("alice", "1")
@@ -211,7 +211,7 @@ func TestTimesInABodyAndHeaderHaveNoEffect(t *testing.T) { // rule 2, cases 11 a
 	}
 }
 
-func TestAnotherHeartbeatThanTheDefaultIsTold(t *testing.T) {
+func TestReplyHasTheHeartbeatIntervalIfNotDefault(t *testing.T) {
 	for d, due := range map[time.Duration]float64{0: 0, 30 * time.Second: 0, 45 * time.Second: 45, 500 * time.Millisecond: 0.5} {
 		w := servertest.New(t, func(p *servertest.Config) { p.Heartbeat = d })
 		if got := w.As("alice", "1").Update(`{}`); got.Heartbeat != due {
@@ -220,7 +220,7 @@ func TestAnotherHeartbeatThanTheDefaultIsTold(t *testing.T) {
 	}
 }
 
-func TestTheAPIStandsBelowItsPrefixOnly(t *testing.T) {
+func TestAPIIsServedBelowItsPrefixOnly(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Prefix = "/elsewhere" })
 	alice := w.As("alice", "1")
 	alice.ExpectSuccess(alice.Do("POST", "/elsewhere"+servertest.ProjectPath+"update/", `{}`))

@@ -13,7 +13,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestLookingMakesNoVisitor(t *testing.T) { // rule 10
+func TestReadingTheListCreatesNoVisitor(t *testing.T) { // rule 10
 	w := servertest.New(t)
 	p := w.Anonymous()
 	p.List()
@@ -23,7 +23,7 @@ func TestLookingMakesNoVisitor(t *testing.T) { // rule 10
 	w.ExpectListed("")
 }
 
-func TestAnUpdateMakesAVisitorWhoIsKnownAgain(t *testing.T) { // case 16
+func TestUpdateCreatesAVisitorWhoIsRecognised(t *testing.T) { // case 16
 	w := servertest.New(t)
 	p := w.Anonymous()
 	first := p.Update(`{"section":"s"}`)
@@ -54,7 +54,7 @@ func TestAnUpdateMakesAVisitorWhoIsKnownAgain(t *testing.T) { // case 16
 	}
 }
 
-func TestOnHTTPSTheCookieIsBoundToTheHost(t *testing.T) {
+func TestVisitorCookieIsBoundToTheHostOverHTTPS(t *testing.T) {
 	w := servertest.New(t)
 	p := w.Anonymous()
 	first := p.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin")
@@ -76,7 +76,7 @@ func TestOnHTTPSTheCookieIsBoundToTheHost(t *testing.T) {
 	}
 }
 
-func TestACookieThatANeighbourSetLocksNobodyOutOnHTTPS(t *testing.T) {
+func TestCookieOfANeighbouringHostIsIgnoredOverHTTPS(t *testing.T) {
 	w := servertest.New(t)
 	tossed := &servertest.Client{Server: w, Address: "192.0.2.7", Cookie: "writer_presence_visitor=junk"}
 	if got := tossed.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin"); !got.You.Visitor || tossed.SetCookie == nil || tossed.SetCookie.Name != servertest.HostCookieName {
@@ -84,7 +84,7 @@ func TestACookieThatANeighbourSetLocksNobodyOutOnHTTPS(t *testing.T) {
 	}
 }
 
-func TestABadCookieIsRefusedAndCleared(t *testing.T) {
+func TestBadCookieIsRejectedAndCleared(t *testing.T) {
 	w := servertest.New(t)
 	p := w.Anonymous()
 	p.Update(`{"section":"s"}`)
@@ -137,7 +137,7 @@ func TestABadCookieIsRefusedAndCleared(t *testing.T) {
 	old.Update(`{}`)
 }
 
-func TestAnOldKeyIsGoodUntilItIsRemoved(t *testing.T) {
+func TestOldKeyIsValidUntilItIsRemoved(t *testing.T) {
 	first, second := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
 	with := func(secrets ...[]byte) *servertest.Server {
 		return servertest.New(t, func(p *servertest.Config) {
@@ -163,7 +163,7 @@ func TestAnOldKeyIsGoodUntilItIsRemoved(t *testing.T) {
 	p.Post("update", `{}`).ExpectError(t, 401, "cookie_invalid")
 }
 
-func TestWithoutVisitorsNobodyIsLetIn(t *testing.T) { // rule 15
+func TestVisitorsAreRejectedIfTheyAreOff(t *testing.T) { // rule 15
 	closed := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
 	closed.As("alice", "1").Update(`{}`)
 	partly := servertest.New(t, func(p *servertest.Config) {
@@ -186,7 +186,7 @@ func TestWithoutVisitorsNobodyIsLetIn(t *testing.T) { // rule 15
 }
 
 // Case 37: whoever is outside learns nothing by asking, at whichever address.
-func TestAProjectWithPeopleAndOneWithoutAreRefusedAlike(t *testing.T) { // rule 14, case 37
+func TestOccupiedAndEmptyProjectsAreRejectedIdentically(t *testing.T) { // rule 14, case 37
 	w := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
 	w.As("alice", "1").Update(`{"section":"s"}`)
 	outsider := w.Anonymous()
@@ -207,7 +207,7 @@ func TestAProjectWithPeopleAndOneWithoutAreRefusedAlike(t *testing.T) { // rule 
 	}
 }
 
-func TestAVisitorCannotBeTakenForAUserOfTheSameName(t *testing.T) { // case 16
+func TestVisitorIsToldApartFromAUserOfTheSameName(t *testing.T) { // case 16
 	w := servertest.New(t)
 	p := w.Anonymous()
 	name := p.Update(`{}`).You.Username

@@ -18,7 +18,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestTheZeroHandlerAnswers500(t *testing.T) {
+func TestZeroHandlerAnswers500(t *testing.T) {
 	var h httpapi.Handler
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, httptest.NewRequest("GET", "/writer/api/project/thesis/presence/list/", nil))
@@ -41,7 +41,7 @@ func TestTheZeroHandlerAnswers500(t *testing.T) {
 	}
 }
 
-func TestOptionsThatCannotWorkAreErrors(t *testing.T) {
+func TestNewRejectsInvalidOptions(t *testing.T) {
 	good := httpapi.Options{Service: presence.NewService(nil), Authenticator: &identity.Visitors{}}
 	if _, err := httpapi.New(good); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestOptionsThatCannotWorkAreErrors(t *testing.T) {
 	}
 }
 
-func TestAServiceWithoutAStoreAnswers503(t *testing.T) {
+func TestServiceWithoutAStoreAnswers503(t *testing.T) {
 	w := servertest.New(t, servertest.Direct)
 	h, err := httpapi.New(httpapi.Options{Service: &presence.Service{}, Authenticator: &identity.Dev{Keys: w.Keys}})
 	if err != nil {
@@ -103,7 +103,7 @@ func TestOptionsChangedAfterNewChangeNothing(t *testing.T) {
 	})
 }
 
-func TestRunReturnsWhenItsContextEndsAlsoTheSecondTime(t *testing.T) {
+func TestRunCanBeCalledAgainAfterItsContextEnds(t *testing.T) {
 	w := servertest.New(t, servertest.Direct)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
