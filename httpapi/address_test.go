@@ -34,7 +34,7 @@ func TestAddressIsTakenFromTrustedProxiesOnly(t *testing.T) { // case 52
 		w         *servertest.Server
 		peer      string
 		forwarded []string
-		due       string
+		want      string
 	}{
 		"no proxy":                        {w, "192.0.2.1", nil, "192.0.2.1"},
 		"a header that nobody vouches":    {w, "192.0.2.1", []string{"198.51.100.1"}, "192.0.2.1"},
@@ -73,12 +73,12 @@ func TestAddressIsTakenFromTrustedProxiesOnly(t *testing.T) { // case 52
 				headers = append(headers, "X-Forwarded-For", line)
 			}
 			c.w.DoFrom(c.peer, "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, headers...)
-			if seen.Address != c.due {
-				t.Errorf("%s: the address is %q; due is %q", name, seen.Address, c.due)
+			if seen.Address != c.want {
+				t.Errorf("%s: the address is %q; want %q", name, seen.Address, c.want)
 			}
 			trusted := c.w == w && !strings.HasPrefix(c.peer, "192.")
-			if due := trusted && https == "https"; seen.Secure != due {
-				t.Errorf("%s: X-Forwarded-Proto %q means %v; due is %v", name, https, seen.Secure, due)
+			if want := trusted && https == "https"; seen.Secure != want {
+				t.Errorf("%s: X-Forwarded-Proto %q means %v; want %v", name, https, seen.Secure, want)
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 	})
 	for name, c := range map[string]struct {
 		headers []string
-		due     string
+		want    string
 		https   bool
 	}{
 		"an address":                    {[]string{"Forwarded", "for=198.51.100.1"}, "198.51.100.1", false},
@@ -116,8 +116,8 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 		"X-Forwarded-Proto as well":     {[]string{"Forwarded", "for=198.51.100.1;proto=https", "X-Forwarded-Proto", "http"}, "198.51.100.1", false},
 	} {
 		w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, c.headers...)
-		if seen.Address != c.due || seen.Secure != c.https {
-			t.Errorf("%s: the address is %q, https %v; due is %q, %v", name, seen.Address, seen.Secure, c.due, c.https)
+		if seen.Address != c.want || seen.Secure != c.https {
+			t.Errorf("%s: the address is %q, https %v; want %q, %v", name, seen.Address, seen.Secure, c.want, c.https)
 		}
 		w.DoFrom("192.0.2.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen.Address != "192.0.2.1" || seen.Secure {
@@ -137,7 +137,7 @@ func TestUnreadableAddressesShareOneRateLimit(t *testing.T) {
 		return w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, "X-Forwarded-For", forwarded).Status
 	}
 	for i := range 5 {
-		if got, due := ask("unix:"+strconv.Itoa(i)), 200; i < 3 && got != due || i >= 3 && got != 429 {
+		if got, want := ask("unix:"+strconv.Itoa(i)), 200; i < 3 && got != want || i >= 3 && got != 429 {
 			t.Errorf("the request %d without an address got %d", i, got)
 		}
 	}

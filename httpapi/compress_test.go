@@ -19,7 +19,7 @@ import (
 func TestAcceptEncodingWeightsDecideOnGzip(t *testing.T) {
 	for _, c := range []struct {
 		accept string
-		due    bool
+		want   bool
 	}{
 		{"", false}, {"gzip", true}, {"GZIP", true}, {"x-gzip", true}, {"gzip, deflate, br, zstd", true}, {"br;q=1.0, gzip;q=0.8, *;q=0.1", true},
 		{"gzip;q=0", false}, {"gzip;q=0.000", false}, {"gzip ; Q=0.001", true}, {"gzip;q=1.000", true}, {"*", true}, {"*;q=0", false},
@@ -27,8 +27,8 @@ func TestAcceptEncodingWeightsDecideOnGzip(t *testing.T) {
 		{"identity;q=0.5, gzip;q=0.5", true}, {"identity;q=0", false}, {"identity;q=0, *", true}, {"br", false}, {"gzipped", false},
 		{"gzip;q=2", false}, {"gzip;q=-1", false}, {"gzip;q=NaN", false}, {"gzip;level=9", false}, {"gzip;q=", false}, {", ,gzip", true},
 	} {
-		if got := acceptsGzip([]string{c.accept}); got != c.due {
-			t.Errorf("Accept-Encoding: %q: gzip is accepted: %t; due is %t", c.accept, got, c.due)
+		if got := acceptsGzip([]string{c.accept}); got != c.want {
+			t.Errorf("Accept-Encoding: %q: gzip is accepted: %t; want %t", c.accept, got, c.want)
 		}
 	}
 	if !acceptsGzip([]string{"br", "gzip"}) || acceptsGzip(nil) {
@@ -115,7 +115,7 @@ func TestListIsCompressedOnceForEachSnapshot(t *testing.T) {
 	}
 	w := answerOf(s, http.MethodPost, "gzip", "", crowdOf(200))
 	if w.Header().Get("Content-Encoding") != "" || w.Body.Len() < 10_000 {
-		t.Errorf("without a free slot there came %d bytes, encoded %q; due is the plain answer", w.Body.Len(), w.Header().Get("Content-Encoding"))
+		t.Errorf("without a free slot there came %d bytes, encoded %q; want the plain answer", w.Body.Len(), w.Header().Get("Content-Encoding"))
 	}
 	runtime.KeepAlive(snapshot)
 	for deadline := time.Now().Add(10 * time.Second); ; {
@@ -149,7 +149,7 @@ func TestSmallResponseNeedsNoAllocationForCompression(t *testing.T) {
 		b = append(append(b[:0], head...), '}')
 		s.respondWithList(w, r, &b, len(head), snapshot)
 	}); n > 2 { // Content-Length, as before
-		t.Errorf("an answer with 10 people makes %v allocations; due are 2", n)
+		t.Errorf("an answer with 10 people makes %v allocations; want 2", n)
 	}
 }
 

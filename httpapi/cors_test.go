@@ -24,7 +24,7 @@ func TestPagesOfAllowedOriginsMayReadResponses(t *testing.T) {
 	alice := w.As("alice", "1")
 	for name, c := range map[string]struct {
 		origin      string
-		due         string
+		want        string
 		credentials bool
 	}{
 		"named":            {named, named, true},
@@ -39,19 +39,19 @@ func TestPagesOfAllowedOriginsMayReadResponses(t *testing.T) {
 			headers = []string{"Origin", c.origin, "Sec-Fetch-Site", "cross-site"}
 		}
 		list := alice.GetList(headers...)
-		list.ExpectCORS(t, name+", list", c.due, c.credentials)
+		list.ExpectCORS(t, name+", list", c.want, c.credentials)
 		if got := alice.GetList(append(headers, "If-None-Match", list.Header.Get("ETag"))...); got.Status != 304 {
-			t.Errorf("%s: answered %d; due is 304", name, got.Status)
+			t.Errorf("%s: answered %d; want 304", name, got.Status)
 		} else {
-			got.ExpectCORS(t, name+", 304", c.due, c.credentials)
+			got.ExpectCORS(t, name+", 304", c.want, c.credentials)
 		}
-		w.Do("GET", "/writer/api/client/writer-presence.js", nil, headers...).ExpectCORS(t, name+", a file", c.due, c.credentials)
-		w.Do("GET", "/writer/api/project/:/presence/list/", nil, headers...).ExpectCORS(t, name+", an error", c.due, c.credentials)
-		w.Do("GET", "/writer/api/nothing/", nil, headers...).ExpectCORS(t, name+", nothing", c.due, c.credentials)
+		w.Do("GET", "/writer/api/client/writer-presence.js", nil, headers...).ExpectCORS(t, name+", a file", c.want, c.credentials)
+		w.Do("GET", "/writer/api/project/:/presence/list/", nil, headers...).ExpectCORS(t, name+", an error", c.want, c.credentials)
+		w.Do("GET", "/writer/api/nothing/", nil, headers...).ExpectCORS(t, name+", nothing", c.want, c.credentials)
 		for _, what := range []string{"update", "leave"} {
 			got := alice.Post(what, `{}`, headers...)
-			got.ExpectCORS(t, name+", "+what, c.due, c.credentials)
-			if refused := got.Status == 403; refused == (c.due != "" || c.origin == "") {
+			got.ExpectCORS(t, name+", "+what, c.want, c.credentials)
+			if refused := got.Status == 403; refused == (c.want != "" || c.origin == "") {
 				t.Errorf("%s: %s answered %d %s", name, what, got.Status, got.Body)
 			}
 		}
@@ -138,7 +138,7 @@ func TestCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 		got := visitor.Post("update", `{}`, c.headers...)
 		if c.counts {
 			if you := visitor.ExpectSuccess(got).You.Username; you != name {
-				t.Errorf("%s: the visitor is %s; due is %s", what, you, name)
+				t.Errorf("%s: the visitor is %s; want %s", what, you, name)
 			}
 			continue
 		}
@@ -168,7 +168,7 @@ func TestTokensOfCrossSitePagesAreAccepted(t *testing.T) {
 func TestCrossSiteCookiesAreNotForwardedToTheHost(t *testing.T) {
 	for what, c := range map[string]struct {
 		headers []string
-		due     http.Header
+		want    http.Header
 	}{
 		"another site":               {[]string{"Origin", named, "Sec-Fetch-Site", "cross-site", "Authorization", "Basic YWxpY2U6"}, http.Header{}},
 		"another site, with a token": {[]string{"Origin", named, "Sec-Fetch-Site", "cross-site", "Authorization", "Bearer t"}, http.Header{"Authorization": {"Bearer t"}}},
@@ -179,8 +179,8 @@ func TestCrossSiteCookiesAreNotForwardedToTheHost(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, listed, seen.gate)
 		w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
 		for _, name := range []string{"Cookie", "Authorization"} {
-			if got, due := seen.Header.Get(name), c.due.Get(name); got != due {
-				t.Errorf("%s: %s is %q; due is %q", what, name, got, due)
+			if got, want := seen.Header.Get(name), c.want.Get(name); got != want {
+				t.Errorf("%s: %s is %q; want %q", what, name, got, want)
 			}
 		}
 	}
@@ -218,7 +218,7 @@ func TestPagesGetThePageCookieBehindAProxyThatChangesHost(t *testing.T) {
 	w := servertest.New(t, listed)
 	for what, c := range map[string]struct {
 		headers []string
-		due     bool
+		want    bool
 	}{
 		"the same origin":            {[]string{"Origin", named, "Sec-Fetch-Site", "same-origin"}, true},
 		"the same origin, and Host":  {[]string{"Origin", named, "Sec-Fetch-Site", "same-origin", "Host", "write.example.org"}, false},
@@ -230,7 +230,7 @@ func TestPagesGetThePageCookieBehindAProxyThatChangesHost(t *testing.T) {
 		visitor := w.Anonymous()
 		visitor.Update(`{}`, "Origin", named, "Host", "write.example.org")
 		visitor.Update(`{}`, c.headers...)
-		if given := visitor.SetCookie != nil && visitor.SetCookie.Name == "__Host-writer_presence_page"; given != c.due || given && visitor.SetCookie.SameSite != http.SameSiteStrictMode {
+		if given := visitor.SetCookie != nil && visitor.SetCookie.Name == "__Host-writer_presence_page"; given != c.want || given && visitor.SetCookie.SameSite != http.SameSiteStrictMode {
 			t.Errorf("%s: the cookie is %v", what, visitor.SetCookie)
 		}
 	}

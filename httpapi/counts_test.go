@@ -33,16 +33,16 @@ func TestEveryRequestIsCountedOnceByOperationAndStatus(t *testing.T) {
 	for _, name := range []string{"/nothing", "/writer/api/project/p/presence/%3Cscript%3E/", "/writer/api/project/../x"} {
 		alice.Do(http.MethodGet, name, "")
 	}
-	due := map[string]uint64{
+	want := map[string]uint64{
 		"update 200": 2, "update 400": 1, "update 405": 1, "list 200": 1, "list 304": 1, "list 401": 1, "leave 200": 1,
 		"live 426": 1, "token 200": 1, "page 200": 1, "page 304": 1, "other 404": 3,
 	}
-	if got := w.RequestCounts(); !maps.Equal(got, due) {
-		t.Errorf("counted were %v\ndue: %v", got, due)
+	if got := w.RequestCounts(); !maps.Equal(got, want) {
+		t.Errorf("counted were %v\nwant %v", got, want)
 	}
-	for code, due := range map[string]uint64{"bad_json": 1, "token_invalid": 1, "not_found": 3, "method_not_allowed": 1, "upgrade_required": 1, "cross_origin": 0} {
-		if got := w.Metric("failures_total", "code", code); got != float64(due) {
-			t.Errorf("%s was counted %g times; due: %d", code, got, due)
+	for code, want := range map[string]uint64{"bad_json": 1, "token_invalid": 1, "not_found": 3, "method_not_allowed": 1, "upgrade_required": 1, "cross_origin": 0} {
+		if got := w.Metric("failures_total", "code", code); got != float64(want) {
+			t.Errorf("%s was counted %g times; want %d", code, got, want)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestRequestsOverALimitAreCountedByCode(t *testing.T) {
 		alice.Update(`{"section": "s"}`) // above it, and still renews
 		alice.Post("update", `{"section": "t"}`)
 		if got := w.Metric("failures_total", "code", "too_many_requests"); got != 1 {
-			t.Errorf("%g requests were counted as refused by a limit; due: 1", got)
+			t.Errorf("%g requests were counted as refused by a limit; want 1", got)
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestLiveMessagesAndBytesAreCounted(t *testing.T) {
 			t.Errorf("%g messages that are no JSON were counted, want 1", got)
 		}
 		if got := w.RequestCounts(); !maps.Equal(got, map[string]uint64{"live 101": 2}) {
-			t.Errorf("counted were %v; due are two handshakes", got)
+			t.Errorf("counted were %v; want two handshakes", got)
 		}
 		alice.Conn.Close()
 		bob.Conn.Close()

@@ -48,11 +48,11 @@ func FuzzADevTokensBodyIsAUserOrAnError(f *testing.F) {
 		switch id := given.ID.(type) {
 		case string:
 			if string(body.UserID) != id {
-				t.Errorf("%q is of user %q, due is %q", text, body.UserID, id)
+				t.Errorf("%q is of user %q, want %q", text, body.UserID, id)
 			}
 		case json.Number:
 			if n, err := strconv.ParseInt(id.String(), 10, 64); err != nil || strconv.FormatInt(n, 10) != string(body.UserID) || string(body.UserID) != id.String() {
-				t.Errorf("%q is of user %q, due is the number %s", text, body.UserID, id)
+				t.Errorf("%q is of user %q, want the number %s", text, body.UserID, id)
 			}
 		case nil: // left out
 		default:

@@ -14,12 +14,12 @@ func TestDevTokenIsValidInEveryProject(t *testing.T) {
 	w := servertest.New(t)
 	got := w.NewDevToken(`{"username": "alice", "user_id": 1}`)
 	if got.User.ID != 1.0 || got.User.Username != "alice" || got.User.Visitor {
-		t.Errorf("the token is for %+v, due is alice, 1", got.User)
+		t.Errorf("the token is for %+v, want alice, 1", got.User)
 	}
 	alice := &servertest.Client{Server: w, Address: "127.0.0.1", Token: got.Token}
 	for _, path := range []string{"/writer/api/project/one/presence/update/", "/writer/api/project/two/presence/update/"} {
 		if r := alice.ExpectSuccess(alice.Do("POST", path, `{}`)); r.You.ID != 1.0 || r.You.Username != "alice" {
-			t.Errorf("%s took the token for %+v, due is alice, 1", path, r.You)
+			t.Errorf("%s took the token for %+v, want alice, 1", path, r.You)
 		}
 	}
 }
@@ -27,7 +27,7 @@ func TestDevTokenIsValidInEveryProject(t *testing.T) {
 func TestUserOfANewDevTokenWasSeenNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if got := servertest.New(t, servertest.Direct).NewDevToken(`{"username":"alice"}`); !got.User.LastSeen.Equal(time.Now()) {
-			t.Errorf("last seen %v, due is %v", got.User.LastSeen, time.Now().UTC())
+			t.Errorf("last seen %v, want %v", got.User.LastSeen, time.Now().UTC())
 		}
 	})
 }
@@ -37,7 +37,7 @@ func TestDevTokensOfOneNameHaveOneUserID(t *testing.T) {
 	alice := w.NewDevToken(`{"username":"alice"}`).User.ID
 	for _, body := range []string{`{"username":"alice","user_id":null}`, `{"username":"alice","user_id":""}`, `{"username":" alice\u200b "}`} {
 		if got := w.NewDevToken(body).User.ID; got != alice {
-			t.Errorf("%s is %v, due is %v", body, got, alice)
+			t.Errorf("%s is %v, want %v", body, got, alice)
 		}
 	}
 	if bob := w.NewDevToken(`{"username":"bob"}`).User.ID; bob == alice {
@@ -47,7 +47,7 @@ func TestDevTokensOfOneNameHaveOneUserID(t *testing.T) {
 
 func TestDevTokenMayHaveAnyIDExceptAVisitorID(t *testing.T) {
 	w := servertest.New(t)
-	for body, due := range map[string]any{
+	for body, want := range map[string]any{
 		`{"username":"a","user_id":0}`:                          0.0,
 		`{"username":"a","user_id":9007199254740991}`:           9007199254740991.0,
 		`{"username":"a","user_id":"42"}`:                       42.0,
@@ -60,12 +60,12 @@ func TestDevTokenMayHaveAnyIDExceptAVisitorID(t *testing.T) {
 		`{"username":"a","user_id":"a.b/c \u00e9\ud83d\ude00"}`: "a.b/c é😀",
 	} {
 		got := w.NewDevToken(body)
-		if got.User.ID != due {
-			t.Errorf("%s is for %v, due is %v", body, got.User.ID, due)
+		if got.User.ID != want {
+			t.Errorf("%s is for %v, want %v", body, got.User.ID, want)
 		}
 		p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: got.Token}
-		if r := p.Update(`{}`); r.You.ID != due {
-			t.Errorf("the token of %s is taken for %v, due is %v", body, r.You.ID, due)
+		if r := p.Update(`{}`); r.You.ID != want {
+			t.Errorf("the token of %s is taken for %v, want %v", body, r.You.ID, want)
 		}
 	}
 	for body, code := range map[string]string{
@@ -103,10 +103,10 @@ func TestAnyUsernameIsListedWithinLimits(t *testing.T) { // cases 17, 19 and 43,
 		p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: w.NewDevToken(string(body)).Token}
 		got := p.Update(`{"known_version":0}`)
 		if n := got.You.Username; n == "" || len(n) > 512 || strings.ContainsAny(n, "\n\r\u202e\u202c") {
-			t.Errorf("%.40q is listed as %q; due is a bounded text that shows", name, n)
+			t.Errorf("%.40q is listed as %q; want a bounded text that shows", name, n)
 		}
 		if len(*got.Users) != i+1 {
-			t.Errorf("with %.40q %d are listed, due is %d", name, len(*got.Users), i+1)
+			t.Errorf("with %.40q %d are listed, want %d", name, len(*got.Users), i+1)
 		}
 		if text := p.GetList().Body; strings.Contains(text, "<script") {
 			t.Errorf("the list has markup: %.300s", text)
@@ -170,13 +170,13 @@ func TestTokenNeedsTheBearerScheme(t *testing.T) {
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
 		got := w.Anonymous().Update(`{}`, "Authorization", scheme+alice.Token)
 		if got.You.Username != "alice" {
-			t.Errorf("with %q the request is %s's, due is alice's", scheme, got.You.Username)
+			t.Errorf("with %q the request is %s's, want alice's", scheme, got.You.Username)
 		}
 	}
 	// What another scheme says is for somebody before us, such as a proxy with a password.
 	for _, header := range []string{"Basic YTpi", alice.Token, "Bearer", "Bearer ", "Bearerx " + alice.Token} {
 		if got := w.Anonymous().Update(`{}`, "Authorization", header); !got.You.Visitor {
-			t.Errorf("Authorization: %q made the request %s's, due is a visitor's", header, got.You.Username)
+			t.Errorf("Authorization: %q made the request %s's, want a visitor's", header, got.You.Username)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 		} {
 			got.ExpectError(t, 503, "unavailable")
 			if got.Header.Get("Retry-After") == "" || got.Header.Get("ETag") != "" || got.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: the headers are %v; due is Retry-After, no ETag, and no-store", name, got.Header)
+				t.Errorf("%s: the headers are %v; want Retry-After, no ETag, and no-store", name, got.Header)
 			}
 			if strings.Contains(got.Body, "users") || strings.Contains(got.Body, "conflicts") || strings.Contains(got.Body, "10.1.2.3") || strings.Contains(got.Body, "canary") {
 				t.Errorf("%s: the answer says more than that it is not known: %s", name, got.Body)
@@ -80,7 +80,7 @@ func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 			t.Errorf("%s: a request that failed set the cookie %v", name, newcomer.SetCookie)
 		}
 		if logged := w.Logs.String(); strings.Count(logged, "\n") != 1 || strings.Count(logged, "10.1.2.3") != 1 {
-			t.Errorf("%s: the log is %q; due is one line for the 6 failures, with the cause", name, logged)
+			t.Errorf("%s: the log is %q; want one line for the 6 failures, with the cause", name, logged)
 		}
 		store.err = nil
 		w.ExpectListed("alice")
@@ -107,7 +107,7 @@ func TestPanicIsAnswered500AndLogged(t *testing.T) {
 	got := w.Anonymous().GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || !strings.Contains(w.Logs.String(), "level=ERROR") || !strings.Contains(w.Logs.String(), "10.1.2.3") {
-		t.Errorf("answered %s, logged %q; due: the cause in the log alone", got.Body, w.Logs.String())
+		t.Errorf("answered %s, logged %q; want the cause in the log alone", got.Body, w.Logs.String())
 	}
 }
 

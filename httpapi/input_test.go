@@ -123,11 +123,11 @@ func TestBadRequestChangesNothing(t *testing.T) {
 			got := w.Do(r.method, r.path, strings.NewReader(r.body), headers...)
 			if r.method == "HEAD" {
 				if got.Status != status {
-					t.Errorf("HEAD %s answered %d, due is %d", r.path, got.Status, status)
+					t.Errorf("HEAD %s answered %d, want %d", r.path, got.Status, status)
 				}
 			} else if sub := (&testing.T{}); true {
 				if got.ExpectError(sub, status, code); sub.Failed() {
-					t.Errorf("%s: %s %s %.60s\nanswered %d %s\ndue is %d %s", r.name, r.method, r.path, r.body, got.Status, got.Body, status, code)
+					t.Errorf("%s: %s %s %.60s\nanswered %d %s\nwant %d %s", r.name, r.method, r.path, r.body, got.Status, got.Body, status, code)
 				}
 			}
 			if allow := got.Header.Get("Allow"); (got.Status == http.StatusMethodNotAllowed) != (allow != "") || allow != "" && strings.Contains(allow, r.method) {
@@ -150,7 +150,7 @@ func TestUnusualButValidRequestsAreAccepted(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	deep := strings.Repeat(`{"a":[`, 200) + `1` + strings.Repeat(`]}`, 200)
-	for body, due := range map[string]string{
+	for body, want := range map[string]string{
 		`{"section":"` + strings.Repeat("x", 100) + `"}`:            strings.Repeat("x", 100),
 		`{"section":"` + strings.Repeat("語", 100) + `"}`:            strings.Repeat("語", 100),
 		`{"section":"a b/<c>&\"d\" '"}`:                             `a b/<c>&"d" '`,
@@ -165,8 +165,8 @@ func TestUnusualButValidRequestsAreAccepted(t *testing.T) {
 		`{"section":"session","session":"A-z.0_9~","seq":1}`:        "session",
 		`{"section":"defaults","session":"","activity":"","seq":0}`: "defaults",
 	} {
-		if got := alice.Update(body); got.You.Section != due {
-			t.Errorf("%.80s came to section %q, due is %q", body, got.You.Section, due)
+		if got := alice.Update(body); got.You.Section != want {
+			t.Errorf("%.80s came to section %q, want %q", body, got.You.Section, want)
 		}
 	}
 	for _, name := range []string{"a", strings.Repeat("x", 64), "A-z.0_9~", "...", "%61"} {
@@ -175,7 +175,7 @@ func TestUnusualButValidRequestsAreAccepted(t *testing.T) {
 	for _, kind := range []string{"application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON", "application/json "} {
 		got := w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", kind, "Authorization", "Bearer "+alice.Token)
 		if got.Status != 200 {
-			t.Errorf("Content-Type: %q got %d %s, due is success", kind, got.Status, got.Body)
+			t.Errorf("Content-Type: %q got %d %s, want success", kind, got.Status, got.Body)
 		}
 	}
 }
@@ -202,7 +202,7 @@ func TestBodyIsLimitedTo4096Bytes(t *testing.T) { // rule 16
 	}
 	for name, body := range map[string]io.Reader{"with Content-Length": strings.NewReader(padded(4096)), "chunked": io.MultiReader(strings.NewReader(padded(4096)))} {
 		if got := send("/writer/api/project/p/presence/update/", body); got.Status != 200 {
-			t.Errorf("a body of 4096 bytes, %s, got %d %s; due is success", name, got.Status, got.Body)
+			t.Errorf("a body of 4096 bytes, %s, got %d %s; want success", name, got.Status, got.Body)
 		}
 	}
 	w.ExpectListed("alice")

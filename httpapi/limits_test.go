@@ -24,11 +24,11 @@ func TestRenewalsSucceedOverTheRateLimitOfAUser(t *testing.T) { // rule 16, case
 		} {
 			got.ExpectError(t, 429, "too_many_requests")
 			if after := got.Header.Get("Retry-After"); after != "4" {
-				t.Errorf("%s: Retry-After is %q; at one in 4 s and none left, due is 4", name, after)
+				t.Errorf("%s: Retry-After is %q; at one in 4 s and none left, want 4", name, after)
 			}
 		}
 		if got := alice.Update(`{"section":"t","session":"tab","seq":3,"known_version":0}`); got.Stale || got.You.Section != "t" || got.Users == nil {
-			t.Errorf("a renewal above the limit came to %+v; due is success, with the list", got)
+			t.Errorf("a renewal above the limit came to %+v; want success, with the list", got)
 		}
 		bob.Update(`{"section":"s"}`) // has a limit of his own
 
@@ -78,7 +78,7 @@ func TestRequestsOfOneAddressAreLimited(t *testing.T) {
 		for _, got := range []servertest.Response{p.Post("update", `{}`), p.GetList()} {
 			got.ExpectError(t, 429, "too_many_requests")
 			if after := got.Header.Get("Retry-After"); after != "1" {
-				t.Errorf("Retry-After is %q, due is 1", after)
+				t.Errorf("Retry-After is %q, want 1", after)
 			}
 		}
 		if p.SetCookie != nil {
@@ -117,7 +117,7 @@ func TestNewVisitorsOfOneAddressAreLimited(t *testing.T) { // rule 16
 		got := p.Post("update", `{"section":"s"}`)
 		got.ExpectError(t, 429, "too_many_visitors")
 		if after := got.Header.Get("Retry-After"); after != "2" || p.SetCookie != nil {
-			t.Errorf("Retry-After is %q with the cookie %v; due is 2, and none", after, p.SetCookie)
+			t.Errorf("Retry-After is %q with the cookie %v; want 2, and none", after, p.SetCookie)
 		}
 		p.List()                        // looking makes no visitor, so it is free
 		known.Update(`{"section":"t"}`) // who is known is no new visitor
@@ -150,7 +150,7 @@ func TestTwentyFirstTabIsRejectedAndTheTwentyContinue(t *testing.T) { // rule 16
 		time.Sleep(time.Minute)
 		for n := range 20 {
 			if r := alice.Update(tab(n)); len(r.You.Sections) != 20 {
-				t.Fatalf("the renewal of tab %d found %d sections, due is 20", n, len(r.You.Sections))
+				t.Fatalf("the renewal of tab %d found %d sections, want 20", n, len(r.You.Sections))
 			}
 		}
 		alice.Update(`{"section":"moved","session":"tab-3"}`) // may move, too

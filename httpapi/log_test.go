@@ -51,7 +51,7 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 				}
 			}
 			if n := strings.Count(w.Logs.String(), "level=ERROR"); n != c.lines {
-				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; due: %d:\n%.1000s", name, n, c.lines, w.Logs)
+				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; want %d:\n%.1000s", name, n, c.lines, w.Logs)
 			}
 			store.Fail(nil, nil)
 			gated.Store(false)
@@ -157,7 +157,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 				t.Errorf("%s: a %s that was aborted logged %s", name, ask[1], text)
 			}
 			if n := w.Metric("requests_total", "operation", ask[1], "status", "499"); n != 1 {
-				t.Errorf("%s: %g times a %s was counted as aborted; due: 1", name, n, ask[1])
+				t.Errorf("%s: %g times a %s was counted as aborted; want 1", name, n, ask[1])
 			}
 			if n := w.Metric("failures_total", "code", "unavailable"); n != 0 {
 				t.Errorf("%s: %g of %d requests that were aborted count as unavailable", name, n, i+1)

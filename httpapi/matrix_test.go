@@ -102,7 +102,7 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 	const may, nobody, no, invalid, unknown = 200, 401, 404, 401, 503
 	roles := map[string]struct {
 		headers []string
-		due     map[string]int // by project; else 404
+		access  map[string]int // by project; else 404
 		unnamed bool           // nobody, until an update makes a visitor
 	}{
 		"a member by cookie":           {[]string{"Cookie", "session=alice"}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
@@ -123,11 +123,11 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 	for _, id := range []string{"thesis", "blog", "other", "nothing", "down"} {
 		base := httpapi.DefaultPrefix + "/project/" + id + "/presence/"
 		for role, r := range roles {
-			due, ok := r.due[id]
-			if every, all := r.due["*"]; all {
-				due = every
+			access, ok := r.access[id]
+			if every, all := r.access["*"]; all {
+				access = every
 			} else if !ok {
-				due = no
+				access = no
 			}
 			for operation, try := range map[string]func() servertest.Response{
 				"list": func() servertest.Response { return w.Do("GET", base+"list/", nil, r.headers...) },
@@ -141,21 +141,21 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 					return shakeHands(t, live.Listener.Addr().String(), base+"live/", r.headers...)
 				},
 			} {
-				want := due
+				want := access
 				switch {
-				case operation == "live" && due == may:
+				case operation == "live" && access == may:
 					want = http.StatusSwitchingProtocols
-				case operation == "leave" && due == may && r.unnamed:
+				case operation == "leave" && access == may && r.unnamed:
 					want = nobody // who was never known has nothing to leave
 				}
 				got := try()
 				if got.Status != want {
-					t.Errorf("%s, %s of %s: answered %d %s; due is %d", role, operation, id, got.Status, got.Body, want)
+					t.Errorf("%s, %s of %s: answered %d %s; want %d", role, operation, id, got.Status, got.Body, want)
 				}
-				if due != may && strings.Contains(got.Body, "taken") || id != "thesis" && strings.Contains(got.Body, canary) {
+				if access != may && strings.Contains(got.Body, "taken") || id != "thesis" && strings.Contains(got.Body, canary) {
 					t.Errorf("%s, %s of %s: the answer says too much: %s", role, operation, id, got.Body)
 				}
-				if due == no {
+				if access == no {
 					if before, ok := forbidden[operation]; ok && before != got.Body {
 						t.Errorf("%s, %s of %s: refused by %s, and elsewhere by %s", role, operation, id, got.Body, before)
 					}
@@ -165,7 +165,7 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 		}
 	}
 	if len(forbidden) != 4 {
-		t.Errorf("refused were %d operations; due is 4", len(forbidden))
+		t.Errorf("refused were %d operations; want 4", len(forbidden))
 	}
 	for _, body := range forbidden {
 		if body != forbidden["list"] {
@@ -174,7 +174,7 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 	}
 	list := w.Do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
 	if strings.Count(list.Body, `"user_id"`) != 2 || !strings.Contains(list.Body, `"username":"alice"`) || !strings.Contains(list.Body, `"username":"tok"`) {
-		t.Errorf("in the thesis are listed %s; due are the two who may", list.Body)
+		t.Errorf("in the thesis are listed %s; want the two who may", list.Body)
 	}
 }
 

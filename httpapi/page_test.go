@@ -24,11 +24,11 @@ func TestContentSecurityPolicyAllowsOwnFilesOnly(t *testing.T) {
 			name, value, _ := strings.Cut(strings.TrimSpace(part), " ")
 			policy[name] = value
 		}
-		for name, due := range map[string]string{
+		for name, want := range map[string]string{
 			"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'",
 		} {
-			if policy[name] != due {
-				t.Errorf("%s: the policy has %s %q, due is %q", at, name, policy[name], due)
+			if policy[name] != want {
+				t.Errorf("%s: the policy has %s %q, want %q", at, name, policy[name], want)
 			}
 		}
 		for name, value := range policy {
@@ -38,9 +38,9 @@ func TestContentSecurityPolicyAllowsOwnFilesOnly(t *testing.T) {
 				}
 			}
 		}
-		for name, due := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
-			if got.Header.Get(name) != due {
-				t.Errorf("%s: %s is %q, due is %q", at, name, got.Header.Get(name), due)
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
+			if got.Header.Get(name) != want {
+				t.Errorf("%s: %s is %q, want %q", at, name, got.Header.Get(name), want)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func TestReferencePageHasNoInlineCode(t *testing.T) {
 			}
 			own++
 			if !strings.HasPrefix(at, "/elsewhere/client/") {
-				t.Errorf("<%s> loads %s, due is something of the client's", n.Data, at)
+				t.Errorf("<%s> loads %s, want something of the client's", n.Data, at)
 			} else if got := w.Do("GET", at, nil); got.Status != 200 {
 				t.Errorf("<%s> loads %s, which answers %d", n.Data, at, got.Status)
 			}
@@ -97,14 +97,14 @@ func TestReferencePageHasNoInlineCode(t *testing.T) {
 }
 
 func TestReferencePageSaysWhetherDevTokensAreOn(t *testing.T) {
-	for dev, due := range map[bool]string{true: `data-dev="true"`, false: `data-dev="false"`} {
+	for dev, want := range map[bool]string{true: `data-dev="true"`, false: `data-dev="false"`} {
 		w := servertest.New(t, func(p *servertest.Config) {
 			if !dev {
 				p.Dev = nil
 			}
 		})
-		if text := w.Do("GET", "/", nil).Body; !strings.Contains(text, due) || !strings.Contains(text, `data-prefix="/writer/api"`) {
-			t.Errorf("with dev tokens %v the page does not say %s, and where the API is", dev, due)
+		if text := w.Do("GET", "/", nil).Body; !strings.Contains(text, want) || !strings.Contains(text, `data-prefix="/writer/api"`) {
+			t.Errorf("with dev tokens %v the page does not say %s, and where the API is", dev, want)
 		}
 	}
 }
@@ -116,17 +116,17 @@ func TestEveryClientFileIsServedUnchanged(t *testing.T) {
 		if err != nil || entry.IsDir() || path.Ext(name) == ".html" {
 			return err
 		}
-		due, err := fs.ReadFile(client.Files, name)
+		want, err := fs.ReadFile(client.Files, name)
 		at := "/writer/api/client/" + name
 		got := w.Do("GET", at, nil)
-		if got.Status != 200 || got.Body != string(due) || got.Header.Get("Content-Type") != kinds[path.Ext(name)] {
-			t.Errorf("GET %s answered %d, %s, %d bytes; due is 200, %s, %d bytes", at, got.Status, got.Header.Get("Content-Type"), len(got.Body), kinds[path.Ext(name)], len(due))
+		if got.Status != 200 || got.Body != string(want) || got.Header.Get("Content-Type") != kinds[path.Ext(name)] {
+			t.Errorf("GET %s answered %d, %s, %d bytes; want 200, %s, %d bytes", at, got.Status, got.Header.Get("Content-Type"), len(got.Body), kinds[path.Ext(name)], len(want))
 		}
 		tag := got.Header.Get("ETag")
 		rewritten := strings.TrimSuffix(tag, `"`) + `-gzip"`
 		for _, known := range []string{tag, "W/" + tag, rewritten, "W/" + rewritten, tag + "-br"} {
 			if again := w.Do("GET", at, nil, "If-None-Match", known); tag == "" || again.Status != 304 || again.Body != "" {
-				t.Errorf("GET %s with If-None-Match: %s answered %d, %d bytes; due is 304", at, known, again.Status, len(again.Body))
+				t.Errorf("GET %s with If-None-Match: %s answered %d, %d bytes; want 304", at, known, again.Status, len(again.Body))
 			}
 		}
 		if again := w.Do("GET", at, nil, "If-None-Match", `"x`+tag[2:]); again.Status != 200 {

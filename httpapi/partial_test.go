@@ -66,7 +66,7 @@ func TestLiveClientsAreAskedOnceForEachLossToSendTheirState(t *testing.T) { // r
 			wake("x")
 			snapshot := alice.SkipTo("snapshot")
 			if !strings.Contains(snapshot.Text, `"partial":true`) {
-				t.Errorf("after loss %d there comes %s; due: a partial snapshot", loss, snapshot.Text)
+				t.Errorf("after loss %d there comes %s; want a partial snapshot", loss, snapshot.Text)
 			}
 			alice.Next("restate").ExpectGolden(t, "restate")
 			wake("y")

@@ -43,7 +43,7 @@ func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 	list, update := httpapi.DefaultPrefix+servertest.ProjectPath+"list/", httpapi.DefaultPrefix+servertest.ProjectPath+"update/"
 	for name, c := range map[string]struct {
 		method, path, body, token string
-		due                       []string
+		want                      []string
 	}{
 		"no token":              {"GET", list, "", "", []string{"project=p ", `user="" `, "code=unauthenticated"}},
 		"a bad token":           {"GET", list, "", jwtOf(t, "sub", 7), []string{"project=p ", "code=token_invalid", "reason=bad_subject"}},
@@ -76,9 +76,9 @@ func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 			if found == nil || got.Header.Get("X-Request-Id") != found[1] || id == "from-a-proxy.1" && found[1] != id || id != "from-a-proxy.1" && len(found[1]) != 26 {
 				t.Errorf("%s: for the id %q the answer has %q and the log %s", name, id, got.Header.Get("X-Request-Id"), line)
 			}
-			for _, due := range append(c.due, "level=DEBUG", "via=http") {
-				if !strings.Contains(line, due) {
-					t.Errorf("%s: the log has %s; due is %s", name, line, due)
+			for _, want := range append(c.want, "level=DEBUG", "via=http") {
+				if !strings.Contains(line, want) {
+					t.Errorf("%s: the log has %s; want %s", name, line, want)
 				}
 			}
 		}
@@ -110,9 +110,9 @@ func TestEachLiveRejectionIsLoggedAtDebug(t *testing.T) {
 			s.Send("update", `"section": "hidden-`+strings.Repeat("x", 100)+`"`)
 			s.Next("error")
 			line := lineOf(logs)
-			for _, due := range []string{"level=DEBUG", "via=live", "project=p", "user=1042", "code=section_too_long"} {
-				if !strings.Contains(line, due) {
-					t.Errorf("an update: the log has %s; due is %s", line, due)
+			for _, want := range []string{"level=DEBUG", "via=live", "project=p", "user=1042", "code=section_too_long"} {
+				if !strings.Contains(line, want) {
+					t.Errorf("an update: the log has %s; want %s", line, want)
 				}
 			}
 			if found := requestID.FindStringSubmatch(line); found == nil || id != "" && found[1] != id || id == "" && !strings.HasPrefix(found[1], "live-") {

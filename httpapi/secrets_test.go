@@ -94,7 +94,7 @@ func TestLoggedValuesCannotStartANewLine(t *testing.T) { // case 43, invariant 1
 		w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").ExpectError(t, 503, "unavailable")
 		logged := logs.String()
 		if strings.Count(logged, "\n") != 1 || strings.ContainsAny(logged, "\r\x1b") || name == "text" && strings.ContainsAny(logged, "\u202e\u2028") {
-			t.Errorf("the log (%s) is %q; due is one line, with odd characters escaped", name, logged)
+			t.Errorf("the log (%s) is %q; want one line, with odd characters escaped", name, logged)
 		}
 		if !strings.Contains(logged, "forged") {
 			t.Errorf("the log (%s) has not the cause: %q", name, logged)

@@ -50,12 +50,12 @@ func TestSlowBodyGets408(t *testing.T) {
 			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"section\"", path)
 			got, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
-				t.Fatalf("after %v a slow body got no answer: %v; due is 408", time.Since(start), err)
+				t.Fatalf("after %v a slow body got no answer: %v; want 408", time.Since(start), err)
 			}
 			body, _ := io.ReadAll(got.Body)
 			servertest.Response{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
 			if took := time.Since(start); took != 5*time.Second {
-				t.Errorf("the answer came after %v, due is 5 s", took)
+				t.Errorf("the answer came after %v, want 5 s", took)
 			}
 			if _, err := c.Read(make([]byte, 1)); err == nil {
 				t.Error("the connection stayed open")
@@ -78,10 +78,10 @@ func TestConnectionWithASlowHeaderIsClosed(t *testing.T) {
 			io.WriteString(c, sent)
 			// Of half a first line net/http says that it is none; of the rest nothing.
 			if got, err := io.ReadAll(c); err != nil || len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 400 ") {
-				t.Errorf("after %q came %q, %v; due is the end", sent, got, err)
+				t.Errorf("after %q came %q, %v; want the end", sent, got, err)
 			}
 			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("after %q the connection was held for %v, due is 5 s at most", sent, took)
+				t.Errorf("after %q the connection was held for %v, want 5 s at most", sent, took)
 			}
 			c.Close()
 		}
@@ -103,7 +103,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 		io.Copy(io.Discard, got.Body)
 		start := time.Now()
 		if _, err := r.ReadByte(); err != io.EOF || time.Since(start) != 2*time.Minute {
-			t.Errorf("the idle connection ended after %v with %v; due is 2 min, EOF", time.Since(start), err)
+			t.Errorf("the idle connection ended after %v with %v; want 2 min, EOF", time.Since(start), err)
 		}
 		end()
 		<-served
@@ -119,7 +119,7 @@ func TestOversizedHeaderGets431(t *testing.T) {
 		}()
 		got, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || got.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-			t.Errorf("a header of 1 MiB got %v, %v; due is 431", got, err)
+			t.Errorf("a header of 1 MiB got %v, %v; want 431", got, err)
 		}
 		c.Close()
 		end()
@@ -157,7 +157,7 @@ func TestShutdownFinishesTheRequestInFlight(t *testing.T) {
 			t.Errorf("the request in flight got %q, %v", body, err)
 		}
 		if err := <-served; err != nil {
-			t.Errorf("Serve ended with %v; due is nil", err)
+			t.Errorf("Serve ended with %v; want nil", err)
 		}
 	})
 }
@@ -175,10 +175,10 @@ func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 		start := time.Now()
 		end()
 		if err := <-served; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Serve ended with %v; due is that a request was not finished in time", err)
+			t.Errorf("Serve ended with %v; want that a request was not finished in time", err)
 		}
 		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("the end took %v, due is 5 s", took)
+			t.Errorf("the end took %v, want 5 s", took)
 		}
 	})
 }
@@ -189,7 +189,7 @@ func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 		defer end()
 		l.Close()
 		if err := <-served; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Serve ended with %v; due is the listener's error", err)
+			t.Errorf("Serve ended with %v; want the listener's error", err)
 		}
 	})
 }

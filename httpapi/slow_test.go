@@ -84,7 +84,7 @@ func TestReaderWithoutProgressIsDisconnected(t *testing.T) {
 					}
 				}
 				if took := time.Since(began); took < c.earliest || took >= c.latest {
-					t.Errorf("cut after %v; due is between %v and %v", took, c.earliest, c.latest)
+					t.Errorf("cut after %v; want between %v and %v", took, c.earliest, c.latest)
 				}
 			})
 		})
@@ -106,7 +106,7 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 		began := time.Now()
 		end()
 		if err := <-served; err != nil || time.Since(began) > 10*time.Second {
-			t.Errorf("after %v Serve ended with %v; due is nil within 10 s", time.Since(began), err)
+			t.Errorf("after %v Serve ended with %v; want nil within 10 s", time.Since(began), err)
 		}
 	})
 }
@@ -167,7 +167,7 @@ func TestLiveReaderWithoutProgressIsDisconnected(t *testing.T) {
 					}
 				}
 				if took := time.Since(began); took < c.earliest || took >= c.latest {
-					t.Errorf("cut after %v; due is between %v and %v", took, c.earliest, c.latest)
+					t.Errorf("cut after %v; want between %v and %v", took, c.earliest, c.latest)
 				}
 			})
 		})

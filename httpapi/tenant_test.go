@@ -45,7 +45,7 @@ func TestOneProjectNameAtTwoHostsIsTwoProjects(t *testing.T) { // case 56, invar
 	for name, c := range map[string]struct {
 		peer    string
 		headers []string
-		due     string
+		want    string
 	}{
 		"the Host":                             {"192.0.2.1", []string{"Host", "a.example"}, "a.example"},
 		"capitals":                             {"192.0.2.1", []string{"Host", "A.Example"}, "a.example"},
@@ -63,8 +63,8 @@ func TestOneProjectNameAtTwoHostsIsTwoProjects(t *testing.T) { // case 56, invar
 	} {
 		got := list(c.peer, c.headers...)
 		for _, host := range []string{"a.example", "b.example"} {
-			if listed := strings.Contains(got, `"alice of `+host+`"`); listed != (host == c.due) {
-				t.Errorf("%s: alice of %s is listed: %v; due is who is at %q", name, host, listed, c.due)
+			if listed := strings.Contains(got, `"alice of `+host+`"`); listed != (host == c.want) {
+				t.Errorf("%s: alice of %s is listed: %v; want who is at %q", name, host, listed, c.want)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func TestHostIsIgnoredWithoutTenants(t *testing.T) {
 	w.Do("POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
 	for _, host := range []string{"a.example", "b.example", "a b"} {
 		if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); !strings.Contains(got.Body, "Visitor ") {
-			t.Errorf("at %s are listed %s; due is the one visitor", host, got.Body)
+			t.Errorf("at %s are listed %s; want the one visitor", host, got.Body)
 		}
 	}
 }
@@ -87,9 +87,9 @@ func TestHostIsIgnoredWithoutTenants(t *testing.T) {
 func TestRateLimitsOfTenantsAreSeparate(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 2} })
 	for _, host := range []string{"a.example", "b.example"} {
-		for i, due := range []int{200, 200, 429} {
-			if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); got.Status != due {
-				t.Errorf("request %d of user 1 of %s got %d; due is %d", i, host, got.Status, due)
+		for i, want := range []int{200, 200, 429} {
+			if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); got.Status != want {
+				t.Errorf("request %d of user 1 of %s got %d; want %d", i, host, got.Status, want)
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func TestTokenIsValidForItsTenantOnly(t *testing.T) { // rule 14, case 56
 	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.Authenticator = sharedSecret(t) })
 	for _, c := range []struct {
 		projects []string
-		due      map[string]int
+		want     map[string]int
 	}{
 		{[]string{"a.example/p"}, map[string]int{"a.example": 200, "b.example": 404}},
 		{[]string{"a.example/*"}, map[string]int{"a.example": 200, "b.example": 404}},
@@ -149,9 +149,9 @@ func TestTokenIsValidForItsTenantOnly(t *testing.T) { // rule 14, case 56
 		{[]string{"p"}, map[string]int{"a.example": 404, "b.example": 404}},
 		{[]string{"a.example/q"}, map[string]int{"a.example": 404}},
 	} {
-		for host, due := range c.due {
-			if got := w.Do("GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.Status != due {
-				t.Errorf("a token for %q got %d at %s; due is %d", c.projects, got.Status, host, due)
+		for host, want := range c.want {
+			if got := w.Do("GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.Status != want {
+				t.Errorf("a token for %q got %d at %s; want %d", c.projects, got.Status, host, want)
 			}
 		}
 	}
@@ -172,7 +172,7 @@ func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 	for name, c := range map[string]struct {
 		peer    string
 		headers []string
-		due     identity.Forwarded
+		want    identity.Forwarded
 	}{
 		"a client":          {"192.0.2.1", []string{"Host", "A.example:80", "Accept-Language", "de, en;q=0.5", "X-Request-ID", "id-1"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: "de, en;q=0.5", RequestID: "id-1"}},
 		"a client's claim":  {"192.0.2.1", []string{"Host", "a.example", "X-Forwarded-Host", "b.example", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "Origin", "https://a.example"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
@@ -183,8 +183,8 @@ func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 		"line breaks":       {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 	} {
 		w.DoFrom(c.peer, "GET", "/writer/api"+servertest.ProjectPath+"list/", nil, c.headers...)
-		if seen != c.due {
-			t.Errorf("%s: passed on is %+v; due is %+v", name, seen, c.due)
+		if seen != c.want {
+			t.Errorf("%s: passed on is %+v; want %+v", name, seen, c.want)
 		}
 	}
 }

@@ -42,12 +42,12 @@ func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
 		got := p.Post("update", `{}`, c.headers...)
 		if c.you == "" {
 			if got.Status != 401 {
-				t.Errorf("%s: answered %d %s; due is 401", name, got.Status, got.Body)
+				t.Errorf("%s: answered %d %s; want 401", name, got.Status, got.Body)
 			}
 			continue
 		}
 		if you := p.ExpectSuccess(got).You.Username; you != c.you {
-			t.Errorf("%s: the request is %s's; due is %s's", name, you, c.you)
+			t.Errorf("%s: the request is %s's; want %s's", name, you, c.you)
 		}
 	}
 	if text := w.Logs.String(); strings.Contains(text, alice) || strings.Contains(text, bob) || strings.Contains(text, "forged") {

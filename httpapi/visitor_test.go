@@ -28,21 +28,21 @@ func TestUpdateCreatesAVisitorWhoIsRecognised(t *testing.T) { // case 16
 	p := w.Anonymous()
 	first := p.Update(`{"section":"s"}`)
 	if c := p.SetCookie; c == nil || c.Name != servertest.CookieName || !c.HttpOnly || c.Secure || c.Path != "/" || c.Domain != "" || c.MaxAge != 365*24*60*60 {
-		t.Errorf("the cookie is %v; due is %s, HttpOnly, for a year, of this host", c, servertest.CookieName)
+		t.Errorf("the cookie is %v; want %s, HttpOnly, for a year, of this host", c, servertest.CookieName)
 	}
 	id, _ := first.You.ID.(string)
 	if !first.You.Visitor || !strings.HasPrefix(id, presence.VisitorPrefix) || !strings.HasPrefix(first.You.Username, "Visitor ") {
-		t.Errorf("the newcomer is %+v; due is a visitor, known as one", first.You)
+		t.Errorf("the newcomer is %+v; want a visitor, known as one", first.You)
 	}
 	again := p.Update(`{"section":"t"}`)
 	if again.You.ID != first.You.ID || again.You.Username != first.You.Username {
-		t.Errorf("the second request is %v's, due is %v's", again.You, first.You)
+		t.Errorf("the second request is %v's, want %v's", again.You, first.You)
 	}
 	if p.SetCookie != nil {
 		t.Errorf("a visitor who is known was given the cookie %v", p.SetCookie)
 	}
 	if got := p.List(); len(*got.Users) != 1 {
-		t.Errorf("listed are %q, due is the one visitor", servertest.Names(*got.Users))
+		t.Errorf("listed are %q, want the one visitor", servertest.Names(*got.Users))
 	}
 	other := w.Anonymous()
 	if got := other.Update(`{}`); got.You.ID == first.You.ID {
@@ -59,10 +59,10 @@ func TestVisitorCookieIsBoundToTheHostOverHTTPS(t *testing.T) {
 	p := w.Anonymous()
 	first := p.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin")
 	if c := p.SetCookie; c == nil || c.Name != servertest.HostCookieName || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" {
-		t.Fatalf("the cookie is %v; due is %s, Secure, with Path=/ and no Domain", c, servertest.HostCookieName)
+		t.Fatalf("the cookie is %v; want %s, Secure, with Path=/ and no Domain", c, servertest.HostCookieName)
 	}
 	if again := p.Update(`{}`); again.You.ID != first.You.ID {
-		t.Errorf("the second request is %v's, due is %v's", again.You.ID, first.You.ID)
+		t.Errorf("the second request is %v's, want %v's", again.You.ID, first.You.ID)
 	}
 
 	// A neighbour of the same site can set the plain one: it must not win.
@@ -71,7 +71,7 @@ func TestVisitorCookieIsBoundToTheHostOverHTTPS(t *testing.T) {
 	for _, cookies := range []string{plain.Cookie + "; " + p.Cookie, p.Cookie + "; " + plain.Cookie} {
 		both := &servertest.Client{Server: w, Address: p.Address, Cookie: cookies}
 		if got := both.Update(`{}`); got.You.ID != first.You.ID {
-			t.Errorf("with both cookies the request is %v's (the plain one's: %v), due is %v's", got.You.ID, got.You.ID == stranger.You.ID, first.You.ID)
+			t.Errorf("with both cookies the request is %v's (the plain one's: %v), want %v's", got.You.ID, got.You.ID == stranger.You.ID, first.You.ID)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestCookieOfANeighbouringHostIsIgnoredOverHTTPS(t *testing.T) {
 	w := servertest.New(t)
 	tossed := &servertest.Client{Server: w, Address: "192.0.2.7", Cookie: "writer_presence_visitor=junk"}
 	if got := tossed.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin"); !got.You.Visitor || tossed.SetCookie == nil || tossed.SetCookie.Name != servertest.HostCookieName {
-		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v; due is a new visitor with %s", got.You, tossed.SetCookie, servertest.HostCookieName)
+		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v; want a new visitor with %s", got.You, tossed.SetCookie, servertest.HostCookieName)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestOldKeyIsValidUntilItIsRemoved(t *testing.T) {
 	who := p.Update(`{}`).You.ID
 	p.Server = both
 	if got := p.Update(`{}`).You.ID; got != who {
-		t.Errorf("with a new key before the old one the visitor is %v, due is %v", got, who)
+		t.Errorf("with a new key before the old one the visitor is %v, want %v", got, who)
 	}
 	fresh := both.Anonymous()
 	fresh.Update(`{}`)
@@ -215,13 +215,13 @@ func TestVisitorIsToldApartFromAUserOfTheSameName(t *testing.T) { // case 16
 	visitors := 0
 	for _, u := range *p.List().Users {
 		if u.Username != name {
-			t.Errorf("listed is %q, due is %q", u.Username, name)
+			t.Errorf("listed is %q, want %q", u.Username, name)
 		}
 		if u.Visitor {
 			visitors++
 		}
 	}
 	if visitors != 1 {
-		t.Errorf("of two who are both called %q, %d are told to be visitors; due is 1", name, visitors)
+		t.Errorf("of two who are both called %q, %d are told to be visitors; want 1", name, visitors)
 	}
 }

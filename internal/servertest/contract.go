@@ -143,7 +143,7 @@ func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int
 	}
 	for name, values := range header {
 		if len(values) != 1 {
-			return fmt.Errorf("%d headers %s, due is one", len(values), name)
+			return fmt.Errorf("%d headers %s, want one", len(values), name)
 		}
 		if !slices.Contains(standardHeaders, name) && !slices.ContainsFunc(mapKeys(documented.Value.Headers), func(known string) bool {
 			return http.CanonicalHeaderKey(known) == name
@@ -155,8 +155,8 @@ func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int
 		if r.Method != http.MethodHead && len(body) > 0 {
 			return fmt.Errorf("an answer without body has %q", body)
 		}
-		for name, due := range documented.Value.Headers {
-			if due.Value.Required && header.Get(name) == "" {
+		for name, want := range documented.Value.Headers {
+			if want.Value.Required && header.Get(name) == "" {
 				return fmt.Errorf("the header %s is missing", name)
 			}
 		}
@@ -172,7 +172,7 @@ func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int
 		}
 	}
 	if got := header.Get("Content-Type"); got != "application/json" {
-		return fmt.Errorf("Content-Type is %q, due is application/json", got)
+		return fmt.Errorf("Content-Type is %q, want application/json", got)
 	}
 	if !json.Valid(body) {
 		return fmt.Errorf("the body is not JSON: %q", body)

@@ -130,7 +130,7 @@ func (f Frame) IsState() bool {
 func (b *RawConn) ExpectAck(seq uint64) {
 	b.T.Helper()
 	if f, _ := b.Next(); f.Message().Type != "ack" || f.Message().Seq != seq {
-		b.Errorf("there came %v; due is the ack of %d", f, seq)
+		b.Errorf("got %v; want the ack of %d", f, seq)
 	}
 }
 
@@ -138,7 +138,7 @@ func (b *RawConn) ExpectAck(seq uint64) {
 func (b *RawConn) ExpectPong(payload []byte) {
 	b.T.Helper()
 	if f, _ := b.Next(); f.FirstByte != FinBit|OpPong || !bytes.Equal(f.Payload, payload) {
-		b.Errorf("there came %v; due is a pong with %q", f, payload)
+		b.Errorf("got %v; want a pong with %q", f, payload)
 	}
 }
 
@@ -146,7 +146,7 @@ func (b *RawConn) ExpectPong(payload []byte) {
 func (b *RawConn) ExpectError(code string) {
 	b.T.Helper()
 	if f, _ := b.Next(); f.Message().Type != "error" || f.Message().Code != code {
-		b.Errorf("there came %v; due is the error %s", f, code)
+		b.Errorf("got %v; want the error %s", f, code)
 	}
 }
 
@@ -158,10 +158,10 @@ func (b *RawConn) ExpectClose(codes ...int) {
 	code := f.CloseCode()
 	switch {
 	case !ok:
-		b.Errorf("the connection ended with %v and no close frame; due is one with code %v", b.Err, codes)
+		b.Errorf("the connection ended with %v and no close frame; want one with code %v", b.Err, codes)
 		return
 	case f.FirstByte != FinBit|OpClose || !slices.Contains(codes, code):
-		b.Errorf("there came %v, of code %d; due is a close frame with code %v", f, code, codes)
+		b.Errorf("got %v, of code %d; want a close frame with code %v", f, code, codes)
 	case len(f.Payload) == 1 || len(f.Payload) > 125 || len(f.Payload) > 2 && !utf8.Valid(f.Payload[2:]):
 		b.Errorf("the close frame is none: %v", f)
 	}
@@ -172,7 +172,7 @@ func (b *RawConn) ExpectClose(codes ...int) {
 		return
 	}
 	if b.Err != io.EOF {
-		b.Errorf("after the close frame the connection broke: %v; due is its end", b.Err)
+		b.Errorf("after the close frame the connection broke: %v; want its end", b.Err)
 	}
 	for len(b.Frames) > 0 {
 		b.Errorf("after the close frame there came %v", <-b.Frames)

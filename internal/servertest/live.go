@@ -320,7 +320,7 @@ func (s *Socket) Next(kind string) Message {
 		s.T.Fatalf("%v; want a message of type %s", err, kind)
 	}
 	if m.Type != kind {
-		s.T.Fatalf("there came %s; due is a message of type %s", m.Text, kind)
+		s.T.Fatalf("got %s; want a message of type %s", m.Text, kind)
 	}
 	return m
 }
@@ -352,10 +352,10 @@ func (s *Socket) ExpectClose(code int) {
 	select {
 	case <-s.Done:
 		if s.CloseCode != code {
-			s.T.Errorf("the connection ended with code %d; due is %d", s.CloseCode, code)
+			s.T.Errorf("the connection ended with code %d; want %d", s.CloseCode, code)
 		}
 	case <-time.After(time.Minute):
-		s.T.Fatalf("the connection goes on; due is its end with code %d", code)
+		s.T.Fatalf("the connection goes on; want its end with code %d", code)
 	}
 }
 
@@ -373,7 +373,7 @@ func (s *Socket) Pending() (came []Message) {
 func (s *Socket) ExpectRejected(code string) {
 	s.T.Helper()
 	if m := s.Next("error"); m.Code != code || m.Error == "" {
-		s.T.Errorf("there came %s; due is the error %s", m.Text, code)
+		s.T.Errorf("got %s; want the error %s", m.Text, code)
 	}
 	s.ExpectClose(1008)
 }
@@ -388,7 +388,7 @@ func (s *Socket) ExpectLeft(name string, id any, within time.Duration) time.Dura
 		s.T.Fatalf("%v within %v; want a delta that %s left", err, within, name)
 	}
 	if m.Type != "delta" || len(m.Changed) != 0 || len(m.Left) != 1 || m.Left[0] != id {
-		s.T.Fatalf("there came %s; due is that %s left", m.Text, name)
+		s.T.Fatalf("got %s; want that %s left", m.Text, name)
 	}
 	return time.Since(began)
 }
@@ -423,11 +423,11 @@ func (s *Socket) SkipTo(types ...string) Message {
 }
 
 // ExpectListedTo checks who is in the list of somebody with a token.
-func (w *LiveServer) ExpectListedTo(token, due string) {
+func (w *LiveServer) ExpectListedTo(token, want string) {
 	w.T.Helper()
 	p := &Client{Server: w.Server, Address: "127.0.0.1", Token: token}
-	if got := Names(*p.List().Users); got != due {
-		w.T.Errorf("listed are %q, due is %q", got, due)
+	if got := Names(*p.List().Users); got != want {
+		w.T.Errorf("listed are %q, want %q", got, want)
 	}
 }
 
@@ -438,14 +438,14 @@ func (w *LiveServer) ExpectHandshakes(status int, code string, all map[string][]
 		conn, _, got := w.Handshake(LivePath, headers...)
 		if status == http.StatusSwitchingProtocols {
 			if got.StatusCode != status || got.Header.Get("Sec-WebSocket-Protocol") != "writer-presence.v1" || got.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
-				w.T.Errorf("%s: answered %v; due is a connection", name, got)
+				w.T.Errorf("%s: answered %v; want a connection", name, got)
 			}
 		} else {
 			body, _ := io.ReadAll(got.Body)
 			direct := w.Do("GET", LivePath, nil, w.HandshakeHeaders(headers...)...) // which is held against the contract
 			for _, got := range []Response{{got.StatusCode, got.Header, string(body)}, direct} {
 				if got.Status != status || !strings.Contains(got.Body, `"code":"`+code+`"`) {
-					w.T.Errorf("%s: answered %d %s; due is %d %s", name, got.Status, got.Body, status, code)
+					w.T.Errorf("%s: answered %d %s; want %d %s", name, got.Status, got.Body, status, code)
 				}
 			}
 		}
@@ -457,7 +457,7 @@ func (w *LiveServer) ExpectHandshakes(status int, code string, all map[string][]
 func (m Message) ExpectUnavailable(t *testing.T, seq uint64) {
 	t.Helper()
 	if m.Code != "unavailable" || m.Seq != seq || m.RetryAfter != 1 || strings.Contains(m.Text, "canary") || strings.Contains(m.Text, "10.1.2.3") {
-		t.Errorf("there came %s; due is unavailable of message %d, to be tried again after 1 s", m.Text, seq)
+		t.Errorf("got %s; want unavailable of message %d, to be tried again after 1 s", m.Text, seq)
 	}
 }
 
@@ -501,12 +501,12 @@ func (s *Socket) ExpectAckAndSnapshot(snapshot bool, version uint64, known strin
 			s.T.Errorf("%s is known: there came %s; the version is %d", known, m.Text, version)
 		}
 	}
-	due := []string{"ack"}
+	want := []string{"ack"}
 	if snapshot {
-		due = append(due, "snapshot")
+		want = append(want, "snapshot")
 	}
-	if !slices.Equal(types, due) {
-		s.T.Errorf("%q is known: there came %q; due is %q", known, types, due)
+	if !slices.Equal(types, want) {
+		s.T.Errorf("%q is known: there came %q; want %q", known, types, want)
 	}
 }
 
@@ -538,7 +538,7 @@ func (s *Socket) NextWithin(within time.Duration) Message {
 func (m Message) ExpectError(t *testing.T, code string) {
 	t.Helper()
 	if m.Code != code {
-		t.Errorf("there came %s; due is %s", m.Text, code)
+		t.Errorf("got %s; want %s", m.Text, code)
 	}
 }
 
@@ -583,8 +583,8 @@ func hideVersionsAndTimes(v any) {
 // ExpectGolden checks that a message is the golden one.
 func (m Message) ExpectGolden(t *testing.T, name string) {
 	t.Helper()
-	if due := ReadGolden(t, name); !reflect.DeepEqual(decodeComparable(t, []byte(m.Text)), decodeComparable(t, due)) {
-		t.Errorf("there came %s\ndue is %s", m.Text, due)
+	if want := ReadGolden(t, name); !reflect.DeepEqual(decodeComparable(t, []byte(m.Text)), decodeComparable(t, want)) {
+		t.Errorf("got %s\nwant %s", m.Text, want)
 	}
 }
 

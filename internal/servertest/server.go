@@ -188,7 +188,7 @@ func (a Response) ExpectError(t *testing.T, status int, code string) {
 	}
 	err := json.Unmarshal([]byte(a.Body), &body)
 	if err != nil || a.Status != status || body.Code != code || body.Success == nil || *body.Success || body.Error == "" {
-		t.Errorf("answered %d %s\ndue is %d with code %q", a.Status, a.Body, status, code)
+		t.Errorf("answered %d %s\nwant %d with code %q", a.Status, a.Body, status, code)
 	}
 }
 
@@ -299,7 +299,7 @@ func (p *Client) ExpectSuccess(a Response) Reply {
 	p.Server.T.Helper()
 	var r Reply
 	if err := json.Unmarshal([]byte(a.Body), &r); err != nil || a.Status != 200 || !r.Success {
-		p.Server.T.Fatalf("answered %d %s\ndue is success", a.Status, a.Body)
+		p.Server.T.Fatalf("answered %d %s\nwant success", a.Status, a.Body)
 	}
 	return r
 }
@@ -314,10 +314,10 @@ func Names(users []User) string {
 }
 
 // ExpectListed checks who is in the list.
-func (w *Server) ExpectListed(due string) {
+func (w *Server) ExpectListed(want string) {
 	w.T.Helper()
-	if got := Names(*w.As("watcher", "999").List().Users); got != due {
-		w.T.Errorf("listed are %q, due is %q", got, due)
+	if got := Names(*w.As("watcher", "999").List().Users); got != want {
+		w.T.Errorf("listed are %q, want %q", got, want)
 	}
 }
 
@@ -393,20 +393,20 @@ func (a Response) Gunzip(t *testing.T) string {
 // ExpectCORS checks the headers by which a page of the origin may read an answer; none for an empty origin.
 func (a Response) ExpectCORS(t *testing.T, name, origin string, credentials bool) {
 	t.Helper()
-	due := map[string]string{"Vary": "Origin", "Access-Control-Allow-Origin": origin}
+	want := map[string]string{"Vary": "Origin", "Access-Control-Allow-Origin": origin}
 	if origin != "" {
-		due["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+		want["Access-Control-Expose-Headers"] = "ETag, Retry-After"
 	}
 	if credentials {
-		due["Access-Control-Allow-Credentials"] = "true"
+		want["Access-Control-Allow-Credentials"] = "true"
 	}
 	for _, header := range []string{"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
 		got := strings.Join(a.Header[header], " | ")
 		if header == "Vary" { // a list depends on how it may be compressed, too
 			got = strings.TrimSuffix(got, ", Accept-Encoding")
 		}
-		if got != due[header] {
-			t.Errorf("%s: answered %d with %s %q; due is %q", name, a.Status, header, got, due[header])
+		if got != want[header] {
+			t.Errorf("%s: answered %d with %s %q; want %q", name, a.Status, header, got, want[header])
 		}
 	}
 }
@@ -455,7 +455,7 @@ func (w *Server) NewDevToken(body string) DevToken {
 	got := w.Anonymous().Do("POST", DevTokenPath, body)
 	var a DevToken
 	if err := json.Unmarshal([]byte(got.Body), &a); err != nil || got.Status != 200 || a.Token == "" {
-		w.T.Fatalf("%s answered %d %s\ndue is a token", body, got.Status, got.Body)
+		w.T.Fatalf("%s answered %d %s\nwant a token", body, got.Status, got.Body)
 	}
 	return a
 }
