@@ -8,17 +8,18 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
+// AuthenticatorFunc is an authenticator made of a function.
 type AuthenticatorFunc func(context.Context, identity.Request) (identity.Principal, error)
 
-func (g AuthenticatorFunc) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
-	return g(ctx, r)
+func (f AuthenticatorFunc) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
+	return f(ctx, r)
 }
 
-// TokenAuthenticator is a gate whose tokens are names, each good until a time.
+// TokenAuthenticator accepts tokens until a time. The first letter of a token is the id and name of the user.
 type TokenAuthenticator map[string]time.Time
 
-func (g TokenAuthenticator) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
-	until, ok := g[r.Token]
+func (a TokenAuthenticator) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
+	until, ok := a[r.Token]
 	switch {
 	case r.Token == "":
 		return identity.Principal{}, identity.ErrNobody

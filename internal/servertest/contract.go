@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,7 +22,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// contract is docs/reference/openapi.yaml, ready to judge answers.
+// Contract is docs/reference/openapi.yaml in a form that can check requests and responses.
 type Contract struct {
 	Document *openapi3.T
 	paths    []contractPath
@@ -33,6 +34,7 @@ type contractPath struct {
 	item    *openapi3.PathItem
 }
 
+// LoadContract reads and validates docs/reference/openapi.yaml once.
 var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	text, err := os.ReadFile(root() + "/docs/reference/openapi.yaml")
 	if err != nil {
@@ -58,7 +60,7 @@ var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	return c, nil
 })
 
-// anywhere is what any address may answer, known or not.
+// anywhere returns the operation with the responses that every address may have, documented or not.
 func (c *Contract) anywhere() *openapi3.Operation {
 	responses := c.Document.Components.Responses
 	return &openapi3.Operation{Responses: openapi3.NewResponses(
@@ -80,8 +82,7 @@ func (c *Contract) Operations() []*openapi3.Operation {
 	return all
 }
 
-// find gives what the document says of a request; known is false for an address or a
-// method that it does not name.
+// find returns the route of a request. known is false if the document does not have its address or method.
 func (c *Contract) find(r *http.Request, prefix string) (route *routers.Route, params map[string]string, known bool) {
 	route = &routers.Route{Spec: c.Document, Method: r.Method, Operation: c.anywhere(), PathItem: &openapi3.PathItem{}}
 	below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix)
@@ -94,7 +95,7 @@ func (c *Contract) find(r *http.Request, prefix string) (route *routers.Route, p
 	}
 	for _, p := range c.paths {
 		found := p.pattern.FindStringSubmatch(below)
-		if found == nil || len(found) > 1 && (found[1] == "." || found[1] == "..") { // which no path keeps
+		if found == nil || len(found) > 1 && (found[1] == "." || found[1] == "..") { // net/http redirects these paths
 			continue
 		}
 		operation := p.item.GetOperation(method)
@@ -111,15 +112,15 @@ func (c *Contract) find(r *http.Request, prefix string) (route *routers.Route, p
 	return route, nil, false
 }
 
-// always are the headers that need no mention with each answer: HTTP's own, and those of
-// compression and of CORS, which the document has at its beginning.
+// standardHeaders need no mention at each response: HTTP sets them, or the document describes them at its beginning.
 var standardHeaders = []string{
 	"Content-Type", "Content-Length", "Date", "Content-Encoding",
 	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
 	"X-Request-Id",
 }
 
-// Check tells what of an exchange the document does not know.
+// Check returns an error if the document does not allow the response, or if the server accepted a request that the
+// document calls invalid.
 func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
 	route, params, known := c.find(r, prefix)
 	if strings.HasPrefix(route.Path, "/client/") && status < 400 || r.URL.Path == "/" && status < 400 {
@@ -134,26 +135,26 @@ func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int
 	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route, Options: options}
 	if known && status < 400 {
 		if err := openapi3filter.ValidateRequest(r.Context(), input); err != nil {
-			return fmt.Errorf("the server took a request that the document calls invalid: %w", err)
+			return fmt.Errorf("the server accepted a request that the document calls invalid: %w", err)
 		}
 	}
 	documented := route.Operation.Responses.Status(status)
 	if documented == nil {
-		return fmt.Errorf("the document does not know status %d here", status)
+		return fmt.Errorf("the document does not have status %d here", status)
 	}
 	for name, values := range header {
 		if len(values) != 1 {
-			return fmt.Errorf("%d headers %s, want one", len(values), name)
+			return fmt.Errorf("got %d headers %s, want one", len(values), name)
 		}
-		if !slices.Contains(standardHeaders, name) && !slices.ContainsFunc(mapKeys(documented.Value.Headers), func(known string) bool {
+		if !slices.Contains(standardHeaders, name) && !slices.ContainsFunc(slices.Collect(maps.Keys(documented.Value.Headers)), func(known string) bool {
 			return http.CanonicalHeaderKey(known) == name
 		}) {
-			return fmt.Errorf("the document does not know the header %s: %q", name, values)
+			return fmt.Errorf("the document does not have the header %s: %q", name, values)
 		}
 	}
 	if status == http.StatusNotModified || status == http.StatusNoContent || r.Method == http.MethodHead {
 		if r.Method != http.MethodHead && len(body) > 0 {
-			return fmt.Errorf("an answer without body has %q", body)
+			return fmt.Errorf("got body %q, want none", body)
 		}
 		for name, want := range documented.Value.Headers {
 			if want.Value.Required && header.Get(name) == "" {
@@ -172,10 +173,10 @@ func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int
 		}
 	}
 	if got := header.Get("Content-Type"); got != "application/json" {
-		return fmt.Errorf("Content-Type is %q, want application/json", got)
+		return fmt.Errorf("got Content-Type %q, want application/json", got)
 	}
 	if !json.Valid(body) {
-		return fmt.Errorf("the body is not JSON: %q", body)
+		return fmt.Errorf("got body %q, want JSON", body)
 	}
 	return openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: status, Header: header,
@@ -183,20 +184,11 @@ func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int
 	})
 }
 
-func mapKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	return keys
-}
-
-// CheckContract fails the test at every answer that docs/reference/openapi.yaml does not know, and at
-// every request that is taken though the document calls it invalid.
+// CheckContract returns a handler that passes requests to h and fails the test where Contract.Check returns an error.
 func CheckContract(t testing.TB, h http.Handler, prefix string) http.Handler {
 	c, err := LoadContract()
 	if err != nil {
-		t.Fatalf("docs/reference/openapi.yaml cannot be used: %v", err)
+		t.Fatalf("cannot read docs/reference/openapi.yaml: %v", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var sent bytes.Buffer
@@ -208,7 +200,7 @@ func CheckContract(t testing.TB, h http.Handler, prefix string) http.Handler {
 		h.ServeHTTP(recorder, inner)
 		answer, body := recorder.Result(), recorder.Body.Bytes()
 		if err := c.Check(prefix, r, sent.Bytes(), answer.StatusCode, answer.Header, body); err != nil {
-			t.Errorf("%s %s answered %d %s\nwhich docs/reference/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
+			t.Errorf("%s %s: got %d %s\nwhich docs/reference/openapi.yaml does not allow: %v", r.Method, r.URL, answer.StatusCode, body, err)
 		}
 		for name, values := range answer.Header {
 			w.Header()[name] = values

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// PipeListener is a listener in memory, so that a test can hold the time of its connections.
+// PipeListener is a listener in memory, which a synctest bubble can control.
 type PipeListener struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -53,4 +53,15 @@ func (l *PipeListener) offer(theirs net.Conn, timeout <-chan time.Time) bool {
 	case <-timeout:
 	}
 	return false
+}
+
+// FairListener is a listener whose connections are FairConns.
+type FairListener struct{ net.Listener }
+
+func (l FairListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return NewFairConn(conn), nil
 }
