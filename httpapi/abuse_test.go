@@ -17,15 +17,14 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// TestMemoryIsFreedAfterManyVisitorsLeave has many visitors come, each from an address of their
-// own into a project and a section of their own, and never again. WRITER_PRESENCE_NAMES says
-// how many; a million takes eight minutes.
+// Each visitor comes once, from an address of its own to a project and section of its own. WRITER_PRESENCE_NAMES sets
+// their number; a million takes eight minutes.
 func TestMemoryIsFreedAfterManyVisitorsLeave(t *testing.T) { // invariant 11
 	names, allowed := 5000, 0.5 // MB; a leak of 50 bytes for each name exceeds it
 	if n, err := strconv.Atoi(os.Getenv("WRITER_PRESENCE_NAMES")); err == nil {
 		names, allowed = n, 0.8
 	}
-	const atOnce = 1000 // who wait for one commit
+	const atOnce = 1000 // share one commit
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 			p.Dev = nil
@@ -41,7 +40,7 @@ func TestMemoryIsFreedAfterManyVisitorsLeave(t *testing.T) { // invariant 11
 			answer := httptest.NewRecorder()
 			w.Handler.ServeHTTP(answer, r)
 			if answer.Code != 200 {
-				t.Errorf("the visitor was answered %d %s", answer.Code, answer.Body)
+				t.Errorf("the visitor got %d %s", answer.Code, answer.Body)
 			}
 		}
 		come(0)
@@ -54,7 +53,7 @@ func TestMemoryIsFreedAfterManyVisitorsLeave(t *testing.T) { // invariant 11
 			coming.Wait()
 		}
 		during := heap()
-		for range 3 { // limits turn when somebody comes
+		for range 3 { // rate limiters evict old entries only when a request arrives
 			time.Sleep(10 * time.Minute)
 			come(0)
 		}
@@ -67,7 +66,7 @@ func TestMemoryIsFreedAfterManyVisitorsLeave(t *testing.T) { // invariant 11
 	})
 }
 
-// heap is what lives, in MB.
+// heap returns the live heap in MB.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC()

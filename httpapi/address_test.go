@@ -12,8 +12,6 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// TestAddressIsTakenFromTrustedProxiesOnly looks at the address and the safety by which gates
-// and limits tell askers apart.
 func TestAddressIsTakenFromTrustedProxiesOnly(t *testing.T) { // case 52
 	var seen identity.Request
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
@@ -74,17 +72,17 @@ func TestAddressIsTakenFromTrustedProxiesOnly(t *testing.T) { // case 52
 			}
 			c.w.DoFrom(c.peer, "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, headers...)
 			if seen.Address != c.want {
-				t.Errorf("%s: the address is %q; want %q", name, seen.Address, c.want)
+				t.Errorf("%s: the address is %q, want %q", name, seen.Address, c.want)
 			}
 			trusted := c.w == w && !strings.HasPrefix(c.peer, "192.")
 			if want := trusted && https == "https"; seen.Secure != want {
-				t.Errorf("%s: X-Forwarded-Proto %q means %v; want %v", name, https, seen.Secure, want)
+				t.Errorf("%s: X-Forwarded-Proto %q means %v, want %v", name, https, seen.Secure, want)
 			}
 		}
 	}
 }
 
-// TestForwardedIsReadLikeXForwardedFor is about RFC 7239.
+// Forwarded is the header of RFC 7239.
 func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 	var seen identity.Request
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
@@ -117,7 +115,7 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 	} {
 		w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen.Address != c.want || seen.Secure != c.https {
-			t.Errorf("%s: the address is %q, https %v; want %q, %v", name, seen.Address, seen.Secure, c.want, c.https)
+			t.Errorf("%s: the address is %q, https %v, want %q, %v", name, seen.Address, seen.Secure, c.want, c.https)
 		}
 		w.DoFrom("192.0.2.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen.Address != "192.0.2.1" || seen.Secure {
@@ -126,8 +124,7 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 	}
 }
 
-// What a proxy writes unreadably counts against one limit of its own, and neither against that
-// of people with an address nor against one that the text would choose.
+// An unreadable address must neither use up the limit of a real address nor choose a limit by its text.
 func TestUnreadableAddressesShareOneRateLimit(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
 		p.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
@@ -147,6 +144,6 @@ func TestUnreadableAddressesShareOneRateLimit(t *testing.T) {
 		}
 	}
 	if n := strings.Count(w.Logs.String(), "unreadable client address"); n != 1 || !strings.Contains(w.Logs.String(), "unix:0") {
-		t.Errorf("the log says it %d times, want once a minute:\n%s", n, w.Logs)
+		t.Errorf("got %d log lines, want once a minute:\n%s", n, w.Logs)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// with is the base of objects that have these members, whatever the field.
+// with returns a base for BadBodies that has these members for every field.
 func with(members string) func(string) string { return func(string) string { return members } }
 
 func anyError(field string, v servertest.JSONValue) string {
@@ -27,7 +27,7 @@ func anyError(field string, v servertest.JSONValue) string {
 	return servertest.ValueError(field, v)
 }
 
-// only checks the fields that an endpoint has, and gives the error about any other value.
+// only returns a check for BadBodies that ignores fields the endpoint does not have.
 func only(fields []string, check func(string, servertest.JSONValue) string) func(string, servertest.JSONValue) string {
 	return func(field string, v servertest.JSONValue) string {
 		if !slices.Contains(fields, field) {
@@ -37,7 +37,7 @@ func only(fields []string, check func(string, servertest.JSONValue) string) func
 	}
 }
 
-// bodyEndpoint is an endpoint that takes bodies.
+// bodyEndpoint is an endpoint that reads a body.
 type bodyEndpoint struct {
 	path   string
 	bodies []servertest.BadBody
@@ -79,7 +79,7 @@ func TestBadBodiesAreRejectedWithTheirCodeAndStoreNothing(t *testing.T) {
 					got := w.Do("POST", e.path, body, "Content-Type", "application/json", "Authorization", "Bearer "+carol.Token)
 					tried++
 					if ok := strings.HasPrefix(got.Body, `{"success":true`); got.Status != status || ok != (code == "") || !ok && !strings.Contains(got.Body, `"code":"`+code+`"`) {
-						t.Errorf("%s%s: %s answered %d %.100s; want %d %s", kind, e.path, b.Name, got.Status, got.Body, status, code)
+						t.Errorf("%s%s: %s: got %d %.100s, want %d %s", kind, e.path, b.Name, got.Status, got.Body, status, code)
 					}
 					if code != "" && e.path != servertest.DevTokenPath && len(store.Updates)+len(store.Leaves) != came {
 						t.Errorf("%s%s: %s reached the store", kind, e.path, b.Name)
@@ -91,7 +91,7 @@ func TestBadBodiesAreRejectedWithTheirCodeAndStoreNothing(t *testing.T) {
 		t.Logf("%d bodies were tried", tried)
 		store.ExpectChecked(t)
 		for _, session := range []string{"", "a", "0", "1", "-1", "1.5", "true", "null", "editing", "__proto__", strings.Repeat("x", 64)} {
-			carol.Post("leave", `{"session":"`+session+`"}`) // what was right
+			carol.Post("leave", `{"session":"`+session+`"}`) // undoes a body that was accepted
 		}
 		if after := alice.GetList().Body; usersOf(after) != usersOf(before) {
 			t.Errorf("bad bodies changed the list\nfrom %s\nto   %s", before, after)
@@ -99,13 +99,13 @@ func TestBadBodiesAreRejectedWithTheirCodeAndStoreNothing(t *testing.T) {
 	})
 }
 
-// usersOf is a list without its version.
+// usersOf returns a list without its version.
 func usersOf(body string) string {
 	_, users, _ := strings.Cut(body, `"users":`)
 	return users
 }
 
-// badRequest is a request with a bad header or path, and what its answer has to be.
+// badRequest is a request with a bad header or path and the response that it must get.
 type badRequest struct {
 	method, path string
 	headers      []string
@@ -188,17 +188,16 @@ func TestBadHeadersAndPathsAreRejectedWithTheirCodeAndStoreNothing(t *testing.T)
 			isRight = got.Status == 200 || got.Status == 304
 		}
 		if !isRight {
-			t.Errorf("%.20s %.60s %.60q answered %d %.100s; want %d %s", r.method, r.path, r.headers, got.Status, got.Body, r.status, r.code)
+			t.Errorf("%.20s %.60s %.60q: got %d %.100s, want %d %s", r.method, r.path, r.headers, got.Status, got.Body, r.status, r.code)
 		}
 	}
 	if after := w.As("watcher", "999").GetList().Body; after != before || len(store.Updates)+len(store.Leaves) != came {
-		t.Errorf("bad requests came to %d messages to the store, and changed the list\nfrom %s\nto   %s", len(store.Updates)+len(store.Leaves)-came, before, after)
+		t.Errorf("bad requests caused %d messages to the store, and changed the list\nfrom %s\nto   %s", len(store.Updates)+len(store.Leaves)-came, before, after)
 	}
 	t.Logf("%d requests were tried", len(requests))
 }
 
-// A thousand bad requests a second, with the limits that the server has by default: the answers
-// are those of the table of errors, and what they took comes back.
+// The server has its default limits, so rate limiting is tested too.
 func TestThousandBadRequestsASecondLeakNothing(t *testing.T) { // invariant 11
 	const seconds = 10
 	synctest.Test(t, func(t *testing.T) {
@@ -213,7 +212,7 @@ func TestThousandBadRequestsASecondLeakNothing(t *testing.T) { // invariant 11
 			for i, b := range e.bodies {
 				requests = append(requests, func() *http.Request {
 					r := httptest.NewRequest("POST", "http://"+w.Host+e.path, strings.NewReader(b.Body))
-					if i%3 > 0 { // or else somebody new
+					if i%3 > 0 { // the others have no token
 						r.Header.Set("Authorization", "Bearer "+carol.Token)
 					}
 					return r
@@ -238,24 +237,24 @@ func TestThousandBadRequestsASecondLeakNothing(t *testing.T) { // invariant 11
 			return flood(t, w, n, time.Duration(n)*time.Millisecond, func(i int) *http.Request { return requests[i%len(requests)]() })
 		}
 		settle := func() (goroutines int, megabytes float64) {
-			for range 3 { // limits forget when somebody comes
+			for range 3 { // rate limiters evict old entries only when a request arrives
 				time.Sleep(25 * time.Minute)
 				alice.Update(`{"section":"s","session":"tab"}`)
 			}
 			store.Reset()
 			return runtime.NumGoroutine(), heap()
 		}
-		send(100) // makes what is made once
+		send(100) // allocates what is allocated once
 		goroutines, megabytes := settle()
 		got := send(seconds * 1000)
 		for status := range got {
 			if !slices.Contains([]int{200, 304, 400, 401, 404, 405, 413, 415, 426, 429}, status) {
-				t.Errorf("%d requests were answered %d", got[status], status)
+				t.Errorf("%d requests got %d", got[status], status)
 			}
 		}
 		store.ExpectChecked(t)
 		if held := store.ProjectCount(); held > 1 {
-			t.Errorf("the store holds %d projects; want the one that all are in", held)
+			t.Errorf("the store holds %d projects, want the one that all are in", held)
 		}
 		if alice.Update(`{"section":"t","session":"tab"}`).You.Section != "t" {
 			t.Error("somebody else was hindered")

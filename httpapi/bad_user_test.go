@@ -26,8 +26,7 @@ var badUsers = map[string]presence.User{
 	"a name of 1 MiB":       {ID: "7", Name: strings.Repeat("x", 1<<20)},
 }
 
-// A bad user of an authenticator is a fault of the host: nobody is let in, and the log says
-// what is wrong. It must not become a user whom several people share.
+// An invalid user is a fault of the host. Accepting it could make several people share one user.
 func TestInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) { // case 53
 	for name, user := range badUsers {
 		authorized := false
@@ -36,7 +35,7 @@ func TestInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) { // case 53
 			Authorize: func(context.Context, presence.User, presence.Project) error { authorized = true; return nil },
 		}
 		gates := map[string]identity.Authenticator{"Functions": functions}
-		if user != (presence.User{}) && !user.Visitor { // which gates may return: for who looks, and for visitors
+		if user != (presence.User{}) && !user.Visitor { // authenticators may return these
 			gates["an Authenticator"] = gate(func() (identity.Principal, error) { return identity.Principal{User: user}, nil })
 		}
 		for kind, g := range gates {
@@ -63,7 +62,7 @@ func TestUpdateIsUnavailableIfAuthenticatorReturnsNoUser(t *testing.T) {
 	})
 	w.Anonymous().Post("update", `{"section":"s"}`).ExpectError(t, 503, "unavailable")
 	if got := w.Anonymous().GetList(); got.Status != 200 || !strings.Contains(got.Body, `"users":[]`) {
-		t.Errorf("who only looks needs no user, and was answered %d %s", got.Status, got.Body)
+		t.Errorf("a list needs no user: got %d %s", got.Status, got.Body)
 	}
 }
 

@@ -44,11 +44,11 @@ func TestLargeResponsesAreCompressed(t *testing.T) {
 	}
 	update := reader.Post("update", `{"session": "r", "known_version": 0}`, "Accept-Encoding", "gzip").Gunzip(t)
 	if !strings.Contains(update, `"users":[`) || strings.Count(update, `"user_id"`) != 42 {
-		t.Errorf("an update was answered %s", update)
+		t.Errorf("an update got %s", update)
 	}
 	conflicts := reader.Post("update", `{"session": "r", "section": "s"}`, "Accept-Encoding", "gzip").Gunzip(t)
 	if strings.Contains(conflicts, `"users"`) || strings.Count(conflicts, `"user_id"`) != 41 {
-		t.Errorf("an update with conflicts alone was answered %s", conflicts)
+		t.Errorf("an update with conflicts alone got %s", conflicts)
 	}
 	small := reader.Post("leave", `{"session": "r"}`, "Accept-Encoding", "gzip")
 	if small.Header.Get("Content-Encoding") != "" {

@@ -28,7 +28,7 @@ func TestAcceptEncodingWeightsDecideOnGzip(t *testing.T) {
 		{"gzip;q=2", false}, {"gzip;q=-1", false}, {"gzip;q=NaN", false}, {"gzip;level=9", false}, {"gzip;q=", false}, {", ,gzip", true},
 	} {
 		if got := acceptsGzip([]string{c.accept}); got != c.want {
-			t.Errorf("Accept-Encoding: %q: gzip is accepted: %t; want %t", c.accept, got, c.want)
+			t.Errorf("Accept-Encoding: %q: gzip is accepted: %t, want %t", c.accept, got, c.want)
 		}
 	}
 	if !acceptsGzip([]string{"br", "gzip"}) || acceptsGzip(nil) {
@@ -36,7 +36,7 @@ func TestAcceptEncodingWeightsDecideOnGzip(t *testing.T) {
 	}
 }
 
-// crowdOf is a snapshot of n people.
+// crowdOf returns a snapshot of n users.
 func crowdOf(n int) *presence.Snapshot {
 	var all []*presence.Occupant
 	at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
@@ -52,7 +52,7 @@ func crowdOf(n int) *presence.Snapshot {
 	return &presence.Snapshot{Version: 1762189200000, Occupants: all, Count: n}
 }
 
-// answerOf is how a list or an update with such a head is answered.
+// answerOf returns the response that answers a list or an update with this head.
 func answerOf(s *Handler, method, accept, head string, snapshot *presence.Snapshot) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "/", nil)
 	if accept != "" {
@@ -78,7 +78,7 @@ func TestDecompressedResponseEqualsThePlainOne(t *testing.T) {
 			packed := answerOf(s, http.MethodPost, "gzip", head, snapshot)
 			large := plain.Body.Len() > compressAbove
 			if got := packed.Header().Get("Content-Encoding"); (got == "gzip") != large || plain.Header().Get("Content-Encoding") != "" {
-				t.Fatalf("%d people, head of %d bytes: an answer of %d bytes is encoded %q", people, size, plain.Body.Len(), got)
+				t.Fatalf("%d people, head of %d bytes: a response of %d bytes is encoded %q", people, size, plain.Body.Len(), got)
 			}
 			for _, w := range []*httptest.ResponseRecorder{plain, packed} {
 				if length := w.Header().Get("Content-Length"); w.Body.Len() > 2048 && length != strconv.Itoa(w.Body.Len()) {
@@ -109,13 +109,13 @@ func TestListIsCompressedOnceForEachSnapshot(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
 	snapshot := crowdOf(100)
 	first := s.compress.list(snapshot)
-	s.compress.slots = nil // nothing is compressed any more
+	s.compress.slots = nil // no slot is free
 	if again := s.compress.list(snapshot); len(first) == 0 || &again[0] != &first[0] {
 		t.Error("the list of the same snapshot was compressed twice")
 	}
 	w := answerOf(s, http.MethodPost, "gzip", "", crowdOf(200))
 	if w.Header().Get("Content-Encoding") != "" || w.Body.Len() < 10_000 {
-		t.Errorf("without a free slot there came %d bytes, encoded %q; want the plain answer", w.Body.Len(), w.Header().Get("Content-Encoding"))
+		t.Errorf("without a free slot there came %d bytes, encoded %q, want the plain response", w.Body.Len(), w.Header().Get("Content-Encoding"))
 	}
 	runtime.KeepAlive(snapshot)
 	for deadline := time.Now().Add(10 * time.Second); ; {
@@ -132,7 +132,7 @@ func TestListIsCompressedOnceForEachSnapshot(t *testing.T) {
 	}
 }
 
-// discard is a ResponseWriter that keeps its header only.
+// discard is a ResponseWriter that discards the body.
 type discard http.Header
 
 func (d discard) Header() http.Header         { return http.Header(d) }
@@ -148,8 +148,8 @@ func TestSmallResponseNeedsNoAllocationForCompression(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		b = append(append(b[:0], head...), '}')
 		s.respondWithList(w, r, &b, len(head), snapshot)
-	}); n > 2 { // Content-Length, as before
-		t.Errorf("an answer with 10 people makes %v allocations; want 2", n)
+	}); n > 2 { // both for Content-Length
+		t.Errorf("a response with 10 people makes %v allocations, want 2", n)
 	}
 }
 

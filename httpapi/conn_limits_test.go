@@ -22,7 +22,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 )
 
-// fromConn is a connection that comes from an address.
+// fromConn is a connection with a remote address.
 type fromConn struct {
 	net.Conn
 	address net.Addr
@@ -30,7 +30,7 @@ type fromConn struct {
 
 func (c fromConn) RemoteAddr() net.Addr { return c.address }
 
-// boundedWorld is a server of so many connections, which come from addresses.
+// boundedWorld is a server with a limit of connections; its clients have addresses.
 type boundedWorld struct {
 	*servertest.LiveServer
 	dialled []net.Conn
@@ -70,12 +70,12 @@ func inBoundedBy(t *testing.T, serve servertest.ServeFunc, connections int, test
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if open := httpapi.OpenConnections(w.Handler); open != (connlimit.Counts{}) {
-			t.Errorf("after all connections have ended, %+v are counted; want none", open)
+			t.Errorf("after all connections have ended, %+v are counted, want none", open)
 		}
 	})
 }
 
-// dial connects from an address. It fails if the connection is not taken within 5 s.
+// dial connects from an address. It fails the test if the server does not accept within 5 s.
 func (w *boundedWorld) dial(from string) net.Conn {
 	w.T.Helper()
 	ours, theirs := net.Pipe()
@@ -128,16 +128,16 @@ func (w *boundedWorld) getsIn(name, from string, headers ...string) {
 	alice := w.As(name, presence.UserID("7"+fmt.Sprint(len(name))))
 	s, status := w.open(from, servertest.LivePath, headers...)
 	if s == nil {
-		w.T.Errorf("%s with a token: the handshake from %s was answered %d; want 101", name, from, status)
+		w.T.Errorf("%s with a token: the handshake from %s got %d, want 101", name, from, status)
 		return
 	}
-	time.Sleep(100 * time.Millisecond) // as a network takes
+	time.Sleep(100 * time.Millisecond) // network latency
 	s.Send("hello", `"session": "tab", "token": "`+alice.Token+`"`)
 	s.Next("ack")
 	s.Next("snapshot")
 	status, body, _ := w.get(w.dial(from), strings.Replace(servertest.LivePath, "live", "list", 1), append(headers, "Authorization", "Bearer "+alice.Token)...)
 	if status != 200 || !strings.Contains(body, `"username":"`+name+`"`) {
-		w.T.Errorf("%s with a token polls from %s: answered %d %s; want a list with %s", name, from, status, body, name)
+		w.T.Errorf("%s with a token polls from %s: got %d %s, want a list with %s", name, from, status, body, name)
 	}
 	time.Sleep(15 * time.Second)
 	if s.Closed() {
@@ -145,7 +145,7 @@ func (w *boundedWorld) getsIn(name, from string, headers ...string) {
 	}
 }
 
-// visitorCookies makes visitors.
+// visitorCookies creates n visitors and returns their cookies.
 func (w *boundedWorld) visitorCookies(n int) (cookies []string) {
 	w.T.Helper()
 	for range n {
@@ -156,8 +156,8 @@ func (w *boundedWorld) visitorCookies(n int) (cookies []string) {
 	return cookies
 }
 
-// Whatever somebody without a token opens, eight a second for a minute, they hold no more than
-// their share, and people with tokens get in from their address and from others.
+// Each attack opens connections without a token for a minute. Clients with tokens must still connect, from the
+// attacker's address and from others.
 func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 	const connections, attempts = 300, 480 // 8 a second for a minute
 	const attacker = "203.0.113.9"
@@ -245,7 +245,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 		},
 		"slow bodies, beside live connections of a visitor": {
 			try: func(w *boundedWorld, c []string, i int) string {
-				if i < 100 { // so that no bodies end just when the attack does
+				if i < 100 { // the slow bodies must not time out at the end of the attack
 					return hello(w, attacker, c[0], i)
 				}
 				fmt.Fprintf(w.dial(attacker), "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nCookie: %s\r\nContent-Length: 100\r\n\r\n{",
@@ -284,10 +284,10 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 				synctest.Wait()
 				open := httpapi.OpenConnections(w.Handler)
 				if got := open.Visitors + open.Unidentified; got > a.most || got < a.most/2 {
-					t.Errorf("%d connections are open (%+v); want up to %d", got, open, a.most)
+					t.Errorf("%d connections are open (%+v), want up to %d", got, open, a.most)
 				}
 				if last != a.code {
-					t.Errorf("the last attempt was answered %q; want %q", last, a.code)
+					t.Errorf("the last attempt got %q, want %q", last, a.code)
 				}
 				for i, from := range a.from {
 					w.getsIn([]string{"Alice", "Bo"}[i], from, a.header...)
@@ -303,7 +303,7 @@ func TestLiveConnectionsOfOneUserAreLimitedAcrossProjects(t *testing.T) {
 		enter := func(p *servertest.Client, i int) (*servertest.Socket, servertest.Message) {
 			s, status := w.open("203.0.113.9", strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i), 1))
 			if s == nil {
-				t.Fatalf("the handshake of connection %d was answered %d", i, status)
+				t.Fatalf("the handshake of connection %d got %d", i, status)
 			}
 			s.Send("hello", `"session": "a", "token": "`+p.Token+`"`)
 			return s, s.SkipTo("ack", "error")
@@ -312,25 +312,25 @@ func TestLiveConnectionsOfOneUserAreLimitedAcrossProjects(t *testing.T) {
 		for i := range 5 {
 			s, m := enter(alice, i)
 			if m.Type != "ack" {
-				t.Fatalf("connection %d was answered %s", i, m.Text)
+				t.Fatalf("connection %d got %s", i, m.Text)
 			}
 			sockets = append(sockets, s)
 		}
 		s, m := enter(alice, 5)
 		if m.Code != "too_many_connections" || m.RetryAfter <= 0 {
-			t.Errorf("one more than a user may have was answered %s; want too_many_connections, with retry_after", m.Text)
+			t.Errorf("one more than a user may have got %s, want too_many_connections, with retry_after", m.Text)
 		}
 		s.ExpectClose(1008)
 		if listed := *alice.ExpectSuccess(alice.Do("GET", "/writer/api/project/p5/presence/list/", "")).Users; len(listed) != 0 {
 			t.Errorf("a session whose connection was rejected is listed: %v", listed)
 		}
 		if _, m := enter(w.As("bob", "2"), 5); m.Type != "ack" {
-			t.Errorf("another user was answered %s", m.Text)
+			t.Errorf("another user got %s", m.Text)
 		}
 		sockets[0].Conn.Close()
 		time.Sleep(time.Second)
 		if _, m := enter(alice, 5); m.Type != "ack" {
-			t.Errorf("after one connection has ended, the next was answered %s", m.Text)
+			t.Errorf("after one connection has ended, the next got %s", m.Text)
 		}
 	}, func(p *servertest.Config) { p.UserConnections = 5 })
 }
@@ -346,16 +346,16 @@ func TestConnectionOverTheLimitOfItsAddressGets429(t *testing.T) { // rule 16
 		status, body, header := w.get(w.dial("203.0.113.9"), "/")
 		servertest.Response{Status: status, Header: header, Body: body}.ExpectError(t, 429, "too_many_connections")
 		if header.Get("Retry-After") != "30" || header.Get("Cache-Control") != "no-store" {
-			t.Errorf("its headers are %v; want Retry-After: 30 and no-store", header)
+			t.Errorf("its headers are %v, want Retry-After: 30 and no-store", header)
 		}
 		if status, _, _ := w.get(w.dial("203.0.113.10"), "/"); status != 200 {
-			t.Errorf("another address was answered %d", status)
+			t.Errorf("another address got %d", status)
 		}
-		for range 200 { // above what is answered at one time, connections are closed
+		for range 200 { // more than the server answers at one time: it closes the others
 			w.dial("203.0.113.9")
 		}
 		if logged := w.Logs.String(); strings.Count(logged, "--address-connections") != 1 || !strings.Contains(logged, "203.0.113.9") || !strings.Contains(logged, "--trusted-proxies") {
-			t.Errorf("the log is %q; want one line that names the address, the flag and --trusted-proxies", logged)
+			t.Errorf("the log is %q, want one line that names the address, the flag and --trusted-proxies", logged)
 		}
 	}, func(p *servertest.Config) { p.AddressConnections = 4 })
 }
@@ -367,12 +367,12 @@ func TestConnectionWithARequestIsNotEvicted(t *testing.T) {
 			strings.Replace(servertest.LivePath, "live", "update", 1), w.Host, w.As("alice", "1").Token)
 		for i := range 40 {
 			if status, body, _ := w.get(w.dial(fmt.Sprintf("198.51.100.%d", i)), "/"); status != 200 {
-				t.Errorf("request %d was answered %d %s", i, status, body)
+				t.Errorf("request %d got %d %s", i, status, body)
 			}
 		}
 		io.WriteString(slow, "}")
 		if got, err := http.ReadResponse(bufio.NewReader(slow), nil); err != nil || got.StatusCode != 200 {
-			t.Errorf("the request that was under way was answered %v, %v; want 200", got, err)
+			t.Errorf("the request that was under way got %v, %v, want 200", got, err)
 		}
 	})
 }
@@ -383,17 +383,17 @@ func TestNegativeConnectionLimitsMeanNoLimit(t *testing.T) {
 		for i := range 150 {
 			s, status := w.open("203.0.113.9", strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i), 1), "Cookie", cookie)
 			if s == nil {
-				t.Fatalf("handshake %d was answered %d", i, status)
+				t.Fatalf("handshake %d got %d", i, status)
 			}
 			s.Send("hello", `"session": "s"`)
 			if m := s.SkipTo("ack", "error"); m.Type != "ack" {
-				t.Fatalf("hello %d was answered %s", i, m.Text)
+				t.Fatalf("hello %d got %s", i, m.Text)
 			}
 		}
 	}, func(p *servertest.Config) { p.Connections, p.UserConnections, p.AddressConnections = -1, -1, -1 })
 }
 
-// slowTokenGate is an Authenticator that needs a while to check a token.
+// slowTokenGate is an authenticator that needs some time to check a token.
 type slowTokenGate struct {
 	identity.Authenticator
 	takes time.Duration
@@ -406,7 +406,7 @@ func (g slowTokenGate) Authenticate(ctx context.Context, r identity.Request) (id
 	return g.Authenticator.Authenticate(ctx, r)
 }
 
-// tokenHolders lets in whoever has one of these tokens, and people who only read the list.
+// tokenHolders accepts these tokens, and callers without one who only read the list.
 type tokenHolders map[string]presence.User
 
 func (h tokenHolders) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
@@ -422,14 +422,14 @@ func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 	for name, serve := range map[string]servertest.ServeFunc{"Handler.Serve": servertest.Serve, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
-				s, status := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
+				s, status := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // the check takes 3 s
 				if s == nil {
-					t.Fatalf("the handshake was answered %d; want 101", status)
+					t.Fatalf("the handshake got %d, want 101", status)
 				}
 				time.Sleep(100 * time.Millisecond)
 				s.Send("hello", `"session": "s", "token": "a"`)
 				var silent []*servertest.Socket
-				for range 9 { // more than the address may have; each is evictable after a second
+				for range 9 { // over the limit of the address; each is evictable after a second
 					if other, _ := w.open(address, servertest.LivePath); other != nil {
 						silent = append(silent, other)
 					}
@@ -455,13 +455,13 @@ func TestConnectionIsEvictedIfCheckingItsTokenTakesTooLong(t *testing.T) {
 		s.Send("hello", `"session": "s", "token": "a"`)
 		time.Sleep(6 * time.Second)
 		if other, status := w.open(address, servertest.LivePath); other == nil {
-			t.Errorf("a handshake above the limit was answered %d; want 101 in place of a hello that has been checked for 6 s", status)
+			t.Errorf("a handshake over the limit got %d, want 101 in place of a hello that has been checked for 6 s", status)
 		}
 		synctest.Wait()
 		if !s.Closed() {
 			t.Error("the connection whose hello has been checked for 6 s was not evicted")
 		}
-		time.Sleep(time.Minute) // the Gate ignores the end of its context
+		time.Sleep(time.Minute) // the authenticator ignores the end of its context
 	}, func(p *servertest.Config) {
 		p.AddressConnections, p.Dev = 1, nil
 		p.Authenticator = slowTokenGate{tokenHolders{"a": {ID: "1", Name: "alice"}}, 30 * time.Second}
@@ -473,17 +473,17 @@ func TestConnectionHasOneSecondForItsHello(t *testing.T) {
 	for name, serve := range map[string]servertest.ServeFunc{"Handler.Serve": servertest.Serve, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
-				s, _ := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
+				s, _ := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // the check takes 3 s
 				time.Sleep(900 * time.Millisecond)
 				if _, status := w.open(address, servertest.LivePath); status != 429 {
-					t.Errorf("a handshake beside one that is 900 ms old was answered %d; want 429", status)
+					t.Errorf("a handshake beside one that is 900 ms old got %d, want 429", status)
 				}
 				if s.Closed() {
 					t.Error("the connection was evicted 900 ms after its handshake")
 				}
 				time.Sleep(200 * time.Millisecond)
 				if other, status := w.open(address, servertest.LivePath); other == nil {
-					t.Errorf("a handshake beside one that is 1.1 s old was answered %d; want 101", status)
+					t.Errorf("a handshake beside one that is 1.1 s old got %d, want 101", status)
 				}
 				synctest.Wait()
 				if !s.Closed() {
@@ -502,7 +502,7 @@ func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
 		open := func(session string) (*servertest.Socket, servertest.Message) {
 			s, status := w.open("203.0.113.9", servertest.LivePath)
 			if s == nil {
-				t.Fatalf("the handshake of session %s was answered %d", session, status)
+				t.Fatalf("the handshake of session %s got %d", session, status)
 			}
 			s.Send("hello", `"session": "`+session+`", "token": "a"`)
 			return s, s.SkipTo("ack", "error")
@@ -513,13 +513,13 @@ func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
 			first.SkipTo("ack")
 		}
 		if counted := httpapi.OpenConnections(w.Handler); counted.Live != 1 {
-			t.Errorf("after six hellos on one connection %d live connections are counted; want 1", counted.Live)
+			t.Errorf("after six hellos on one connection %d live connections are counted, want 1", counted.Live)
 		}
 		if _, m := open("second"); m.Type != "ack" {
-			t.Errorf("the second connection was answered %s; want an ack, since a user may have two", m.Text)
+			t.Errorf("the second connection got %s, want an ack, since a user may have two", m.Text)
 		}
 		if _, m := open("third"); m.Code != "too_many_connections" {
-			t.Errorf("the third connection was answered %s; want too_many_connections", m.Text)
+			t.Errorf("the third connection got %s, want too_many_connections", m.Text)
 		}
 	}, func(p *servertest.Config) {
 		p.UserConnections, p.Dev = 2, nil
@@ -535,7 +535,7 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 		for i := range 100 {
 			s, status := w.open("203.0.113.9", servertest.LivePath)
 			if s == nil {
-				t.Fatalf("handshake %d was answered %d", i, status)
+				t.Fatalf("handshake %d got %d", i, status)
 			}
 			hello := servertest.MaskedFrame(0x81, fmt.Appendf(nil, `{"type": "hello", "session": "s%d", "token": "a"}`, i))
 			s.Conn.Write(append(hello, hello...))
@@ -550,14 +550,14 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 		}
 		open := httpapi.OpenConnections(w.Handler)
 		if open.Unidentified != 0 {
-			t.Errorf("%+v are counted; want no connections without a hello", open)
+			t.Errorf("%+v are counted, want no connections without a hello", open)
 		}
 		for _, conn := range w.dialled {
 			conn.Close()
 		}
 		time.Sleep(time.Second)
 		if open := httpapi.OpenConnections(w.Handler); open.Live != 0 {
-			t.Errorf("after all have ended %d live connections are counted; want 0", open.Live)
+			t.Errorf("after all have ended %d live connections are counted, want 0", open.Live)
 		}
 	}, func(p *servertest.Config) {
 		p.Dev = nil
@@ -582,7 +582,7 @@ func TestVisitorsLeaveConnectionsFreeAtSmallLimits(t *testing.T) {
 					}
 				}
 				if in != visitors {
-					t.Errorf("%d of %d connections of an address went to visitors; want %d", in, most, visitors)
+					t.Errorf("%d of %d connections of an address went to visitors, want %d", in, most, visitors)
 				}
 			}, func(p *servertest.Config) { p.AddressConnections = most })
 		})
@@ -594,15 +594,15 @@ func TestIdleConnectionIsEvictedOnlyForANewOne(t *testing.T) {
 		first := w.dial("203.0.113.9")
 		for range 3 {
 			if status, body, _ := w.get(first, "/"); status != 200 {
-				t.Fatalf("a request on the only connection was answered %d %s", status, body)
+				t.Fatalf("a request on the only connection got %d %s", status, body)
 			}
 			time.Sleep(10 * time.Second)
 		}
 		if status, body, _ := w.get(w.dial("203.0.113.10"), "/"); status != 200 {
-			t.Errorf("a request on a new connection was answered %d %s", status, body)
+			t.Errorf("a request on a new connection got %d %s", status, body)
 		}
 		if status, _, _ := w.get(first, "/"); status != 0 {
-			t.Errorf("the idle connection was answered %d; want it closed for the new one", status)
+			t.Errorf("the idle connection got %d, want it closed for the new one", status)
 		}
 	})
 }
@@ -617,11 +617,11 @@ func TestRejectedConnectionEvictsNobody(t *testing.T) {
 		w.get(idle, "/")
 		for range 3 {
 			if status, _, _ := w.get(w.dial("203.0.113.9"), "/"); status != 429 {
-				t.Errorf("a second connection of an address was answered %d; want 429", status)
+				t.Errorf("a second connection of an address got %d, want 429", status)
 			}
 		}
 		if status, body, _ := w.get(idle, "/"); status != 200 {
-			t.Errorf("the idle connection of another address was answered %d %s; want 200", status, body)
+			t.Errorf("the idle connection of another address got %d %s, want 200", status, body)
 		}
 	}, func(p *servertest.Config) { p.AddressConnections = 1 })
 }
@@ -636,7 +636,7 @@ func TestNewConnectionWaitsWhileNoneIsEvictable(t *testing.T) {
 		time.AfterFunc(9*time.Second, func() { s.Conn.Close() })
 		began := time.Now()
 		if status, body, _ := w.get(next, "/"); status != 200 || time.Since(began) < 9*time.Second {
-			t.Errorf("after %v the waiting connection was answered %d %s; want 200 after 9 s", time.Since(began), status, body)
+			t.Errorf("after %v the waiting connection got %d %s, want 200 after 9 s", time.Since(began), status, body)
 		}
 	})
 }
@@ -649,7 +649,7 @@ func TestShutdownClosesWaitingConnections(t *testing.T) {
 		w.Shutdown()
 		next.SetDeadline(time.Now().Add(time.Second / 2))
 		if _, err := next.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("reading from the waiting connection returned %v; want EOF within half a second", err)
+			t.Errorf("reading from the waiting connection returned %v, want EOF within half a second", err)
 		}
 	})
 }
@@ -673,11 +673,11 @@ func TestNewConnectionDoesNotWaitForTheCloseOfTheEvictedOne(t *testing.T) {
 				w.dialled = append(w.dialled, ours)
 				w.Listener.Offer(slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}, time.Minute)
 				w.get(ours, "/")
-				synctest.Wait() // until it is idle
+				synctest.Wait() // waits until the connection is idle
 				began := time.Now()
 				status, body, _ := w.get(w.dial("203.0.113.9"), "/")
 				if took := time.Since(began); status != 200 || took > time.Second {
-					t.Errorf("after %v the new connection was answered %d %s; want 200 within a second", took, status, body)
+					t.Errorf("after %v the new connection got %d %s, want 200 within a second", took, status, body)
 				}
 			}, limit)
 		})

@@ -21,8 +21,8 @@ import (
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 )
 
-// rawLive opens a live connection over TCP, and says hello on it unless that is empty. It returns
-// the status of the handshake, 0 for none, and the first message, empty for none.
+// rawLive opens a live connection over TCP and sends hello if it is not empty. It returns the status of the handshake (0
+// if there was no response) and the first message (empty if there was none).
 func rawLive(address, project, hello string, headers ...string) (conn net.Conn, status int, said string) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -52,7 +52,7 @@ func zero(t *testing.T, h *httpapi.Handler) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("15 s after all connections were closed, %+v are counted; want none", open)
+			t.Fatalf("15 s after all connections were closed, %+v are counted, want none", open)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func TestConnectionCountsReturnToZeroAfterAStorm(t *testing.T) { // rule 16, inv
 	var serving, storm sync.WaitGroup
 	serving.Go(func() {
 		if err := w.Handler.Serve(ctx, l); err != nil {
-			t.Errorf("Serve ended with %v", err)
+			t.Errorf("Serve returned %v", err)
 		}
 	})
 	serving.Go(func() { w.Handler.Run(ctx) })
@@ -110,13 +110,12 @@ func TestConnectionCountsReturnToZeroAfterAStorm(t *testing.T) { // rule 16, inv
 	zero(t, w.Handler)
 	conn, _, said := rawLive(address, "p", `"session": "a", "token": "`+tokens[0]+`"`)
 	if !strings.Contains(said, `"ack"`) {
-		t.Errorf("after the storm a hello was answered %q", said)
+		t.Errorf("after the storm a hello got %q", said)
 	}
 	conn.Close()
 	zero(t, w.Handler)
 }
 
-// In an application's own http.Server the limits hold for live connections.
 func TestLiveConnectionLimitsHoldInAnEmbeddingServer(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserConnections, p.AddressConnections = 4, 5 })
 	visitor := w.Anonymous()
@@ -132,22 +131,22 @@ func TestLiveConnectionLimitsHoldInAnEmbeddingServer(t *testing.T) {
 		return conn, status, said
 	}
 	var conns []net.Conn
-	for i := range 4 { // a user's limit, which is four fifths of the address's, too
+	for i := range 4 { // the limit of a user is four fifths of the limit of an address
 		conn, _, said := open(i, "", "Cookie", visitor.Cookie)
 		if !strings.Contains(said, `"ack"`) {
-			t.Fatalf("hello %d of a visitor was answered %q", i, said)
+			t.Fatalf("hello %d of a visitor got %q", i, said)
 		}
 		conns = append(conns, conn)
 	}
 	if _, _, said := open(4, "", "Cookie", visitor.Cookie); !strings.Contains(said, `"too_many_connections"`) {
-		t.Errorf("a visitor's hello above the limit was answered %q; want too_many_connections", said)
+		t.Errorf("a visitor's hello over the limit got %q, want too_many_connections", said)
 	}
 	alice := `, "token": "` + w.As("alice", "1").Token + `"`
 	if _, _, said := open(4, alice); !strings.Contains(said, `"ack"`) {
-		t.Errorf("the hello of a token holder was answered %q; want an ack", said)
+		t.Errorf("the hello of a token holder got %q, want an ack", said)
 	}
 	if _, status, _ := open(5, alice); status != 429 {
-		t.Errorf("a handshake above the limit of the address was answered %d; want 429", status)
+		t.Errorf("a handshake over the limit of the address got %d, want 429", status)
 	}
 	for _, conn := range conns {
 		conn.Close()

@@ -44,7 +44,7 @@ func TestOpenAPIListsTheSameCodesAndStatusesAsWire(t *testing.T) {
 	}
 	table := map[string]bool{}
 	for _, f := range wire.Failures() {
-		if f.Status != 0 { // 0: the contract of HTTP does not have it
+		if f.Status != 0 { // 0: live connections only
 			table[strconv.Itoa(f.Status)+" "+f.Code] = true
 		}
 	}
@@ -65,11 +65,11 @@ func TestOpenAPIListsTheSameCodesAndStatusesAsWire(t *testing.T) {
 		delete(codes, code.(string))
 	}
 	for code := range codes {
-		t.Errorf("an answer of the document has %q, and its schema Error has not", code)
+		t.Errorf("a response of the document has %q, and its schema Error has not", code)
 	}
 }
 
-// The checks of all other tests stand on this: that a wrong answer is seen.
+// All other tests rely on this check.
 func TestContractCheckFindsUndocumentedResponses(t *testing.T) {
 	c, err := servertest.LoadContract()
 	if err != nil {
@@ -88,14 +88,14 @@ func TestContractCheckFindsUndocumentedResponses(t *testing.T) {
 		return c.Check(httpapi.DefaultPrefix, httptest.NewRequest(method, path, nil), nil, status, h, []byte(body))
 	}
 	if err := judge("GET", at, 200, header(), good); err != nil {
-		t.Fatalf("a right answer was refused: %v", err)
+		t.Fatalf("a valid response was rejected: %v", err)
 	}
 	user := string(wire.Occupant(&presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing}))
 	with := func(old, new string) string {
 		return `{"success":true,"version":1,"users":[` + strings.Replace(user, old, new, 1) + `]}`
 	}
 	if err := judge("GET", at, 200, header(), with("", "")); err != nil {
-		t.Fatalf("a right answer with a user was refused: %v", err)
+		t.Fatalf("a valid response with a user was rejected: %v", err)
 	}
 	for name, err := range map[string]error{
 		"a stray field":            judge("GET", at, 200, header(), `{"success":true,"version":1,"users":[],"token":"x"}`),
@@ -115,7 +115,7 @@ func TestContractCheckFindsUndocumentedResponses(t *testing.T) {
 		"success at nowhere":       judge("GET", "/nowhere", 200, header(), good),
 	} {
 		if err == nil {
-			t.Errorf("%s was let through", name)
+			t.Errorf("%s was accepted", name)
 		}
 	}
 }

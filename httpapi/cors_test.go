@@ -41,7 +41,7 @@ func TestPagesOfAllowedOriginsMayReadResponses(t *testing.T) {
 		list := alice.GetList(headers...)
 		list.ExpectCORS(t, name+", list", c.want, c.credentials)
 		if got := alice.GetList(append(headers, "If-None-Match", list.Header.Get("ETag"))...); got.Status != 304 {
-			t.Errorf("%s: answered %d; want 304", name, got.Status)
+			t.Errorf("%s: got %d, want 304", name, got.Status)
 		} else {
 			got.ExpectCORS(t, name+", 304", c.want, c.credentials)
 		}
@@ -52,7 +52,7 @@ func TestPagesOfAllowedOriginsMayReadResponses(t *testing.T) {
 			got := alice.Post(what, `{}`, headers...)
 			got.ExpectCORS(t, name+", "+what, c.want, c.credentials)
 			if refused := got.Status == 403; refused == (c.want != "" || c.origin == "") {
-				t.Errorf("%s: %s answered %d %s", name, what, got.Status, got.Body)
+				t.Errorf("%s: %s: got %d %s", name, what, got.Status, got.Body)
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func TestNoResponseHasCORSHeadersWithoutAllowedOrigins(t *testing.T) {
 				}
 			}
 			if method == "OPTIONS" && got.Status != 405 {
-				t.Errorf("OPTIONS %s answered %d", path, got.Status)
+				t.Errorf("OPTIONS %s: got %d", path, got.Status)
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
 			allowed := strings.ToLower(got.Header.Get("Access-Control-Allow-Headers"))
 			if got.Status != 204 || got.Header.Get("Access-Control-Allow-Methods") != method || got.Header.Get("Access-Control-Max-Age") != "7200" ||
 				!strings.Contains(allowed, "authorization") || !strings.Contains(allowed, "content-type") || !strings.Contains(allowed, "x-csrftoken") {
-				t.Errorf("OPTIONS %s answered %d %v", path, got.Status, got.Header)
+				t.Errorf("OPTIONS %s: got %d %v", path, got.Status, got.Header)
 			}
 		}
 		for _, origin := range []string{foreign, "null", "https://pages.example"} {
@@ -104,7 +104,7 @@ func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
 		}
 	}
 	ask("/nothing/", named, "POST").ExpectError(t, 404, "not_found")
-	w.Do("OPTIONS", "/writer/api"+servertest.ProjectPath+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // no preflight
+	w.Do("OPTIONS", "/writer/api"+servertest.ProjectPath+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // not a preflight: Access-Control-Request-Method is missing
 }
 
 func TestCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
@@ -129,7 +129,7 @@ func TestCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 		"a word that Sec-Fetch-Site does not have": {[]string{"Origin", named, "Sec-Fetch-Site", "Same-Origin"}, false},
 		"no browser":                               {nil, true},
 	} {
-		visitor.Cookie, visitor.Address = servertest.HostCookieName+value, "192.0.2.1" // pages are on https
+		visitor.Cookie, visitor.Address = servertest.HostCookieName+value, "192.0.2.1" // the pages use HTTPS
 		if len(c.headers) == 0 {
 			visitor.Cookie = servertest.CookieName + value
 		} else if c.headers[0] == "by a proxy" {
@@ -138,7 +138,7 @@ func TestCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 		got := visitor.Post("update", `{}`, c.headers...)
 		if c.counts {
 			if you := visitor.ExpectSuccess(got).You.Username; you != name {
-				t.Errorf("%s: the visitor is %s; want %s", what, you, name)
+				t.Errorf("%s: the visitor is %s, want %s", what, you, name)
 			}
 			continue
 		}
@@ -153,18 +153,18 @@ func TestCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 func TestTokensOfCrossSitePagesAreAccepted(t *testing.T) {
 	w := servertest.New(t, listed, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
 	alice := w.As("alice", "1")
-	alice.Cookie = servertest.HostCookieName + "=forged" // which nobody looks at
+	alice.Cookie = servertest.HostCookieName + "=forged" // must be ignored
 	for _, origin := range []string{named, below} {
 		if you := alice.Update(`{}`, "Origin", origin, "Sec-Fetch-Site", "cross-site").You.Username; you != "alice" {
 			t.Errorf("a page of %s with a token is %s's", origin, you)
 		}
 	}
 	if got := w.Anonymous().GetList("Origin", below, "Sec-Fetch-Site", "cross-site"); got.Status != 200 || !strings.Contains(got.Body, "alice") {
-		t.Errorf("whoever may look got %d %s", got.Status, got.Body)
+		t.Errorf("an allowed user got %d %s", got.Status, got.Body)
 	}
 }
 
-// What browsers add by themselves never reaches the host application from another site.
+// Browsers add cookies by themselves, so another site could act as the user.
 func TestCrossSiteCookiesAreNotForwardedToTheHost(t *testing.T) {
 	for what, c := range map[string]struct {
 		headers []string
@@ -180,7 +180,7 @@ func TestCrossSiteCookiesAreNotForwardedToTheHost(t *testing.T) {
 		w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
 		for _, name := range []string{"Cookie", "Authorization"} {
 			if got, want := seen.Header.Get(name), c.want.Get(name); got != want {
-				t.Errorf("%s: %s is %q; want %q", what, name, got, want)
+				t.Errorf("%s: %s is %q, want %q", what, name, got, want)
 			}
 		}
 	}
@@ -212,8 +212,8 @@ func TestLiveCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 	}
 }
 
-// Chromium says nothing of the site in handshakes. Where a proxy changes Host, pages of the same
-// origin have a cookie that others do not send.
+// Chromium sends no Sec-Fetch-Site in handshakes. If a proxy changes Host, a SameSite=Strict cookie proves that the page
+// has the same origin.
 func TestPagesGetThePageCookieBehindAProxyThatChangesHost(t *testing.T) {
 	w := servertest.New(t, listed)
 	for what, c := range map[string]struct {
@@ -236,7 +236,7 @@ func TestPagesGetThePageCookieBehindAProxyThatChangesHost(t *testing.T) {
 	}
 }
 
-// capture is a gate that lets everybody in, and keeps the last request to it.
+// capture is an authenticator that accepts everybody and keeps the last request.
 type capture struct{ identity.Request }
 
 func (c *capture) gate(p *servertest.Config) {

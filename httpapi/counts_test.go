@@ -38,11 +38,11 @@ func TestEveryRequestIsCountedOnceByOperationAndStatus(t *testing.T) {
 		"live 426": 1, "token 200": 1, "page 200": 1, "page 304": 1, "other 404": 3,
 	}
 	if got := w.RequestCounts(); !maps.Equal(got, want) {
-		t.Errorf("counted were %v\nwant %v", got, want)
+		t.Errorf("got counts %v\nwant %v", got, want)
 	}
 	for code, want := range map[string]uint64{"bad_json": 1, "token_invalid": 1, "not_found": 3, "method_not_allowed": 1, "upgrade_required": 1, "cross_origin": 0} {
 		if got := w.Metric("failures_total", "code", code); got != float64(want) {
-			t.Errorf("%s was counted %g times; want %d", code, got, want)
+			t.Errorf("%s was counted %g times, want %d", code, got, want)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func TestPanickingRequestIsCountedAs500(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Authenticator = broken })
 	w.Anonymous().GetList().ExpectError(t, 500, "broken")
 	if got := w.RequestCounts(); !maps.Equal(got, map[string]uint64{"list 500": 1}) {
-		t.Errorf("counted were %v", got)
+		t.Errorf("got counts %v", got)
 	}
 }
 
@@ -64,10 +64,10 @@ func TestRequestsOverALimitAreCountedByCode(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 1} })
 		alice := w.As("alice", "1")
 		alice.Update(`{"section": "s"}`)
-		alice.Update(`{"section": "s"}`) // above it, and still renews
+		alice.Update(`{"section": "s"}`) // over the limit; the renewal succeeds
 		alice.Post("update", `{"section": "t"}`)
 		if got := w.Metric("failures_total", "code", "too_many_requests"); got != 1 {
-			t.Errorf("%g requests were counted as refused by a limit; want 1", got)
+			t.Errorf("%g requests were counted as rejected by a limit, want 1", got)
 		}
 	})
 }
@@ -89,7 +89,7 @@ func TestRequestDurationIsMeasuredUntilTheResponse(t *testing.T) {
 			within[b.GetUpperBound()] = b.GetCumulativeCount()
 		}
 		if h.GetSampleCount() != 1 || h.GetSampleSum() != 2.5 || within[2] != 0 || within[5] != 1 {
-			t.Errorf("%d requests took %g s, and %v were within the bounds; want one of 2.5 s", h.GetSampleCount(), h.GetSampleSum(), within)
+			t.Errorf("%d requests took %g s, and %v were within the bounds, want one of 2.5 s", h.GetSampleCount(), h.GetSampleSum(), within)
 		}
 	})
 }
@@ -100,7 +100,7 @@ func TestLiveMessagesAndBytesAreCounted(t *testing.T) {
 		next := func(s *servertest.Socket, kind string) {
 			t.Helper()
 			m := s.Next(kind)
-			bytes += 2 + len(m.Text) // as frames have them (RFC 6455, 5.2)
+			bytes += 2 + len(m.Text) // the frame header (RFC 6455, 5.2)
 			if len(m.Text) > 125 {
 				bytes += 2
 			}
@@ -129,7 +129,7 @@ func TestLiveMessagesAndBytesAreCounted(t *testing.T) {
 			t.Errorf("%g messages that are no JSON were counted, want 1", got)
 		}
 		if got := w.RequestCounts(); !maps.Equal(got, map[string]uint64{"live 101": 2}) {
-			t.Errorf("counted were %v; want two handshakes", got)
+			t.Errorf("got counts %v, want two handshakes", got)
 		}
 		alice.Conn.Close()
 		bob.Conn.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// Options that leave the limits out get those of the server; identity.NoLimit says that there is to be none.
+// Options without limits get the defaults; identity.NoLimit means no limit.
 func TestRequestsAreLimitedByDefault(t *testing.T) {
 	const many = 3000
 	for name, c := range map[string]struct {
@@ -28,10 +28,10 @@ func TestRequestsAreLimitedByDefault(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := servertest.New(t, servertest.Direct, c.change)
 				if got := answered(many, func(int) servertest.Response { return w.As("alice", "1").GetList() }); got != c.user {
-					t.Errorf("%d requests of one user are answered; want %d", got, c.user)
+					t.Errorf("%d requests of one user are answered, want %d", got, c.user)
 				}
 				if got := answered(many, func(i int) servertest.Response { return w.As("writer", presence.UserID(fmt.Sprint(i+2))).GetList() }); got != c.others {
-					t.Errorf("%d requests of one address are answered; want %d", got, c.others)
+					t.Errorf("%d requests of one address are answered, want %d", got, c.others)
 				}
 			})
 		})

@@ -13,7 +13,7 @@ func TestFieldNamesOfADevTokenRequestAreCaseSensitive(t *testing.T) {
 	for _, body := range []string{`{"USERNAME":"x"}`, `{"uſername":"x"}`, `{"USER_ID":1}`, `{"User_Id":"x","Username":"y"}`} {
 		var d devBody
 		if err := wire.Decode([]byte(body), &d); err != nil || d != (devBody{}) {
-			t.Errorf("%s decodes as %+v, %v; want it ignored", body, d, err)
+			t.Errorf("%s decodes as %+v, %v, want it ignored", body, d, err)
 		}
 	}
 }
@@ -38,7 +38,7 @@ func FuzzADevTokensBodyIsAUserOrAnError(f *testing.F) {
 			ID any `json:"user_id"`
 		}
 		if body.UserID == "" {
-			return // perhaps left out: encoding/json would take USER_ID for it
+			return // encoding/json would accept USER_ID for user_id
 		}
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.UseNumber()
@@ -54,7 +54,7 @@ func FuzzADevTokensBodyIsAUserOrAnError(f *testing.F) {
 			if n, err := strconv.ParseInt(id.String(), 10, 64); err != nil || strconv.FormatInt(n, 10) != string(body.UserID) || string(body.UserID) != id.String() {
 				t.Errorf("%q is of user %q, want the number %s", text, body.UserID, id)
 			}
-		case nil: // left out
+		case nil: // the field is missing
 		default:
 			t.Errorf("%q was taken, with the id %v", text, id)
 		}

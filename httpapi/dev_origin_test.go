@@ -9,8 +9,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// A page that reaches --dev through a tunnel is told that --dev is the reason, at every endpoint. It cannot do anything
-// about a proxy.
+// A page that reaches --dev through a tunnel needs to know that --dev is the reason, and not a proxy.
 func TestDevRejectsForeignPagesWithAnExplanation(t *testing.T) {
 	w := servertest.New(t)
 	live := httptest.NewServer(w.Handler)
@@ -31,19 +30,18 @@ func TestDevRejectsForeignPagesWithAnExplanation(t *testing.T) {
 			"live":   shakeHands(t, live.Listener.Addr().String(), base+"live/", headers...),
 		} {
 			if got.Status != 403 || !strings.Contains(got.Body, "--dev") || strings.Contains(got.Body, "proxy") {
-				t.Errorf("%s, %s: answered %d %s; want 403 that names --dev and no proxy", name, endpoint, got.Status, got.Body)
+				t.Errorf("%s, %s: got %d %s, want 403 that names --dev and no proxy", name, endpoint, got.Status, got.Body)
 			}
 		}
 	}
 	if got := w.Do("GET", base+"list/", nil, "Host", "abc.ngrok.app", "Authorization", "Bearer "+token); got.Status != 403 || !strings.Contains(got.Body, "--dev") {
-		t.Errorf("list: answered %d %s; want 403 that names --dev", got.Status, got.Body)
+		t.Errorf("list: got %d %s, want 403 that names --dev", got.Status, got.Body)
 	}
 	if logged := w.Logs.String(); strings.Count(logged, "level=WARN") != 1 || !strings.Contains(logged, "--dev answers only 127.0.0.1") {
-		t.Errorf("the log has %q; want one warning that names --dev", logged)
+		t.Errorf("the log has %q, want one warning that names --dev", logged)
 	}
 }
 
-// Without --dev, and between two pages of this machine, it is a matter of origins.
 func TestErrorNamesAllowedOriginsWithoutDev(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*servertest.Config)
@@ -56,7 +54,7 @@ func TestErrorNamesAllowedOriginsWithoutDev(t *testing.T) {
 		w := servertest.New(t, c.change)
 		got := w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", c.origin)
 		if got.ExpectError(t, 403, "cross_origin"); strings.Contains(got.Body, "--dev") {
-			t.Errorf("%s: answered %s; want no word of --dev", name, got.Body)
+			t.Errorf("%s: got %s, want no word of --dev", name, got.Body)
 		}
 	}
 }

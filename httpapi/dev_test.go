@@ -90,7 +90,6 @@ func TestDevTokenMayHaveAnyIDExceptAVisitorID(t *testing.T) {
 	}
 }
 
-// Cases 17 and 43: a name is text, bounded and readable, whatever it is made of.
 func TestAnyUsernameIsListedWithinLimits(t *testing.T) { // cases 17, 19 and 43, invariant 12
 	w := servertest.New(t)
 	for i, name := range []string{
@@ -103,7 +102,7 @@ func TestAnyUsernameIsListedWithinLimits(t *testing.T) { // cases 17, 19 and 43,
 		p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: w.NewDevToken(string(body)).Token}
 		got := p.Update(`{"known_version":0}`)
 		if n := got.You.Username; n == "" || len(n) > 512 || strings.ContainsAny(n, "\n\r\u202e\u202c") {
-			t.Errorf("%.40q is listed as %q; want a bounded text that shows", name, n)
+			t.Errorf("%.40q is listed as %q, want a bounded text that shows", name, n)
 		}
 		if len(*got.Users) != i+1 {
 			t.Errorf("with %.40q %d are listed, want %d", name, len(*got.Users), i+1)
@@ -134,7 +133,7 @@ func TestDevTokenIsIssuedToPagesOfThisMachineOnly(t *testing.T) { // case 41
 func TestDevTokensAreOffWithoutDev(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	w.Anonymous().Do("POST", servertest.DevTokenPath, `{"username":"alice"}`).ExpectError(t, 404, "not_found")
-	// A token from a server with --dev and the same key is worth nothing here.
+	// A token from a server with --dev and the same key must be rejected.
 	p := w.As("alice", "1")
 	if got := p.Update(`{}`); !got.You.Visitor || got.You.Username == "alice" {
 		t.Errorf("without --dev a dev token is taken for %+v", got.You)
@@ -173,7 +172,7 @@ func TestTokenNeedsTheBearerScheme(t *testing.T) {
 			t.Errorf("with %q the request is %s's, want alice's", scheme, got.You.Username)
 		}
 	}
-	// What another scheme says is for somebody before us, such as a proxy with a password.
+	// Other schemes are for a proxy in front, such as one with a password.
 	for _, header := range []string{"Basic YTpi", alice.Token, "Bearer", "Bearer ", "Bearerx " + alice.Token} {
 		if got := w.Anonymous().Update(`{}`, "Authorization", header); !got.You.Visitor {
 			t.Errorf("Authorization: %q made the request %s's, want a visitor's", header, got.You.Username)

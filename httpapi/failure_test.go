@@ -13,7 +13,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// weak is a store that can be made to fail, or to be without its disk.
+// weak is a store that can fail or lose its disk.
 type weak struct {
 	presence.Store
 	err      error
@@ -45,7 +45,7 @@ func (s *weak) Snapshot(ctx context.Context, p presence.Project) (*presence.Snap
 	return s.Store.Snapshot(ctx, p)
 }
 
-// newWeakWorld starts a server on a store that the test can make fail.
+// newWeakWorld starts a server with a weak store.
 func newWeakWorld(t *testing.T) (*servertest.Server, *weak) {
 	store := &weak{}
 	w := servertest.New(t, func(p *servertest.Config) {
@@ -70,17 +70,17 @@ func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 		} {
 			got.ExpectError(t, 503, "unavailable")
 			if got.Header.Get("Retry-After") == "" || got.Header.Get("ETag") != "" || got.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: the headers are %v; want Retry-After, no ETag, and no-store", name, got.Header)
+				t.Errorf("%s: the headers are %v, want Retry-After, no ETag, and no-store", name, got.Header)
 			}
 			if strings.Contains(got.Body, "users") || strings.Contains(got.Body, "conflicts") || strings.Contains(got.Body, "10.1.2.3") || strings.Contains(got.Body, "canary") {
-				t.Errorf("%s: the answer says more than that it is not known: %s", name, got.Body)
+				t.Errorf("%s: got %s, want only the error unavailable", name, got.Body)
 			}
 		}
 		if newcomer.SetCookie != nil {
 			t.Errorf("%s: a request that failed set the cookie %v", name, newcomer.SetCookie)
 		}
 		if logged := w.Logs.String(); strings.Count(logged, "\n") != 1 || strings.Count(logged, "10.1.2.3") != 1 {
-			t.Errorf("%s: the log is %q; want one line for the 6 failures, with the cause", name, logged)
+			t.Errorf("%s: the log is %q, want one line for the 6 failures, with the cause", name, logged)
 		}
 		store.err = nil
 		w.ExpectListed("alice")
@@ -93,7 +93,7 @@ func TestInternalErrorIsLoggedAndHiddenFromTheClient(t *testing.T) {
 	got := w.As("alice", "1").GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || strings.Contains(got.Body, "10.1.2.3") {
-		t.Errorf("the answer tells the cause: %s", got.Body)
+		t.Errorf("the response tells the cause: %s", got.Body)
 	}
 	if !strings.Contains(w.Logs.String(), "10.1.2.3") {
 		t.Errorf("the log does not tell the cause: %q", w.Logs.String())
@@ -107,7 +107,7 @@ func TestPanicIsAnswered500AndLogged(t *testing.T) {
 	got := w.Anonymous().GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || !strings.Contains(w.Logs.String(), "level=ERROR") || !strings.Contains(w.Logs.String(), "10.1.2.3") {
-		t.Errorf("answered %s, logged %q; want the cause in the log alone", got.Body, w.Logs.String())
+		t.Errorf("got %s, logged %q, want the cause in the log alone", got.Body, w.Logs.String())
 	}
 }
 
@@ -124,7 +124,7 @@ func TestReplySaysIfChangesAreNotDurable(t *testing.T) {
 	}
 }
 
-// A gate that does not know lets nobody in, not even where visitors are.
+// It must not make the caller a visitor either.
 func TestUnavailableAuthenticatorRejectsEverybody(t *testing.T) { // rule 13
 	keys, err := identity.NewKeys([]byte(strings.Repeat("k", 32)))
 	if err != nil {
@@ -146,7 +146,7 @@ func TestUnavailableAuthenticatorRejectsEverybody(t *testing.T) { // rule 13
 		for _, got := range []servertest.Response{p.Post("update", `{}`), p.Post("leave", `{}`), p.GetList()} {
 			got.ExpectError(t, c.status, c.code)
 			if strings.Contains(got.Body, "canary") {
-				t.Errorf("the answer tells the cause: %s", got.Body)
+				t.Errorf("the response tells the cause: %s", got.Body)
 			}
 		}
 	}

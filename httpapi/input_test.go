@@ -12,8 +12,7 @@ import (
 
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
-// Whatever is wrong with a request, nothing comes of it: it gets its error, the list
-// stays the same byte for byte, and nobody becomes a visitor by it.
+// Each bad request must get its error, leave the list unchanged and create no visitor.
 func TestBadRequestChangesNothing(t *testing.T) {
 	w := servertest.New(t)
 	w.As("bob", "2").Update(`{"section":"s","session":"tab","seq":5}`)
@@ -118,20 +117,20 @@ func TestBadRequestChangesNothing(t *testing.T) {
 			}
 			code, status := r.code, r.status
 			if p.Token == "" && r.status < 405 && r.method == "POST" && strings.HasSuffix(r.path, "/p/presence/leave/") || p.Token == "" && r.status > 405 && strings.HasSuffix(r.path, "leave/") {
-				status, code = 401, "unauthenticated" // who is nobody is told that first
+				status, code = 401, "unauthenticated" // an unknown caller gets this error first
 			}
 			got := w.Do(r.method, r.path, strings.NewReader(r.body), headers...)
 			if r.method == "HEAD" {
 				if got.Status != status {
-					t.Errorf("HEAD %s answered %d, want %d", r.path, got.Status, status)
+					t.Errorf("HEAD %s: got %d, want %d", r.path, got.Status, status)
 				}
 			} else if sub := (&testing.T{}); true {
 				if got.ExpectError(sub, status, code); sub.Failed() {
-					t.Errorf("%s: %s %s %.60s\nanswered %d %s\nwant %d %s", r.name, r.method, r.path, r.body, got.Status, got.Body, status, code)
+					t.Errorf("%s: %s %s %.60s\ngot %d %s\nwant %d %s", r.name, r.method, r.path, r.body, got.Status, got.Body, status, code)
 				}
 			}
 			if allow := got.Header.Get("Allow"); (got.Status == http.StatusMethodNotAllowed) != (allow != "") || allow != "" && strings.Contains(allow, r.method) {
-				t.Errorf("%s %s answered %d with Allow: %q", r.method, r.path, got.Status, allow)
+				t.Errorf("%s %s: got %d with Allow: %q", r.method, r.path, got.Status, allow)
 			}
 			if cookies := got.Header["Set-Cookie"]; cookies != nil {
 				t.Errorf("%s: a request that failed set the cookie %q", r.name, cookies)
@@ -142,7 +141,7 @@ func TestBadRequestChangesNothing(t *testing.T) {
 		t.Errorf("bad requests changed the list\nfrom %s\nto   %s", before.Body, after.Body)
 	}
 	if len(requests) < 300 {
-		t.Errorf("only %d requests were tried", len(requests))
+		t.Errorf("got only %d requests, too few for this test", len(requests))
 	}
 }
 
@@ -166,7 +165,7 @@ func TestUnusualButValidRequestsAreAccepted(t *testing.T) {
 		`{"section":"defaults","session":"","activity":"","seq":0}`: "defaults",
 	} {
 		if got := alice.Update(body); got.You.Section != want {
-			t.Errorf("%.80s came to section %q, want %q", body, got.You.Section, want)
+			t.Errorf("%.80s: got section %q, want %q", body, got.You.Section, want)
 		}
 	}
 	for _, name := range []string{"a", strings.Repeat("x", 64), "A-z.0_9~", "...", "%61"} {
@@ -194,7 +193,7 @@ func TestBodyIsLimitedTo4096Bytes(t *testing.T) { // rule 16
 	for _, path := range []string{"/writer/api/project/p/presence/update/", "/writer/api/project/p/presence/leave/", servertest.DevTokenPath} {
 		for _, size := range []int{4097, 5000, 1 << 20} {
 			send(path, strings.NewReader(padded(size))).ExpectError(t, 413, "body_too_large")
-			send(path, io.MultiReader(strings.NewReader(padded(size)))).ExpectError(t, 413, "body_too_large") // chunked: without Content-Length
+			send(path, io.MultiReader(strings.NewReader(padded(size)))).ExpectError(t, 413, "body_too_large") // chunked, without Content-Length
 		}
 	}
 	if after := alice.GetList().Body; after != before {
@@ -202,7 +201,7 @@ func TestBodyIsLimitedTo4096Bytes(t *testing.T) { // rule 16
 	}
 	for name, body := range map[string]io.Reader{"with Content-Length": strings.NewReader(padded(4096)), "chunked": io.MultiReader(strings.NewReader(padded(4096)))} {
 		if got := send("/writer/api/project/p/presence/update/", body); got.Status != 200 {
-			t.Errorf("a body of 4096 bytes, %s, got %d %s; want success", name, got.Status, got.Body)
+			t.Errorf("a body of 4096 bytes, %s, got %d %s, want success", name, got.Status, got.Body)
 		}
 	}
 	w.ExpectListed("alice")

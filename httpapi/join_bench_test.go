@@ -22,7 +22,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// still is a store in which nothing happens, so that a benchmark measures the connections.
+// still is a store without changes, so that the benchmark measures connections only.
 type still struct{ snapshot *presence.Snapshot }
 
 func (s still) Update(context.Context, presence.Project, presence.User, presence.Update) (presence.Reply, error) {
@@ -39,7 +39,7 @@ func (s still) FreshSnapshot(context.Context, presence.Project) (*presence.Snaps
 }
 func (s still) Watch(presence.Project, func()) (stop func()) { return func() {} }
 
-// byToken takes the token for the id of the user.
+// byToken uses the token as the id of the user.
 type byToken struct{}
 
 func (byToken) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
@@ -49,8 +49,7 @@ func (byToken) Authenticate(_ context.Context, r identity.Request) (identity.Pri
 	return identity.Principal{User: presence.User{ID: presence.UserID(r.Token), Name: "writer"}}, nil
 }
 
-// joinRoom opens a live connection and says hello on it. It returns the connection and the time
-// from the hello to the ack.
+// joinRoom opens a live connection and says hello. It returns the connection and the time from the hello to the ack.
 func joinRoom(l *servertest.PipeListener, room, user string) (net.Conn, time.Duration, error) {
 	conn, ok := l.Dial()
 	if !ok {
@@ -82,16 +81,16 @@ func joinRoom(l *servertest.PipeListener, room, user string) (net.Conn, time.Dur
 	}
 }
 
-// cpuTime is the CPU time of this process so far.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkJoins has 10,000 users join one room, 64 at a time, while others join another room
-// one after the other. An operation is all 10,000. It reports how long those others wait from
-// their hello to its ack, and the CPU time of all, clients too.
+// BenchmarkJoins lets 10,000 users join one room, 64 at a time, while other users join another room one by one. One
+// operation is all 10,000. It reports the time from hello to ack of the other users, and the CPU time of server and
+// clients.
 func BenchmarkJoins(b *testing.B) {
 	const users, atOnce = 10_000, 64
 	var waits []time.Duration
@@ -102,7 +101,7 @@ func BenchmarkJoins(b *testing.B) {
 		h, err := httpapi.New(httpapi.Options{
 			Service: presence.NewService(still{&presence.Snapshot{Version: 1}}), Authenticator: byToken{},
 			UserRate: identity.NoLimit, AddressRate: identity.NoLimit, Log: slog.New(slog.DiscardHandler),
-			AddressConnections: -1, // all come from one
+			AddressConnections: -1, // all clients have one address
 		})
 		if err != nil {
 			b.Fatal(err)

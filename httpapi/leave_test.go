@@ -13,19 +13,19 @@ func TestLeaveTakesEffectAtOnceAndIsFinal(t *testing.T) { // rules 8 and 9, case
 	alice := w.As("alice", "1")
 	before := alice.Update(`{"section":"s","session":"tab","seq":1}`)
 	if got := alice.Leave(`{"session":"tab","seq":3}`); got.Stale || got.Version <= before.Version {
-		t.Errorf("leaving came to %+v; want a version above %d", got, before.Version)
+		t.Errorf("leaving: got %+v, want a version above %d", got, before.Version)
 	}
 	w.ExpectListed("")
 	got := alice.Update(`{"section":"s","session":"tab","seq":2}`)
 	if !got.Stale || got.Activity != "" || got.You.Section != "" || got.You.Username != "alice" {
-		t.Errorf("a heartbeat from before the leave came to %+v; want stale, without activity and section", got)
+		t.Errorf("a heartbeat from before the leave: got %+v, want stale, without activity and section", got)
 	}
 	w.ExpectListed("")
 	if got := alice.Leave(`{"session":"tab","seq":3}`); !got.Stale {
-		t.Errorf("leaving again with the same number came to %+v; want stale", got)
+		t.Errorf("leaving again with the same seq: got %+v, want stale", got)
 	}
 	if got := alice.Update(`{"section":"s","session":"tab","seq":4}`); got.Stale || got.Activity != "editing" {
-		t.Errorf("a newer message came to %+v; want a session anew", got)
+		t.Errorf("a newer message: got %+v, want a new session", got)
 	}
 	w.ExpectListed("alice")
 }
@@ -33,7 +33,7 @@ func TestLeaveTakesEffectAtOnceAndIsFinal(t *testing.T) { // rules 8 and 9, case
 func TestLeaveWithoutASessionNameEndsTheUnnamedSession(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
-	for range 2 { // twice is no error
+	for range 2 { // repeating it is not an error
 		alice.Update(`{"section":"s"}`)
 		for range 2 {
 			alice.Leave(`{}`)
@@ -47,7 +47,7 @@ func TestLeaveIsNotUndoneByAnOlderUpdateThatArrivesLater(t *testing.T) { // rule
 	alice := w.As("alice", "1")
 	alice.Leave(`{"session":"tab","seq":2}`)
 	if got := alice.Update(`{"section":"s","session":"tab","seq":1}`); !got.Stale {
-		t.Errorf("the update that was overtaken came to %+v; want stale", got)
+		t.Errorf("the update that was overtaken: got %+v, want stale", got)
 	}
 	w.ExpectListed("")
 }
@@ -61,7 +61,7 @@ func TestHiddenLeaveTakesEffectAfterThreeSeconds(t *testing.T) { // rule 9
 		alice.Leave(`{"session":"tab","seq":2,"hidden":true}`)
 		time.Sleep(time.Until(left.Add(3 * time.Second)))
 		if got := w.As("bob", "2").List(); servertest.Names(*got.Users) != "alice" || got.Version != before.Version {
-			t.Errorf("3 s after a hidden leave %q are listed at version %d; want alice, at %d still", servertest.Names(*got.Users), got.Version, before.Version)
+			t.Errorf("3 s after a hidden leave %q are listed at version %d, want alice, at %d still", servertest.Names(*got.Users), got.Version, before.Version)
 		}
 		time.Sleep(time.Nanosecond)
 		w.ExpectListed("")
@@ -78,7 +78,7 @@ func TestReloadDoesNotFlicker(t *testing.T) { // rule 9, case 7
 		alice.Update(`{"section":"s","session":"new","seq":1}`)
 		time.Sleep(time.Minute)
 		if got := w.As("bob", "2").List(); servertest.Names(*got.Users) != "alice" || got.Version != before.Version {
-			t.Errorf("after a reload %q are listed at version %d; want alice, at %d still", servertest.Names(*got.Users), got.Version, before.Version)
+			t.Errorf("after a reload %q are listed at version %d, want alice, at %d still", servertest.Names(*got.Users), got.Version, before.Version)
 		}
 	})
 }
@@ -89,7 +89,7 @@ func TestNewerMessageCancelsAHiddenLeave(t *testing.T) {
 		alice := w.As("alice", "1")
 		alice.Update(`{"section":"s","session":"tab","seq":1}`)
 		alice.Leave(`{"session":"tab","seq":2,"hidden":true}`)
-		alice.Update(`{"section":"s","session":"tab","seq":1}`) // an older one does not
+		alice.Update(`{"section":"s","session":"tab","seq":1}`) // an older one does not cancel it
 		time.Sleep(2 * time.Second)
 		alice.Update(`{"section":"s","session":"tab","seq":3}`)
 		time.Sleep(time.Minute)
@@ -108,7 +108,7 @@ func TestUnknownCallerHasNoSessionToEnd(t *testing.T) {
 	p := w.Anonymous()
 	p.Post("leave", `{}`).ExpectError(t, 401, "unauthenticated")
 	if p.SetCookie != nil {
-		t.Errorf("the refused leave set the cookie %v", p.SetCookie)
+		t.Errorf("the rejected leave set the cookie %v", p.SetCookie)
 	}
 	w.ExpectListed("alice")
 }

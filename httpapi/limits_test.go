@@ -28,17 +28,17 @@ func TestRenewalsSucceedOverTheRateLimitOfAUser(t *testing.T) { // rule 16, case
 			}
 		}
 		if got := alice.Update(`{"section":"t","session":"tab","seq":3,"known_version":0}`); got.Stale || got.You.Section != "t" || got.Users == nil {
-			t.Errorf("a renewal above the limit came to %+v; want success, with the list", got)
+			t.Errorf("a renewal over the limit: got %+v, want success, with the list", got)
 		}
-		bob.Update(`{"section":"s"}`) // has a limit of his own
+		bob.Update(`{"section":"s"}`) // the limit is per user
 
 		time.Sleep(time.Until(began.Add(4*time.Second - time.Microsecond)))
 		alice.GetList().ExpectError(t, 429, "too_many_requests")
 		time.Sleep(2 * time.Microsecond)
 		if got := alice.Update(`{"section":"s","session":"tab","seq":4}`); got.You.Section != "s" {
-			t.Errorf("after the time in Retry-After the move came to %+v", got)
+			t.Errorf("after the time in Retry-After the move: got %+v", got)
 		}
-		alice.Leave(`{"session":"tab","seq":5}`) // no limit keeps anybody from leaving
+		alice.Leave(`{"session":"tab","seq":5}`) // the leave of a living session is never limited
 		w.ExpectListed("bob")
 	})
 }
@@ -52,7 +52,7 @@ func TestListRequestsOverTheLimitRenewNothing(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			alice.Update(`{"section":"s"}`)
 		}
-		w.ExpectListed("alice") // by five minutes of renewals
+		w.ExpectListed("alice") // five minutes of renewals kept the session
 		for range 4 {
 			time.Sleep(30 * time.Second)
 			alice.Post("update", `{"section":"t"}`).ExpectError(t, 429, "too_many_requests")
@@ -60,7 +60,7 @@ func TestListRequestsOverTheLimitRenewNothing(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		w2 := w.As("another watcher", "998")
 		if got := servertest.Names(*w2.List().Users); got != "" {
-			t.Errorf("listed are %q; what was refused renewed the session", got)
+			t.Errorf("got %q in the list; what was rejected renewed the session", got)
 		}
 	})
 }
@@ -82,14 +82,14 @@ func TestRequestsOfOneAddressAreLimited(t *testing.T) {
 			}
 		}
 		if p.SetCookie != nil {
-			t.Errorf("a request above the limit set the cookie %v", p.SetCookie)
+			t.Errorf("a request over the limit set the cookie %v", p.SetCookie)
 		}
 		for _, other := range []string{"192.0.2.2", "2001:db8::1"} {
 			q := w.Anonymous()
 			q.Address = other
 			q.Update(`{}`)
 		}
-		for i := range 3 { // one customer, who has as many addresses as there are
+		for i := range 3 { // one IPv6 network is one address
 			q := w.Anonymous()
 			q.Address = fmt.Sprintf("2001:db8:0:1::%d", i)
 			q.Update(`{}`)
@@ -98,7 +98,7 @@ func TestRequestsOfOneAddressAreLimited(t *testing.T) {
 		neighbour.Address = "2001:db8:0:1:ffff::"
 		neighbour.GetList().ExpectError(t, 429, "too_many_requests")
 		mapped := w.Anonymous()
-		mapped.Address = "::ffff:192.0.2.1" // the same, as a socket of both families tells it
+		mapped.Address = "::ffff:192.0.2.1" // the same address on a dual-stack socket
 		mapped.GetList().ExpectError(t, 429, "too_many_requests")
 		time.Sleep(time.Second)
 		p.Update(`{}`)
@@ -117,11 +117,11 @@ func TestNewVisitorsOfOneAddressAreLimited(t *testing.T) { // rule 16
 		got := p.Post("update", `{"section":"s"}`)
 		got.ExpectError(t, 429, "too_many_visitors")
 		if after := got.Header.Get("Retry-After"); after != "2" || p.SetCookie != nil {
-			t.Errorf("Retry-After is %q with the cookie %v; want 2, and none", after, p.SetCookie)
+			t.Errorf("Retry-After is %q with the cookie %v, want 2, and none", after, p.SetCookie)
 		}
-		p.List()                        // looking makes no visitor, so it is free
-		known.Update(`{"section":"t"}`) // who is known is no new visitor
-		w.As("alice", "1").Update(`{}`) // and who has a token is none
+		p.List()                        // reading the list creates no visitor
+		known.Update(`{"section":"t"}`) // a known visitor is not new
+		w.As("alice", "1").Update(`{}`) // a user with a token is not a visitor
 		elsewhere := w.Anonymous()
 		elsewhere.Address = "192.0.2.9"
 		elsewhere.Update(`{}`)
@@ -142,10 +142,10 @@ func TestTwentyFirstTabIsRejectedAndTheTwentyContinue(t *testing.T) { // rule 16
 		got := alice.Post("update", tab(20))
 		got.ExpectError(t, 429, "too_many_sessions")
 		if got.Header.Get("Retry-After") == "" {
-			t.Error("the refusal has no Retry-After")
+			t.Error("the rejection has no Retry-After")
 		}
 		if after := alice.GetList().Body; after != before {
-			t.Errorf("the refused tab changed the list\nfrom %s\nto   %s", before, after)
+			t.Errorf("the rejected tab changed the list\nfrom %s\nto   %s", before, after)
 		}
 		time.Sleep(time.Minute)
 		for n := range 20 {
@@ -153,12 +153,12 @@ func TestTwentyFirstTabIsRejectedAndTheTwentyContinue(t *testing.T) { // rule 16
 				t.Fatalf("the renewal of tab %d found %d sections, want 20", n, len(r.You.Sections))
 			}
 		}
-		alice.Update(`{"section":"moved","session":"tab-3"}`) // may move, too
+		alice.Update(`{"section":"moved","session":"tab-3"}`) // moving to another section is allowed
 		w.As("bob", "2").Update(tab(20))
 		alice.Leave(`{"session":"tab-7"}`)
 		alice.Update(tab(20))
 
 		time.Sleep(2*time.Minute + time.Nanosecond)
-		alice.Update(tab(21)) // what has lapsed does not count
+		alice.Update(tab(21)) // expired sessions do not count
 	})
 }

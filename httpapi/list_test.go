@@ -22,7 +22,7 @@ func TestListHasTheDocumentedForm(t *testing.T) {
 		want := `{"success":true,"version":946684800002,"users":[` + aliceText + `,{"user_id":"b-2","username":"Bob","section":"","sections":[],` +
 			`"activity":"viewing","last_seen":"2000-01-01T00:00:00Z","avatar_color":"` + presence.User{ID: "b-2"}.Color() + `","initials":"BO","visitor":false}]}`
 		if got.Status != 200 || got.Body != want {
-			t.Errorf("answered %d %s\nwant 200 %s", got.Status, got.Body, want)
+			t.Errorf("got %d %s\nwant 200 %s", got.Status, got.Body, want)
 		}
 		if tag := got.Header.Get("ETag"); tag != `W/"946684800002"` {
 			t.Errorf("the tag is %s, want that of the version", tag)
@@ -52,10 +52,10 @@ func TestUsersOfOneColourDifferInNameAndInitials(t *testing.T) { // case 20
 	ninth.Update(`{}`)
 	users := *first.List().Users
 	if len(users) != 2 || users[0].Color != users[1].Color {
-		t.Fatalf("listed: %+v; want two users of one colour", users)
+		t.Fatalf("listed: %+v, want two users of one colour", users)
 	}
 	if users[0].Username != "alice" || users[0].Initials != "AL" || users[1].Username != "bob" || users[1].Initials != "BO" {
-		t.Errorf("listed: %+v; want alice (AL) and bob (BO)", users)
+		t.Errorf("listed: %+v, want alice (AL) and bob (BO)", users)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestListWithAMatchingETagIsNotSentAgain(t *testing.T) { // cases 34 and 52
 		}
 		for _, lines := range known {
 			if got := ask(lines); got.Status != http.StatusNotModified || got.Body != "" || got.Header.Get("ETag") != tag {
-				t.Errorf("If-None-Match: %q got %d, tag %s, body %q; want 304 and %s", lines, got.Status, got.Header.Get("ETag"), got.Body, tag)
+				t.Errorf("If-None-Match: %q got %d, tag %s, body %q, want 304 and %s", lines, got.Status, got.Header.Get("ETag"), got.Body, tag)
 			}
 		}
 		for _, lines := range [][]string{
@@ -99,11 +99,11 @@ func TestListWithAMatchingETagIsNotSentAgain(t *testing.T) { // cases 34 and 52
 		time.Sleep(30 * time.Second)
 		alice.Update(`{"section":"s"}`)
 		if got := ask([]string{tag}); got.Status != http.StatusNotModified {
-			t.Errorf("after a mere renewal the answer is %d, want 304", got.Status)
+			t.Errorf("after a mere renewal the response is %d, want 304", got.Status)
 		}
 		alice.Update(`{"section":"elsewhere"}`)
 		if got := ask([]string{tag}); got.Status != 200 || got.Header.Get("ETag") == tag {
-			t.Errorf("after a change the answer is %d with tag %s; want 200 with another", got.Status, got.Header.Get("ETag"))
+			t.Errorf("after a change the response is %d with tag %s, want 200 with another", got.Status, got.Header.Get("ETag"))
 		}
 	})
 }
@@ -115,7 +115,7 @@ func TestHEADIsAnsweredAsGETWithoutABody(t *testing.T) {
 	get := alice.GetList()
 	got := alice.Do("HEAD", "/writer/api"+servertest.ProjectPath+"list/", "")
 	if got.Status != 200 || got.Body != "" || got.Header.Get("ETag") != get.Header.Get("ETag") {
-		t.Errorf("HEAD answered %d, tag %q, body %q; want 200, %q and none", got.Status, got.Header.Get("ETag"), got.Body, get.Header.Get("ETag"))
+		t.Errorf("HEAD: got %d, tag %q, body %q, want 200, %q and none", got.Status, got.Header.Get("ETag"), got.Body, get.Header.Get("ETag"))
 	}
 }
 
@@ -140,11 +140,11 @@ func TestProjectsAreIsolated(t *testing.T) { // invariant 9
 	alice.ExpectSuccess(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
 	got := bob.ExpectSuccess(bob.Do("POST", "/writer/api/project/other/presence/update/", `{"section":"canary-section","known_version":0}`))
 	if servertest.Names(*got.Users) != "bob" || len(got.Conflicts) != 0 {
-		t.Errorf("the other project has %q with conflicts %q; want bob alone", servertest.Names(*got.Users), servertest.Names(got.Conflicts))
+		t.Errorf("the other project has %q with conflicts %q, want bob alone", servertest.Names(*got.Users), servertest.Names(got.Conflicts))
 	}
 	for _, name := range []string{"Canary-project", "canary-project.", "canary-projec"} {
 		if got := bob.Do("GET", "/writer/api/project/"+name+"/presence/list/", ""); !strings.Contains(got.Body, `"users":[]`) {
-			t.Errorf("project %s has %s; want nobody", name, got.Body)
+			t.Errorf("project %s has %s, want nobody", name, got.Body)
 		}
 	}
 }
@@ -155,12 +155,12 @@ func TestCountIsTrueOverTheThousandListedUsers(t *testing.T) { // rule 16
 		w.As(fmt.Sprintf("writer %04d", i), "").Update(`{}`)
 	}
 	if got := w.Anonymous().List(); got.Count != 0 || len(*got.Users) != presence.MaxListed {
-		t.Errorf("of 1000 there are %d listed and the count %d; want 1000 and no count", len(*got.Users), got.Count)
+		t.Errorf("of 1000 there are %d listed and the count %d, want 1000 and no count", len(*got.Users), got.Count)
 	}
 	last := w.As("zoe", "1").Update(`{"known_version":0}`)
 	for name, got := range map[string]servertest.Reply{"update": last, "list": w.Anonymous().List()} {
 		if got.Count != presence.MaxListed+1 || len(*got.Users) != presence.MaxListed {
-			t.Errorf("%s of 1001 has %d listed and the count %d; want 1000 and 1001", name, len(*got.Users), got.Count)
+			t.Errorf("%s of 1001 has %d listed and the count %d, want 1000 and 1001", name, len(*got.Users), got.Count)
 		}
 	}
 }

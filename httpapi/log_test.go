@@ -21,14 +21,12 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// While the store, the keys or the host fail, the log has a line a minute for each way to fail,
-// however many requests come.
 func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 	down := errors.New(servertest.SecretCause + ": " + presence.ErrUnavailable.Error())
 	for name, c := range map[string]struct {
 		store error
 		gate  error
-		lines int // at once, of polls and live messages
+		lines int // in the log after the first requests and live messages
 	}{
 		"Redis": {store: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 2},
 		"keys":  {gate: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 1},
@@ -43,15 +41,15 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 			p := w.As("bob", "2")
 			for i := range 1000 {
 				if got := p.Post("update", `{"section":"s"}`); got.Status < 500 {
-					t.Fatalf("%s fails, and an update was answered %d %s", name, got.Status, got.Body)
+					t.Fatalf("%s fails, and an update got %d %s", name, got.Status, got.Body)
 				}
-				if c.store != nil && i < 9 { // ten that are refused end a connection
+				if c.store != nil && i < 9 { // ten rejected messages close a connection
 					alice.Send("update", `"seq": `+fmt.Sprint(uint64(i+2)))
 					alice.Next("error")
 				}
 			}
 			if n := strings.Count(w.Logs.String(), "level=ERROR"); n != c.lines {
-				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors; want %d:\n%.1000s", name, n, c.lines, w.Logs)
+				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors, want %d:\n%.1000s", name, n, c.lines, w.Logs)
 			}
 			store.Fail(nil, nil)
 			gated.Store(false)
@@ -71,7 +69,7 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 	}
 }
 
-// held is a store that answers when the context of the request ends.
+// held is a store that blocks until the context of the request ends.
 type held struct {
 	presence.Store
 	reached chan struct{}
@@ -95,12 +93,11 @@ func (s held) Snapshot(ctx context.Context, _ presence.Project) (*presence.Snaps
 	return nil, s.wait(ctx)
 }
 
-// A page that is closed while its request is under way is no fault of the server, in a plain
-// http.Server either, which ends the context of the request.
+// http.Server cancels the context of a request when the page is closed, which is not an error of the server.
 func TestAbortedRequestsLogNoError(t *testing.T) {
 	reached := make(chan struct{})
 	store := held{reached: reached}
-	functions := identity.Functions{ // which do not wrap the error of the context
+	functions := identity.Functions{ // whose errors do not wrap the error of the context
 		Identify: func(ctx context.Context, _ identity.Request) (presence.User, error) {
 			reached <- struct{}{}
 			<-ctx.Done()
@@ -124,11 +121,11 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 		token := w.As("alice", "1").Token
 		asked := [][2]string{{"GET", "list"}, {"POST", "update"}, {"POST", "leave"}}
 		if name == "the gate" {
-			asked = asked[:1] // the bodies of the others are read after it
+			asked = asked[:1] // the other operations read their body after authenticating
 		}
 		for i, ask := range asked {
 			ctx, abort := context.WithCancel(t.Context())
-			var body io.Reader // net/http does not watch for the end of a client before the body was read
+			var body io.Reader // net/http notices a closed connection only after the body was read
 			if ask[0] == "POST" {
 				body = strings.NewReader(`{}`)
 			}
@@ -157,7 +154,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 				t.Errorf("%s: a %s that was aborted logged %s", name, ask[1], text)
 			}
 			if n := w.Metric("requests_total", "operation", ask[1], "status", "499"); n != 1 {
-				t.Errorf("%s: %g times a %s was counted as aborted; want 1", name, n, ask[1])
+				t.Errorf("%s: %g times a %s was counted as aborted, want 1", name, n, ask[1])
 			}
 			if n := w.Metric("failures_total", "code", "unavailable"); n != 0 {
 				t.Errorf("%s: %g of %d requests that were aborted count as unavailable", name, n, i+1)
@@ -166,7 +163,6 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 	}
 }
 
-// Whether the client is still there or not, a fault of the server is logged.
 func TestPanicOfAnAbortedRequestIsLogged(t *testing.T) {
 	logs := &servertest.Log{}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {

@@ -28,8 +28,8 @@ const (
 	canary    = "CaNaRy-of-the-thesis"
 )
 
-// hostApplication knows alice, who is a member of the thesis, and mallory, who is not. The
-// blog is open to all who are signed in, and to visitors. It is down for one project.
+// hostApplication has alice, a member of the project thesis, and mallory, who is not. The project blog is open to all
+// users and to visitors. It is unavailable for one project.
 func hostApplication(t *testing.T) *identity.Host {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,9 +82,7 @@ func token(t *testing.T, key string, age time.Duration, projects ...string) stri
 	return text
 }
 
-// TestAccessOfEveryRoleToEveryProjectByEveryOperation is rules 14 and 15, and cases 37 to 39: who may
-// is answered, who may not is refused by each way in, alike whether or not the project is
-// there, and comes to nothing.
+// Forbidden and unknown projects must get identical responses, and a rejected request must change nothing.
 func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rules 14 and 15, cases 37 to 39, invariant 9
 	w := servertest.New(t, func(p *servertest.Config) {
 		p.Dev = nil
@@ -92,7 +90,7 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 		visitors := &identity.Visitors{Keys: p.Keys, Allowed: func(p presence.Project) bool { return p == "blog" }}
 		p.Authenticator = identity.FirstOf(sharedSecret(t), hostApplication(t), visitors)
 	})
-	live := httptest.NewServer(w.Handler) // and not the one that holds answers against the contract
+	live := httptest.NewServer(w.Handler) // without the check of the contract, which has no connection
 	t.Cleanup(live.Close)
 	visitor := w.Anonymous()
 	blog := visitor.Do("POST", httpapi.DefaultPrefix+"/project/blog/presence/update/", `{"session": "v", "section": "s"}`)
@@ -102,8 +100,8 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 	const may, nobody, no, invalid, unknown = 200, 401, 404, 401, 503
 	roles := map[string]struct {
 		headers []string
-		access  map[string]int // by project; else 404
-		unnamed bool           // nobody, until an update makes a visitor
+		access  map[string]int // by project; the default is 404
+		unnamed bool           // an update makes the caller a visitor
 	}{
 		"a member by cookie":           {[]string{"Cookie", "session=alice"}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
 		"a member with a visitor's":    {[]string{"Cookie", "session=alice; " + visitor.Cookie}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
@@ -146,18 +144,18 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 				case operation == "live" && access == may:
 					want = http.StatusSwitchingProtocols
 				case operation == "leave" && access == may && r.unnamed:
-					want = nobody // who was never known has nothing to leave
+					want = nobody // an unknown caller has no session to end
 				}
 				got := try()
 				if got.Status != want {
-					t.Errorf("%s, %s of %s: answered %d %s; want %d", role, operation, id, got.Status, got.Body, want)
+					t.Errorf("%s, %s of %s: got %d %s, want %d", role, operation, id, got.Status, got.Body, want)
 				}
 				if access != may && strings.Contains(got.Body, "taken") || id != "thesis" && strings.Contains(got.Body, canary) {
-					t.Errorf("%s, %s of %s: the answer says too much: %s", role, operation, id, got.Body)
+					t.Errorf("%s, %s of %s: the response %s reveals data of the project", role, operation, id, got.Body)
 				}
 				if access == no {
 					if before, ok := forbidden[operation]; ok && before != got.Body {
-						t.Errorf("%s, %s of %s: refused by %s, and elsewhere by %s", role, operation, id, got.Body, before)
+						t.Errorf("%s, %s of %s: rejected by %s, and elsewhere by %s", role, operation, id, got.Body, before)
 					}
 					forbidden[operation] = got.Body
 				}
@@ -165,20 +163,20 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 		}
 	}
 	if len(forbidden) != 4 {
-		t.Errorf("refused were %d operations; want 4", len(forbidden))
+		t.Errorf("got %d rejected operations, want 4", len(forbidden))
 	}
 	for _, body := range forbidden {
 		if body != forbidden["list"] {
-			t.Errorf("refused by %s, and by %s", body, forbidden["list"])
+			t.Errorf("rejected by %s, and by %s", body, forbidden["list"])
 		}
 	}
 	list := w.Do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
 	if strings.Count(list.Body, `"user_id"`) != 2 || !strings.Contains(list.Body, `"username":"alice"`) || !strings.Contains(list.Body, `"username":"tok"`) {
-		t.Errorf("in the thesis are listed %s; want the two who may", list.Body)
+		t.Errorf("in the thesis are listed %s, want the two who may", list.Body)
 	}
 }
 
-// handshake asks for a live connection, and gives the answer; the connection is closed.
+// handshake requests a live connection, closes it and returns the response.
 func shakeHands(t *testing.T, host, path string, headers ...string) servertest.Response {
 	t.Helper()
 	conn, err := net.Dial("tcp", host)

@@ -30,13 +30,13 @@ func TestPollingAndLiveCompareOriginsInTheSameWay(t *testing.T) { // cases 41 an
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
 		got := w.Do("POST", "/writer/api"+servertest.ProjectPath+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
 		if refused := got.Status == 403; refused == c.allowed {
-			t.Errorf("polling, %s: answered %d %s", name, got.Status, got.Body)
+			t.Errorf("polling, %s: got %d %s", name, got.Status, got.Body)
 		}
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			conn, _, got := w.Handshake(servertest.LivePath, "Host", c.host, "Origin", c.origin)
 			conn.Close()
 			if allowed := got.StatusCode == 101; allowed != c.allowed {
-				t.Errorf("live, %s: answered %d", name, got.StatusCode)
+				t.Errorf("live, %s: got %d", name, got.StatusCode)
 			}
 		}, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
 	}

@@ -17,7 +17,7 @@ func TestContentSecurityPolicyAllowsOwnFilesOnly(t *testing.T) {
 	for _, at := range []string{"/", "/writer/api/client/writer-presence.js"} {
 		got := w.Do("GET", at, nil)
 		if got.Status != 200 {
-			t.Fatalf("GET %s answered %d", at, got.Status)
+			t.Fatalf("GET %s: got %d", at, got.Status)
 		}
 		policy := map[string]string{}
 		for part := range strings.SplitSeq(got.Header.Get("Content-Security-Policy"), ";") {
@@ -46,7 +46,7 @@ func TestContentSecurityPolicyAllowsOwnFilesOnly(t *testing.T) {
 	}
 }
 
-// What the policy would keep from running is not there to begin with.
+// The policy would block inline code.
 func TestReferencePageHasNoInlineCode(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Prefix = "/elsewhere" })
 	text := w.Do("GET", "/", nil).Body
@@ -120,17 +120,17 @@ func TestEveryClientFileIsServedUnchanged(t *testing.T) {
 		at := "/writer/api/client/" + name
 		got := w.Do("GET", at, nil)
 		if got.Status != 200 || got.Body != string(want) || got.Header.Get("Content-Type") != kinds[path.Ext(name)] {
-			t.Errorf("GET %s answered %d, %s, %d bytes; want 200, %s, %d bytes", at, got.Status, got.Header.Get("Content-Type"), len(got.Body), kinds[path.Ext(name)], len(want))
+			t.Errorf("GET %s: got %d, %s, %d bytes, want 200, %s, %d bytes", at, got.Status, got.Header.Get("Content-Type"), len(got.Body), kinds[path.Ext(name)], len(want))
 		}
 		tag := got.Header.Get("ETag")
 		rewritten := strings.TrimSuffix(tag, `"`) + `-gzip"`
 		for _, known := range []string{tag, "W/" + tag, rewritten, "W/" + rewritten, tag + "-br"} {
 			if again := w.Do("GET", at, nil, "If-None-Match", known); tag == "" || again.Status != 304 || again.Body != "" {
-				t.Errorf("GET %s with If-None-Match: %s answered %d, %d bytes; want 304", at, known, again.Status, len(again.Body))
+				t.Errorf("GET %s with If-None-Match: %s: got %d, %d bytes, want 304", at, known, again.Status, len(again.Body))
 			}
 		}
 		if again := w.Do("GET", at, nil, "If-None-Match", `"x`+tag[2:]); again.Status != 200 {
-			t.Errorf("GET %s with another tag answered %d", at, again.Status)
+			t.Errorf("GET %s with another tag: got %d", at, again.Status)
 		}
 		return err
 	})

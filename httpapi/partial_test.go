@@ -14,7 +14,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// lossy is a store of which people may be missing while loss is above 0.
+// lossy is a store whose snapshots are partial while loss is above 0.
 type lossy struct {
 	presence.Store
 	loss atomic.Uint64
@@ -48,7 +48,7 @@ func TestListsAndRepliesSayIfTheyArePartial(t *testing.T) { // rule 13
 			alice := w.As("alice", "1")
 			for _, r := range []servertest.Reply{alice.Update(`{"section": "a"}`), alice.List()} {
 				if got := r.Partial != nil && *r.Partial; got != (loss > 0) || r.Partial != nil && !got {
-					t.Errorf("after %d losses an answer says partial: %v", loss, r.Partial)
+					t.Errorf("after %d losses a response says partial: %v", loss, r.Partial)
 				}
 			}
 		}
@@ -66,7 +66,7 @@ func TestLiveClientsAreAskedOnceForEachLossToSendTheirState(t *testing.T) { // r
 			wake("x")
 			snapshot := alice.SkipTo("snapshot")
 			if !strings.Contains(snapshot.Text, `"partial":true`) {
-				t.Errorf("after loss %d there comes %s; want a partial snapshot", loss, snapshot.Text)
+				t.Errorf("after loss %d there comes %s, want a partial snapshot", loss, snapshot.Text)
 			}
 			alice.Next("restate").ExpectGolden(t, "restate")
 			wake("y")
@@ -92,12 +92,11 @@ func TestPartialSnapshotOfANewConnectionIsTheGoldenMessage(t *testing.T) {
 	}, s.behind)
 }
 
-// lagging is a store of a node that is behind the data that all nodes share, while it has an old
-// snapshot.
+// lagging is the store of a node that returns an old snapshot, if it has one, instead of the shared data.
 type lagging struct {
 	presence.Store
 	old atomic.Pointer[presence.Snapshot]
-	// held has reads of the old snapshot wait, if it is not nil.
+	// held makes reads of the old snapshot wait if it is not nil.
 	held atomic.Pointer[chan struct{}]
 }
 
@@ -115,8 +114,7 @@ func (s *lagging) FreshSnapshot(ctx context.Context, p presence.Project) (*prese
 	return s.Store.Snapshot(ctx, p)
 }
 
-// TestNoClientIsSentAnOlderVersionThanItHas has clients that have seen a newer version elsewhere poll, and come
-// live, at a node that is behind.
+// The clients have a newer version from another node, and poll or connect to a node that is behind.
 func TestNoClientIsSentAnOlderVersionThanItHas(t *testing.T) {
 	s := &lagging{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -136,7 +134,7 @@ func TestNoClientIsSentAnOlderVersionThanItHas(t *testing.T) {
 		}
 		for _, tag := range []string{fmt.Sprintf(`W/"%d"`, seen), fmt.Sprintf(`W/"%d-gzip"`, seen), fmt.Sprintf(`"x", W/"%d"`, seen)} {
 			if r := bob.GetList("If-None-Match", tag); r.Status == 200 && strings.Contains(r.Body, fmt.Sprintf(`"version":%d`, old.Version)) {
-				t.Errorf("If-None-Match %s is answered with an older list", tag)
+				t.Errorf("If-None-Match %s got an older list", tag)
 			}
 		}
 		there.Send("update", fmt.Sprintf(`"seq": 2, "known_version": %d`, seen))
@@ -145,7 +143,7 @@ func TestNoClientIsSentAnOlderVersionThanItHas(t *testing.T) {
 				t.Errorf("who has version %d is sent %s", seen, m.Text)
 			}
 		}
-		// A read that began before the client came ends after it has said what it knows.
+		// A read that began before the hello ends after it.
 		late := w.ConnectAs(w.As("carol", "3"))
 		held := make(chan struct{})
 		s.held.Store(&held)

@@ -40,13 +40,13 @@ func TestProjectsOfOneUserAreLimitedAndRenewalsSucceed(t *testing.T) { // rule 1
 		if held := store.ProjectCount(); held != 3 {
 			t.Errorf("the store holds %d projects, want 3", held)
 		}
-		bob.ExpectSuccess(bob.DoIn("p3", "update", `{}`)) // has a limit of his own
+		bob.ExpectSuccess(bob.DoIn("p3", "update", `{}`)) // the limit is per user
 		for i := range 3 {
 			alice.ExpectSuccess(alice.DoIn(fmt.Sprint("p", i), "update", `{"section":"moved","session":"a","seq":2}`))
 			alice.ExpectSuccess(alice.DoIn(fmt.Sprint("p", i), "update", `{"section":"s","session":"another"}`))
 		}
 		alice.ExpectSuccess(alice.DoIn("p0", "leave", `{"session":"a","seq":3}`))
-		alice.DoIn("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // the end of a session frees nothing yet
+		alice.DoIn("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // an ended session still counts
 
 		time.Sleep(13 * time.Minute)
 		alice.DoIn("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // p0 to p2 still count
@@ -59,7 +59,7 @@ func TestProjectInUseStaysCountedAsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserProjects = 1 })
 		alice := w.As("alice", "1")
-		for i := range 200 { // more than an hour and a half of heartbeats, each of which moves
+		for i := range 200 { // over an hour and a half of heartbeats, each in another section
 			alice.Update(fmt.Sprintf(`{"section":"s%d","session":"a"}`, i))
 			alice.DoIn("q", "update", `{}`).ExpectError(t, 429, "too_many_projects")
 			time.Sleep(30 * time.Second)
@@ -74,7 +74,7 @@ func TestProjectsOfAddressesAreLimitedForVisitorsSeparately(t *testing.T) {
 			p.UserProjects, p.VisitorProjects, p.AddressProjects = 100, 4, 20
 		})
 		entered := 0
-		for visitor := range 30 { // of whom each tries ten projects that nobody else is in
+		for visitor := range 30 { // each tries ten projects of its own
 			p := w.Anonymous()
 			p.Address = "192.0.2.1"
 			for i := range 10 {
@@ -82,20 +82,20 @@ func TestProjectsOfAddressesAreLimitedForVisitorsSeparately(t *testing.T) {
 				if got.Status == 200 {
 					entered++
 				} else if got.ExpectError(t, 429, "too_many_projects"); i == 0 && p.SetCookie != nil {
-					t.Errorf("an update above the limit set the cookie %v", p.SetCookie)
+					t.Errorf("an update over the limit set the cookie %v", p.SetCookie)
 				}
 			}
 		}
 		if held := store.ProjectCount(); entered != 20 || held != 20 {
-			t.Errorf("visitors of one address entered %d projects, of which %d are held; want 20", entered, held)
+			t.Errorf("visitors of one address entered %d projects, of which %d are held, want 20", entered, held)
 		}
 		late := w.Anonymous()
 		late.Address = "192.0.2.1"
-		late.ExpectSuccess(late.DoIn("of-0-0", "update", `{}`)) // no new project for the address
+		late.ExpectSuccess(late.DoIn("of-0-0", "update", `{}`)) // not a new project for the address
 		late.Address = "2001:db8::1"
 		late.ExpectSuccess(late.DoIn("new", "update", `{}`))
 		late.Address = "2001:db8::ffff:2"
-		for i := range 3 { // a visitor counts for every address together
+		for i := range 3 { // the limit of a visitor holds across addresses
 			if got := late.DoIn(fmt.Sprint("next-", i), "update", `{}`); (got.Status == 200) != (i < 2) {
 				t.Errorf("project %d of a visitor: %d %s", i+3, got.Status, got.Body)
 			}
@@ -149,7 +149,6 @@ func TestProjectLimitsOfTenantsAreSeparate(t *testing.T) {
 	}
 }
 
-// Rule 10: looking changes nothing, and so it counts for no limit on projects.
 func TestReadingTheListDoesNotCountForProjectLimits(t *testing.T) { // rule 10
 	var store servertest.SpyStore
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -163,7 +162,7 @@ func TestReadingTheListDoesNotCountForProjectLimits(t *testing.T) { // rule 10
 			s.Conn.Close() // before the hello
 		}
 		if len(store.Updates) > 0 || len(store.Leaves) > 0 || len(store.Watched) > 0 || store.ProjectCount() > 0 {
-			t.Errorf("looking at 300 projects came to %d updates, %d leaves, %d watched and %d held; want none", len(store.Updates), len(store.Leaves), len(store.Watched), store.ProjectCount())
+			t.Errorf("reading the lists of 300 projects made %d updates, %d leaves, %d watched and %d held, want none", len(store.Updates), len(store.Leaves), len(store.Watched), store.ProjectCount())
 		}
 		alice.Update(`{}`)
 		visitor.Update(`{}`)
@@ -189,7 +188,7 @@ func TestLiveHelloCountsForProjectLimits(t *testing.T) {
 		refused := come("p2")
 		refused.Send("hello", `"session": "c", "seq": 1, "section": "s"`)
 		if m := refused.Next("error"); m.Code != "too_many_projects" || m.Seq != 1 || m.RetryAfter < 1000 || m.RetryAfter > 1440 {
-			t.Errorf("a hello in a third of two projects was answered %s", m.Text)
+			t.Errorf("a hello in a third of two projects got %s", m.Text)
 		}
 		refused.ExpectClose(1008)
 		p.DoIn("p2", "update", `{}`).ExpectError(t, 429, "too_many_projects")
@@ -200,7 +199,7 @@ func TestLiveHelloCountsForProjectLimits(t *testing.T) {
 		for seq := 2; seq < 60; seq++ { // half an hour: the project stays in use
 			one.Send("update", fmt.Sprintf(`"seq": %d, "section": "s%d"`, seq, seq))
 			if ack := one.SkipTo("ack"); ack.Stale || ack.You.Section != fmt.Sprint("s", seq) {
-				t.Fatalf("update %d was answered %s", seq, ack.Text)
+				t.Fatalf("update %d got %s", seq, ack.Text)
 			}
 			one.Pending()
 			time.Sleep(30 * time.Second)
@@ -208,7 +207,7 @@ func TestLiveHelloCountsForProjectLimits(t *testing.T) {
 		if len(store.CreatedIn) != 2 {
 			t.Errorf("updates that may create something named %d projects, want 2", len(store.CreatedIn))
 		}
-		p.ExpectSuccess(p.DoIn("p3", "update", `{}`)) // p0 has been left alone for longer than 24 minutes
+		p.ExpectSuccess(p.DoIn("p3", "update", `{}`)) // p0 was not used for more than 24 minutes
 		p.DoIn("p4", "update", `{}`).ExpectError(t, 429, "too_many_projects")
 		one.Send("leave", `"seq": 100`)
 		one.SkipTo("ack")
@@ -216,7 +215,7 @@ func TestLiveHelloCountsForProjectLimits(t *testing.T) {
 	}, store.Install, func(p *servertest.Config) { p.UserProjects = 2 })
 }
 
-// Options that leave the limits out get those of the server; a negative number is no limit.
+// Options without limits get the defaults; a negative number means no limit.
 func TestProjectsAreLimitedByDefault(t *testing.T) {
 	enter := func(t *testing.T, p *servertest.Client, most int) (entered int) {
 		for i := range most {
@@ -246,8 +245,7 @@ func TestProjectsAreLimitedByDefault(t *testing.T) {
 	})
 }
 
-// flood sends one request after the other, without the check against docs/reference/openapi.yaml, for the
-// sake of speed, and counts the answers.
+// flood sends requests one after the other and counts the statuses. For speed it does not check the contract.
 func flood(t *testing.T, w *servertest.Server, n int, over time.Duration, request func(i int) *http.Request) (statuses map[int]int) {
 	t.Helper()
 	statuses = map[int]int{}
@@ -269,7 +267,7 @@ func flood(t *testing.T, w *servertest.Server, n int, over time.Duration, reques
 }
 
 func TestLeavesOfEndedSessionsAreRateLimited(t *testing.T) {
-	const many = 4000 // of which 240 are allowed
+	const many = 4000 // 240 are allowed
 	const over = 7 * time.Second
 	for name, body := range map[string]func(i int) string{
 		"unknown sessions":                    func(i int) string { return fmt.Sprintf(`{"session":"s%d","seq":1}`, i) },
@@ -291,15 +289,15 @@ func TestLeavesOfEndedSessionsAreRateLimited(t *testing.T) {
 					r.Header.Set("Authorization", "Bearer "+alice.Token)
 					return r
 				})
-				allowed := 100 + int(httpapi.DefaultUserRate.PerSecond*time.Since(began).Seconds()) // a commit takes time, too
+				allowed := 100 + int(httpapi.DefaultUserRate.PerSecond*time.Since(began).Seconds()) // the limiter refills during the commits
 				if got[200] > allowed || got[200] < allowed-5 || got[200]+got[429] != many {
-					t.Errorf("%d leaves were answered %v; want %d with 200 and the others with 429", many, got, allowed)
+					t.Errorf("%d leaves got %v, want %d with 200 and the others with 429", many, got, allowed)
 				}
 				if store.Creations > allowed+1 {
-					t.Errorf("%d messages reached the store that may leave something there; want %d at most", store.Creations, allowed+1)
+					t.Errorf("%d messages reached the store that may leave something there, want %d at most", store.Creations, allowed+1)
 				}
 				if reply := alice.Leave(`{"session":"living","seq":2}`); reply.Stale {
-					t.Errorf("above the limit the leave of a living session came to %+v", reply)
+					t.Errorf("over the limit the leave of a living session: got %+v", reply)
 				}
 				w.ExpectListed("")
 			})
@@ -335,6 +333,6 @@ func TestVisitorOverTheLimitCanLeave(t *testing.T) {
 		p.Update(`{"section":"s","session":"a","seq":1}`)
 		p.Post("leave", `{"session":"b","seq":1}`).ExpectError(t, 429, "too_many_requests")
 		p.Leave(`{"session":"a","seq":2}`)
-		p.Post("leave", `{"session":"a","seq":3}`).ExpectError(t, 429, "too_many_requests") // has ended
+		p.Post("leave", `{"session":"a","seq":3}`).ExpectError(t, 429, "too_many_requests") // the session has ended
 	})
 }

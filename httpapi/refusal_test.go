@@ -14,14 +14,14 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// debugging makes the log of a world have lines of every level.
+// debugging sets the log of a server to level debug.
 func debugging(logs *servertest.Log) func(*servertest.Config) {
 	return func(p *servertest.Config) {
 		p.Log = slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 }
 
-// lineOf returns the newest line about an error, "" if there is none.
+// lineOf returns the newest log line about an error code, "" if there is none.
 func lineOf(logs *servertest.Log) (last string) {
 	for line := range strings.Lines(logs.String()) {
 		if strings.Contains(line, "answered with an error") {
@@ -33,8 +33,7 @@ func lineOf(logs *servertest.Log) (last string) {
 
 var requestID = regexp.MustCompile(`request=([A-Za-z0-9.-]+) `)
 
-// Each refused request has a line with its id, which the answer has too, and with nothing that the
-// client sent but ids.
+// The line and the response have the same request id. Of the client's input the line has ids only.
 func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 	logs := &servertest.Log{}
 	w := servertest.New(t, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
@@ -69,16 +68,16 @@ func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 			before := strings.Count(logs.String(), "answered with an error")
 			got := w.Do(c.method, c.path, strings.NewReader(c.body), headers...)
 			if n := strings.Count(logs.String(), "answered with an error") - before; n != 1 {
-				t.Fatalf("%s: the log has %d lines for a request that was answered %d", name, n, got.Status)
+				t.Fatalf("%s: the log has %d lines for a request that got %d", name, n, got.Status)
 			}
 			line := lineOf(logs)
 			found := requestID.FindStringSubmatch(line)
 			if found == nil || got.Header.Get("X-Request-Id") != found[1] || id == "from-a-proxy.1" && found[1] != id || id != "from-a-proxy.1" && len(found[1]) != 26 {
-				t.Errorf("%s: for the id %q the answer has %q and the log %s", name, id, got.Header.Get("X-Request-Id"), line)
+				t.Errorf("%s: for the id %q the response has %q and the log %s", name, id, got.Header.Get("X-Request-Id"), line)
 			}
 			for _, want := range append(c.want, "level=DEBUG", "via=http") {
 				if !strings.Contains(line, want) {
-					t.Errorf("%s: the log has %s; want %s", name, line, want)
+					t.Errorf("%s: the log has %s, want %s", name, line, want)
 				}
 			}
 		}
@@ -90,7 +89,7 @@ func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 	}
 }
 
-// Refusals of live connections have the request id of the handshake, or one of their own.
+// The request id is the one of the handshake if that had one.
 func TestEachLiveRejectionIsLoggedAtDebug(t *testing.T) {
 	logs := &servertest.Log{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -112,7 +111,7 @@ func TestEachLiveRejectionIsLoggedAtDebug(t *testing.T) {
 			line := lineOf(logs)
 			for _, want := range []string{"level=DEBUG", "via=live", "project=p", "user=1042", "code=section_too_long"} {
 				if !strings.Contains(line, want) {
-					t.Errorf("an update: the log has %s; want %s", line, want)
+					t.Errorf("an update: the log has %s, want %s", line, want)
 				}
 			}
 			if found := requestID.FindStringSubmatch(line); found == nil || id != "" && found[1] != id || id == "" && !strings.HasPrefix(found[1], "live-") {
@@ -133,15 +132,14 @@ func TestRejectionsHaveNoLogLineOrRequestIDWithoutDebug(t *testing.T) {
 	}
 }
 
-// blank is a response that is thrown away.
+// blank is a ResponseWriter that discards the response.
 type blank struct{ h http.Header }
 
 func (b blank) Header() http.Header         { return b.h }
 func (b blank) Write(p []byte) (int, error) { return len(p), nil }
 func (b blank) WriteHeader(int)             {}
 
-// The line costs a refused request no allocation while debug is off: a handler whose log is thrown
-// away before its level is asked needs as many.
+// The baseline is a handler without a log.
 func TestRejectionsAllocateNothingForTheLogWithoutDebug(t *testing.T) {
 	measure := func(log *slog.Logger) float64 {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Log, p.Authenticator = log, identity.FirstOf() })
@@ -156,6 +154,6 @@ func TestRejectionsAllocateNothingForTheLogWithoutDebug(t *testing.T) {
 	info := measure(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	debug := measure(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if info > none || debug <= info {
-		t.Errorf("a refusal takes %g allocations without a log, %g at level info and %g at debug", none, info, debug)
+		t.Errorf("a rejection takes %g allocations without a log, %g at level info and %g at debug", none, info, debug)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// jwtOf signs the claims of a good token, changed in pairs; nil takes a claim away.
+// jwtOf signs the claims of a valid token with changes, names and values in turn; nil removes a claim.
 func jwtOf(t *testing.T, changes ...any) string {
 	t.Helper()
 	claims := jwt.MapClaims{"sub": "1", "username": "alice", "exp": time.Now().Add(time.Hour).Unix(), "projects": "*"}
@@ -28,8 +28,8 @@ func jwtOf(t *testing.T, changes ...any) string {
 	return token
 }
 
-// Of each reason the log has one line a minute, of polls and of live connections together, and
-// nothing of the token; the answer is always the same.
+// Polls and live connections share the line. It contains nothing of the token, and the response is the same for all
+// reasons.
 func TestReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 	const polls = 100
 	for reason, changes := range map[identity.Reason][]any{
@@ -53,13 +53,13 @@ func TestReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 				got := p.Post("update", `{}`)
 				got.ExpectError(t, status, code)
 				if !strings.Contains(got.Body, text) || strings.Contains(got.Body, string(reason)) {
-					t.Fatalf("%s: answered %s", reason, got.Body)
+					t.Fatalf("%s: got %s", reason, got.Body)
 				}
 			}
 			s := w.Connect()
 			s.Send("hello", `"session": "a", "token": "`+token+`"`)
 			if m := s.Next("error"); m.Code != code {
-				t.Errorf("%s: the hello was answered %s", reason, m.Text)
+				t.Errorf("%s: the hello got %s", reason, m.Text)
 			}
 			log := w.Logs.String()
 			if strings.Count(log, "\n") != 1 || !strings.Contains(log, "cause="+string(reason)) || !strings.Contains(log, "level=WARN") || !strings.Contains(log, "meaning=") {
@@ -83,7 +83,6 @@ func TestReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 	}
 }
 
-// A token that ends while a connection is open, and a hello that is no token, have their reasons.
 func TestLiveTokenRejectionsAreCountedByReason(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		s := w.Connect()
@@ -103,7 +102,7 @@ func TestLiveTokenRejectionsAreCountedByReason(t *testing.T) {
 	}, func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 }
 
-// What is no rejected token has no reason, and a token above a limit is not looked at.
+// A token over a rate limit is not checked.
 func TestOtherRejectionsAreNotCountedAsTokenRejections(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	w.Anonymous().Post("update", `{}`).ExpectError(t, 401, "unauthenticated")

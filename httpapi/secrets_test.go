@@ -12,8 +12,6 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Case 42: no token, cookie or text of a request comes back in an error or goes into
-// the log, whatever the request fails at.
 func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, invariant 12
 	const canary = "CaNaRy7"
 	store := &weak{}
@@ -51,7 +49,7 @@ func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, in
 					for i, body := range bodies {
 						for _, kind := range []string{"application/json", canary} {
 							if i > 0 && (method != "POST" || kind == canary) {
-								continue // the body is not read there
+								continue // this endpoint reads no body
 							}
 							got := w.Do(method, path, strings.NewReader(body), append(headers(kind), credential...)...)
 							if got.Status < 400 {
@@ -62,7 +60,7 @@ func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, in
 								fives++
 							}
 							if text := got.Body + fmt.Sprint(got.Header); strings.Contains(text, canary) {
-								t.Fatalf("%s %s %s %s answered %d %s\nwith a text of the request", method, path, credential, body, got.Status, text)
+								t.Fatalf("%s %s %s %s: got %d %s\nwith a text of the request", method, path, credential, body, got.Status, text)
 							}
 						}
 					}
@@ -79,7 +77,6 @@ func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, in
 	}
 }
 
-// Case 43: what is logged stays in its line, whoever chose it.
 func TestLoggedValuesCannotStartANewLine(t *testing.T) { // case 43, invariant 12
 	forged := "x\nlevel=ERROR msg=forged\r\u202e\u2028\x1b[31m"
 	for name, handler := range map[string]func(*servertest.Log) slog.Handler{
@@ -94,7 +91,7 @@ func TestLoggedValuesCannotStartANewLine(t *testing.T) { // case 43, invariant 1
 		w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").ExpectError(t, 503, "unavailable")
 		logged := logs.String()
 		if strings.Count(logged, "\n") != 1 || strings.ContainsAny(logged, "\r\x1b") || name == "text" && strings.ContainsAny(logged, "\u202e\u2028") {
-			t.Errorf("the log (%s) is %q; want one line, with odd characters escaped", name, logged)
+			t.Errorf("the log (%s) is %q, want one line, with odd characters escaped", name, logged)
 		}
 		if !strings.Contains(logged, "forged") {
 			t.Errorf("the log (%s) has not the cause: %q", name, logged)

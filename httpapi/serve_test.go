@@ -18,7 +18,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// serving runs httpserver.Serve in a bubble until stop is called, which gives its error.
+// serving runs httpserver.Serve in a synctest bubble until stop is called, which returns its error.
 func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc, served <-chan error) {
 	l = servertest.NewPipeListener()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -27,7 +27,7 @@ func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc
 	return l, cancel, done
 }
 
-// presenceOn is the whole handler, for httpserver.Serve.
+// presenceOn returns a whole handler for httpserver.Serve.
 func presenceOn(t *testing.T) http.Handler {
 	w := servertest.New(t, servertest.Direct)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -50,12 +50,12 @@ func TestSlowBodyGets408(t *testing.T) {
 			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"section\"", path)
 			got, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
-				t.Fatalf("after %v a slow body got no answer: %v; want 408", time.Since(start), err)
+				t.Fatalf("after %v a slow body got no answer: %v, want 408", time.Since(start), err)
 			}
 			body, _ := io.ReadAll(got.Body)
 			servertest.Response{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
 			if took := time.Since(start); took != 5*time.Second {
-				t.Errorf("the answer came after %v, want 5 s", took)
+				t.Errorf("the response came after %v, want 5 s", took)
 			}
 			if _, err := c.Read(make([]byte, 1)); err == nil {
 				t.Error("the connection stayed open")
@@ -64,7 +64,7 @@ func TestSlowBodyGets408(t *testing.T) {
 		}
 		end()
 		if err := <-served; err != nil {
-			t.Errorf("Serve ended with %v", err)
+			t.Errorf("Serve returned %v", err)
 		}
 	})
 }
@@ -76,12 +76,12 @@ func TestConnectionWithASlowHeaderIsClosed(t *testing.T) {
 			c, _ := l.Dial()
 			start := time.Now()
 			io.WriteString(c, sent)
-			// Of half a first line net/http says that it is none; of the rest nothing.
+			// net/http answers an incomplete first line with 400, and the other cases with nothing.
 			if got, err := io.ReadAll(c); err != nil || len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 400 ") {
-				t.Errorf("after %q came %q, %v; want the end", sent, got, err)
+				t.Errorf("after %q came %q, %v, want the end", sent, got, err)
 			}
 			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("after %q the connection was held for %v, want 5 s at most", sent, took)
+				t.Errorf("after %q the connection stayed open for %v, want 5 s at most", sent, took)
 			}
 			c.Close()
 		}
@@ -98,12 +98,12 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 		r := bufio.NewReader(c)
 		got, err := http.ReadResponse(r, nil)
 		if err != nil || got.StatusCode != 200 {
-			t.Fatalf("the list answered %v, %v", got, err)
+			t.Fatalf("the list: got %v, %v", got, err)
 		}
 		io.Copy(io.Discard, got.Body)
 		start := time.Now()
 		if _, err := r.ReadByte(); err != io.EOF || time.Since(start) != 2*time.Minute {
-			t.Errorf("the idle connection ended after %v with %v; want 2 min, EOF", time.Since(start), err)
+			t.Errorf("the idle connection ended after %v with %v, want 2 min, EOF", time.Since(start), err)
 		}
 		end()
 		<-served
@@ -114,12 +114,12 @@ func TestOversizedHeaderGets431(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
 		c, _ := l.Dial()
-		go func() { // the server stops reading in the midst of it
+		go func() { // the server stops reading before the end
 			fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: %s\r\n\r\n", strings.Repeat("x", 1<<20))
 		}()
 		got, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || got.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-			t.Errorf("a header of 1 MiB got %v, %v; want 431", got, err)
+			t.Errorf("a header of 1 MiB got %v, %v, want 431", got, err)
 		}
 		c.Close()
 		end()
@@ -157,7 +157,7 @@ func TestShutdownFinishesTheRequestInFlight(t *testing.T) {
 			t.Errorf("the request in flight got %q, %v", body, err)
 		}
 		if err := <-served; err != nil {
-			t.Errorf("Serve ended with %v; want nil", err)
+			t.Errorf("Serve returned %v, want nil", err)
 		}
 	})
 }
@@ -167,7 +167,7 @@ func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 		begun := make(chan bool)
 		l, end, served := serving(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			begun <- true
-			<-r.Context().Done() // which the end of its connection ends
+			<-r.Context().Done() // ends when the connection is closed
 		}))
 		c, _ := l.Dial()
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -175,7 +175,7 @@ func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 		start := time.Now()
 		end()
 		if err := <-served; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Serve ended with %v; want that a request was not finished in time", err)
+			t.Errorf("Serve returned %v, want that a request was not finished in time", err)
 		}
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("the end took %v, want 5 s", took)
@@ -189,7 +189,7 @@ func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 		defer end()
 		l.Close()
 		if err := <-served; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Serve ended with %v; want the listener's error", err)
+			t.Errorf("Serve returned %v, want the listener's error", err)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func TestSlowReaderGetsTheWholeResponse(t *testing.T) {
 				began := time.Now()
 				answer, err := http.ReadResponse(r, nil)
 				if err != nil || answer.StatusCode != 200 {
-					t.Fatalf("answered %v, %v", answer, err)
+					t.Fatalf("got %v, %v", answer, err)
 				}
 				body, err := io.ReadAll(answer.Body)
 				if err != nil || int64(len(body)) != answer.ContentLength {
@@ -57,7 +57,7 @@ func TestSlowReaderGetsTheWholeResponse(t *testing.T) {
 
 func TestReaderWithoutProgressIsDisconnected(t *testing.T) {
 	for name, c := range map[string]struct {
-		read      int // bytes, then nothing
+		read      int // how many bytes the client reads before it stops
 		perSecond int
 		earliest  time.Duration
 		latest    time.Duration
@@ -76,7 +76,7 @@ func TestReaderWithoutProgressIsDisconnected(t *testing.T) {
 				if c.read < 1<<20 && read < int64(c.read) {
 					t.Fatalf("cut after %d bytes", read)
 				}
-				// Nothing reads; a write ends when the other side has closed.
+				// The client reads nothing; its write returns when the server has closed the connection.
 				for ; time.Since(began) < c.latest; time.Sleep(time.Second / 4) {
 					conn.SetWriteDeadline(time.Now().Add(time.Millisecond))
 					if _, err := conn.Write([]byte("G")); errors.Is(err, io.ErrClosedPipe) {
@@ -84,7 +84,7 @@ func TestReaderWithoutProgressIsDisconnected(t *testing.T) {
 					}
 				}
 				if took := time.Since(began); took < c.earliest || took >= c.latest {
-					t.Errorf("cut after %v; want between %v and %v", took, c.earliest, c.latest)
+					t.Errorf("cut after %v, want between %v and %v", took, c.earliest, c.latest)
 				}
 			})
 		})
@@ -106,13 +106,13 @@ func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 		began := time.Now()
 		end()
 		if err := <-served; err != nil || time.Since(began) > 10*time.Second {
-			t.Errorf("after %v Serve ended with %v; want nil within 10 s", time.Since(began), err)
+			t.Errorf("after %v Serve returned %v, want nil within 10 s", time.Since(began), err)
 		}
 	})
 }
 
 func TestLiveSlowReaderGetsTheWholeSnapshot(t *testing.T) {
-	for _, perSecond := range []int{25_000, 4000} { // the latter takes longer than two pings are apart
+	for _, perSecond := range []int{25_000, 4000} { // the latter takes longer than the interval of pings
 		t.Run(fmt.Sprint(perSecond), func(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 				w.AddUsers(1000)
@@ -146,7 +146,7 @@ func TestLiveReaderWithoutProgressIsDisconnected(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 				w.AddUsers(1000)
 				conn, r := w.ConnectSlowly(25_000)
-				for { // the ack, and the begin of the snapshot
+				for { // the ack and the beginning of the snapshot
 					head, err := r.Peek(2)
 					if err != nil {
 						t.Fatal(err)
@@ -167,7 +167,7 @@ func TestLiveReaderWithoutProgressIsDisconnected(t *testing.T) {
 					}
 				}
 				if took := time.Since(began); took < c.earliest || took >= c.latest {
-					t.Errorf("cut after %v; want between %v and %v", took, c.earliest, c.latest)
+					t.Errorf("cut after %v, want between %v and %v", took, c.earliest, c.latest)
 				}
 			})
 		})

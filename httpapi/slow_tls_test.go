@@ -104,7 +104,7 @@ func TestListIsReadOverTLSAt18KilobitsPerSecond(t *testing.T) {
 			}
 			// At 8,000 bit/s a chunk takes more than 10 s.
 			if took, err := readList(t, live, size, 8_000); err == nil || took < 10*time.Second || took > 40*time.Second {
-				t.Errorf("%d bytes at 8,000 bit/s ended after %v with %v; want them cut between 10 and 40 s", size, took, err)
+				t.Errorf("%d bytes at 8,000 bit/s ended after %v with %v, want them cut between 10 and 40 s", size, took, err)
 			}
 		})
 	}

@@ -40,7 +40,7 @@ func TestOneProjectNameAtTwoHostsIsTwoProjects(t *testing.T) { // case 56, invar
 	}
 	update("192.0.2.1", "Host", "a.example")
 	if got := update("192.0.2.1", "Host", "b.example"); strings.Contains(got, "a.example") || !strings.Contains(got, `"conflicts":[]`) {
-		t.Errorf("b.example is told of a.example: %s", got)
+		t.Errorf("b.example has the users of a.example: %s", got)
 	}
 	for name, c := range map[string]struct {
 		peer    string
@@ -64,7 +64,7 @@ func TestOneProjectNameAtTwoHostsIsTwoProjects(t *testing.T) { // case 56, invar
 		got := list(c.peer, c.headers...)
 		for _, host := range []string{"a.example", "b.example"} {
 			if listed := strings.Contains(got, `"alice of `+host+`"`); listed != (host == c.want) {
-				t.Errorf("%s: alice of %s is listed: %v; want who is at %q", name, host, listed, c.want)
+				t.Errorf("%s: alice of %s is listed: %v, want who is at %q", name, host, listed, c.want)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func TestHostIsIgnoredWithoutTenants(t *testing.T) {
 	w.Do("POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
 	for _, host := range []string{"a.example", "b.example", "a b"} {
 		if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); !strings.Contains(got.Body, "Visitor ") {
-			t.Errorf("at %s are listed %s; want the one visitor", host, got.Body)
+			t.Errorf("at %s are listed %s, want the one visitor", host, got.Body)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestRateLimitsOfTenantsAreSeparate(t *testing.T) {
 	for _, host := range []string{"a.example", "b.example"} {
 		for i, want := range []int{200, 200, 429} {
 			if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); got.Status != want {
-				t.Errorf("request %d of user 1 of %s got %d; want %d", i, host, got.Status, want)
+				t.Errorf("request %d of user 1 of %s got %d, want %d", i, host, got.Status, want)
 			}
 		}
 	}
@@ -151,13 +151,13 @@ func TestTokenIsValidForItsTenantOnly(t *testing.T) { // rule 14, case 56
 	} {
 		for host, want := range c.want {
 			if got := w.Do("GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.Status != want {
-				t.Errorf("a token for %q got %d at %s; want %d", c.projects, got.Status, host, want)
+				t.Errorf("a token for %q got %d at %s, want %d", c.projects, got.Status, host, want)
 			}
 		}
 	}
 }
 
-// What is passed on to the host application is bounded, and safe in a header.
+// The values must be bounded and safe in a header.
 func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 	var seen identity.Forwarded
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
@@ -184,7 +184,7 @@ func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 	} {
 		w.DoFrom(c.peer, "GET", "/writer/api"+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen != c.want {
-			t.Errorf("%s: passed on is %+v; want %+v", name, seen, c.want)
+			t.Errorf("%s: passed on is %+v, want %+v", name, seen, c.want)
 		}
 	}
 }

@@ -19,14 +19,13 @@ const (
 
 func inTokenHeader(p *servertest.Config) { p.TokenHeader = "x-presence-token" }
 
-// A token comes in the header of TokenHeader beside basic authentication, and in Authorization
-// where that header is missing.
+// A proxy may use Authorization for basic authentication, so the token comes in another header.
 func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
 	w := servertest.New(t, inTokenHeader, func(p *servertest.Config) { p.Visitors = nil })
 	alice, bob := w.As("alice", "1").Token, w.As("bob", "2").Token
 	for name, c := range map[string]struct {
 		headers []string
-		you     string // "" for nobody
+		you     string // "" means 401
 	}{
 		"bare, beside basic":         {[]string{tokenHeader, alice, "Authorization", ofProxy}, "alice"},
 		"bearer, beside basic":       {[]string{tokenHeader, "bearer  " + alice, "Authorization", ofProxy}, "alice"},
@@ -42,12 +41,12 @@ func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
 		got := p.Post("update", `{}`, c.headers...)
 		if c.you == "" {
 			if got.Status != 401 {
-				t.Errorf("%s: answered %d %s; want 401", name, got.Status, got.Body)
+				t.Errorf("%s: got %d %s, want 401", name, got.Status, got.Body)
 			}
 			continue
 		}
 		if you := p.ExpectSuccess(got).You.Username; you != c.you {
-			t.Errorf("%s: the request is %s's; want %s's", name, you, c.you)
+			t.Errorf("%s: the request is %s's, want %s's", name, you, c.you)
 		}
 	}
 	if text := w.Logs.String(); strings.Contains(text, alice) || strings.Contains(text, bob) || strings.Contains(text, "forged") {
@@ -60,7 +59,6 @@ func TestOnlyAuthorizationCountsWithoutTokenHeader(t *testing.T) {
 	w.Anonymous().Post("update", `{}`, tokenHeader, w.As("alice", "1").Token).ExpectError(t, 401, "unauthenticated")
 }
 
-// A handshake's token is kept for the checks again, and ends the connection when it ends.
 func TestLiveTokenOfTokenHeaderIsRechecked(t *testing.T) {
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -68,14 +66,14 @@ func TestLiveTokenOfTokenHeaderIsRechecked(t *testing.T) {
 		s := w.Connect(tokenHeader, "Bearer alice", "Authorization", ofProxy)
 		s.Send("hello", `"session": "a", "seq": 1`)
 		if ack := s.Next("ack"); ack.You == nil || ack.You.Username != "a" {
-			t.Fatalf("the hello was answered %s", ack.Text)
+			t.Fatalf("the hello got %s", ack.Text)
 		}
 		for range 2 {
 			time.Sleep(time.Minute)
 			s.Send("update", ``)
 			s.SkipTo("ack")
 		}
-		time.Sleep(40 * time.Second) // past the end of the token
+		time.Sleep(40 * time.Second) // until the token has expired
 		found := false
 		for _, m := range s.Pending() {
 			found = found || m.Code == "token_invalid"
@@ -90,7 +88,7 @@ func TestPreflightsAllowTheTokenHeader(t *testing.T) {
 	w := servertest.New(t, listed, inTokenHeader)
 	got := w.Do("OPTIONS", "/writer/api"+servertest.ProjectPath+"update/", nil, "Origin", named, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-presence-token")
 	if allowed := got.Header.Get("Access-Control-Allow-Headers"); !strings.Contains(allowed, ", "+tokenHeader) {
-		t.Errorf("a preflight was answered %d with %q", got.Status, allowed)
+		t.Errorf("a preflight got %d with %q", got.Status, allowed)
 	}
 	w = servertest.New(t, listed, inTokenHeader, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
 	alice := w.As("alice", "1").Token

@@ -16,12 +16,12 @@ const aliceText = `{"user_id":1,"username":"alice","section":"manuscript/abstrac
 	`"activity":"editing","last_seen":"2000-01-01T00:00:00Z","avatar_color":"#f59e0b","initials":"AL","visitor":false}`
 
 func TestUpdateWithoutActivityRecordsEditing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // where it is midnight of 2000-01-01
+	synctest.Test(t, func(t *testing.T) { // the clock starts at midnight of 2000-01-01
 		w := servertest.New(t, servertest.Direct)
 		got := w.As("alice", "1").Post("update", `{"section": "manuscript/abstract"}`)
 		want := `{"success":true,"version":946684800001,"activity":"editing","you":` + aliceText + `,"conflicts":[]}`
 		if got.Status != 200 || got.Body != want {
-			t.Errorf("answered %d %s\nwant 200 %s", got.Status, got.Body, want)
+			t.Errorf("got %d %s\nwant 200 %s", got.Status, got.Body, want)
 		}
 	})
 }
@@ -33,7 +33,7 @@ func TestUserWithoutASectionIsListed(t *testing.T) { // rule 4
 		w := servertest.New(t)
 		got := w.As("alice", "1").Update(body)
 		if got.Activity != "viewing" || got.You.Section != "" || len(got.You.Sections) != 0 || got.Users != nil {
-			t.Errorf("%s came to %+v; want viewing, without a section", body, got)
+			t.Errorf("%s: got %+v, want viewing, without a section", body, got)
 		}
 		w.ExpectListed("alice")
 	}
@@ -47,13 +47,13 @@ func TestEnteringNamesTheUsersWhoConflict(t *testing.T) { // rule 5
 		t.Errorf("alice conflicts with %q: with herself", servertest.Names(got.Conflicts))
 	}
 	if got := bob.Update(`{"section":"a/b"}`); got.Activity != "editing" || servertest.Names(got.Conflicts) != "alice" {
-		t.Errorf("bob is %s with conflicts %q; want editing, and alice once", got.Activity, servertest.Names(got.Conflicts))
+		t.Errorf("bob is %s with conflicts %q, want editing, and alice once", got.Activity, servertest.Names(got.Conflicts))
 	}
 	if got := carol.Update(`{"section":"a"}`); len(got.Conflicts) != 0 {
 		t.Errorf("conflicts in another section: %q", servertest.Names(got.Conflicts))
 	}
 	if got := carol.Update(`{"section":"a/b","activity":"viewing"}`); got.Activity != "viewing" || servertest.Names(got.Conflicts) != "alice bob" {
-		t.Errorf("carol is %s with conflicts %q; want viewing, and alice and bob", got.Activity, servertest.Names(got.Conflicts))
+		t.Errorf("carol is %s with conflicts %q, want viewing, and alice and bob", got.Activity, servertest.Names(got.Conflicts))
 	}
 }
 
@@ -64,10 +64,10 @@ func TestEnteringWithUnlessOccupiedRecordsViewing(t *testing.T) { // rule 6
 		t.Errorf("a careful entry into a free section is %q, want editing", got.Activity)
 	}
 	if got := bob.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "viewing" || servertest.Names(got.Conflicts) != "alice" {
-		t.Errorf("a careful entry is %q with conflicts %q; want viewing, and alice", got.Activity, servertest.Names(got.Conflicts))
+		t.Errorf("a careful entry is %q with conflicts %q, want viewing, and alice", got.Activity, servertest.Names(got.Conflicts))
 	}
 	if got := bob.Update(`{"section":"s"}`); got.Activity != "editing" || servertest.Names(got.Conflicts) != "alice" {
-		t.Errorf("a plain entry is %q with conflicts %q; want editing, and alice", got.Activity, servertest.Names(got.Conflicts))
+		t.Errorf("a plain entry is %q with conflicts %q, want editing, and alice", got.Activity, servertest.Names(got.Conflicts))
 	}
 	if got := bob.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "editing" {
 		t.Errorf("whoever edits already is %q after a careful update, want editing", got.Activity)
@@ -79,18 +79,18 @@ func TestUpdateWithAnOldKnownVersionReturnsTheList(t *testing.T) {
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	first := alice.Update(`{"section":"s","known_version":0}`)
 	if first.Users == nil || servertest.Names(*first.Users) != "alice" {
-		t.Fatalf("a poll that knows nothing got users %v, want alice", first.Users)
+		t.Fatalf("an update without known_version got users %v, want alice", first.Users)
 	}
 	same := alice.Update(`{"section":"s","known_version":` + fmt.Sprint(first.Version) + `}`)
 	if same.Users != nil || same.Version != first.Version {
-		t.Errorf("a poll that knows the version got %+v; want no users, and version %d", same, first.Version)
+		t.Errorf("an update with the current known_version got %+v, want no users, and version %d", same, first.Version)
 	}
 	bob.Update(`{"section":"s"}`)
 	if next := alice.Update(`{"section":"s","known_version":` + fmt.Sprint(first.Version) + `}`); next.Users == nil || servertest.Names(*next.Users) != "alice bob" || next.Version <= first.Version {
-		t.Errorf("a poll that knows an older version got %+v; want alice and bob, and a version above %d", next, first.Version)
+		t.Errorf("an update with an older known_version got %+v, want alice and bob, and a version above %d", next, first.Version)
 	}
 	if ahead := alice.Update(`{"section":"s","known_version":9007199254740991}`); ahead.Users == nil {
-		t.Error("a poll that knows another version got no users")
+		t.Error("an update with another known_version got no users")
 	}
 	if none := alice.Update(`{"section":"s"}`); none.Users != nil {
 		t.Error("an update that asks for no list got one")
@@ -103,17 +103,17 @@ func TestUpdateWithoutANewerSeqChangesNothing(t *testing.T) { // rule 8
 	now := alice.Update(`{"section":"new","session":"tab","seq":5}`)
 	for _, body := range []string{`{"section":"old","session":"tab","seq":5}`, `{"section":"old","session":"tab","seq":4}`} {
 		if got := alice.Update(body); !got.Stale || got.Version != now.Version || got.You.Section != "new" || got.Activity != "editing" {
-			t.Errorf("%s after seq 5 came to %+v; want stale, and the session as it was", body, got)
+			t.Errorf("%s after seq 5: got %+v, want stale and an unchanged session", body, got)
 		}
 	}
 	if got := alice.Update(`{"section":"newer","session":"tab","seq":6}`); got.Stale || got.You.Section != "newer" {
-		t.Errorf("a newer message came to %+v", got)
+		t.Errorf("a newer message: got %+v", got)
 	}
 	if got := alice.Update(`{"section":"newest","session":"tab","seq":9007199254740991}`); got.Stale || got.You.Section != "newest" {
-		t.Errorf("the greatest seq came to %+v", got)
+		t.Errorf("the greatest seq: got %+v", got)
 	}
 	if got := alice.Update(`{"section":"unnumbered","session":"tab","seq":0}`); got.Stale || got.You.Section != "unnumbered" {
-		t.Errorf("a message without a number came to %+v; want that it counts as it arrives", got)
+		t.Errorf("a message without seq: got %+v, want that it is applied", got)
 	}
 }
 
@@ -123,12 +123,12 @@ func TestTwoTabsAreOneOccupantWithBothSections(t *testing.T) { // rule 3, cases 
 	alice.Update(`{"section":"b","session":"one"}`)
 	got := alice.Update(`{"section":"a","session":"two"}`)
 	if got.You.Section != "a" || strings.Join(got.You.Sections, " ") != "a b" {
-		t.Errorf("alice is in %q of %q; want a of a and b", got.You.Section, got.You.Sections)
+		t.Errorf("alice is in %q of %q, want a of a and b", got.You.Section, got.You.Sections)
 	}
 	w.ExpectListed("alice")
 	alice.Leave(`{"session":"two"}`)
 	if users := *alice.List().Users; len(users) != 1 || strings.Join(users[0].Sections, " ") != "b" {
-		t.Errorf("after one tab was closed the list is %+v; want alice in b", users)
+		t.Errorf("after one tab was closed the list is %+v, want alice in b", users)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestIdentityInABodyHasNoEffect(t *testing.T) { // rule 15, case 39
 	} {
 		got := w.As("alice", "1").Update(body)
 		if got.You.Username != want || got.You.ID != 1.0 || got.You.Color != "#f59e0b" || got.You.Initials != "AL" || got.You.Visitor {
-			t.Errorf("%s came to %+v; want alice as she is", body, got.You)
+			t.Errorf("%s: got %+v, want the identity of alice", body, got.You)
 		}
 	}
 	w.ExpectListed("alice")
@@ -169,12 +169,12 @@ func TestHeartbeatCreatesAnExpiredSessionAgain(t *testing.T) { // rules 1 and 10
 		alice := w.As("alice", "1")
 		first := alice.Update(`{"section":"s","session":"tab","seq":1}`)
 		time.Sleep(2 * time.Minute)
-		w.ExpectListed("alice") // at exactly two minutes still
+		w.ExpectListed("alice") // the lease includes exactly two minutes
 		time.Sleep(time.Nanosecond)
 		w.ExpectListed("")
 		got := alice.Update(`{"section":"s","session":"tab","seq":2}`)
 		if got.Stale || got.Version <= first.Version || got.You.Section != "s" || got.Activity != "editing" {
-			t.Errorf("the heartbeat came to %+v; want a whole session, at a version above %d", got, first.Version)
+			t.Errorf("the heartbeat: got %+v, want a whole session, at a version above %d", got, first.Version)
 		}
 		w.ExpectListed("alice")
 	})
@@ -188,7 +188,7 @@ func TestRenewalChangesLastSeenAndNotTheVersion(t *testing.T) { // case 34
 		time.Sleep(30 * time.Second)
 		got := alice.Update(`{"section":"s"}`)
 		if got.Version != first.Version || !got.You.LastSeen.Equal(time.Now()) {
-			t.Errorf("a renewal came to version %d, seen %v; want %d, %v", got.Version, got.You.LastSeen, first.Version, time.Now().UTC())
+			t.Errorf("a renewal: got version %d, seen %v, want %d, %v", got.Version, got.You.LastSeen, first.Version, time.Now().UTC())
 		}
 	})
 }
@@ -215,7 +215,7 @@ func TestReplyHasTheHeartbeatIntervalIfNotDefault(t *testing.T) {
 	for d, want := range map[time.Duration]float64{0: 0, 30 * time.Second: 0, 45 * time.Second: 45, 500 * time.Millisecond: 0.5} {
 		w := servertest.New(t, func(p *servertest.Config) { p.Heartbeat = d })
 		if got := w.As("alice", "1").Update(`{}`); got.Heartbeat != want {
-			t.Errorf("with heartbeat %v the answer tells %v, want %v", d, got.Heartbeat, want)
+			t.Errorf("with heartbeat %v the response tells %v, want %v", d, got.Heartbeat, want)
 		}
 	}
 }

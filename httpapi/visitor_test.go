@@ -18,7 +18,7 @@ func TestReadingTheListCreatesNoVisitor(t *testing.T) { // rule 10
 	p := w.Anonymous()
 	p.List()
 	if p.SetCookie != nil {
-		t.Errorf("looking set the cookie %v", p.SetCookie)
+		t.Errorf("reading the list set the cookie %v", p.SetCookie)
 	}
 	w.ExpectListed("")
 }
@@ -28,11 +28,11 @@ func TestUpdateCreatesAVisitorWhoIsRecognised(t *testing.T) { // case 16
 	p := w.Anonymous()
 	first := p.Update(`{"section":"s"}`)
 	if c := p.SetCookie; c == nil || c.Name != servertest.CookieName || !c.HttpOnly || c.Secure || c.Path != "/" || c.Domain != "" || c.MaxAge != 365*24*60*60 {
-		t.Errorf("the cookie is %v; want %s, HttpOnly, for a year, of this host", c, servertest.CookieName)
+		t.Errorf("the cookie is %v, want %s, HttpOnly, for a year, of this host", c, servertest.CookieName)
 	}
 	id, _ := first.You.ID.(string)
 	if !first.You.Visitor || !strings.HasPrefix(id, presence.VisitorPrefix) || !strings.HasPrefix(first.You.Username, "Visitor ") {
-		t.Errorf("the newcomer is %+v; want a visitor, known as one", first.You)
+		t.Errorf("the newcomer is %+v, want a visitor, known as one", first.You)
 	}
 	again := p.Update(`{"section":"t"}`)
 	if again.You.ID != first.You.ID || again.You.Username != first.You.Username {
@@ -42,7 +42,7 @@ func TestUpdateCreatesAVisitorWhoIsRecognised(t *testing.T) { // case 16
 		t.Errorf("a visitor who is known was given the cookie %v", p.SetCookie)
 	}
 	if got := p.List(); len(*got.Users) != 1 {
-		t.Errorf("listed are %q, want the one visitor", servertest.Names(*got.Users))
+		t.Errorf("got %q in the list, want the one visitor", servertest.Names(*got.Users))
 	}
 	other := w.Anonymous()
 	if got := other.Update(`{}`); got.You.ID == first.You.ID {
@@ -50,7 +50,7 @@ func TestUpdateCreatesAVisitorWhoIsRecognised(t *testing.T) { // case 16
 	}
 	p.Leave(`{}`)
 	if got := other.List(); len(*got.Users) != 1 {
-		t.Errorf("after one of two visitors left, listed are %q", servertest.Names(*got.Users))
+		t.Errorf("after one of two visitors left, got %q in the list", servertest.Names(*got.Users))
 	}
 }
 
@@ -59,13 +59,13 @@ func TestVisitorCookieIsBoundToTheHostOverHTTPS(t *testing.T) {
 	p := w.Anonymous()
 	first := p.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin")
 	if c := p.SetCookie; c == nil || c.Name != servertest.HostCookieName || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" {
-		t.Fatalf("the cookie is %v; want %s, Secure, with Path=/ and no Domain", c, servertest.HostCookieName)
+		t.Fatalf("the cookie is %v, want %s, Secure, with Path=/ and no Domain", c, servertest.HostCookieName)
 	}
 	if again := p.Update(`{}`); again.You.ID != first.You.ID {
 		t.Errorf("the second request is %v's, want %v's", again.You.ID, first.You.ID)
 	}
 
-	// A neighbour of the same site can set the plain one: it must not win.
+	// A neighbouring host of the same site can set the plain cookie, so it must not win.
 	plain := w.Anonymous()
 	stranger := plain.Update(`{}`)
 	for _, cookies := range []string{plain.Cookie + "; " + p.Cookie, p.Cookie + "; " + plain.Cookie} {
@@ -80,7 +80,7 @@ func TestCookieOfANeighbouringHostIsIgnoredOverHTTPS(t *testing.T) {
 	w := servertest.New(t)
 	tossed := &servertest.Client{Server: w, Address: "192.0.2.7", Cookie: "writer_presence_visitor=junk"}
 	if got := tossed.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin"); !got.You.Visitor || tossed.SetCookie == nil || tossed.SetCookie.Name != servertest.HostCookieName {
-		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v; want a new visitor with %s", got.You, tossed.SetCookie, servertest.HostCookieName)
+		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v, want a new visitor with %s", got.You, tossed.SetCookie, servertest.HostCookieName)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestBadCookieIsRejectedAndCleared(t *testing.T) {
 	if after := w.As("watcher", "999").GetList().Body; after != before {
 		t.Errorf("requests with bad cookies changed the list\nfrom %s\nto   %s", before, after)
 	}
-	// What was cleared is not sent again: the next request starts afresh.
+	// The browser does not send a cleared cookie again, so the next request makes a new visitor.
 	if again := w.Anonymous(); !again.Update(`{}`).You.Visitor {
 		t.Error("after the cookie was cleared the newcomer is no visitor")
 	}
@@ -158,7 +158,7 @@ func TestOldKeyIsValidUntilItIsRemoved(t *testing.T) {
 	fresh := both.Anonymous()
 	fresh.Update(`{}`)
 	fresh.Server = after
-	fresh.Update(`{}`) // was signed by the new key
+	fresh.Update(`{}`) // signed by the new key
 	p.Server = after
 	p.Post("update", `{}`).ExpectError(t, 401, "cookie_invalid")
 }
@@ -175,7 +175,7 @@ func TestVisitorsAreRejectedIfTheyAreOff(t *testing.T) { // rule 15
 			got.ExpectError(t, 401, "unauthenticated")
 		}
 		if p.SetCookie != nil {
-			t.Errorf("whoever was not let in got the cookie %v", p.SetCookie)
+			t.Errorf("a rejected caller got the cookie %v", p.SetCookie)
 		}
 	}
 	p := partly.Anonymous()
@@ -185,7 +185,6 @@ func TestVisitorsAreRejectedIfTheyAreOff(t *testing.T) { // rule 15
 	}
 }
 
-// Case 37: whoever is outside learns nothing by asking, at whichever address.
 func TestOccupiedAndEmptyProjectsAreRejectedIdentically(t *testing.T) { // rule 14, case 37
 	w := servertest.New(t, func(p *servertest.Config) { p.Visitors = nil })
 	w.As("alice", "1").Update(`{"section":"s"}`)
@@ -215,13 +214,13 @@ func TestVisitorIsToldApartFromAUserOfTheSameName(t *testing.T) { // case 16
 	visitors := 0
 	for _, u := range *p.List().Users {
 		if u.Username != name {
-			t.Errorf("listed is %q, want %q", u.Username, name)
+			t.Errorf("got %q in the list, want %q", u.Username, name)
 		}
 		if u.Visitor {
 			visitors++
 		}
 	}
 	if visitors != 1 {
-		t.Errorf("of two who are both called %q, %d are told to be visitors; want 1", name, visitors)
+		t.Errorf("got %[2]d visitors among the two users called %[1]q, want 1", name, visitors)
 	}
 }

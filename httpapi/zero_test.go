@@ -23,7 +23,7 @@ func TestZeroHandlerAnswers500(t *testing.T) {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, httptest.NewRequest("GET", "/writer/api/project/thesis/presence/list/", nil))
 	if answer.Code != http.StatusInternalServerError || !strings.Contains(answer.Body.String(), "httpapi.New") {
-		t.Errorf("the answer was %d %s; want 500 that names httpapi.New", answer.Code, answer.Body)
+		t.Errorf("the response was %d %s, want 500 that names httpapi.New", answer.Code, answer.Body)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -60,7 +60,7 @@ func TestNewRejectsInvalidOptions(t *testing.T) {
 		o := good
 		change(&o)
 		if h, err := httpapi.New(o); err == nil || h != nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("with a bad %s New returned %v; want an error that names it", field, err)
+			t.Errorf("with a bad %s New returned %v, want an error that names it", field, err)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestServiceWithoutAStoreAnswers503(t *testing.T) {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)
 	if answer.Code != http.StatusServiceUnavailable {
-		t.Errorf("the answer was %d %s; want 503", answer.Code, answer.Body)
+		t.Errorf("the response was %d %s, want 503", answer.Code, answer.Body)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestOptionsChangedAfterNewChangeNothing(t *testing.T) {
 			status = answer.Code
 		}
 		if status != http.StatusTooManyRequests {
-			t.Errorf("the third request of an address that was not trusted at New was answered %d; want 429", status)
+			t.Errorf("the third request of an address that was not trusted at New got %d, want 429", status)
 		}
 	})
 }
