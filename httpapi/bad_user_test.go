@@ -34,11 +34,11 @@ func TestInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) { // case 53
 			Identify:  func(context.Context, identity.Request) (presence.User, error) { return user, nil },
 			Authorize: func(context.Context, presence.User, presence.Project) error { authorized = true; return nil },
 		}
-		gates := map[string]identity.Authenticator{"Functions": functions}
+		authenticators := map[string]identity.Authenticator{"Functions": functions}
 		if user != (presence.User{}) && !user.Visitor { // authenticators may return these
-			gates["an Authenticator"] = gate(func() (identity.Principal, error) { return identity.Principal{User: user}, nil })
+			authenticators["an Authenticator"] = authenticatorFunc(func() (identity.Principal, error) { return identity.Principal{User: user}, nil })
 		}
-		for kind, g := range gates {
+		for kind, g := range authenticators {
 			w := servertest.New(t, func(p *servertest.Config) { p.Authenticator = g })
 			p := w.Anonymous()
 			for _, got := range []servertest.Response{p.Post("update", `{"section":"s"}`), p.GetList(), p.Post("leave", `{}`), p.Post("leave", `{"session":"a","seq":1}`)} {
@@ -58,7 +58,7 @@ func TestInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) { // case 53
 
 func TestUpdateIsUnavailableIfAuthenticatorReturnsNoUser(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) {
-		p.Authenticator = gate(func() (identity.Principal, error) { return identity.Principal{}, nil })
+		p.Authenticator = authenticatorFunc(func() (identity.Principal, error) { return identity.Principal{}, nil })
 	})
 	w.Anonymous().Post("update", `{"section":"s"}`).ExpectError(t, 503, "unavailable")
 	if got := w.Anonymous().GetList(); got.Status != 200 || !strings.Contains(got.Body, `"users":[]`) {
@@ -78,7 +78,7 @@ func TestLiveInvalidUserFromAuthenticatorIsUnavailable(t *testing.T) {
 		late.ExpectClose(1008)
 		alice.ExpectNothing(1)
 	}, func(p *servertest.Config) {
-		p.Authenticator = gate(func() (identity.Principal, error) {
+		p.Authenticator = authenticatorFunc(func() (identity.Principal, error) {
 			if bad.Load() {
 				return identity.Principal{User: presence.User{ID: "a\nb", Name: "bob"}}, nil
 			}

@@ -25,7 +25,7 @@ func TestLargeResponsesAreCompressed(t *testing.T) {
 		t.Error("the compressed list is another one than the plain one")
 	}
 	for name, a := range map[string]servertest.Response{
-		"plain": plain, "compressed": packed, "refused": reader.GetList("Accept-Encoding", "gzip;q=0"),
+		"plain": plain, "compressed": packed, "rejected": reader.GetList("Accept-Encoding", "gzip;q=0"),
 		"head": reader.Do("HEAD", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", "", "Accept-Encoding", "gzip"),
 		"304":  reader.GetList("Accept-Encoding", "gzip", "If-None-Match", plain.Header.Get("Etag")),
 	} {
@@ -38,7 +38,7 @@ func TestLargeResponsesAreCompressed(t *testing.T) {
 		if name == "304" && (a.Status != 304 || a.Body != "" || a.Header.Get("Content-Encoding") != "") {
 			t.Errorf("an unchanged list: %d, %q, %q", a.Status, a.Body, a.Header)
 		}
-		if name == "refused" && a.Body != plain.Body {
+		if name == "rejected" && a.Body != plain.Body {
 			t.Error("gzip;q=0 was compressed")
 		}
 	}

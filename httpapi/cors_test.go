@@ -51,7 +51,7 @@ func TestPagesOfAllowedOriginsMayReadResponses(t *testing.T) {
 		for _, what := range []string{"update", "leave"} {
 			got := alice.Post(what, `{}`, headers...)
 			got.ExpectCORS(t, name+", "+what, c.want, c.credentials)
-			if refused := got.Status == 403; refused == (c.want != "" || c.origin == "") {
+			if rejected := got.Status == 403; rejected == (c.want != "" || c.origin == "") {
 				t.Errorf("%s: %s: got %d %s", name, what, got.Status, got.Body)
 			}
 		}
@@ -176,7 +176,7 @@ func TestCrossSiteCookiesAreNotForwardedToTheHost(t *testing.T) {
 		"the same origin":            {[]string{"Origin", named, "Sec-Fetch-Site", "same-origin", "Authorization", "Basic YWxpY2U6"}, http.Header{"Cookie": {"session=alice"}, "Authorization": {"Basic YWxpY2U6"}}},
 	} {
 		seen := capture{}
-		w := servertest.New(t, servertest.Direct, listed, seen.gate)
+		w := servertest.New(t, servertest.Direct, listed, seen.install)
 		w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
 		for _, name := range []string{"Cookie", "Authorization"} {
 			if got, want := seen.Header.Get(name), c.want.Get(name); got != want {
@@ -208,7 +208,7 @@ func TestLiveCookiesOfCrossSitePagesAreIgnored(t *testing.T) { // case 41
 			if counts := strings.Contains(seen.Header.Get("Cookie"), cookie); counts != c.counts || seen.CrossOrigin && counts {
 				t.Errorf("%s: the cookies are %q; they count: %v", what, seen.Header.Get("Cookie"), counts)
 			}
-		}, listed, seen.gate)
+		}, listed, seen.install)
 	}
 }
 
@@ -239,7 +239,7 @@ func TestPagesGetThePageCookieBehindAProxyThatChangesHost(t *testing.T) {
 // capture is an authenticator that accepts everybody and keeps the last request.
 type capture struct{ identity.Request }
 
-func (c *capture) gate(p *servertest.Config) {
+func (c *capture) install(p *servertest.Config) {
 	p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
 		c.Request = r
 		user, err := identity.NewUser("1", "alice")

@@ -45,8 +45,8 @@ func (s *weak) Snapshot(ctx context.Context, p presence.Project) (*presence.Snap
 	return s.Store.Snapshot(ctx, p)
 }
 
-// newWeakWorld starts a server with a weak store.
-func newWeakWorld(t *testing.T) (*servertest.Server, *weak) {
+// newWeakServer starts a server with a weak store.
+func newWeakServer(t *testing.T) (*servertest.Server, *weak) {
 	store := &weak{}
 	w := servertest.New(t, func(p *servertest.Config) {
 		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
@@ -59,7 +59,7 @@ func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 		"unavailable":  fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable),
 		"both of them": errors.Join(errors.New(servertest.SecretCause), presence.ErrUnavailable),
 	} {
-		w, store := newWeakWorld(t)
+		w, store := newWeakServer(t)
 		alice, newcomer := w.As("alice", "1"), w.Anonymous()
 		alice.Update(`{"section":"s"}`)
 		tag := alice.GetList().Header.Get("ETag")
@@ -88,7 +88,7 @@ func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 }
 
 func TestInternalErrorIsLoggedAndHiddenFromTheClient(t *testing.T) {
-	w, store := newWeakWorld(t)
+	w, store := newWeakServer(t)
 	store.err = errors.New(servertest.SecretCause)
 	got := w.As("alice", "1").GetList()
 	got.ExpectError(t, 500, "broken")
@@ -102,7 +102,7 @@ func TestInternalErrorIsLoggedAndHiddenFromTheClient(t *testing.T) {
 
 func TestPanicIsAnswered500AndLogged(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) {
-		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.SecretCause) })
+		p.Authenticator = authenticatorFunc(func() (identity.Principal, error) { panic(servertest.SecretCause) })
 	})
 	got := w.Anonymous().GetList()
 	got.ExpectError(t, 500, "broken")
@@ -112,7 +112,7 @@ func TestPanicIsAnswered500AndLogged(t *testing.T) {
 }
 
 func TestReplySaysIfChangesAreNotDurable(t *testing.T) {
-	w, store := newWeakWorld(t)
+	w, store := newWeakServer(t)
 	alice := w.As("alice", "1")
 	for _, volatile := range []bool{false, true, false} {
 		store.volatile = volatile
@@ -130,17 +130,17 @@ func TestUnavailableAuthenticatorRejectsEverybody(t *testing.T) { // rule 13
 	if err != nil {
 		t.Fatal(err)
 	}
-	down := gate(func() (identity.Principal, error) {
+	down := authenticatorFunc(func() (identity.Principal, error) {
 		return identity.Principal{}, fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable)
 	})
-	outside := gate(func() (identity.Principal, error) { return identity.Principal{}, identity.ErrProjectUnknown })
+	outside := authenticatorFunc(func() (identity.Principal, error) { return identity.Principal{}, identity.ErrProjectUnknown })
 	for _, c := range []struct {
-		gate   identity.Authenticator
-		status int
-		code   string
+		authenticator identity.Authenticator
+		status        int
+		code          string
 	}{{down, 503, "unavailable"}, {outside, 404, "project_unknown"}} {
 		w := servertest.New(t, func(p *servertest.Config) {
-			p.Authenticator = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
+			p.Authenticator = identity.FirstOf(c.authenticator, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
 		})
 		p := w.Anonymous()
 		for _, got := range []servertest.Response{p.Post("update", `{}`), p.Post("leave", `{}`), p.GetList()} {
@@ -152,6 +152,8 @@ func TestUnavailableAuthenticatorRejectsEverybody(t *testing.T) { // rule 13
 	}
 }
 
-type gate func() (identity.Principal, error)
+type authenticatorFunc func() (identity.Principal, error)
 
-func (g gate) Authenticate(context.Context, identity.Request) (identity.Principal, error) { return g() }
+func (g authenticatorFunc) Authenticate(context.Context, identity.Request) (identity.Principal, error) {
+	return g()
+}

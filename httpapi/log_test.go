@@ -24,19 +24,19 @@ import (
 func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 	down := errors.New(servertest.SecretCause + ": " + presence.ErrUnavailable.Error())
 	for name, c := range map[string]struct {
-		store error
-		gate  error
-		lines int // in the log after the first requests and live messages
+		store         error
+		authenticator error
+		lines         int // in the log after the first requests and live messages
 	}{
 		"Redis": {store: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 2},
-		"keys":  {gate: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 1},
+		"keys":  {authenticator: fmt.Errorf("%w: %w", presence.ErrUnavailable, down), lines: 1},
 		"bug":   {store: down, lines: 2},
 	} {
 		store := &servertest.FlakyStore{}
-		var gated atomic.Bool
+		var authenticationFails atomic.Bool
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
-			gated.Store(true)
+			authenticationFails.Store(true)
 			store.Fail(c.store, nil)
 			p := w.As("bob", "2")
 			for i := range 1000 {
@@ -52,16 +52,16 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors, want %d:\n%.1000s", name, n, c.lines, w.Logs)
 			}
 			store.Fail(nil, nil)
-			gated.Store(false)
+			authenticationFails.Store(false)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if text := w.Logs.String(); strings.Count(text, "level=ERROR") != 2*c.lines || !strings.Contains(text, "left_out=998") {
 				t.Errorf("%s failed a minute ago, and the log does not say how often:\n%.1000s", name, text)
 			}
 		}, store.Install, func(p *servertest.Config) {
-			p.Authenticator = gate(func() (identity.Principal, error) {
-				if gated.Load() && c.gate != nil {
-					return identity.Principal{}, c.gate
+			p.Authenticator = authenticatorFunc(func() (identity.Principal, error) {
+				if authenticationFails.Load() && c.authenticator != nil {
+					return identity.Principal{}, c.authenticator
 				}
 				return identity.Principal{User: presence.User{ID: "1", Name: "alice"}}, nil
 			})
@@ -109,7 +109,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 		"the store": func(p *servertest.Config) {
 			p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
 		},
-		"the gate": func(p *servertest.Config) { p.Authenticator = functions },
+		"the authenticator": func(p *servertest.Config) { p.Authenticator = functions },
 	} {
 		w := servertest.New(t, servertest.Direct, change)
 		answered := make(chan bool)
@@ -120,7 +120,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 		t.Cleanup(plain.Close)
 		token := w.As("alice", "1").Token
 		asked := [][2]string{{"GET", "list"}, {"POST", "update"}, {"POST", "leave"}}
-		if name == "the gate" {
+		if name == "the authenticator" {
 			asked = asked[:1] // the other operations read their body after authenticating
 		}
 		for i, ask := range asked {
@@ -166,7 +166,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 func TestPanicOfAnAbortedRequestIsLogged(t *testing.T) {
 	logs := &servertest.Log{}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
-		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.SecretCause) })
+		p.Authenticator = authenticatorFunc(func() (identity.Principal, error) { panic(servertest.SecretCause) })
 		p.Log = slog.New(slog.NewTextHandler(logs, nil))
 	})
 	ctx, abort := context.WithCancel(t.Context())

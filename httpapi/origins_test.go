@@ -29,7 +29,7 @@ func TestPollingAndLiveCompareOriginsInTheSameWay(t *testing.T) { // cases 41 an
 	} {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
 		got := w.Do("POST", "/writer/api"+servertest.ProjectPath+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
-		if refused := got.Status == 403; refused == c.allowed {
+		if rejected := got.Status == 403; rejected == c.allowed {
 			t.Errorf("polling, %s: got %d %s", name, got.Status, got.Body)
 		}
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {

@@ -125,14 +125,14 @@ func TestLiveRoomsOfTenantsAreSeparate(t *testing.T) { // case 56, invariant 9
 			}
 		}
 	}, tenants, func(p *servertest.Config) {
-		gate := p.Authenticator
+		authenticator := p.Authenticator
 		p.Authenticator = servertest.AuthenticatorFunc(func(ctx context.Context, r identity.Request) (identity.Principal, error) {
 			if r.Recheck && r.Token != "" {
 				mu.Lock()
 				rechecked = append(rechecked, r)
 				mu.Unlock()
 			}
-			return gate.Authenticate(ctx, r)
+			return authenticator.Authenticate(ctx, r)
 		})
 	})
 }
