@@ -13,57 +13,17 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// weak is a store that can fail or lose its disk.
-type weak struct {
-	presence.Store
-	err      error
-	volatile bool
-}
-
-func (s *weak) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
-	if s.err != nil {
-		return presence.Reply{}, s.err
-	}
-	r, err := s.Store.Update(ctx, p, u, m)
-	r.Durable = r.Durable && !s.volatile
-	return r, err
-}
-
-func (s *weak) Leave(ctx context.Context, p presence.Project, u presence.User, m presence.Leave) (presence.Reply, error) {
-	if s.err != nil {
-		return presence.Reply{}, s.err
-	}
-	r, err := s.Store.Leave(ctx, p, u, m)
-	r.Durable = r.Durable && !s.volatile
-	return r, err
-}
-
-func (s *weak) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	return s.Store.Snapshot(ctx, p)
-}
-
-// newWeakServer starts a server with a weak store.
-func newWeakServer(t *testing.T) (*servertest.Server, *weak) {
-	store := &weak{}
-	w := servertest.New(t, func(p *servertest.Config) {
-		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
-	})
-	return w, store
-}
-
 func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 	for name, err := range map[string]error{
 		"unavailable":  fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable),
 		"both of them": errors.Join(errors.New(servertest.SecretCause), presence.ErrUnavailable),
 	} {
-		w, store := newWeakServer(t)
+		var store servertest.FlakyStore
+		w := servertest.New(t, store.Install)
 		alice, newcomer := w.As("alice", "1"), w.Anonymous()
 		alice.Update(`{"section":"s"}`)
 		tag := alice.GetList().Header.Get("ETag")
-		store.err = err
+		store.Fail(err, err)
 		for _, got := range []servertest.Response{
 			alice.GetList(), alice.GetList("If-None-Match", tag), newcomer.GetList(), alice.Post("update", `{"section":"s","known_version":0}`),
 			newcomer.Post("update", `{}`), alice.Post("leave", `{}`),
@@ -82,14 +42,16 @@ func TestUnavailableStoreIsAnErrorAndNotAnEmptyList(t *testing.T) { // rule 13
 		if logged := w.Logs.String(); strings.Count(logged, "\n") != 1 || strings.Count(logged, "10.1.2.3") != 1 {
 			t.Errorf("%s: the log is %q, want one line for the 6 failures, with the cause", name, logged)
 		}
-		store.err = nil
+		store.Fail(nil, nil)
 		w.ExpectListed("alice")
 	}
 }
 
 func TestInternalErrorIsLoggedAndHiddenFromTheClient(t *testing.T) {
-	w, store := newWeakServer(t)
-	store.err = errors.New(servertest.SecretCause)
+	var store servertest.FlakyStore
+	w := servertest.New(t, store.Install)
+	failure := errors.New(servertest.SecretCause)
+	store.Fail(failure, failure)
 	got := w.As("alice", "1").GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || strings.Contains(got.Body, "10.1.2.3") {
@@ -112,13 +74,14 @@ func TestPanicIsAnswered500AndLogged(t *testing.T) {
 }
 
 func TestReplySaysIfChangesAreNotDurable(t *testing.T) {
-	w, store := newWeakServer(t)
+	var store servertest.FlakyStore
+	w := servertest.New(t, store.Install)
 	alice := w.As("alice", "1")
-	for _, volatile := range []bool{false, true, false} {
-		store.volatile = volatile
+	for _, notDurable := range []bool{false, true, false} {
+		store.NotDurable = notDurable
 		for name, r := range map[string]servertest.Reply{"update": alice.Update(`{"section":"s"}`), "leave": alice.Leave(`{}`)} {
-			if told := r.Durable != nil && !*r.Durable; told != volatile || r.Durable != nil && *r.Durable {
-				t.Errorf("%s with a failing disk (%v) tells durable: %v", name, volatile, r.Durable)
+			if told := r.Durable != nil && !*r.Durable; told != notDurable || r.Durable != nil && *r.Durable {
+				t.Errorf("%s with NotDurable %v: got durable %v, want false if it is set and none if not", name, notDurable, r.Durable)
 			}
 		}
 	}

@@ -14,10 +14,8 @@ import (
 
 func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, invariant 12
 	const canary = "CaNaRy7"
-	store := &weak{}
-	w := servertest.New(t, func(p *servertest.Config) {
-		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
-	})
+	var store servertest.FlakyStore
+	w := servertest.New(t, store.Install)
 	headers := func(kind string) []string {
 		return []string{
 			"Content-Type", kind, "User-Agent", canary, "X-Forwarded-For", canary, "X-CSRFToken", canary, "Referer", "http://" + w.Host + "/" + canary,
@@ -42,7 +40,7 @@ func TestErrorsAndLogContainNothingFromTheRequest(t *testing.T) { // case 42, in
 	}
 	seen, fives := 0, 0
 	for _, failing := range []error{nil, fmt.Errorf("the store: %w", presence.ErrUnavailable), errors.New("the store")} {
-		store.err = failing
+		store.Fail(failing, failing)
 		for _, method := range []string{"POST", "GET", "DELETE"} {
 			for _, path := range paths {
 				for _, credential := range credentials {
@@ -83,11 +81,11 @@ func TestLoggedValuesCannotStartANewLine(t *testing.T) { // case 43, invariant 1
 		"text": func(l *servertest.Log) slog.Handler { return slog.NewTextHandler(l, nil) },
 		"JSON": func(l *servertest.Log) slog.Handler { return slog.NewJSONHandler(l, nil) },
 	} {
-		logs, store := &servertest.Log{}, &weak{err: fmt.Errorf("%s: %w", forged, presence.ErrUnavailable)}
-		w := servertest.New(t, func(p *servertest.Config) {
-			p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
-			p.Log = slog.New(handler(logs))
-		})
+		logs := &servertest.Log{}
+		var store servertest.FlakyStore
+		failure := fmt.Errorf("%s: %w", forged, presence.ErrUnavailable)
+		store.Fail(failure, failure)
+		w := servertest.New(t, store.Install, func(p *servertest.Config) { p.Log = slog.New(handler(logs)) })
 		w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").ExpectError(t, 503, "unavailable")
 		logged := logs.String()
 		if strings.Count(logged, "\n") != 1 || strings.ContainsAny(logged, "\r\x1b") || name == "text" && strings.ContainsAny(logged, "\u202e\u2028") {

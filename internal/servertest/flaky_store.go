@@ -12,7 +12,7 @@ type FlakyStore struct {
 	presence.Store
 	mu                sync.Mutex
 	writeErr, readErr error
-	// NotDurable makes the replies say that changes are not durable. It is set before the first use.
+	// NotDurable makes the replies say that changes are not durable. It must not change during a request.
 	NotDurable bool
 	watches    int
 }
@@ -23,13 +23,13 @@ func (s *FlakyStore) Install(p *Config) {
 }
 
 // Fail sets the errors of all later writes and reads; nil ends the failure.
-func (s *FlakyStore) Fail(changing, looking error) {
+func (s *FlakyStore) Fail(writeErr, readErr error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writeErr, s.readErr = changing, looking
+	s.writeErr, s.readErr = writeErr, readErr
 }
 
-func (s *FlakyStore) failures() (changing, looking error, volatile bool) {
+func (s *FlakyStore) failures() (writeErr, readErr error, notDurable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.writeErr, s.readErr, s.NotDurable
@@ -43,20 +43,23 @@ func (s *FlakyStore) Watchers() int {
 }
 
 func (s *FlakyStore) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
-	err, _, volatile := s.failures()
+	err, _, notDurable := s.failures()
 	if err != nil {
 		return presence.Reply{}, err
 	}
 	r, err := s.Store.Update(ctx, p, u, m)
-	r.Durable = r.Durable && !volatile
+	r.Durable = r.Durable && !notDurable
 	return r, err
 }
 
 func (s *FlakyStore) Leave(ctx context.Context, p presence.Project, u presence.User, m presence.Leave) (presence.Reply, error) {
-	if err, _, _ := s.failures(); err != nil {
+	err, _, notDurable := s.failures()
+	if err != nil {
 		return presence.Reply{}, err
 	}
-	return s.Store.Leave(ctx, p, u, m)
+	r, err := s.Store.Leave(ctx, p, u, m)
+	r.Durable = r.Durable && !notDurable
+	return r, err
 }
 
 func (s *FlakyStore) Watch(p presence.Project, wake func()) (stop func()) {
