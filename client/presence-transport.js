@@ -181,13 +181,11 @@ export class PresenceTransport {
   #onReceived(message) {
     const {type, code} = message;
     const state = this.#state;
-    if (code === 'unavailable') return state.fail('unknown');
-    this.#follow(
-      type === 'snapshot' ? state.acceptList(message, 'live', Infinity)
-        : type === 'delta' ? state.acceptDelta(message)
-          : type === 'restate' ? state.restate()
-            : code === 'token_ends',
-    );
+    if (type === 'snapshot') this.#follow(state.acceptList(message, 'live', Infinity));
+    else if (type === 'delta') this.#follow(state.acceptDelta(message));
+    else if (type === 'restate') this.#follow(state.restate());
+    else if (code === 'token_ends') void this.update();
+    else if (code === 'unavailable') state.fail('unknown');
   }
 
   /** @returns {'live' | 'polling'} */
