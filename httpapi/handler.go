@@ -1,6 +1,23 @@
-// Package httpapi is the HTTP handler of presence: the polling API, live connections, the JavaScript
-// client and the reference page. Mount a [Handler] in a ServeMux, and run [Handler.Run] beside the server.
-// docs/reference/api.md and docs/reference/protocol.md describe what it answers.
+// Package httpapi is the HTTP handler of presence: the polling API, live connections, the JavaScript client and the
+// reference page. docs/reference/api.md and docs/reference/protocol.md describe what it answers.
+//
+// Mount a [Handler] in a ServeMux:
+//
+//	handler, err := httpapi.New(httpapi.Options{
+//		Service:       presence.NewService(store),
+//		Authenticator: identity.Functions{Identify: identify, Authorize: authorize},
+//	})
+//	// …
+//	mux.Handle(httpapi.DefaultPrefix+"/", handler)
+//
+// Three things run beside each other. At the end, stop them in this order:
+//
+//  1. [Handler.Run]: end its context and wait. It tells live pages when to come back, which Shutdown of an
+//     [http.Server] does not.
+//  2. The HTTP server: call its Shutdown, which finishes requests under way. [Handler.Serve] does this by itself.
+//  3. The Run method of the store: end its context last and check its error. It writes what is not written yet.
+//
+// Options that are left out have the defaults of the server, limits included.
 package httpapi
 
 import (

@@ -1,6 +1,11 @@
 // Package sqlitestore keeps presence on one machine: the rosters live in memory,
 // and a journal in SQLite brings them back after a restart.
 //
+//	store, err := sqlitestore.Open("presence-data", sqlitestore.Options{})
+//	// …
+//	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
+//	service := presence.NewService(store)
+//
 // A change (a session begins, ends, or changes its section or activity) is acknowledged
 // after its commit; commits are grouped. A renewal is written within five seconds.
 // While the disk fails, presence continues from memory, replies are not durable, and
@@ -85,17 +90,20 @@ func (p *project) release() {
 	p.mu.Unlock()
 }
 
-// Options of a store; the zero value of each is its default.
+// Options of a store. The zero value of each is its default.
 type Options struct {
-	Lease time.Duration // presence.DefaultLease
-	Log   *slog.Logger  // none
+	// Lease is how long a session outlives its last update. Default: presence.DefaultLease.
+	Lease time.Duration
+	// Log gets warnings and errors. Default: nothing is logged.
+	Log *slog.Logger
 }
 
-// Open opens the store in a directory, and makes both if need be: the directory for
-// its owner alone (0700), and the files in it likewise (0600). Sessions that lived
-// when the last process ended get a full lease from now, unless it ended longer than
-// [presence.Finality] ago. A directory that another process uses, and a file that is
-// damaged or of a newer version, are errors that say what to do; nothing is replaced.
+// Open opens the store in a directory. It creates the directory (mode 0700) and the files in it (0600) if they do
+// not exist. Sessions that were alive when the last process ended get a full lease from now, unless that process
+// ended longer than [presence.Finality] ago.
+//
+// If another process uses the directory, or a file is damaged or of a newer version, Open returns an error that says
+// what to do, and replaces nothing.
 func Open(dir string, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = presence.DefaultLease
