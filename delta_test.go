@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// apply does with a delta what its words say, as a client would.
+// apply applies a delta as a client does.
 func apply(base []*Occupant, d *Delta) []*Occupant {
 	gone := slices.Clone(d.Left)
 	for _, o := range d.Changed {
@@ -22,9 +22,8 @@ func apply(base []*Occupant, d *Delta) []*Occupant {
 	return list
 }
 
-// TestASnapshotIsTheFoldOfDeltas compares, after random messages, the newest snapshot with
-// an older one and what changed since.
-func TestASnapshotIsTheFoldOfDeltas(t *testing.T) { // invariant 8
+// After random messages, an older snapshot with the delta since then must equal the newest snapshot.
+func TestSnapshotEqualsOlderSnapshotWithDelta(t *testing.T) { // invariant 8
 	rapid.Check(t, func(t *rapid.T) {
 		r, now := NewRoster(DefaultLease, 0), start
 		base := r.Snapshot(now)
@@ -44,11 +43,11 @@ func TestASnapshotIsTheFoldOfDeltas(t *testing.T) { // invariant 8
 			next := r.Snapshot(now)
 			d := next.Since(base)
 			if d.Base != base.Version || d.Version != next.Version {
-				t.Fatalf("the delta is from %d to %d; due: from %d to %d", d.Base, d.Version, base.Version, next.Version)
+				t.Fatalf("the delta is from %d to %d; want from %d to %d", d.Base, d.Version, base.Version, next.Version)
 			}
-			folded := NewSnapshot(next.Version, apply(base.Occupants, d), 0)
-			if got, due := shown(folded), shown(next); !slices.Equal(got, due) {
-				t.Fatalf("applied to %q the delta gives %q; due: %q", shown(base), got, due)
+			applied := &Snapshot{Version: next.Version, Occupants: apply(base.Occupants, d)}
+			if got, want := shown(applied), shown(next); !slices.Equal(got, want) {
+				t.Fatalf("applied to %q the delta gives %q; want %q", shown(base), got, want)
 			}
 			if base.Version == next.Version && len(d.Changed)+len(d.Left) > 0 {
 				t.Fatalf("nothing visible changed, and the delta has %d changed and %d left", len(d.Changed), len(d.Left))
@@ -58,17 +57,17 @@ func TestASnapshotIsTheFoldOfDeltas(t *testing.T) { // invariant 8
 	})
 }
 
-func TestADeltaHasWhatIsDifferentAndNothingElse(t *testing.T) { // case 30
-	r := newRoom(t)
+func TestDeltaHasVisibleChangesOnly(t *testing.T) { // case 30
+	r := newTestRoster(t)
 	r.update(alice, Update{Section: "a"})
 	r.update(bob, Update{Section: "a"})
 	before := r.Snapshot(r.now)
-	r.pass(30 * time.Second)
+	r.advance(30 * time.Second)
 	r.update(alice, Update{Section: "a"}) // a renewal
 	r.update(carol, Update{Section: "b"})
 	r.leave(bob, Leave{})
 	d := r.Snapshot(r.now).Since(before)
 	if names(d.Changed) != "Carol" || !slices.Equal(d.At, []int{1}) || !slices.Equal(d.Left, []UserID{bob.ID}) {
-		t.Errorf("changed %s at %v, left %v; due: Carol at 1, Bob's id", names(d.Changed), d.At, d.Left)
+		t.Errorf("changed %s at %v, left %v; want Carol at 1, Bob's id", names(d.Changed), d.At, d.Left)
 	}
 }

@@ -6,126 +6,68 @@ import (
 	"time"
 )
 
+// This file and redisstore/member.lua have the same rules, in functions of the same names and order.
+
 // member is a user with their sessions, living and ended.
 type member struct {
 	user     User
-	folded   string
+	sortKey  string
 	sessions []*session
-	ended    []ended // in the order in which they ended, MaxEnded at most
-	// dropped is the end of the newest session that was taken out of ended for want of
-	// room. Until [Finality] after it, a session that is not known may be one that ended.
+	ended    []endedSession // in the order in which they ended; bounded by MaxEnded
+	// dropped is when the newest session ended that addEnded dropped from ended. Until [Finality]
+	// after it, an unknown session may be one that ended.
 	dropped  time.Time
-	occupant *Occupant
+	occupant *Occupant // nil without sessions
 }
 
-// session is one tab. It lives until a moment, which a sign of life sets to a
-// lease from then, and a leave for the sake of a hidden page to a grace.
+// session is a living session.
 type session struct {
 	name     string
 	seq      uint64
 	section  Section
 	activity Activity
 	lastSeen time.Time
-	until    time.Time
-	leaving  bool
-	// connection is the live connection of the newest update, 0 for HTTP. It is not
-	// in the session's record: no connection outlives the process.
+	expires  time.Time // the end of its lease, or of its grace after a leave
+	leaving  bool      // a hidden leave came; the session ends when its grace is over
+	// connection is the live connection of the newest update, 0 for HTTP. Records do not have it,
+	// since no connection outlives the process.
 	connection uint64
-	// unwritten says that something happened since its record was given.
+	// unwritten says that the session changed since its Record was last returned.
 	unwritten bool
-	// touched is the clock at which the person last did something here; going
-	// idle is not that.
+	// touched is the clock at the person's last action here. Going idle is no action.
 	touched uint64
 }
 
-// ended is what is remembered of a session that has left or lapsed: that no
-// message up to seq can bring it back.
-type ended struct {
+// endedSession is what is kept of a session that left or expired: no message up to seq creates the
+// session again.
+type endedSession struct {
 	name      string
 	seq       uint64
 	at        time.Time
 	unwritten bool // see session
 }
 
-// freshness is how much older than the truth a LastSeen may be that is shown, so
-// that a quiet project is encoded rarely.
-const freshness = time.Second
+// lastSeenPrecision is by how much LastSeen of a snapshot may be too old, so that a project without
+// changes is rarely encoded again.
+const lastSeenPrecision = time.Second
 
-// lapsed decides rule 1: at exactly the end of its lease a session still lives.
-func (s *session) lapsed(now time.Time) bool { return now.After(s.until) }
+// expired decides rule 1: at exactly the end of its lease a session is still alive.
+func (s *session) expired(now time.Time) bool { return now.After(s.expires) }
 
-// endsWith reports whether the end of a live connection concerns the session: its
-// newest update came over that connection. An update over HTTP protects from the loss
-// of an older connection, but not from the loss of access.
-func (s *session) endsWith(l Leave) bool {
-	if s.connection == 0 {
-		return !l.Broken
-	}
-	return s.connection == l.Connection
+func (s *session) edits(section Section) bool {
+	return s.activity == Editing && s.section == section
 }
 
-// compare decides rule 17.
-func (m *member) compare(other *member) int {
-	return cmp.Or(cmp.Compare(m.folded, other.folded), m.user.ID.compare(other.user.ID))
-}
-
-// fold decides rule 3: one occupant from all sessions, nil from none. Of the
-// sessions the one that counts is in a section rather than not, busy rather than
-// idle, and was touched last.
-func (m *member) fold() *Occupant {
-	if len(m.sessions) == 0 {
-		return nil
+// outranks decides rule 3: the section and activity of an occupant are those of a session with a
+// section rather than without, active rather than idle, and touched last.
+func (s *session) outranks(other *session) bool {
+	if a, b := s.section != "", other.section != ""; a != b {
+		return a
 	}
-	rank := func(a, b *session) int {
-		return cmp.Or(
-			compareBool(a.section != "", b.section != ""),
-			compareBool(a.activity != Idle, b.activity != Idle),
-			cmp.Compare(a.touched, b.touched))
+	if a, b := s.activity != Idle, other.activity != Idle; a != b {
+		return a
 	}
-	chief := slices.MaxFunc(m.sessions, rank)
-	o := Occupant{User: m.user, Section: chief.section, Activity: chief.activity}
-	for _, s := range m.sessions {
-		if s.section != "" {
-			o.Sections = append(o.Sections, s.section)
-		}
-		if s.activity == Editing {
-			o.Editing = append(o.Editing, s.section)
-		}
-		if s.lastSeen.After(o.LastSeen) {
-			o.LastSeen = s.lastSeen
-		}
-	}
-	o.Sections, o.Editing = sorted(o.Sections), sorted(o.Editing)
-	return NewOccupant(o)
-}
-
-// sorted has each section once.
-func sorted(sections []Section) []Section {
-	slices.Sort(sections)
-	return slices.Compact(sections)
-}
-
-// fresh is the member's occupant, with a LastSeen that is a second old at most.
-func (m *member) fresh(now time.Time) *Occupant {
-	if now.Sub(m.occupant.LastSeen) >= freshness {
-		for _, s := range m.sessions {
-			if s.lastSeen.After(m.occupant.LastSeen) {
-				m.occupant = m.fold()
-				break
-			}
-		}
-	}
-	return m.occupant
-}
-
-// staying counts the sessions that are not leaving: only they use up room.
-func (m *member) staying() (n int) {
-	for _, s := range m.sessions {
-		if !s.leaving {
-			n++
-		}
-	}
-	return n
+	return s.touched > other.touched
 }
 
 func (m *member) find(name string) *session {
@@ -137,17 +79,31 @@ func (m *member) find(name string) *session {
 	return nil
 }
 
-// newest is the highest number of any message of the session, living or ended no longer than
-// Finality ago. For a session that may have ended and been dropped it is MaxSafe: what cannot
-// be shown to be newer than its end counts as older.
-func (m *member) newest(now time.Time, name string) uint64 {
+// forgotten reports whether the session ended longer than Finality ago.
+func (e endedSession) forgotten(now time.Time) bool { return now.Sub(e.at) > Finality }
+
+// endedSeq returns the number with which a session ended, if that is kept.
+func (m *member) endedSeq(now time.Time, name string) (seq uint64, ok bool) {
+	for _, e := range m.ended {
+		if e.name == name && !e.forgotten(now) {
+			return e.seq, true
+		}
+	}
+	return 0, false
+}
+
+// hasDropped reports whether an unknown session may be an ended one that was dropped.
+func (m *member) hasDropped(now time.Time) bool { return now.Sub(m.dropped) <= Finality }
+
+// newestSeq returns the highest number of any message of the session, living or ended; 0 for an
+// unknown session. If the session may have ended and been dropped it returns MaxSafe, since no message
+// can be shown to be newer than that end.
+func (m *member) newestSeq(now time.Time, name string) uint64 {
 	if s := m.find(name); s != nil {
 		return s.seq
 	}
-	for _, e := range m.ended {
-		if e.name == name && !e.forgotten(now) {
-			return e.seq
-		}
+	if seq, ok := m.endedSeq(now, name); ok {
+		return seq
 	}
 	if m.hasDropped(now) {
 		return MaxSafe
@@ -155,29 +111,10 @@ func (m *member) newest(now time.Time, name string) uint64 {
 	return 0
 }
 
-// hasEnded reports whether the end of the session is remembered.
-func (m *member) hasEnded(now time.Time, name string) bool {
-	return slices.ContainsFunc(m.ended, func(e ended) bool { return e.name == name && !e.forgotten(now) })
-}
-
-// hasDropped reports whether a session that is not known may be one that ended.
-func (m *member) hasDropped(now time.Time) bool { return now.Sub(m.dropped) <= Finality }
-
-func (e ended) forgotten(now time.Time) bool { return now.Sub(e.at) > Finality }
-
-func (m *member) edits(section Section) bool {
-	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.edits(section) })
-}
-
-func (s *session) edits(section Section) bool {
-	return s.activity == Editing && s.section == section
-}
-
-// remember keeps the end of a session; of those of one user, the last ones, most at
-// most.
-func (m *member) remember(e ended, most int) {
+// addEnded keeps the end of a session. If more than limit are kept, it drops the oldest.
+func (m *member) addEnded(e endedSession, limit int) {
 	m.ended = append(m.ended, e)
-	if len(m.ended) > most {
+	if len(m.ended) > limit {
 		if at := m.ended[0].at; at.After(m.dropped) {
 			m.dropped = at
 		}
@@ -185,17 +122,76 @@ func (m *member) remember(e ended, most int) {
 	}
 }
 
-func (m *member) forget(name string) {
-	m.ended = slices.DeleteFunc(m.ended, func(e ended) bool { return e.name == name })
+func (m *member) removeEnded(name string) {
+	m.ended = slices.DeleteFunc(m.ended, func(e endedSession) bool { return e.name == name })
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	default:
-		return -1
+// forgetEnded removes the sessions that ended longer than Finality ago.
+func (m *member) forgetEnded(now time.Time) {
+	m.ended = slices.DeleteFunc(m.ended, func(e endedSession) bool { return e.forgotten(now) })
+}
+
+// stayingCount returns the number of sessions that are not leaving. Only these count for MaxSessions.
+func (m *member) stayingCount() (n int) {
+	for _, s := range m.sessions {
+		if !s.leaving {
+			n++
+		}
 	}
+	return n
+}
+
+// sorted sorts the sections and removes duplicates.
+func sorted(sections []Section) []Section {
+	slices.Sort(sections)
+	return slices.Compact(sections)
+}
+
+// aggregate returns the one occupant of all sessions (rule 3), or nil if there is no session.
+func (m *member) aggregate() *Occupant {
+	if len(m.sessions) == 0 {
+		return nil
+	}
+	primary := m.sessions[0]
+	o := &Occupant{User: m.user}
+	for _, s := range m.sessions {
+		if s.outranks(primary) {
+			primary = s
+		}
+		if s.section != "" {
+			o.Sections = append(o.Sections, s.section)
+		}
+		if s.activity == Editing {
+			o.Editing = append(o.Editing, s.section)
+		}
+		if s.lastSeen.After(o.LastSeen) {
+			o.LastSeen = s.lastSeen
+		}
+	}
+	o.Section, o.Activity = primary.section, primary.activity
+	o.Sections, o.Editing = sorted(o.Sections), sorted(o.Editing)
+	return o
+}
+
+// currentOccupant returns the member's occupant with a LastSeen that is exact to lastSeenPrecision.
+func (m *member) currentOccupant(now time.Time) *Occupant {
+	if now.Sub(m.occupant.LastSeen) >= lastSeenPrecision {
+		for _, s := range m.sessions {
+			if s.lastSeen.After(m.occupant.LastSeen) {
+				m.occupant = m.aggregate()
+				break
+			}
+		}
+	}
+	return m.occupant
+}
+
+// edits reports whether any session of the member edits the section.
+func (m *member) edits(section Section) bool {
+	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.edits(section) })
+}
+
+// compare decides rule 17, the order of lists.
+func (m *member) compare(other *member) int {
+	return cmp.Or(cmp.Compare(m.sortKey, other.sortKey), m.user.ID.compare(other.user.ID))
 }

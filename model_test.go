@@ -10,13 +10,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model says what the rules say in the plainest way, without any index: a list of all
-// sessions that ever were, looked through from the start for each question.
+// model implements the rules in the simplest way, without indexes: every question searches the list
+// of all sessions that ever existed.
 type model struct {
 	now      time.Time
 	sessions []*modelSession
 	touches  int
-	// ends are all ends of sessions; of those of one user, maxEnded are remembered.
+	// ends are the ends of all sessions; a roster keeps maxEnded of one user.
 	ends     []modelEnd
 	maxEnded int
 }
@@ -27,22 +27,22 @@ type modelEnd struct {
 	at   time.Time
 }
 
-// end notes that a session ended, for mayRefuse.
+// end records that a session ended, for mayReject.
 func (m *model) end(s *modelSession, at time.Time) {
 	m.ends = append(m.ends, modelEnd{s.user.ID, s.name, at})
 }
 
-// mayRefuse reports whether so many sessions of the user have ended that a roster cannot
-// judge each message any more. It never becomes false again.
-func (m *model) mayRefuse(u User) bool {
+// mayReject reports whether so many sessions of the user have ended that a roster may have dropped an
+// end, and so may reject an unknown session. It never becomes false again.
+func (m *model) mayReject(u User) bool {
 	names := map[string]bool{}
 	for _, e := range m.ends {
 		if e.user == u.ID {
 			names[e.name] = true
 		}
 	}
-	for _, s := range m.sessions { // ended by their lease
-		if s.user.ID == u.ID && !s.until.IsZero() && m.now.After(s.until) {
+	for _, s := range m.sessions { // expired
+		if s.user.ID == u.ID && !s.expires.IsZero() && m.now.After(s.expires) {
 			names[s.name] = true
 		}
 	}
@@ -55,11 +55,11 @@ type modelSession struct {
 	seq     uint64
 	section Section
 	doing   Activity
-	until   time.Time // zero for one that has left
+	expires time.Time // zero for one that has left
 	left    time.Time
 	leaving bool
 	touched int
-	over    uint64 // the connection of the newest update, 0 for HTTP
+	over    uint64 // the connection of the newest update; 0 for HTTP
 }
 
 func (m *model) find(u User, name string) *modelSession {
@@ -75,16 +75,16 @@ func (m *model) find(u User, name string) *modelSession {
 
 func (m *model) living() (all []*modelSession) {
 	for _, s := range m.sessions {
-		if !m.now.After(s.until) {
+		if !m.now.After(s.expires) {
 			all = append(all, s)
 		}
 	}
 	return all
 }
 
-func (m *model) editors(section Section, but User) (ids []string) {
+func (m *model) editors(section Section, except User) (ids []string) {
 	for _, s := range m.living() {
-		if s.user.ID != but.ID && s.section == section && s.doing == Editing {
+		if s.user.ID != except.ID && s.section == section && s.doing == Editing {
 			ids = append(ids, s.user.Name)
 		}
 	}
@@ -92,9 +92,9 @@ func (m *model) editors(section Section, but User) (ids []string) {
 	return slices.Compact(ids)
 }
 
-// known is the newest number of the session that is not forgotten.
-func (m *model) known(s *modelSession) uint64 {
-	end := s.until
+// newestSeq returns the newest number of the session; 0 once its end is forgotten.
+func (m *model) newestSeq(s *modelSession) uint64 {
+	end := s.expires
 	if end.IsZero() {
 		end = s.left
 	}
@@ -104,20 +104,20 @@ func (m *model) known(s *modelSession) uint64 {
 	return s.seq
 }
 
-// heard tells whether a message of that number is old news.
-func (m *model) heard(s *modelSession, seq uint64) bool { return seq != 0 && seq <= m.known(s) }
+// stale reports whether a message with that number changes nothing.
+func (m *model) stale(s *modelSession, seq uint64) bool { return seq != 0 && seq <= m.newestSeq(s) }
 
 func (m *model) update(u User, message Update) (conflicts []string) {
 	s := m.find(u, message.Session)
 	conflicts = m.editors(message.Section, u)
-	if m.heard(s, message.Seq) {
+	if m.stale(s, message.Seq) {
 		return conflicts
 	}
 	doing := message.Activity
 	if doing == "" {
 		doing = Editing
 	}
-	alive := !m.now.After(s.until)
+	alive := !m.now.After(s.expires)
 	edits := alive && s.section == message.Section && s.doing == Editing
 	if doing == Editing && (message.Section == "" || message.UnlessOccupied && len(conflicts) > 0 && !edits) {
 		doing = Viewing
@@ -125,46 +125,46 @@ func (m *model) update(u User, message Update) (conflicts []string) {
 	if !alive && message.Section != "" {
 		for _, other := range m.living() {
 			if other.user.ID == u.ID && other.leaving {
-				other.until, other.left = time.Time{}, m.now
+				other.expires, other.left = time.Time{}, m.now
 				m.end(other, m.now)
 			}
 		}
 	}
-	if !alive && !s.until.IsZero() {
-		m.end(s, s.until)
+	if !alive && !s.expires.IsZero() {
+		m.end(s, s.expires)
 	}
 	if m.touches++; !alive || doing != Idle && (s.section != message.Section || s.doing != doing || s.leaving) {
 		s.touched = m.touches
 	}
 	s.leaving, s.over = false, message.Connection
-	s.seq, s.section, s.doing, s.until = max(m.known(s), message.Seq), message.Section, doing, m.now.Add(DefaultLease)
+	s.seq, s.section, s.doing, s.expires = max(m.newestSeq(s), message.Seq), message.Section, doing, m.now.Add(DefaultLease)
 	return conflicts
 }
 
 func (m *model) leave(u User, message Leave) {
 	s := m.find(u, message.Session)
-	alive := !m.now.After(s.until)
+	alive := !m.now.After(s.expires)
 	if message.Broken {
-		if grace := m.now.Add(BrokenGrace); alive && message.Connection != 0 && s.over == message.Connection && grace.Before(s.until) {
-			s.until = grace
+		if grace := m.now.Add(BrokenGrace); alive && message.Connection != 0 && s.over == message.Connection && grace.Before(s.expires) {
+			s.expires = grace
 		}
 		return
 	}
 	if message.Connection != 0 && (!alive || s.over != 0 && s.over != message.Connection) {
 		return
 	}
-	if m.heard(s, message.Seq) || !alive && message.Seq == 0 {
+	if m.stale(s, message.Seq) || !alive && message.Seq == 0 {
 		return
 	}
-	s.seq = max(m.known(s), message.Seq)
+	s.seq = max(m.newestSeq(s), message.Seq)
 	s.leaving = false
 	if grace := m.now.Add(HiddenGrace); !message.Hidden || !alive {
-		s.until, s.left = time.Time{}, m.now
+		s.expires, s.left = time.Time{}, m.now
 		m.end(s, m.now)
 	} else {
 		s.leaving = true
-		if grace.Before(s.until) {
-			s.until = grace
+		if grace.Before(s.expires) {
+			s.expires = grace
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (m *model) list() (lines []string) {
 	}
 	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 	for _, u := range users {
-		var chief *modelSession
+		var primary *modelSession
 		var sections, editing []Section
 		for _, s := range m.living() {
 			if s.user.ID != u.ID {
@@ -190,18 +190,18 @@ func (m *model) list() (lines []string) {
 			if s.doing == Editing {
 				editing = append(editing, s.section)
 			}
-			if chief == nil || outranks(s, chief) {
-				chief = s
+			if primary == nil || s.outranks(primary) {
+				primary = s
 			}
 		}
 		slices.Sort(sections)
 		slices.Sort(editing)
-		lines = append(lines, fmt.Sprintf("%s %s %q of %q, edits %q", u.Name, chief.doing, chief.section, slices.Compact(sections), slices.Compact(editing)))
+		lines = append(lines, fmt.Sprintf("%s %s %q of %q, edits %q", u.Name, primary.doing, primary.section, slices.Compact(sections), slices.Compact(editing)))
 	}
 	return lines
 }
 
-func outranks(a, b *modelSession) bool {
+func (a *modelSession) outranks(b *modelSession) bool {
 	if (a.section == "") != (b.section == "") {
 		return b.section == ""
 	}
@@ -211,36 +211,36 @@ func outranks(a, b *modelSession) bool {
 	return a.touched > b.touched
 }
 
-// TestARosterDoesWhatTheRulesSay lets random people send random messages, repeated,
-// reordered and late, and holds the roster against the model after each.
-func TestARosterDoesWhatTheRulesSay(t *testing.T) { // rules 1 and 3 to 9, invariants 1 to 4 and 8
+// Random users send random messages, repeated, reordered and late; after each, the roster must equal
+// the model.
+func TestRosterEqualsModel(t *testing.T) { // rules 1 and 3 to 9, invariants 1 to 4 and 8
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{now: start, maxEnded: rapid.SampledFrom([]int{1, 2, 3, MaxEnded}).Draw(t, "ends remembered")}
+		m := &model{now: start, maxEnded: rapid.SampledFrom([]int{1, 2, 3, MaxEnded}).Draw(t, "ends kept")}
 		r := NewRoster(DefaultLease, 0)
 		r.maxEnded = m.maxEnded
 		var version uint64
 		var before []string
-		look := func() {
+		compare := func() {
 			s := r.Snapshot(m.now)
 			seen := shown(s)
-			if due := m.list(); !slices.Equal(seen, due) {
-				t.Fatalf("listed:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
+			if want := m.list(); !slices.Equal(seen, want) {
+				t.Fatalf("listed:\n  %s\nwant:\n  %s", strings.Join(seen, "\n  "), strings.Join(want, "\n  "))
 			}
 			if same := slices.Equal(seen, before); same && s.Version != version || !same && s.Version <= version || s.Count != len(seen) {
-				t.Fatalf("version %d after %d, count %d, though the list went from %q to %q", s.Version, version, s.Count, before, seen)
+				t.Fatalf("version %d after %d with count %d, while the list goes from %q to %q", s.Version, version, s.Count, before, seen)
 			}
 			version, before = s.Version, seen
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "messages") {
 			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, HiddenGrace, HiddenGrace + 1, BrokenGrace, 29 * time.Second, time.Minute, DefaultLease, DefaultLease + 1, Finality, Finality + 1}).Draw(t, "passes"))
-			look()
+			compare()
 			user := rapid.SampledFrom([]User{alice, bob, carol}).Draw(t, "user")
 			session := rapid.SampledFrom([]string{"", "x", "y", "z", "w", "v"}).Draw(t, "session")
 			seq := rapid.Uint64Range(0, 12).Draw(t, "seq")
 			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 				l := Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), Broken: rapid.Bool().Draw(t, "broken"), Connection: rapid.Uint64Range(0, 2).Draw(t, "connection")}
 				reply, _ := r.Leave(m.now, user, l)
-				if !reply.Stale || l.Connection == 0 && !l.Broken && m.heard(m.find(user, session), seq) || !m.mayRefuse(user) {
+				if !reply.Stale || l.Connection == 0 && !l.Broken && m.stale(m.find(user, session), seq) || !m.mayReject(user) {
 					m.leave(user, l)
 				}
 			} else {
@@ -248,23 +248,23 @@ func TestARosterDoesWhatTheRulesSay(t *testing.T) { // rules 1 and 3 to 9, invar
 					Session: session, Seq: seq,
 					Section:        rapid.SampledFrom([]Section{"", "a", "b"}).Draw(t, "section"),
 					Activity:       rapid.SampledFrom([]Activity{"", Editing, Viewing, Idle}).Draw(t, "activity"),
-					UnlessOccupied: rapid.Bool().Draw(t, "careful"),
+					UnlessOccupied: rapid.Bool().Draw(t, "unless occupied"),
 					Connection:     rapid.Uint64Range(0, 2).Draw(t, "connection"),
 				}
 				reply, _, err := r.Update(m.now, user, u)
-				if m.mayRefuse(user) && u.Seq != 0 && (err == ErrTooManyChanges || reply.Stale) {
-					continue // refused, though it may be newer: then nothing has changed
+				if m.mayReject(user) && u.Seq != 0 && (err == ErrTooManyChanges || reply.Stale) {
+					continue // rejected, though it may be newer; nothing has changed
 				}
-				due := m.update(user, u)
+				want := m.update(user, u)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if u.Section != "" && names(reply.Conflicts) != strings.Join(due, ", ") {
-					t.Fatalf("conflicts %q; due %q", names(reply.Conflicts), due)
+				if u.Section != "" && names(reply.Conflicts) != strings.Join(want, ", ") {
+					t.Fatalf("conflicts %q; want %q", names(reply.Conflicts), want)
 				}
 			}
-			look()
-			survivesARestart(t, r, m)
+			compare()
+			equalsAfterRestart(t, r, m)
 		}
 	})
 }
@@ -276,9 +276,9 @@ func shown(s *Snapshot) (lines []string) {
 	return lines
 }
 
-// survivesARestart holds the roster against one made of its records. The living get a
-// full lease by that, and what is leaving has left: so it looks only where nothing is.
-func survivesARestart(t *rapid.T, r *Roster, m *model) {
+// equalsAfterRestart compares the roster with one restored from its records. It skips rosters with a
+// leaving session, which a restart ends.
+func equalsAfterRestart(t *rapid.T, r *Roster, m *model) {
 	for _, member := range r.members {
 		for _, s := range member.sessions {
 			if s.leaving {
@@ -293,7 +293,7 @@ func survivesARestart(t *rapid.T, r *Roster, m *model) {
 	for _, record := range records {
 		restarted.Restore(m.now, record)
 	}
-	if seen, due := shown(restarted.Snapshot(m.now)), m.list(); !slices.Equal(seen, due) {
-		t.Fatalf("after a restart:\n  %s\ndue:\n  %s", strings.Join(seen, "\n  "), strings.Join(due, "\n  "))
+	if seen, want := shown(restarted.Snapshot(m.now)), m.list(); !slices.Equal(seen, want) {
+		t.Fatalf("after a restart:\n  %s\nwant:\n  %s", strings.Join(seen, "\n  "), strings.Join(want, "\n  "))
 	}
 }

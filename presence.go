@@ -1,142 +1,132 @@
-// Package presence knows who is online in a writing project, and which section
-// each person is in.
+// Package presence tracks who is online in a writing project and which section each person is in.
 //
-// A [Roster] holds the sessions of one project and decides everything about
-// them: who is listed, in which order, at which version, and who is in whose
-// way. A [Store] keeps the rosters of all projects, in one process or many. A
-// [Service] is the door to a store: whatever comes from outside is checked
-// there, once.
+// A [Roster] holds the sessions of one project and decides the rules: who is listed, in which order,
+// at which version, and who conflicts with whom. A [Store] keeps the rosters of all projects, in one
+// process or for several. A [Service] checks what callers send and passes it to a store.
 //
-// The package imports the standard library only, and knows nothing of HTTP,
-// SQL or Redis.
+// The package imports the standard library only. It knows no HTTP, SQL or Redis.
 package presence
 
 import "time"
 
 const (
-	// DefaultLease is how long a session outlives its last sign of life: four
-	// heartbeats, and twice the slowest rate at which a browser runs the timers
-	// of a hidden tab. The architecture note calls it the active threshold.
+	// DefaultLease is how long a session outlives its last update: four heartbeats, and twice the
+	// interval at which browsers run the timers of a hidden tab. The architecture note calls it the
+	// active threshold.
 	DefaultLease = 2 * time.Minute
 
-	// DefaultHeartbeat is how far apart the updates of a session are that has
-	// nothing new to say. From the architecture note.
+	// DefaultHeartbeat is the interval between updates of a session that does not change. It is from
+	// the architecture note.
 	DefaultHeartbeat = 30 * time.Second
 
-	// HiddenGrace is how long a session lives on that left because its page was
-	// hidden: long enough for a reload to come back without others noticing.
+	// HiddenGrace is how long a session stays alive after a leave with Hidden. A page that reloads
+	// comes back within that time, so other users see no change.
 	HiddenGrace = 3 * time.Second
 
-	// BrokenGrace is how long a session lives on whose live connection broke: long enough
-	// to come back by another one, or by polling.
+	// BrokenGrace is how long a session stays alive after its live connection broke, so that the page
+	// can reconnect or poll.
 	BrokenGrace = 15 * time.Second
 
-	// Finality is how long the end of a session is remembered, so that no older
-	// message brings it back: longer than anything between a page and this
-	// process holds a request.
+	// Finality is how long the end of a session is kept, so that no older message creates the session
+	// again. No proxy between a page and this process holds a request for that long.
 	Finality = 10 * time.Minute
 
-	// MaxSessions is how many living sessions one user has in one project.
-	// Above it renewals succeed, and new sessions are refused.
+	// MaxSessions is the number of living sessions of one user in one project. At the limit, renewals
+	// succeed and new sessions are rejected with [ErrTooManySessions].
 	MaxSessions = 20
 
-	// MaxEnded is how many ended sessions of one user in one project are remembered: as if
-	// each of MaxSessions tabs loaded a page every 12 seconds for all of Finality. Beyond
-	// it, a numbered update of a session that is not known is refused with
-	// [ErrTooManyChanges], since it may be older than an end that is no longer remembered.
+	// MaxEnded is the number of ended sessions that are kept of one user in one project. That is
+	// enough for MaxSessions tabs that each load a page every 12 seconds for all of Finality. Beyond
+	// it, a numbered update of an unknown session is rejected with [ErrTooManyChanges], since it may
+	// be older than an end that was dropped.
 	MaxEnded = 50 * MaxSessions
 
-	// MaxListed is how many occupants a snapshot lists; its count stays true
-	// above it.
+	// MaxListed is the number of occupants that a snapshot lists. Its Count includes the others.
 	MaxListed = 1000
 
-	// MaxSafe is the largest number that a version or a sequence number may
-	// have: the largest integer that JavaScript holds exactly.
+	// MaxSafe is the largest version and sequence number: the largest integer that JavaScript
+	// represents exactly.
 	MaxSafe = 1<<53 - 1
 )
 
-// Activity is what a session says it does in its section.
+// Activity is what a session does in its section.
 type Activity string
 
-// The activities. A session without a section is never recorded as editing.
+// The activities. A session without a section is never recorded as Editing.
 const (
 	Editing Activity = "editing"
 	Viewing Activity = "viewing"
 	Idle    Activity = "idle"
 )
 
-// Update says where a session is. It states the whole of the session, so that
-// a heartbeat for one that has lapsed makes it anew, complete.
+// Update states where a session is and what it does there. It always states the whole session, so
+// that a heartbeat creates an expired session again with nothing missing.
 type Update struct {
-	// Session names the tab: at most [MaxName] characters of the project
-	// grammar, new for every page load. Empty is a name too: that of clients
-	// that send none, of which a user then has one.
+	// Session identifies the tab: at most [MaxName] characters of the project grammar, new for every
+	// page load. Clients that send none share the empty name, one session for each user.
 	Session string
-	// Seq orders the messages of a session; one that is not newer than the
-	// newest seen changes nothing. 0 is not numbered, and counts as it arrives.
+	// Seq orders the messages of a session. A message whose Seq is not above the highest seen changes
+	// nothing. 0 means not numbered; such a message counts when it arrives.
 	Seq uint64
-	// Section is where the session is; empty is online without a section.
+	// Section is where the session is; empty for online without a section.
 	Section Section
-	// Activity is what it does there; empty is editing in a section and viewing
-	// without one.
+	// Activity is what the session does there. Empty means Editing in a section, Viewing without one.
 	Activity Activity
-	// UnlessOccupied makes entering careful: where others are editing the
-	// section, and this session is not yet, viewing is recorded for editing.
+	// UnlessOccupied records Viewing instead of Editing if other users are editing the section and
+	// this session is not yet.
 	UnlessOccupied bool
-	// OnlyRenew refuses, with [ErrTooManyChanges], what would change more than the
-	// last sign of life: for senders that are above a limit.
+	// OnlyRenew rejects the update with [ErrTooManyChanges] if it is not a mere renewal. It is set for
+	// senders that exceeded a rate limit.
 	OnlyRenew bool
-	// Connection identifies the live connection that the update came over: a number
-	// that the server chose at random, 1 to [MaxSafe]. 0 is none, for an update over
-	// HTTP. The session keeps the Connection of its newest update; see [Leave].
+	// Connection identifies the live connection of the update: a number that the server chose at
+	// random, 1 to [MaxSafe], or 0 for HTTP. The session keeps the Connection of its newest update;
+	// see [Leave].
 	Connection uint64
-	// Poll asks for the snapshot as well, unless Known is its version.
+	// Poll asks for the snapshot as well, unless its version is Known.
 	Poll  bool
 	Known uint64
 }
 
-// Leave ends a session. It is final: no older message brings the session back.
+// Leave ends a session. It is final: no older message creates the session again.
 type Leave struct {
 	Session string
 	Seq     uint64
-	// Hidden says that the page is going away, perhaps to be reloaded: the leave
-	// takes effect after [HiddenGrace], unless a newer message of the session
-	// comes first.
-	// Before it does, a new session of the same user in a section makes it so, too.
+	// Hidden says that the page is going away, perhaps to reload. The leave takes effect after
+	// [HiddenGrace]: sooner if the same user opens a new session in a section, never if a newer
+	// update of this session arrives first.
 	Hidden bool
-	// Connection is the live connection whose end is the reason, 0 for a leave that
-	// somebody sent. Such a leave ends nothing if the newest update of the session came
-	// over another live connection.
+	// Connection is the live connection whose end caused the leave, or 0 if a client sent it. A leave
+	// with a Connection ends nothing if the newest update of the session came over another live
+	// connection.
 	Connection uint64
-	// Broken says that Connection was lost and nobody left. The session lives on for
-	// [BrokenGrace] at most, or longer if it is updated again before that. Nothing
-	// happens unless the newest update of the session came over Connection; Seq is
-	// not looked at.
+	// Broken says that Connection was lost without a leave. The session stays alive for at most
+	// [BrokenGrace], unless it is updated before. Nothing happens unless the newest update of the
+	// session came over Connection. Seq is ignored.
 	Broken bool
-	// OnlyLiving is for senders above a limit: no unknown session is remembered as ended, and
-	// the reply is Stale unless the session was alive.
+	// OnlyLiving is set for senders that exceeded a rate limit: an unknown session is not kept as
+	// ended, and the reply is Stale unless the session was alive.
 	OnlyLiving bool
 }
 
-// Reply is what an update or a leave came to.
+// Reply is the answer to an update or a leave.
 type Reply struct {
 	// Version of the project after the message.
 	Version uint64
-	// Activity that is recorded, empty for a session that is not alive.
+	// Activity that is recorded; empty if the session is not alive.
 	Activity Activity
-	// You are the sender as others see them, from all of their sessions.
+	// You is the sender as others see them, aggregated from all of the sender's sessions.
 	You *Occupant
-	// Conflicts are the other users who are editing the section at this moment,
-	// in the order of lists, at most MaxListed.
+	// Conflicts are the other users who are editing the section at this moment, in list order, at
+	// most MaxListed.
 	Conflicts []*Occupant
-	// Snapshot is there if it was asked for and is not the one that is known.
+	// Snapshot is set if the update asked for it and does not know its version.
 	Snapshot *Snapshot
-	// Stale says that the message was not newer than one seen before, and so
-	// changed nothing; or, for a leave with OnlyLiving, that it ended nothing.
+	// Stale says that the message changed nothing: it was not newer than one seen before, or it is a
+	// leave with OnlyLiving or Connection that ended nothing.
 	Stale bool
-	// Partial says that people may be missing from Conflicts, as in a Snapshot.
+	// Partial says that Conflicts may be incomplete; see [Snapshot].
 	Partial bool
-	// Durable says that the change survives the end of the process. A mere
-	// renewal, which grants nothing that a restart would not, is durable too.
+	// Durable says that the change survives the end of the process. A renewal is durable too, since a
+	// restart grants every living session a full lease.
 	Durable bool
 }

@@ -6,30 +6,28 @@ import (
 	"time"
 )
 
-// Record is a session in the form in which a store writes it down.
+// Record is a session in the form in which a store writes it.
 type Record struct {
 	User     User
 	Session  string
 	Seq      uint64
 	Section  Section
 	Activity Activity
-	// LastSeen is the last sign of life, or the end of a session that has ended.
+	// LastSeen is the time of the newest update, or of the end of a session that ended.
 	LastSeen time.Time
-	// Touched orders the sessions of a user by when the person last did something; 0 for
-	// one that has ended.
+	// Touched orders the sessions of a user by the person's last action in them; 0 for one that ended.
 	Touched uint64
-	// Active is false once the session has left or lapsed: such a record keeps
-	// older messages from bringing it back, and goes after [Finality].
+	// Active is false once the session has left or expired. Such a record keeps older messages from
+	// creating the session again; it can be deleted after [Finality].
 	Active bool
 }
 
-// Compare orders records by what happened first, the ended before the living.
+// Compare orders records for [Roster.Restore]: ended sessions first, then living ones by Touched.
 func (r Record) Compare(other Record) int {
 	return cmp.Or(cmp.Compare(r.Touched, other.Touched), r.LastSeen.Compare(other.LastSeen))
 }
 
-// RecordsOf gives the sessions of a user to which something has happened since they were
-// last given, to be written down.
+// RecordsOf returns the sessions of a user that changed since their records were last returned.
 func (r *Roster) RecordsOf(id UserID) []Record {
 	if m := r.members[id]; m != nil {
 		return m.unwritten(nil)
@@ -37,7 +35,8 @@ func (r *Roster) RecordsOf(id UserID) []Record {
 	return nil
 }
 
-// Records gives those of everybody: renewals, and ends, that nobody wrote down.
+// Records returns the sessions of all users that changed since their records were last returned.
+// A store that writes RecordsOf after each change gets renewals and expired sessions from it.
 func (r *Roster) Records() (records []Record) {
 	for _, m := range r.members {
 		records = m.unwritten(records)
@@ -45,7 +44,7 @@ func (r *Roster) Records() (records []Record) {
 	return records
 }
 
-// AllRecords gives all sessions, living and ended, to be written down.
+// AllRecords returns all sessions, living and ended.
 func (r *Roster) AllRecords() (records []Record) {
 	for _, m := range r.members {
 		for _, s := range m.sessions {
@@ -58,7 +57,7 @@ func (r *Roster) AllRecords() (records []Record) {
 	return records
 }
 
-// unwritten appends the sessions of a member that are to be written down.
+// unwritten appends the records of sessions that changed since they were last returned.
 func (m *member) unwritten(records []Record) []Record {
 	for _, s := range m.sessions {
 		if s.unwritten {
@@ -73,26 +72,27 @@ func (m *member) unwritten(records []Record) []Record {
 	return records
 }
 
-// Restore brings back a session from its record. A living one gets a full lease
-// from now: what it said meanwhile, nobody could hear. Restore in the order of
-// [Record.Compare], before anything else happens to the roster.
+// Restore adds a session from its record. A living one gets a full lease from now, since it could not
+// reach the server while that was down. Call it in the order of [Record.Compare], before any other
+// method.
 func (r *Roster) Restore(now time.Time, record Record) {
+	r.init()
 	m := r.member(record.User)
 	r.members[record.User.ID] = m
 	if !record.Active {
-		m.remember(ended{name: record.Session, seq: record.Seq, at: record.LastSeen}, r.maxEnded)
+		m.addEnded(endedSession{name: record.Session, seq: record.Seq, at: record.LastSeen}, r.maxEnded)
 		return
 	}
 	s := &session{name: record.Session, seq: record.Seq, lastSeen: record.LastSeen, touched: record.Touched}
 	m.sessions = append(m.sessions, s)
 	r.place(s, record.Section, record.Activity)
-	r.liveUntil(s, now.Add(r.lease))
+	r.setExpiry(s, now.Add(r.lease))
 	r.clock = max(r.clock, record.Touched)
 	r.tick(now)
 	if !slices.ContainsFunc(m.sessions, func(s *session) bool { return s.lastSeen.After(record.LastSeen) }) {
-		r.rename(m, record.User) // the name that was last heard
+		r.rename(m, record.User) // the newest session has the newest name
 	}
-	r.refold(m)
+	r.reaggregate(m)
 }
 
 func (m *member) record(s *session) Record {
@@ -103,18 +103,18 @@ func (m *member) record(s *session) Record {
 	}
 }
 
-func (m *member) endedRecord(e *ended) Record {
+func (m *member) endedRecord(e *endedSession) Record {
 	e.unwritten = false
 	return Record{User: m.user, Session: e.name, Seq: e.seq, LastSeen: e.at}
 }
 
-// Fold makes the snapshot at a version from the records of all sessions that live, those of
-// each user one after the other: for stores that keep rosters elsewhere.
-func Fold(version uint64, living []Record) *Snapshot {
+// Aggregate returns the snapshot at a version from the records of all living sessions, in which the
+// sessions of each user are adjacent. It is for stores that keep rosters outside this process.
+func Aggregate(version uint64, living []Record) *Snapshot {
 	var members []*member
 	for _, record := range living {
 		if len(members) == 0 || members[len(members)-1].user.ID != record.User.ID {
-			members = append(members, &member{user: record.User, folded: record.User.foldedName()})
+			members = append(members, &member{user: record.User, sortKey: record.User.sortKey()})
 		}
 		m := members[len(members)-1]
 		m.sessions = append(m.sessions, &session{section: record.Section, activity: record.Activity, lastSeen: record.LastSeen, touched: record.Touched})
@@ -122,9 +122,7 @@ func Fold(version uint64, living []Record) *Snapshot {
 	slices.SortFunc(members, (*member).compare)
 	all := make([]*Occupant, len(members))
 	for i, m := range members {
-		all[i] = m.fold()
+		all[i] = m.aggregate()
 	}
-	s := NewSnapshot(version, all[:min(len(all), MaxListed)], len(all))
-	s.all = all
-	return s
+	return &Snapshot{Version: version, Occupants: all[:min(len(all), MaxListed)], Count: len(all), all: all}
 }

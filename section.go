@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// MaxName is how many characters the id of a project or a session may have.
+	// MaxName is the length limit of project and session ids, in characters.
 	MaxName = 64
-	// MaxSection is how many characters a section may have, from the note's
+	// MaxSection is the length limit of a section, in characters. It is from the architecture note's
 	// CharField(max_length=100).
 	MaxSection = 100
 )
@@ -17,20 +17,20 @@ const (
 // Project is the scope of visibility: an opaque id that the host chose.
 type Project string
 
-// ParseProject checks a project id from outside. The error is [ErrProjectInvalid].
+// ParseProject checks a project id that a caller sent. Its error is [ErrProjectInvalid].
 func ParseProject(s string) (Project, error) {
-	if s == "" || s == "." || s == ".." || !isName(s) { // dots alone never arrive: clients take them out of a path
+	if s == "" || s == "." || s == ".." || !isName(s) { // clients resolve "." and ".." in a URL's path before they send it
 		return "", ErrProjectInvalid
 	}
 	return Project(s), nil
 }
 
-// Section is a place in a project: a path such as manuscript/abstract. The empty
-// section is that of somebody who is online without one.
+// Section is a place in a project: a path such as manuscript/abstract. A session that is online
+// without a section has the empty one.
 type Section string
 
-// check tells whether a section from outside may be stored: empty, or a path of
-// segments that each show something, in at most MaxSection characters.
+// check returns an error unless the section is empty, or a path of at most MaxSection characters
+// whose segments each have a visible character.
 func (s Section) check() error {
 	if s.isPlain() {
 		return nil
@@ -38,19 +38,19 @@ func (s Section) check() error {
 	if len(s) > utf8.UTFMax*MaxSection || utf8.RuneCountInString(string(s)) > MaxSection {
 		return ErrSectionTooLong
 	}
-	if !utf8.ValidString(string(s)) || strings.ContainsFunc(string(s), isUnseen) {
+	if !utf8.ValidString(string(s)) || strings.ContainsFunc(string(s), isDisallowed) {
 		return ErrSectionInvalid
 	}
 	for segment := range strings.SplitSeq(string(s), "/") {
-		if !strings.ContainsFunc(segment, isSeen) {
+		if !strings.ContainsFunc(segment, isVisible) {
 			return ErrSectionInvalid
 		}
 	}
 	return nil
 }
 
-// isPlain tells of most sections, quickly, that nothing is wrong with them: ASCII without
-// spaces, in segments that are not empty.
+// isPlain is the fast path of check for most sections: printable ASCII without spaces, in segments
+// that are not empty.
 func (s Section) isPlain() bool {
 	before := byte('/')
 	for i := range len(s) {
@@ -63,8 +63,8 @@ func (s Section) isPlain() bool {
 	return len(s) <= MaxSection && (before != '/' || s == "")
 }
 
-// isName tells whether s has the grammar that project and session ids share,
-// the unreserved characters of a URL (RFC 3986, 2.3). The empty string has.
+// isName reports whether s has the grammar of project and session ids: the unreserved characters of
+// a URL (RFC 3986, 2.3). It accepts the empty string.
 func isName(s string) bool {
 	if len(s) > MaxName {
 		return false
@@ -81,9 +81,9 @@ func isName(s string) bool {
 	return true
 }
 
-// isSeen tells of a character that leaves ink, and so can stand alone: not white space,
-// nor the letters and symbols that are there to be blank.
-func isSeen(r rune) bool {
+// isVisible reports whether a character is visible by itself. White space is not, nor are the letters
+// and symbols that Unicode has as blanks.
+func isVisible(r rune) bool {
 	switch r {
 	case '\u115f', '\u1160', '\u2800', '\u3164', '\uffa0', utf8.RuneError:
 		return false
@@ -91,11 +91,10 @@ func isSeen(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
-// isUnseen tells of a character that would not show as itself: controls, line
-// and paragraph separators, marks that turn the direction of what follows, and
-// fillers of no width. The joiners U+200C and U+200D are not among them, since
-// scripts need them to write words.
-func isUnseen(r rune) bool {
+// isDisallowed reports whether a character must not be in an id, name or section: controls, line and
+// paragraph separators, bidirectional controls and zero-width fillers. The joiners U+200C and U+200D
+// are allowed, since some scripts need them inside words.
+func isDisallowed(r rune) bool {
 	switch {
 	case ' ' <= r && r <= '~':
 		return false

@@ -2,10 +2,12 @@ package presence
 
 import (
 	"context"
+	"fmt"
 )
 
 // Service is the entry point to the presence of all projects. It checks what callers send before a store
-// gets it. Its methods are safe for concurrent use.
+// gets it. Its methods are safe for concurrent use. Create a Service with [NewService]: without a store its
+// methods return [ErrUnavailable].
 type Service struct {
 	store Store
 }
@@ -13,11 +15,13 @@ type Service struct {
 // NewService returns a service on a store.
 func NewService(store Store) *Service { return &Service{store: store} }
 
-// Update records where a session of the user is, and answers who else is editing
-// there at that moment. Repeating a numbered update changes nothing. Besides the
-// errors of [Store.Update]: [ErrSectionInvalid], [ErrSectionTooLong],
-// [ErrSessionInvalid], [ErrSeqInvalid], [ErrActivityInvalid], and those of [User.Check];
-// then nothing was changed.
+// errNoStore is the error of a Service without a store.
+var errNoStore = fmt.Errorf("%w: this Service has no store; create it with presence.NewService", ErrUnavailable)
+
+// Update records where a session of the user is, and names the other users who are editing that
+// section at that moment. Repeating a numbered update changes nothing. Errors: those of
+// [Store.Update] and [User.Check], [ErrSectionInvalid], [ErrSectionTooLong], [ErrSessionInvalid],
+// [ErrSeqInvalid], [ErrActivityInvalid]. After an invalid argument nothing has changed.
 func (s *Service) Update(ctx context.Context, project Project, user User, u Update) (Reply, error) {
 	if err := user.Check(); err != nil {
 		return Reply{}, err
@@ -33,12 +37,14 @@ func (s *Service) Update(ctx context.Context, project Project, user User, u Upda
 	default:
 		return Reply{}, ErrActivityInvalid
 	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
 	return s.store.Update(ctx, project, user, u)
 }
 
-// Leave ends a session of the user. Leaving twice, or what was never there, is no
-// error. Besides the error of [Store.Leave]: [ErrSessionInvalid], [ErrSeqInvalid], and those
-// of [User.Check].
+// Leave ends a session of the user. Repeating it, or ending a session that does not exist, is no
+// error. Errors: those of [Store.Leave] and [User.Check], [ErrSessionInvalid], [ErrSeqInvalid].
 func (s *Service) Leave(ctx context.Context, project Project, user User, l Leave) (Reply, error) {
 	if err := user.Check(); err != nil {
 		return Reply{}, err
@@ -46,28 +52,37 @@ func (s *Service) Leave(ctx context.Context, project Project, user User, l Leave
 	if err := checkSession(l.Session, l.Seq); err != nil {
 		return Reply{}, err
 	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
 	return s.store.Leave(ctx, project, user, l)
 }
 
-// Snapshot is all that is visible in the project. Looking renews nothing.
+// Snapshot returns all that is visible in the project; see [Store.Snapshot]. It renews nothing.
+// Error: [ErrUnavailable].
 func (s *Service) Snapshot(ctx context.Context, project Project) (*Snapshot, error) {
+	if s.store == nil {
+		return nil, errNoStore
+	}
 	return s.store.Snapshot(ctx, project)
 }
 
-// SnapshotSince is Snapshot for somebody who has seen a version elsewhere: what is older is read
-// anew from the data that all processes share. The result is older than known only if that
-// data is. Error: [ErrUnavailable].
+// SnapshotSince returns a snapshot for a caller that has seen the version known, perhaps from another
+// process. If the store has only an older snapshot at hand, it reads the shared data again; the result
+// is older than known only if the shared data is. Error: [ErrUnavailable].
 func (s *Service) SnapshotSince(ctx context.Context, project Project, known uint64) (*Snapshot, error) {
-	snapshot, err := s.store.Snapshot(ctx, project)
+	snapshot, err := s.Snapshot(ctx, project)
 	if err != nil || snapshot.Version >= known {
 		return snapshot, err
 	}
 	return s.store.FreshSnapshot(ctx, project)
 }
 
-// Watch has wake called after every visible change of the project, until stop is called;
-// see [Store.Watch].
+// Watch calls wake after every visible change of the project until stop is called; see [Store.Watch].
 func (s *Service) Watch(project Project, wake func()) (stop func()) {
+	if s.store == nil {
+		return func() {}
+	}
 	return s.store.Watch(project, wake)
 }
 

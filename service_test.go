@@ -7,36 +7,39 @@ import (
 	"testing"
 )
 
-// untouched is a store that must not be reached.
-type untouched struct{ *testing.T }
+// unreachable is a store that fails the test when it is called.
+type unreachable struct{ *testing.T }
 
-func (u untouched) Update(context.Context, Project, User, Update) (Reply, error) {
-	u.Error("the store was asked to update")
+func (u unreachable) Update(context.Context, Project, User, Update) (Reply, error) {
+	u.Error("Store.Update is called")
 	return Reply{}, nil
 }
 
-func (u untouched) Leave(context.Context, Project, User, Leave) (Reply, error) {
-	u.Error("the store was asked to leave")
+func (u unreachable) Leave(context.Context, Project, User, Leave) (Reply, error) {
+	u.Error("Store.Leave is called")
 	return Reply{}, nil
 }
 
-func (u untouched) FreshSnapshot(context.Context, Project) (*Snapshot, error) { panic("read") }
-
-func (u untouched) Snapshot(context.Context, Project) (*Snapshot, error) {
-	u.Error("the store was asked for a snapshot")
+func (u unreachable) FreshSnapshot(context.Context, Project) (*Snapshot, error) {
+	u.Error("Store.FreshSnapshot is called")
 	return nil, nil
 }
 
-func (u untouched) Watch(Project, func()) func() {
-	u.Error("the store was asked to be watched")
+func (u unreachable) Snapshot(context.Context, Project) (*Snapshot, error) {
+	u.Error("Store.Snapshot is called")
+	return nil, nil
+}
+
+func (u unreachable) Watch(Project, func()) func() {
+	u.Error("Store.Watch is called")
 	return func() {}
 }
 
-func TestWhatCannotBeStoredDoesNotReachTheStore(t *testing.T) { // rule 16, invariant 12
-	tracker := NewService(untouched{t})
+func TestServiceRejectsInvalidMessages(t *testing.T) { // rule 16, invariant 12
+	service := NewService(unreachable{t})
 	for _, c := range []struct {
 		update Update
-		due    error
+		want   error
 	}{
 		{Update{Section: Section(strings.Repeat("x", 101))}, ErrSectionTooLong},
 		{Update{Section: Section(strings.Repeat("é", 101))}, ErrSectionTooLong},
@@ -59,19 +62,19 @@ func TestWhatCannotBeStoredDoesNotReachTheStore(t *testing.T) { // rule 16, inva
 		{Update{Seq: MaxSafe + 1}, ErrSeqInvalid},
 		{Update{Activity: "asleep"}, ErrActivityInvalid},
 	} {
-		if _, err := tracker.Update(t.Context(), "p", alice, c.update); !errors.Is(err, c.due) {
-			t.Errorf("%.60q: %v; due: %v", c.update.Section, err, c.due)
+		if _, err := service.Update(t.Context(), "p", alice, c.update); !errors.Is(err, c.want) {
+			t.Errorf("%.60q: %v; want %v", c.update.Section, err, c.want)
 		}
 	}
-	if _, err := tracker.Leave(t.Context(), "p", alice, Leave{Session: "a/b"}); !errors.Is(err, ErrSessionInvalid) {
-		t.Errorf("leave: %v; due: %v", err, ErrSessionInvalid)
+	if _, err := service.Leave(t.Context(), "p", alice, Leave{Session: "a/b"}); !errors.Is(err, ErrSessionInvalid) {
+		t.Errorf("leave: %v; want %v", err, ErrSessionInvalid)
 	}
-	if _, err := tracker.Leave(t.Context(), "p", alice, Leave{Seq: MaxSafe + 1}); !errors.Is(err, ErrSeqInvalid) {
-		t.Errorf("leave: %v; due: %v", err, ErrSeqInvalid)
+	if _, err := service.Leave(t.Context(), "p", alice, Leave{Seq: MaxSafe + 1}); !errors.Is(err, ErrSeqInvalid) {
+		t.Errorf("leave: %v; want %v", err, ErrSeqInvalid)
 	}
 }
 
-func TestSectionsOfAllScriptsAreTakenAsTheyAre(t *testing.T) {
+func TestSectionsOfAllScriptsAreValid(t *testing.T) {
 	for _, section := range []Section{"", "manuscript/abstract", "Kapitel 1/Über uns", "章/一", "می\u200cخواهم", Section(strings.Repeat("é", 100)), "a.b-c_d/<i>"} {
 		if err := section.check(); err != nil {
 			t.Errorf("%q: %v", section, err)
@@ -79,13 +82,13 @@ func TestSectionsOfAllScriptsAreTakenAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestProjectIdsHaveTheGrammarOfTheContract(t *testing.T) {
-	for id, due := range map[string]error{
+func TestParseProjectAcceptsUnreservedCharacters(t *testing.T) {
+	for id, want := range map[string]error{
 		"1": nil, "a.b_c~d-E9": nil, strings.Repeat("x", 64): nil,
 		"": ErrProjectInvalid, ".": ErrProjectInvalid, "..": ErrProjectInvalid, "...": nil, strings.Repeat("x", 65): ErrProjectInvalid, "a/b": ErrProjectInvalid, "a b": ErrProjectInvalid, "é": ErrProjectInvalid, "a\n": ErrProjectInvalid,
 	} {
-		if _, err := ParseProject(id); !errors.Is(err, due) {
-			t.Errorf("%.20q: %v; due: %v", id, err, due)
+		if _, err := ParseProject(id); !errors.Is(err, want) {
+			t.Errorf("%.20q: %v; want %v", id, err, want)
 		}
 	}
 }

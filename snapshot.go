@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Occupant is a user as others see them: folded from all of the user's sessions
-// in the project. An occupant never changes; a newer one takes its place.
+// Occupant is a user as others see them, aggregated from all of the user's sessions in the project.
+// An occupant never changes and is safe to share; a change makes a new one.
 type Occupant struct {
 	User User
-	// Section is the one that they touched last, of those that their sessions
-	// are in; empty if all are without one. Activity is theirs in it.
+	// Section is the section of the session that was touched last, of those that have a section;
+	// empty if none has. Activity is what that session does.
 	Section  Section
 	Activity Activity
-	// Sections are all that their sessions are in, sorted, each once; Editing are those of
-	// them that some session edits.
+	// Sections are the sections of all sessions, sorted, without duplicates. Editing are those of
+	// them in which at least one session edits.
 	Sections, Editing []Section
-	// LastSeen is the last sign of life of any of their sessions.
+	// LastSeen is the time of the newest update of any session.
 	LastSeen time.Time
 
-	encoding *encoding
+	encoding encoding
 }
 
 // encoding caches the encoded form of a value that never changes.
@@ -34,37 +34,27 @@ func (e *encoding) get(encode func() []byte) []byte {
 	return e.text
 }
 
-// Snapshot is all that is visible in a project at one version. It never changes;
-// a newer one takes its place.
+// Snapshot is all that is visible in a project at one version. It never changes and is safe to
+// share; a change makes a new one.
 type Snapshot struct {
 	Version uint64
-	// Occupants are ordered by name (case-folded), then id; MaxListed at most.
+	// Occupants are ordered by username (case-folded), then id. They are at most MaxListed.
 	Occupants []*Occupant
-	// Count is how many there are, listed or not.
+	// Count is the number of occupants, listed or not.
 	Count int
-	// Partial says that the store lost data a short time ago, so that people may be missing who
-	// are there. It changes with the version only.
+	// Partial says that the store lost data a short time ago, so that users who are online may be
+	// missing. It changes only together with Version.
 	Partial bool
-	// Loss tells one loss of data from another while Partial; 0 otherwise.
+	// Loss identifies the loss of data while Partial; otherwise it is 0.
 	Loss uint64
 
-	all      []*Occupant // in a snapshot from Fold, also those who are not listed
+	all      []*Occupant // from Aggregate: those beyond MaxListed, too
 	encoding encoding
 }
 
-// NewOccupant returns an occupant that caches its encoded form; see [Occupant.Encoded].
-func NewOccupant(o Occupant) *Occupant {
-	o.encoding = &encoding{}
-	return &o
-}
-
-// Encoded returns encode(o). An occupant from [NewOccupant] calls encode once and returns the same
-// bytes from then on; do not change them. It is safe for concurrent use. All callers in a program
-// must pass the same function.
+// Encoded returns encode(o). It calls encode once and returns the same bytes from then on; do not
+// change them. It is safe for concurrent use. All callers in a program must pass the same function.
 func (o *Occupant) Encoded(encode func(*Occupant) []byte) []byte {
-	if o.encoding == nil {
-		return encode(o)
-	}
 	return o.encoding.get(func() []byte { return encode(o) })
 }
 
@@ -74,15 +64,14 @@ func (s *Snapshot) Encoded(encode func(*Snapshot) []byte) []byte {
 	return s.encoding.get(func() []byte { return encode(s) })
 }
 
-// NewSnapshot makes a snapshot of occupants that are in order.
-func NewSnapshot(version uint64, occupants []*Occupant, count int) *Snapshot {
-	return &Snapshot{Version: version, Occupants: occupants, Count: count, all: occupants}
-}
-
-// Conflicts are those whom a user meets who enters the section, in the order of the list,
-// at most MaxListed. They are among those who are listed; of a snapshot from [Fold], among all.
+// Conflicts returns the other users who are editing the section, in list order, at most MaxListed.
+// It finds listed occupants only; in a snapshot from [Aggregate], all.
 func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) {
-	for _, o := range s.all {
+	all := s.all
+	if all == nil {
+		all = s.Occupants
+	}
+	for _, o := range all {
 		if o.User.ID != user && slices.Contains(o.Editing, section) && len(others) < MaxListed {
 			others = append(others, o)
 		}
@@ -90,8 +79,8 @@ func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) 
 	return others
 }
 
-// looksLike tells whether nobody could tell o from other: all but LastSeen is the same.
-func (o *Occupant) looksLike(other *Occupant) bool {
+// sameVisible reports whether o and other show the same. LastSeen may differ.
+func (o *Occupant) sameVisible(other *Occupant) bool {
 	return o == other || o.User == other.User && o.Section == other.Section && o.Activity == other.Activity &&
 		slices.Equal(o.Sections, other.Sections) && slices.Equal(o.Editing, other.Editing)
 }

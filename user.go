@@ -10,20 +10,19 @@ import (
 )
 
 const (
-	// MaxUserID is how many bytes a user's id may have.
+	// MaxUserID is the length limit of a user's id, in bytes.
 	MaxUserID = 200
-	// MaxUsername is how many graphemes of a username are kept.
+	// MaxUsername is the length limit of a username, in graphemes.
 	MaxUsername = 64
-	// maxUsernameBytes bounds them together, whatever marks they are piled with.
+	// maxUsernameBytes bounds a username whose graphemes have many combining marks.
 	maxUsernameBytes = 512
 )
 
-// UserID is the id that the host chose for a person, as text: 42 and "42" are
-// the same person.
+// UserID is the id that the host chose for a person, as text: 42 and "42" are the same person.
 type UserID string
 
-// Number gives the id as an integer if it is a canonical decimal of at most
-// MaxSafe; that is the form in which the wire has it then.
+// Number returns the id as an integer if it is a canonical decimal of at most MaxSafe. Messages have
+// such an id as a JSON number.
 func (id UserID) Number() (n uint64, ok bool) {
 	if len(id) == 0 || len(id) > 16 || (id[0] == '0' && len(id) > 1) {
 		return 0, false
@@ -32,7 +31,7 @@ func (id UserID) Number() (n uint64, ok bool) {
 	return n, err == nil && n <= MaxSafe
 }
 
-// compare orders ids: numbers by value and before all others.
+// compare orders ids: numbers by value, before all others.
 func (id UserID) compare(other UserID) int {
 	a, aNumber := id.Number()
 	b, bNumber := other.Number()
@@ -47,20 +46,19 @@ func (id UserID) compare(other UserID) int {
 	return strings.Compare(string(id), string(other))
 }
 
-// VisitorPrefix begins the ids of visitors, and of nobody else.
+// VisitorPrefix begins the ids of visitors. No other id may begin with it.
 const VisitorPrefix = "visitor-"
 
-// User is a person. Make one with [NewUser], which cleans what a host says.
+// User is a person. Make one with [NewUser], which cleans the name.
 type User struct {
 	ID      UserID
 	Name    string
-	Visitor bool // no host vouches for them
+	Visitor bool // not authenticated by the host; identified by a cookie
 }
 
-// NewUser makes a user of what a host says of a person. The name is cleaned of
-// what would not show as itself and cut to MaxUsername graphemes; the id serves
-// for a name that is empty then. Cleaning a clean name changes nothing. The
-// error is [ErrUserIDInvalid].
+// NewUser returns a user with an id and a name that a host gave. It removes control and zero-width
+// characters from the name, cuts it to MaxUsername graphemes, and uses the id instead if nothing is
+// left. Cleaning a clean name changes nothing. Its error is [ErrUserIDInvalid].
 func NewUser(id UserID, name string, visitor bool) (User, error) {
 	u, err := normalUser(id, name, visitor)
 	u.Name = strings.Clone(u.Name) // a part of name would keep all of name in memory
@@ -105,29 +103,29 @@ func (u User) isPlain() bool {
 	return before != ' '
 }
 
-// normalUser is NewUser, and returns a name that is already clean as it is, without a copy.
+// normalUser is NewUser without the copy: the name may share memory with its argument.
 func normalUser(id UserID, name string, visitor bool) (User, error) {
-	if id == "" || len(id) > MaxUserID || !utf8.ValidString(string(id)) || strings.ContainsFunc(string(id), isUnseen) ||
+	if id == "" || len(id) > MaxUserID || !utf8.ValidString(string(id)) || strings.ContainsFunc(string(id), isDisallowed) ||
 		strings.HasPrefix(string(id), VisitorPrefix) != visitor {
 		return User{}, ErrUserIDInvalid
 	}
-	if name = cleanName(name); !strings.ContainsFunc(name, isSeen) {
+	if name = cleanName(name); !strings.ContainsFunc(name, isVisible) {
 		name = cleanName(string(id))
 	}
-	if !strings.ContainsFunc(name, isSeen) {
+	if !strings.ContainsFunc(name, isVisible) {
 		name = "?"
 	}
 	return User{ID: id, Name: name, Visitor: visitor}, nil
 }
 
-// cleanName drops what does not show, folds white space and bounds the rest. The result may
-// be a part of name.
+// cleanName removes disallowed characters, collapses white space and bounds the length. The result may
+// share memory with name.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case isUnseen(r):
+		case isDisallowed(r):
 			return -1
 		}
 		return r
@@ -159,8 +157,8 @@ func hasSingleSpaces(name string) bool {
 	return true
 }
 
-// Initials are one or two graphemes that stand for the name: of the first and the
-// last word, or the first two of a single one.
+// Initials returns one or two graphemes for an avatar: the first of the first and last word, or the
+// first two of a single word.
 func (u User) Initials() string {
 	words := strings.Fields(u.Name)
 	if len(words) == 0 {
@@ -177,12 +175,12 @@ func (u User) Initials() string {
 	return strings.ToUpper(first + second)
 }
 
-// foldedName is the key by which lists are ordered.
-func (u User) foldedName() string { return strings.ToLower(strings.ToUpper(u.Name)) }
+// sortKey returns the case-folded name, by which lists are ordered.
+func (u User) sortKey() string { return strings.ToLower(strings.ToUpper(u.Name)) }
 
-// grapheme gives the first character of s as a reader counts them: a base with
-// its marks and joined parts. It follows the rules of Unicode Annex 29 that
-// names meet (marks, joiners, skin tones, flags), without its tables.
+// grapheme returns the first grapheme of s: a base character with its marks and joined parts. It
+// implements the rules of Unicode Annex 29 that names need (marks, joiners, skin tones, flags), without
+// its tables.
 func grapheme(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	if isFlagPart(r) {
@@ -193,7 +191,7 @@ func grapheme(s string) string {
 	for n < len(s) {
 		next, m := utf8.DecodeRuneInString(s[n:])
 		switch {
-		case next == '\u200d': // joins what follows, if anything does
+		case next == '\u200d': // joins the next character, if there is one
 			after, k := utf8.DecodeRuneInString(s[n+m:])
 			if k == 0 || unicode.IsSpace(after) || !isPictogram(string(after)) {
 				n += m
@@ -209,12 +207,12 @@ func grapheme(s string) string {
 	return s[:n]
 }
 
-// joiners are the marks by which scripts and pictograms say what belongs together.
+// joiners are the zero-width characters with which scripts and pictograms join others.
 const joiners = "\u200c\u200d"
 
 func isFlagPart(r rune) bool { return 0x1f1e6 <= r && r <= 0x1f1ff }
 
-// isPictogram tells of a grapheme that is a symbol, and so stands for itself.
+// isPictogram reports whether a grapheme is a symbol such as an emoji.
 func isPictogram(g string) bool {
 	r, _ := utf8.DecodeRuneInString(g)
 	return unicode.Is(unicode.So, r)

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-func TestTrackerRejectsUserThatNewUserWouldNotMake(t *testing.T) {
-	tracker := NewService(untouched{t})
+func TestServiceRejectsUserThatNewUserWouldNotMake(t *testing.T) {
+	service := NewService(unreachable{t})
 	for _, c := range []struct {
 		user User
-		due  error
+		want error
 	}{
 		{User{}, ErrUserIDInvalid},
 		{User{Name: "Alice"}, ErrUserIDInvalid},
@@ -34,11 +34,11 @@ func TestTrackerRejectsUserThatNewUserWouldNotMake(t *testing.T) {
 		{User{ID: "7", Name: strings.Repeat("x", MaxUsername+1)}, ErrUsernameInvalid},
 		{User{ID: "7", Name: "e" + strings.Repeat("\u0301", maxUsernameBytes)}, ErrUsernameInvalid},
 	} {
-		if _, err := tracker.Update(t.Context(), "p", c.user, Update{}); !errors.Is(err, c.due) {
-			t.Errorf("update of %+.60v: %v; due: %v", c.user, err, c.due)
+		if _, err := service.Update(t.Context(), "p", c.user, Update{}); !errors.Is(err, c.want) {
+			t.Errorf("update of %+.60v: %v; want %v", c.user, err, c.want)
 		}
-		if _, err := tracker.Leave(t.Context(), "p", c.user, Leave{}); !errors.Is(err, c.due) {
-			t.Errorf("leave of %+.60v: %v; due: %v", c.user, err, c.due)
+		if _, err := service.Leave(t.Context(), "p", c.user, Leave{}); !errors.Is(err, c.want) {
+			t.Errorf("leave of %+.60v: %v; want %v", c.user, err, c.want)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestCheckAcceptsWhatNewUserMakesAndAllocatesNothing(t *testing.T) {
 			t.Errorf("%+v: %v", u, err)
 		}
 		if n := testing.AllocsPerRun(100, func() { u.Check() }); n > 0 {
-			t.Errorf("checking %+v allocates %v times; due: 0", u, n)
+			t.Errorf("checking %+v allocates %v times; want 0", u, n)
 		}
 	}
 }
@@ -82,8 +82,8 @@ func FuzzCheckAgreesWithNewUser(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, name string, visitor bool) {
 		u := User{ID: UserID(id), Name: name, Visitor: visitor}
 		made, err := NewUser(u.ID, name, visitor)
-		if due := err == nil && made == u; (u.Check() == nil) != due {
-			t.Errorf("%+v is valid: %v; NewUser makes %+v, %v", u, !due, made, err)
+		if want := err == nil && made == u; (u.Check() == nil) != want {
+			t.Errorf("%+v is valid: %v; NewUser makes %+v, %v", u, !want, made, err)
 		}
 	})
 }

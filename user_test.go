@@ -7,44 +7,44 @@ import (
 	"unicode/utf8"
 )
 
-func TestAUserIdIsANumberOnTheWireWhereItIsACanonicalDecimal(t *testing.T) {
-	for id, due := range map[UserID]bool{
+func TestUserIDIsANumberIfItIsACanonicalDecimal(t *testing.T) {
+	for id, want := range map[UserID]bool{
 		"0": true, "1": true, "9007199254740991": true,
 		"9007199254740992": false, "01": false, "-1": false, "+1": false, "1.0": false, "": false, "1e3": false, " 1": false, "٣": false,
 		"18446744073709551617": false,
 	} {
-		if _, ok := id.Number(); ok != due {
-			t.Errorf("id %q is a number: %v; due: %v", id, ok, due)
+		if _, ok := id.Number(); ok != want {
+			t.Errorf("id %q is a number: %v; want %v", id, ok, want)
 		}
 	}
 }
 
-func TestColoursAreTheNotesPaletteAtIdModulo8(t *testing.T) { // rule 17
-	for id, due := range map[UserID]string{
+func TestColorIsThePaletteOfTheNoteAtIDModulo8(t *testing.T) { // rule 17
+	for id, want := range map[UserID]string{
 		"0": "#ef4444", "1": "#f59e0b", "7": "#14b8a6", "9": "#f59e0b", "9007199254740991": "#14b8a6",
 		// FNV-1a, 32 bit: of "a" e40c292c, of "foobar" bf9cf968 (from its authors' test suite).
 		"a": "#6366f1", "foobar": "#ef4444",
 	} {
-		if got := (User{ID: id}).Color(); got != due {
-			t.Errorf("colour of %q is %s; due: %s", id, got, due)
+		if got := (User{ID: id}).Color(); got != want {
+			t.Errorf("colour of %q is %s; want %s", id, got, want)
 		}
 	}
 }
 
 func TestInitialsAreOneOrTwoGraphemes(t *testing.T) { // case 17
-	for name, due := range map[string]string{
+	for name, want := range map[string]string{
 		"alice": "AL", "Alice Bonner": "AB", "a": "A", "Ana María de la Cruz": "AC",
 		"éa": "ÉA", "e\u0301a": "E\u0301A", "王小明": "王小", "🦊": "🦊", "🦊 fox": "🦊", "👩🏽‍💻 Ada": "👩🏽‍💻",
 		"🇩🇪 Jan": "🇩🇪", "नमस्ते": "नम", "مريم": "مر",
 	} {
-		if got := (User{Name: name}).Initials(); got != due {
-			t.Errorf("initials of %q are %q; due: %q", name, got, due)
+		if got := (User{Name: name}).Initials(); got != want {
+			t.Errorf("initials of %q are %q; want %q", name, got, want)
 		}
 	}
 }
 
-func TestNamesAreCleanedAndBounded(t *testing.T) { // cases 17 and 43, invariant 12
-	for name, due := range map[string]string{
+func TestNewUserCleansAndBoundsNames(t *testing.T) { // cases 17, 43
+	for name, want := range map[string]string{
 		"  Alice \t Bonner\n":       "Alice Bonner",
 		"Al\u202eice":               "Alice",
 		"Al\x00ice\x1b[31m":         "Alice[31m",
@@ -58,20 +58,20 @@ func TestNamesAreCleanedAndBounded(t *testing.T) { // cases 17 and 43, invariant
 		strings.Repeat("x", 10<<10): strings.Repeat("x", MaxUsername),
 	} {
 		u, err := NewUser("7", name, false)
-		if err != nil || u.Name != due {
-			t.Errorf("%.40q became %q, %v; due: %q", name, u.Name, err, due)
+		if err != nil || u.Name != want {
+			t.Errorf("%.40q became %q, %v; want %q", name, u.Name, err, want)
 		}
 	}
 }
 
-func TestUserIdsThatCannotBeAreRefused(t *testing.T) { // case 16
+func TestNewUserRejectsInvalidIDs(t *testing.T) { // case 16
 	for _, id := range []UserID{"", "a\nb", "a\u202eb", "\xff", UserID(strings.Repeat("x", MaxUserID+1)), "visitor-7"} {
 		if _, err := NewUser(id, "Alice", false); !errors.Is(err, ErrUserIDInvalid) {
-			t.Errorf("id %.20q: %v; due: %v", id, err, ErrUserIDInvalid)
+			t.Errorf("id %.20q: %v; want %v", id, err, ErrUserIDInvalid)
 		}
 	}
 	if _, err := NewUser("7", "Alice", true); !errors.Is(err, ErrUserIDInvalid) {
-		t.Errorf("a visitor with a host's id: %v; due: %v", err, ErrUserIDInvalid)
+		t.Errorf("a visitor without the prefix in the id: %v; want %v", err, ErrUserIDInvalid)
 	}
 }
 
@@ -87,7 +87,7 @@ func FuzzCleaningAName(f *testing.F) {
 		if again, _ := NewUser("7", u.Name, false); again.Name != u.Name {
 			t.Errorf("cleaning %q gives %q, and cleaning that %q", name, u.Name, again.Name)
 		}
-		if !utf8.ValidString(u.Name) || u.Name == "" || len(u.Name) > maxUsernameBytes || strings.ContainsFunc(u.Name, isUnseen) {
+		if !utf8.ValidString(u.Name) || u.Name == "" || len(u.Name) > maxUsernameBytes || strings.ContainsFunc(u.Name, isDisallowed) {
 			t.Errorf("%q became %q", name, u.Name)
 		}
 		if !utf8.ValidString(u.Initials()) || u.Initials() == "" {

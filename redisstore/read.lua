@@ -1,51 +1,50 @@
--- What Redis keeps of one project: a hash at KEYS[1] with these fields.
+-- Reads the roster, one member and one count. Redis keeps a project as one hash at KEYS[1]:
 --
---   roster       four numbers, as ROSTER packs them: version and clock, as Roster has them, in
---                milliseconds; lapse, its nextLapse, or where nobody lives when there is
---                something to forget; and fresh, until when the key need not be kept alive
---                anew, below zero while people may be missing. Moments are in microseconds of
---                Unix time
+--   roster       four numbers, packed as in ROSTER: version and clock, as in Roster, in
+--                milliseconds; next_expiry, as Roster.nextExpiry (or, if nobody is online, when an
+--                ended session can be forgotten); and keep_until, before which the key's PEXPIRE
+--                need not be renewed, negative while people may be missing. Both are microseconds
+--                of Unix time
 --   lost         until when people may be missing because Redis lost data; only while they may
 --   u<user id>   a member, in MessagePack
---   e<section>   how many sessions edit it, where there are any
+--   e<section>   the number of sessions that edit the section; no field stands for 0
 --
--- Every script is made of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY,
--- MAX_SESSIONS, MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH), of what it was asked (ARGV[1] is a version that the
--- node has shown, below zero where that there is no roster does not mean that data was lost;
--- whose and section are what it is about),
--- of this text, of the rules, and of one operation. Nothing is read but the one hash, and of
--- that no more than is needed.
+-- A script is the text of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS,
+-- MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH), its arguments, this file, and its other files;
+-- see script.go. It reads nothing but the one hash, and only the fields that it needs.
 
--- What is packed has no names, since names take as long again. These are the places of a
--- member, of a session, and of one that has ended.
+-- Positions in a packed member, session and ended session. Names instead would make each renewal
+-- slower (ADR 12).
 local NAME, VISITOR, SESSIONS, ENDED = 1, 2, 3, 4
-local SEQ, SECTION, ACTIVITY, SEEN, TILL, TOUCHED, LEAVING, CONNECTION = 2, 3, 4, 5, 6, 7, 8, 9
+local SEQ, SECTION, ACTIVITY, LAST_SEEN, EXPIRES, TOUCHED, LEAVING, CONNECTION = 2, 3, 4, 5, 6, 7, 8, 9
 local AT = 3
 
--- ENDED of a member is the last MAX_SESSIONS sessions that ended, oldest first. Where more
--- are remembered, it has two fields besides:
---   older    those before them, oldest first, each in ENTRY bytes: 8 of a digest of the
---            name, then SEQ and AT as doubles. A string costs next to nothing to unpack.
---   dropped  AT of the newest one that was taken out for want of room (member.dropped)
+-- ENDED of a member has the last MAX_SESSIONS sessions that ended, oldest first. If there are more,
+-- it also has two named fields:
+--   older    the sessions that ended before, oldest first, ENTRY bytes each: 8 of a digest of the
+--            name, then SEQ and AT as doubles. One string is much cheaper to unpack than tables.
+--   dropped  AT of the newest session that was dropped from older (member.dropped)
 local ENTRY = 24
 
-local ROSTER = '>dddd' -- whole numbers, exact up to 2^53
+local ROSTER = '>dddd' -- doubles hold whole numbers exactly up to 2^53
 
+-- floor is a version that the node has returned. It is sent negative if a missing roster is no sign
+-- that Redis lost data.
 local call = redis.call
-local key, floor, was_missing = KEYS[1], tonumber(ARGV[1]), false
-if floor < 0 then floor, was_missing = -floor, true end
+local key, floor, may_be_missing = KEYS[1], tonumber(ARGV[1]), false
+if floor < 0 then floor, may_be_missing = -floor, true end
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2] + SHIFT
 
-local version, clock, next_lapse, fresh, partial -- nil where there is no roster
-local member -- the user whom it is about, if anything is known of them
-local edited -- how many sessions edit the section
+local version, clock, next_expiry, keep_until, partial -- nil if there is no roster
+local loaded -- the member of the user; nil if there is none
+local editors -- the number of sessions that edit the section
 do
-  local got = call('HMGET', key, 'roster', whose, 'e' .. section)
+  local got = call('HMGET', key, 'roster', user_field, 'e' .. section)
   if got[1] then
-    version, clock, next_lapse, fresh = struct.unpack(ROSTER, got[1])
-    if fresh < 0 then fresh, partial = -fresh, true end
+    version, clock, next_expiry, keep_until = struct.unpack(ROSTER, got[1])
+    if keep_until < 0 then keep_until, partial = -keep_until, true end
   end
-  if got[2] then member = cmsgpack.unpack(got[2]) end
-  edited = tonumber(got[3] or 0)
+  if got[2] then loaded = cmsgpack.unpack(got[2]) end
+  editors = tonumber(got[3] or 0)
 end

@@ -1,272 +1,135 @@
--- The rules of roster.go, in the same words and in the same order, on what read.lua has read.
+-- The rules of a roster: roster.go, in functions of the same names and order. save and answer come
+-- after them.
 
-local roster = { version = version, clock = clock, lapse = next_lapse, partial = partial }
-local editing = { [section] = edited } -- how many sessions edit a section, as far as that was read
-local dirty = {} -- fields to write
+local roster = { version = version, clock = clock, next_expiry = next_expiry, partial = partial }
+local editing = { [section] = editors } -- sessions that edit a section, for the sections read so far
+local dirty = {} -- the fields to write, with their values; 0 deletes
+
+-- member returns the member of the user, or a new one that the roster does not hold yet.
+local function member() return loaded or { name, visitor, {}, {} } end
 
 local function milliseconds(moment) return math.floor(moment / 1000) end
 
+-- tick advances the clock, for an event at that time.
 local function tick(at) roster.clock = math.max(roster.clock + 1, milliseconds(at)) end
 
--- visible raises the version, for something that happens now.
-local function visible()
+-- raise_version raises the version for a change that is not of a session.
+local function raise_version()
   tick(now)
   roster.version = roster.clock
 end
 
--- Where a roster is older than a version that a node has shown, or is missing though the node
--- has seen it lately, Redis lost data: what is left is a new version, and people may be missing
--- for one heartbeat. Where there is no roster otherwise, the version is the last full FINALITY of
--- the time: the same for all nodes, and above all that there was, since ends are kept as long.
-if not version and floor > 0 and not was_missing or version and version < floor then
-  roster.clock, roster.lapse = math.max(clock or 0, floor), roster.lapse or 0
-  visible()
+-- If the roster is older than a version that a node has returned, or is missing although the node
+-- saw it recently, Redis lost data: the version is raised, and the list is partial for a heartbeat.
+-- If the roster is missing otherwise, its version is the last multiple of FINALITY in Redis's time.
+-- That is the same on all nodes, and above all former versions, since ended sessions keep a roster
+-- in Redis for as long.
+if not version and floor > 0 and not may_be_missing or version and version < floor then
+  roster.clock, roster.next_expiry = math.max(clock or 0, floor), roster.next_expiry or 0
+  raise_version()
   roster.partial, dirty.lost = true, now + HEARTBEAT
-  if roster.lapse == 0 or dirty.lost < roster.lapse then roster.lapse = dirty.lost end
+  if roster.next_expiry == 0 or dirty.lost < roster.next_expiry then roster.next_expiry = dirty.lost end
 elseif not version then
   roster.version = math.max(milliseconds(now - now % FINALITY), floor)
-  roster.clock, roster.lapse = roster.version, 0
+  roster.clock, roster.next_expiry = roster.version, 0
 end
 
-local function count(section)
+-- editors_of returns the number of sessions that edit a section: Roster.editing.
+local function editors_of(section)
   if not editing[section] then editing[section] = tonumber(call('HGET', key, 'e' .. section) or 0) end
   return editing[section]
 end
 
-local function adjust(section, by)
-  editing[section] = count(section) + by
+local function add_editors(section, by)
+  editing[section] = editors_of(section) + by
   dirty['e' .. section] = editing[section]
 end
 
-local function changed(who, m)
-  if who == whose then member = m end
-  dirty[who] = m
-end
-
--- place moves a session to a section and an activity, and keeps count.
+-- place sets section and activity of a session and counts the sessions that edit.
 local function place(s, section, activity)
-  if s[ACTIVITY] == 'editing' then adjust(s[SECTION], -1) end
+  if s[ACTIVITY] == 'editing' then add_editors(s[SECTION], -1) end
   s[SECTION], s[ACTIVITY] = section, activity
-  if s[ACTIVITY] == 'editing' then adjust(s[SECTION], 1) end
+  if s[ACTIVITY] == 'editing' then add_editors(s[SECTION], 1) end
 end
 
-local function live_until(s, moment)
-  s[TILL] = moment
-  if roster.lapse == 0 or moment < roster.lapse then roster.lapse = moment end
+local function set_expiry(s, expires)
+  s[EXPIRES] = expires
+  if roster.next_expiry == 0 or expires < roster.next_expiry then roster.next_expiry = expires end
 end
 
-local function find(m, name)
-  for _, s in ipairs(m[SESSIONS]) do
-    if s[NAME] == name then return s end
-  end
-end
-
-local function forgotten(at) return now - at > FINALITY end
-
-local function digest(name) return redis.sha1hex(name):sub(1, 8) end
-
--- find_older gives where a session is in older.
-local function find_older(m, name)
-  local older, from = m[ENDED].older, 1
-  if not older then return end
-  local wanted = digest(name)
-  while true do
-    local at = older:find(wanted, from, true)
-    if not at or (at - 1) % ENTRY == 0 then return at end
-    from = at + 1
-  end
-end
-
--- ended gives the number of a session whose end is remembered: member.hasEnded.
-local function ended(m, name)
-  for _, e in ipairs(m[ENDED]) do
-    if e[NAME] == name and not forgotten(e[AT]) then return e[SEQ] end
-  end
-  local place = find_older(m, name)
-  if place then
-    local seq, at = struct.unpack('>dd', m[ENDED].older, place + 8)
-    if not forgotten(at) then return seq end
-  end
-end
-
--- has_dropped tells whether a session that is not known may be one that ended.
-local function has_dropped(m) return m[ENDED].dropped and not forgotten(m[ENDED].dropped) end
-
--- newest is the highest number of any message of the session; MAX_SAFE for one that may have
--- ended and been dropped.
-local function newest(m, name)
-  local s = find(m, name)
-  if s then return s[SEQ] end
-  return ended(m, name) or has_dropped(m) and MAX_SAFE or 0
-end
-
-local function keep(list, wanted)
-  local kept = {}
-  for _, x in ipairs(list) do
-    if wanted(x) then kept[#kept + 1] = x end
-  end
-  return kept
-end
-
--- keep_ended keeps, of the newer ends of a member, those that are wanted.
-local function keep_ended(m, wanted)
-  local kept = keep(m[ENDED], wanted)
-  kept.older, kept.dropped = m[ENDED].older, m[ENDED].dropped
-  m[ENDED] = kept
-end
-
--- set_older replaces older; what is empty is not kept.
-local function set_older(m, older) m[ENDED].older = older ~= '' and older or nil end
-
-local function forget(m, name)
-  keep_ended(m, function(e) return e[NAME] ~= name end)
-  local place = find_older(m, name)
-  if place then
-    local older = m[ENDED].older
-    set_older(m, older:sub(1, place - 1) .. older:sub(place + ENTRY))
-  end
-end
-
--- remember keeps the end of a session; of those of one user, the last MAX_ENDED.
-local function remember(m, e)
-  local all = m[ENDED]
-  all[#all + 1] = e
-  if #all <= MAX_SESSIONS then return end
-  local oldest = table.remove(all, 1)
-  local older = (all.older or '') .. digest(oldest[NAME]) .. struct.pack('>dd', oldest[SEQ], oldest[AT])
-  if #all + #older / ENTRY > MAX_ENDED then
-    local _, at = struct.unpack('>dd', older, 1 + 8)
-    all.dropped = math.max(all.dropped or 0, at)
-    older = older:sub(1 + ENTRY)
-  end
-  set_older(m, older)
-end
-
--- forget_ends drops what ended longer than FINALITY ago, and tells whether there was any.
-local function forget_ends(m)
-  local count, older = #m[ENDED], m[ENDED].older or ''
-  keep_ended(m, function(e) return not forgotten(e[AT]) end)
-  local from = 1
-  while from < #older do
-    local _, at = struct.unpack('>dd', older, from + 8)
-    if not forgotten(at) then break end
-    from = from + ENTRY
-  end
-  set_older(m, older:sub(from))
-  if m[ENDED].dropped and forgotten(m[ENDED].dropped) then m[ENDED].dropped = nil end
-  return #m[ENDED] < count or from > 1
-end
-
--- finish takes a session out that ended at a moment: Roster.end.
-local function finish(at, m, s)
+-- end_session removes a session that ended at that time, and keeps its end.
+local function end_session(at, m, s)
   tick(at)
   place(s, '', '')
-  m[SESSIONS] = keep(m[SESSIONS], function(other) return other ~= s end)
-  remember(m, { s[NAME], s[SEQ], at })
+  m[SESSIONS] = filter(m[SESSIONS], function(other) return other ~= s end)
+  add_ended(m, { s[NAME], s[SEQ], at })
 end
 
--- succeed ends the sessions of a member that are leaving.
-local function succeed(m)
+-- end_leaving ends the sessions of a member that are leaving.
+local function end_leaving(m)
   for _, s in ipairs(m[SESSIONS]) do
-    if s[LEAVING] then finish(now, m, s) end
+    if s[LEAVING] then end_session(now, m, s) end
   end
 end
 
--- staying counts the sessions that are not leaving.
-local function staying(m)
-  return #keep(m[SESSIONS], function(s) return not s[LEAVING] end)
+-- reaggregate sets the version to the clock if the occupant looks different from before, which is
+-- what aggregate returned.
+local function reaggregate(m, before)
+  if aggregate(m) ~= before then roster.version = roster.clock end
 end
 
-local function edits(s, section) return s[ACTIVITY] == 'editing' and s[SECTION] == section end
-
--- occupied decides rule 5: whether other users than m are editing the section.
-local function occupied(m, section)
-  local own = 0
-  for _, s in ipairs(m[SESSIONS]) do
-    if edits(s, section) then own = own + 1 end
-  end
-  return count(section) > own
+-- set_dirty has save write a member.
+local function set_dirty(field, m)
+  if field == user_field then loaded = m end
+  dirty[field] = m
 end
 
-local function sorted(sections)
-  table.sort(sections)
-  local once = {}
-  for i, section in ipairs(sections) do
-    if section ~= sections[i - 1] then once[#once + 1] = section end
-  end
-  return once
-end
-
--- outranks decides rule 3, as the rank in member.fold does.
-local function outranks(a, b)
-  if (a[SECTION] ~= '') ~= (b[SECTION] ~= '') then return a[SECTION] ~= '' end
-  if (a[ACTIVITY] ~= 'idle') ~= (b[ACTIVITY] ~= 'idle') then return a[ACTIVITY] ~= 'idle' end
-  return a[TOUCHED] > b[TOUCHED]
-end
-
--- look is all that others see of a member: member.fold and Occupant.looksLike.
-local function look(m)
-  if #m[SESSIONS] == 0 then return '' end
-  local chief, sections, edited = m[SESSIONS][1], {}, {}
-  for _, s in ipairs(m[SESSIONS]) do
-    if outranks(s, chief) then chief = s end
-    if s[SECTION] ~= '' then sections[#sections + 1] = s[SECTION] end
-    if s[ACTIVITY] == 'editing' then edited[#edited + 1] = s[SECTION] end
-  end
-  return cmsgpack.pack({ m[NAME], m[VISITOR], chief[SECTION], chief[ACTIVITY], sorted(sections), sorted(edited) })
-end
-
--- refold raises the version, to the clock, if anybody could see a difference.
-local function refold(m, looked)
-  if look(m) ~= looked then roster.version = roster.clock end
-end
-
--- lapse ends the sessions whose time is over: Roster.Lapse. What is to be forgotten goes
--- with it, as in Roster.Forget, and so does that people may be missing.
-local function lapse()
-  if roster.lapse == 0 or now <= roster.lapse then return end
-  roster.lapse = 0
+-- expire ends the sessions whose lease or grace is over. If there may be one, it reads all members; it
+-- then also forgets ended sessions as Roster.Forget does, and ends the time in which people may be
+-- missing.
+local function expire()
+  if roster.next_expiry == 0 or now <= roster.next_expiry then return end
+  roster.next_expiry = 0
   local lost = dirty.lost
   local all = call('HGETALL', key)
   for i = 1, #all, 2 do
     if all[i] == 'lost' then
       lost = lost or tonumber(all[i + 1])
     elseif all[i]:sub(1, 1) == 'u' then
-      local who, m = all[i], cmsgpack.unpack(all[i + 1])
-      local living, looked = #m[SESSIONS], look(m)
+      local field, m = all[i], cmsgpack.unpack(all[i + 1])
+      local living, before = #m[SESSIONS], aggregate(m)
       for _, s in ipairs(m[SESSIONS]) do
-        if now > s[TILL] then finish(s[TILL], m, s) else live_until(s, s[TILL]) end
+        if now > s[EXPIRES] then end_session(s[EXPIRES], m, s) else set_expiry(s, s[EXPIRES]) end
       end
       if #m[SESSIONS] < living then
         tick(now)
-        refold(m, looked)
+        reaggregate(m, before)
       end
-      if forget_ends(m) or #m[SESSIONS] < living then changed(who, m) end
+      if forget_ended(m) or #m[SESSIONS] < living then set_dirty(field, m) end
     end
   end
   if lost and now > lost then
     roster.partial, dirty.lost = false, 0
-    visible()
-  elseif lost and (roster.lapse == 0 or lost < roster.lapse) then
-    roster.lapse = lost
+    raise_version()
+  elseif lost and (roster.next_expiry == 0 or lost < roster.next_expiry) then
+    roster.next_expiry = lost
   end
 end
 
--- write gives a command as many of the arguments at a time as it can take.
+-- write calls a command with as many of the arguments at a time as Lua can pass.
 local function write(command, arguments)
   for i = 1, #arguments, 1000 do
     call(command, key, unpack(arguments, i, math.min(i + 999, #arguments)))
   end
 end
 
--- save writes down what has changed, keeps the key for as long as there is something to
--- remember, and wakes those who watch if something visible has changed, or will sooner than
--- they know.
+-- save writes what has changed, keeps the key until all ended sessions can be forgotten, and wakes
+-- the nodes after a visible change or if a session expires sooner than they know.
 local function save()
   local moved = roster.version ~= version
-  if not next(dirty) and not (version and (moved or roster.lapse ~= next_lapse)) then return end -- or nobody was ever here
-  local nearer = version and roster.lapse > 0 and roster.lapse < next_lapse -- a leave that waits
-  if roster.lapse == 0 then roster.lapse = now + FINALITY end -- nobody lives, but there are ends to forget
+  if not next(dirty) and not (version and (moved or roster.next_expiry ~= next_expiry)) then return end -- or there is nothing to keep
+  local sooner = version and roster.next_expiry > 0 and roster.next_expiry < next_expiry -- a leave with a grace
+  if roster.next_expiry == 0 then roster.next_expiry = now + FINALITY end -- nobody is online, but there are ended sessions
   local set, del = {}, {}
   for field, value in pairs(dirty) do
     if value == 0 or type(value) == 'table' and #value[SESSIONS] == 0 and not next(value[ENDED]) then
@@ -275,22 +138,21 @@ local function save()
       set[#set + 1], set[#set + 2] = field, type(value) == 'table' and cmsgpack.pack(value) or value
     end
   end
-  local spare = FINALITY + 2 * LEASE -- the rules may have had their turn a lease ago
-  local stale = not fresh or now > fresh
-  if stale then fresh = now + spare end
-  if stale or moved or roster.clock ~= clock or roster.lapse ~= next_lapse then
-    set[#set + 1], set[#set + 2] = 'roster', struct.pack(ROSTER, roster.version, roster.clock, roster.lapse, roster.partial and -fresh or fresh)
+  local spare = FINALITY + 2 * LEASE -- renewals reach save only once within a lease
+  local stale = not keep_until or now > keep_until
+  if stale then keep_until = now + spare end
+  if stale or moved or roster.clock ~= clock or roster.next_expiry ~= next_expiry then
+    set[#set + 1], set[#set + 2] = 'roster', struct.pack(ROSTER, roster.version, roster.clock, roster.next_expiry, roster.partial and -keep_until or keep_until)
   end
   write('HSET', set)
   write('HDEL', del)
   if stale then call('PEXPIRE', key, milliseconds(2 * spare)) end
-  if moved or nearer then call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.lapse - now)) end
+  if moved or sooner then call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.next_expiry - now)) end
 end
 
--- answer is what each operation gives: the time, the version (below zero while people may be
--- missing), in how long somebody lapses
--- or is to be forgotten at the soonest (-1 where there is no roster), all that is kept if
--- that is asked for, and what the operation adds.
-local function answer(whole, ...)
-  return { now, roster.partial and -roster.version or roster.version, roster.lapse > 0 and roster.lapse - now or -1, whole and call('HGETALL', key), ... }
+-- answer returns what every script returns: the time; the version, negative while people may be
+-- missing; the time until next_expiry, -1 if there is no roster; all fields of the hash, or false;
+-- and what the operation adds.
+local function answer(with_all, ...)
+  return { now, roster.partial and -roster.version or roster.version, roster.next_expiry > 0 and roster.next_expiry - now or -1, with_all and call('HGETALL', key), ... }
 end

@@ -1,5 +1,5 @@
--- Roster.Snapshot. Whoever has this version already gets no more.
+-- Roster.Snapshot. The answer has no list if the node has this version already.
 
-lapse()
+expire()
 save()
-return answer(have ~= roster.version)
+return answer(cached_version ~= roster.version)

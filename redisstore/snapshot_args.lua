@@ -1,4 +1,5 @@
--- What Roster.Snapshot is asked. ARGV: floor, have.
+-- Arguments of Roster.Snapshot. ARGV: floor, cached_version (the version of the snapshot that the
+-- node has, or 0).
 
-local have = tonumber(ARGV[2])
-local whose, section = '', ''
+local cached_version = tonumber(ARGV[2])
+local user_field, section = '', ''

@@ -1,52 +1,63 @@
--- Roster.Update. It adds to the answer: the sender, packed, whether others are editing the
--- section, stale, what was refused, and the clock if it said something new, otherwise 0.
+-- Roster.Update: update.go, in functions of the same names and order. It adds to the answer: the
+-- member, packed; whether others edit the section; stale; the reason of a rejection ('sessions',
+-- 'changes', or ''); and the clock if the update changed something, otherwise 0.
 
-local have = tonumber(ARGV[2])
-local careful, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
+local cached_version = tonumber(ARGV[2])
+local unless_occupied, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
 
--- decide is rule 6: what is recorded for what an update says.
-local function decide(m, s)
+-- occupied decides rule 5: whether users other than m are editing the section.
+local function occupied(m, section)
+  local own = 0
+  for _, s in ipairs(m[SESSIONS]) do
+    if edits(s, section) then own = own + 1 end
+  end
+  return editors_of(section) > own
+end
+
+-- recorded_activity decides rule 6: which activity is recorded for an update.
+local function recorded_activity(m, s)
   if section == '' and activity ~= 'idle' then return 'viewing' end
   if activity ~= '' and activity ~= 'editing' then return activity end
-  if not careful or s and edits(s, section) or not occupied(m, section) then return 'editing' end
+  if not unless_occupied or s and edits(s, section) or not occupied(m, section) then return 'editing' end
   return 'viewing'
 end
 
+-- update returns stale, the reason of a rejection, and changed.
 local function update(m)
-  local s, newest = find(m, session), newest(m, session)
-  if seq ~= 0 and not s and has_dropped(m) and not ended(m, session) then return 'changes', 0, false end
-  if seq ~= 0 and seq <= newest then return '', 1, false end
-  local recorded = decide(m, s)
-  local differs = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor
-  if not s and staying(m) >= MAX_SESSIONS then return 'sessions', 0, false end
-  if differs and only_renew then return 'changes', 0, false end
+  local s, newest = find(m, session), newest_seq(m, session)
+  if seq ~= 0 and not s and has_dropped(m) and not ended_seq(m, session) then return 0, 'changes', false end
+  if seq ~= 0 and seq <= newest then return 1, '', false end
+  local recorded = recorded_activity(m, s)
+  local changed = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor
+  if not s and staying_count(m) >= MAX_SESSIONS then return 0, 'sessions', false end
+  if changed and only_renew then return 0, 'changes', false end
 
-  local looked = differs and look(m)
+  local before = changed and aggregate(m)
   if not s then
     s = { session, newest, '', '', now, now, 0, false, connection }
-    forget(m, session)
-    if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then succeed(m) end
+    remove_ended(m, session)
+    if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(m) end
     m[SESSIONS][#m[SESSIONS] + 1] = s
   end
   s[SEQ] = math.max(s[SEQ], seq)
   s[LEAVING], s[CONNECTION] = false, connection
-  s[SEEN] = now
-  live_until(s, now + LEASE)
-  if differs then
+  s[LAST_SEEN] = now
+  set_expiry(s, now + LEASE)
+  if changed then
     tick(now)
     if recorded ~= 'idle' or s[TOUCHED] == 0 then s[TOUCHED] = roster.clock end
     place(s, section, recorded)
     m[NAME], m[VISITOR] = name, visitor
-    refold(m, looked)
+    reaggregate(m, before)
   end
-  changed(whose, m)
-  return '', 0, differs
+  set_dirty(user_field, m)
+  return 0, '', changed
 end
 
-lapse()
-local m = member or { name, visitor, {}, {} }
-local refused, stale, differs = update(m)
-local taken = occupied(m, section)
+expire()
+local m = member()
+local stale, rejection, changed = update(m)
+local conflicts = occupied(m, section)
 save()
-local wanted = taken or known and known ~= roster.version
-return answer(wanted and have ~= roster.version, cmsgpack.pack(m), taken and 1 or 0, stale, refused, differs and roster.clock or 0)
+local wanted = conflicts or known_version and known_version ~= roster.version
+return answer(wanted and cached_version ~= roster.version, cmsgpack.pack(m), conflicts and 1 or 0, stale, rejection, changed and roster.clock or 0)

@@ -1,4 +1,4 @@
-// Takes the pictures of the README: docs/writer-light.png and docs/writer-dark.png. Run it after
+// Takes the screenshots of the README, docs/writer-light.png and docs/writer-dark.png. Run it after
 // `make prepare build`: node scripts/screenshots.js
 
 import {spawn} from 'node:child_process';

@@ -3,84 +3,22 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync"
+	"slices"
 	"testing"
-	"time"
-
-	"github.com/anishathalye/porcupine"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/entering"
 )
 
-// Entry is what a writer asks of a section: to edit it, carefully or not, or to leave it.
-type Entry struct {
-	Who            int
-	Seq            uint64 // from 1 for each writer
-	Leave, Careful bool
-}
-
-// Outcome is what the answer said.
-type Outcome struct {
-	Edits     bool
-	Conflicts uint // a bit for each writer
-}
-
-// rule5 is what the section has to look like to somebody who sees one step after the other:
-// the state has a bit for each writer who edits.
-var rule5 = porcupine.Model{
-	Init: func() any { return uint(0) },
-	Step: func(state, input, output any) (bool, any) {
-		editing, in, out := state.(uint), input.(Entry), output.(Outcome)
-		self := uint(1) << in.Who
-		others := editing &^ self
-		if in.Leave {
-			return true, others
-		}
-		edits := !in.Careful || others == 0 || editing&self != 0
-		if out.Conflicts != others || out.Edits != edits {
-			return false, state
-		}
-		if edits {
-			return true, others | self
-		}
-		return true, others
-	},
-	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
-}
-
-// Enter lets writers enter and leave one section at once, and fails unless there is an order
-// in which all answers are right. Take has a writer do something, and gives the answer.
-func Enter(t *testing.T, writers, steps int, take func(Entry, *rand.Rand) Outcome) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	began := time.Now()
-	var mu sync.Mutex
-	var history []porcupine.Operation
-	atOnce(writers, func(who int) {
-		random := rand.New(rand.NewPCG(seed, uint64(who)))
-		for step := range steps {
-			in := Entry{Who: who, Seq: uint64(step + 1), Leave: random.IntN(3) == 0, Careful: random.IntN(2) == 0}
-			called := time.Since(began)
-			out := take(in, random)
-			returned := time.Since(began)
-			mu.Lock()
-			history = append(history, porcupine.Operation{ClientId: who, Input: in, Output: out, Call: int64(called), Return: int64(returned)})
-			mu.Unlock()
-		}
-	})
-	if !porcupine.CheckOperations(rule5, history) {
-		t.Errorf("of %d answers there is no order in which all are right", len(history))
-	}
-}
-
-// EnterStores lets writers enter through several stores on the same data.
+// EnterStores lets writers enter and leave one section concurrently, through several stores on the same data. It
+// fails the test unless the replies are linearizable (rule 5).
 func EnterStores(t *testing.T, project presence.Project, stores ...presence.Store) {
-	Enter(t, 6, 60, func(in Entry, random *rand.Rand) (out Outcome) {
+	entering.Run(t, 6, 60, func(in entering.Entry, random *rand.Rand) (out entering.Outcome) {
 		u := presence.Update{Session: "tab", Seq: in.Seq, Section: "s", UnlessOccupied: in.Careful}
-		if in.Leave { // for no section: the session stays
+		if in.Leave { // the section; the session stays
 			u.Section = ""
 		}
-		reply, err := stores[random.IntN(len(stores))].Update(t.Context(), project, somebody(in.Who), u)
+		reply, err := stores[random.IntN(len(stores))].Update(t.Context(), project, writer(in.Who), u)
 		if err != nil {
 			t.Errorf("writer %d: %v", in.Who, err)
 			return out
@@ -93,4 +31,35 @@ func EnterStores(t *testing.T, project presence.Project, stores ...presence.Stor
 		}
 		return out
 	})
+}
+
+func enterAtOnce(t *testing.T, s *Subject) { // rule 5, case 21, invariant 5
+	const people = 20
+	conflicts := make([]int, people)
+	concurrently(people, func(i int) {
+		conflicts[i] = len(s.update(goroutine{t}, writer(i), presence.Update{Section: "a"}).Conflicts)
+	})
+	slices.Sort(conflicts)
+	for i, n := range conflicts {
+		if n != i {
+			t.Fatalf("the replies to %d concurrent entrants have these numbers of conflicts: %v; want 0, 1, 2, …", people, conflicts)
+		}
+	}
+}
+
+func carefulAtOnce(t *testing.T, s *Subject) { // rule 6
+	const people = 20
+	recorded := make([]presence.Activity, people)
+	concurrently(people, func(i int) {
+		recorded[i] = s.update(goroutine{t}, writer(i), presence.Update{Section: "a", UnlessOccupied: true}).Activity
+	})
+	editing := 0
+	for _, a := range recorded {
+		if a == presence.Editing {
+			editing++
+		}
+	}
+	if editing != 1 {
+		t.Fatalf("of %d concurrent careful entrants %d edit; want 1", people, editing)
+	}
 }

@@ -1,0 +1,62 @@
+package presence
+
+import "time"
+
+// This file and redisstore/leave.lua have the same rules, in functions of the same names and order.
+
+// endedBy reports whether a leave that has a Connection or is Broken concerns the session: its newest
+// update came over that connection. If that update came over HTTP, the loss of a connection ends
+// nothing, but the loss of access does.
+func (s *session) endedBy(l Leave) bool {
+	if s.connection == 0 {
+		return !l.Broken
+	}
+	return s.connection == l.Connection
+}
+
+// Leave ends a session of the user (rules 8 and 9). The end of an unknown session is kept, since the
+// leave may have overtaken the session's first update; with OnlyLiving it is not kept, and the reply is
+// Stale unless the session is alive. Changed reports that a record changed that must be written.
+func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
+	r.init()
+	r.Expire(now)
+	m := r.member(user)
+	s := m.find(l.Session)
+	switch {
+	case (l.Broken || l.Connection != 0) && (s == nil || !s.endedBy(l)):
+		return Reply{Version: r.version, Stale: true}, false
+	case l.Broken:
+		r.setExpiry(s, earlier(s.expires, now.Add(BrokenGrace)))
+		return Reply{Version: r.version}, false
+	}
+	newest := m.newestSeq(now, l.Session)
+	_, ended := m.endedSeq(now, l.Session)
+	unknown := s == nil && !ended
+	stale := l.Seq != 0 && !unknown && l.Seq <= newest
+	changed = true
+	switch {
+	case stale, s == nil && l.Seq == 0, unknown && l.OnlyLiving:
+		changed = false
+	case s == nil:
+		r.members[user.ID] = m
+		m.removeEnded(l.Session)
+		m.addEnded(endedSession{name: l.Session, seq: max(l.Seq, newest), at: now, unwritten: true}, r.maxEnded)
+	default:
+		s.seq = max(s.seq, l.Seq)
+		if l.Hidden {
+			s.leaving, s.unwritten = true, true
+			r.setExpiry(s, earlier(s.expires, now.Add(HiddenGrace)))
+		} else {
+			r.endSession(now, m, s)
+			r.reaggregate(m)
+		}
+	}
+	return Reply{Version: r.version, Stale: stale || s == nil && l.OnlyLiving}, changed
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

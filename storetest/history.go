@@ -1,0 +1,109 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+// randomHistories sends the same random messages to the store and to a roster, and compares the replies
+// and lists.
+func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invariants 1 to 4
+	history := 0
+	// testing.TB hides the Deadline method, which panics in a synctest bubble.
+	rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
+		history++
+		where := presence.Project(fmt.Sprintf("history-%d", history))
+		roster := presence.NewRoster(s.Lease, 1) // above Known, which is 0 in every update
+		type tab struct {
+			user    presence.UserID
+			session string
+		}
+		seqs := map[tab]uint64{}          // the highest sent
+		sent := map[tab]presence.Update{} // the newest
+		var version, rosterVersion uint64 // of the last snapshots
+		people := 0
+		for range rapid.IntRange(1, 40).Draw(t, "messages") {
+			// The times stay some grains away from every expiry. The exact moments are tested on
+			// the roster.
+			pass := rapid.SampledFrom([]time.Duration{0, 0, 4 * s.Grain, presence.HiddenGrace + 4*s.Grain, presence.BrokenGrace + 4*s.Grain, s.Lease * 3 / 8, s.Lease + 4*s.Grain}).Draw(t, "passes")
+			s.Pass(pass)
+			now := s.Now()
+			user := writer(rapid.IntRange(0, 2).Draw(t, "user"))
+			if rapid.IntRange(0, 7).Draw(t, "renamed") == 0 {
+				user.Name, user.Visitor = "Another "+user.Name, rapid.Bool().Draw(t, "visitor")
+			}
+			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
+			of := tab{user.ID, session}
+			seq := seqs[of] + 1
+			if rapid.IntRange(0, 3).Draw(t, "numbered at random") == 0 {
+				seq = rapid.Uint64Range(0, seq+2).Draw(t, "seq")
+			}
+			seqs[of] = max(seqs[of], seq)
+			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+				l := presence.Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), OnlyLiving: rapid.Bool().Draw(t, "only living")}
+				l.Broken = rapid.IntRange(0, 3).Draw(t, "broken") == 0
+				if l.Broken || rapid.IntRange(0, 3).Draw(t, "lost access") == 0 {
+					l.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
+				}
+				want, _ := roster.Leave(now, user, l)
+				got, err := s.Leave(t.Context(), where, user, l)
+				if err != nil || got.Stale != want.Stale {
+					t.Fatalf("leave is answered stale %v, %v; want %v", got.Stale, err, want.Stale)
+				}
+			} else {
+				u := presence.Update{
+					Session: session, Seq: seq,
+					Section:        rapid.SampledFrom([]presence.Section{"", "a", "b"}).Draw(t, "section"),
+					Activity:       rapid.SampledFrom([]presence.Activity{"", presence.Editing, presence.Viewing, presence.Idle}).Draw(t, "activity"),
+					UnlessOccupied: rapid.Bool().Draw(t, "unless occupied"),
+					OnlyRenew:      rapid.IntRange(0, 3).Draw(t, "only renew") == 0,
+					Poll:           rapid.Bool().Draw(t, "poll"),
+				}
+				if last, ok := sent[of]; ok && rapid.Bool().Draw(t, "heartbeat") {
+					u = last
+					u.Seq = seq
+				}
+				u.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
+				sent[of] = u
+				want, _, rejection := roster.Update(now, user, u)
+				got, err := s.Update(t.Context(), where, user, u)
+				if !errors.Is(err, rejection) || err != nil && rejection == nil {
+					t.Fatalf("update is answered %v; want %v", err, rejection)
+				}
+				if rejection == nil && describe(got) != describe(want) {
+					t.Fatalf("update is answered\n  %s\nwant:\n  %s", describe(got), describe(want))
+				}
+			}
+			snapshot, err := s.Snapshot(t.Context(), where)
+			if err != nil {
+				t.Fatal(err)
+			}
+			model := roster.Snapshot(s.Now())
+			if seen, want := lines(snapshot.Occupants), lines(model.Occupants); !slices.Equal(seen, want) {
+				t.Fatalf("listed:\n  %s\nwant:\n  %s", strings.Join(seen, "\n  "), strings.Join(want, "\n  "))
+			}
+			differs := (snapshot.Version > version) != (model.Version > rosterVersion)
+			if version > 0 && differs && model.Count+people > 0 || snapshot.Version < version { // the version of an empty project may differ at each read
+				t.Fatalf("the version goes from %d to %d, while that of the roster goes from %d to %d", version, snapshot.Version, rosterVersion, model.Version)
+			}
+			version, rosterVersion, people = snapshot.Version, model.Version, model.Count
+		}
+	})
+}
+
+// describe returns what a reply says, without versions and times.
+func describe(r presence.Reply) string {
+	listed := "no list"
+	if r.Snapshot != nil {
+		listed = fmt.Sprintf("%q, %d", lines(r.Snapshot.Occupants), r.Snapshot.Count)
+	}
+	return fmt.Sprintf("stale %v, %q, you %q, conflicts %q, %s", r.Stale, r.Activity, lines([]*presence.Occupant{r.You}), lines(r.Conflicts), listed)
+}

@@ -1,0 +1,112 @@
+package presence
+
+import "time"
+
+// This file and redisstore/update.lua have the same rules, in functions of the same names and order.
+
+// occupied decides rule 5: whether users other than m are editing the section.
+func (r *Roster) occupied(m *member, section Section) bool {
+	own := 0
+	for _, s := range m.sessions {
+		if s.edits(section) {
+			own++
+		}
+	}
+	return r.editing[section] > own
+}
+
+// recordedActivity decides rule 6: which activity is recorded for an update.
+func (r *Roster) recordedActivity(m *member, s *session, u Update) Activity {
+	switch {
+	case u.Section == "" && u.Activity != Idle:
+		return Viewing
+	case u.Activity != "" && u.Activity != Editing:
+		return u.Activity
+	case !u.UnlessOccupied || s != nil && s.edits(u.Section) || !r.occupied(m, u.Section):
+		return Editing
+	default:
+		return Viewing
+	}
+}
+
+// Update records where a session of the user is, and names the other users who are editing that
+// section at that moment (rules 4 to 8). Changed reports that the session is new or states something
+// else than before; a renewal changes nothing. Errors: [ErrTooManySessions], [ErrTooManyChanges].
+func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
+	r.init()
+	r.Expire(now)
+	m := r.member(user)
+	s := m.find(u.Session)
+	if u.Seq != 0 && s == nil && m.hasDropped(now) {
+		if _, ended := m.endedSeq(now, u.Session); !ended {
+			return Reply{}, false, ErrTooManyChanges // it may be older than an end that was dropped
+		}
+	}
+	newest := m.newestSeq(now, u.Session)
+	if u.Seq != 0 && u.Seq <= newest {
+		return r.reply(now, m, s, user, u, true), false, nil
+	}
+	activity := r.recordedActivity(m, s, u)
+	changed = s == nil || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
+	switch {
+	case s == nil && m.stayingCount() >= MaxSessions:
+		return Reply{}, false, ErrTooManySessions
+	case changed && u.OnlyRenew:
+		return Reply{}, false, ErrTooManyChanges
+	}
+
+	if s == nil {
+		s = &session{name: u.Session, seq: newest}
+		r.members[user.ID] = m
+		m.removeEnded(u.Session)
+		// A reloaded page replaces the sessions that are leaving once it has a section of its own.
+		if u.Section != "" || len(m.sessions) >= 2*MaxSessions {
+			r.endLeaving(now, m)
+		}
+		m.sessions = append(m.sessions, s)
+	}
+	s.seq, s.connection = max(s.seq, u.Seq), u.Connection
+	s.leaving, s.unwritten = false, true
+	s.lastSeen = now
+	r.setExpiry(s, now.Add(r.lease))
+	r.renewed = true
+	if changed {
+		r.tick(now)
+		if activity != Idle || s.touched == 0 {
+			s.touched = r.clock
+		}
+		r.place(s, u.Section, activity)
+		r.rename(m, user)
+		r.reaggregate(m)
+	}
+	return r.reply(now, m, s, user, u, false), changed, nil
+}
+
+func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update, stale bool) Reply {
+	reply := Reply{Version: r.version, Stale: stale, Conflicts: r.conflicts(now, m, u.Section)}
+	if s != nil {
+		reply.Activity = s.activity
+	}
+	if len(m.sessions) > 0 {
+		reply.You = m.currentOccupant(now)
+	} else {
+		reply.You = &Occupant{User: user, Activity: Viewing, LastSeen: now}
+	}
+	if u.Poll && u.Known != r.version {
+		reply.Snapshot = r.Snapshot(now)
+	}
+	return reply
+}
+
+func (r *Roster) conflicts(now time.Time, m *member, section Section) []*Occupant {
+	if !r.occupied(m, section) {
+		return nil
+	}
+	var others []*Occupant
+	for _, other := range r.listed {
+		if other != m && other.edits(section) && len(others) < MaxListed {
+			others = append(others, other.currentOccupant(now))
+		}
+	}
+	return others
+}
