@@ -3,7 +3,6 @@ import test from 'node:test';
 import {Timer} from '../presence-timer.js';
 import {ABSTRACT, FakeEnvironment, settle, user} from './fixtures.js';
 
-
 /** @param {Partial<import('../presence-types.js').Options>} [options] */
 async function started(options) {
   const env = new FakeEnvironment();
