@@ -11,8 +11,8 @@ import (
 // maxHeaderName bounds the name of the header with the token.
 const maxHeaderName = 64
 
-// takenHeaders have another meaning, in HTTP or here. So have those that begin with Sec-, Proxy- or
-// X-Forwarded-.
+// takenHeaders cannot have the token because HTTP or this server uses them. Nor can headers that begin with
+// Sec-, Proxy- or X-Forwarded-.
 var takenHeaders = []string{
 	"Accept", "Accept-Encoding", "Accept-Language", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie",
 	"Date", "Expect", "Forwarded", "Host", "If-None-Match", "Keep-Alive", "Origin", "Referer", "Te", "Trailer", "Transfer-Encoding",
