@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,14 +38,12 @@ type boundedWorld struct {
 }
 
 // serveFunc serves a handler on a listener until the context ends.
-type serveFunc func(ctx context.Context, l net.Listener, h *httpapi.Handler, connections int) error
+type serveFunc func(ctx context.Context, l net.Listener, h *httpapi.Handler) error
 
-func ownServe(ctx context.Context, l net.Listener, h *httpapi.Handler, connections int) error {
-	return httpapi.Serve(ctx, l, h, connections, slog.New(slog.DiscardHandler))
-}
+func ownServe(ctx context.Context, l net.Listener, h *httpapi.Handler) error { return h.Serve(ctx, l) }
 
 // embeddedServe serves as an application does that has the handler in its own http.Server.
-func embeddedServe(ctx context.Context, l net.Listener, h *httpapi.Handler, _ int) error {
+func embeddedServe(ctx context.Context, l net.Listener, h *httpapi.Handler) error {
 	server := &http.Server{Handler: h}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -73,7 +70,7 @@ func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boun
 		w.End = cancel
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := serve(ctx, servertest.Fair{Listener: w.L}, w.Handler, connections); err != nil {
+			if err := serve(ctx, servertest.Fair{Listener: w.L}, w.Handler); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})
@@ -446,7 +443,7 @@ func (h tokenHolders) Authenticate(_ context.Context, r identity.Request) (ident
 
 func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 	const address = "203.0.113.9"
-	for name, serve := range map[string]serveFunc{"httpapi.Serve": ownServe, "an application's server": embeddedServe} {
+	for name, serve := range map[string]serveFunc{"Handler.Serve": ownServe, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
 				s, status := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
@@ -497,7 +494,7 @@ func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
 
 func TestConnectionHasOneSecondForItsHello(t *testing.T) {
 	const address = "203.0.113.9"
-	for name, serve := range map[string]serveFunc{"httpapi.Serve": ownServe, "an application's server": embeddedServe} {
+	for name, serve := range map[string]serveFunc{"Handler.Serve": ownServe, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
 				s, _ := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s

@@ -96,7 +96,7 @@ func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
 	if err := judge("GET", at, 200, header(), good); err != nil {
 		t.Fatalf("a right answer was refused: %v", err)
 	}
-	user := string(wire.Occupant(presence.NewOccupant(presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing})))
+	user := string(wire.Occupant(&presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing}))
 	with := func(old, new string) string {
 		return `{"success":true,"version":1,"users":[` + strings.Replace(user, old, new, 1) + `]}`
 	}

@@ -33,7 +33,7 @@ func (s *lossy) Update(ctx context.Context, p presence.Project, u presence.User,
 func (s *lossy) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
 	whole, err := s.Store.Snapshot(ctx, p)
 	if loss := s.loss.Load(); err == nil && loss > 0 {
-		partial := presence.NewSnapshot(whole.Version+loss, whole.Occupants, whole.Count)
+		partial := &presence.Snapshot{Version: whole.Version + loss, Occupants: whole.Occupants, Count: whole.Count}
 		partial.Partial, partial.Loss = true, loss
 		return partial, nil
 	}
@@ -149,7 +149,7 @@ func TestNobodyIsSentLessThanTheyHave(t *testing.T) {
 		late := w.ConnectAs(w.As("carol", "3"))
 		held := make(chan struct{})
 		s.held.Store(&held)
-		s.old.Store(presence.NewSnapshot(old.Version-1, old.Occupants, old.Count))
+		s.old.Store(&presence.Snapshot{Version: old.Version - 1, Occupants: old.Occupants, Count: old.Count})
 		alice.Update(`{"session": "a", "section": "newer"}`)
 		synctest.Wait()
 		time.Sleep(100 * time.Millisecond)

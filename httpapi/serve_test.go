@@ -14,20 +14,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// serving runs httpapi.Serve in a bubble until stop is called, which gives its error.
+// serving runs httpserver.Serve in a bubble until stop is called, which gives its error.
 func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc, served <-chan error) {
 	l = servertest.NewPipeListener()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- httpapi.Serve(ctx, l, h, 0, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- httpserver.Serve(ctx, l, h, httpserver.Options{Log: slog.New(slog.DiscardHandler)}) }()
 	return l, cancel, done
 }
 
-// presenceOn is the whole handler, for httpapi.Serve.
+// presenceOn is the whole handler, for httpserver.Serve.
 func presenceOn(t *testing.T) http.Handler {
 	w := servertest.New(t, servertest.Direct)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -1,9 +1,17 @@
-// Package identity authenticates the user of a request and authorises them for a project. It
-// never uses what a request's body says about the user.
+// Package identity authenticates the user of a request and authorises them for a project. It never uses what a
+// request's body says about the user.
 //
-// There are several ways to authenticate, each an [Authenticator]; [FirstOf] tries them in order. One that
-// finds no credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
-// tried. Any other error is final.
+// There are several ways to authenticate, each an [Authenticator]: tokens that the application signs ([SharedSecret],
+// [RemoteKeys]), asking the application over HTTP ([NewHost]), two functions of the program ([Functions]), and signed
+// cookies for people who have not signed in ([Visitors]). [FirstOf] tries them in order:
+//
+//	authenticator := identity.FirstOf(
+//		identity.Functions{Identify: identify, Authorize: authorize},
+//		&identity.Visitors{Keys: keys, Allowed: isPublic},
+//	)
+//
+// One that finds no credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
+// tried. Any other error is final. An authenticator of your own follows the same rule.
 package identity
 
 import (
@@ -11,6 +19,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -94,8 +103,10 @@ var (
 )
 
 // FirstOf returns an Authenticator that tries several in order until one returns another error than
-// [ErrNobody], or none.
-func FirstOf(authenticators ...Authenticator) Authenticator { return firstOf(authenticators) }
+// [ErrNobody], or none. Those that are nil are left out.
+func FirstOf(authenticators ...Authenticator) Authenticator {
+	return firstOf(slices.DeleteFunc(slices.Clone(authenticators), func(a Authenticator) bool { return a == nil }))
+}
 
 type firstOf []Authenticator
 

@@ -1,8 +1,9 @@
 package redisstore
 
 import (
-	"embed"
+	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,33 +12,62 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-//go:embed *.lua
-var texts embed.FS
+// The parts of the scripts. An embedded string that has no file stops the compiler.
+var (
+	//go:embed leave.lua
+	leaveLua string
+	//go:embed leave_args.lua
+	leaveArgsLua string
+	//go:embed member.lua
+	memberLua string
+	//go:embed read.lua
+	readLua string
+	//go:embed renew.lua
+	renewLua string
+	//go:embed roster.lua
+	rosterLua string
+	//go:embed snapshot.lua
+	snapshotLua string
+	//go:embed snapshot_args.lua
+	snapshotArgsLua string
+	//go:embed snapshot_unchanged.lua
+	snapshotUnchangedLua string
+	//go:embed update.lua
+	updateLua string
+	//go:embed update_args.lua
+	updateArgsLua string
+)
 
-// scripts are the operations, each one script, so that it takes effect at one moment.
+// scripts has one script for each operation. Redis runs a script atomically.
 type scripts struct{ update, leave, snapshot *rueidis.Lua }
 
-// newScripts makes them for a lease and a heartbeat, and for a command that wakes others. Shift is
-// added to the time of Redis; it is there for tests.
+// newScripts builds the scripts. Publish is the command that sends wake-ups. Shift is added to the time
+// of Redis; only tests set it.
 func newScripts(lease, heartbeat time.Duration, publish string, shift time.Duration) *scripts {
 	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
 		presence.MaxSessions, presence.MaxEnded, presence.MaxSafe, heartbeat.Microseconds(), shift.Microseconds(), publish)
-	script := func(names ...string) *rueidis.Lua {
-		var text strings.Builder
-		text.WriteString(constants)
-		for _, name := range names {
-			part, err := texts.ReadFile(name + ".lua")
-			if err != nil {
-				panic(err) // there is none of that name
-			}
-			text.Write(part)
-		}
-		return rueidis.NewLuaScript(text.String())
-	}
+	script := func(parts ...string) *rueidis.Lua { return rueidis.NewLuaScript(constants + strings.Join(parts, "")) }
 	return &scripts{
-		update:   script("update_args", "read", "renew", "member", "roster", "update"),
-		leave:    script("leave_args", "read", "member", "roster", "leave"),
-		snapshot: script("snapshot_args", "read", "snapshot_unchanged", "member", "roster", "snapshot"),
+		update:   script(updateArgsLua, readLua, renewLua, memberLua, rosterLua, updateLua),
+		leave:    script(leaveArgsLua, readLua, memberLua, rosterLua, leaveLua),
+		snapshot: script(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, snapshotLua),
 	}
 }
+
+// number encodes an argument of a script.
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// flags encodes booleans as the bits of a number; the first one is the lowest bit.
+func flags(bits ...bool) string {
+	n := uint64(0)
+	for i, bit := range bits {
+		if bit {
+			n |= 1 << i
+		}
+	}
+	return number(n)
+}
+
+// memberField returns the field of a user in the hash of a project; see read.lua.
+func memberField(id presence.UserID) string { return "u" + string(id) }

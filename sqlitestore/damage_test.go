@@ -32,7 +32,7 @@ func TestAnEmptyFileOrALostDatabaseStopsTheStart(t *testing.T) {
 		s, _ := run(t, dir, Options{})
 		update(t, s, alice, presence.Update{Section: "a"})
 		dir = killed(t, dir)
-		path := filepath.Join(dir, FileName)
+		path := filepath.Join(dir, fileName)
 		if err := c.spoil(path); err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestAnEmptyFileOrALostDatabaseStopsTheStart(t *testing.T) {
 
 func TestAStartThatWasKilledEarlyIsNoDamage(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, FileName+".new"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, fileName+".new"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := run(t, dir, Options{})
@@ -63,7 +63,7 @@ func flipped(t *testing.T, data []byte, bit int) (dir string) {
 	dir = t.TempDir()
 	data = bytes.Clone(data)
 	data[bit/8] ^= 1 << (bit % 8)
-	if err := os.WriteFile(filepath.Join(dir, FileName), data, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, fileName), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -89,7 +89,7 @@ func TestAFlippedBitNeverStartsWithSomebodyMissingOrChanged(t *testing.T) {
 	}
 	due := show(s)
 	stop()
-	data, err := os.ReadFile(filepath.Join(dir, FileName))
+	data, err := os.ReadFile(filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,17 +133,17 @@ func TestAFlippedBitInWhatAKilledProcessLeavesIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	database, err := os.ReadFile(filepath.Join(left, FileName))
+	database, err := os.ReadFile(filepath.Join(left, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wal, err := os.ReadFile(filepath.Join(left, FileName+"-wal"))
+	wal, err := os.ReadFile(filepath.Join(left, fileName+"-wal"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := func(wal, lock []byte) (count int, log string, err error) {
 		dir := t.TempDir()
-		for name, data := range map[string][]byte{FileName: database, FileName + "-wal": wal, lockFile: lock} {
+		for name, data := range map[string][]byte{fileName: database, fileName + "-wal": wal, lockFile: lock} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +229,7 @@ func whileRunning(t *testing.T, spoil func(path string) error) (s *Store, dir st
 	if _, err := s.Leave(t.Context(), "p", bob, presence.Leave{Session: "y", Seq: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := spoil(filepath.Join(dir, FileName)); err != nil {
+	if err := spoil(filepath.Join(dir, fileName)); err != nil {
 		t.Fatal(err)
 	}
 	return s, dir, log

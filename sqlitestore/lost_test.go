@@ -95,7 +95,7 @@ func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
 		}
 	}
 	send(1, "a")
-	must(t, s.journal.commit(), os.Remove(filepath.Join(dir, FileName)))
+	must(t, s.journal.commit(), os.Remove(filepath.Join(dir, fileName)))
 	send(2, "b")
 	if err := s.journal.commit(); !errors.Is(err, errFileLost) {
 		t.Fatalf("the commit after the removal says %v", err)

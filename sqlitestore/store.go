@@ -1,6 +1,11 @@
 // Package sqlitestore keeps presence on one machine: the rosters live in memory,
 // and a journal in SQLite brings them back after a restart.
 //
+//	store, err := sqlitestore.Open("presence-data", sqlitestore.Options{})
+//	// …
+//	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
+//	service := presence.NewService(store)
+//
 // A change (a session begins, ends, or changes its section or activity) is acknowledged
 // after its commit; commits are grouped. A renewal is written within five seconds.
 // While the disk fails, presence continues from memory, replies are not durable, and
@@ -34,8 +39,12 @@ const (
 	clockSlack = 60_000
 )
 
-// Store is a [presence.Store] for one process. Its [Store.Run] must be running for
-// replies to be durable.
+// errNotOpen is the error of the zero Store.
+var errNotOpen = fmt.Errorf("%w: this store is not open; create it with sqlitestore.Open", presence.ErrUnavailable)
+
+// Store is a [presence.Store] for one process. [Store.Run] must be running for replies to be durable. Create a
+// Store with [Open]: the methods of the zero Store return [presence.ErrUnavailable]. It is safe for concurrent
+// use.
 type Store struct {
 	lease   time.Duration
 	log     *slog.Logger
@@ -81,17 +90,20 @@ func (p *project) release() {
 	p.mu.Unlock()
 }
 
-// Options of a store; the zero value of each is its default.
+// Options of a store. The zero value of each is its default.
 type Options struct {
-	Lease time.Duration // presence.DefaultLease
-	Log   *slog.Logger  // none
+	// Lease is how long a session outlives its last update. Default: presence.DefaultLease.
+	Lease time.Duration
+	// Log gets warnings and errors. Default: nothing is logged.
+	Log *slog.Logger
 }
 
-// Open opens the store in a directory, and makes both if need be: the directory for
-// its owner alone (0700), and the files in it likewise (0600). Sessions that lived
-// when the last process ended get a full lease from now, unless it ended longer than
-// [presence.Finality] ago. A directory that another process uses, and a file that is
-// damaged or of a newer version, are errors that say what to do; nothing is replaced.
+// Open opens the store in a directory. It creates the directory (mode 0700) and the files in it (0600) if they do
+// not exist. Sessions that were alive when the last process ended get a full lease from now, unless that process
+// ended longer than [presence.Finality] ago.
+//
+// If another process uses the directory, or a file is damaged or of a newer version, Open returns an error that says
+// what to do, and replaces nothing.
 func Open(dir string, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = presence.DefaultLease
@@ -124,6 +136,9 @@ func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence
 // Run writes the journal until the context ends, then writes the rest and closes the store. It
 // returns an error if that last commit fails.
 func (s *Store) Run(ctx context.Context) error {
+	if s.journal == nil {
+		return errNotOpen
+	}
 	var writing sync.WaitGroup
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
@@ -157,6 +172,9 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Update implements [presence.Store].
 func (s *Store) Update(_ context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	if u.OnlyRenew && s.find(name) == nil { // there is nothing to renew, and nothing to begin for it
 		_, _, err := s.empty().Update(time.Now(), user, u)
 		if err != nil {
@@ -174,6 +192,9 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	if s.find(name) == nil {
 		if reply, changed := s.empty().Leave(time.Now(), user, l); !changed { // there is nothing to remember
 			reply.Durable = !s.journal.isFailing()
@@ -187,6 +208,9 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
+	if s.journal == nil {
+		return nil, errNotOpen
+	}
 	p := s.find(name)
 	if p == nil {
 		return s.empty().Snapshot(time.Now()), nil
@@ -198,6 +222,9 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 
 // Watch implements [presence.Store].
 func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
+	if s.journal == nil {
+		return func() {}
+	}
 	w := &watch{wake}
 	p := s.hold(name)
 	if p.watches == nil {
@@ -220,6 +247,9 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 
 // Ready implements [presence.Health]: while the disk fails the store is degraded.
 func (s *Store) Ready(context.Context) error {
+	if s.journal == nil {
+		return errNotOpen
+	}
 	if fault := s.journal.fault.Load(); fault != nil {
 		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
 	}
@@ -228,6 +258,9 @@ func (s *Store) Ready(context.Context) error {
 
 // Figures implements [presence.Health].
 func (s *Store) Figures() presence.Figures {
+	if s.journal == nil {
+		return presence.Figures{}
+	}
 	f := presence.Figures{JournalLag: new(s.journal.lag())}
 	for group := range groups {
 		f.Projects += int(s.counts[group].projects.Load())

@@ -53,7 +53,7 @@ func run(t *testing.T, dir string, o Options) (s *Store, stop func() error) {
 func killed(t *testing.T, dir string) string {
 	t.Helper()
 	left := t.TempDir()
-	for _, name := range []string{FileName, FileName + "-wal"} {
+	for _, name := range []string{fileName, fileName + "-wal"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func listed(t *testing.T, s *Store) string {
 // rows reads the journal as another program would.
 func rows(t *testing.T, dir, where string) (n int) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, FileName))
+	db, err := sql.Open("sqlite", filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,7 +473,7 @@ func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 		update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: "a"})
 	}
 	stop()
-	data, err := os.ReadFile(filepath.Join(sound, FileName))
+	data, err := os.ReadFile(filepath.Join(sound, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -487,7 +487,7 @@ func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := filepath.Join(dir, FileName)
+			path := filepath.Join(dir, fileName)
 			damaged := damage(bytes.Clone(data))
 			if err := os.WriteFile(path, damaged, 0o600); err != nil {
 				t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -23,7 +22,6 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/httpapi"
 )
 
 // halves is a connection in memory of which one direction can end before the other, as
@@ -73,7 +71,7 @@ func inFrames(t *testing.T, test func(*testing.T, *frameWorld)) {
 		ctx, end := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := httpapi.Serve(ctx, w.l, w.Handler, 0, slog.New(slog.DiscardHandler)); err != nil {
+			if err := w.Handler.Serve(ctx, w.l); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -16,8 +15,6 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/writer-presence/writer-presence/httpapi"
 )
 
 // RawConn is a WebSocket client that sends whatever a test wants it to, and shows every frame
@@ -203,7 +200,7 @@ func (b *RawConn) NextAny() (f Frame, ok bool) {
 func (w *Server) ListenOn(l net.Listener) (host string) {
 	ctx, end := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
-	serving.Go(func() { httpapi.Serve(ctx, l, w.Handler, 0, slog.New(slog.DiscardHandler)) })
+	serving.Go(func() { w.Handler.Serve(ctx, l) })
 	serving.Go(func() { w.Handler.Run(ctx) })
 	w.T.Cleanup(func() {
 		end()

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -45,7 +44,7 @@ func RunLive(t *testing.T, test func(*testing.T, *LiveServer), changes ...func(*
 		w.End = cancel
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			if err := httpapi.Serve(ctx, Fair{w.L}, w.Handler, 0, slog.New(slog.DiscardHandler)); err != nil {
+			if err := w.Handler.Serve(ctx, Fair{w.L}); err != nil {
 				t.Errorf("Serve ended with %v", err)
 			}
 		})
@@ -532,7 +531,7 @@ func (w *LiveServer) AnotherNode(store presence.Store) *LiveServer {
 	ctx, end := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		httpapi.Serve(ctx, Fair{node.L}, node.Handler, 0, slog.New(slog.DiscardHandler))
+		node.Handler.Serve(ctx, Fair{node.L})
 	})
 	serving.Go(func() { node.Handler.Run(ctx) })
 	w.T.Cleanup(func() { end(); serving.Wait() })
