@@ -12,10 +12,10 @@
 //
 // Three things run beside each other. At the end, stop them in this order:
 //
-//  1. [Handler.Run]: end its context and wait. It tells live pages when to come back, which Shutdown of an
+//  1. [Handler.Run]: cancel its context and wait until it returns. It tells live pages when to reconnect, which Shutdown of an
 //     [http.Server] does not.
-//  2. The HTTP server: call its Shutdown, which finishes requests under way. [Handler.Serve] does this by itself.
-//  3. The Run method of the store: end its context last and check its error. It writes what is not written yet.
+//  2. The HTTP server: call its Shutdown, which finishes requests in flight. [Handler.Serve] does this by itself.
+//  3. The Run method of the store: cancel its context last and check its error. It writes the changes that are not written yet.
 //
 // Options that are left out have the defaults of the server, limits included.
 package httpapi
@@ -223,7 +223,7 @@ func projectLimiter(limit, normal int) *ratelimit.Distinct {
 	return ratelimit.NewDistinct(cmp.Or(limit, normal), presence.DefaultLease+presence.Finality)
 }
 
-// Run runs the live connections until ctx ends. Then it tells each client when to come back, and returns
+// Run runs the live connections until ctx ends. Then it tells each client when to reconnect, and returns
 // when all live connections have ended, within ten seconds. It must be running while requests are served.
 // Call it once: any further call only waits until its ctx ends.
 func (h *Handler) Run(ctx context.Context) {
