@@ -77,7 +77,6 @@ func (d *database) errUnusable(err error) error {
 const maxQuickCheck = 16 << 20
 
 func (d *database) open(log *slog.Logger) (err error) {
-	defer d.noteFiles()
 	if err := d.makeFile(log); err != nil {
 		return err
 	}
@@ -91,6 +90,7 @@ func (d *database) open(log *slog.Logger) (err error) {
 	if d.sql, err = connect(d.path); err != nil {
 		return err
 	}
+	defer d.noteFiles()
 	verdict := "ok"
 	if info, err := os.Stat(d.path); err != nil {
 		return err

@@ -85,6 +85,7 @@ func (d *database) makeFile(log *slog.Logger) error {
 	case err == nil && info.Size() == 0:
 		return errors.New("it is empty (0 bytes), and this program never leaves it so: a full disk or a copy that was cut took its content")
 	case err == nil:
+		d.note(d.path, info)
 		return restrict(d.path, 0o600, log)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -110,9 +111,13 @@ func (d *database) makeFile(log *slog.Logger) error {
 	if err := errors.Join(migrate(db), db.Close()); err != nil {
 		return err
 	}
+	if info, err = os.Stat(temporary); err != nil {
+		return err
+	}
 	if err := os.Rename(temporary, d.path); err != nil {
 		return err
 	}
+	d.note(d.path, info) // at once: if a later step fails, the next attempt must know the file as its own
 	return syncDir(d.dir)
 }
 
@@ -136,13 +141,28 @@ type openFile struct {
 	size int64 // the largest size seen
 }
 
-// noteFiles records the files in use, for check.
+// noteFiles records the files that the open connection made or found, and the lock, for check.
+// The database itself is recorded by makeFile, before anybody can replace it.
 func (d *database) noteFiles() {
-	d.files = d.files[:0]
-	for _, path := range []string{d.path, d.path + "-wal", d.path + "-shm", filepath.Join(d.dir, lockFile)} {
+	for _, path := range []string{d.path + "-wal", d.path + "-shm"} {
 		if info, err := os.Stat(path); err == nil {
-			d.files = append(d.files, openFile{path, info, info.Size()})
+			d.note(path, info)
 		}
+	}
+	if info, err := d.lock.Stat(); err == nil {
+		d.note(filepath.Join(d.dir, lockFile), info)
+	}
+}
+
+// note records a file as in use, in place of the one that had its path before. Without a new one
+// the old one stays recorded: reopen must know every file that was in use to recognise a
+// stranger's file in its place.
+func (d *database) note(path string, info fs.FileInfo) {
+	f := openFile{path, info, info.Size()}
+	if i := slices.IndexFunc(d.files, func(old openFile) bool { return old.path == path }); i >= 0 {
+		d.files[i] = f
+	} else {
+		d.files = append(d.files, f)
 	}
 }
 

@@ -1,0 +1,91 @@
+package sqlitestore
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+// The first attempt to replace a removed database fails. A backup that an administrator then
+// restores in its place must not be taken for the store's own file.
+func TestDatabaseRestoredAfterFailedReopenIsNotOverwritten(t *testing.T) {
+	in(t, func(t *testing.T) {
+		other := t.TempDir()
+		s, stop := run(t, other, Options{})
+		update(t, s, presence.User{ID: "3", Name: "Carol"}, presence.Update{Section: "c"})
+		must(t, stop())
+		backup, err := os.ReadFile(filepath.Join(other, FileName))
+		must(t, err)
+
+		var path string
+		s, dir, _ := whileRunning(t, func(p string) error {
+			path = p
+			return errors.Join(os.Remove(path), os.MkdirAll(path+".new/full", 0o700)) // no new file can be made there
+		})
+		time.Sleep(3 * retryEvery)
+		synctest.Wait()
+		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) {
+			t.Fatalf("Ready: got %v, want degraded, since no file can be made", err)
+		}
+		must(t, os.WriteFile(path, backup, 0o600), os.RemoveAll(path+".new"))
+		time.Sleep(3 * retryEvery)
+		synctest.Wait()
+		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "b"}); reply.Durable {
+			t.Error("a change is durable, though the database is somebody else's")
+		}
+		if n := rows(t, dir, "username <> 'Carol'"); n != 0 {
+			t.Errorf("got %d rows of the store in the restored database, want 0", n)
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, backup) {
+			t.Errorf("the restored database was changed (%v)", err)
+		}
+		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "move the new one away") {
+			t.Errorf("Ready: got %v, want degraded and what to do", err)
+		}
+
+		must(t, os.Remove(path))
+		os.Remove(path + "-wal") // of the query above
+		os.Remove(path + "-shm")
+		time.Sleep(2 * retryEvery)
+		synctest.Wait()
+		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 3, Section: "c"}); !reply.Durable {
+			t.Error("a change is not durable after the restored database was moved away")
+		}
+	})
+}
+
+// The file that a failed attempt made is the store's own: the next attempt must use it.
+func TestReopenRecoversAfterItFailedWithANewFileInPlace(t *testing.T) {
+	sync := syncDir
+	t.Cleanup(func() { syncDir = sync })
+	in(t, func(t *testing.T) {
+		failures := 0
+		s, _, _ := whileRunning(t, func(path string) error {
+			syncDir = func(dir string) error {
+				if failures++; failures <= 2 {
+					return errors.New("input/output error")
+				}
+				return sync(dir)
+			}
+			return os.Remove(path)
+		})
+		time.Sleep(6 * retryEvery)
+		synctest.Wait()
+		if failures == 0 {
+			t.Fatal("no attempt to reopen has failed")
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("Ready: got %v, want nil", err)
+		}
+		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "b"}); !reply.Durable {
+			t.Error("a change is not durable after the files were written again")
+		}
+	})
+}
