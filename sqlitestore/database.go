@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type database struct {
 	isLost bool
 	// isCut is set when a file was cut short or overwritten in place; see isWhole.
 	isCut bool
+	// rollbackFailed means that the connection may still be in the last transaction.
+	rollbackFailed bool
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
@@ -234,12 +237,13 @@ func (d *database) write(records map[key]presence.Record, clock uint64, purge ti
 
 // transact runs statements in one transaction.
 func (d *database) transact(statements func() error) (err error) {
-	if _, err := d.begin.Exec(); err != nil {
+	if err := d.beginTransaction(); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			_, _ = d.rollback.Exec() // fails if SQLite has rolled back already
+			_, failed := d.rollback.Exec()
+			d.rollbackFailed = failed != nil // also if SQLite has rolled back already
 		}
 	}()
 	if err := statements(); err != nil {
@@ -247,6 +251,37 @@ func (d *database) transact(statements func() error) (err error) {
 	}
 	_, err = d.commit.Exec()
 	return err
+}
+
+// beginTransaction begins a transaction, on a new connection if the old one is stuck in a
+// transaction that could not be rolled back.
+func (d *database) beginTransaction() error {
+	_, err := d.begin.Exec()
+	if err != nil && d.rollbackFailed {
+		if err = d.reconnect(); err == nil {
+			_, err = d.begin.Exec()
+		}
+	}
+	if err == nil {
+		d.rollbackFailed = false
+	}
+	return err
+}
+
+// reconnect replaces the connection. SQLite rolls back the open transaction of the old one, and
+// removes its -wal and -shm.
+func (d *database) reconnect() error {
+	if err := d.check(); err != nil { // noteFiles below must not adopt the files of somebody else
+		return err
+	}
+	conn, err := d.sql.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	// The pool closes a connection with this error, and prepares the statements on the next one.
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	defer d.noteFiles()
+	return d.sql.Ping()
 }
 
 func (d *database) writeRecords(records map[key]presence.Record) error {

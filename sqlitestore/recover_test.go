@@ -13,6 +13,40 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
+func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	must(t, err)
+	defer s.db.close()
+	must(t, s.db.rollback.Close()) // ROLLBACK fails from now on
+	record := func(u presence.User) presence.Record {
+		return presence.Record{User: u, Session: "x", Active: true, LastSeen: time.Now()}
+	}
+	failed := errors.New("a row cannot be written")
+	for i, session := range []string{"first", "second"} {
+		err := s.db.transact(func() error {
+			must(t, s.db.writeRecords(map[key]presence.Record{{"p", bob.ID, session}: record(bob)}))
+			return failed
+		})
+		if !errors.Is(err, failed) {
+			t.Fatalf("transaction %d: got %v, want %v", i+1, err, failed)
+		}
+	}
+	s.journal.addLater("p", 1, []presence.Record{record(alice)})
+	if err := s.journal.commit(); err != nil {
+		t.Fatalf("the commit after the failed rollback: got %v, want nil", err)
+	}
+	if n := rows(t, dir, "user = '1'"); n != 1 {
+		t.Errorf("got %d rows of the commit after the failed rollback, want 1", n)
+	}
+	if n := rows(t, dir, "user = '2'"); n != 0 {
+		t.Errorf("got %d rows of the failed transactions, want 0", n)
+	}
+	if err := s.db.check(); err != nil {
+		t.Errorf("the new connection uses other files than the old one: %v", err)
+	}
+}
+
 // The first attempt to replace a removed database fails. A backup that an administrator then
 // restores in its place must not be taken for the store's own file.
 func TestDatabaseRestoredAfterFailedReopenIsNotOverwritten(t *testing.T) {
