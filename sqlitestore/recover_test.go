@@ -18,7 +18,10 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 	s, err := Open(dir, Options{})
 	must(t, err)
 	defer s.db.close()
-	must(t, s.db.rollback.Close()) // ROLLBACK fails from now on
+	must(t, s.db.rollback.Close())                           // ROLLBACK fails from now on
+	wal, err := os.Open(filepath.Join(dir, FileName+"-wal")) // keeps its inode from being used again
+	must(t, err)
+	defer wal.Close()
 	record := func(u presence.User) presence.Record {
 		return presence.Record{User: u, Session: "x", Active: true, LastSeen: time.Now()}
 	}
