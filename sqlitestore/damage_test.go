@@ -11,10 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 )
@@ -200,174 +197,39 @@ func TestRowsOfAnOlderVersionHaveNoChecksumAndAreTakenIn(t *testing.T) {
 	}
 }
 
-// logged is a log that can be read while it is written.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// whileRunning starts a store with Alice in it, spoils its files, and gives the store, its
-// directory and its log.
-func whileRunning(t *testing.T, spoil func(path string) error) (s *Store, dir string, log *logged) {
-	t.Helper()
-	dir, log = filepath.Join(t.TempDir(), "data"), &logged{}
-	s, _ = run(t, dir, Options{Log: slog.New(slog.NewTextHandler(log, nil))})
-	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
-	if _, err := s.Leave(t.Context(), "p", bob, presence.Leave{Session: "y", Seq: 2}); err != nil {
+func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
+	sound := t.TempDir()
+	s, stop := run(t, sound, Options{})
+	for i := range 500 {
+		update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: "a"})
+	}
+	stop()
+	data, err := os.ReadFile(filepath.Join(sound, FileName))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := spoil(filepath.Join(dir, FileName)); err != nil {
-		t.Fatal(err)
-	}
-	return s, dir, log
-}
-
-func TestFilesThatAreRemovedWhileRunningAreNoticedAndWrittenAnew(t *testing.T) {
-	for name, spoil := range map[string]func(path string) error{
-		"all files": func(path string) error {
-			return errors.Join(os.Remove(path), os.Remove(path+"-wal"), os.Remove(path+"-shm"), os.Remove(filepath.Join(filepath.Dir(path), lockFile)))
+	for name, damage := range map[string]func([]byte) []byte{
+		"overwritten": func(data []byte) []byte {
+			copy(data[5000:], bytes.Repeat([]byte("damage"), 2000))
+			return data
 		},
-		"the database":                        os.Remove,
-		"the -wal":                            func(path string) error { return os.Remove(path + "-wal") },
-		"the -shm":                            func(path string) error { return os.Remove(path + "-shm") },
-		"the database, cut to nothing":        func(path string) error { return os.Truncate(path, 0) },
-		"the database, cut to its first page": func(path string) error { return os.Truncate(path, 4096) },
-		"the -wal, cut to nothing":            func(path string) error { return os.Truncate(path+"-wal", 0) },
-		"the database, overwritten":           func(path string) error { return os.WriteFile(path, []byte("something else"), 0o600) },
-		"renamed away":                        func(path string) error { return os.Rename(path, path+".bak") },
-		"the directory, anew": func(path string) error {
-			dir := filepath.Dir(path)
-			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
-		},
+		"no database": func([]byte) []byte { return []byte(strings.Repeat("not a database ", 1000)) },
+		"cut":         func(data []byte) []byte { return data[:len(data)/2] },
 	} {
-		in(t, func(t *testing.T) {
-			s, dir, log := whileRunning(t, spoil)
-			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "b"}); reply.Durable {
-				t.Errorf("%s: a change is durable right after the files were removed", name)
-			}
-			if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) {
-				t.Errorf("%s: Ready is %v; due: degraded", name, err)
-			}
-			time.Sleep(2 * retryEvery)
-			synctest.Wait()
-			if err := s.Ready(t.Context()); err != nil {
-				t.Errorf("%s: the store does not recover: %v", name, err)
-			}
-			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 3, Section: "b"}); !reply.Durable {
-				t.Errorf("%s: a renewal is not durable after the files were written anew", name)
-			}
-			if reply := update(t, s, presence.User{ID: "3", Name: "Carol"}, presence.Update{Session: "z", Seq: 1, Section: "b"}); !reply.Durable {
-				t.Errorf("%s: a change is not durable after the files were written anew", name)
-			}
-			if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "is written again") {
-				t.Errorf("%s: the log has %d errors; due: one when it was noticed, and a word when all is well:\n%s", name, n, log)
-			}
-			again, _ := run(t, killed(t, dir), Options{})
-			if got := listed(t, again); got != "Alice, Carol" {
-				t.Errorf("%s: after a kill %q are listed; due: Alice, Carol", name, got)
-			}
-			if reply := update(t, again, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}); !reply.Stale {
-				t.Errorf("%s: after a kill an older message undoes the leave of Bob", name)
-			}
-		})
-	}
-}
-
-func TestFilesThatAreRemovedAreNoticedThoughNothingChanges(t *testing.T) {
-	in(t, func(t *testing.T) {
-		s, dir, _ := whileRunning(t, os.Remove)
-		time.Sleep(checkEvery + retryEvery + time.Second)
-		synctest.Wait()
-		if err := s.Ready(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if n := rows(t, dir, "is_active = 1"); n != 1 {
-			t.Errorf("the new file has %d living sessions; due: 1", n)
-		}
-	})
-}
-
-func TestAFileThatSomebodyPutInPlaceIsNeverOverwritten(t *testing.T) {
-	for _, suffix := range []string{"", "-wal"} {
-		in(t, func(t *testing.T) {
-			theirs := []byte("a backup that was restored")
-			var replaced string
-			s, _, log := whileRunning(t, func(path string) error {
-				replaced = path + suffix
-				return errors.Join(os.Remove(replaced), os.WriteFile(replaced, theirs, 0o600))
-			})
-			for seq := range uint64(3) {
-				if reply := update(t, s, alice, presence.Update{Session: "x", Seq: seq + 2, Section: "b"}); reply.Durable {
-					t.Errorf("message %d is durable though %s is somebody else's", seq+2, replaced)
-				}
-				time.Sleep(2 * retryEvery)
-				synctest.Wait()
-			}
-			if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "move the new one away") {
-				t.Errorf("Ready is %v; due: degraded, and what to do", err)
-			}
-			if after, err := os.ReadFile(replaced); !bytes.Equal(after, theirs) {
-				t.Errorf("%s was changed: %q, %v", replaced, after, err)
-			}
-			if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
-				t.Errorf("the log has %d errors; due: 1:\n%s", n, log)
-			}
-			if err := os.Remove(replaced); err != nil {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, FileName)
+			damaged := damage(bytes.Clone(data))
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(2 * retryEvery)
-			synctest.Wait()
-			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 9, Section: "c"}); !reply.Durable {
-				t.Error("the file was moved away, and changes are still not durable")
+			_, err := Open(dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore a backup") {
+				t.Errorf("the start with a damaged file: %v; due: an error that names it and says what to do", err)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, damaged) {
+				t.Error("the damaged file was changed")
 			}
 		})
 	}
-}
-
-func TestADirectoryThatIsGoneSaysWhatToDo(t *testing.T) {
-	in(t, func(t *testing.T) {
-		s, dir, _ := whileRunning(t, func(path string) error { return os.RemoveAll(filepath.Dir(path)) })
-		time.Sleep(3 * retryEvery)
-		synctest.Wait()
-		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "make it again") {
-			t.Errorf("Ready is %v; due: degraded, and what to do", err)
-		}
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * retryEvery)
-		synctest.Wait()
-		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 9, Section: "c"}); !reply.Durable {
-			t.Error("the directory is there again, and changes are still not durable")
-		}
-	})
-}
-
-func TestAnotherProcessThatTookTheDirectoryOverKeepsIt(t *testing.T) {
-	in(t, func(t *testing.T) {
-		s, dir, _ := whileRunning(t, func(path string) error { return os.Remove(filepath.Join(filepath.Dir(path), lockFile)) })
-		other, err := lockDir(dir) // before this process looks
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(3 * retryEvery)
-		synctest.Wait()
-		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "in use by another process") {
-			t.Errorf("Ready is %v; due: degraded, since another process has the directory", err)
-		}
-		other.Close()
-	})
 }

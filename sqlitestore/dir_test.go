@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 func TestDirectoryIsSyncedAfterTheDatabaseIsRenamed(t *testing.T) {
@@ -34,5 +36,52 @@ func TestFailedDirectorySyncStopsTheStart(t *testing.T) {
 	syncDir = func(string) error { return errors.New("input/output error") }
 	if _, err := Open(t.TempDir(), Options{}); err == nil || !strings.Contains(err.Error(), "input/output error") {
 		t.Errorf("the start says %v; want the error of the sync", err)
+	}
+}
+
+func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "data")
+	s, _ := run(t, dir, Options{})
+	update(t, s, alice, presence.Update{})
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory's mode is %v, %v; due: 0700", info.Mode(), err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d files, %v; due: the journal, its -wal and the lock at least", len(files), err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the mode of %s is %v, %v; due: 0600", f.Name(), info.Mode(), err)
+		}
+	}
+}
+
+func TestEveryStartTreatsTheModeOfTheDirectoryTheSame(t *testing.T) {
+	for _, c := range []struct {
+		file string
+		due  os.FileMode
+	}{
+		{"", 0o700},
+		{"lost+found", 0o700},
+		{"secret", 0o700},
+		{"theirs", 0o755},
+	} {
+		dir := t.TempDir()
+		if c.file != "" {
+			if err := os.Mkdir(filepath.Join(dir, c.file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for start := range 2 {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, stop := run(t, dir, Options{})
+			stop()
+			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != c.due {
+				t.Errorf("with %q, start %d: mode %v, %v; want %v", c.file, start+1, info.Mode(), err, c.due)
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,4 +112,86 @@ func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
 	if rows(t, dir, "seq = 4") != 1 {
 		t.Error("an older queued record replaced the row of a newer renewal")
 	}
+}
+
+// whileRunning starts a store with Alice in it, spoils its files, and gives the store, its
+// directory and its log.
+func whileRunning(t *testing.T, spoil func(path string) error) (s *Store, dir string, log *logged) {
+	t.Helper()
+	dir, log = filepath.Join(t.TempDir(), "data"), &logged{}
+	s, _ = run(t, dir, Options{Log: slog.New(slog.NewTextHandler(log, nil))})
+	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
+	if _, err := s.Leave(t.Context(), "p", bob, presence.Leave{Session: "y", Seq: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := spoil(filepath.Join(dir, FileName)); err != nil {
+		t.Fatal(err)
+	}
+	return s, dir, log
+}
+
+func TestFilesThatAreRemovedWhileRunningAreNoticedAndWrittenAnew(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"all files": func(path string) error {
+			return errors.Join(os.Remove(path), os.Remove(path+"-wal"), os.Remove(path+"-shm"), os.Remove(filepath.Join(filepath.Dir(path), lockFile)))
+		},
+		"the database":                        os.Remove,
+		"the -wal":                            func(path string) error { return os.Remove(path + "-wal") },
+		"the -shm":                            func(path string) error { return os.Remove(path + "-shm") },
+		"the database, cut to nothing":        func(path string) error { return os.Truncate(path, 0) },
+		"the database, cut to its first page": func(path string) error { return os.Truncate(path, 4096) },
+		"the -wal, cut to nothing":            func(path string) error { return os.Truncate(path+"-wal", 0) },
+		"the database, overwritten":           func(path string) error { return os.WriteFile(path, []byte("something else"), 0o600) },
+		"renamed away":                        func(path string) error { return os.Rename(path, path+".bak") },
+		"the directory, anew": func(path string) error {
+			dir := filepath.Dir(path)
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
+		},
+	} {
+		in(t, func(t *testing.T) {
+			s, dir, log := whileRunning(t, spoil)
+			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "b"}); reply.Durable {
+				t.Errorf("%s: a change is durable right after the files were removed", name)
+			}
+			if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) {
+				t.Errorf("%s: Ready is %v; due: degraded", name, err)
+			}
+			time.Sleep(2 * retryEvery)
+			synctest.Wait()
+			if err := s.Ready(t.Context()); err != nil {
+				t.Errorf("%s: the store does not recover: %v", name, err)
+			}
+			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 3, Section: "b"}); !reply.Durable {
+				t.Errorf("%s: a renewal is not durable after the files were written anew", name)
+			}
+			if reply := update(t, s, presence.User{ID: "3", Name: "Carol"}, presence.Update{Session: "z", Seq: 1, Section: "b"}); !reply.Durable {
+				t.Errorf("%s: a change is not durable after the files were written anew", name)
+			}
+			if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "is written again") {
+				t.Errorf("%s: the log has %d errors; due: one when it was noticed, and a word when all is well:\n%s", name, n, log)
+			}
+			again, _ := run(t, killed(t, dir), Options{})
+			if got := listed(t, again); got != "Alice, Carol" {
+				t.Errorf("%s: after a kill %q are listed; due: Alice, Carol", name, got)
+			}
+			if reply := update(t, again, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}); !reply.Stale {
+				t.Errorf("%s: after a kill an older message undoes the leave of Bob", name)
+			}
+		})
+	}
+}
+
+func TestFilesThatAreRemovedAreNoticedThoughNothingChanges(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s, dir, _ := whileRunning(t, os.Remove)
+		time.Sleep(checkEvery + retryEvery + time.Second)
+		synctest.Wait()
+		if err := s.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := rows(t, dir, "is_active = 1"); n != 1 {
+			t.Errorf("the new file has %d living sessions; due: 1", n)
+		}
+	})
 }

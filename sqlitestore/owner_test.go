@@ -73,15 +73,6 @@ func copyOfTest(t *testing.T) (dir, binary string) {
 	return dir, binary
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) { // case 55
 	base, binary := copyOfTest(t)
 	for name, prepare := range map[string]func(dir string){

@@ -126,3 +126,75 @@ func TestReopenRecoversAfterItFailedWithANewFileInPlace(t *testing.T) {
 		}
 	})
 }
+
+func TestAFileThatSomebodyPutInPlaceIsNeverOverwritten(t *testing.T) {
+	for _, suffix := range []string{"", "-wal"} {
+		in(t, func(t *testing.T) {
+			theirs := []byte("a backup that was restored")
+			var replaced string
+			s, _, log := whileRunning(t, func(path string) error {
+				replaced = path + suffix
+				return errors.Join(os.Remove(replaced), os.WriteFile(replaced, theirs, 0o600))
+			})
+			for seq := range uint64(3) {
+				if reply := update(t, s, alice, presence.Update{Session: "x", Seq: seq + 2, Section: "b"}); reply.Durable {
+					t.Errorf("message %d is durable though %s is somebody else's", seq+2, replaced)
+				}
+				time.Sleep(2 * retryEvery)
+				synctest.Wait()
+			}
+			if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "move the new one away") {
+				t.Errorf("Ready is %v; due: degraded, and what to do", err)
+			}
+			if after, err := os.ReadFile(replaced); !bytes.Equal(after, theirs) {
+				t.Errorf("%s was changed: %q, %v", replaced, after, err)
+			}
+			if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+				t.Errorf("the log has %d errors; due: 1:\n%s", n, log)
+			}
+			if err := os.Remove(replaced); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * retryEvery)
+			synctest.Wait()
+			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 9, Section: "c"}); !reply.Durable {
+				t.Error("the file was moved away, and changes are still not durable")
+			}
+		})
+	}
+}
+
+func TestADirectoryThatIsGoneSaysWhatToDo(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s, dir, _ := whileRunning(t, func(path string) error { return os.RemoveAll(filepath.Dir(path)) })
+		time.Sleep(3 * retryEvery)
+		synctest.Wait()
+		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "make it again") {
+			t.Errorf("Ready is %v; due: degraded, and what to do", err)
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * retryEvery)
+		synctest.Wait()
+		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 9, Section: "c"}); !reply.Durable {
+			t.Error("the directory is there again, and changes are still not durable")
+		}
+	})
+}
+
+func TestAnotherProcessThatTookTheDirectoryOverKeepsIt(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s, dir, _ := whileRunning(t, func(path string) error { return os.Remove(filepath.Join(filepath.Dir(path), lockFile)) })
+		other, err := lockDir(dir) // before this process looks
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * retryEvery)
+		synctest.Wait()
+		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "in use by another process") {
+			t.Errorf("Ready is %v; due: degraded, since another process has the directory", err)
+		}
+		other.Close()
+	})
+}

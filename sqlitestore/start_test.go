@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,4 +86,30 @@ func BenchmarkStartWithHalfAMillionOldRows(b *testing.B) {
 		s.db.close()
 		b.StartTimer()
 	}
+}
+
+func TestAFileOfANewerVersionStopsTheStart(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := run(t, dir, Options{})
+	if _, err := s.db.sql.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "newer writer-presence") {
+		t.Errorf("the start with a file of a newer version: %v", err)
+	}
+}
+
+func TestTwoProcessesCannotShareADirectory(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := run(t, dir, Options{})
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("a second store in the same directory: %v", err)
+	}
+	stop()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatalf("after the first one ended: %v", err)
+	}
+	s.db.close()
 }

@@ -1,0 +1,143 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	alice = presence.User{ID: "1", Name: "Alice"}
+	bob   = presence.User{ID: "2", Name: "Bob"}
+)
+
+// run opens a store and runs it until the end of the test, or until stop.
+func run(t *testing.T, dir string, o Options) (s *Store, stop func() error) {
+	t.Helper()
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() { stop() })
+	return s, stop
+}
+
+// killed copies what a process that was killed at this moment leaves on the disk.
+func killed(t *testing.T, dir string) string {
+	t.Helper()
+	left := t.TempDir()
+	for _, name := range []string{FileName, FileName + "-wal"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(left, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return left
+}
+
+// in lets a test have its own time.
+func in(t *testing.T, test func(*testing.T)) {
+	synctest.Test(t, func(t *testing.T) { test(t) })
+}
+
+func update(t *testing.T, s *Store, u presence.User, message presence.Update) presence.Reply {
+	t.Helper()
+	reply, err := s.Update(t.Context(), "p", u, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
+
+func listed(t *testing.T, s *Store) string {
+	t.Helper()
+	snapshot, err := s.Snapshot(t.Context(), "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, o := range snapshot.Occupants {
+		names = append(names, o.User.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// rows reads the journal as another program would.
+func rows(t *testing.T, dir, where string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow("SELECT count(*) FROM writer_presence WHERE " + where).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// full makes the disk full for the store, as SQLite itself sees it.
+func full(t *testing.T, s *Store, isFull bool) {
+	t.Helper()
+	pages := 1 << 30
+	if isFull {
+		pages = 1 // SQLite takes what there is for the least
+	}
+	if _, err := s.db.sql.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
