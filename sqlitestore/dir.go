@@ -137,8 +137,8 @@ var syncDir = func(dir string) error {
 // openFile identifies a file that is in use.
 type openFile struct {
 	path string
-	info fs.FileInfo
-	size int64 // the largest size seen
+	info fs.FileInfo // nil after the file is gone: a file that appears there is not the store's
+	size int64       // the largest size seen
 }
 
 // noteFiles records the files that the open connection made or found, and the lock, for check.
@@ -260,6 +260,13 @@ func (d *database) reopen(log *slog.Logger) error {
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // these belong to the removed file
 		os.Remove(d.path + "-wal")
 		os.Remove(d.path + "-shm")
+	}
+	// From here on the inode numbers of missing files can be used again: a file that appears in
+	// their place could pass for them.
+	for i := range d.files {
+		if _, err := os.Stat(d.files[i].path); errors.Is(err, fs.ErrNotExist) {
+			d.files[i].info = nil
+		}
 	}
 	return d.open(log)
 }
