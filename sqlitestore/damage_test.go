@@ -16,10 +16,10 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func TestAnEmptyFileOrALostDatabaseStopsTheStart(t *testing.T) {
+func TestEmptyOrMissingDatabaseStopsTheStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(path string) error
-		due   string
+		want  string
 	}{
 		"an empty file":            {func(path string) error { return os.Truncate(path, 0) }, "it is empty (0 bytes)"},
 		"a -wal without the file":  {os.Remove, "presence.db-wal is there"},
@@ -34,8 +34,8 @@ func TestAnEmptyFileOrALostDatabaseStopsTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Open(dir, Options{})
-		if err == nil || !strings.Contains(err.Error(), c.due) || !strings.Contains(err.Error(), "restore a backup") {
-			t.Errorf("%s: the start says %v; due: an error that has %q and says what to do", name, err, c.due)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "restore a backup") {
+			t.Errorf("%s: Open: got %v, want an error with %q and what to do", name, err, c.want)
 		}
 		if info, err := os.Stat(path); err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: the start changed the file: %v, %v", name, info, err)
@@ -43,18 +43,18 @@ func TestAnEmptyFileOrALostDatabaseStopsTheStart(t *testing.T) {
 	}
 }
 
-func TestAStartThatWasKilledEarlyIsNoDamage(t *testing.T) {
+func TestStartContinuesAfterKillDuringFirstStart(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, FileName+".new"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := run(t, dir, Options{})
 	if !update(t, s, alice, presence.Update{}).Durable {
-		t.Error("the first update is not durable")
+		t.Error("first update: got not durable, want durable")
 	}
 }
 
-// flipped copies a directory with one bit of its database flipped.
+// flipped writes a database with one bit flipped into a new directory.
 func flipped(t *testing.T, data []byte, bit int) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -66,7 +66,7 @@ func flipped(t *testing.T, data []byte, bit int) (dir string) {
 	return dir
 }
 
-func TestAFlippedBitNeverStartsWithSomebodyMissingOrChanged(t *testing.T) {
+func TestFlippedBitStopsTheStartOrChangesNobody(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := run(t, dir, Options{})
 	for i := range 40 {
@@ -84,13 +84,13 @@ func TestAFlippedBitNeverStartsWithSomebodyMissingOrChanged(t *testing.T) {
 		}
 		return b.String()
 	}
-	due := show(s)
+	want := show(s)
 	stop()
 	data, err := os.ReadFile(filepath.Join(dir, FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := bytes.Index(data, []byte("user-25session-25")) // in one row, every bit
+	row := bytes.Index(data, []byte("user-25session-25"))
 	if row < 0 {
 		t.Fatal("there is no row of user-25 in the file")
 	}
@@ -109,17 +109,17 @@ func TestAFlippedBitNeverStartsWithSomebodyMissingOrChanged(t *testing.T) {
 			refused++
 			continue
 		}
-		if got := show(s); got != due {
-			t.Errorf("with bit %d of byte %d flipped the start lists\n%sdue:\n%s", bit%8, bit/8, got, due)
+		if got := show(s); got != want {
+			t.Errorf("bit %d of byte %d flipped: got\n%swant\n%s", bit%8, bit/8, got, want)
 		}
 		s.db.close()
 	}
 	if refused < 40 {
-		t.Errorf("%d of %d flips stopped the start; due: at least 40", refused, len(bits))
+		t.Errorf("got %d of %d flips that stop the start, want at least 40", refused, len(bits))
 	}
 }
 
-func TestAFlippedBitInWhatAKilledProcessLeavesIsNoticed(t *testing.T) {
+func TestFlippedBitInWALIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := run(t, dir, Options{})
 	for i := range 20 {
@@ -158,32 +158,32 @@ func TestAFlippedBitInWhatAKilledProcessLeavesIsNoticed(t *testing.T) {
 		return snapshot.Count, b.String(), nil
 	}
 	if n, log, err := start(wal, lock); n != 20 || strings.Contains(log, "WARN") || err != nil {
-		t.Fatalf("what a killed process leaves starts with %d people, %v, %s; due: 20, and no warning", n, err, log)
+		t.Fatalf("unchanged files: got %d users, %v, %s, want 20 and no warning", n, err, log)
 	}
 	const frame = 24 + 4096
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range 40 {
-		bit := random.IntN((len(wal) - 3*frame) * 8) // of the last frames nothing tells damage from a kill
+		bit := random.IntN((len(wal) - 3*frame) * 8) // damage in the last frames looks like a kill
 		if i < 16 {
-			bit = i*16 + i%8 // in the header
+			bit = i*16 + i%8 // in the file header
 		}
 		damaged := bytes.Clone(wal)
 		damaged[bit/8] ^= 1 << (bit % 8)
 		if n, _, err := start(damaged, lock); n != 20 && (err == nil || !strings.Contains(err.Error(), "damaged")) {
-			t.Errorf("with bit %d of byte %d flipped the start gives %d people, %v; due: 20, or that it is damaged", bit%8, bit/8, n, err)
+			t.Errorf("bit %d of byte %d flipped: got %d users, %v, want 20 or an error about damage", bit%8, bit/8, n, err)
 		}
 		if n, log, err := start(damaged, []byte("another start of the machine")); err == nil && n != 20 && !strings.Contains(log, "as after a power failure") {
-			t.Errorf("with bit %d of byte %d flipped, after a restart of the machine, %d people are listed without a warning", bit%8, bit/8, n)
+			t.Errorf("bit %d of byte %d flipped, after a reboot: got %d users without a warning, want a warning", bit%8, bit/8, n)
 		}
 	}
-	for cut := range 5 { // a kill while a frame is written
+	for cut := range 5 { // as after a kill during a write
 		if _, log, err := start(wal[:len(wal)-cut*1000-1], lock); err != nil || strings.Contains(log, "WARN") {
-			t.Errorf("a -wal that was cut by %d bytes at its end: %v, %s; due: a start without a warning", cut*1000+1, err, log)
+			t.Errorf("-wal cut by %d bytes: got %v, %s, want a start without a warning", cut*1000+1, err, log)
 		}
 	}
 }
 
-func TestRowsOfAnOlderVersionHaveNoChecksumAndAreTakenIn(t *testing.T) {
+func TestRowsWithoutChecksumAreAccepted(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := run(t, dir, Options{})
 	update(t, s, alice, presence.Update{Section: "a"})
@@ -193,11 +193,11 @@ func TestRowsOfAnOlderVersionHaveNoChecksumAndAreTakenIn(t *testing.T) {
 	stop()
 	s, _ = run(t, dir, Options{})
 	if got := listed(t, s); got != "Alice" {
-		t.Errorf("%q are listed; due: Alice", got)
+		t.Errorf("listed: got %q, want Alice", got)
 	}
 }
 
-func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
+func TestDamagedFileStopsTheStartUnchanged(t *testing.T) {
 	sound := t.TempDir()
 	s, stop := run(t, sound, Options{})
 	for i := range 500 {
@@ -225,7 +225,7 @@ func TestADamagedFileStopsTheStartAndIsLeftAsItIs(t *testing.T) {
 			}
 			_, err := Open(dir, Options{})
 			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore a backup") {
-				t.Errorf("the start with a damaged file: %v; due: an error that names it and says what to do", err)
+				t.Errorf("Open: got %v, want an error with the file's name and what to do", err)
 			}
 			if after, _ := os.ReadFile(path); !bytes.Equal(after, damaged) {
 				t.Error("the damaged file was changed")

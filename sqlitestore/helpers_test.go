@@ -23,7 +23,7 @@ var (
 	bob   = presence.User{ID: "2", Name: "Bob"}
 )
 
-// run opens a store and runs it until the end of the test, or until stop.
+// run opens a store and runs it until stop or the end of the test.
 func run(t *testing.T, dir string, o Options) (s *Store, stop func() error) {
 	t.Helper()
 	s, err := Open(dir, o)
@@ -46,7 +46,7 @@ func run(t *testing.T, dir string, o Options) (s *Store, stop func() error) {
 	return s, stop
 }
 
-// killed copies what a process that was killed at this moment leaves on the disk.
+// killed copies the files that a kill at this moment would leave.
 func killed(t *testing.T, dir string) string {
 	t.Helper()
 	left := t.TempDir()
@@ -62,7 +62,7 @@ func killed(t *testing.T, dir string) string {
 	return left
 }
 
-// in lets a test have its own time.
+// in runs a test with a fake clock.
 func in(t *testing.T, test func(*testing.T)) {
 	synctest.Test(t, func(t *testing.T) { test(t) })
 }
@@ -89,7 +89,7 @@ func listed(t *testing.T, s *Store) string {
 	return strings.Join(names, ", ")
 }
 
-// rows reads the journal as another program would.
+// rows counts rows over a connection of its own.
 func rows(t *testing.T, dir, where string) (n int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(dir, FileName))
@@ -103,12 +103,12 @@ func rows(t *testing.T, dir, where string) (n int) {
 	return n
 }
 
-// full makes the disk full for the store, as SQLite itself sees it.
+// full makes SQLite report a full disk, or ends that.
 func full(t *testing.T, s *Store, isFull bool) {
 	t.Helper()
 	pages := 1 << 30
 	if isFull {
-		pages = 1 // SQLite takes what there is for the least
+		pages = 1 // SQLite raises it to the present size
 	}
 	if _, err := s.db.sql.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// logged is a log that can be read while it is written.
+// logged is a log that is safe for concurrent use.
 type logged struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -48,7 +48,7 @@ func TestChangeAfterTimedOutPendingBatchIsDurable(t *testing.T) {
 	})
 }
 
-func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) { // invariant 6
+func TestPresenceContinuesOnFullDiskAndRecovers(t *testing.T) { // invariant 6
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		var log bytes.Buffer
@@ -56,51 +56,51 @@ func TestPresenceGoesOnWithAFullDiskAndHealsByItself(t *testing.T) { // invarian
 		update(t, s, alice, presence.Update{Section: "a"})
 		full(t, s, true)
 		durable := true
-		for i := range 200 { // until what is free in the file is used up
+		for i := range 200 { // until the free pages in the file are used up
 			reply := update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: presence.Section(strings.Repeat("x", 100))})
 			durable = durable && reply.Durable
 		}
 		if durable {
-			t.Error("the disk is full, and every reply says that it is durable")
+			t.Error("every reply on a full disk: got durable, want one that is not")
 		}
 		if snapshot, _ := s.Snapshot(t.Context(), "p"); snapshot.Count != 200 { // Alice is number 1
-			t.Errorf("%d are listed; due: 200, from memory", snapshot.Count)
+			t.Errorf("listed: got %d, want 200, from memory", snapshot.Count)
 		}
 		full(t, s, false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if reply := update(t, s, bob, presence.Update{Section: "b"}); !reply.Durable {
-			t.Error("the disk has room again, and the reply says that it is not durable")
+			t.Error("a change after the disk has room again: got not durable, want durable")
 		}
 		if n := rows(t, dir, "is_active = 1"); n != 200 {
-			t.Errorf("%d rows are written after the disk has room again; due: 200", n)
+			t.Errorf("after the disk has room again: got %d rows, want 200", n)
 		}
 		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "is written again") {
-			t.Errorf("the log has %d errors; due: one when it began, and a word when it ended:\n%s", n, &log)
+			t.Errorf("log: got %d errors, want 1, and a line when it recovers:\n%s", n, &log)
 		}
 	})
 }
 
-func TestWhatCouldNotBeWrittenGivesWayToWhatIsNewer(t *testing.T) {
+func TestRequeuedRecordDoesNotReplaceNewerOne(t *testing.T) {
 	j := newJournal(nil, slog.New(slog.DiscardHandler))
-	came := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
-	other, moved := came, came
+	joined := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
+	other, moved := joined, joined
 	other.Session, moved.Section = "y", "b"
-	j.add("p", 1, []presence.Record{came})
+	j.add("p", 1, []presence.Record{joined})
 	j.add("p", 1, []presence.Record{other})
 	taken := j.pending
 	j.pending = map[key]presence.Record{}
-	j.add("p", 2, []presence.Record{moved}) // while the first commit is under way, which then fails
+	j.add("p", 2, []presence.Record{moved}) // during the first commit, which then fails
 	j.putBack(taken)
 	x, y := j.pending[key{"p", alice.ID, "x"}], j.pending[key{"p", alice.ID, "y"}]
 	if x != moved || y != other {
-		t.Errorf("to be written are %+v and %+v; due: %+v and %+v", x, y, moved, other)
+		t.Errorf("pending: got %+v and %+v, want %+v and %+v", x, y, moved, other)
 	}
 }
 
-func TestACallEndsThoughNothingIsCommitted(t *testing.T) { // invariant 10
+func TestCallEndsWhenNothingIsCommitted(t *testing.T) { // invariant 10
 	in(t, func(t *testing.T) {
-		s, err := Open(t.TempDir(), Options{}) // and nothing runs that would commit
+		s, err := Open(t.TempDir(), Options{}) // without Run nothing commits
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestACallEndsThoughNothingIsCommitted(t *testing.T) { // invariant 10
 		for _, user := range []presence.User{alice, bob} {
 			began := time.Now()
 			if reply, _ := s.Update(t.Context(), "p", user, presence.Update{}); reply.Durable || time.Since(began) > 5*time.Second {
-				t.Errorf("durable %v after %v; due: false, within 5s", reply.Durable, time.Since(began))
+				t.Errorf("got durable %v after %v, want false within 5s", reply.Durable, time.Since(began))
 			}
 		}
 	})

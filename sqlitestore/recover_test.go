@@ -127,7 +127,7 @@ func TestReopenRecoversAfterItFailedWithANewFileInPlace(t *testing.T) {
 	})
 }
 
-func TestAFileThatSomebodyPutInPlaceIsNeverOverwritten(t *testing.T) {
+func TestReplacedFileIsNotOverwritten(t *testing.T) {
 	for _, suffix := range []string{"", "-wal"} {
 		in(t, func(t *testing.T) {
 			theirs := []byte("a backup that was restored")
@@ -138,19 +138,19 @@ func TestAFileThatSomebodyPutInPlaceIsNeverOverwritten(t *testing.T) {
 			})
 			for seq := range uint64(3) {
 				if reply := update(t, s, alice, presence.Update{Session: "x", Seq: seq + 2, Section: "b"}); reply.Durable {
-					t.Errorf("message %d is durable though %s is somebody else's", seq+2, replaced)
+					t.Errorf("message %d: got durable, want not, since %s was replaced", seq+2, replaced)
 				}
 				time.Sleep(2 * retryEvery)
 				synctest.Wait()
 			}
 			if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "move the new one away") {
-				t.Errorf("Ready is %v; due: degraded, and what to do", err)
+				t.Errorf("Ready: got %v, want degraded and what to do", err)
 			}
 			if after, err := os.ReadFile(replaced); !bytes.Equal(after, theirs) {
-				t.Errorf("%s was changed: %q, %v", replaced, after, err)
+				t.Errorf("content of %s: got %q, %v, want it unchanged", replaced, after, err)
 			}
 			if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
-				t.Errorf("the log has %d errors; due: 1:\n%s", n, log)
+				t.Errorf("log: got %d errors, want 1:\n%s", n, log)
 			}
 			if err := os.Remove(replaced); err != nil {
 				t.Fatal(err)
@@ -158,19 +158,19 @@ func TestAFileThatSomebodyPutInPlaceIsNeverOverwritten(t *testing.T) {
 			time.Sleep(2 * retryEvery)
 			synctest.Wait()
 			if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 9, Section: "c"}); !reply.Durable {
-				t.Error("the file was moved away, and changes are still not durable")
+				t.Error("a change after the file is moved away: got not durable, want durable")
 			}
 		})
 	}
 }
 
-func TestADirectoryThatIsGoneSaysWhatToDo(t *testing.T) {
+func TestMissingDirectoryIsReportedUntilItIsMadeAgain(t *testing.T) {
 	in(t, func(t *testing.T) {
 		s, dir, _ := whileRunning(t, func(path string) error { return os.RemoveAll(filepath.Dir(path)) })
 		time.Sleep(3 * retryEvery)
 		synctest.Wait()
 		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "make it again") {
-			t.Errorf("Ready is %v; due: degraded, and what to do", err)
+			t.Errorf("Ready: got %v, want degraded and what to do", err)
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -178,22 +178,22 @@ func TestADirectoryThatIsGoneSaysWhatToDo(t *testing.T) {
 		time.Sleep(2 * retryEvery)
 		synctest.Wait()
 		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 9, Section: "c"}); !reply.Durable {
-			t.Error("the directory is there again, and changes are still not durable")
+			t.Error("a change after the directory is made again: got not durable, want durable")
 		}
 	})
 }
 
-func TestAnotherProcessThatTookTheDirectoryOverKeepsIt(t *testing.T) {
+func TestDirectoryLockedByAnotherProcessIsNotUsed(t *testing.T) {
 	in(t, func(t *testing.T) {
 		s, dir, _ := whileRunning(t, func(path string) error { return os.Remove(filepath.Join(filepath.Dir(path), lockFile)) })
-		other, err := lockDir(dir) // before this process looks
+		other, err := lockDir(dir) // before the store's next check
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * retryEvery)
 		synctest.Wait()
 		if err := s.Ready(t.Context()); !errors.Is(err, presence.ErrDegraded) || !strings.Contains(err.Error(), "in use by another process") {
-			t.Errorf("Ready is %v; due: degraded, since another process has the directory", err)
+			t.Errorf("Ready: got %v, want degraded, since another process uses the directory", err)
 		}
 		other.Close()
 	})

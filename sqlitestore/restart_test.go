@@ -9,7 +9,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) { // invariant 6
+func TestSessionThatLeftAndReturnedIsListedAfterKill(t *testing.T) { // invariant 6
 	for name, pause := range map[string]time.Duration{"in another commit": time.Second, "in the same commit": 0} {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
@@ -29,13 +29,13 @@ func TestASessionThatLeftAndCameAgainIsThereAfterAKill(t *testing.T) { // invari
 			dir = killed(t, dir)
 			s, _ = run(t, dir, Options{})
 			if got := listed(t, s); got != alice.Name {
-				t.Errorf("%s: after the kill %q are listed; due: %s", name, got, alice.Name)
+				t.Errorf("%s: listed after a kill: got %q, want %s", name, got, alice.Name)
 			}
 		})
 	}
 }
 
-func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) { // invariant 1
+func TestRestartAfterLongDowntimeListsNobody(t *testing.T) { // invariant 1
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
@@ -46,18 +46,18 @@ func TestARestartAfterALongTimeBringsNobodyBack(t *testing.T) { // invariant 1
 		time.Sleep(presence.Finality - time.Second)
 		s, stop = run(t, dir, Options{})
 		if got := listed(t, s); got != "Alice, Bob" {
-			t.Errorf("after almost ten minutes of standstill %q are listed; due: Alice, Bob, for a lease", got)
+			t.Errorf("listed after a downtime below Finality: got %q, want Alice, Bob", got)
 		}
 		stop()
 		time.Sleep(2 * time.Second)
 		s, _ = run(t, dir, Options{})
 		if got := listed(t, s); got != "" {
-			t.Errorf("after a longer standstill %q are listed; due: nobody", got)
+			t.Errorf("listed after a downtime above Finality: got %q, want nobody", got)
 		}
 	})
 }
 
-func TestWhoLapsedBeforeTheEndOfTheProcessStaysAway(t *testing.T) {
+func TestSessionExpiredBeforeRestartStaysEnded(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -66,12 +66,12 @@ func TestWhoLapsedBeforeTheEndOfTheProcessStaysAway(t *testing.T) {
 		update(t, s, bob, presence.Update{Section: "a"})
 		s, _ = run(t, killed(t, dir), Options{})
 		if got := listed(t, s); got != "Bob" {
-			t.Errorf("%q are listed; due: Bob, since Alice lapsed before", got)
+			t.Errorf("listed: got %q, want Bob, since Alice's session has expired", got)
 		}
 	})
 }
 
-func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) { // invariant 8
+func TestVersionsGrowAfterRestartWithClockSetBack(t *testing.T) { // invariant 8
 	dir := t.TempDir()
 	var version uint64
 	in(t, func(t *testing.T) {
@@ -83,12 +83,12 @@ func TestVersionsGrowOverARestartWithTheClockSetBack(t *testing.T) { // invarian
 	in(t, func(t *testing.T) { // a year earlier
 		s, _ := run(t, dir, Options{})
 		if got := update(t, s, alice, presence.Update{Section: "b"}).Version; got <= version {
-			t.Errorf("the version went from %d to %d", version, got)
+			t.Errorf("got version %d, want more than %d", version, got)
 		}
 	})
 }
 
-func TestVersionsFollowTheClockHoweverOftenTheProcessIsKilled(t *testing.T) {
+func TestVersionsStayNearTheClockAfterManyKills(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		for range 5 {
@@ -101,16 +101,16 @@ func TestVersionsFollowTheClockHoweverOftenTheProcessIsKilled(t *testing.T) {
 		s, _ := run(t, dir, Options{})
 		got := update(t, s, alice, presence.Update{Section: "c"}).Version
 		if ahead := int64(got) - time.Now().UnixMilli(); ahead > 1000 {
-			t.Errorf("after five kills the version is %d ms ahead of the clock; due: at it", ahead)
+			t.Errorf("after five kills: got a version %d ms ahead of the clock, want 1000 at most", ahead)
 		}
 		empty, err := s.Snapshot(t.Context(), "never heard of")
 		if err != nil || empty.Version == 0 {
-			t.Errorf("a project that was never heard of has version %d, %v; due: above any that it may have had", empty.Version, err)
+			t.Errorf("unknown project: got version %d, %v, want more than 0", empty.Version, err)
 		}
 	})
 }
 
-func TestTheClockOfOthersRowsDropsNobody(t *testing.T) {
+func TestEndedSessionWithFutureTimeEndsNobody(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
@@ -121,12 +121,12 @@ func TestTheClockOfOthersRowsDropsNobody(t *testing.T) {
 		stop()
 		s, _ = run(t, dir, Options{})
 		if got := listed(t, s); got != "Alice" {
-			t.Errorf("beside an ended session of the future %q are listed; due: Alice", got)
+			t.Errorf("listed: got %q, want Alice", got)
 		}
 	})
 }
 
-func TestTheNameThatWasLastHeardSurvivesARestart(t *testing.T) {
+func TestNewestUserNameSurvivesRestart(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -137,12 +137,12 @@ func TestTheNameThatWasLastHeardSurvivesARestart(t *testing.T) {
 		update(t, s, presence.User{ID: alice.ID, Name: "Alicia"}, presence.Update{Session: "x", Section: "a", Activity: presence.Idle})
 		s, _ = run(t, killed(t, dir), Options{})
 		if got := listed(t, s); got != "Alicia" {
-			t.Errorf("after a restart %q are listed; due: Alicia, the newer name", got)
+			t.Errorf("listed after a restart: got %q, want Alicia, the newer name", got)
 		}
 	})
 }
 
-func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { // rule 1
+func TestAllSessionsThatEndTogetherAreWritten(t *testing.T) { // rule 1
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -156,18 +156,18 @@ func TestAllThatEndedTogetherIsWrittenThoughFewerAreRemembered(t *testing.T) { /
 			update(t, s, alice, presence.Update{Session: fmt.Sprint("old-", i), Seq: 1, Section: "s", Connection: 1})
 		}
 		time.Sleep(5 * time.Second)
-		for i := range presence.MaxSessions { // which end by themselves, together
+		for i := range presence.MaxSessions {
 			leave(presence.Leave{Session: fmt.Sprint("old-", i), Connection: 1, Broken: true})
 		}
 		time.Sleep(presence.BrokenGrace + time.Millisecond)
-		for i := range 5 { // before that is swept
+		for i := range 5 { // before the sweep
 			update(t, s, alice, presence.Update{Session: fmt.Sprint("new-", i), Seq: 1})
 			leave(presence.Leave{Session: fmt.Sprint("new-", i), Seq: 2})
 		}
 		time.Sleep(time.Minute)
 		again, _ := run(t, killed(t, dir), Options{})
 		if got := listed(t, again); got != "" {
-			t.Errorf("after a restart %q is listed; due is nobody", got)
+			t.Errorf("listed after a restart: got %q, want nobody", got)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/writer-presence/writer-presence/storetest"
 )
 
-func TestTheStoreKeepsTheContract(t *testing.T) {
+func TestStoreKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, test func(*testing.T, *storetest.Subject)) {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
@@ -28,22 +28,22 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	})
 }
 
-func TestTheJournalHasTheNotesTable(t *testing.T) {
+func TestTableHasTheColumnsOfTheSpecification(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := run(t, dir, Options{})
 	update(t, s, alice, presence.Update{Session: "x", Seq: 3, Section: "manuscript/abstract"})
 	if n := rows(t, dir, "project = 'p' AND user = '1' AND session = 'x' AND username = 'Alice' AND current_section = 'manuscript/abstract' AND activity = 'editing' AND seq = 3 AND last_seen > 0 AND is_active = 1"); n != 1 {
-		t.Errorf("%d rows say where Alice is; due: 1", n)
+		t.Errorf("got %d rows of Alice's session, want 1", n)
 	}
 	if _, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 4}); err != nil {
 		t.Fatal(err)
 	}
 	if n := rows(t, dir, "session = 'x' AND is_active = 0 AND seq = 4 AND current_section = ''"); n != 1 {
-		t.Errorf("%d rows say that Alice has left; due: 1", n)
+		t.Errorf("got %d rows of Alice's ended session, want 1", n)
 	}
 }
 
-func TestARenewalIsWrittenWithinFiveSeconds(t *testing.T) {
+func TestRenewalIsWrittenWithinFiveSeconds(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -54,12 +54,12 @@ func TestARenewalIsWrittenWithinFiveSeconds(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if n := rows(t, dir, seen); n != 1 {
-			t.Errorf("%d rows have the renewal five seconds after it; due: 1", n)
+			t.Errorf("five seconds after the renewal: got %d rows with it, want 1", n)
 		}
 	})
 }
 
-func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
+func TestExpiredSessionIsWrittenAndLaterDeleted(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -67,7 +67,7 @@ func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
 		time.Sleep(presence.DefaultLease + 5*time.Second)
 		synctest.Wait()
 		if n := rows(t, dir, "is_active = 0"); n != 1 {
-			t.Errorf("%d rows say that Alice has lapsed; due: 1", n)
+			t.Errorf("got %d rows of ended sessions, want 1", n)
 		}
 		time.Sleep(presence.Finality + presence.DefaultLease + 2*time.Minute)
 		synctest.Wait()
@@ -76,12 +76,12 @@ func TestALapseIsWrittenAndForgottenInTheEnd(t *testing.T) {
 			held += len(group)
 		}
 		if n := rows(t, dir, "true"); n != 0 || held != 0 {
-			t.Errorf("%d rows and %d projects are kept of what ended long ago; due: none", n, held)
+			t.Errorf("long after the end: got %d rows and %d projects, want none", n, held)
 		}
 	})
 }
 
-func TestAnOrderlyEndWritesEverything(t *testing.T) {
+func TestShutdownWritesAllRenewals(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{})
@@ -93,7 +93,7 @@ func TestAnOrderlyEndWritesEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := rows(t, dir, seen); n != 1 {
-			t.Errorf("%d rows have the last renewal; due: 1", n)
+			t.Errorf("got %d rows with the last renewal, want 1", n)
 		}
 	})
 }
