@@ -13,8 +13,12 @@ type Delta struct {
 	Left []UserID
 }
 
-// Since returns the difference between an older snapshot of the same project and s.
+// Since returns the difference between an older snapshot of the same project and s. A nil base is an empty
+// project at version 0.
 func (s *Snapshot) Since(base *Snapshot) *Delta {
+	if base == nil {
+		base = &Snapshot{}
+	}
 	d := &Delta{Base: base.Version, Version: s.Version}
 	before := make(map[UserID]*Occupant, len(base.Occupants))
 	for _, o := range base.Occupants {

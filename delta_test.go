@@ -45,7 +45,7 @@ func TestSnapshotEqualsOlderSnapshotWithDelta(t *testing.T) { // invariant 8
 			if d.Base != base.Version || d.Version != next.Version {
 				t.Fatalf("the delta is from %d to %d; want from %d to %d", d.Base, d.Version, base.Version, next.Version)
 			}
-			applied := NewSnapshot(next.Version, apply(base.Occupants, d), 0)
+			applied := &Snapshot{Version: next.Version, Occupants: apply(base.Occupants, d)}
 			if got, want := shown(applied), shown(next); !slices.Equal(got, want) {
 				t.Fatalf("applied to %q the delta gives %q; want %q", shown(base), got, want)
 			}

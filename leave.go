@@ -18,6 +18,7 @@ func (s *session) endedBy(l Leave) bool {
 // leave may have overtaken the session's first update; with OnlyLiving it is not kept, and the reply is
 // Stale unless the session is alive. Changed reports that a record changed that must be written.
 func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
+	r.init()
 	r.Expire(now)
 	m := r.member(user)
 	s := m.find(l.Session)

@@ -153,7 +153,7 @@ func (m *member) aggregate() *Occupant {
 		return nil
 	}
 	primary := m.sessions[0]
-	var o Occupant
+	o := &Occupant{User: m.user}
 	for _, s := range m.sessions {
 		if s.outranks(primary) {
 			primary = s
@@ -168,9 +168,9 @@ func (m *member) aggregate() *Occupant {
 			o.LastSeen = s.lastSeen
 		}
 	}
-	o.User, o.Section, o.Activity = m.user, primary.section, primary.activity
+	o.Section, o.Activity = primary.section, primary.activity
 	o.Sections, o.Editing = sorted(o.Sections), sorted(o.Editing)
-	return NewOccupant(o)
+	return o
 }
 
 // currentOccupant returns the member's occupant with a LastSeen that is exact to lastSeenPrecision.

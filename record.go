@@ -76,6 +76,7 @@ func (m *member) unwritten(records []Record) []Record {
 // reach the server while that was down. Call it in the order of [Record.Compare], before any other
 // method.
 func (r *Roster) Restore(now time.Time, record Record) {
+	r.init()
 	m := r.member(record.User)
 	r.members[record.User.ID] = m
 	if !record.Active {
@@ -123,7 +124,5 @@ func Aggregate(version uint64, living []Record) *Snapshot {
 	for i, m := range members {
 		all[i] = m.aggregate()
 	}
-	s := NewSnapshot(version, all[:min(len(all), MaxListed)], len(all))
-	s.all = all
-	return s
+	return &Snapshot{Version: version, Occupants: all[:min(len(all), MaxListed)], Count: len(all), all: all}
 }

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 
 // Roster is the sessions of one project and the rules about them. It has no lock, no clock and no
 // I/O: its methods are not safe for concurrent use, and the times passed to them must not go back.
+// The zero Roster is empty and has the [DefaultLease].
 type Roster struct {
 	lease time.Duration
 	// clock numbers events: milliseconds of Unix time, or the former clock plus one if that is later.
@@ -34,9 +36,17 @@ type Roster struct {
 
 // NewRoster returns the roster of an empty project. Its versions are not below floor.
 func NewRoster(lease time.Duration, floor uint64) *Roster {
-	return &Roster{
-		lease: lease, clock: floor, version: floor, maxEnded: MaxEnded,
-		members: map[UserID]*member{}, editing: map[Section]int{},
+	r := &Roster{lease: lease, clock: floor, version: floor}
+	r.init()
+	return r
+}
+
+// init makes the zero Roster usable.
+func (r *Roster) init() {
+	if r.members == nil {
+		r.lease = cmp.Or(r.lease, DefaultLease)
+		r.maxEnded = MaxEnded
+		r.members, r.editing = map[UserID]*member{}, map[Section]int{}
 	}
 }
 
@@ -51,7 +61,7 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 	for _, m := range r.listed[:cap(occupants)] {
 		occupants = append(occupants, m.currentOccupant(now))
 	}
-	r.snapshot, r.snapshotAt, r.renewed = NewSnapshot(r.version, occupants, len(r.listed)), now, false
+	r.snapshot, r.snapshotAt, r.renewed = &Snapshot{Version: r.version, Occupants: occupants, Count: len(r.listed)}, now, false
 	return r.snapshot
 }
 

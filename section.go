@@ -38,7 +38,7 @@ func (s Section) check() error {
 	if len(s) > utf8.UTFMax*MaxSection || utf8.RuneCountInString(string(s)) > MaxSection {
 		return ErrSectionTooLong
 	}
-	if !utf8.ValidString(string(s)) || strings.ContainsFunc(string(s), isInvisible) {
+	if !utf8.ValidString(string(s)) || strings.ContainsFunc(string(s), isDisallowed) {
 		return ErrSectionInvalid
 	}
 	for segment := range strings.SplitSeq(string(s), "/") {
@@ -91,10 +91,10 @@ func isVisible(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
-// isInvisible reports whether a character must not be in a name: controls, line and paragraph
-// separators, bidirectional controls and zero-width fillers. The joiners U+200C and U+200D are
-// allowed, since some scripts need them inside words.
-func isInvisible(r rune) bool {
+// isDisallowed reports whether a character must not be in an id, name or section: controls, line and
+// paragraph separators, bidirectional controls and zero-width fillers. The joiners U+200C and U+200D
+// are allowed, since some scripts need them inside words.
+func isDisallowed(r rune) bool {
 	switch {
 	case ' ' <= r && r <= '~':
 		return false

@@ -2,16 +2,21 @@ package presence
 
 import (
 	"context"
+	"fmt"
 )
 
 // Service is the entry point to the presence of all projects. It checks what callers send before a store
-// gets it. Its methods are safe for concurrent use.
+// gets it. Its methods are safe for concurrent use. Create a Service with [NewService]: without a store its
+// methods return [ErrUnavailable].
 type Service struct {
 	store Store
 }
 
 // NewService returns a service on a store.
 func NewService(store Store) *Service { return &Service{store: store} }
+
+// errNoStore is the error of a Service without a store.
+var errNoStore = fmt.Errorf("%w: this Service has no store; create it with presence.NewService", ErrUnavailable)
 
 // Update records where a session of the user is, and names the other users who are editing that
 // section at that moment. Repeating a numbered update changes nothing. Errors: those of
@@ -32,6 +37,9 @@ func (s *Service) Update(ctx context.Context, project Project, user User, u Upda
 	default:
 		return Reply{}, ErrActivityInvalid
 	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
 	return s.store.Update(ctx, project, user, u)
 }
 
@@ -44,12 +52,18 @@ func (s *Service) Leave(ctx context.Context, project Project, user User, l Leave
 	if err := checkSession(l.Session, l.Seq); err != nil {
 		return Reply{}, err
 	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
 	return s.store.Leave(ctx, project, user, l)
 }
 
 // Snapshot returns all that is visible in the project; see [Store.Snapshot]. It renews nothing.
 // Error: [ErrUnavailable].
 func (s *Service) Snapshot(ctx context.Context, project Project) (*Snapshot, error) {
+	if s.store == nil {
+		return nil, errNoStore
+	}
 	return s.store.Snapshot(ctx, project)
 }
 
@@ -57,7 +71,7 @@ func (s *Service) Snapshot(ctx context.Context, project Project) (*Snapshot, err
 // process. If the store has only an older snapshot at hand, it reads the shared data again; the result
 // is older than known only if the shared data is. Error: [ErrUnavailable].
 func (s *Service) SnapshotSince(ctx context.Context, project Project, known uint64) (*Snapshot, error) {
-	snapshot, err := s.store.Snapshot(ctx, project)
+	snapshot, err := s.Snapshot(ctx, project)
 	if err != nil || snapshot.Version >= known {
 		return snapshot, err
 	}
@@ -66,6 +80,9 @@ func (s *Service) SnapshotSince(ctx context.Context, project Project, known uint
 
 // Watch calls wake after every visible change of the project until stop is called; see [Store.Watch].
 func (s *Service) Watch(project Project, wake func()) (stop func()) {
+	if s.store == nil {
+		return func() {}
+	}
 	return s.store.Watch(project, wake)
 }
 

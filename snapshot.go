@@ -20,7 +20,7 @@ type Occupant struct {
 	// LastSeen is the time of the newest update of any session.
 	LastSeen time.Time
 
-	encoding *encoding
+	encoding encoding
 }
 
 // encoding caches the encoded form of a value that never changes.
@@ -52,19 +52,9 @@ type Snapshot struct {
 	encoding encoding
 }
 
-// NewOccupant returns an occupant that caches its encoded form; see [Occupant.Encoded].
-func NewOccupant(o Occupant) *Occupant {
-	o.encoding = &encoding{}
-	return &o
-}
-
-// Encoded returns encode(o). An occupant from [NewOccupant] calls encode once and returns the same
-// bytes from then on; do not change them. It is safe for concurrent use. All callers in a program
-// must pass the same function.
+// Encoded returns encode(o). It calls encode once and returns the same bytes from then on; do not
+// change them. It is safe for concurrent use. All callers in a program must pass the same function.
 func (o *Occupant) Encoded(encode func(*Occupant) []byte) []byte {
-	if o.encoding == nil {
-		return encode(o)
-	}
 	return o.encoding.get(func() []byte { return encode(o) })
 }
 
@@ -74,15 +64,14 @@ func (s *Snapshot) Encoded(encode func(*Snapshot) []byte) []byte {
 	return s.encoding.get(func() []byte { return encode(s) })
 }
 
-// NewSnapshot returns a snapshot of occupants that are already in list order.
-func NewSnapshot(version uint64, occupants []*Occupant, count int) *Snapshot {
-	return &Snapshot{Version: version, Occupants: occupants, Count: count, all: occupants}
-}
-
 // Conflicts returns the other users who are editing the section, in list order, at most MaxListed.
 // It finds listed occupants only; in a snapshot from [Aggregate], all.
 func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) {
-	for _, o := range s.all {
+	all := s.all
+	if all == nil {
+		all = s.Occupants
+	}
+	for _, o := range all {
 		if o.User.ID != user && slices.Contains(o.Editing, section) && len(others) < MaxListed {
 			others = append(others, o)
 		}

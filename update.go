@@ -33,6 +33,7 @@ func (r *Roster) recordedActivity(m *member, s *session, u Update) Activity {
 // section at that moment (rules 4 to 8). Changed reports that the session is new or states something
 // else than before; a renewal changes nothing. Errors: [ErrTooManySessions], [ErrTooManyChanges].
 func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
+	r.init()
 	r.Expire(now)
 	m := r.member(user)
 	s := m.find(u.Session)
@@ -89,7 +90,7 @@ func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update
 	if len(m.sessions) > 0 {
 		reply.You = m.currentOccupant(now)
 	} else {
-		reply.You = NewOccupant(Occupant{User: user, Activity: Viewing, LastSeen: now})
+		reply.You = &Occupant{User: user, Activity: Viewing, LastSeen: now}
 	}
 	if u.Poll && u.Known != r.version {
 		reply.Snapshot = r.Snapshot(now)

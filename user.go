@@ -56,9 +56,9 @@ type User struct {
 	Visitor bool // not authenticated by the host; identified by a cookie
 }
 
-// NewUser returns a user with an id and a name that a host gave. It removes invisible characters from
-// the name, cuts it to MaxUsername graphemes, and uses the id instead if nothing is left. Cleaning a
-// clean name changes nothing. Its error is [ErrUserIDInvalid].
+// NewUser returns a user with an id and a name that a host gave. It removes control and zero-width
+// characters from the name, cuts it to MaxUsername graphemes, and uses the id instead if nothing is
+// left. Cleaning a clean name changes nothing. Its error is [ErrUserIDInvalid].
 func NewUser(id UserID, name string, visitor bool) (User, error) {
 	u, err := normalUser(id, name, visitor)
 	u.Name = strings.Clone(u.Name) // a part of name would keep all of name in memory
@@ -105,7 +105,7 @@ func (u User) isPlain() bool {
 
 // normalUser is NewUser without the copy: the name may share memory with its argument.
 func normalUser(id UserID, name string, visitor bool) (User, error) {
-	if id == "" || len(id) > MaxUserID || !utf8.ValidString(string(id)) || strings.ContainsFunc(string(id), isInvisible) ||
+	if id == "" || len(id) > MaxUserID || !utf8.ValidString(string(id)) || strings.ContainsFunc(string(id), isDisallowed) ||
 		strings.HasPrefix(string(id), VisitorPrefix) != visitor {
 		return User{}, ErrUserIDInvalid
 	}
@@ -118,14 +118,14 @@ func normalUser(id UserID, name string, visitor bool) (User, error) {
 	return User{ID: id, Name: name, Visitor: visitor}, nil
 }
 
-// cleanName removes invisible characters, collapses white space and bounds the length. The result may
+// cleanName removes disallowed characters, collapses white space and bounds the length. The result may
 // share memory with name.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case isInvisible(r):
+		case isDisallowed(r):
 			return -1
 		}
 		return r

@@ -1,4 +1,4 @@
-/** Pages on another origin than the server's: those that --allowed-origins lists are live by tokens; others get nothing. */
+/** Pages on another origin than the server's: those that --allowed-origins lists connect with tokens, others get nothing. */
 
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
@@ -8,12 +8,12 @@ import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {SOON, badgeSays, launch, listSays} from './world.js';
+import {TIMEOUT, expectBadge, expectList, launch} from './fixtures.js';
 
 const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
 const secret = randomBytes(32).toString('hex');
 
-// The server is at localhost, and the pages at 127.0.0.1: to browsers these are two sites.
+// The server is at localhost and the pages are at 127.0.0.1, which browsers treat as two sites.
 const site = {api: '', data: '', /** @type {any} */ server: null, listed: '', foreign: '', /** @type {any[]} */ pages: []};
 /** @type {any} */ let browser;
 
@@ -29,7 +29,7 @@ const html = (api) => `<!doctype html><title>A page of another origin</title>
   presence.start();
 </script>`;
 
-/** A server of pages, on a port of its own. */
+/** Starts a server of pages on its own port. */
 async function serve() {
   const server = createServer((_, answer) => answer.writeHead(200, {'Content-Type': 'text/html'}).end(html(site.api)));
   await new Promise((ready) => server.listen(0, '127.0.0.1', () => ready(null)));
@@ -37,7 +37,7 @@ async function serve() {
   return `http://127.0.0.1:${/** @type {any} */ (server.address()).port}`;
 }
 
-/** A token as the application behind the pages would sign it. */
+/** A token as the pages' application would sign it. */
 function tokenOf(name) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const text = `${part({alg: 'HS256', typ: 'JWT'})}.${part({sub: name, username: name, projects: ['thesis'], exp: Math.floor(Date.now() / 1000) + 600})}`;
@@ -53,7 +53,7 @@ before(async () => {
   site.server = spawn(BINARY, ['serve', ...flags, '--allowed-origins', site.listed], {stdio: ['ignore', 'pipe', 'inherit']});
   const line = await new Promise((resolve, reject) => {
     site.server.stdout.on('data', resolve);
-    site.server.on('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+    site.server.on('exit', (code) => reject(new Error(`the server exited with ${code}`)));
   });
   site.api = `http://localhost:${/:(\d+)\//.exec(line)[1]}/writer/api`;
   browser = await launch();
@@ -68,7 +68,7 @@ after(async () => {
   rmSync(site.data, {recursive: true});
 });
 
-/** Somebody with a page of this origin; without WebSocket it polls. */
+/** Opens a page of this origin. With `polls` it has no WebSocket. */
 async function open(origin, name, {polls = false} = {}) {
   const context = await browser.newContext({viewport: {width: 1200, height: 800}});
   if (polls) await context.addInitScript(() => delete globalThis.WebSocket);
@@ -79,9 +79,9 @@ async function open(origin, name, {polls = false} = {}) {
   return page;
 }
 
-const status = (page, due) => page.locator(`#status[data-status=${due}]`).waitFor({state: 'attached', timeout: SOON});
+const status = (page, expected) => page.locator(`#status[data-status=${expected}]`).waitFor({state: 'attached', timeout: TIMEOUT});
 
-/** Sends an update as a script of the page can, with the cookies of the browser. */
+/** Sends an update from a script of the page, with the browser's cookies. */
 const post = (page) => page.evaluate((api) => fetch(`${api}/project/thesis/presence/update/`, {
   method: 'POST', credentials: 'include', headers: {'Content-Type': 'application/json'}, body: '{}',
 }).then((response) => response.status, () => 'withheld'), site.api);
@@ -91,15 +91,15 @@ test('pages of an allowed origin load the client, are live and poll by tokens', 
   const bob = await open(site.listed, 'bob', {polls: true});
   await status(alice, 'live');
   await status(bob, 'polling');
-  for (const page of [alice, bob]) await badgeSays(page, '📝 1');
-  await listSays(alice, ['bob (Abstract), viewing']);
-  await bob.goto('about:blank'); // its last request needs a preflight, too
-  await badgeSays(alice, null);
+  for (const page of [alice, bob]) await expectBadge(page, '📝 1');
+  await expectList(alice, ['bob (Abstract), viewing']);
+  await bob.goto('about:blank'); // its leave needs a preflight, too
+  await expectBadge(alice, null);
   assert.deepEqual([...alice.errors, ...bob.errors], []);
   for (const page of [alice, bob]) await page.context().close();
 });
 
-test('without a token a page of an allowed origin is nobody, whatever cookies it lets the browser send, and gets none', async () => {
+test('a page of an allowed origin without a token is rejected whatever its cookies, and gets no cookie', async () => {
   const page = await open(site.listed, 'alice');
   await status(page, 'live');
   assert.equal(await post(page), 401);
@@ -107,7 +107,7 @@ test('without a token a page of an allowed origin is nobody, whatever cookies it
   await page.context().close();
 });
 
-test('a page of another origin gets neither the client nor an answer nor a connection', async () => { // case 41
+test('a page of another origin gets no client, no answer and no connection', async () => { // case 41
   const page = await open(site.foreign, 'mallory');
   assert.equal(await post(page), 'withheld');
   const live = await page.evaluate((address) => new Promise((ended) => {

@@ -1,6 +1,6 @@
 /**
- * A Django site with presence, as `make example-django` starts it: its people, those who may not come in, and those who may no
- * longer. Everything goes through nginx, with the configuration that docs/how-to/django.md gives.
+ * A Django site with presence, as `make example-django` starts it: members, people without access, and people whose access is
+ * withdrawn. All requests go through nginx with the configuration in docs/how-to/django.md.
  */
 
 import assert from 'node:assert/strict';
@@ -10,16 +10,16 @@ import {request} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {SOON, badgeSays, is, launch, listSays} from './world.js';
+import {TIMEOUT, expectBadge, expectList, launch, waitForStatus} from './fixtures.js';
 
 const EXAMPLE = new URL('../examples/django/', import.meta.url).pathname;
 const ENV = {...process.env, PATH: `${process.env.PATH}:/usr/sbin`};
 
-/** How long access may last after it was withdrawn, and a little. */
+/** The longest time until withdrawn access ends, with a margin. */
 const WITHDRAWN = 33_000;
 
 const python = [process.env.PYTHON, '/usr/bin/python3', 'python3'].find((name) => name && works(name, '-c', 'import django, gunicorn'));
-const skip = !(python && works('nginx', '-v')) && 'there is no Django, gunicorn or nginx here (`scripts/prepare django` installs them on Debian)';
+const skip = !(python && works('nginx', '-v')) && 'Django, gunicorn or nginx is missing (`scripts/prepare django` installs them on Debian)';
 
 const site = {url: '', data: '', /** @type {Record<string, string>} */ passwords: {}, /** @type {any} */ server: null};
 /** @type {any} */ let browser;
@@ -33,7 +33,7 @@ function works(...command) {
   }
 }
 
-/** What an administrator of the site does. */
+/** Runs code in the site's Django shell. */
 function manage(code) {
   const env = {...ENV, WRITER_DATABASE: join(site.data, 'db.sqlite3')};
   execFileSync(python, [join(EXAMPLE, 'manage.py'), 'shell', '-c', `from django.contrib.auth.models import User\nfrom writer.models import Project\n${code}`], {env});
@@ -45,7 +45,7 @@ before(async () => {
   site.server = spawn(python, [join(EXAMPLE, 'run'), site.data], {stdio: ['ignore', 'pipe', 'inherit']});
   const line = await new Promise((resolve, reject) => {
     site.server.stdout.on('data', resolve);
-    site.server.on('exit', (code) => reject(new Error(`the site ended with ${code}`)));
+    site.server.on('exit', (code) => reject(new Error(`the site exited with ${code}`)));
   });
   site.url = /http:\S+\d/.exec(line)[0];
   for (const [, name, password] of `${line}`.matchAll(/(\w+) \(([^)]+)\)/g)) site.passwords[name] = password;
@@ -66,7 +66,7 @@ after(async () => {
   rmSync(site.data, {recursive: true});
 });
 
-/** Somebody in a browser of their own, signed in unless they have no name. */
+/** Opens a separate browser context, signed in if there is a name. */
 async function person(name) {
   const context = await browser.newContext({viewport: {width: 1200, height: 800}});
   const page = await context.newPage();
@@ -75,22 +75,22 @@ async function person(name) {
     await page.getByLabel('Username').fill(name);
     await page.getByLabel('Password').fill(site.passwords[name]);
     await page.getByRole('button', {name: 'Sign in'}).click();
-    await page.locator('#user').filter({hasText: name}).waitFor({timeout: SOON});
+    await page.locator('#user').filter({hasText: name}).waitFor({timeout: TIMEOUT});
   }
   return page;
 }
 
-/** Somebody on the Writer page of a project, live. */
-async function writer(project, name) {
+/** Opens the Writer page of a project as a person, and waits until it is live. */
+async function openWriter(project, name) {
   const page = await person(name);
   await page.goto(`${site.url}/writer/${project}/`);
-  await is(page, 'live');
+  await waitForStatus(page, 'live');
   return page;
 }
 
 const close = (...pages) => Promise.all(pages.map((page) => page.context().close()));
 
-/** The whole answer to a request from this person's browser, but for its date. */
+/** The whole answer to a request with this page's cookies, without its date. */
 async function ask(page, path, {method = 'GET', body, ...headers} = {}) {
   const cookies = (await page.context().cookies()).map(({name, value}) => `${name}=${value}`).join('; ');
   const {hostname, port} = new URL(site.url);
@@ -107,7 +107,7 @@ async function ask(page, path, {method = 'GET', body, ...headers} = {}) {
 }
 
 const JSON_BODY = {method: 'POST', 'Content-Type': 'application/json'};
-const DOORS = {
+const ENDPOINTS = {
   'list/': {},
   'update/': {...JSON_BODY, body: '{"section": "manuscript/abstract"}'},
   'leave/': {...JSON_BODY, body: '{}'},
@@ -117,46 +117,46 @@ const DOORS = {
   },
 };
 
-test('two members see each other on the Writer page, by name, live through nginx', {skip}, async () => { // rule 15
-  const [a, b] = await Promise.all([writer('thesis', 'alice'), writer('thesis', 'bob')]);
-  for (const page of [a, b]) await badgeSays(page, '📝 1');
-  await listSays(a, ['bob']);
-  await listSays(b, ['alice']);
+test('two members see each other by name on the Writer page, live through nginx', {skip}, async () => { // rule 15
+  const [a, b] = await Promise.all([openWriter('thesis', 'alice'), openWriter('thesis', 'bob')]);
+  for (const page of [a, b]) await expectBadge(page, '📝 1');
+  await expectList(a, ['bob']);
+  await expectList(b, ['alice']);
   await close(a, b);
 });
 
-test('stepping into the section of the other brings the warning', {skip}, async () => { // rule 6
-  const [a, b] = await Promise.all([writer('thesis', 'alice'), writer('thesis', 'bob')]);
+test('entering a section that the other member is editing shows the warning', {skip}, async () => { // rule 6
+  const [a, b] = await Promise.all([openWriter('thesis', 'alice'), openWriter('thesis', 'bob')]);
   await a.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
-  await b.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'alice'}).waitFor({state: 'attached', timeout: SOON});
+  await b.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'alice'}).waitFor({state: 'attached', timeout: TIMEOUT});
   await b.locator('#texfile-selector').selectOption({value: 'manuscript/methods'});
   await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
   const warning = b.locator('.presence-warning').filter({hasText: 'alice is editing this section'});
-  await warning.waitFor({timeout: SOON});
+  await warning.waitFor({timeout: TIMEOUT});
   await warning.getByRole('button', {name: 'Choose different section'}).click();
-  await warning.waitFor({state: 'hidden', timeout: SOON});
-  await listSays(a, ['bob (Methods)']);
+  await warning.waitFor({state: 'hidden', timeout: TIMEOUT});
+  await expectList(a, ['bob (Methods)']);
   await close(a, b);
 });
 
-test('a visitor on a project that is open is seen as a visitor', {skip}, async () => { // case 16
-  const [a, visitor] = await Promise.all([writer('blog', 'alice'), writer('blog', '')]);
+test('a visitor in an open project is shown as a visitor', {skip}, async () => { // case 16
+  const [a, visitor] = await Promise.all([openWriter('blog', 'alice'), openWriter('blog', '')]);
   const name = /Visitor \d+/.exec(await visitor.locator('#who').innerText())?.[0];
-  await listSays(a, [name]);
-  await listSays(visitor, ['alice']);
+  await expectList(a, [name]);
+  await expectList(visitor, ['alice']);
   await close(a, visitor);
 });
 
-for (const [who, name] of [['an outsider who is signed in', 'carol'], ['somebody who is not signed in', '']]) {
-  test(`${who} is refused at every door of a project, as if it were not there`, {skip}, async () => { // rule 14, case 37
-    const [a, outsider] = await Promise.all([writer('thesis', 'alice'), person(name)]);
-    for (const [door, how] of Object.entries(DOORS)) {
-      const at = (project) => `/writer/api/project/${project}/presence/${door}`;
-      const refusal = await ask(outsider, at('thesis'), how);
-      assert.equal(refusal.status, 404, door);
-      assert.equal(JSON.parse(refusal.body).code, 'project_unknown', door);
-      assert.deepEqual(await ask(outsider, at('no-such-project'), how), refusal, door);
-      assert.notEqual((await ask(a, at('thesis'), how)).status, 404, `${door}: a member is refused, too`);
+for (const [who, name] of [['a signed-in person who is not a member', 'carol'], ['a person who is not signed in', '']]) {
+  test(`${who} gets the same answer from every endpoint of a project as for an unknown project`, {skip}, async () => { // rule 14, case 37
+    const [a, outsider] = await Promise.all([openWriter('thesis', 'alice'), person(name)]);
+    for (const [endpoint, options] of Object.entries(ENDPOINTS)) {
+      const at = (project) => `/writer/api/project/${project}/presence/${endpoint}`;
+      const rejection = await ask(outsider, at('thesis'), options);
+      assert.equal(rejection.status, 404, endpoint);
+      assert.equal(JSON.parse(rejection.body).code, 'project_unknown', endpoint);
+      assert.deepEqual(await ask(outsider, at('no-such-project'), options), rejection, endpoint);
+      assert.notEqual((await ask(a, at('thesis'), options)).status, 404, `${endpoint}: a member is rejected, too`);
     }
     const page = await ask(outsider, '/writer/thesis/');
     assert.equal(page.status, name ? 404 : 302);
@@ -164,7 +164,7 @@ for (const [who, name] of [['an outsider who is signed in', 'carol'], ['somebody
   });
 }
 
-test('the address at which Django is asked is closed to everybody outside, however it is written', {skip}, async () => {
+test('the address that the server asks Django at is closed from outside, however it is written', {skip}, async () => {
   const a = await person('alice');
   for (const path of ['/presence/thesis/', '//presence/thesis/', '/%70resence/thesis/', '/writer/../presence/thesis/', '/writer/api/%2e%2e/%2e%2e/presence/thesis/']) {
     const answer = await ask(a, path);
@@ -174,43 +174,43 @@ test('the address at which Django is asked is closed to everybody outside, howev
   await close(a);
 });
 
-test('whoever may no longer is gone from the screens of the others within 30 s', {skip, concurrency: true}, async (t) => { // rule 14, case 38
+test('a person whose access is withdrawn disappears for the others within 30 s', {skip, concurrency: true}, async (t) => { // rule 14, case 38
   const watched = async (project, withdraw, status = 'refused') => {
-    const [a, b] = await Promise.all([writer(project, 'alice'), writer(project, 'bob')]);
+    const [a, b] = await Promise.all([openWriter(project, 'alice'), openWriter(project, 'bob')]);
     await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
     const bob = a.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'bob'});
-    await bob.waitFor({state: 'attached', timeout: SOON});
+    await bob.waitFor({state: 'attached', timeout: TIMEOUT});
     await withdraw(b);
     await bob.waitFor({state: 'detached', timeout: WITHDRAWN});
-    await is(b, status);
-    await is(a, 'live');
+    await waitForStatus(b, status);
+    await waitForStatus(a, 'live');
     return [a, b];
   };
   const signOut = async (b) => {
     const tab = await b.context().newPage();
     await tab.goto(site.url);
     await tab.getByRole('button', {name: 'Sign out'}).click();
-    await tab.getByRole('link', {name: 'Sign in'}).waitFor({timeout: SOON});
+    await tab.getByRole('link', {name: 'Sign in'}).waitFor({timeout: TIMEOUT});
     await tab.close();
   };
   await Promise.all([
-    t.test('a removed member, who sees nobody any more', async () => {
+    t.test('a removed member disappears and sees nobody', async () => {
       const [a, b] = await watched('removal', () => manage(`Project.objects.get(slug='removal').members.remove(User.objects.get(username='bob'))`));
-      await badgeSays(a, null);
-      await badgeSays(b, null);
+      await expectBadge(a, null);
+      await expectBadge(b, null);
       await close(a, b);
     }),
-    t.test('somebody who signs out in another tab', async () => { // rule 14, case 38
+    t.test('a member who signs out in another tab disappears', async () => { // rule 14, case 38
       const [a, b] = await watched('parting', signOut);
-      await badgeSays(a, null);
-      await badgeSays(b, null);
+      await expectBadge(a, null);
+      await expectBadge(b, null);
       await close(a, b);
     }),
-    t.test('somebody who signs out where visitors may stay, and stays as a visitor', async () => {
+    t.test('a member who signs out of an open project stays as a visitor', async () => {
       const [a, b] = await watched('open-parting', signOut, 'live');
       const who = b.locator('#who').filter({hasText: /Visitor \d+/});
-      await who.waitFor({timeout: SOON});
-      await listSays(a, [`${/Visitor \d+/.exec(await who.innerText())} (Abstract)`]);
+      await who.waitFor({timeout: TIMEOUT});
+      await expectList(a, [`${/Visitor \d+/.exec(await who.innerText())} (Abstract)`]);
       await close(a, b);
     }),
   ]);

@@ -1,15 +1,15 @@
-/** The note's own JavaScript works against this server, as its text has it. */
+/** The note's own JavaScript works with this server unchanged. */
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {SOON, newProject, token, world} from './world.js';
+import {TIMEOUT, environment, newProject, token} from './fixtures.js';
 
-const here = world();
+const env = environment();
 
-/** A page of the host's, with the note's markup and code, under the origin of the server. */
+/** Opens a host page with the note's markup and code, on the server's origin. */
 async function notePage(project, name, userId, section, client) {
-  const context = await here.browser.newContext({extraHTTPHeaders: {Authorization: `Bearer ${await token(here, name, userId)}`}});
+  const context = await env.browser.newContext({extraHTTPHeaders: {Authorization: `Bearer ${await token(env, name, userId)}`}});
   const page = await context.newPage();
   await page.clock.install();
   await page.route('**/note/**', (route) => {
@@ -20,19 +20,19 @@ async function notePage(project, name, userId, section, client) {
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(String(error)));
   const query = new URLSearchParams({projectId: project, userId, section, ...(client && {client})});
-  await page.goto(`${here.url}/note/?${query}`);
+  await page.goto(`${env.url}/note/?${query}`);
   return page;
 }
 
-test('two people with the note\'s page see each other within its 30 seconds', async () => {
-  const project = newProject(here);
+test('two people on the note\'s page see each other within its 30 seconds', async () => {
+  const project = newProject(env);
   const a = await notePage(project, 'alice', 1, 'manuscript/abstract');
   await a.waitForFunction(() => globalThis.presenceManager);
   const b = await notePage(project, 'bob', 2, 'manuscript/methods');
-  await b.locator('#presence-badge').filter({hasText: '📝 1'}).waitFor({timeout: SOON});
-  assert.equal(await a.locator('#presence-badge').isVisible(), false, 'alice was alone when her page looked');
+  await b.locator('#presence-badge').filter({hasText: '📝 1'}).waitFor({timeout: TIMEOUT});
+  assert.equal(await a.locator('#presence-badge').isVisible(), false, 'alice was alone at her last request');
   await a.clock.fastForward(30_000);
-  await a.locator('#presence-badge').filter({hasText: '📝 1'}).waitFor({timeout: SOON});
+  await a.locator('#presence-badge').filter({hasText: '📝 1'}).waitFor({timeout: TIMEOUT});
   const [user] = await a.evaluate(() => globalThis.presenceManager.onlineUsers);
   assert.deepEqual({...user, last_seen: typeof user.last_seen}, {
     user_id: 2, username: 'bob', section: 'manuscript/methods', sections: ['manuscript/methods'], activity: 'editing',
@@ -43,14 +43,14 @@ test('two people with the note\'s page see each other within its 30 seconds', as
   for (const page of [a, b]) await page.context().close();
 });
 
-test('the note\'s page takes our client in place of its own, with not a word changed', async () => {
-  const project = newProject(here);
-  const ours = `${here.url}/writer/api/client/writer-presence.js`;
+test('the note\'s page works unchanged with this client instead of its own', async () => {
+  const project = newProject(env);
+  const ours = `${env.url}/writer/api/client/writer-presence.js`;
   const a = await notePage(project, 'alice', 1, 'manuscript/abstract');
   const b = await notePage(project, 'bob', 2, 'manuscript/abstract', ours);
-  await b.locator('#presence-badge').filter({hasText: /^📝 1$/}).waitFor({timeout: SOON});
+  await b.locator('#presence-badge').filter({hasText: /^📝 1$/}).waitFor({timeout: TIMEOUT});
   const warning = b.getByText('⚠️ alice is editing this section');
-  await warning.waitFor({timeout: SOON});
+  await warning.waitFor({timeout: TIMEOUT});
   const {y} = await warning.boundingBox();
   assert.ok(y < 100, `the warning of a page whose badge stands in the body is ${y} px down`);
   assert.equal(await b.evaluate(() => globalThis.presenceManager.currentSection), 'manuscript/abstract');

@@ -1,11 +1,11 @@
-/** A proxy before one server or several, which can be in the way of live connections. */
+/** A proxy in front of one or more servers that can block live connections. */
 
 import {createServer, request} from 'node:http';
 import {connect} from 'node:net';
 
 /**
- * Each request and each live connection goes to the next server that is up, whosever it is: a load balancer without
- * stickiness. `proxy.live` is what it does with live connections: `let` through, `refuse`, or stay `silent`.
+ * Starts a load balancer without stickiness: each request and each live connection goes to the next server that is up.
+ * `proxy.live` says what it does with live connections: `let` them through, `refuse` them, or stay `silent`.
  * @param {string[]} targets
  */
 export async function startProxy(...targets) {
@@ -13,7 +13,7 @@ export async function startProxy(...targets) {
   const proxy = {
     live: 'let',
     url: '',
-    /** Cuts the live connections that are there. */
+    /** Closes all live connections. */
     cut: () => sockets.forEach((socket) => socket.destroy()),
     stop: () => {
       proxy.cut();
@@ -21,9 +21,9 @@ export async function startProxy(...targets) {
       server.close();
     },
   };
-  const turns = {request: 0, live: 0}; // so that of those who come live one after the other each has another server
+  const turns = {request: 0, live: 0}; // separate, so that successive live connections go to different servers
 
-  /** Has what comes connected to the next server that is up; it fails where none is. */
+  /** Connects to the next server that is up. Calls `failed` if none is. */
   function reach(kind, connected, failed, left = targets.length) {
     const {hostname, port} = new URL(targets[turns[kind]++ % targets.length]);
     const refused = () => (left > 1 ? reach(kind, connected, failed, left - 1) : failed());

@@ -1,148 +1,148 @@
 /**
- * The note's five test scenarios, by their names, with two and three people on the reference page: all live, all polling, and
- * mixed, where every second person polls; on several servers only mixed.
+ * The note's five test scenarios under their own names, with two or three people on the reference page: all live, all polling, and
+ * mixed, where every second page polls. On several servers only mixed.
  */
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {LEASE, NODES, SOON, badgeSays, listSays, newProject, several, world, writer} from './world.js';
+import {LEASE, NODES, TIMEOUT, environment, expectBadge, expectList, newProject, openPage, skipIf} from './fixtures.js';
 
-const here = world();
+const env = environment();
 
-/** A project, and how its people come in. */
-function scene(way) {
-  const project = newProject(here);
-  let people = NODES > 1 ? here.projects : 0; // so that it is not always the same one who polls
-  const enter = (project, name, options) => writer(here, project, name, {way: way === 'mixed' ? ['live', 'polling'][people++ % 2] : way, ...options});
+/** A new project, and a function that opens pages of it. */
+function scene(transport) {
+  const project = newProject(env);
+  let people = NODES > 1 ? env.projects : 0; // so that not always the same page polls
+  const enter = (project, name, options) => openPage(env, project, name, {transport: transport === 'mixed' ? ['live', 'polling'][people++ % 2] : transport, ...options});
   return {project, enter};
 }
 
-for (const way of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
-  test(`1. Open Writer in 2 browser tabs (different users) (${way})`, {skip: several.oneAddress}, async () => {
-    const {project, enter} = scene(way);
+for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
+  test(`1. Open Writer in 2 browser tabs (different users) (${transport})`, {skip: skipIf.oneAddress}, async () => {
+    const {project, enter} = scene(transport);
     const a = await enter(project, null);
-    const b = await a.context().newPage(); // a tab of the same browser is somebody else
+    const b = await a.context().newPage(); // on a development server each tab is another user
     await b.goto(a.url());
-    await badgeSays(a, '📝 1');
-    await badgeSays(b, '📝 1');
+    await expectBadge(a, '📝 1');
+    await expectBadge(b, '📝 1');
     assert.notEqual(await a.locator('#who').innerText(), await b.locator('#who').innerText());
     assert.deepEqual(a.errors, []);
     await a.context().close();
   });
 
-  test(`2. User A edits Abstract → User B sees "User A (Abstract)" (${way})`, async () => {
-    const {project, enter} = scene(way);
+  test(`2. User A edits Abstract → User B sees "User A (Abstract)" (${transport})`, async () => {
+    const {project, enter} = scene(transport);
     const a = await enter(project, 'User A');
     const b = await enter(project, 'User B');
     await a.locator('#texfile-selector').selectOption({label: 'Abstract'});
-    await badgeSays(b, '📝 1');
-    await listSays(b, ['User A (Abstract)']);
-    // Before B enters, it can be seen beside the section, too.
-    await b.locator('[data-presence-section="manuscript/abstract"]').filter({hasText: 'User A'}).waitFor({timeout: SOON});
-    await b.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'User A'}).waitFor({state: 'attached', timeout: SOON});
+    await expectBadge(b, '📝 1');
+    await expectList(b, ['User A (Abstract)']);
+    // A is also shown beside the section, before B enters.
+    await b.locator('[data-presence-section="manuscript/abstract"]').filter({hasText: 'User A'}).waitFor({timeout: TIMEOUT});
+    await b.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'User A'}).waitFor({state: 'attached', timeout: TIMEOUT});
     await a.context().close();
     await b.context().close();
   });
 
-  test(`3. User B enters Abstract → Warning appears (${way})`, async () => { // rule 6
-    const {project, enter} = scene(way);
+  test(`3. User B enters Abstract → Warning appears (${transport})`, async () => { // rule 6
+    const {project, enter} = scene(transport);
     const a = await enter(project, 'User A', {section: 'manuscript/abstract'});
-    await a.locator('#status').filter({hasText: /\S/}).waitFor({timeout: SOON});
+    await a.locator('#status').filter({hasText: /\S/}).waitFor({timeout: TIMEOUT});
     const b = await enter(project, 'User B', {section: 'manuscript/methods'});
-    await badgeSays(b, '📝 1');
+    await expectBadge(b, '📝 1');
     await b.locator('#texfile-selector').focus();
     await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
     const warning = b.locator('.presence-warning');
-    await warning.waitFor({timeout: SOON});
+    await warning.waitFor({timeout: TIMEOUT});
     assert.equal((await warning.locator('p').innerText()).trim(), '⚠️ User A is editing this section');
     assert.deepEqual(await warning.getByRole('button').allInnerTexts(), ['Edit anyway', 'Choose different section']);
     assert.equal(await b.evaluate(() => document.activeElement?.id), 'texfile-selector', 'the warning took the focus');
 
-    // Choosing a different one goes back, gives the focus to the selector, and claims nothing.
+    // `Choose different section` returns to the earlier one and moves the focus to the select.
     await warning.getByRole('button', {name: 'Choose different section'}).click();
-    await warning.waitFor({state: 'hidden', timeout: SOON});
+    await warning.waitFor({state: 'hidden', timeout: TIMEOUT});
     assert.equal(await b.locator('#texfile-selector').inputValue(), 'manuscript/methods');
     assert.equal(await b.evaluate(() => document.activeElement?.id), 'texfile-selector');
-    await listSays(a, ['User B (Methods)']);
+    await expectList(a, ['User B (Methods)']);
 
-    // Editing anyway is told to A, softly, and B is not asked again.
+    // `Edit anyway` shows a notice to A, and B is not warned again.
     await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
     await warning.getByRole('button', {name: 'Edit anyway'}).click();
-    await warning.waitFor({state: 'hidden', timeout: SOON});
-    await a.locator('.presence-company').filter({hasText: 'User B'}).waitFor({timeout: SOON});
-    await listSays(b, ['User A (Abstract)']);
-    assert.equal(await warning.isVisible(), false, 'B was asked again');
-    assert.equal(await a.locator('.presence-warning').isVisible(), false, 'A, who was there first, was asked');
+    await warning.waitFor({state: 'hidden', timeout: TIMEOUT});
+    await a.locator('.presence-company').filter({hasText: 'User B'}).waitFor({timeout: TIMEOUT});
+    await expectList(b, ['User A (Abstract)']);
+    assert.equal(await warning.isVisible(), false, 'B was warned again');
+    assert.equal(await a.locator('.presence-warning').isVisible(), false, 'A, who was editing first, was warned');
 
-    // A third person asks again, and is asked.
+    // A third person is warned of both.
     const c = await enter(project, 'User C', {section: 'manuscript/abstract'});
-    await c.locator('.presence-warning').filter({hasText: 'User A and User B are editing this section'}).waitFor({timeout: SOON});
+    await c.locator('.presence-warning').filter({hasText: 'User A and User B are editing this section'}).waitFor({timeout: TIMEOUT});
     for (const page of [a, b, c]) {
       assert.deepEqual(page.errors, []);
       await page.context().close();
     }
   });
 
-  test(`the warning goes by itself when the other one leaves (${way})`, async () => { // case 25
-    const {project, enter} = scene(way);
+  test(`the warning disappears when the other user leaves the section (${transport})`, async () => { // case 25
+    const {project, enter} = scene(transport);
     const a = await enter(project, 'User A', {section: 'manuscript/abstract'});
     const b = await enter(project, 'User B', {section: 'manuscript/abstract'});
     const c = await enter(project, 'User C');
     const [first, second] = await Promise.race([
-      b.locator('.presence-warning').waitFor({timeout: SOON}).then(() => [a, b]),
-      a.locator('.presence-warning').waitFor({timeout: SOON}).then(() => [b, a]),
+      b.locator('.presence-warning').waitFor({timeout: TIMEOUT}).then(() => [a, b]),
+      a.locator('.presence-warning').waitFor({timeout: TIMEOUT}).then(() => [b, a]),
     ]);
     await first.locator('#texfile-selector').selectOption({value: 'manuscript/methods'});
-    await second.locator('.presence-warning').waitFor({state: 'hidden', timeout: SOON});
-    // And then the other one edits: nobody has to ask for it.
+    await second.locator('.presence-warning').waitFor({state: 'hidden', timeout: TIMEOUT});
+    // Then the second user edits, without a further action.
     const name = await second.locator('#who').innerText();
     await c.locator('#presence-badge').hover();
-    await c.locator('#presence-list li').filter({hasText: new RegExp(`^${name} \\(Abstract\\)$`)}).waitFor({timeout: SOON});
+    await c.locator('#presence-list li').filter({hasText: new RegExp(`^${name} \\(Abstract\\)$`)}).waitFor({timeout: TIMEOUT});
     for (const page of [a, b, c]) await page.context().close();
   });
 
-  test(`4. User A goes offline → Badge updates after 2min (here: a lease of seconds) (${way})`, async () => { // rule 1
-    const {project, enter} = scene(way);
+  test(`4. User A goes offline → Badge updates after 2min (here: a lease of seconds) (${transport})`, async () => { // rule 1
+    const {project, enter} = scene(transport);
     const a = await enter(project, 'User A', {section: 'manuscript/abstract'});
     const b = await enter(project, 'User B');
-    await badgeSays(b, '📝 1');
+    await expectBadge(b, '📝 1');
     const gone = Date.now();
-    await a.context().setOffline(true); // no leave gets out
-    await badgeSays(b, null);
+    await a.context().setOffline(true); // no leave can be sent
+    await expectBadge(b, null);
     const took = Date.now() - gone;
-    assert.ok(took > LEASE - 2000, `B's badge went after ${took} ms, and A's lease is ${LEASE} ms from the last heartbeat`);
-    // A's own page says so in words, and keeps the list, marked as old.
-    await a.locator('.presence-status').filter({hasText: /offline/i}).waitFor({timeout: SOON});
+    assert.ok(took > LEASE - 2000, `B's badge was hidden after ${took} ms; A's lease is ${LEASE} ms from the last heartbeat`);
+    // A's page shows the status in words.
+    await a.locator('.presence-status').filter({hasText: /offline/i}).waitFor({timeout: TIMEOUT});
     await a.context().setOffline(false);
-    await badgeSays(b, '📝 1');
-    await a.locator('.presence-status').filter({hasText: /^$/}).waitFor({state: 'attached', timeout: SOON});
+    await expectBadge(b, '📝 1');
+    await a.locator('.presence-status').filter({hasText: /^$/}).waitFor({state: 'attached', timeout: TIMEOUT});
     for (const page of [a, b]) await page.context().close();
   });
 
-  test(`5. Multiple sections occupied → All shown in tooltip (${way})`, async () => {
-    const {project, enter} = scene(way);
+  test(`5. Multiple sections occupied → All shown in tooltip (${transport})`, async () => {
+    const {project, enter} = scene(transport);
     const pages = [
       await enter(project, 'Alice', {section: 'manuscript/abstract'}),
       await enter(project, 'Bob', {section: 'manuscript/methods'}),
       await enter(project, 'Carol', {section: 'manuscript/results'}),
     ];
     const d = await enter(project, 'Dora');
-    await badgeSays(d, '📝 3');
-    await listSays(d, ['Alice (Abstract)', 'Bob (Methods)', 'Carol (Results)']);
-    // The badge hides again when the last one has gone.
+    await expectBadge(d, '📝 3');
+    await expectList(d, ['Alice (Abstract)', 'Bob (Methods)', 'Carol (Results)']);
+    // The badge is hidden when the last one has left.
     for (const page of pages) await page.context().close();
-    await badgeSays(d, null);
+    await expectBadge(d, null);
     await d.context().close();
   });
 
-  test(`it works for visitors too, and says that they are (${way})`, async () => { // case 16
-    const {project, enter} = scene(way);
+  test(`visitors are listed and shown as visitors (${transport})`, async () => { // case 16
+    const {project, enter} = scene(transport);
     const a = await enter(project, '', {section: 'manuscript/abstract'});
     const b = await enter(project, 'User B');
-    await badgeSays(b, '📝 1');
-    await listSays(b, [`${await a.locator('#who').innerText()} (Abstract)`]);
+    await expectBadge(b, '📝 1');
+    await expectList(b, [`${await a.locator('#who').innerText()} (Abstract)`]);
     assert.match(await a.locator('#who').innerText(), /^Visitor \d+$/);
-    await badgeSays(a, '📝 1'); // one other, and not itself as a stranger
+    await expectBadge(a, '📝 1'); // one other user; a page does not count itself
     for (const page of [a, b]) await page.context().close();
   });
 }

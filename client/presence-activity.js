@@ -9,100 +9,90 @@
  * Browsers run the timers of hidden tabs once a minute, and none while the computer sleeps. So a timer here only causes a check, and
  * the clock decides the state.
  *
- * @typedef {'active' | 'idle' | 'away' | 'gone'} Attendance
+ * @typedef {'active' | 'idle' | 'away' | 'gone'} Activity
  */
 
 import {Timer} from './presence-timer.js';
+import {AWAY_AFTER, IDLE_AFTER} from './constants.js';
 
-const IDLE_AFTER = 2 * 60_000;
-const AWAY_AFTER = 30 * 60_000;
-const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
 
 export class ActivityMonitor {
-  #surroundings;
+  #environment;
   #report;
-  #running = false;
-  /** @type {Attendance} */
-  #state = 'active';
+  /** @type {Activity} */ state = 'active';
   #lastInput = 0;
   /** since when the page is hidden; Infinity while it is visible */
   #hiddenAt = Infinity;
   #timer;
 
   /**
-   * @param {import('./presence-types.js').Surroundings} surroundings
-   * @param {(now: Attendance) => void} report called at each change, within the event that made it
+   * @param {import('./presence-types.js').Environment} environment
+   * @param {(now: Activity) => void} report called at each change, within the event that made it
    */
-  constructor(surroundings, report) {
-    this.#surroundings = surroundings;
+  constructor(environment, report) {
+    this.#environment = environment;
     this.#report = report;
-    this.#timer = new Timer(surroundings);
-  }
-
-  get state() {
-    return this.#state;
+    this.#timer = new Timer(environment);
   }
 
   start() {
-    if (this.#running) return;
-    this.#running = true;
     this.#listen('addEventListener');
-    this.#lastInput = this.#surroundings.now();
+    this.#lastInput = this.#environment.Date.now();
     this.#hiddenAt = this.#hidden ? this.#lastInput : Infinity;
-    this.#state = 'active';
+    this.state = 'active';
     this.#look();
   }
 
   stop() {
-    this.#running = false;
     this.#listen('removeEventListener');
     this.#timer.clear();
   }
 
   get #hidden() {
-    return this.#surroundings.document?.visibilityState === 'hidden';
+    return this.#environment.document?.visibilityState === 'hidden';
   }
 
   /** @param {'addEventListener' | 'removeEventListener'} change */
   #listen(change) {
-    const {window, document} = this.#surroundings;
-    for (const type of INPUTS) window?.[change](type, this.#onInput, {capture: true}); // also if the page stops the event
+    const {window, document} = this.#environment;
+    const inputs = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
+    for (const type of inputs) window?.[change](type, this.#onInput, {capture: true}); // also if the page stops the event
     for (const type of ['pagehide', 'pageshow']) window?.[change](type, this.#onSight);
     document?.[change]('visibilitychange', this.#onSight);
   }
 
   #onInput = () => {
-    if (this.#state === 'gone') return;
-    this.#lastInput = this.#surroundings.now();
-    if (this.#state !== 'active') this.#look();
+    if (this.state === 'gone') return;
+    this.#lastInput = this.#environment.Date.now();
+    if (this.state !== 'active') this.#look();
   };
 
   /** @param {Event} event */
   #onSight = ({type}) => {
-    const {now} = this.#surroundings;
+    const now = this.#environment.Date.now();
     if (type === 'pagehide') {
       this.#timer.clear();
       return this.#become('gone');
     }
     // A page that is `gone` returns by `pageshow` only; its visibility events are ignored.
-    if ((type === 'pageshow') !== (this.#state === 'gone')) return;
-    this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now()) : Infinity;
-    if (!this.#hidden) this.#lastInput = now();
-    if (this.#state !== 'away') this.#look();
+    if ((type === 'pageshow') !== (this.state === 'gone')) return;
+    this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now) : Infinity;
+    if (!this.#hidden) this.#lastInput = now;
+    if (this.state !== 'away') this.#look();
   };
 
   #look() {
     const idleAt = Math.min(this.#hiddenAt, this.#lastInput + IDLE_AFTER);
     const awayAt = idleAt + AWAY_AFTER;
-    const now = this.#surroundings.now();
+    const now = this.#environment.Date.now();
     this.#become(now >= awayAt ? 'away' : now >= idleAt ? 'idle' : 'active');
     if (now < awayAt) this.#timer.set(() => this.#look(), (now < idleAt ? idleAt : awayAt) - now);
   }
 
-  /** @param {Attendance} state */
+  /** @param {Activity} state */
   #become(state) {
-    if (state === this.#state) return;
-    this.#state = state;
+    if (state === this.state) return;
+    this.state = state;
     this.#report(state);
   }
 }

@@ -6,14 +6,13 @@
  */
 
 import {Timer} from './presence-timer.js';
-
-const PAUSE = 5_000;
+import {ANNOUNCEMENT_PAUSE} from './constants.js';
 
 /** @template Facts */
 export class Announcer {
   #tell;
   #speak;
-  #surroundings;
+  #environment;
   /** @type {Facts | undefined} announced last */ #known;
   /** @type {Facts | undefined} */ #now;
   #last = -Infinity;
@@ -22,13 +21,13 @@ export class Announcer {
   /**
    * @param {(now: Facts, known: Facts) => string} tell the difference in words, `''` for none
    * @param {(text: string) => void} speak
-   * @param {Pick<import('./presence-types.js').Surroundings, 'now' | 'setTimeout' | 'clearTimeout'>} surroundings
+   * @param {Pick<import('./presence-types.js').Environment, 'Date' | 'setTimeout' | 'clearTimeout'>} environment
    */
-  constructor(tell, speak, surroundings) {
+  constructor(tell, speak, environment) {
     this.#tell = tell;
     this.#speak = speak;
-    this.#surroundings = surroundings;
-    this.#timer = new Timer(surroundings);
+    this.#environment = environment;
+    this.#timer = new Timer(environment);
   }
 
   /** @param {Facts} facts the current state */
@@ -46,8 +45,8 @@ export class Announcer {
   #say() {
     const text = this.#known && this.#now && this.#tell(this.#now, this.#known);
     if (!text) return;
-    const now = this.#surroundings.now();
-    const wait = this.#last + PAUSE - now;
+    const now = this.#environment.Date.now();
+    const wait = this.#last + ANNOUNCEMENT_PAUSE - now;
     if (wait > 0) return this.#timer.set(() => this.#say(), wait);
     this.#last = now;
     this.#known = this.#now;

@@ -8,8 +8,8 @@
 
 import {make} from './element.js';
 import {areOld} from './presence-conflict.js';
+import {CLOSE_DELAY} from './constants.js';
 
-const GRACE = 300; // time to move the pointer from the badge into the list
 const MARGIN = 8;
 
 /** The note's badge, told the truth at zero too. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
@@ -110,7 +110,7 @@ export class PresenceBadge {
     this.#closing = setTimeout(() => {
       const held = this.#badge.matches(':hover, :focus') || this.#list.matches(':hover');
       if (!held) this.#toggle(false);
-    }, GRACE);
+    }, CLOSE_DELAY);
   }
 
   /** @param {boolean} open */

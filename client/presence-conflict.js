@@ -10,7 +10,7 @@ export class PresenceConflict {
   /** @type {string | null} */ #section = null;
   /** @type {Set<string>} */ #answered = new Set();
   /** @type {Set<string>} reported while you were already editing the section */ #told = new Set();
-  /** @type {Set<string>} open at the last call of look() */ #alarm = new Set();
+  /** @type {Set<string>} open at the last call of takeNew() */ #alarm = new Set();
 
   /** Changes the section, and forgets the conflicts of the last one. @param {string | null} section */
   enter(section) {
@@ -31,11 +31,11 @@ export class PresenceConflict {
 
   /** Whether users conflict, and you know about all of them. */
   get agreed() {
-    return this.users.length > 0 && !this.open.length;
+    return this.users.length && !this.open.length;
   }
 
   /** Whether a user became open since the last call. While you are editing, that counts as told. @param {boolean} editing */
-  look(editing) {
+  takeNew(editing) {
     const {open} = this;
     const news = open.some((key) => !this.#alarm.has(key));
     this.#alarm = new Set(open);

@@ -1,6 +1,6 @@
 /** Sends requests to the HTTP API, with credentials, headers and time limit, and classifies their outcome. */
 
-import {TIME_LIMIT, Timer} from './presence-timer.js';
+import {ANSWER_TIMEOUT, MAX_WARNINGS} from './constants.js';
 
 /**
  * @typedef {Partial<import('./presence-types.js').Answer>} Said the server's answer or error
@@ -12,29 +12,27 @@ import {TIME_LIMIT, Timer} from './presence-timer.js';
  * @typedef {Said & Fate} Outcome
  */
 
-const MOST_WARNINGS = 10;
-
 export class PresenceRequests {
-  #surroundings;
+  #environment;
   #options;
   /** the API is on another origin than the page */ #foreign;
   /** @type {string | null | undefined} undefined: not fetched yet */ #token;
   /** @type {Promise<void> | undefined} the call of `options.token` under way */ #fetching;
   /** @type {Set<string>} */ #warned = new Set();
 
-  /** @param {import('./presence-core.js').PresenceCore} core @param {import('./presence-types.js').Options} options */
-  constructor(core, options) {
-    this.#surroundings = core.surroundings;
+  /** @param {import('./presence-types.js').Environment} environment @param {string | number} projectId @param {import('./presence-types.js').Options} options */
+  constructor(environment, projectId, options) {
+    this.#environment = environment;
     this.#options = options;
     const prefix = (options.prefix ?? '/writer/api').replace(/\/+$/, '');
-    this.base = `${prefix}/project/${encodeURIComponent(core.projectId)}/presence/`;
-    const {window, document} = /** @type {{window?: any, document?: Document}} */ (core.surroundings);
+    this.base = `${prefix}/project/${encodeURIComponent(projectId)}/presence/`;
+    const {window, document} = /** @type {{window?: any, document?: Document}} */ (environment);
     this.#foreign = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
   }
 
   /** The address of the live connection. Throws if the page has none. */
   get live() {
-    return new URL(`${this.base}live/`, this.#surroundings.document?.baseURI).href.replace('http', 'ws');
+    return new URL(`${this.base}live/`, this.#environment.document?.baseURI).href.replace('http', 'ws');
   }
 
   /**
@@ -71,7 +69,7 @@ export class PresenceRequests {
   /** Warns the page's developer on the console: each text once, at most ten texts. @param {string} text */
   warn(text) {
     const {size} = this.#warned;
-    if (size < MOST_WARNINGS && this.#warned.add(text).size > size) console.warn(`Presence: ${text}`);
+    if (size < MAX_WARNINGS && this.#warned.add(text).size > size) console.warn(`Presence: ${text}`);
   }
 
   /**
@@ -79,19 +77,18 @@ export class PresenceRequests {
    * @param {string} path @param {AbortController} flight aborts it @param {() => object} [compose] gives the message once the token is there; none: a GET @returns {Promise<Outcome>}
    */
   async ask(path, flight, compose) {
-    const timer = new Timer(this.#surroundings);
-    timer.set(() => {
+    const timer = this.#environment.setTimeout(() => {
       flight.abort();
       if (this.#fetching) this.warn('token() gave nothing in 8 s');
       this.#fetching = undefined; // the next attempt calls it again
-    }, TIME_LIMIT);
+    }, ANSWER_TIMEOUT);
     const aborted = new Promise((_, reject) => (flight.signal.onabort = reject));
     try {
       return await /** @type {Promise<Outcome>} */ (Promise.race([this.#ask(path, flight, compose), aborted]));
     } catch (error) {
       return {status: 503, fault: error instanceof TypeError ? 'offline' : 'unknown'};
     } finally {
-      timer.clear();
+      this.#environment.clearTimeout(timer);
     }
   }
 
@@ -115,7 +112,7 @@ export class PresenceRequests {
     if (status === 401 && renewable && !again && (await this.token(true).then(() => true, () => false))) return this.#ask(path, flight, compose, true);
     const fault = body?.success ? '' : [401, 403, 404].includes(status) ? 'refused' : 'unknown';
     const after = /** @type {string} */ (headers.get('Retry-After')); // seconds or a date; null: not a number
-    return {...body, retry_after: Number(after) || (Date.parse(after) - this.#surroundings.now()) / 1000, status, fault};
+    return {...body, retry_after: Number(after) || (Date.parse(after) - this.#environment.Date.now()) / 1000, status, fault};
   }
 
   /** @param {string} path @param {object | undefined} message @param {RequestInit} init */
@@ -125,11 +122,11 @@ export class PresenceRequests {
     if (this.#token) headers[this.#options.tokenHeader ?? 'Authorization'] = `Bearer ${this.#token}`;
     if (message) {
       // Never send the page's CSRF token to another origin.
-      const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#surroundings.document?.cookie ?? '')?.[1]);
+      const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#environment.document?.cookie ?? '')?.[1]);
       if (csrf) headers['X-CSRFToken'] = unescape(csrf); // decodeURIComponent throws for some cookies of other applications
       headers['Content-Type'] = 'application/json';
       init = {...init, method: 'POST', body: JSON.stringify(message)};
     }
-    return this.#surroundings.fetch(this.base + path, {...init, headers});
+    return this.#environment.fetch(this.base + path, {...init, headers});
   }
 }

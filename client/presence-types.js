@@ -53,12 +53,12 @@
  * @property {number} [heartbeat] milliseconds between updates, until the server sends its own value
  * @property {boolean} [live] false: polling only
  * @property {{status?: Partial<typeof import('./strings.js').statusWords>}} [strings] replaces words
- * @property {Surroundings} [surroundings] for tests: the network, the clock and the page
+ * @property {Environment} [environment] for tests: replaces the global object
  *
- * @typedef {object} Surroundings
+ * @typedef {object} Environment the network, the clock and the page: the parts of the global object that the client uses
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
- * @property {() => number} now milliseconds; must advance while the computer sleeps
- * @property {() => number} random
+ * @property {{now: () => number}} Date must advance while the computer sleeps
+ * @property {{random: () => number}} Math
  * @property {(run: () => void, delay: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {Window & typeof globalThis | EventTarget} [window]

@@ -46,9 +46,9 @@ export class PresenceView {
 
   /**
    * @param {import('./presence-core.js').PresenceCore} core
-   * @param {ViewOptions} options
+   * @param {ViewOptions & Pick<import('./presence-types.js').Options, 'environment'>} options
    */
-  constructor(core, {elements, label, strings}) {
+  constructor(core, {elements, label, strings, environment = globalThis}) {
     this.#core = core;
     this.#words = new Words(strings);
     this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
@@ -62,7 +62,7 @@ export class PresenceView {
     this.#announcer = new Announcer(
       (/** @type {Facts} */ now, /** @type {Facts} */ known) => this.#news(now, known),
       (text) => (this.#voice.textContent = text),
-      core.surroundings,
+      environment,
     );
     this.#voice.role = 'status';
     core.addEventListener('conflict', (event) => {

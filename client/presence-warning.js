@@ -6,8 +6,7 @@
  */
 
 import {make} from './element.js';
-
-const SOFT_WORD = 10_000;
+import {NOTICE_TIME} from './constants.js';
 
 export class PresenceWarning {
   #words;
@@ -49,7 +48,7 @@ export class PresenceWarning {
     company.hidden = !users.length;
     if (!users.length) return;
     this.#words.show(company, 'company', users);
-    this.#fading = setTimeout(() => (company.hidden = true), SOFT_WORD);
+    this.#fading = setTimeout(() => (company.hidden = true), NOTICE_TIME);
   }
 
   remove() {

@@ -42,14 +42,14 @@ func crowdOf(n int) *presence.Snapshot {
 	at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for i := range n {
 		section := presence.Section(fmt.Sprintf("manuscript/chapter-%d", i*7919%97))
-		all = append(all, presence.NewOccupant(presence.Occupant{
+		all = append(all, &presence.Occupant{
 			User:     presence.User{ID: presence.UserID(strconv.Itoa(i * 7919 % 100_003)), Name: fmt.Sprintf("Person %x", i*2654435761%1_000_003)},
 			Section:  section,
 			Activity: presence.Editing, Sections: []presence.Section{section}, Editing: []presence.Section{section},
 			LastSeen: at.Add(time.Duration(i*7919%30) * time.Second),
-		}))
+		})
 	}
-	return presence.NewSnapshot(1762189200000, all, n)
+	return &presence.Snapshot{Version: 1762189200000, Occupants: all, Count: n}
 }
 
 // answerOf is how a list or an update with such a head is answered.

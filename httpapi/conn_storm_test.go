@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -69,7 +68,7 @@ func TestConnectionsAreCountedDownToZeroAfterAStorm(t *testing.T) { // rule 16, 
 	ctx, end := context.WithCancel(context.Background())
 	var serving, storm sync.WaitGroup
 	serving.Go(func() {
-		if err := httpapi.Serve(ctx, l, w.Handler, 40, slog.New(slog.DiscardHandler)); err != nil {
+		if err := w.Handler.Serve(ctx, l); err != nil {
 			t.Errorf("Serve ended with %v", err)
 		}
 	})

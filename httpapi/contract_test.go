@@ -17,7 +17,7 @@ import (
 )
 
 func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.T) {
-	c, err := servertest.ReadContract()
+	c, err := servertest.LoadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,13 +37,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 			}
 		}
 	}
-	operations := []*openapi3.Operation{c.Everywhere()}
-	for _, p := range c.Paths {
-		for _, operation := range p.Item.Operations() {
-			operations = append(operations, operation)
-		}
-	}
-	for _, operation := range operations {
+	for _, operation := range c.Operations() {
 		for status, response := range operation.Responses.Map() {
 			add(status, response)
 		}
@@ -77,7 +71,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 
 // The checks of all other tests stand on this: that a wrong answer is seen.
 func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
-	c, err := servertest.ReadContract()
+	c, err := servertest.LoadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +90,7 @@ func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
 	if err := judge("GET", at, 200, header(), good); err != nil {
 		t.Fatalf("a right answer was refused: %v", err)
 	}
-	user := string(wire.Occupant(presence.NewOccupant(presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing})))
+	user := string(wire.Occupant(&presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing}))
 	with := func(old, new string) string {
 		return `{"success":true,"version":1,"users":[` + strings.Replace(user, old, new, 1) + `]}`
 	}

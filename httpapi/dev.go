@@ -5,7 +5,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/hostid"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -13,7 +13,7 @@ import (
 // devBody is the body of a request for a development token.
 type devBody struct {
 	Username string
-	UserID   identity.HostID
+	UserID   hostid.ID
 }
 
 // Field implements [strictjson.Fields].
@@ -42,6 +42,6 @@ func (h *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (st
 		return h.fail(w, r, err)
 	}
 	w.Header()["Cache-Control"] = noStore
-	you := presence.NewOccupant(presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()})
+	you := &presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: time.Now()}
 	return respond(w, http.StatusOK, wire.AppendToken(nil, token, you))
 }

@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +30,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/origin"
 	"github.com/writer-presence/writer-presence/internal/ratelimit"
+	"github.com/writer-presence/writer-presence/internal/tokenheader"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
@@ -73,7 +76,8 @@ type Options struct {
 	// request, or what a trusted proxy says it was.
 	TenantFromHost bool
 	// TokenHeader is a header that has the token, with or without Bearer before it, and is read before
-	// Authorization: for servers behind basic authentication. Default: none. See [ParseTokenHeader].
+	// Authorization: for servers behind basic authentication. The name has at most 64 letters, digits and
+	// hyphens, and no other meaning in HTTP. Default: none.
 	TokenHeader string
 
 	// UserRate and AddressRate bound the requests and live messages of one user and of one address. Over
@@ -84,12 +88,12 @@ type Options struct {
 	// Less than zero is no limit. Defaults: DefaultUserProjects, DefaultVisitorProjects,
 	// DefaultAddressProjects.
 	UserProjects, VisitorProjects, AddressProjects int
-	// Connections bounds the open connections, if [Serve] serves the handler. Visitors' live connections
+	// Connections bounds the open connections, if [Handler.Serve] serves the handler. Visitors' live connections
 	// get four fifths of it. Less than zero is no limit. Default: DefaultConnections.
 	Connections int
 	// UserConnections bounds the live connections of one user or visitor, in all projects. Default:
 	// DefaultUserConnections. AddressConnections bounds the connections of one address, of which visitors'
-	// live connections get four fifths; without [Serve] only live connections are counted. Default: a quarter
+	// live connections get four fifths; without [Handler.Serve] only live connections are counted. Default: a quarter
 	// of Connections, at least 32. Less than zero is no limit.
 	UserConnections, AddressConnections int
 
@@ -99,7 +103,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Handler answers requests and holds the live connections. It is safe for concurrent use.
+// Handler answers requests and holds the live connections. Create a Handler with [New]; nothing can change it
+// afterwards. The zero Handler answers every request with status 500. It is safe for concurrent use.
 type Handler struct {
 	o       Options
 	access  *access.Control
@@ -113,7 +118,8 @@ type Handler struct {
 	pages    map[string]endpoint // by the whole path
 
 	compress *compressor
-	warned   sync.Once // about pages of other origins
+	warned   sync.Once   // about pages of other origins
+	ran      atomic.Bool // Run was called
 }
 
 // endpoint is a path with its method, and the operation under which its requests are counted.
@@ -127,10 +133,18 @@ type endpoint struct {
 // New returns a handler for everything below the prefix, and for the reference page at /. It returns an
 // error for options that are missing or invalid.
 func New(o Options) (*Handler, error) {
-	if o.Service == nil || o.Authenticator == nil {
-		return nil, errors.New("httpapi: Options.Service and Options.Authenticator are needed")
-	}
 	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	switch {
+	case o.Service == nil || o.Authenticator == nil:
+		return nil, errors.New("httpapi: Options.Service and Options.Authenticator are needed")
+	case !strings.HasPrefix(o.Prefix, "/") || strings.HasSuffix(o.Prefix, "/"):
+		return nil, fmt.Errorf("httpapi: Options.Prefix %q must begin with a slash and not end with one, as in %s", o.Prefix, DefaultPrefix)
+	case o.Lease < 0 || o.Heartbeat < 0:
+		return nil, fmt.Errorf("httpapi: Options.Lease %v and Options.Heartbeat %v must not be negative", o.Lease, o.Heartbeat)
+	case o.Dev != nil && o.Dev.Keys == nil:
+		return nil, errors.New("httpapi: Options.Dev has no Keys; set Keys, or leave Dev out")
+	}
+	o.TrustedProxies = slices.Clone(o.TrustedProxies) // the caller may change its slice
 	o.Heartbeat = cmp.Or(o.Heartbeat, presence.DefaultHeartbeat)
 	o.Lease = cmp.Or(o.Lease, presence.DefaultLease)
 	if o.Log == nil {
@@ -138,7 +152,7 @@ func New(o Options) (*Handler, error) {
 	}
 	o.Log = loglimit.New(o.Log)
 	if o.TokenHeader != "" {
-		name, err := ParseTokenHeader(o.TokenHeader)
+		name, err := tokenheader.Parse(o.TokenHeader)
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: Options.TokenHeader %q: %w", o.TokenHeader, err)
 		}
@@ -194,13 +208,32 @@ func projectLimiter(limit, normal int) *ratelimit.Distinct {
 
 // Run runs the live connections until ctx ends. Then it tells each client when to come back, and returns
 // when all live connections have ended, within ten seconds. It must be running while requests are served.
-func (h *Handler) Run(ctx context.Context) { h.hub.Run(ctx) }
+// Call it once: any further call only waits until its ctx ends.
+func (h *Handler) Run(ctx context.Context) {
+	if h.hub == nil || h.ran.Swap(true) {
+		<-ctx.Done()
+		return
+	}
+	h.hub.Run(ctx)
+}
 
 // Metrics returns the metrics of the handler, to be registered with Prometheus.
-func (h *Handler) Metrics() prometheus.Collector { return h.metrics }
+func (h *Handler) Metrics() prometheus.Collector {
+	if h.metrics == nil {
+		return &metrics.HTTP{}
+	}
+	return h.metrics
+}
+
+// errNotMade is the error of the zero Handler.
+var errNotMade = errors.New("this httpapi.Handler was not created by httpapi.New")
 
 // ServeHTTP answers a request, and counts it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.hub == nil {
+		http.Error(w, errNotMade.Error(), http.StatusInternalServerError)
+		return
+	}
 	began := metrics.Now()
 	operation, status := h.serve(w, r)
 	h.metrics.Request(operation, status, metrics.Now()-began)

@@ -100,7 +100,7 @@ func BenchmarkJoins(b *testing.B) {
 		b.StopTimer()
 		l := servertest.NewPipeListener()
 		h, err := httpapi.New(httpapi.Options{
-			Service: presence.NewService(still{presence.NewSnapshot(1, nil, 0)}), Authenticator: byToken{},
+			Service: presence.NewService(still{&presence.Snapshot{Version: 1}}), Authenticator: byToken{},
 			UserRate: identity.NoLimit, AddressRate: identity.NoLimit, Log: slog.New(slog.DiscardHandler),
 			AddressConnections: -1, // all come from one
 		})
@@ -109,7 +109,7 @@ func BenchmarkJoins(b *testing.B) {
 		}
 		ctx, end := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
-		serving.Go(func() { httpapi.Serve(ctx, l, h, 0, slog.New(slog.DiscardHandler)) })
+		serving.Go(func() { h.Serve(ctx, l) })
 		serving.Go(func() { h.Run(ctx) })
 		conns := make([]net.Conn, users)
 		var joining, probing sync.WaitGroup

@@ -2,9 +2,9 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,17 +15,23 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// Serve serves h on l until ctx ends, with timeouts that slow clients cannot extend. Then it accepts no more
-// connections, finishes the requests that are in flight, within ten seconds, and returns nil; an answer that a
-// client still reads after nine is cut off. connections bounds the open connections, 0 for no limit; more wait
-// to be accepted. If h is a [Handler], Serve also bounds the connections of each address, and closes the oldest
-// connections without a request or a hello to make room for new ones.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, connections int, log *slog.Logger) error {
-	o := httpserver.Options{Connections: connections, Log: log}
-	if h, ok := h.(*Handler); ok {
-		o.Limits, o.Address, o.Reject = h.limits, h.remoteKey, h.rejection
+// Serve serves the handler on l until ctx ends, with timeouts that slow clients cannot extend. It is an
+// alternative to [http.Server] for programs that listen for presence alone, and enforces limits that only a
+// listener can: at most Options.Connections open connections (more wait to be accepted) and at most
+// Options.AddressConnections of one address. To make room for new connections it closes the oldest ones
+// that have sent neither a request nor a hello.
+//
+// When ctx ends, Serve accepts no more connections, finishes the requests in flight within ten seconds and
+// returns nil. It cuts off an answer that a client still reads after nine seconds. [Handler.Run] must run
+// beside it.
+func (h *Handler) Serve(ctx context.Context, l net.Listener) error {
+	if h.hub == nil {
+		return errNotMade
 	}
-	return httpserver.Serve(ctx, l, h, o)
+	return httpserver.Serve(ctx, l, h, httpserver.Options{
+		Connections: cmp.Or(h.o.Connections, DefaultConnections), Log: h.o.Log,
+		Limits: h.limits, Address: h.remoteKey, Reject: h.rejection,
+	})
 }
 
 // remoteKey returns the key by which limits count a remote address, and false for a trusted proxy.

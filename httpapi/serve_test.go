@@ -14,20 +14,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// serving runs httpapi.Serve in a bubble until stop is called, which gives its error.
+// serving runs httpserver.Serve in a bubble until stop is called, which gives its error.
 func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc, served <-chan error) {
 	l = servertest.NewPipeListener()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- httpapi.Serve(ctx, l, h, 0, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- httpserver.Serve(ctx, l, h, httpserver.Options{Log: slog.New(slog.DiscardHandler)}) }()
 	return l, cancel, done
 }
 
-// presenceOn is the whole handler, for httpapi.Serve.
+// presenceOn is the whole handler, for httpserver.Serve.
 func presenceOn(t *testing.T) http.Handler {
 	w := servertest.New(t, servertest.Direct)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func presenceOn(t *testing.T) http.Handler {
 func TestASlowBodyIsToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
-		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.TokenPath} {
+		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.DevTokenPath} {
 			c, _ := l.Dial()
 			start := time.Now()
 			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"section\"", path)
@@ -53,7 +53,7 @@ func TestASlowBodyIsToldSo(t *testing.T) {
 				t.Fatalf("after %v a slow body got no answer: %v; due is 408", time.Since(start), err)
 			}
 			body, _ := io.ReadAll(got.Body)
-			servertest.Answer{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
+			servertest.Response{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
 			if took := time.Since(start); took != 5*time.Second {
 				t.Errorf("the answer came after %v, due is 5 s", took)
 			}

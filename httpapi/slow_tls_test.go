@@ -18,7 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
@@ -47,17 +47,15 @@ func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err 
 		var serving sync.WaitGroup
 		defer serving.Wait()
 		defer end()
-		var handler http.Handler = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-			rw.Write(bytes.Repeat([]byte("x"), size))
-		})
+		secure := tls.NewListener(l, serverTLS(t))
 		if live {
-			people := &servertest.LiveServer{Server: w, L: l}
-			people.Fill(size / 250)
-			handler = w.Handler
+			people := &servertest.LiveServer{Server: w, Listener: l}
+			people.AddUsers(size / 250)
+			serving.Go(func() { w.Handler.Serve(ctx, secure) })
+		} else {
+			list := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Write(bytes.Repeat([]byte("x"), size)) })
+			serving.Go(func() { httpserver.Serve(ctx, secure, list, httpserver.Options{Log: slog.New(slog.DiscardHandler)}) })
 		}
-		serving.Go(func() {
-			httpapi.Serve(ctx, tls.NewListener(l, serverTLS(t)), handler, 0, slog.New(slog.DiscardHandler))
-		})
 		serving.Go(func() { w.Handler.Run(ctx) })
 		raw, _ := l.Dial()
 		defer raw.Close()

@@ -14,14 +14,18 @@ import (
 // Dev authenticates users by tokens that it issues to anybody, under any name, for every project.
 // Use it only to try the server out on one machine.
 type Dev struct {
-	Keys *Keys
+	Keys *Keys // needed
 
 	users remembered[presence.User]
 }
 
 // Token returns a token for a user. Without an id, the id is a hash of the name, so that the same
-// name is the same user. Errors: [presence.ErrUserIDInvalid], [ErrTokenNameInvalid].
+// name is the same user. Errors: [presence.ErrUserIDInvalid], [ErrTokenNameInvalid],
+// and [presence.ErrUnavailable] without keys.
 func (d *Dev) Token(id presence.UserID, username string) (string, presence.User, error) {
+	if d.Keys.isEmpty() {
+		return "", presence.User{}, errNoKeys
+	}
 	if !strings.ContainsFunc(username, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }) {
 		return "", presence.User{}, ErrTokenNameInvalid
 	}

@@ -8,7 +8,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Functions authenticates and authorises users by functions of the program that embeds this package.
+// Functions authenticates and authorises users by functions of the program that embeds this package. Both
+// functions are needed and must be safe for concurrent use.
 type Functions struct {
 	// Identify returns the user of a request, made by [NewUser]. It returns [ErrNobody] for a caller
 	// it does not know. Any other error except [ErrTokenInvalid] counts as [presence.ErrUnavailable],
@@ -22,6 +23,9 @@ type Functions struct {
 
 // Authenticate implements [Authenticator].
 func (f Functions) Authenticate(ctx context.Context, r Request) (Principal, error) {
+	if f.Identify == nil || f.Authorize == nil {
+		return Principal{}, fmt.Errorf("%w: Functions needs both Identify and Authorize", presence.ErrUnavailable)
+	}
 	user, err := f.Identify(ctx, r)
 	if err != nil {
 		return Principal{}, known(err)

@@ -89,6 +89,9 @@ func NewHost(address string, log *slog.Logger) (*Host, error) {
 
 // Authenticate implements [Authenticator]. Concurrent calls for the same question share one request.
 func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
+	if h.client == nil {
+		return Principal{}, fmt.Errorf("%w: this Host has no address; create it with NewHost", presence.ErrUnavailable)
+	}
 	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization"), r.Forwarded}
 	if r.Token != "" {
 		q.authorization = "Bearer " + r.Token

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/hostid"
 	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
 // hostUser is the body of the host's answer 200.
 type hostUser struct {
-	id   HostID
+	id   hostid.ID
 	name string
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -94,8 +95,10 @@ var (
 )
 
 // FirstOf returns an Authenticator that tries several in order until one returns another error than
-// [ErrNobody], or none.
-func FirstOf(authenticators ...Authenticator) Authenticator { return firstOf(authenticators) }
+// [ErrNobody], or none. Those that are nil are left out.
+func FirstOf(authenticators ...Authenticator) Authenticator {
+	return firstOf(slices.DeleteFunc(slices.Clone(authenticators), func(a Authenticator) bool { return a == nil }))
+}
 
 type firstOf []Authenticator
 

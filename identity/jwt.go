@@ -128,6 +128,9 @@ func (b bearer) names(r Request) bool {
 // check verifies a token and returns its content. The error wraps [ErrTokenInvalid] and has a
 // reason, or wraps [presence.ErrUnavailable] if the keys cannot be fetched.
 func (j *JWT) check(ctx context.Context, token string, now time.Time) (bearer, error) {
+	if j.key == nil {
+		return bearer{}, fmt.Errorf("%w: this JWT has no keys; create it with SharedSecret or RemoteKeys", presence.ErrUnavailable)
+	}
 	encoded, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil {

@@ -13,20 +13,34 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // keySize is the minimum size of a key in bytes, that of the hash (RFC 2104, 3).
 const keySize = 32
 
 // Keys signs and verifies texts such as visitor cookies. The first key signs and all keys verify, so
-// that keys can be rotated without invalidating cookies. It is safe for concurrent use.
+// that keys can be rotated without invalidating cookies. Create Keys with [NewKeys] or [ReadKeys]: nil and the
+// zero Keys verify nothing. It is safe for concurrent use.
 type Keys struct {
 	macs    []*sync.Pool // of hash.Hash
 	warning string
 }
 
 // Warning describes a fault of the key file that does not prevent its use; empty for none.
-func (k *Keys) Warning() string { return k.warning }
+func (k *Keys) Warning() string {
+	if k == nil {
+		return ""
+	}
+	return k.warning
+}
+
+// errNoKeys is the error of an authenticator that needs keys and has none.
+var errNoKeys = fmt.Errorf("%w: the authenticator has no keys; set its field Keys", presence.ErrUnavailable)
+
+// isEmpty reports whether there is no key to sign with.
+func (k *Keys) isEmpty() bool { return k == nil || len(k.macs) == 0 }
 
 // NewKeys returns the keys for secrets of at least 32 random bytes each.
 func NewKeys(secrets ...[]byte) (*Keys, error) {
@@ -122,8 +136,11 @@ func makeKeys(path string) ([]byte, error) {
 }
 
 // Sign returns text with a '.' and a signature appended. A signature of one kind is invalid for any
-// other. The caller must split a text that contains '.' in only one way.
+// other. The caller must split a text that contains '.' in only one way. Without a key, Sign returns "".
 func (k *Keys) Sign(kind, text string) string {
+	if k.isEmpty() {
+		return ""
+	}
 	var sum [sha256.Size]byte
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac(k.macs[0], sum[:0], kind, text))
 }
@@ -131,7 +148,7 @@ func (k *Keys) Sign(kind, text string) string {
 // Verify returns the text that any of the keys signed as this kind.
 func (k *Keys) Verify(kind, signed string) (text string, ok bool) {
 	dot := strings.LastIndexByte(signed, '.')
-	if dot < 0 {
+	if dot < 0 || k.isEmpty() {
 		return "", false
 	}
 	text = signed[:dot]

@@ -29,12 +29,12 @@ const (
 // DefaultVisitorRate is the default limit on new visitors from one address.
 var DefaultVisitorRate = Rate{PerSecond: 1, Burst: 200}
 
-// Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last gate of [FirstOf].
+// Visitors authenticates people who have not signed in, each by a signed cookie. It must be the last authenticator of [FirstOf].
 //
 // It rejects everybody unless Allowed is set: beside another authenticator it opens projects to people whom that one does
 // not know, so the projects have to be named. Authenticate is safe for concurrent use.
 type Visitors struct {
-	Keys *Keys
+	Keys *Keys // needed
 	// Allowed reports whether a project is open to visitors. Nil opens none; [EveryProject] opens all.
 	Allowed func(presence.Project) bool
 	// Rate bounds the new visitors of one address. The zero Rate is DefaultVisitorRate.
@@ -58,6 +58,9 @@ type visit struct {
 func (v *Visitors) Authenticate(_ context.Context, r Request) (Principal, error) {
 	if v.Allowed == nil || !v.Allowed(r.Project) {
 		return Principal{}, ErrNobody
+	}
+	if v.Keys.isEmpty() {
+		return Principal{}, errNoKeys
 	}
 	bad := ""
 	for _, name := range []string{hostCookie, visitorCookie} {

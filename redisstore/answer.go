@@ -12,30 +12,30 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// answer is what the scripts give; see roster.lua.
+// answer is the result of a script; see answer in roster.lua.
 type answer struct {
-	now     time.Time
-	version uint64
-	partial bool // Redis lost data, and people may be missing
-	loss    uint64
-	lapse   time.Duration // until somebody lapses or is to be forgotten, at the soonest; or noRoster
-	whole   bool          // whether living is all that live
-	living  []presence.Record
-	// snapshot is made of them when the answer is taken in.
-	snapshot *presence.Snapshot
-	more     []rueidis.RedisMessage
+	now        time.Time // by Redis's clock
+	version    uint64
+	partial    bool          // Redis lost data, and people may be missing
+	loss       uint64        // as in [presence.Snapshot]
+	nextExpiry time.Duration // until the next session may expire or be forgotten; or noRoster
+	complete   bool          // whether records are all sessions of the project
+	records    []presence.Record
+	snapshot   *presence.Snapshot // of records; set by projectCache.apply
+	more       []rueidis.RedisMessage
 }
 
-// noRoster says that nobody is there, and nobody was lately.
+// noRoster says that the project has no sessions, and had none lately.
 const noRoster = -1 * time.Microsecond
 
+// readAnswer decodes the result of a script.
 func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 	fields, err := result.ToArray()
 	if err != nil {
 		return a, err
 	}
 	if len(fields) < 4 {
-		return a, fmt.Errorf("a script gave %d fields; at least 4 are due", len(fields))
+		return a, fmt.Errorf("a script returned %d fields; at least 4 are due", len(fields))
 	}
 	numbers := [3]int64{}
 	for i := range numbers {
@@ -43,32 +43,36 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 			return a, err
 		}
 	}
-	a = answer{now: time.UnixMicro(numbers[0]), version: uint64(max(numbers[1], -numbers[1])), partial: numbers[1] < 0, lapse: time.Duration(numbers[2]) * time.Microsecond, whole: !fields[3].IsNil(), more: fields[4:]}
-	if !a.whole {
+	a = answer{
+		now:     time.UnixMicro(numbers[0]),
+		version: uint64(max(numbers[1], -numbers[1])), partial: numbers[1] < 0,
+		nextExpiry: time.Duration(numbers[2]) * time.Microsecond,
+		complete:   !fields[3].IsNil(), more: fields[4:],
+	}
+	if !a.complete {
 		return a, nil
 	}
-	all, err := fields[3].AsStrSlice()
+	hash, err := fields[3].AsStrSlice()
 	if err != nil {
 		return a, err
 	}
-	for i := 0; i+1 < len(all); i += 2 { // fields and what is in them; see read.lua
-		if all[i] == "lost" {
-			until, _ := strconv.ParseFloat(all[i+1], 64)
+	for i := 0; i+1 < len(hash); i += 2 { // names and values; see read.lua
+		if hash[i] == "lost" {
+			until, _ := strconv.ParseFloat(hash[i+1], 64)
 			a.loss = uint64(max(until, 0))
 		}
-		id, isMember := strings.CutPrefix(all[i], "u")
+		id, isMember := strings.CutPrefix(hash[i], "u")
 		if !isMember {
 			continue
 		}
-		if a.living, err = appendMember(a.living, presence.UserID(id), all[i+1]); err != nil {
+		if a.records, err = appendMember(a.records, presence.UserID(id), hash[i+1]); err != nil {
 			return a, err
 		}
 	}
 	return a, nil
 }
 
-// number, is and text read the fields that an operation added. A field that a renewal leaves out is
-// 0, false and "".
+// number reads a field that only one operation has; it is 0 if the script left it out.
 func (a answer) number(i int) uint64 {
 	if i >= len(a.more) {
 		return 0
@@ -77,8 +81,10 @@ func (a answer) number(i int) uint64 {
 	return uint64(max(n, 0))
 }
 
+// is reads such a field as a boolean.
 func (a answer) is(i int) bool { return a.number(i) != 0 }
 
+// text reads such a field as text.
 func (a answer) text(i int) string {
 	if i >= len(a.more) {
 		return ""
@@ -87,17 +93,16 @@ func (a answer) text(i int) string {
 	return s
 }
 
-// member is a user as the scripts keep them; see read.lua. Its array must have exactly these
-// fields, also those that only the scripts use.
+// member is a user as the scripts store it; see read.lua. The array must have exactly these fields.
 type member struct {
 	_msgpack struct{} `msgpack:",as_array"`
 	Name     string
 	Visitor  bool
 	Sessions []session
-	Ended    msgpack.RawMessage // is for the scripts
+	Ended    msgpack.RawMessage // only the scripts read it
 }
 
-// session is what a node reads of a session; see read.lua.
+// session has the fields of a session that a node reads; see read.lua.
 type session struct {
 	Name     string
 	Seq      uint64
@@ -115,14 +120,14 @@ func (s *session) DecodeMsgpack(d *msgpack.Decoder) error {
 		return err
 	}
 	var till int64
-	read := []any{&s.Name, &s.Seq, (*string)(&s.Section), (*string)(&s.Activity), &s.Seen, &till, &s.Touched}
-	if n < len(read) {
-		return fmt.Errorf("a session in Redis has %d elements; at least %d are due", n, len(read))
+	fields := []any{&s.Name, &s.Seq, (*string)(&s.Section), (*string)(&s.Activity), &s.Seen, &till, &s.Touched}
+	if n < len(fields) {
+		return fmt.Errorf("a session in Redis has %d elements; at least %d are due", n, len(fields))
 	}
-	if err := d.DecodeMulti(read...); err != nil {
+	if err := d.DecodeMulti(fields...); err != nil {
 		return err
 	}
-	for range n - len(read) {
+	for range n - len(fields) {
 		if err := d.Skip(); err != nil {
 			return err
 		}
@@ -130,11 +135,11 @@ func (s *session) DecodeMsgpack(d *msgpack.Decoder) error {
 	return nil
 }
 
-// appendMember appends the living sessions of a member.
+// appendMember decodes a member and appends its sessions.
 func appendMember(records []presence.Record, id presence.UserID, packed string) ([]presence.Record, error) {
 	var m member
 	if err := msgpack.Unmarshal([]byte(packed), &m); err != nil {
-		return nil, fmt.Errorf("a member in Redis cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot decode a member in Redis: %w", err)
 	}
 	for _, s := range m.Sessions {
 		records = append(records, presence.Record{

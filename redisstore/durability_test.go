@@ -1,34 +1,18 @@
 package redisstore_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
-func openDurable(t *testing.T, url, durability string) *redisstore.Store {
-	t.Helper()
-	s, err := redisstore.Open(t.Context(), url, redisstore.Options{Durability: durability})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	return s
-}
-
-// TestDurableSaysWhatRedisKeeps changes something, renews and leaves on servers that keep more or less.
-func TestDurableSaysWhatRedisKeeps(t *testing.T) {
+func TestRepliesSayDurableAsFarAsRedisPersists(t *testing.T) {
 	t.Parallel()
 	plain := redistest.Start(t)
 	everysec := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
@@ -44,46 +28,46 @@ func TestDurableSaysWhatRedisKeeps(t *testing.T) {
 		change, renewal       bool
 	}{
 		{"a plain server", plain.URL(), "", false, false},
-		{"a file that is synced every second", everysec.URL(), "auto", false, false},
-		{"a file that is synced always", always.URL(), "auto", true, true},
-		{"a user who may not ask", "redis://few:" + secret + "@" + always.Addr, "auto", false, false},
-		{"none, whatever there is", always.URL(), "none", false, false},
-		{"a cluster, which fails over", cluster.URL(), "auto", false, false},
-		{"a replica that has it", master.URL(), "wait:1", true, true},
-		{"a replica too few", master.URL(), "wait:2", false, false},
+		{"appendfsync everysec", everysec.URL(), "auto", false, false},
+		{"appendfsync always", always.URL(), "auto", true, true},
+		{"a user without CONFIG GET", "redis://few:" + secret + "@" + always.Addr, "auto", false, false},
+		{"none with appendfsync always", always.URL(), "none", false, false},
+		{"a cluster with appendfsync always", cluster.URL(), "auto", false, false},
+		{"wait for one replica of one", master.URL(), "wait:1", true, true},
+		{"wait for two replicas of one", master.URL(), "wait:2", false, false},
 		{"a cluster without replicas", cluster.URL(), "wait:1", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := openDurable(t, c.url, c.durability)
+			s := openWith(t, c.url, redisstore.Options{Durability: c.durability})
 			where := presence.Project(strings.ReplaceAll(c.name, " ", "-"))
 			for _, step := range []struct {
 				seq     uint64
 				section presence.Section
-				due     bool
+				want    bool
 			}{{1, "a", c.change}, {2, "a", c.renewal}, {3, "b", c.change}} {
 				began := time.Now()
 				reply, err := s.Update(t.Context(), where, alice, presence.Update{Session: "x", Seq: step.seq, Section: step.section})
-				if err != nil || reply.Durable != step.due || time.Since(began) > longestCall {
-					t.Errorf("update %d after %v: durable %v, %v; due: %v", step.seq, time.Since(began), reply.Durable, err, step.due)
+				if err != nil || reply.Durable != step.want || time.Since(began) > maxCall {
+					t.Errorf("update %d took %v and has durable: %v, %v; want %v", step.seq, time.Since(began), reply.Durable, err, step.want)
 				}
 			}
 			reply, err := s.Leave(t.Context(), where, alice, presence.Leave{Session: "x", Seq: 4})
 			if err != nil || reply.Durable != c.change {
-				t.Errorf("a leave is durable: %v, %v; due: %v", reply.Durable, err, c.change)
+				t.Errorf("a leave has durable: %v, %v; want %v", reply.Durable, err, c.change)
 			}
 		})
 	}
 }
 
-// A renewal does not claim more than the change before it, and does not wait for it.
+// A renewal does not wait until the change before it is durable.
 func TestRenewalIsNotDurableUntilTheChangeBeforeItIs(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
 	replica := redistest.StartReplica(t, master)
-	s := openDurable(t, master.URL(), "wait:1")
+	s := openWith(t, master.URL(), redisstore.Options{Durability: "wait:1"})
 	seq := uint64(0)
-	say := func(section presence.Section) bool {
+	send := func(section presence.Section) bool {
 		t.Helper()
 		seq++
 		reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Seq: seq, Section: section})
@@ -92,52 +76,52 @@ func TestRenewalIsNotDurableUntilTheChangeBeforeItIs(t *testing.T) {
 		}
 		return reply.Durable
 	}
-	if !say("a") || !say("a") {
-		t.Fatal("a change with a replica, or the renewal after it, is not durable")
+	if !send("a") || !send("a") {
+		t.Fatal("a change or a renewal is not durable although the replica is up")
 	}
 	replica.Kill()
-	if say("b") {
-		t.Fatal("a change without the replica is durable")
+	if send("b") {
+		t.Fatal("a change is durable although the replica is down")
 	}
 	for range 3 {
 		began := time.Now()
-		if say("b") {
-			t.Fatal("a renewal says durable after a change that is not known to be durable")
+		if send("b") {
+			t.Fatal("a renewal is durable after a change that is not")
 		}
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("a renewal took %v; it must not wait for the replica", took)
 		}
 	}
 	replica.Run()
-	until(t, "renewals are durable again", func() bool { return say("b") })
-	if !say("c") {
-		t.Error("a change with the replica back is not durable")
+	until(t, "renewals are durable again", func() bool { return send("b") })
+	if !send("c") {
+		t.Error("a change is not durable although the replica is up again")
 	}
 }
 
-// A call that failed may have changed the project all the same.
+// A call that failed may still have changed the project.
 func TestRenewalAfterAFailedUpdateIsNotDurableAtOnce(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
 	redistest.StartReplica(t, master)
 	proxy := redistest.StartProxy(t, master.Addr)
-	s := openDurable(t, proxy.URL(), "wait:1")
-	say := func() (bool, error) {
+	s := openWith(t, proxy.URL(), redisstore.Options{Durability: "wait:1"})
+	send := func() (bool, error) {
 		reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Section: "a"})
 		return reply.Durable, err
 	}
-	if durable, err := say(); err != nil || !durable {
+	if durable, err := send(); err != nil || !durable {
 		t.Fatalf("an update is durable: %v, %v; want true", durable, err)
 	}
-	proxy.Refuse("ERR no", "EVALSHA")
-	if _, err := say(); err == nil {
+	proxy.ReplyWithError("ERR no", "EVALSHA")
+	if _, err := send(); err == nil {
 		t.Fatal("an update that Redis answers with an error succeeds")
 	}
 	proxy.Pass()
-	if durable, err := say(); err != nil || durable {
+	if durable, err := send(); err != nil || durable {
 		t.Errorf("a renewal after a failed update is durable: %v, %v; want false", durable, err)
 	}
-	until(t, "renewals are durable again", func() bool { durable, err := say(); return err == nil && durable })
+	until(t, "renewals are durable again", func() bool { durable, err := send(); return err == nil && durable })
 }
 
 // After a failover, the server that answers WAIT may lack the change that the old master accepted.
@@ -162,7 +146,7 @@ func TestWaitConfirmsOnlyChangesThatTheServerHas(t *testing.T) {
 			if name == "one server" {
 				redistest.StartReplica(t, master)
 			}
-			s := openDurable(t, master.URL(), "wait:1")
+			s := openWith(t, master.URL(), redisstore.Options{Durability: "wait:1"})
 			reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 			if err != nil || !reply.Durable {
 				t.Fatalf("an update is durable: %v, %v; want true", reply.Durable, err)
@@ -173,7 +157,7 @@ func TestWaitConfirmsOnlyChangesThatTheServerHas(t *testing.T) {
 			if s.Confirms(t.Context(), "p", reply.Version+1) {
 				t.Error("a change newer than the server's roster is confirmed")
 			}
-			master.Do("DEL", redisstore.KeyOf("p"))
+			master.Do("DEL", redisstore.ProjectKey("p"))
 			if s.Confirms(t.Context(), "p", reply.Version) {
 				t.Error("a change of a project that the server lacks is confirmed")
 			}
@@ -181,21 +165,14 @@ func TestWaitConfirmsOnlyChangesThatTheServerHas(t *testing.T) {
 	}
 }
 
-// Whoever runs the node learns why replies say that changes are not durable.
+// The log must say why changes are not durable.
 func TestErrorsOfWaitAreLogged(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
 	redistest.StartReplica(t, master)
 	master.Do("ACL", "SETUSER", "waiter", "on", ">"+secret, "~*", "&*", "+@all")
-	log := &lines{}
-	s, err := redisstore.Open(t.Context(), "redis://waiter:"+secret+"@"+master.Addr, redisstore.Options{Durability: "wait:1", Log: slog.New(slog.NewTextHandler(log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
+	log := &logBuffer{}
+	s := openWith(t, "redis://waiter:"+secret+"@"+master.Addr, redisstore.Options{Durability: "wait:1", Log: log.logger()})
 	master.Do("ACL", "SETUSER", "waiter", "-wait")
 	for i := range 3 {
 		reply, err := s.Update(t.Context(), "p", alice, presence.Update{Session: "x", Section: presence.Section(fmt.Sprint(i))})
@@ -208,21 +185,16 @@ func TestErrorsOfWaitAreLogged(t *testing.T) {
 	}
 }
 
-func TestADurabilityThatCannotBeEndsTheStart(t *testing.T) {
+func TestOpenRejectsInvalidDurability(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	for durability, due := range map[string]string{
+	for durability, want := range map[string]string{
 		"wait:0": "is none of auto", "wait:": "is none of auto", "wait:x": "is none of auto", "of": "is none of auto", "wait:-1": "is none of auto",
-		"aof": "needs Redis 7.2", // this one has no file, and may be too old
+		"aof": "needs Redis 7.2", // this server has appendonly no, and may be too old
 	} {
-		s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Options{Durability: durability})
-		if err == nil {
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			s.Run(ctx)
-		}
-		if err == nil || !strings.Contains(err.Error(), due) {
-			t.Errorf("%q: %v; due: an error with %q", durability, err, due)
+		err := openError(t, server.URL(), redisstore.Options{Durability: durability})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("durability %q: %v; want an error with %q", durability, err, want)
 		}
 	}
 }

@@ -11,91 +11,91 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Clock is the time of a store under test: that of Redis and of the node, shifted.
+// Clock shifts the time of a store under test, in the scripts and in the node.
 type Clock struct {
 	store *Store
 	shift atomic.Int64
 }
 
-// TakeOver gives a store the time of the clock from now on; before it is run.
-func (c *Clock) TakeOver(s *Store) {
+// Attach makes a store use the clock. It must be called before [Store.Run].
+func (c *Clock) Attach(s *Store) {
 	c.store = s
 	s.now = c.Now
-	s.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand(), time.Duration(c.shift.Load())))
+	c.shiftScripts(time.Duration(c.shift.Load()))
 }
 
+func (c *Clock) shiftScripts(shift time.Duration) {
+	c.store.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, c.store.publishCommand(), shift))
+}
+
+// Now returns the time by the clock.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
 
-// Pass lets time pass for the scripts and for the node, lets the node look at what is due
-// then, and waits until what was published before that has arrived.
-func (c *Clock) Pass(d time.Duration) {
+// Advance moves the clock, runs the refreshes that are due then, and waits until the node has received
+// the wake-ups of all changes before.
+func (c *Clock) Advance(d time.Duration) {
 	if d > 0 {
-		shift := time.Duration(c.shift.Add(int64(d)))
-		c.store.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, c.store.publishCommand(), shift))
+		c.shiftScripts(time.Duration(c.shift.Add(int64(d))))
 	}
-	for range 2 { // what the looks of the first time publish arrives by the second
+	for range 2 { // the second time, with what the first refreshes published
 		c.store.tick()
-		for range looksAtOnce { // until all looks are over
-			c.store.looks <- struct{}{}
+		for range maxRefreshes { // waits until no refresh is running
+			c.store.refreshes <- struct{}{}
 		}
-		for range looksAtOnce {
-			<-c.store.looks
+		for range maxRefreshes {
+			<-c.store.refreshes
 		}
-		c.store.hearAll()
+		c.store.receiveAll()
 	}
 }
 
-// hearAll waits until the rooms that listen know of what there is.
-func (s *Store) hearAll() {
-	for _, r := range s.held() {
-		packed, _ := s.client.Do(context.Background(), s.client.B().Hget().Key(r.key).Field("roster").Build()).AsBytes()
+// receiveAll waits until the subscribed projects have observed the versions in Redis.
+func (s *Store) receiveAll() {
+	for _, c := range s.cachedProjects() {
+		packed, _ := s.client.Do(context.Background(), s.client.B().Hget().Key(c.key).Field("roster").Build()).AsBytes()
 		version := uint64(0)
 		if len(packed) > 0 {
 			version = uint64(math.Float64frombits(binary.BigEndian.Uint64(packed)))
 		}
-		for {
-			r.mu.Lock()
-			listens, told := r.listen != nil, r.told.version
-			r.mu.Unlock()
-			if !listens || told >= version {
-				break
-			}
+		for c.isSubscribed() && c.observation().version < version {
 			runtime.Gosched()
 		}
 	}
 }
 
-// KeyOf is where Redis keeps a project.
-func KeyOf(project presence.Project) string { return keyOf(project) }
+// ProjectKey returns the key of a project in Redis.
+func ProjectKey(project presence.Project) string { return projectKey(project) }
 
-// SetMostRooms sets from how many rooms on unused ones are let go; before the store is used.
-func (s *Store) SetMostRooms(n int) { s.most = n }
+// SetMaxProjects sets how many projects are cached. It must be called before the store is used.
+func (s *Store) SetMaxProjects(n int) { s.maxProjects = n }
 
-// Told counts the projects of which only the version is remembered.
-func (s *Store) Told() int {
+// EvictedProjects returns of how many projects only the observation is kept.
+func (s *Store) EvictedProjects() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.told.Len()
+	return s.evicted.Len()
 }
 
-// Rooms counts the projects that the node has to do with.
-func (s *Store) Rooms() int { return len(s.held()) }
+// CachedProjects returns how many projects are cached.
+func (s *Store) CachedProjects() int { return len(s.cachedProjects()) }
 
-// MajorOf is what a version of Redis is taken for.
-func MajorOf(version string) (int, error) { return majorOf(version) }
+// MajorVersion is majorVersion.
+func MajorVersion(version string) (int, error) { return majorVersion(version) }
 
-// Confirms asks for the durability of a change of a project that left the roster at a clock.
+// Confirms reports whether a change that left the project's roster at a clock becomes durable.
 func (s *Store) Confirms(ctx context.Context, project presence.Project, clock uint64) bool {
-	return s.durable(ctx, keyOf(project), clock)
+	return s.durable(ctx, projectKey(project), clock)
 }
 
 // SubscriptionError returns the error of a project's subscription, nil if it has none.
-func (s *Store) SubscriptionError(project presence.Project) error { return s.deaf.get(keyOf(project)) }
+func (s *Store) SubscriptionError(project presence.Project) error {
+	return s.subscriptionErrors.get(projectKey(project))
+}
 
-// Hears tells whether the subscription of a watched project is established.
-func (s *Store) Hears(project presence.Project) bool {
-	r := s.room(project, false)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.heard
+// Receives reports whether Redis has confirmed the subscription of a watched project.
+func (s *Store) Receives(project presence.Project) bool {
+	c := s.project(project, false)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.receiving
 }

@@ -9,13 +9,13 @@ import (
 )
 
 // markerTime is how long Redis keeps a marker after a node wrote it. Reads do not extend it. When it
-// expires, the first node to notice writes a new one, and every node asks Redis again once about the
-// projects that it holds.
+// expires, the first node to notice writes a new one, and every node asks Redis again once about
+// the projects that it has cached.
 const markerTime = 24 * time.Hour
 
 // checkMarkers detects that Redis lost its data while the connections stayed open, as after FLUSHALL.
 // Each node reads the marker of each shard every second. If a marker is missing or has changed, the
-// rooms of its shard ask Redis again, and the scripts detect a loss. It is not safe to call
+// cached projects of its shard ask Redis again, and the scripts detect a loss. It is not safe to call
 // concurrently.
 func (s *Store) checkMarkers(ctx context.Context) {
 	var reads []rueidis.Completed
@@ -36,16 +36,12 @@ func (s *Store) checkMarkers(ctx context.Context) {
 				continue
 			}
 		}
-		for _, r := range s.held() {
-			if s.probe.tellsOf(i, r.shard) {
-				r.missed()
-			}
-		}
+		s.invalidateShard(i)
 	}
 }
 
 // writeMarker writes a new marker. If Redis does not answer, the next check tries again.
-func (s *Store) writeMarker(ctx context.Context, c *channel) {
+func (s *Store) writeMarker(ctx context.Context, c *probeChannel) {
 	mark := rand.Text()
 	err := s.client.Do(ctx, s.client.B().Hset().Key(c.marker).FieldValue().FieldValue("mark", mark).Build()).Error()
 	if err == nil {

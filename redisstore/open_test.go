@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"context"
 	"os"
 	"slices"
 	"strings"
@@ -9,48 +8,45 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
-const secret = "s3cret-word"
-
-// TestWhatKeepsARedisFromBeingUsedIsSaidInASentence opens stores in servers that will not
-// do. The sentence says which, and what to do, and has no password in it.
-func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invariant 12, case 42
+// Errors of Open are one line that says what to do and contains no password.
+func TestErrorsOfOpenSayWhatToDo(t *testing.T) { // invariant 12, case 42
 	t.Parallel()
 	server := redistest.Start(t)
-	closed := redistest.Start(t, "--requirepass", secret)
+	protected := redistest.Start(t, "--requirepass", secret)
 	full := redistest.Start(t, "--maxmemory", "1000", "--maxmemory-policy", "noeviction")
 	replica := redistest.StartReplica(t, server)
-	frozen := redistest.Start(t)
-	frozen.Freeze()
+	paused := redistest.Start(t)
+	paused.Pause()
 	cluster := redistest.StartCluster(t, 1)[0]
 	sentinel := redistest.StartSentinel(t, server, replica)
-	discreet := redistest.StartSentinel(t, server, replica, "requirepass "+secret)
+	protectedSentinel := redistest.StartSentinel(t, server, replica, "requirepass "+secret)
 	gone := redistest.Start(t)
 	gone.Kill()
-	server.Do("ACL", "SETUSER", "poor", "on", ">"+secret, "~other:*", "&*", "+@all", "-@dangerous")
-	server.Do("ACL", "SETUSER", "mute", "on", ">"+secret, "~writer-presence:*", "resetchannels", "+@all", "-@dangerous")
-	for _, c := range []struct{ name, url, due string }{
+	server.Do("ACL", "SETUSER", "nokeys", "on", ">"+secret, "~other:*", "&*", "+@all", "-@dangerous")
+	server.Do("ACL", "SETUSER", "nochannels", "on", ">"+secret, "~writer-presence:*", "resetchannels", "+@all", "-@dangerous")
+	for _, c := range []struct{ name, url, want string }{
 		{"unreachable", gone.URL(), "see that it runs"},
-		{"does not answer", frozen.URL(), "see that it runs"},
-		{"wants a password", closed.URL(), "give the right user and password"},
-		{"another password", "redis://:" + secret + "x@" + closed.Addr, "give the right user and password"},
+		{"does not answer", paused.URL(), "see that it runs"},
+		{"requires a password", protected.URL(), "give the right user and password"},
+		{"a wrong password", "redis://:" + secret + "x@" + protected.Addr, "give the right user and password"},
 		{"an unknown user", "redis://nobody:" + secret + "@" + server.Addr, "give the right user and password"},
-		{"may not use the keys", "redis://poor:" + secret + "@" + server.Addr, "~writer-presence:*"},
-		{"may not use the channels", "redis://mute:" + secret + "@" + server.Addr, "&writer-presence:*"},
+		{"may not use the keys", "redis://nokeys:" + secret + "@" + server.Addr, "~writer-presence:*"},
+		{"may not use the channels", "redis://nochannels:" + secret + "@" + server.Addr, "&writer-presence:*"},
 		{"a replica", replica.URL(), "give the address of the master"},
-		{"without that database", server.URL() + "/99", "no database 99"},
-		{"a cluster, which has no other database", cluster.URL() + "/1", "no database 1"},
+		{"an unknown database", server.URL() + "/99", "no database 99"},
+		{"another database of a cluster", cluster.URL() + "/1", "no database 1"},
 		{"without memory", full.URL(), "maxmemory"},
-		{"TLS to a server without", "rediss://" + server.Addr, "speaks TLS there"},
-		{"Sentinels without that master", strings.Replace(sentinel, redistest.Master, "readers", 1), "know a master of that name"},
-		{"Sentinels that want a password", discreet, "&sentinel_password="},
-		{"another password for Sentinels", discreet + "&sentinel_password=" + secret + "x", "&sentinel_password="},
+		{"TLS to a server without TLS", "rediss://" + server.Addr, "speaks TLS there"},
+		{"an unknown master of Sentinels", strings.Replace(sentinel, redistest.Master, "readers", 1), "know a master of that name"},
+		{"Sentinels that require a password", protectedSentinel, "&sentinel_password="},
+		{"a wrong password for Sentinels", protectedSentinel + "&sentinel_password=" + secret + "x", "&sentinel_password="},
 		{"no Sentinel", server.URL() + "?master_set=" + redistest.Master, "is no Sentinel"},
 		{"no address", "redis://user:" + secret + "@host:port", "cannot be read"},
-		{"a password not written as in a URL", "redis://:" + secret + "/and+more=@" + server.Addr, "%2F"},
+		{"a password that is not escaped", "redis://:" + secret + "/and+more=@" + server.Addr, "%2F"},
 		{"an unknown parameter", server.URL() + "?password=" + secret, "is none of addr,"},
 		{"a password with a slash after digits", "redis://user:123/" + secret + "@" + server.Addr, "%2F"},
 		{"a parameter with a wrong escape", server.URL() + "?master_set=m&sentinel_password=%zz" + secret, "%2F"},
@@ -63,104 +59,93 @@ func TestWhatKeepsARedisFromBeingUsedIsSaidInASentence(t *testing.T) { // invari
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			s, err := redisstore.Open(t.Context(), c.url, redisstore.Options{})
-			if err == nil {
-				ctx, cancel := context.WithCancel(t.Context())
-				cancel()
-				s.Run(ctx) // which closes it
-			}
-			if err == nil || !strings.Contains(err.Error(), c.due) {
-				t.Fatalf("%v; due: an error with %q", err, c.due)
+			err := openError(t, c.url, redisstore.Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("%v; want an error with %q", err, c.want)
 			}
 			t.Log(err)
 			if strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("it has a password in it, or is not one line: %q", err)
+				t.Errorf("the error contains a password or more than one line: %q", err)
 			}
 			if took := time.Since(began); took > 8*time.Second {
-				t.Errorf("it took %v", took)
+				t.Errorf("Open took %v; the limit is 8 s", took)
 			}
 		})
 	}
 }
 
-// least is what a user of Redis needs: for a cluster the second line, too, by Sentinels the
-// third, and for another database than 0 the fourth.
-const least = `resetchannels ~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha +time +hmget +hgetall +hget +hset +hdel +pexpire +publish +subscribe
+// permissions are those that a user of Redis needs. The second line is for a cluster, the third for
+// Sentinels, the fourth for a database other than 0.
+const permissions = `resetchannels ~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha +time +hmget +hgetall +hget +hset +hdel +pexpire +publish +subscribe
 	+spublish +ssubscribe +cluster|slots +cluster|shards +asking
 	+role
 	+select`
 
-// Whoever may not do one of these is told so at the start, and not by the first page for which
-// that is needed.
-func TestAMissingRightEndsTheStart(t *testing.T) { // case 42
+// Open must fail, and not the first call that needs the permission.
+func TestOpenFailsIfAPermissionIsMissing(t *testing.T) { // case 42
 	t.Parallel()
 	server := redistest.Start(t)
-	rights := strings.Fields(strings.Split(least, "\n")[0])
-	for i, right := range rights {
-		if !strings.HasPrefix(right, "+") {
+	all := strings.Fields(strings.Split(permissions, "\n")[0])
+	for i, permission := range all {
+		if !strings.HasPrefix(permission, "+") {
 			continue
 		}
 		server.Do("SCRIPT", "FLUSH")
-		server.Do(slices.Concat([]string{"ACL", "SETUSER", "few", "reset", "on", ">" + secret}, rights[:i], rights[i+1:])...)
-		s, err := redisstore.Open(t.Context(), "redis://few:"+secret+"@"+server.Addr, redisstore.Options{})
-		if err == nil {
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			s.Run(ctx) // which closes it
-		}
+		server.Do(slices.Concat([]string{"ACL", "SETUSER", "few", "reset", "on", ">" + secret}, all[:i], all[i+1:])...)
+		err := openError(t, "redis://few:"+secret+"@"+server.Addr, redisstore.Options{})
 		if err == nil || !strings.Contains(err.Error(), "let the user run the commands in docs/how-to/several-nodes.md") {
-			t.Errorf("without %s: %v; due: that there is a list of what a user needs", right, err)
+			t.Errorf("without %s: %v; want an error that names the list of permissions", permission, err)
 		}
 	}
 }
 
-func TestTheLeastThatAUserMayIsToRunTheseCommandsOnKeysAndChannelsThatBeginWithWriterPresence(t *testing.T) {
+func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	t.Parallel()
-	rights := strings.Split(least, "\n")
-	told, err := os.ReadFile("../docs/how-to/several-nodes.md")
+	lines := strings.Split(permissions, "\n")
+	page, err := os.ReadFile("../docs/how-to/several-nodes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, right := range strings.Fields(least) {
-		if !strings.Contains(string(told), right) {
-			t.Errorf("docs/how-to/several-nodes.md does not say that the user needs %s", right)
+	for _, permission := range strings.Fields(permissions) {
+		if !strings.Contains(string(page), permission) {
+			t.Errorf("docs/how-to/several-nodes.md does not list %s", permission)
 		}
 	}
-	allow := func(server *redistest.Server, rights string) {
-		server.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(rights)...)...)
+	allow := func(server *redistest.Server, permissions string) {
+		server.Do(append([]string{"ACL", "SETUSER", "few", "on", ">" + secret}, strings.Fields(permissions)...)...)
 	}
 	single, another, cluster, master := redistest.Start(t), redistest.Start(t), redistest.StartCluster(t, 2), redistest.Start(t)
 	replica := redistest.StartReplica(t, master)
-	allow(single, rights[0])
-	allow(another, rights[0]+rights[3])
+	allow(single, lines[0])
+	allow(another, lines[0]+lines[3])
 	for _, n := range cluster {
-		allow(n, rights[0]+rights[1])
+		allow(n, lines[0]+lines[1])
 	}
-	allow(master, rights[0]+rights[2])
-	allow(replica, rights[0]+rights[2])
-	sentinel := redistest.StartSentinel(t, master, replica, "requirepass of-the-sentinel")
-	for _, url := range []string{"redis://" + single.Addr, "redis://" + another.Addr + "/1", "redis://" + cluster[0].Addr, sentinel + "&sentinel_password=of-the-sentinel"} {
+	allow(master, lines[0]+lines[2])
+	allow(replica, lines[0]+lines[2])
+	sentinel := redistest.StartSentinel(t, master, replica, "requirepass sentinel-password")
+	for _, url := range []string{"redis://" + single.Addr, "redis://" + another.Addr + "/1", "redis://" + cluster[0].Addr, sentinel + "&sentinel_password=sentinel-password"} {
 		nodes := []*node{}
 		for range 2 {
-			nodes = append(nodes, startNode(t, strings.Replace(url, "//", "//few:"+secret+"@", 1), nil, leaseHere))
+			nodes = append(nodes, startNode(t, strings.Replace(url, "//", "//few:"+secret+"@", 1), nil, shortLease))
 		}
-		screens := []*screen{nodes[0].watch(page), nodes[1].watch(page)}
-		nodes[0].update(page, writer("Alice"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
-		nodes[1].update(page, writer("Bob"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
-		agree(t, nodes, screens, "Alice Bob", soon)
-		nodes[1].leave(page, writer("Bob"), presence.Leave{Session: "tab", Seq: 2})
-		agree(t, nodes, screens, "Alice", soon)
-		agree(t, nodes, screens, "", leaseHere+time.Second)
+		screens := []*screen{nodes[0].watch(project), nodes[1].watch(project)}
+		nodes[0].update(project, writer("Alice"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
+		nodes[1].update(project, writer("Bob"), presence.Update{Session: "tab", Seq: 1, Section: "a"})
+		agree(t, nodes, screens, "Alice Bob", recoveryTime)
+		nodes[1].leave(project, writer("Bob"), presence.Leave{Session: "tab", Seq: 2})
+		agree(t, nodes, screens, "Alice", recoveryTime)
+		agree(t, nodes, screens, "", shortLease+time.Second)
 	}
 }
 
-func TestVersionsThatAreTooOldAreRefused(t *testing.T) {
-	for version, due := range map[string]int{
+func TestOpenRejectsOldVersionsOfRedis(t *testing.T) {
+	for version, want := range map[string]int{
 		"5.0.14": 0, "6.0.20": 0, "6.2.0": 6, "6.10.1": 6, "7.0.15": 7, "7.2.4": 7, "8.0": 8, "10.1.2": 10, "": 0, "new": 0, "6": 0,
 	} {
-		major, err := redisstore.MajorOf(version)
-		if major != due || (err == nil) != (due > 0) || err != nil && !strings.Contains(err.Error(), "6.2 or later") {
-			t.Errorf("version %q: %d, %v; due: %d", version, major, err, due)
+		major, err := redisstore.MajorVersion(version)
+		if major != want || (err == nil) != (want > 0) || err != nil && !strings.Contains(err.Error(), "6.2 or later") {
+			t.Errorf("version %q has the major version %d, %v; want %d", version, major, err, want)
 		}
 	}
 }

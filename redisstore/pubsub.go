@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// resubscribeFirst is the wait between the end of a subscription and the next attempt. It
-	// doubles up to resubscribeMost; half of it is jitter.
-	resubscribeFirst = 200 * time.Millisecond
-	resubscribeMost  = time.Second
-	// staleMost is how many unused channels may stay subscribed before the connections are
-	// replaced. With more rooms in use than that, as many as those are allowed.
-	staleMost = 100
+	// minResubscribeWait is the wait between the end of a subscription and the next attempt. It
+	// doubles up to maxResubscribeWait; half of it is jitter.
+	minResubscribeWait = 200 * time.Millisecond
+	maxResubscribeWait = time.Second
+	// maxStale is how many unused channels may stay subscribed before the connections are
+	// replaced. With more projects in use than that, as many as those are allowed.
+	maxStale = 100
 )
 
 // pubsub is the client for subscriptions, on connections of its own. It never unsubscribes from an
@@ -146,11 +146,11 @@ func (p *pubsub) left() {
 	p.stale++
 }
 
-// sweep closes the connections if too many of their channels are unused. Listening is the number of
-// rooms that are subscribed.
-func (p *pubsub) sweep(listening int) {
+// sweep closes the connections if too many of their channels are unused. Used is the number of channels
+// in use.
+func (p *pubsub) sweep(used int) {
 	p.mu.Lock()
-	due := p.stale > 0 && (listening == 0 || p.stale >= staleMost && p.stale > listening)
+	due := p.stale > 0 && (used == 0 || p.stale >= maxStale && p.stale > used)
 	if due {
 		p.stale = 0
 	}
@@ -161,31 +161,31 @@ func (p *pubsub) sweep(listening int) {
 }
 
 // subscribe receives the messages of a channel until the context ends, and subscribes again whenever
-// the subscription ends. It calls hears(true) when Redis confirms a subscription, and hears(false)
-// when it has ended.
-func (s *Store) subscribe(ctx context.Context, channel string, shard int, hears func(bool), message func(string)) {
-	defer s.deaf.set(channel, nil)
+// the subscription ends. It calls setReceiving(true) when Redis confirms a subscription, and
+// setReceiving(false) when it has ended.
+func (s *Store) subscribe(ctx context.Context, channel string, shard int, setReceiving func(bool), receive func(string)) {
+	defer s.subscriptionErrors.set(channel, nil)
 	var succeeded atomic.Bool
 	confirmed := func(c rueidis.PubSubSubscription) {
 		if begins(c) {
 			succeeded.Store(true)
-			s.deaf.set(channel, nil)
+			s.subscriptionErrors.set(channel, nil)
 		}
-		hears(begins(c))
+		setReceiving(begins(c))
 	}
-	for wait := resubscribeFirst; ctx.Err() == nil; wait = min(2*wait, resubscribeMost) {
+	for wait := minResubscribeWait; ctx.Err() == nil; wait = min(2*wait, maxResubscribeWait) {
 		attempt, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(s.probe.thisTurn(shard), cancel) // no probe message came: subscribe again
-		err := s.pubsub.client.Receive(rueidis.WithOnSubscriptionHook(attempt, confirmed), s.subscription(channel), func(m rueidis.PubSubMessage) { message(m.Message) })
+		stop := context.AfterFunc(s.probe.attempt(shard), cancel) // subscribe again if the probe receives nothing
+		err := s.pubsub.client.Receive(rueidis.WithOnSubscriptionHook(attempt, confirmed), s.subscription(channel), func(m rueidis.PubSubMessage) { receive(m.Message) })
 		stop()
 		ended := attempt.Err() == nil
 		cancel()
-		hears(false)
+		setReceiving(false)
 		if ended {
-			s.deaf.set(channel, err)
+			s.subscriptionErrors.set(channel, err)
 		}
 		if succeeded.Swap(false) {
-			wait = resubscribeFirst
+			wait = minResubscribeWait
 		}
 		select {
 		case <-ctx.Done():
@@ -222,9 +222,9 @@ func (e *subscriptionErrors) get(channel string) error {
 	return e.channels[channel]
 }
 
-// refused returns an error that Redis itself replied to one of the subscriptions, nil if there is
+// rejected returns an error that Redis itself replied to one of the subscriptions, nil if there is
 // none. Network errors do not count.
-func (e *subscriptionErrors) refused() error {
+func (e *subscriptionErrors) rejected() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, err := range e.channels {
@@ -235,22 +235,22 @@ func (e *subscriptionErrors) refused() error {
 	return nil
 }
 
-// logRefusals logs that Redis answers subscriptions with an error, and that it no longer does.
+// logRejections logs that Redis answers subscriptions with an error, and that it no longer does.
 // Network errors are logged by the calls that meet them.
-func (s *Store) logRefusals() { s.mute.note(s.deaf.refused()) }
+func (s *Store) logRejections() { s.subscriptionOutage.note(s.subscriptionErrors.rejected()) }
 
-// whyDeaf returns the subscription error of a probe channel, nil if there is none. A project's
+// probeSubscriptionError returns the subscription error of a probe channel, nil if there is none. A project's
 // own channel does not count: it says nothing about the other projects.
-func (s *Store) whyDeaf() error {
+func (s *Store) probeSubscriptionError() error {
 	for i := range s.probe.channels {
-		if err := s.deaf.get(s.probe.channels[i].name); err != nil {
+		if err := s.subscriptionErrors.get(s.probe.channels[i].name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// begins tells whether an event is the begin of a subscription, not its end.
+// begins reports whether an event is the begin of a subscription, not its end.
 func begins(c rueidis.PubSubSubscription) bool {
 	return c.Kind == "subscribe" || c.Kind == "ssubscribe"
 }

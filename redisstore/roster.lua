@@ -84,8 +84,9 @@ local function set_dirty(field, m)
   dirty[field] = m
 end
 
--- expire ends the sessions whose lease or grace is over. When it has any to look for, it also does
--- what Roster.Forget does, and ends the time in which people may be missing.
+-- expire ends the sessions whose lease or grace is over. If there may be one, it reads all members; it
+-- then also forgets ended sessions as Roster.Forget does, and ends the time in which people may be
+-- missing.
 local function expire()
   if roster.next_expiry == 0 or now <= roster.next_expiry then return end
   roster.next_expiry = 0

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// slots are what a cluster shares out to its masters, and shards are ranges of as many
-	// slots each: of masters that have equal parts, up to sixteen, each has the middle of one.
+	// slots is the number of hash slots of a Redis cluster. Shards are equal ranges of slots: with up to
+	// 16 masters of equal size, each master holds the middle of at least one shard.
 	slots  = 16384
 	shards = 16
 )
 
-// slotOf is the slot that a key is in, or a channel: the CRC16 of what is between its first
-// braces (Redis Cluster specification, "Hash tags"; XMODEM: polynomial 1021, from 0).
+// slotOf returns the hash slot of a key or channel: the CRC16 of the text in its first braces, or of the
+// whole key (Redis Cluster specification, "Hash tags"; XMODEM variant: polynomial 0x1021, initial value 0).
 func slotOf(key string) int {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
@@ -34,14 +34,15 @@ func slotOf(key string) int {
 	return int(crc) % slots
 }
 
+// shardOf returns the shard of a key or channel.
 func shardOf(key string) int { return slotOf(key) * shards / slots }
 
-// tagIn gives what to put between the braces of a key that is to be in the middle of a shard.
-func tagIn(shard int) string {
+// shardTag returns a hash tag whose slot is near the middle of a shard.
+func shardTag(shard int) string {
 	const width = slots / shards
 	for n := 0; ; n++ {
 		tag := strconv.Itoa(n)
-		if off := slotOf(tag) - shard*width; off > width*7/16 && off < width*9/16 {
+		if offset := slotOf(tag) - shard*width; offset > width*7/16 && offset < width*9/16 {
 			return tag
 		}
 	}

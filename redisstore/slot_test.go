@@ -1,35 +1,36 @@
 package redisstore
 
-import "testing"
+import (
+	"testing"
+)
 
-// The slots are those of Redis's own CLUSTER KEYSLOT; the first is the check value of the CRC.
-func TestASlotIsTheOneThatRedisTakes(t *testing.T) {
-	for key, due := range map[string]int{
+// The first key is the check value of the CRC; the slots of the others are by CLUSTER KEYSLOT.
+func TestSlotsAreThoseOfRedis(t *testing.T) {
+	for key, want := range map[string]int{
 		"123456789": 0x31C3, "foo": 12182, "{user1000}.following": 3443, "{user1000}.followers": 3443, "foo{}{bar}": 8363, "foo{bar}{zap}": 5061, "foo{{bar}}zap": 4015,
 	} {
-		if got := slotOf(key); got != due {
-			t.Errorf("%q is in slot %d; due: %d", key, got, due)
+		if got := slotOf(key); got != want {
+			t.Errorf("%q is in slot %d; want %d", key, got, want)
 		}
 	}
 }
 
-// However many masters share the slots, up to sixteen equal parts: whatever a room's master is,
-// a channel that tells of the room is there.
-func TestAProbeIsOnTheMasterOfEveryRoom(t *testing.T) {
+// Up to 16 masters with equal ranges of slots: one of the channels that check a slot is on its master.
+func TestEverySlotHasAProbeChannelOnItsMaster(t *testing.T) {
 	p := newProbe(true)
 	for masters := 1; masters <= shards; masters++ {
-		of := func(slot int) int { return slot * masters / slots }
+		masterOf := func(slot int) int { return slot * masters / slots }
 		for slot := range slots {
-			heard := false
+			checked := false
 			for i := range p.channels {
-				heard = heard || p.tellsOf(i, slot*shards/slots) && of(slotOf(p.channels[i].name)) == of(slot)
+				checked = checked || p.covers(i, slot*shards/slots) && masterOf(slotOf(p.channels[i].name)) == masterOf(slot)
 			}
-			if !heard {
-				t.Fatalf("of %d masters, none of the channels that tell of slot %d is on its master", masters, slot)
+			if !checked {
+				t.Fatalf("with %d masters, no channel that checks slot %d is on its master", masters, slot)
 			}
 		}
 	}
-	if from, to := p.near(3); from != 2 || to != 5 {
-		t.Errorf("the channels %d to %d, without that, tell of shard 3; due: 2 to 5", from, to)
+	if from, to := p.covering(3); from != 2 || to != 5 {
+		t.Errorf("shard 3 is checked by the channels from %d to before %d; want 2 to 5", from, to)
 	}
 }

@@ -5,65 +5,64 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
 	"github.com/writer-presence/writer-presence/redisstore"
-	"github.com/writer-presence/writer-presence/redisstore/redistest"
 )
 
-// Where data was lost, a version that was told is never told of something else.
-func TestVersionsGrowThoughDataIsLost(t *testing.T) { // invariant 8
+// After a loss, no version that was returned before may stand for another state.
+func TestVersionsGrowAfterDataLoss(t *testing.T) { // invariant 8
 	server := redistest.Start(t)
 	var clock redisstore.Clock
-	s := open(t, server.URL(), &clock)
+	s := openWithClock(t, server.URL(), &clock)
 	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-	key := redisstore.KeyOf(project)
-	before := server.Do("DUMP", key)
-	told := update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}).Version
-	server.Do("RESTORE", key, "0", before, "REPLACE")                                 // as a failover does that loses the last change
-	reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "a"}) // a mere renewal
-	if reply.Version <= told {
-		t.Fatalf("after version %d a version without Bob is told as %d", told, reply.Version)
+	key := redisstore.ProjectKey(project)
+	dump := server.Do("DUMP", key)
+	before := update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"}).Version
+	server.Do("RESTORE", key, "0", dump, "REPLACE")                                   // like a failover that loses the last change
+	reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "a"}) // only renews
+	if reply.Version <= before {
+		t.Fatalf("the version is %d after the loss and was %d before; want a higher one", reply.Version, before)
 	}
 }
 
-// Where Redis lost a project, whoever watches it on one node hears of that when another one
-// finds out.
-func TestWhatRedisLostIsToldOnAllNodes(t *testing.T) { // invariant 7
+// A node that detects the loss of a project wakes the other nodes.
+func TestDataLossWakesWatchersOnAllNodes(t *testing.T) { // invariant 7
 	t.Parallel()
 	server := redistest.Start(t)
-	a, b := open(t, server.URL(), nil), open(t, server.URL(), nil)
+	a, b := open(t, server.URL()), open(t, server.URL())
 	ready(t, a, b)
 	update(t, a, alice, presence.Update{Section: "a"})
 	woken := watch(t, b)
-	listed(t, a)
-	until(t, "the watching node knows of Alice", func() bool { return listed(t, b) == "Alice in a" })
-	time.Sleep(300 * time.Millisecond) // what woke it until now has arrived
+	list(t, a)
+	until(t, "the watching node lists Alice", func() bool { return list(t, b) == "Alice in a" })
+	time.Sleep(300 * time.Millisecond) // earlier wake-ups have arrived
 	select {
 	case <-woken:
 	default:
 	}
 	server.Do("FLUSHALL")
-	until(t, "a node finds that nobody is there", func() bool { return listed(t, a) == "" })
+	until(t, "a node lists nobody", func() bool { return list(t, a) == "" })
 	select {
 	case <-woken:
 	case <-time.After(2 * time.Second):
-		t.Fatal("whoever watches on another node does not hear of it")
+		t.Fatal("the watcher on the other node was not woken")
 	}
-	if got := listed(t, b); got != "" {
-		t.Errorf("listed there then: %s", got)
+	if got := list(t, b); got != "" {
+		t.Errorf("the other node lists %q; want nobody", got)
 	}
 }
 
-// What Redis lost may come back, with a master that has it or a dump. It is news then, and above
-// what was told meanwhile.
-func TestWhatComesBackIsNewsAboveAnEmptyList(t *testing.T) { // invariant 8
+// Lost data may come back, with an old master or from a dump. It must get a version above those that
+// were returned meanwhile.
+func TestRestoredDataGetsANewVersion(t *testing.T) { // invariant 8
 	server := redistest.Start(t)
-	s := open(t, server.URL(), nil)
+	s := open(t, server.URL())
 	ready(t, s)
 	update(t, s, alice, presence.Update{Session: "x", Section: "a"})
 	woken := watch(t, s)
-	key := redisstore.KeyOf(project)
+	key := redisstore.ProjectKey(project)
 	server.Do("RENAME", key, key+"aside")
-	until(t, "nobody is there", func() bool { return listed(t, s) == "" })
+	until(t, "the list is empty", func() bool { return list(t, s) == "" })
 	empty, err := s.Snapshot(t.Context(), project)
 	if err != nil {
 		t.Fatal(err)
@@ -72,73 +71,72 @@ func TestWhatComesBackIsNewsAboveAnEmptyList(t *testing.T) { // invariant 8
 	for len(woken) > 0 {
 		<-woken
 	}
-	reply := update(t, s, alice, presence.Update{Session: "x", Section: "a"}) // which only renews
+	reply := update(t, s, alice, presence.Update{Session: "x", Section: "a"}) // only renews
 	if reply.Version <= empty.Version {
-		t.Errorf("after version %d, in which nobody was, there is %d", empty.Version, reply.Version)
+		t.Errorf("the version is %[2]d after %[1]d of the empty list; want a higher one", empty.Version, reply.Version)
 	}
-	if len(woken) == 0 || listed(t, s) != "Alice in a" {
-		t.Errorf("whoever watches was woken %d times, and Alice is listed as %q", len(woken), listed(t, s))
+	if len(woken) == 0 || list(t, s) != "Alice in a" {
+		t.Errorf("the watcher has %d wake-ups, and the list is %q; want one, and Alice in a", len(woken), list(t, s))
 	}
 }
 
-// A room that nobody has used for a while is let go, and a node that has told of it does not
-// go below that if Redis loses it then.
-func TestVersionsGrowOverAProjectThatWasLetGoAndLost(t *testing.T) { // invariant 8
+// The version of a project that left the cache is remembered, in case Redis loses the project.
+func TestVersionsGrowAfterAProjectLeftTheCacheAndWasLost(t *testing.T) { // invariant 8
 	server := redistest.Start(t)
 	var clock redisstore.Clock
-	s := open(t, server.URL(), &clock)
+	s := openWithClock(t, server.URL(), &clock)
 	before := update(t, s, alice, presence.Update{Session: "x", Section: "a"}).Version
-	clock.Pass(2 * time.Minute)
-	if n := s.Rooms(); n != 0 {
-		t.Fatalf("two minutes later the node has to do with %d projects; due: none", n)
+	clock.Advance(2 * time.Minute)
+	if n := s.CachedProjects(); n != 0 {
+		t.Fatalf("two minutes later %d projects are cached; want none", n)
 	}
 	server.Do("FLUSHALL")
 	for range 2 {
 		snapshot, err := s.Snapshot(t.Context(), project)
 		if err != nil || snapshot.Version <= before {
-			t.Fatalf("after version %d: %d, %v", before, snapshot.Version, err)
+			t.Fatalf("after version %d the list has version %d, %v; want a higher one", before, snapshot.Version, err)
 		}
-		before = snapshot.Version - 1 // nobody there is one version
-		clock.Pass(2 * time.Minute)
+		before = snapshot.Version - 1 // the version of an empty list may stay the same
+		clock.Advance(2 * time.Minute)
 	}
 }
 
-// What nodes that know nothing of each other say of a project in which nobody is goes up, and
-// seldom, or whoever looks at it would be given the same list again and again.
-func TestAnEmptyProjectHasOneVersionOnAllNodes(t *testing.T) { // invariant 8
+// Nodes agree on the version of an empty project without a roster in Redis. It rarely changes, because
+// each change sends the same list to all clients again.
+func TestEmptyProjectHasTheSameVersionOnAllNodes(t *testing.T) { // invariant 8
 	server := redistest.Start(t)
 	var clocks [2]redisstore.Clock
 	var nodes []*redisstore.Store
 	for i := range clocks {
-		nodes = append(nodes, open(t, server.URL(), &clocks[i]))
+		nodes = append(nodes, openWithClock(t, server.URL(), &clocks[i]))
 	}
-	last, news := uint64(0), 0
+	last, changes := uint64(0), 0
 	for range 210 {
 		for i, s := range nodes {
 			snapshot, err := s.Snapshot(t.Context(), project)
 			if err != nil || snapshot.Version < last || snapshot.Count > 0 {
-				t.Fatalf("node %d, after version %d: %d, %v", i, last, snapshot.Version, err)
+				t.Fatalf("node %d returns version %[3]d after %[2]d, %[4]v; want no lower one, and nobody", i, last, snapshot.Version, err)
 			}
 			if snapshot.Version > last {
-				last, news = snapshot.Version, news+1
+				last, changes = snapshot.Version, changes+1
 			}
 			if _, err := s.Leave(t.Context(), project, alice, presence.Leave{Session: "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for i := range clocks {
-			clocks[i].Pass(6 * time.Second)
+			clocks[i].Advance(6 * time.Second)
 		}
 	}
-	if news > 4 {
-		t.Errorf("in 21 minutes it has %d versions; due: one in ten minutes", news)
+	if changes > 4 {
+		t.Errorf("the version changed %d times in 21 minutes; want once in ten minutes", changes)
 	}
 }
 
-// A project from which all have gone does not get the version back that it had before they came.
-func TestVersionsGrowOverAnEmptyProject(t *testing.T) {
+// An empty project must not get back the version that it had before people came.
+func TestVersionsGrowOverAnEmptyProject(t *testing.T) { // invariant 8
 	server := redistest.Start(t)
-	s := open(t, server.URL(), nil)
+	s := open(t, server.URL())
 	ready(t, s)
 	version := func() uint64 {
 		snapshot, err := s.Snapshot(t.Context(), project)
@@ -149,7 +147,7 @@ func TestVersionsGrowOverAnEmptyProject(t *testing.T) {
 	}
 	empty := version()
 	if again := version(); again != empty {
-		t.Errorf("where nobody is, the version goes from %d to %d by looking", empty, again)
+		t.Errorf("reading an empty project changes its version from %d to %d", empty, again)
 	}
 	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 	reply, err := s.Leave(t.Context(), project, alice, presence.Leave{Session: "x", Seq: 2})
@@ -157,6 +155,6 @@ func TestVersionsGrowOverAnEmptyProject(t *testing.T) {
 		t.Fatal(err)
 	}
 	if now := version(); now < reply.Version {
-		t.Errorf("after version %d a list has %d", reply.Version, now)
+		t.Errorf("after a leave at version %d the list has version %d", reply.Version, now)
 	}
 }

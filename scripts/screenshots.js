@@ -1,11 +1,11 @@
-// Takes the pictures of the README: docs/writer-light.png and docs/writer-dark.png. Run it after
+// Takes the screenshots of the README, docs/writer-light.png and docs/writer-dark.png. Run it after
 // `make prepare build`: node scripts/screenshots.js
 
 import {spawn} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {launch} from '../browser/world.js';
+import {launch} from '../browser/fixtures.js';
 
 const data = mkdtempSync(join(tmpdir(), 'writer-presence-screenshots-'));
 const server = spawn('./writer-presence', ['serve', '--dev', '--addr', '127.0.0.1:0', '--admin-addr', 'off', '--data', data], {stdio: ['ignore', 'pipe', 'inherit']});

@@ -29,7 +29,7 @@ func TestEmptyOrMissingDatabaseStopsTheStart(t *testing.T) {
 		s, _ := run(t, dir, Options{})
 		update(t, s, alice, presence.Update{Section: "a"})
 		dir = killed(t, dir)
-		path := filepath.Join(dir, FileName)
+		path := filepath.Join(dir, fileName)
 		if err := c.spoil(path); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func TestEmptyOrMissingDatabaseStopsTheStart(t *testing.T) {
 
 func TestStartContinuesAfterKillDuringFirstStart(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, FileName+".new"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, fileName+".new"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := run(t, dir, Options{})
@@ -60,7 +60,7 @@ func flipped(t *testing.T, data []byte, bit int) (dir string) {
 	dir = t.TempDir()
 	data = bytes.Clone(data)
 	data[bit/8] ^= 1 << (bit % 8)
-	if err := os.WriteFile(filepath.Join(dir, FileName), data, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, fileName), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -86,7 +86,7 @@ func TestFlippedBitStopsTheStartOrChangesNobody(t *testing.T) {
 	}
 	want := show(s)
 	stop()
-	data, err := os.ReadFile(filepath.Join(dir, FileName))
+	data, err := os.ReadFile(filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,17 +130,17 @@ func TestFlippedBitInWALIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	database, err := os.ReadFile(filepath.Join(left, FileName))
+	database, err := os.ReadFile(filepath.Join(left, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wal, err := os.ReadFile(filepath.Join(left, FileName+"-wal"))
+	wal, err := os.ReadFile(filepath.Join(left, fileName+"-wal"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := func(wal, lock []byte) (count int, log string, err error) {
 		dir := t.TempDir()
-		for name, data := range map[string][]byte{FileName: database, FileName + "-wal": wal, lockFile: lock} {
+		for name, data := range map[string][]byte{fileName: database, fileName + "-wal": wal, lockFile: lock} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -204,7 +204,7 @@ func TestDamagedFileStopsTheStartUnchanged(t *testing.T) {
 		update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: "a"})
 	}
 	stop()
-	data, err := os.ReadFile(filepath.Join(sound, FileName))
+	data, err := os.ReadFile(filepath.Join(sound, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestDamagedFileStopsTheStartUnchanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := filepath.Join(dir, FileName)
+			path := filepath.Join(dir, fileName)
 			damaged := damage(bytes.Clone(data))
 			if err := os.WriteFile(path, damaged, 0o600); err != nil {
 				t.Fatal(err)

@@ -21,8 +21,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// FileName is the name of the journal's database in its directory.
-const FileName = "presence.db"
+// fileName is the name of the journal's database in its directory.
+const fileName = "presence.db"
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -63,7 +63,7 @@ func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database,
 	if err != nil {
 		return nil, err
 	}
-	d := &database{dir: dir, path: filepath.Join(dir, FileName), lease: lease, lock: lock, isSameBoot: noteBoot(lock)}
+	d := &database{dir: dir, path: filepath.Join(dir, fileName), lease: lease, lock: lock, isSameBoot: noteBoot(lock)}
 	if err := d.open(log); err != nil {
 		d.close()
 		return nil, d.errUnusable(err)
@@ -86,7 +86,7 @@ func (d *database) open(log *slog.Logger) (err error) {
 	if damaged, err := isDamaged(d.path + "-wal"); err != nil {
 		return err
 	} else if damaged && d.isSameBoot {
-		return fmt.Errorf("it is damaged: the last changes, in %s-wal, cannot be read", FileName)
+		return fmt.Errorf("it is damaged: the last changes, in %s-wal, cannot be read", fileName)
 	} else if damaged {
 		log.Warn("the last changes in the journal cannot be read, as after a power failure; who is missing is back with their next heartbeat", "file", d.path+"-wal")
 	}

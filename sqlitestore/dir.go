@@ -37,7 +37,7 @@ func isForeign(f os.DirEntry) bool {
 	case name == lockFile, name == "secret", name == "lost+found":
 		return false
 	default:
-		return !strings.HasPrefix(name, FileName) && !strings.HasPrefix(name, ".secret-")
+		return !strings.HasPrefix(name, fileName) && !strings.HasPrefix(name, ".secret-")
 	}
 }
 
@@ -91,7 +91,7 @@ func (d *database) makeFile(log *slog.Logger) error {
 		return err
 	}
 	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
-		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", FileName)
+		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
 	}
 	temporary := d.path + ".new"
 	for _, suffix := range []string{"", "-wal", "-shm"} {

@@ -16,7 +16,7 @@ func TestDirectoryIsSyncedAfterTheDatabaseIsRenamed(t *testing.T) {
 	var synced int
 	syncDir = func(path string) error {
 		synced++
-		if _, err := os.Stat(filepath.Join(dir, FileName)); err != nil || path != dir {
+		if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil || path != dir {
 			t.Errorf("the sync of %s came before the rename: %v", path, err)
 		}
 		return sync(path)

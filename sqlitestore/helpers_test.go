@@ -50,7 +50,7 @@ func run(t *testing.T, dir string, o Options) (s *Store, stop func() error) {
 func killed(t *testing.T, dir string) string {
 	t.Helper()
 	left := t.TempDir()
-	for _, name := range []string{FileName, FileName + "-wal"} {
+	for _, name := range []string{fileName, fileName + "-wal"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func listed(t *testing.T, s *Store) string {
 // rows counts rows over a connection of its own.
 func rows(t *testing.T, dir, where string) (n int) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, FileName))
+	db, err := sql.Open("sqlite", filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}

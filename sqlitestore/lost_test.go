@@ -96,7 +96,7 @@ func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
 		}
 	}
 	send(1, "a")
-	must(t, s.journal.commit(), os.Remove(filepath.Join(dir, FileName)))
+	must(t, s.journal.commit(), os.Remove(filepath.Join(dir, fileName)))
 	send(2, "b")
 	if err := s.journal.commit(); !errors.Is(err, errFileLost) {
 		t.Fatalf("the commit after the removal says %v", err)
@@ -124,7 +124,7 @@ func whileRunning(t *testing.T, spoil func(path string) error) (s *Store, dir st
 	if _, err := s.Leave(t.Context(), "p", bob, presence.Leave{Session: "y", Seq: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if err := spoil(filepath.Join(dir, FileName)); err != nil {
+	if err := spoil(filepath.Join(dir, fileName)); err != nil {
 		t.Fatal(err)
 	}
 	return s, dir, log

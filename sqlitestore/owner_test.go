@@ -83,7 +83,7 @@ func TestStoreStartsOnVolumeOfAnotherOwnerWithWarning(t *testing.T) { // case 55
 			s, err := Open(dir, Options{})
 			must(t, err)
 			s.db.close()
-			for _, file := range []string{FileName, lockFile} {
+			for _, file := range []string{fileName, lockFile} {
 				must(t, os.Chown(filepath.Join(dir, file), 0, anotherGroup), os.Chmod(filepath.Join(dir, file), 0o660))
 			}
 			must(t, os.Chown(dir, 0, anotherGroup), os.Chmod(dir, 0o775|os.ModeSetgid))

@@ -19,7 +19,7 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 	must(t, err)
 	defer s.db.close()
 	must(t, s.db.rollback.Close())                           // ROLLBACK fails from now on
-	wal, err := os.Open(filepath.Join(dir, FileName+"-wal")) // keeps its inode from being used again
+	wal, err := os.Open(filepath.Join(dir, fileName+"-wal")) // keeps its inode from being used again
 	must(t, err)
 	defer wal.Close()
 	record := func(u presence.User) presence.Record {
@@ -58,7 +58,7 @@ func TestDatabaseRestoredAfterFailedReopenIsNotOverwritten(t *testing.T) {
 		s, stop := run(t, other, Options{})
 		update(t, s, presence.User{ID: "3", Name: "Carol"}, presence.Update{Section: "c"})
 		must(t, stop())
-		backup, err := os.ReadFile(filepath.Join(other, FileName))
+		backup, err := os.ReadFile(filepath.Join(other, fileName))
 		must(t, err)
 
 		var path string

@@ -14,7 +14,7 @@ import (
 // addEnded adds rows of ended sessions to a journal that no store uses.
 func addEnded(t testing.TB, dir string, n int, ago time.Duration) {
 	t.Helper()
-	db, err := connect(filepath.Join(dir, FileName))
+	db, err := connect(filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func BenchmarkStartWithHalfAMillionOldRows(b *testing.B) {
 	}
 	s.db.close()
 	addEnded(b, template, 500_000, 30*24*time.Hour)
-	data, err := os.ReadFile(filepath.Join(template, FileName))
+	data, err := os.ReadFile(filepath.Join(template, fileName))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func BenchmarkStartWithHalfAMillionOldRows(b *testing.B) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			b.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, FileName), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fileName), data, 0o600); err != nil {
 			b.Fatal(err)
 		}
 		b.StartTimer()

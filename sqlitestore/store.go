@@ -34,8 +34,12 @@ const (
 	clockSlack = 60_000
 )
 
-// Store is a [presence.Store] for one process. Its [Store.Run] must be running for
-// replies to be durable.
+// errNotOpen is the error of the zero Store.
+var errNotOpen = fmt.Errorf("%w: this store is not open; create it with sqlitestore.Open", presence.ErrUnavailable)
+
+// Store is a [presence.Store] for one process. [Store.Run] must be running for replies to be durable. Create a
+// Store with [Open]: the methods of the zero Store return [presence.ErrUnavailable]. It is safe for concurrent
+// use.
 type Store struct {
 	lease   time.Duration
 	log     *slog.Logger
@@ -124,6 +128,9 @@ func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence
 // Run writes the journal until the context ends, then writes the rest and closes the store. It
 // returns an error if that last commit fails.
 func (s *Store) Run(ctx context.Context) error {
+	if s.journal == nil {
+		return errNotOpen
+	}
 	var writing sync.WaitGroup
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
@@ -157,6 +164,9 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Update implements [presence.Store].
 func (s *Store) Update(_ context.Context, name presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	if u.OnlyRenew && s.find(name) == nil { // there is nothing to renew, and nothing to begin for it
 		_, _, err := s.empty().Update(time.Now(), user, u)
 		if err != nil {
@@ -174,6 +184,9 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 
 // Leave implements [presence.Store].
 func (s *Store) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
 	if s.find(name) == nil {
 		if reply, changed := s.empty().Leave(time.Now(), user, l); !changed { // there is nothing to remember
 			reply.Durable = !s.journal.isFailing()
@@ -187,6 +200,9 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
+	if s.journal == nil {
+		return nil, errNotOpen
+	}
 	p := s.find(name)
 	if p == nil {
 		return s.empty().Snapshot(time.Now()), nil
@@ -198,6 +214,9 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 
 // Watch implements [presence.Store].
 func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
+	if s.journal == nil {
+		return func() {}
+	}
 	w := &watch{wake}
 	p := s.hold(name)
 	if p.watches == nil {
@@ -220,6 +239,9 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 
 // Ready implements [presence.Health]: while the disk fails the store is degraded.
 func (s *Store) Ready(context.Context) error {
+	if s.journal == nil {
+		return errNotOpen
+	}
 	if fault := s.journal.fault.Load(); fault != nil {
 		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
 	}
@@ -228,6 +250,9 @@ func (s *Store) Ready(context.Context) error {
 
 // Figures implements [presence.Health].
 func (s *Store) Figures() presence.Figures {
+	if s.journal == nil {
+		return presence.Figures{}
+	}
 	f := presence.Figures{JournalLag: new(s.journal.lag())}
 	for group := range groups {
 		f.Projects += int(s.counts[group].projects.Load())

@@ -1,78 +1,78 @@
-/** Several servers with one Redis, of which one is killed, or all are restarted one after the other. */
+/** Several servers with one Redis: one is killed, or all are restarted in turn. */
 
 import {test} from 'node:test';
-import {SOON, badgeSays, beats, is, listSays, newProject, startServer, stopServer, watch, world, writer} from '../world.js';
+import {TIMEOUT, environment, expectBadge, expectList, newProject, openPage, passHeartbeats, recordBadge, startServer, stopServer, waitForStatus} from '../fixtures.js';
 import {behindBalancer, moves, showedOnly} from './nodes.js';
 
-const here = world();
-const patient = world({lease: 60_000}); // where nobody's lease ends within a test
+const env = environment();
+const longLease = environment({lease: 60_000}); // no lease expires during a test
 
-test('a server that is killed takes nobody with it who can reach another', async (t) => { // case 35
-  const project = newProject(patient);
-  const balanced = await behindBalancer(t, patient);
+test('a killed server removes nobody whose page can reach another server', async (t) => { // case 35
+  const project = newProject(longLease);
+  const balanced = await behindBalancer(t, longLease);
   const pages = [];
-  for (const name of ['User A', 'User B', 'User C']) pages.push(await writer(balanced, project, name, {way: 'live'}));
-  pages.push(await writer(balanced, project, 'User D', {way: 'polling', section: 'manuscript/abstract'}));
+  for (const name of ['User A', 'User B', 'User C']) pages.push(await openPage(balanced, project, name, {transport: 'live'}));
+  pages.push(await openPage(balanced, project, 'User D', {transport: 'polling', section: 'manuscript/abstract'}));
   for (const page of pages) {
-    await badgeSays(page, '📝 3');
-    await watch(page);
+    await expectBadge(page, '📝 3');
+    await recordBadge(page);
   }
   const [a, b, c, d] = pages;
-  const again = a.waitForEvent('websocket', {timeout: SOON}); // the first live connection is to the first server
-  await stopServer(patient.nodes[0], 'SIGKILL');
+  const again = a.waitForEvent('websocket', {timeout: TIMEOUT}); // the first live connection goes to the first server
+  await stopServer(longLease.nodes[0], 'SIGKILL');
   await again;
-  await is(a, 'live');
+  await waitForStatus(a, 'live');
   await moves(a, 'User A', 'manuscript/results', [b, c, d]);
   await moves(d, 'User D', 'manuscript/methods', [a, b, c]);
-  await startServer(patient, patient.nodes[0]);
-  await beats(patient, 2);
+  await startServer(longLease, longLease.nodes[0]);
+  await passHeartbeats(longLease, 2);
   await showedOnly(pages, '📝 3');
-  await listSays(b, ['User A (Results)', 'User C', 'User D (Methods)']);
+  await expectList(b, ['User A (Results)', 'User C', 'User D (Methods)']);
   for (const page of pages) await page.context().close();
 });
 
-test('who can reach no server but one that was killed is gone after the lease, and back with it', async () => { // case 35
-  const project = newProject(here);
-  const on = (node) => ({...here, next: () => node.url});
-  const a = await writer(on(here.nodes[1]), project, 'User A', {way: 'live', section: 'manuscript/abstract'});
-  const b = await writer(on(here.nodes[1]), project, 'User B', {way: 'polling'});
-  const c = await writer(on(here.nodes[2]), project, 'User C', {way: 'live'});
-  for (const page of [a, b, c]) await badgeSays(page, '📝 2');
-  await stopServer(here.nodes[1], 'SIGKILL');
-  await badgeSays(c, null);
-  for (const page of [a, b]) { // their own pages keep the list, marked as old
+test('a user whose page can reach only a killed server is removed after the lease, and returns with the server', async () => { // case 35
+  const project = newProject(env);
+  const on = (node) => ({...env, next: () => node.url});
+  const a = await openPage(on(env.nodes[1]), project, 'User A', {transport: 'live', section: 'manuscript/abstract'});
+  const b = await openPage(on(env.nodes[1]), project, 'User B', {transport: 'polling'});
+  const c = await openPage(on(env.nodes[2]), project, 'User C', {transport: 'live'});
+  for (const page of [a, b, c]) await expectBadge(page, '📝 2');
+  await stopServer(env.nodes[1], 'SIGKILL');
+  await expectBadge(c, null);
+  for (const page of [a, b]) { // their own pages keep the list as stale
     await page.locator('#presence-badge').hover();
-    await page.locator('#presence-list[data-stale]').filter({hasText: 'User C'}).waitFor({timeout: SOON});
+    await page.locator('#presence-list[data-stale]').filter({hasText: 'User C'}).waitFor({timeout: TIMEOUT});
   }
-  await startServer(here, here.nodes[1]);
-  await badgeSays(c, '📝 2');
-  await is(a, 'live', 40_000);
+  await startServer(env, env.nodes[1]);
+  await expectBadge(c, '📝 2');
+  await waitForStatus(a, 'live', 40_000);
   for (const page of [a, b, c]) await page.context().close();
 });
 
-test('servers that are restarted one after the other show nobody leaving', async (t) => { // rule 9, cases 30 and 33
-  const project = newProject(patient);
-  const balanced = await behindBalancer(t, patient);
-  const refusing = await behindBalancer(t, patient, 'refuse');
+test('restarting the servers in turn shows nobody as leaving', async (t) => { // rule 9, cases 30 and 33
+  const project = newProject(longLease);
+  const balanced = await behindBalancer(t, longLease);
+  const refusing = await behindBalancer(t, longLease, 'refuse');
   const pages = [
-    await writer(balanced, project, 'User A', {way: 'live'}),
-    await writer(balanced, project, 'User B', {way: 'polling'}),
-    await writer(balanced, project, 'User C', {way: 'live'}),
-    await writer(refusing, project, 'User D', {way: 'live', status: 'polling'}),
-    await writer(patient, project, 'User E', {way: 'live'}), // who has one server only
+    await openPage(balanced, project, 'User A', {transport: 'live'}),
+    await openPage(balanced, project, 'User B', {transport: 'polling'}),
+    await openPage(balanced, project, 'User C', {transport: 'live'}),
+    await openPage(refusing, project, 'User D', {transport: 'live', status: 'polling'}),
+    await openPage(longLease, project, 'User E', {transport: 'live'}), // has one server only
   ];
   for (const page of pages) {
-    await badgeSays(page, '📝 4');
-    await watch(page);
+    await expectBadge(page, '📝 4');
+    await recordBadge(page);
   }
-  for (const node of patient.nodes) {
+  for (const node of longLease.nodes) {
     await stopServer(node);
-    await startServer(patient, node);
+    await startServer(longLease, node);
   }
-  for (const page of pages) await is(page, page === pages[1] || page === pages[3] ? 'polling' : 'live', 40_000);
+  for (const page of pages) await waitForStatus(page, page === pages[1] || page === pages[3] ? 'polling' : 'live', 40_000);
   const [a, ...others] = pages;
   await moves(a, 'User A', 'manuscript/results', others);
   await showedOnly(pages, '📝 4');
-  await listSays(pages[1], ['User A (Results)', 'User C', 'User D', 'User E']);
+  await expectList(pages[1], ['User A (Results)', 'User C', 'User D', 'User E']);
   for (const page of pages) await page.context().close();
 });

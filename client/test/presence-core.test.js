@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, settle, user} from './surroundings.js';
+import {FakeEnvironment, settle, user} from './fixtures.js';
 import {PresenceManager} from '../writer-presence.js';
 
 const ABSTRACT = 'manuscript/abstract';
@@ -22,8 +22,8 @@ function record(target, ...types) {
   return seen;
 }
 
-test('the note\'s methods and fields are there, with its defaults', () => {
-  const manager = new PresenceManager(7, 1, {surroundings: new World().surroundings()});
+test('a manager has the methods and fields of the note, with its default values', () => {
+  const manager = new PresenceManager(7, 1, {environment: new FakeEnvironment().globals()});
   for (const method of ['start', 'stop', 'setSection', 'updatePresence', 'fetchPresence', 'updateUI']) {
     assert.equal(typeof (/** @type {any} */ (manager))[method], 'function', `${method} is a method`);
   }
@@ -33,37 +33,37 @@ test('the note\'s methods and fields are there, with its defaults', () => {
 });
 
 test('nothing is sent before start', async () => {
-  const world = new World();
-  const core = world.core();
+  const env = new FakeEnvironment();
+  const core = env.core();
   core.setSection(ABSTRACT);
   await core.updatePresence();
-  await world.clock.pass(120_000);
-  assert.equal(world.sent.length, 0);
+  await env.clock.advance(120_000);
+  assert.equal(env.sent.length, 0);
 });
 
-test('somebody without a section is online, and says so', async () => { // rule 4
-  const world = new World();
-  world.core().start();
+test('a page without a section sends an update with an empty section', async () => { // rule 4
+  const env = new FakeEnvironment();
+  env.core().start();
   await settle();
-  assert.equal(world.last.path, 'update/');
-  assert.equal(world.last.body.section, '');
-  assert.equal(world.last.body.activity, 'viewing');
+  assert.equal(env.last.path, 'update/');
+  assert.equal(env.last.body.section, '');
+  assert.equal(env.last.body.activity, 'viewing');
 });
 
-test('what is set in the turn of the start travels with the first update', async () => {
-  const world = new World();
-  const core = world.core();
+test('a section set in the same turn as start() is in the first update', async () => {
+  const env = new FakeEnvironment();
+  const core = env.core();
   core.start();
   core.setSection(ABSTRACT);
   await settle();
-  assert.equal(world.sent.length, 1, `sent ${JSON.stringify(world.sent)}`);
-  assert.equal(world.last.body.section, ABSTRACT);
+  assert.equal(env.sent.length, 1, `sent ${JSON.stringify(env.sent)}`);
+  assert.equal(env.last.body.section, ABSTRACT);
   assert.equal(core.currentSection, ABSTRACT);
 });
 
-test('each instance is a session of its own, and its seq grows through updates and leaves', async () => { // rule 8
-  const world = new World();
-  const [one, two] = [world.core(), world.core()];
+test('each instance has its own session, and its seq grows with each update and leave', async () => { // rule 8
+  const env = new FakeEnvironment();
+  const [one, two] = [env.core(), env.core()];
   one.start();
   await settle();
   one.setSection(ABSTRACT);
@@ -72,17 +72,17 @@ test('each instance is a session of its own, and its seq grows through updates a
   await settle();
   two.start();
   await settle();
-  assert.deepEqual(world.sent.slice(0, 3).map(({path, body}) => [path, body.seq]), [['update/', 1], ['update/', 2], ['leave/', 3]]);
-  const sessions = world.sent.map(({body}) => body.session);
+  assert.deepEqual(env.sent.slice(0, 3).map(({path, body}) => [path, body.seq]), [['update/', 1], ['update/', 2], ['leave/', 3]]);
+  const sessions = env.sent.map(({body}) => body.session);
   assert.match(sessions[0], /^[A-Za-z0-9._~-]{16,64}$/);
-  assert.equal(new Set(sessions.slice(0, 3)).size, 1, 'one session says one name');
+  assert.equal(new Set(sessions.slice(0, 3)).size, 1, 'sessions of one instance');
   assert.notEqual(sessions[3], sessions[0]);
 });
 
-test('stop sends one leave, then nothing', async () => { // rule 9, case 3
-  const world = new World();
-  const core = world.core();
-  world.set(user(2, 'Bob'));
+test('stop() sends one leave and then nothing', async () => { // rule 9, case 3
+  const env = new FakeEnvironment();
+  const core = env.core();
+  env.set(user(2, 'Bob'));
   core.start();
   await settle();
   core.stop();
@@ -90,57 +90,57 @@ test('stop sends one leave, then nothing', async () => { // rule 9, case 3
   await settle();
   core.setSection(METHODS);
   await core.updatePresence();
-  world.show();
-  world.fire('online');
-  await world.clock.pass(300_000);
-  assert.equal(world.leaves.length, 1);
-  assert.equal(world.updates.length, 1);
-  assert.equal(world.leaves[0].keepalive, true);
-  assert.equal(world.leaves[0].body.hidden, undefined, 'a leave that was asked for acts at once');
-  assert.equal(world.clock.pending, 0, 'no timer is left');
+  env.show();
+  env.fire('online');
+  await env.clock.advance(300_000);
+  assert.equal(env.leaves.length, 1);
+  assert.equal(env.updates.length, 1);
+  assert.equal(env.leaves[0].keepalive, true);
+  assert.equal(env.leaves[0].body.hidden, undefined, 'a leave by stop() is not hidden');
+  assert.equal(env.clock.pending, 0, 'timers');
   assert.deepEqual([core.getSnapshot().status, core.onlineUsers.length], ['stopped', 0]);
 });
 
-test('start, stop, start in one turn is one session, one update and no leave', async () => { // case 12
-  const world = new World();
-  const core = world.core();
+test('start(), stop() and start() in one turn send one update and no leave', async () => { // case 12
+  const env = new FakeEnvironment();
+  const core = env.core();
   core.start();
   core.stop();
   core.start();
-  await world.clock.pass(1000);
-  assert.deepEqual(world.sent.map(({path}) => path), ['update/']);
+  await env.clock.advance(1000);
+  assert.deepEqual(env.sent.map(({path}) => path), ['update/']);
   core.stop();
   core.start();
-  await world.clock.pass(1000);
-  assert.deepEqual(world.sent.map(({path}) => path), ['update/']);
+  await env.clock.advance(1000);
+  assert.deepEqual(env.sent.map(({path}) => path), ['update/']);
 });
 
-test('start and stop in one turn sends nothing', async () => { // case 12
-  const world = new World();
-  const core = world.core();
+test('start() and stop() in one turn send nothing', async () => { // case 12
+  const env = new FakeEnvironment();
+  const core = env.core();
   core.start();
   core.stop();
-  await world.clock.pass(60_000);
-  assert.equal(world.sent.length, 0);
+  await env.clock.advance(60_000);
+  assert.equal(env.sent.length, 0);
 });
 
-test('a session that is started again goes on with its seq', async () => {
-  const world = new World();
-  const core = world.core();
+test('a session that is started again continues its seq', async () => {
+  const env = new FakeEnvironment();
+  const core = env.core();
   core.start();
   await settle();
   core.stop();
   await settle();
   core.start();
   await settle();
-  assert.deepEqual(world.sent.map(({path, body}) => [path, body.seq, body.known_version ?? null]), [['update/', 1, 0], ['leave/', 2, null], ['update/', 3, 0]]);
+  assert.deepEqual(env.sent.map(({path, body}) => [path, body.seq, body.known_version ?? null]), [['update/', 1, 0], ['leave/', 2, null], ['update/', 3, 0]]);
 });
 
-test('the list holds the others, whichever form the host\'s id has', async () => {
+test('the list contains the other users only, whether the host\'s id is a number, a string or null', async () => {
   for (const id of [1, '1', null]) {
-    const world = new World();
-    world.set(user(2, 'Bob', METHODS));
-    const core = world.core({}, /** @type {number} */ (id));
+    const env = new FakeEnvironment();
+    env.set(user(2, 'Bob', METHODS));
+    const core = env.core({}, /** @type {number} */ (id));
     core.start();
     await settle();
     assert.equal(names(core.onlineUsers), 'Bob', `own id ${JSON.stringify(id)}`);
@@ -148,83 +148,89 @@ test('the list holds the others, whichever form the host\'s id has', async () =>
   }
 });
 
-test('a snapshot replaces the one before, and one that was overtaken changes nothing', async () => { // case 29
-  const world = new World();
-  world.set(user(2, 'Bob'), user(3, 'Carol'));
-  const core = world.core();
+test('a list replaces the previous one, and a list that arrives after a newer answer is ignored', async () => { // case 29
+  const env = new FakeEnvironment();
+  env.set(user(2, 'Bob'), user(3, 'Carol'));
+  const core = env.core();
   core.start();
   await settle();
-  world.set(user(4, 'Dan'));
-  await world.clock.pass(30_000);
+  env.held = true;
+  const late = core.fetchPresence(); // has Bob and Carol, and arrives after the answer with Dan
+  await settle();
+  env.held = false;
+  env.set(user(4, 'Dan'));
+  await env.clock.advance(7_000);
+  await core.updatePresence();
   assert.equal(names(core.onlineUsers), 'Dan');
-  core.acceptList({version: 97, users: [user(5, 'Old')]}, 'polling', 97); // asked for at 97, and late
-  assert.equal(names(core.onlineUsers), 'Dan', 'a list older than what is shown');
+  env.release();
+  await late;
+  assert.equal(names(core.onlineUsers), 'Dan', 'a list older than the current one');
   assert.equal(core.getSnapshot().version, 102);
-  await world.clock.pass(60_000);
+  await env.clock.advance(60_000);
   assert.equal(names(core.onlineUsers), 'Dan');
 });
 
-test('join and leave are told once, none at the first load, and an update is neither', async () => { // case 30
-  const world = new World();
-  const core = world.core();
+test('join and leave are emitted once for each user, and not at the first load or for an update', async () => { // case 30
+  const env = new FakeEnvironment();
+  const core = env.core();
   const seen = record(core, 'join', 'leave');
-  world.set(user(2, 'Bob', METHODS));
+  env.set(user(2, 'Bob', METHODS));
   core.start();
   await settle();
   assert.deepEqual(seen, [], 'at the first load');
-  world.set(user(2, 'Bob', ABSTRACT), user(3, 'Carol'));
-  await world.clock.pass(30_000);
-  world.set(user(3, 'Carol', METHODS));
-  await world.clock.pass(90_000);
+  env.set(user(2, 'Bob', ABSTRACT), user(3, 'Carol'));
+  await env.clock.advance(30_000);
+  env.set(user(3, 'Carol', METHODS));
+  await env.clock.advance(90_000);
   assert.deepEqual(seen, ['join Carol', 'leave Bob']);
 });
 
-test('a snapshot is the same object until something visible changes, and cannot be changed', async () => {
-  const world = new World();
-  world.set(user(2, 'Bob', METHODS));
-  const core = world.core();
+test('a snapshot is frozen and stays the same object until something visible changes', async () => {
+  const env = new FakeEnvironment();
+  env.set(user(2, 'Bob', METHODS));
+  const core = env.core();
   let calls = 0;
   const unsubscribe = core.subscribe(() => calls++);
   core.start();
   await settle();
   const before = core.getSnapshot();
   const seen = calls;
-  world.me = {...world.me, last_seen: '2025-11-03T17:00:30Z'};
-  await world.clock.pass(90_000);
-  assert.equal(core.getSnapshot(), before, 'a heartbeat is no change');
+  env.me = {...env.me, last_seen: '2025-11-03T17:00:30Z'};
+  await env.clock.advance(90_000);
+  assert.equal(core.getSnapshot(), before, 'after a heartbeat');
   assert.equal(calls, seen);
   assert.throws(() => (/** @type {any} */ (before.users)).push(1), TypeError);
   assert.throws(() => (/** @type {any} */ (before.users[0]).username = 'x'), TypeError);
-  world.set();
-  await world.clock.pass(30_000);
+  env.set();
+  await env.clock.advance(30_000);
   assert.notEqual(core.getSnapshot(), before);
   assert.equal(calls, seen + 1);
   unsubscribe();
-  world.set(user(2, 'Bob'));
-  await world.clock.pass(30_000);
+  env.set(user(2, 'Bob'));
+  await env.clock.advance(30_000);
   assert.equal(calls, seen + 1, 'after unsubscribing');
 });
 
-test('people called __proto__ and people without a name are people', async () => { // cases 17 and 19
-  const world = new World();
+test('users named __proto__ and users without a name are listed', async () => { // cases 17 and 19
+  const env = new FakeEnvironment();
   const nameless = /** @type {any} */ ({user_id: 'constructor', username: null, section: null});
-  world.set(user('__proto__', '__proto__', '__proto__'), nameless);
-  const core = world.core();
+  env.set(user('__proto__', '__proto__', '__proto__'), nameless);
+  const core = env.core();
   const seen = record(core, 'join', 'leave');
   core.start();
   await settle();
   assert.deepEqual(core.onlineUsers.map(({user_id: id}) => id), ['__proto__', 'constructor']);
   assert.deepEqual([core.onlineUsers[1].username, core.onlineUsers[1].sections], ['', []]);
-  world.set();
-  await world.clock.pass(30_000);
+  env.set();
+  await env.clock.advance(30_000);
   assert.equal(seen.length, 2, `saw ${seen}`);
 });
 
-test('the count stays true where the list is cut', async () => { // rule 16
-  const world = new World();
-  world.set(user(2, 'Bob'));
-  world.extra = {count: 1500};
-  const core = world.core();
+test('the count includes the users that a cut list leaves out', async () => { // rule 16
+  const env = new FakeEnvironment();
+  env.set(user(2, 'Bob'));
+  env.extra = {count: 1500};
+  const core = env.core();
   core.start();
   await settle();
   assert.equal(core.getSnapshot().count, 1499);
@@ -232,75 +238,75 @@ test('the count stays true where the list is cut', async () => { // rule 16
 
 /** Alice edits the abstract already. @param {Partial<import('../presence-types.js').Options>} [options] */
 async function occupied(options) {
-  const world = new World();
-  world.set(user(2, 'Alice', ABSTRACT));
-  const core = world.core(options);
+  const env = new FakeEnvironment();
+  env.set(user(2, 'Alice', ABSTRACT));
+  const core = env.core(options);
   core.start();
   core.setSection(METHODS);
   await settle();
-  return {world, core};
+  return {env, core};
 }
 
-test('who enters an occupied section carefully is warned, and is told so once', async () => { // rule 6
-  const {world, core} = await occupied();
+test('entering an occupied section warns, records viewing and emits one conflict event', async () => { // rule 6
+  const {env, core} = await occupied();
   const seen = record(core, 'conflict');
   core.setSection(ABSTRACT);
   await settle();
-  assert.equal(world.last.body.unless_occupied, true);
+  assert.equal(env.last.body.unless_occupied, true);
   const {activity, warning, conflicts} = core.getSnapshot();
   assert.deepEqual([activity, names(warning), names(conflicts)], ['viewing', 'Alice', 'Alice']);
-  await world.clock.pass(90_000);
+  await env.clock.advance(90_000);
   assert.deepEqual(seen, ['conflict Alice']);
 });
 
-test('a server that names nobody in the way is not asked in a circle', async () => {
-  const world = new World();
-  world.extra = {activity: 'viewing', conflicts: []};
-  const core = world.core();
+test('an answer of viewing without conflicts causes no endless updates', async () => {
+  const env = new FakeEnvironment();
+  env.extra = {activity: 'viewing', conflicts: []};
+  const core = env.core();
   core.start();
   core.setSection(ABSTRACT);
-  await world.clock.pass(29_000);
-  assert.equal(world.updates.length, 1);
+  await env.clock.advance(29_000);
+  assert.equal(env.updates.length, 1);
 });
 
-test('edit anyway is remembered for these people, and somebody new asks again', async () => { // case 22
-  const {world, core} = await occupied();
+test('editAnyway() holds for the users it answered, and a new user causes a new warning', async () => { // case 22
+  const {env, core} = await occupied();
   core.setSection(ABSTRACT);
   await settle();
   core.editAnyway();
   await settle();
-  assert.equal(world.last.body.unless_occupied, false, 'the answer is a plain update');
+  assert.equal(env.last.body.unless_occupied, false, 'editAnyway() sends a plain update');
   assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['editing', '']);
-  await world.clock.pass(60_000);
-  assert.equal(names(core.getSnapshot().warning), '', 'no new question at a heartbeat');
+  await env.clock.advance(60_000);
+  assert.equal(names(core.getSnapshot().warning), '', 'after a heartbeat');
 
   core.setSection(METHODS);
   await settle();
   core.setSection(ABSTRACT);
   await settle();
-  assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['editing', ''], 'coming back to the same people');
+  assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['editing', ''], 'after returning to the same users');
 
   core.setSection(METHODS);
-  world.set(user(2, 'Alice', ABSTRACT), user(3, 'Carol', ABSTRACT));
+  env.set(user(2, 'Alice', ABSTRACT), user(3, 'Carol', ABSTRACT));
   await settle();
   core.setSection(ABSTRACT);
   await settle();
   assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['viewing', 'Alice Carol'], 'Carol is new');
 });
 
-test('the warning goes by itself when the others leave', async () => { // case 25
-  const {world, core} = await occupied();
+test('the warning ends when the conflicting users leave', async () => { // case 25
+  const {env, core} = await occupied();
   core.setSection(ABSTRACT);
   await settle();
-  world.set();
-  await world.clock.pass(30_000);
+  env.set();
+  await env.clock.advance(30_000);
   const {activity, warning, conflicts} = core.getSnapshot();
   assert.deepEqual([activity, warning.length, conflicts.length], ['editing', 0, 0]);
 });
 
-test('choosing a different section goes back to the last one that was held, and claims nothing here', async () => { // case 23
-  const {world, core} = await occupied();
-  world.set(user(2, 'Alice', ABSTRACT), user(3, 'Bob', 'manuscript/results'));
+test('chooseDifferent() returns to the last section without a warning', async () => { // case 23
+  const {env, core} = await occupied();
+  env.set(user(2, 'Alice', ABSTRACT), user(3, 'Bob', 'manuscript/results'));
   core.setSection(ABSTRACT);
   await settle();
   core.setSection('manuscript/results');
@@ -308,65 +314,65 @@ test('choosing a different section goes back to the last one that was held, and 
   assert.equal(names(core.getSnapshot().warning), 'Bob');
   assert.equal(core.chooseDifferent(), METHODS);
   await settle();
-  assert.deepEqual([world.last.body.section, core.getSnapshot().warning.length], [METHODS, 0]);
+  assert.deepEqual([env.last.body.section, core.getSnapshot().warning.length], [METHODS, 0]);
 });
 
-test('choosing a different section without an earlier one is to be online without a section', async () => { // case 23
-  const world = new World();
-  world.set(user(2, 'Alice', ABSTRACT));
-  const core = world.core();
+test('chooseDifferent() without an earlier section leaves the page without a section', async () => { // case 23
+  const env = new FakeEnvironment();
+  env.set(user(2, 'Alice', ABSTRACT));
+  const core = env.core();
   core.start();
   core.setSection(ABSTRACT);
   await settle();
   assert.equal(core.chooseDifferent(), null);
   await settle();
-  assert.equal(world.last.body.section, '');
+  assert.equal(env.last.body.section, '');
 });
 
-test('who was there first is told once, is not asked, and is not demoted', async () => { // rule 5, case 21
-  const world = new World();
-  const core = world.core();
+test('a page that was editing first gets one conflict event, no warning, and keeps editing', async () => { // rule 5, case 21
+  const env = new FakeEnvironment();
+  const core = env.core();
   /** @type {boolean[]} */
   const roles = [];
   core.addEventListener('conflict', (event) => roles.push(/** @type {CustomEvent} */ (event).detail.editing));
   core.start();
   core.setSection(ABSTRACT);
   await settle();
-  world.set(user(2, 'Bob', ABSTRACT));
-  await world.clock.pass(120_000 - 1);
+  env.set(user(2, 'Bob', ABSTRACT));
+  await env.clock.advance(120_000 - 1);
   const {activity, warning, conflicts} = core.getSnapshot();
   assert.deepEqual([activity, warning.length, names(conflicts)], ['editing', 0, 'Bob']);
   assert.deepEqual(roles, [true]);
-  world.hide();
+  env.hide();
   await settle();
-  world.show();
+  env.show();
   await settle();
-  assert.deepEqual([core.getSnapshot().activity, core.getSnapshot().warning.length], ['editing', 0], 'after a look at another tab');
+  assert.deepEqual([core.getSnapshot().activity, core.getSnapshot().warning.length], ['editing', 0], 'after the tab was hidden');
 });
 
-test('who only reads is not warned', async () => {
-  const {world, core} = await occupied();
+test('a page that only views gets no warning', async () => {
+  const {env, core} = await occupied();
   core.setSection(ABSTRACT, {activity: 'viewing'});
   await settle();
-  assert.deepEqual([world.last.body.activity, core.getSnapshot().warning.length], ['viewing', 0]);
+  assert.deepEqual([env.last.body.activity, core.getSnapshot().warning.length], ['viewing', 0]);
 });
 
-test('an answer about the section before says nothing about this one', async () => {
-  const {world, core} = await occupied();
+test('an answer about the previous section does not change conflicts of the current one', async () => {
+  const {env, core} = await occupied();
   const seen = record(core, 'conflict');
-  world.held = true;
+  env.held = true;
   core.setSection(ABSTRACT);
   await settle();
   core.setSection(METHODS);
-  world.release();
+  env.release();
   await settle();
   assert.deepEqual([core.getSnapshot().conflicts.length, core.getSnapshot().warning.length, seen], [0, 0, []]);
 });
 
-test('your own other window is named as yours, and is no conflict', async () => { // rule 7, case 15
-  const world = new World();
-  world.extra = {you: user(1, 'me', ABSTRACT, {sections: [ABSTRACT, METHODS]}), conflicts: [user(1, 'me', ABSTRACT)]};
-  const core = world.core();
+test('your other tab is listed in ownWindows and is no conflict', async () => { // rule 7, case 15
+  const env = new FakeEnvironment();
+  env.extra = {you: user(1, 'me', ABSTRACT, {sections: [ABSTRACT, METHODS]}), conflicts: [user(1, 'me', ABSTRACT)]};
+  const core = env.core();
   core.start();
   core.setSection(ABSTRACT);
   await settle();

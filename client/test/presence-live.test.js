@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import test from 'node:test';
 import {PresenceCore} from '../presence-core.js';
-import {World, settle, user} from './surroundings.js';
+import {FakeEnvironment, settle, user} from './fixtures.js';
 
 const ABSTRACT = 'manuscript/abstract';
 const METHODS = 'manuscript/methods';
@@ -13,9 +13,9 @@ const wire = (name) => JSON.parse(readFileSync(new URL(`../../testdata/wire/${na
 /** @param {readonly {username: string}[]} users */
 const names = (users) => users.map(({username}) => username).join(' ');
 
-/** @param {World} world @param {Partial<import('../presence-types.js').Options>} [options] @param {string} [section] */
-async function live(world, options, section) {
-  const core = world.core(options);
+/** @param {FakeEnvironment} env @param {Partial<import('../presence-types.js').Options>} [options] @param {string} [section] */
+async function live(env, options, section) {
+  const core = env.core(options);
   core.start();
   if (section) core.setSection(section);
   await settle();
@@ -41,721 +41,721 @@ function record(target) {
   return seen;
 }
 
-test('live, nothing goes over HTTP: a hello, an update at each change and heartbeat, a leave', async () => {
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
+test('a live page sends hello, updates and leave over its connection, and nothing over HTTP', async () => {
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
   assert.deepEqual(state(core), ['live', false, 'Bob']);
   assert.equal(core.getSnapshot().text, 'Presence is live');
   core.setSection(ABSTRACT);
   core.setSection(METHODS);
-  await world.clock.pass(60_000);
+  await env.clock.advance(60_000);
   core.stop();
   await settle();
-  assert.deepEqual(world.said, ['hello', 'update', 'update', 'update', 'leave']);
-  assert.deepEqual(world.socket.said.map(({seq, section}) => [seq, section]), [[1, ''], [2, METHODS], [3, METHODS], [4, METHODS], [5, undefined]]);
-  assert.deepEqual(world.sent, []);
-  assert.deepEqual([core.getSnapshot().status, world.socket.open, world.clock.pending], ['stopped', false, 0]);
+  assert.deepEqual(env.messageTypes, ['hello', 'update', 'update', 'update', 'leave']);
+  assert.deepEqual(env.socket.messages.map(({seq, section}) => [seq, section]), [[1, ''], [2, METHODS], [3, METHODS], [4, METHODS], [5, undefined]]);
+  assert.deepEqual(env.sent, []);
+  assert.deepEqual([core.getSnapshot().status, env.socket.open, env.clock.pending], ['stopped', false, 0]);
 });
 
-test('the messages have the fields of the golden ones, and the address has no token', async () => {
+test('messages equal the golden ones, and the address contains no token', async () => {
   for (const [prefix, url] of [[undefined, 'wss://writer.example/writer/api/project/demo/presence/live/'], ['http://127.0.0.1:8080/api', 'ws://127.0.0.1:8080/api/project/demo/presence/live/']]) {
-    const world = new World('open');
-    const core = await live(world, {token: 'a-token', prefix}, ABSTRACT);
+    const env = new FakeEnvironment('open');
+    const core = await live(env, {token: 'a-token', prefix}, ABSTRACT);
     core.setSection(METHODS);
     await settle();
     core.stop();
     await settle();
-    assert.deepEqual([world.socket.url, world.socket.protocol], [url, 'writer-presence.v1']);
+    assert.deepEqual([env.socket.url, env.socket.protocol], [url, 'writer-presence.v1']);
     const {hidden, ...leave} = wire('leave');
     const golden = [wire('hello'), wire('update'), leave];
-    golden[0].session = world.socket.said[0].session;
-    assert.deepEqual(world.socket.said, golden);
+    golden[0].session = env.socket.messages[0].session;
+    assert.deepEqual(env.socket.messages, golden);
   }
 });
 
-test('the server\'s heartbeat is kept', async () => {
-  const world = new World('open');
-  world.extra = {heartbeat: 45};
-  await live(world);
-  await world.clock.pass(44_000);
-  assert.deepEqual(world.said, ['hello']);
-  await world.clock.pass(1_000);
-  assert.deepEqual(world.said, ['hello', 'update']);
+test('the heartbeat that the server sends is used', async () => {
+  const env = new FakeEnvironment('open');
+  env.extra = {heartbeat: 45};
+  await live(env);
+  await env.clock.advance(44_000);
+  assert.deepEqual(env.messageTypes, ['hello']);
+  await env.clock.advance(1_000);
+  assert.deepEqual(env.messageTypes, ['hello', 'update']);
 });
 
-test('every golden step of the fold', async () => { // case 29
-  const world = new World('open');
-  world.hear = (socket, message) => socket.tell({type: 'ack', seq: message.seq, version: 0, activity: 'viewing', conflicts: []});
-  const core = world.core({}, 99);
+test('each golden delta and snapshot gives the golden list', async () => { // case 29
+  const env = new FakeEnvironment('open');
+  env.handle = (socket, message) => socket.deliver({type: 'ack', seq: message.seq, version: 0, activity: 'viewing', conflicts: []});
+  const core = env.core({}, 99);
   core.start();
   await settle();
   for (const {why, receive, version, users, asks} of wire('fold')) {
-    const before = world.socket.said.length;
-    world.socket.tell(receive);
+    const before = env.socket.messages.length;
+    env.socket.deliver(receive);
     await settle();
     const {users: shown, version: known} = core.getSnapshot();
     assert.deepEqual([known, shown.map(({user_id: id}) => id)], [version, users], why);
-    assert.deepEqual(world.socket.said.slice(before).map((said) => said.known_version), asks ? [version] : [], why);
+    assert.deepEqual(env.socket.messages.slice(before).map(({known_version: known}) => known), asks ? [version] : [], why);
   }
 });
 
-test('what was missed is asked for once, and a snapshot ends it', async () => {
-  const world = new World('open');
-  const core = await live(world);
+test('after a missed delta the page asks for the list once', async () => {
+  const env = new FakeEnvironment('open');
+  const core = await live(env);
   const gap = {type: 'delta', changed: [], at: [], left: []};
-  for (let base = 200; base < 205; base++) world.socket.tell({...gap, base, version: base + 1});
-  world.version = 205;
+  for (let base = 200; base < 205; base++) env.socket.deliver({...gap, base, version: base + 1});
+  env.version = 205;
   await settle();
-  assert.deepEqual(world.socket.said.slice(1).map((said) => said.known_version), [100]);
+  assert.deepEqual(env.socket.messages.slice(1).map(({known_version: known}) => known), [100]);
   assert.equal(core.getSnapshot().version, 205);
   await core.updatePresence();
-  assert.equal(world.socket.said[2].known_version, undefined);
-  world.socket.tell({...gap, base: 300, version: 301});
+  assert.equal(env.socket.messages[2].known_version, undefined);
+  env.socket.deliver({...gap, base: 300, version: 301});
   await settle();
-  assert.equal(world.socket.said[3].known_version, 205, 'the next gap is one again');
+  assert.equal(env.socket.messages[3].known_version, 205, 'the next gap causes a request again');
 });
 
-test('a change keeps everybody in the order of the server', async () => { // rule 17
-  const world = new World('open');
-  const core = await live(world);
+test('deltas keep the order of the server', async () => { // rule 17
+  const env = new FakeEnvironment('open');
+  const core = await live(env);
   const [alice, bob, carol] = [user(2, 'Alice'), user(3, 'Bob'), user(4, 'Carol')];
-  world.set(alice, carol);
+  env.set(alice, carol);
   await settle();
-  world.set(alice, bob, carol);
+  env.set(alice, bob, carol);
   await settle();
   assert.equal(names(core.onlineUsers), 'Alice Bob Carol');
 });
 
-test('a delta before anything is known is no list', async () => { // case 29
-  const world = new World('open');
-  world.hear = () => {};
-  const core = await live(world);
-  world.socket.tell({type: 'delta', base: 0, version: 5, changed: [user(2, 'Bob')], at: [0], left: []});
+test('a delta before the first list is ignored', async () => { // case 29
+  const env = new FakeEnvironment('open');
+  env.handle = () => {};
+  const core = await live(env);
+  env.socket.deliver({type: 'delta', base: 0, version: 5, changed: [user(2, 'Bob')], at: [0], left: []});
   await settle();
   assert.deepEqual([core.getSnapshot().version, core.onlineUsers], [0, []]);
 });
 
-test('what an old connection still says changes nothing', async () => { // case 29
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
-  const {onmessage, onclose} = world.socket;
-  world.socket.end();
-  await world.clock.pass(500);
+test('messages of a closed connection are ignored', async () => { // case 29
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
+  const {onmessage, onclose} = env.socket;
+  env.socket.end();
+  await env.clock.advance(500);
   onmessage({data: JSON.stringify({type: 'snapshot', version: 999, users: []})});
   onclose({code: 1008});
-  await world.clock.pass(1_000);
-  assert.deepEqual([state(core), world.sockets.length, world.sent.length], [['live', false, 'Bob'], 2, 0]);
+  await env.clock.advance(1_000);
+  assert.deepEqual([state(core), env.sockets.length, env.sent.length], [['live', false, 'Bob'], 2, 0]);
 });
 
-test('join, leave and status are told as by polling, and an update is neither', async () => { // case 30
-  const world = new World('open');
-  world.set(user(2, 'Bob', METHODS));
-  const core = world.core();
+test('a live page emits the same join, leave and status events as a polling page', async () => { // case 30
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob', METHODS));
+  const core = env.core();
   const seen = record(core);
   core.start();
   await settle();
-  world.set(user(2, 'Bob', ABSTRACT), user(3, 'Carol'));
+  env.set(user(2, 'Bob', ABSTRACT), user(3, 'Carol'));
   await settle();
-  world.set(user(3, 'Carol', METHODS));
+  env.set(user(3, 'Carol', METHODS));
   await settle();
-  await world.clock.pass(60_000);
+  await env.clock.advance(60_000);
   assert.deepEqual(seen, ['status connecting', 'status live', 'join Carol', 'leave Bob']);
 });
 
-test('a section that somebody enters first: who comes is warned by the answer, and freed at once when the other leaves', async () => { // cases 21, 25
-  const world = new World('open');
-  world.set(user(2, 'Alice', ABSTRACT));
-  const core = await live(world, {}, METHODS);
+test('entering an occupied section warns by the answer, and editing starts as soon as the other user leaves', async () => { // cases 21, 25
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Alice', ABSTRACT));
+  const core = await live(env, {}, METHODS);
   const seen = record(core);
   core.setSection(ABSTRACT);
   await settle();
   assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['viewing', 'Alice']);
-  world.set(user(2, 'Alice', ABSTRACT, {last_seen: '2025-11-03T17:00:30Z'}), user(3, 'Bob'));
-  await world.clock.pass(60_000);
-  assert.deepEqual(seen, ['conflict Alice', 'join Bob'], 'told once');
-  const before = world.socket.said.length;
-  world.set(user(2, 'Alice', METHODS), user(3, 'Bob'));
+  env.set(user(2, 'Alice', ABSTRACT, {last_seen: '2025-11-03T17:00:30Z'}), user(3, 'Bob'));
+  await env.clock.advance(60_000);
+  assert.deepEqual(seen, ['conflict Alice', 'join Bob'], 'one event');
+  const before = env.socket.messages.length;
+  env.set(user(2, 'Alice', METHODS), user(3, 'Bob'));
   await settle();
   assert.equal(core.getSnapshot().warning.length, 0);
-  assert.deepEqual(world.socket.said.slice(before).map(({type, unless_occupied: careful}) => [type, careful]), [['update', true]]);
+  assert.deepEqual(env.socket.messages.slice(before).map(({type, unless_occupied: careful}) => [type, careful]), [['update', true]]);
   assert.equal(core.getSnapshot().activity, 'editing');
 });
 
-test('who was there first learns of the second at once, is not asked, and not demoted', async () => { // case 21
-  const world = new World('open');
-  const core = await live(world, {}, ABSTRACT);
+test('a page that was editing first learns of the second editor by a delta, and keeps editing', async () => { // case 21
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {}, ABSTRACT);
   const seen = record(core);
-  world.set(user(2, 'Bob', ABSTRACT));
+  env.set(user(2, 'Bob', ABSTRACT));
   await settle();
   const {activity, warning, conflicts} = core.getSnapshot();
   assert.deepEqual([activity, names(warning), names(conflicts)], ['editing', '', 'Bob']);
-  world.set();
+  env.set();
   await settle();
   assert.equal(core.getSnapshot().conflicts.length, 0);
   assert.deepEqual(seen, ['join Bob', 'conflict Bob there first', 'leave Bob']);
-  assert.deepEqual(world.said, ['hello'], 'and says nothing itself');
+  assert.deepEqual(env.messageTypes, ['hello'], 'no update');
 });
 
-test('edit anyway is remembered through every delta, and somebody new asks again', async () => { // case 22
-  const world = new World('open');
-  world.set(user(2, 'Alice', ABSTRACT));
-  const core = await live(world, {}, ABSTRACT);
-  const {hear} = world;
-  world.hear = (socket, message) => {
-    // The news of it comes first.
-    const me = {...world.me, activity: 'editing'};
-    socket.tell({type: 'delta', base: world.version, version: ++world.version, changed: [me], at: [0], left: []});
-    setImmediate(() => hear.call(world, socket, message));
+test('editAnyway() holds through all deltas, and a new user causes a new warning', async () => { // case 22
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Alice', ABSTRACT));
+  const core = await live(env, {}, ABSTRACT);
+  const {handle} = env;
+  env.handle = (socket, message) => {
+    // The delta arrives before the answer.
+    const me = {...env.me, activity: 'editing'};
+    socket.deliver({type: 'delta', base: env.version, version: ++env.version, changed: [me], at: [0], left: []});
+    setImmediate(() => handle.call(env, socket, message));
   };
   core.editAnyway();
   await settle();
-  world.hear = hear;
+  env.handle = handle;
   assert.deepEqual([core.getSnapshot().activity, names(core.getSnapshot().warning)], ['editing', '']);
-  assert.deepEqual(world.socket.said.map(({unless_occupied: careful}) => careful), [true, false], 'said once');
-  world.set(user(2, 'Alice', ABSTRACT, {initials: 'XX'}));
+  assert.deepEqual(env.socket.messages.map(({unless_occupied: careful}) => careful), [true, false], 'one update');
+  env.set(user(2, 'Alice', ABSTRACT, {initials: 'XX'}));
   await settle();
   assert.equal(core.getSnapshot().warning.length, 0);
   core.setSection(METHODS);
   await settle();
-  world.set(user(2, 'Alice', ABSTRACT), user(3, 'Carol', ABSTRACT));
+  env.set(user(2, 'Alice', ABSTRACT), user(3, 'Carol', ABSTRACT));
   core.setSection(ABSTRACT);
   await settle();
   assert.equal(names(core.getSnapshot().warning), 'Alice Carol');
-  world.set(user(2, 'Alice', ABSTRACT));
+  env.set(user(2, 'Alice', ABSTRACT));
   await settle();
-  assert.deepEqual([core.getSnapshot().activity, core.getSnapshot().warning.length], ['editing', 0], 'only those whom the answer covers are left');
+  assert.deepEqual([core.getSnapshot().activity, core.getSnapshot().warning.length], ['editing', 0], 'only answered users are left');
 });
 
-test('of somebody in several sections, the one in which they edit counts', async () => { // rule 3
-  const world = new World('open');
-  const core = await live(world, {}, ABSTRACT);
-  world.set(user(2, 'Bob', METHODS, {sections: [ABSTRACT, METHODS], editing: [METHODS]}));
+test('a user in several sections conflicts only in those they edit', async () => { // rule 3
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {}, ABSTRACT);
+  env.set(user(2, 'Bob', METHODS, {sections: [ABSTRACT, METHODS], editing: [METHODS]}));
   await settle();
   assert.equal(core.getSnapshot().conflicts.length, 0);
-  world.set(user(2, 'Bob', METHODS, {sections: [ABSTRACT, METHODS], editing: [ABSTRACT], activity: 'idle'}));
+  env.set(user(2, 'Bob', METHODS, {sections: [ABSTRACT, METHODS], editing: [ABSTRACT], activity: 'idle'}));
   await settle();
   assert.equal(names(core.getSnapshot().conflicts), 'Bob');
 });
 
-test('of an answer and a list, the newer one says who is editing here', async () => { // rule 5
-  const world = new World('open');
-  const core = await live(world, {}, METHODS);
+test('conflicts come from the newer one of answer and list', async () => { // rule 5
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {}, METHODS);
   const [alice, gone] = [user(2, 'Alice', ABSTRACT), user(2, 'Alice')];
   /** @param {number} version @param {import('../presence-types.js').User} other @param {object} [more] */
-  const list = (version, other, more) => ({type: 'snapshot', version, users: [world.me, other], ...more});
-  world.hear = (socket, {seq}) => {
-    socket.tell({type: 'ack', seq, version: 110, activity: 'viewing', you: world.me, conflicts: [alice]});
-    socket.tell(list(105, gone));
+  const list = (version, other, more) => ({type: 'snapshot', version, users: [env.me, other], ...more});
+  env.handle = (socket, {seq}) => {
+    socket.deliver({type: 'ack', seq, version: 110, activity: 'viewing', you: env.me, conflicts: [alice]});
+    socket.deliver(list(105, gone));
   };
   core.setSection(ABSTRACT);
   await settle();
   assert.equal(names(core.getSnapshot().warning), 'Alice', 'an older list');
-  world.hear = (socket, {seq}) => socket.tell({type: 'ack', seq, version: 120, activity: 'editing', you: world.me, conflicts: []});
-  world.socket.tell(list(115, gone, {count: 2000}));
+  env.handle = (socket, {seq}) => socket.deliver({type: 'ack', seq, version: 120, activity: 'editing', you: env.me, conflicts: []});
+  env.socket.deliver(list(115, gone, {count: 2000}));
   await settle();
-  assert.equal(names(core.getSnapshot().warning), 'Alice', 'a list that is cut does not tell of everybody');
-  world.socket.tell(list(115, gone));
+  assert.equal(names(core.getSnapshot().warning), 'Alice', 'a cut list does not contain all users');
+  env.socket.deliver(list(115, gone));
   await settle();
   assert.deepEqual([core.getSnapshot().warning.length, core.getSnapshot().activity], [0, 'editing']);
-  world.hear = (socket, {seq}) => {
-    socket.tell(list(130, gone));
-    socket.tell({type: 'ack', seq, version: 125, activity: 'editing', you: world.me, conflicts: [alice]});
+  env.handle = (socket, {seq}) => {
+    socket.deliver(list(130, gone));
+    socket.deliver({type: 'ack', seq, version: 125, activity: 'editing', you: env.me, conflicts: [alice]});
   };
   await core.updatePresence();
   assert.equal(core.getSnapshot().conflicts.length, 0, 'an older answer');
 });
 
-test('a careful entry that was outdated when its answer came is made again', async () => { // case 27
-  const world = new World('open');
-  const core = await live(world, {}, METHODS);
-  const {hear} = world;
-  world.hear = (socket, {seq}) => {
-    world.hear = hear;
-    world.set(user(2, 'Alice'));
-    socket.tell({type: 'ack', seq, version: 100, activity: 'viewing', you: world.me, conflicts: [user(2, 'Alice', ABSTRACT)]});
+test('an entry whose conflict ended before its answer arrived is sent again', async () => { // case 27
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {}, METHODS);
+  const {handle} = env;
+  env.handle = (socket, {seq}) => {
+    env.handle = handle;
+    env.set(user(2, 'Alice'));
+    socket.deliver({type: 'ack', seq, version: 100, activity: 'viewing', you: env.me, conflicts: [user(2, 'Alice', ABSTRACT)]});
   };
   core.setSection(ABSTRACT);
   await settle();
   assert.deepEqual([core.getSnapshot().warning.length, core.getSnapshot().activity], [0, 'editing']);
-  assert.equal(world.said.length, 3);
+  assert.equal(env.messageTypes.length, 3);
 });
 
-test('your own other window is known by what the list says of you, the section just left is none', async () => { // rule 7, case 15
-  const world = new World('open');
-  const core = await live(world, {}, ABSTRACT);
-  const before = world.me;
-  world.me = user(1, 'me', METHODS, {sections: [ABSTRACT, METHODS], editing: [ABSTRACT, METHODS]});
-  world.socket.tell({type: 'delta', base: 100, version: 101, changed: [world.me], at: [0], left: []});
+test('ownWindows follows the list and leaves out the current and the last answered section', async () => { // rule 7, case 15
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {}, ABSTRACT);
+  const before = env.me;
+  env.me = user(1, 'me', METHODS, {sections: [ABSTRACT, METHODS], editing: [ABSTRACT, METHODS]});
+  env.socket.deliver({type: 'delta', base: 100, version: 101, changed: [env.me], at: [0], left: []});
   await settle();
   const {ownWindows, conflicts, users, you} = core.getSnapshot();
   assert.deepEqual([ownWindows, conflicts, users, you?.section], [[METHODS], [], [], METHODS]);
-  world.hear = () => {};
+  env.handle = () => {};
   core.setSection(METHODS);
-  assert.deepEqual(core.getSnapshot().ownWindows, [], 'where you are is no other window');
+  assert.deepEqual(core.getSnapshot().ownWindows, [], 'the current section');
   core.setSection('manuscript/results');
-  world.socket.tell({type: 'delta', base: 101, version: 102, changed: [before], at: [0], left: []});
+  env.socket.deliver({type: 'delta', base: 101, version: 102, changed: [before], at: [0], left: []});
   await settle();
   assert.deepEqual(core.getSnapshot().ownWindows, []);
 });
 
-test('an error about a message is told, and the connection goes on', async () => {
-  const world = new World('open');
-  const core = await live(world);
-  world.mistake = {code: 'section_too_long'};
+test('an error about a message shows unknown and keeps the connection', async () => {
+  const env = new FakeEnvironment('open');
+  const core = await live(env);
+  env.liveError = {code: 'section_too_long'};
   core.setSection('x'.repeat(101));
   await settle();
   assert.equal(core.getSnapshot().status, 'unknown');
-  world.mistake = null;
-  await world.clock.pass(29_000);
-  assert.equal(world.said.length, 2, 'the same is not said again at once');
-  await world.clock.pass(1_000);
-  assert.deepEqual([state(core), world.said, world.sent], [['live', false, ''], ['hello', 'update', 'update'], []]);
-  world.mistake = {code: 'too_many_requests', retry_after: 20};
+  env.liveError = null;
+  await env.clock.advance(29_000);
+  assert.equal(env.messageTypes.length, 2, 'the message is not repeated at once');
+  await env.clock.advance(1_000);
+  assert.deepEqual([state(core), env.messageTypes, env.sent], [['live', false, ''], ['hello', 'update', 'update'], []]);
+  env.liveError = {code: 'too_many_requests', retry_after: 20};
   core.setSection(ABSTRACT);
   await settle();
-  world.mistake = null;
+  env.liveError = null;
   core.setSection(METHODS);
-  await world.clock.pass(19_000);
-  assert.equal(world.said.length, 4, 'not before the time that was asked for');
-  await world.clock.pass(11_000); // and up to half as much later, at random
-  assert.deepEqual([world.said.length, state(core)[0]], [5, 'live']);
+  await env.clock.advance(19_000);
+  assert.equal(env.messageTypes.length, 4, 'not before Retry-After');
+  await env.clock.advance(11_000); // with jitter of up to half
+  assert.deepEqual([env.messageTypes.length, state(core)[0]], [5, 'live']);
 });
 
-test('"unavailable" is "presence unknown": the list stays, marked as old, until the next word', async () => { // rule 13
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
-  world.socket.tell({type: 'error', code: 'unavailable', error: ''});
+test('the error unavailable shows unknown and keeps the list as stale until the next message', async () => { // rule 13
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
+  env.socket.deliver({type: 'error', code: 'unavailable', error: ''});
   await settle();
   assert.deepEqual(state(core), ['unknown', true, 'Bob']);
-  world.set(user(2, 'Bob'), user(3, 'Carol'));
+  env.set(user(2, 'Bob'), user(3, 'Carol'));
   await settle();
   assert.deepEqual(state(core), ['live', false, 'Bob Carol']);
-  world.mistake = {code: 'unavailable'};
-  await world.clock.pass(30_000);
+  env.liveError = {code: 'unavailable'};
+  await env.clock.advance(30_000);
   assert.deepEqual(state(core), ['unknown', true, 'Bob Carol']);
-  world.mistake = null;
-  await world.clock.pass(500);
-  assert.deepEqual([state(core), world.sent], [['live', false, 'Bob Carol'], []], 'and is asked for again soon');
+  env.liveError = null;
+  await env.clock.advance(500);
+  assert.deepEqual([state(core), env.sent], [['live', false, 'Bob Carol'], []], 'after a retry');
 });
 
-test('without live connections, polling begins within five seconds', async () => { // case 31
-  for (const [door, by] of /** @type {const} */ ([['none', 0], ['shut', 0], ['hangs', 3_000], ['mute', 3_000]])) {
-    const world = new World(door);
-    world.set(user(2, 'Bob', ABSTRACT));
-    const core = await live(world, {}, ABSTRACT);
-    await world.clock.pass(by);
-    assert.deepEqual([state(core), names(core.getSnapshot().warning)], [['polling', false, 'Bob'], 'Bob'], door);
-    await world.clock.pass(600_000);
+test('polling begins within five seconds where no live connection opens', async () => { // case 31
+  for (const [webSocket, by] of /** @type {const} */ ([['none', 0], ['refuses', 0], ['hangs', 3_000], ['silent', 3_000]])) {
+    const env = new FakeEnvironment(webSocket);
+    env.set(user(2, 'Bob', ABSTRACT));
+    const core = await live(env, {}, ABSTRACT);
+    await env.clock.advance(by);
+    assert.deepEqual([state(core), names(core.getSnapshot().warning)], [['polling', false, 'Bob'], 'Bob'], webSocket);
+    await env.clock.advance(600_000);
     assert.equal(state(core)[0], 'polling');
   }
 });
 
-test('`live: false` is polling', async () => {
-  const world = new World('open');
-  const core = await live(world, {live: false});
-  await world.clock.pass(60_000);
-  assert.deepEqual([state(core)[0], world.sockets.length, world.updates.length], ['polling', 0, 3]);
+test('`live: false` polls and opens no connection', async () => {
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {live: false});
+  await env.clock.advance(60_000);
+  assert.deepEqual([state(core)[0], env.sockets.length, env.updates.length], ['polling', 0, 3]);
 });
 
-test('live again when it can be: polling ends, silently', async () => { // case 31
-  const world = new World('shut');
-  const core = await live(world);
-  await world.clock.pass(60_000);
+test('polling ends without a leave when a live connection opens', async () => { // case 31
+  const env = new FakeEnvironment('refuses');
+  const core = await live(env);
+  await env.clock.advance(60_000);
   const seen = record(core);
-  world.door = 'open';
-  await world.clock.pass(30_000);
+  env.webSocket = 'open';
+  await env.clock.advance(30_000);
   assert.equal(core.getSnapshot().status, 'live');
-  const {length} = world.sent;
-  await world.clock.pass(300_000);
-  assert.deepEqual([world.sent.length, world.leaves.length, seen[0]], [length, 0, 'status live']);
-  const seqs = [...world.updates.map(({body}) => body), ...world.socket.said].map(({seq}) => seq);
-  assert.deepEqual(seqs, [...new Set(seqs)].sort((a, b) => a - b), 'one session, whose seq grows');
+  const {length} = env.sent;
+  await env.clock.advance(300_000);
+  assert.deepEqual([env.sent.length, env.leaves.length, seen[0]], [length, 0, 'status live']);
+  const seqs = [...env.updates.map(({body}) => body), ...env.socket.messages].map(({seq}) => seq);
+  assert.deepEqual(seqs, [...new Set(seqs)].sort((a, b) => a - b), 'seq grows over both ways');
 });
 
-test('a poll that was under way when the connection became live changes nothing', async () => {
-  const world = new World('mute');
-  world.set(user(2, 'Old'));
-  const core = await live(world);
-  const {known_version: known, seq} = world.socket.said[0];
+test('an answer to a poll is ignored after the live connection has opened', async () => {
+  const env = new FakeEnvironment('silent');
+  env.set(user(2, 'Old'));
+  const core = await live(env);
+  const {known_version: known, seq} = env.socket.messages[0];
   assert.equal(known, 0);
-  world.held = true;
+  env.held = true;
   const listing = core.fetchPresence();
-  await world.clock.pass(3_000);
-  assert.equal(world.updates.length, 1, 'polling has begun');
-  world.door = 'open';
-  world.set(user(3, 'New'));
-  world.hear(world.socket, {type: 'hello', seq, section: '', activity: 'viewing', known_version: 0});
+  await env.clock.advance(3_000);
+  assert.equal(env.updates.length, 1, 'polling has begun');
+  env.webSocket = 'open';
+  env.set(user(3, 'New'));
+  env.handle(env.socket, {type: 'hello', seq, section: '', activity: 'viewing', known_version: 0});
   await settle();
-  assert.deepEqual([state(core), world.last.aborted], [['live', false, 'New'], true]);
-  world.version = 50;
-  world.others = [user(2, 'Old')];
-  world.release();
+  assert.deepEqual([state(core), env.last.aborted], [['live', false, 'New'], true]);
+  env.version = 50;
+  env.others = [user(2, 'Old')];
+  env.release();
   await listing;
   await settle();
   assert.deepEqual(state(core), ['live', false, 'New']);
-  await world.clock.pass(29_000);
-  assert.equal(world.updates.length, 1);
+  await env.clock.advance(29_000);
+  assert.equal(env.updates.length, 1);
 });
 
-test('a look at the list that fails says nothing against a live connection', async () => {
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
+test('a failed fetchPresence() does not change the status of a live page', async () => {
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
   for (const failure of [503, 404, new TypeError('Failed to fetch')]) {
-    world.failure = failure;
+    env.failure = failure;
     await core.fetchPresence();
     assert.deepEqual(state(core), ['live', false, 'Bob']);
   }
 });
 
-test('a blip: the list stays, marked as old, and nothing is polled', async () => { // case 30
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
+test('a short interruption keeps the list as stale and sends no poll', async () => { // case 30
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
   const seen = record(core);
-  world.socket.end();
+  env.socket.end();
   assert.deepEqual(state(core), ['connecting', true, 'Bob']);
   assert.equal(core.getSnapshot().text, 'Presence: reconnecting…');
-  await world.clock.pass(500);
-  assert.deepEqual([state(core), world.sockets.length, world.sent.length], [['live', false, 'Bob'], 2, 0]);
+  await env.clock.advance(500);
+  assert.deepEqual([state(core), env.sockets.length, env.sent.length], [['live', false, 'Bob'], 2, 0]);
   assert.deepEqual(seen, ['status connecting', 'status live']);
-  assert.deepEqual([world.socket.said[0].known_version, world.socket.said[0].seq], [101, 2]);
+  assert.deepEqual([env.socket.messages[0].known_version, env.socket.messages[0].seq], [101, 2]);
 });
 
-test('a connection that breaks and does not come back is replaced by polling after three seconds', async () => { // case 31
-  for (const door of /** @type {const} */ (['shut', 'hangs', 'mute'])) {
-    const world = new World('open');
-    world.set(user(2, 'Bob'));
-    const core = await live(world);
-    world.door = door;
-    world.socket.end();
+test('polling begins three seconds after a connection is lost and cannot be opened again', async () => { // case 31
+  for (const webSocket of /** @type {const} */ (['refuses', 'hangs', 'silent'])) {
+    const env = new FakeEnvironment('open');
+    env.set(user(2, 'Bob'));
+    const core = await live(env);
+    env.webSocket = webSocket;
+    env.socket.end();
     core.setSection(ABSTRACT);
-    await world.clock.pass(2_900);
-    assert.deepEqual([state(core), world.sent.length], [['connecting', true, 'Bob'], 0], door);
-    await world.clock.pass(200);
-    assert.deepEqual([state(core), world.updates.map(({body}) => body.section)], [['polling', false, 'Bob'], [ABSTRACT]], door);
+    await env.clock.advance(2_900);
+    assert.deepEqual([state(core), env.sent.length], [['connecting', true, 'Bob'], 0], webSocket);
+    await env.clock.advance(200);
+    assert.deepEqual([state(core), env.updates.map(({body}) => body.section)], [['polling', false, 'Bob'], [ABSTRACT]], webSocket);
   }
 });
 
-test('reconnects wait with full jitter, from a quarter of a second up to thirty, and from the start after an ack', async () => { // case 33
-  const world = new World('shut');
-  world.random = 0.999;
-  await live(world);
-  await world.clock.pass(110_000);
-  const waits = () => world.sockets.slice(1).map(({at}, i) => Math.round((at - world.sockets[i].at) / 100) / 10);
+test('attempts to reconnect wait with full jitter of 250 ms to 30 s, and an ack resets the wait', async () => { // case 33
+  const env = new FakeEnvironment('refuses');
+  env.random = 0.999;
+  await live(env);
+  await env.clock.advance(110_000);
+  const waits = () => env.sockets.slice(1).map(({at}, i) => Math.round((at - env.sockets[i].at) / 100) / 10);
   assert.deepEqual(waits().slice(0, 14), [0.3, 0.4, 0.6, 0.8, 1.3, 1.9, 2.8, 4.3, 6.4, 9.6, 14.4, 21.6, 30, 30].slice(0, waits().length));
   assert.ok(waits().length >= 13, `${waits()}`);
-  world.random = 0.25;
-  world.door = 'open';
-  await world.clock.pass(30_000);
-  assert.ok(world.socket.open);
-  const {length} = world.sockets;
-  world.socket.end();
-  await world.clock.pass(62);
-  assert.equal(world.sockets.length, length);
-  await world.clock.pass(1);
-  assert.equal(world.sockets.length, length + 1);
+  env.random = 0.25;
+  env.webSocket = 'open';
+  await env.clock.advance(30_000);
+  assert.ok(env.socket.open);
+  const {length} = env.sockets;
+  env.socket.end();
+  await env.clock.advance(62);
+  assert.equal(env.sockets.length, length);
+  await env.clock.advance(1);
+  assert.equal(env.sockets.length, length + 1);
 });
 
-test('a connection that hangs is given up after 8 s, and tried again', async () => {
-  for (const door of /** @type {const} */ (['hangs', 'mute'])) {
-    const world = new World(door);
-    await live(world);
-    await world.clock.pass(7_900);
-    assert.deepEqual([world.sockets.length, world.socket.readyState < 2], [1, true]);
-    await world.clock.pass(200);
-    assert.equal(world.socket.readyState, 3);
-    await world.clock.pass(500);
-    assert.equal(world.sockets.length, 2);
+test('an attempt to connect ends after 8 s without an answer and is repeated', async () => {
+  for (const webSocket of /** @type {const} */ (['hangs', 'silent'])) {
+    const env = new FakeEnvironment(webSocket);
+    await live(env);
+    await env.clock.advance(7_900);
+    assert.deepEqual([env.sockets.length, env.socket.readyState < 2], [1, true]);
+    await env.clock.advance(200);
+    assert.equal(env.socket.readyState, 3);
+    await env.clock.advance(500);
+    assert.equal(env.sockets.length, 2);
   }
 });
 
-test('being online, visible or shown again is a reason to try at once', async () => {
-  /** @type {Record<string, (world: World) => void>} */
+test('online, input and becoming visible cause an attempt to connect at once', async () => {
+  /** @type {Record<string, (env: FakeEnvironment) => void>} */
   const reasons = {
-    online: (world) => world.fire('online'),
-    visible: (world) => world.show(),
-    input: (world) => world.fire('keydown'),
+    online: (env) => env.fire('online'),
+    visible: (env) => env.show(),
+    input: (env) => env.fire('keydown'),
   };
   for (const [reason, happen] of Object.entries(reasons)) {
-    const world = new World('shut');
-    const core = await live(world);
-    world.random = 0.999;
-    await world.clock.pass(119_000);
-    if (reason === 'visible') world.hide();
-    if (reason === 'visible') await world.clock.pass(1_000); // one attempt a second
-    if (reason === 'input') await world.clock.pass(2_000); // now it is idle
+    const env = new FakeEnvironment('refuses');
+    const core = await live(env);
+    env.random = 0.999;
+    await env.clock.advance(119_000);
+    if (reason === 'visible') env.hide();
+    if (reason === 'visible') await env.clock.advance(1_000); // one attempt a second
+    if (reason === 'input') await env.clock.advance(2_000); // now it is idle
     await settle();
-    const {length} = world.sockets;
-    world.door = 'open';
-    happen(world);
+    const {length} = env.sockets;
+    env.webSocket = 'open';
+    happen(env);
     await settle();
-    assert.deepEqual([world.sockets.length, state(core)[0]], [length + 1, 'live'], reason);
+    assert.deepEqual([env.sockets.length, state(core)[0]], [length + 1, 'live'], reason);
   }
 });
 
-test('an update without an ack in 8 s: the connection is dead, and there is another', async () => {
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
-  const [first] = world.sockets;
-  world.door = 'mute';
+test('an update without an ack within 8 s replaces the connection', async () => {
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
+  const [first] = env.sockets;
+  env.webSocket = 'silent';
   let done = false;
   void core.updatePresence().then(() => (done = true));
-  await world.clock.pass(7_900);
+  await env.clock.advance(7_900);
   assert.deepEqual([state(core)[0], first.open, done], ['live', true, false]);
-  world.door = 'open';
-  await world.clock.pass(100);
+  env.webSocket = 'open';
+  await env.clock.advance(100);
   assert.deepEqual([state(core), first.open], [['connecting', true, 'Bob'], false]);
-  await world.clock.pass(500);
-  assert.deepEqual([state(core), world.sockets.length, world.sent.length, done], [['live', false, 'Bob'], 2, 0, true]);
+  await env.clock.advance(500);
+  assert.deepEqual([state(core), env.sockets.length, env.sent.length, done], [['live', false, 'Bob'], 2, 0, true]);
 });
 
-test('a visitor polls first, for the cookie, and is live at once after it', async () => {
-  const world = new World('open');
-  const core = world.core({}, null);
-  world.held = true;
+test('a visitor polls once for the cookie and then connects live', async () => {
+  const env = new FakeEnvironment('open');
+  const core = env.core({}, null);
+  env.held = true;
   core.start();
   await settle();
-  assert.deepEqual([world.updates.length, world.sockets.length], [1, 0]);
-  world.release();
+  assert.deepEqual([env.updates.length, env.sockets.length], [1, 0]);
+  env.release();
   await settle();
-  assert.deepEqual([state(core)[0], world.updates.length, world.said], ['live', 1, ['hello']]);
+  assert.deepEqual([state(core)[0], env.updates.length, env.messageTypes], ['live', 1, ['hello']]);
 });
 
-test('a visitor with a token needs no cookie', async () => {
-  const world = new World('open');
-  const core = world.core({token: async () => 't'}, null);
+test('a visitor with a token connects live at once', async () => {
+  const env = new FakeEnvironment('open');
+  const core = env.core({token: async () => 't'}, null);
   core.start();
   await settle();
-  assert.deepEqual([state(core)[0], world.sent.length, world.socket.said[0].token], ['live', 0, 't']);
+  assert.deepEqual([state(core)[0], env.sent.length, env.socket.messages[0].token], ['live', 0, 't']);
 });
 
-test('who you are may be known only after the list', async () => {
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const {hear} = world;
-  world.hear = (socket, message) => {
-    socket.tell({type: 'snapshot', version: world.version, users: [world.me, ...world.others]});
-    hear.call(world, socket, {...message, known_version: world.version});
+test('a list that arrives before the first answer is filtered once the answer names you', async () => {
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const {handle} = env;
+  env.handle = (socket, message) => {
+    socket.deliver({type: 'snapshot', version: env.version, users: [env.me, ...env.others]});
+    handle.call(env, socket, {...message, known_version: env.version});
   };
-  const core = world.core({token: 't'}, null);
+  const core = env.core({token: 't'}, null);
   core.start();
   await settle();
   const {count, users, you} = core.getSnapshot();
   assert.deepEqual([count, names(users), you?.username], [1, 'Bob', 'me']);
 });
 
-test('a hello that is refused is followed by a poll at once, which decides; and not by a storm', async () => {
+test('a rejected hello causes one poll at once, and attempts stay below 25 in ten minutes', async () => {
   for (const code of ['unauthenticated', 'token_invalid', 'cookie_invalid', 'project_unknown', 'too_many_sessions']) {
-    const world = new World('open');
-    world.mistake = {code};
-    const core = await live(world);
-    assert.deepEqual([state(core)[0], world.updates.length], ['polling', 1], code);
-    world.random = 0.999;
-    await world.clock.pass(600_000);
-    assert.ok(world.sockets.length < 25, `${world.sockets.length} connections in ten minutes`);
-    assert.ok(world.updates.length < 25, `${world.updates.length} polls in ten minutes`);
-    world.mistake = null;
-    await world.clock.pass(60_000);
+    const env = new FakeEnvironment('open');
+    env.liveError = {code};
+    const core = await live(env);
+    assert.deepEqual([state(core)[0], env.updates.length], ['polling', 1], code);
+    env.random = 0.999;
+    await env.clock.advance(600_000);
+    assert.ok(env.sockets.length < 25, `${env.sockets.length} connections in ten minutes`);
+    assert.ok(env.updates.length < 25, `${env.updates.length} polls in ten minutes`);
+    env.liveError = null;
+    await env.clock.advance(60_000);
     assert.equal(state(core)[0], 'live');
   }
 });
 
-test('a token that the live connection refuses is asked for anew, by the poll that follows', async () => {
-  const world = new World('open');
+test('a token that the live connection rejects is renewed by the poll that follows', async () => {
+  const env = new FakeEnvironment('open');
   /** @type {boolean[]} */
   const asked = [];
-  world.hear = (socket, {seq}) => socket.tell({type: 'error', code: 'token_invalid', error: '', seq});
-  world.failure = 401;
-  const {hear} = World.prototype;
-  const core = await live(world, {token: (refused) => {
+  env.handle = (socket, {seq}) => socket.deliver({type: 'error', code: 'token_invalid', error: '', seq});
+  env.failure = 401;
+  const {handle} = FakeEnvironment.prototype;
+  const core = await live(env, {token: (refused) => {
     asked.push(refused);
-    if (refused) [world.failure, world.hear] = [null, hear];
+    if (refused) [env.failure, env.handle] = [null, handle];
     return refused ? 'new' : 'old';
   }});
-  await world.clock.pass(500);
-  assert.deepEqual([asked, world.socket.said[0].token, state(core)[0]], [[false, true], 'new', 'live']);
+  await env.clock.advance(500);
+  assert.deepEqual([asked, env.socket.messages[0].token, state(core)[0]], [[false, true], 'new', 'live']);
 });
 
-test('a token that ends soon is renewed on the same connection, by a second hello', async () => {
-  const world = new World('open');
+test('a token that ends soon is renewed by a second hello on the same connection', async () => {
+  const env = new FakeEnvironment('open');
   /** @type {boolean[]} */
   const asked = [];
-  const core = await live(world, {token: async (refused) => {
+  const core = await live(env, {token: async (refused) => {
     asked.push(refused);
     return refused ? 'new' : 'old';
   }});
   const statuses = [state(core)[0]];
   core.addEventListener('status', () => statuses.push(state(core)[0]));
-  world.socket.tell({type: 'error', code: 'token_ends', error: ''});
+  env.socket.deliver({type: 'error', code: 'token_ends', error: ''});
   await settle();
-  const {session, seq, token, type} = world.socket.said[1];
-  assert.deepEqual([type, token, session, seq], ['hello', 'new', world.socket.said[0].session, 2]);
-  assert.deepEqual([asked, world.sockets.length, statuses], [[false, true], 1, ['live']]);
+  const {session, seq, token, type} = env.socket.messages[1];
+  assert.deepEqual([type, token, session, seq], ['hello', 'new', env.socket.messages[0].session, 2]);
+  assert.deepEqual([asked, env.sockets.length, statuses], [[false, true], 1, ['live']]);
   core.setSection('manuscript/methods');
   await settle();
-  assert.deepEqual(world.said, ['hello', 'hello', 'update']);
+  assert.deepEqual(env.messageTypes, ['hello', 'hello', 'update']);
 });
 
-test('a token that cannot be renewed now leaves the connection as it is', async () => {
-  const world = new World('open');
-  const core = await live(world, {token: async (refused) => {
+test('a token that cannot be renewed does not close the connection', async () => {
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {token: async (refused) => {
     if (refused) throw new Error('signed out');
     return 'old';
   }});
-  world.socket.tell({type: 'error', code: 'token_ends', error: ''});
+  env.socket.deliver({type: 'error', code: 'token_ends', error: ''});
   await settle();
-  assert.deepEqual([world.said, state(core)[0]], [['hello', 'update'], 'live']);
+  assert.deepEqual([env.messageTypes, state(core)[0]], [['hello', 'update'], 'live']);
 });
 
-test('access that was withdrawn: the poll says so, nothing is shown, and nothing is tried before it has changed', async () => { // cases 37, 38
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
-  world.failure = 404;
-  world.socket.tell({type: 'error', code: 'project_unknown', error: ''});
+test('withdrawn access clears the list, and the page tries to connect only after a poll has succeeded', async () => { // cases 37, 38
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
+  env.failure = 404;
+  env.socket.deliver({type: 'error', code: 'project_unknown', error: ''});
   await settle();
-  world.socket.end(1008);
+  env.socket.end(1008);
   await settle();
   assert.deepEqual(state(core), ['refused', false, '']);
-  world.fire('online');
-  await world.clock.pass(299_000);
-  assert.deepEqual([world.sockets.length, world.updates.length], [1, 1]);
-  world.failure = null;
-  await world.clock.pass(2_000);
-  assert.deepEqual([state(core), world.sockets.length], [['live', false, 'Bob'], 2]);
+  env.fire('online');
+  await env.clock.advance(299_000);
+  assert.deepEqual([env.sockets.length, env.updates.length], [1, 1]);
+  env.failure = null;
+  await env.clock.advance(2_000);
+  assert.deepEqual([state(core), env.sockets.length], [['live', false, 'Bob'], 2]);
 });
 
-test('a poll that is refused ends the attempts to be live', async () => {
-  const world = new World('shut');
-  world.random = 0.999;
-  const core = await live(world);
-  await world.clock.pass(89_000);
-  world.failure = 404;
-  await world.clock.pass(1_000);
-  const {length} = world.sockets;
-  world.door = 'open';
-  await world.clock.pass(240_000);
-  assert.deepEqual([state(core)[0], world.sockets.length], ['refused', length]);
-  world.failure = null;
-  await world.clock.pass(60_000);
-  assert.deepEqual([state(core)[0], world.socket.at], ['live', world.last.at], 'and one that succeeds begins them anew, at once');
+test('a rejected poll ends the attempts to connect live', async () => {
+  const env = new FakeEnvironment('refuses');
+  env.random = 0.999;
+  const core = await live(env);
+  await env.clock.advance(89_000);
+  env.failure = 404;
+  await env.clock.advance(1_000);
+  const {length} = env.sockets;
+  env.webSocket = 'open';
+  await env.clock.advance(240_000);
+  assert.deepEqual([state(core)[0], env.sockets.length], ['refused', length]);
+  env.failure = null;
+  await env.clock.advance(60_000);
+  assert.deepEqual([state(core)[0], env.socket.at], ['live', env.last.at], 'a poll that succeeds connects at once');
 });
 
-test('a server that goes away is asked again when it says, and not polled meanwhile', async () => { // case 33
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world);
-  world.random = 0.999;
-  world.socket.tell({...wire('draining'), retry_after: 12.5});
+test('after draining the page reconnects at the time the server gave and does not poll before', async () => { // case 33
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env);
+  env.random = 0.999;
+  env.socket.deliver({...wire('draining'), retry_after: 12.5});
   await settle();
   assert.deepEqual(state(core), ['connecting', true, 'Bob']);
-  world.socket.end(1012);
+  env.socket.end(1012);
   core.setSection(ABSTRACT);
-  world.hide();
-  world.show();
-  world.fire('online');
-  world.door = 'hangs';
-  await world.clock.pass(12_400);
-  assert.deepEqual([world.sockets.length, world.sent.length], [1, 0]);
-  await world.clock.pass(200);
-  assert.deepEqual([world.sockets.length, world.sent.length], [2, 0]);
-  await world.clock.pass(4_500);
-  assert.deepEqual([state(core)[0], world.updates.length], ['polling', 1]);
+  env.hide();
+  env.show();
+  env.fire('online');
+  env.webSocket = 'hangs';
+  await env.clock.advance(12_400);
+  assert.deepEqual([env.sockets.length, env.sent.length], [1, 0]);
+  await env.clock.advance(200);
+  assert.deepEqual([env.sockets.length, env.sent.length], [2, 0]);
+  await env.clock.advance(4_500);
+  assert.deepEqual([state(core)[0], env.updates.length], ['polling', 1]);
 });
 
-test('a page that goes away leaves by keepalive, closes its connection, and connects anew when it is shown again', async () => { // cases 7, 8
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world, {}, ABSTRACT);
-  world.fire('pagehide', {persisted: true});
-  assert.equal(world.socket.readyState, 2, 'closed within the event');
+test('at pagehide a live page leaves by keepalive and closes its connection, and connects again at pageshow', async () => { // cases 7, 8
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env, {}, ABSTRACT);
+  env.fire('pagehide', {persisted: true});
+  assert.equal(env.socket.readyState, 2, 'closed during the event');
   await settle();
-  const {body, path, keepalive} = world.last;
-  assert.deepEqual([path, keepalive, body.hidden, world.said], ['leave/', true, true, ['hello']]);
-  world.hide();
-  await world.clock.pass(600_000);
-  assert.deepEqual([world.sockets.length, world.sent.length, world.clock.pending, state(core)], [1, 1, 0, ['connecting', true, 'Bob']]);
-  world.document.visibilityState = 'visible';
-  world.fire('pageshow', {persisted: true});
+  const {body, path, keepalive} = env.last;
+  assert.deepEqual([path, keepalive, body.hidden, env.messageTypes], ['leave/', true, true, ['hello']]);
+  env.hide();
+  await env.clock.advance(600_000);
+  assert.deepEqual([env.sockets.length, env.sent.length, env.clock.pending, state(core)], [1, 1, 0, ['connecting', true, 'Bob']]);
+  env.document.visibilityState = 'visible';
+  env.fire('pageshow', {persisted: true});
   await settle();
-  assert.deepEqual([state(core), world.sockets.length, world.sent.length], [['live', false, 'Bob'], 2, 1]);
-  const [{session, seq, section, activity}] = world.socket.said;
+  assert.deepEqual([state(core), env.sockets.length, env.sent.length], [['live', false, 'Bob'], 2, 1]);
+  const [{session, seq, section, activity}] = env.socket.messages;
   assert.deepEqual([session, seq > body.seq, section, activity], [body.session, true, ABSTRACT, 'editing']);
 });
 
-test('updatePresence is done when the hello that took it along was acknowledged', async () => {
-  const world = new World('open');
-  const core = world.core();
+test('updatePresence() resolves when the hello that carries its update is acknowledged', async () => {
+  const env = new FakeEnvironment('open');
+  const core = env.core();
   core.start();
   let done = false;
   void core.updatePresence().then(() => (done = true));
   assert.equal(done, false);
   await settle();
-  assert.deepEqual([done, world.said], [true, ['hello']]);
+  assert.deepEqual([done, env.messageTypes], [true, ['hello']]);
 });
 
-test('stop before the ack leaves over HTTP; before anything was said, it says nothing', async () => { // rule 9
-  const world = new World('mute');
-  const core = await live(world);
+test('stop() before the ack leaves over HTTP, and before the hello sends nothing', async () => { // rule 9
+  const env = new FakeEnvironment('silent');
+  const core = await live(env);
   core.stop();
   await settle();
-  assert.deepEqual([world.said, world.leaves.length, world.leaves[0].body.seq, world.socket.readyState], [['hello'], 1, 2, 3]);
-  const silent = new World('hangs');
+  assert.deepEqual([env.messageTypes, env.leaves.length, env.leaves[0].body.seq, env.socket.readyState], [['hello'], 1, 2, 3]);
+  const silent = new FakeEnvironment('hangs');
   const other = await live(silent);
   other.stop();
-  await silent.clock.pass(60_000);
+  await silent.clock.advance(60_000);
   assert.deepEqual([silent.sent, silent.sockets.length, silent.clock.pending], [[], 1, 0]);
-  world.door = 'hangs';
+  env.webSocket = 'hangs';
   core.start();
   await settle();
   core.stop();
   await settle();
-  assert.equal(world.leaves.length, 1, 'what was left already is not left again');
+  assert.equal(env.leaves.length, 1, 'a second leave');
 });
 
-test('stop while the token is on its way ends it', async () => {
-  const world = new World('open');
+test('stop() while the token is being fetched sends nothing', async () => {
+  const env = new FakeEnvironment('open');
   /** @type {(token: string) => void} */
   let give = () => {};
-  const core = await live(world, {token: () => new Promise((done) => (give = done))});
+  const core = await live(env, {token: () => new Promise((done) => (give = done))});
   core.stop();
   await settle();
   give('late');
   await settle();
-  assert.deepEqual([world.said, world.sent, world.clock.pending], [[], [], 0]);
+  assert.deepEqual([env.messageTypes, env.sent, env.clock.pending], [[], [], 0]);
 });
 
-test('whoever starts again begins from the start', async () => {
-  const world = new World('shut');
-  world.random = 0.999;
-  const core = await live(world);
-  await world.clock.pass(100_000);
+test('start() after stop() connects at once, without the earlier backoff', async () => {
+  const env = new FakeEnvironment('refuses');
+  env.random = 0.999;
+  const core = await live(env);
+  await env.clock.advance(100_000);
   core.stop();
   await settle();
-  const {length} = world.sockets;
-  world.door = 'open';
+  const {length} = env.sockets;
+  env.webSocket = 'open';
   core.start();
   await settle();
-  assert.deepEqual([world.sockets.length, state(core)[0]], [length + 1, 'live']);
+  assert.deepEqual([env.sockets.length, state(core)[0]], [length + 1, 'live']);
 });
 
-test('a leave goes over HTTP where the connection is closing already', async () => {
-  const world = new World('open');
-  const core = await live(world);
-  world.socket.readyState = 2;
+test('a leave goes over HTTP when the connection is already closing', async () => {
+  const env = new FakeEnvironment('open');
+  const core = await live(env);
+  env.socket.readyState = 2;
   core.stop();
   await settle();
-  assert.deepEqual([world.said, world.leaves.length], [['hello'], 1]);
+  assert.deepEqual([env.messageTypes, env.leaves.length], [['hello'], 1]);
 });
 
-test('start, stop, start in one turn is one connection; start and stop in one turn none', async () => { // case 12
-  const world = new World('open');
-  const core = world.core();
+test('start(), stop() and start() in one turn open one connection, start() and stop() none', async () => { // case 12
+  const env = new FakeEnvironment('open');
+  const core = env.core();
   core.start();
   core.stop();
   core.start();
@@ -763,89 +763,89 @@ test('start, stop, start in one turn is one connection; start and stop in one tu
   core.stop();
   core.start();
   await settle();
-  assert.deepEqual([world.sockets.length, world.said, world.sent], [1, ['hello'], []]);
-  const none = new World('open');
+  assert.deepEqual([env.sockets.length, env.messageTypes, env.sent], [1, ['hello'], []]);
+  const none = new FakeEnvironment('open');
   const other = none.core();
   other.start();
   other.stop();
-  await none.clock.pass(60_000);
+  await none.clock.advance(60_000);
   assert.deepEqual([none.sockets.length, none.sent.length], [0, 0]);
 });
 
-test('a session that is started again goes on with its seq, over a connection of its own', async () => {
-  const world = new World('open');
-  const core = await live(world);
+test('a session that is started again continues its seq, over a connection of its own', async () => {
+  const env = new FakeEnvironment('open');
+  const core = await live(env);
   core.stop();
   await Promise.resolve();
-  core.start(); // while the old one is closing, and its last messages come
+  core.start(); // while the old connection is closing and its last messages arrive
   await settle();
-  assert.deepEqual([state(core)[0], world.sockets.map(({said}) => said.map(({type, seq}) => `${type} ${seq}`).join(', '))], ['live', ['hello 1, leave 2', 'hello 3']]);
+  assert.deepEqual([state(core)[0], env.sockets.map(({messages}) => messages.map(({type, seq}) => `${type} ${seq}`).join(', '))], ['live', ['hello 1, leave 2', 'hello 3']]);
 });
 
-test('after a sleep the page says "reconnecting", and asks; a connection that does not answer is replaced', async () => { // case 10
-  const world = new World('open');
-  world.set(user(2, 'Alice', ABSTRACT));
-  const core = await live(world, {}, ABSTRACT);
-  world.clock.sleep(100_000);
-  await world.clock.pass(0);
-  assert.deepEqual([world.said, state(core)], [['hello', 'update'], ['live', false, 'Alice']], 'it had slept well');
+test('after a sleep the page shows reconnecting, and replaces a connection that does not answer', async () => { // case 10
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Alice', ABSTRACT));
+  const core = await live(env, {}, ABSTRACT);
+  env.clock.sleep(100_000);
+  await env.clock.advance(0);
+  assert.deepEqual([env.messageTypes, state(core)], [['hello', 'update'], ['live', false, 'Alice']], 'the connection still works');
 
-  world.fire('keydown');
-  world.clock.sleep(100_000);
-  world.door = 'mute';
-  world.fire('online');
+  env.fire('keydown');
+  env.clock.sleep(100_000);
+  env.webSocket = 'silent';
+  env.fire('online');
   await settle();
-  assert.deepEqual([world.said, state(core)], [['hello', 'update', 'update'], ['connecting', true, 'Alice']]);
+  assert.deepEqual([env.messageTypes, state(core)], [['hello', 'update', 'update'], ['connecting', true, 'Alice']]);
   assert.equal(core.getSnapshot().text, 'Presence: reconnecting…');
-  world.others = [];
-  world.version++;
-  world.door = 'open';
-  await world.clock.pass(8_500);
-  assert.deepEqual([world.sockets.length, state(core), core.getSnapshot().warning.length], [2, ['live', false, ''], 0]);
+  env.others = [];
+  env.version++;
+  env.webSocket = 'open';
+  await env.clock.advance(8_500);
+  assert.deepEqual([env.sockets.length, state(core), core.getSnapshot().warning.length], [2, ['live', false, ''], 0]);
 });
 
-test('after thirty minutes of idleness the page leaves and closes, and connects again at the first input', async () => { // rule 12, case 6
-  const world = new World('open');
-  world.set(user(2, 'Bob'));
-  const core = await live(world, {}, ABSTRACT);
-  await world.clock.pass(33 * 60_000);
-  assert.deepEqual([world.said.filter((type) => type === 'leave').length, world.socket.open, world.sent.length], [1, false, 0]);
+test('after thirty minutes of being idle a live page leaves and closes, and connects at the next input', async () => { // rule 12, case 6
+  const env = new FakeEnvironment('open');
+  env.set(user(2, 'Bob'));
+  const core = await live(env, {}, ABSTRACT);
+  await env.clock.advance(33 * 60_000);
+  assert.deepEqual([env.messageTypes.filter((type) => type === 'leave').length, env.socket.open, env.sent.length], [1, false, 0]);
   assert.deepEqual(state(core), ['away', true, 'Bob']);
-  world.hide();
-  world.show();
-  world.fire('online');
+  env.hide();
+  env.show();
+  env.fire('online');
   core.setSection(METHODS);
-  await world.clock.pass(600 * 60_000);
-  assert.deepEqual([world.sockets.length, world.sent.length, world.clock.pending], [1, 0, 0]);
-  world.fire('keydown');
+  await env.clock.advance(600 * 60_000);
+  assert.deepEqual([env.sockets.length, env.sent.length, env.clock.pending], [1, 0, 0]);
+  env.fire('keydown');
   await settle();
-  assert.deepEqual([state(core), world.sockets.length, world.socket.said[0].section], [['live', false, 'Bob'], 2, METHODS]);
+  assert.deepEqual([state(core), env.sockets.length, env.socket.messages[0].section], [['live', false, 'Bob'], 2, METHODS]);
 });
 
-test('a hidden tab, whose timers fire once a minute, stays, and reconnects', async () => { // case 4, rule 12
-  const world = new World('open');
-  const core = await live(world, {}, ABSTRACT);
-  world.hide();
+test('a hidden tab, whose timers run once a minute, keeps its lease and reconnects', async () => { // case 4, rule 12
+  const env = new FakeEnvironment('open');
+  const core = await live(env, {}, ABSTRACT);
+  env.hide();
   /** @type {number[]} */
   const times = [];
-  const {hear} = world;
-  world.hear = (socket, message) => (times.push(world.clock.now()), hear.call(world, socket, message));
-  await world.clock.pass(10 * 60_000, 60_000);
-  world.socket.end();
-  await world.clock.pass(10 * 60_000, 60_000);
+  const {handle} = env;
+  env.handle = (socket, message) => (times.push(env.clock.now()), handle.call(env, socket, message));
+  await env.clock.advance(10 * 60_000, 60_000);
+  env.socket.end();
+  await env.clock.advance(10 * 60_000, 60_000);
   const gaps = times.slice(1).map((at, i) => at - times[i]);
   assert.ok(Math.max(...gaps) <= 60_000, `the longest gap was ${Math.max(...gaps)} ms`);
-  assert.deepEqual([state(core)[0], world.sockets.length, world.sent.length], ['live', 2, 0]);
+  assert.deepEqual([state(core)[0], env.sockets.length, env.sent.length], ['live', 2, 0]);
 });
 
-test('a page that may not open a WebSocket polls', async () => {
-  const world = new World('open');
-  const surroundings = {...world.surroundings(), WebSocket: /** @type {any} */ (class {
+test('a page whose policy forbids WebSocket polls', async () => {
+  const env = new FakeEnvironment('open');
+  const environment = {...env.globals(), WebSocket: /** @type {any} */ (class {
     constructor() {
       throw new DOMException('forbidden', 'SecurityError');
     }
   })};
-  const page = new PresenceCore('demo', 1, {surroundings});
+  const page = new PresenceCore('demo', 1, {environment});
   page.start();
   await settle();
   assert.equal(page.getSnapshot().status, 'polling');

@@ -1,12 +1,12 @@
 /**
- * A model test: random histories of a page, its server and its network on the fake clock. Whatever happens, every promise that the client
- * gave settles, one update at a time is under way, nothing is left after stop(), and each presence is left once.
+ * A model test: random histories of a page, its server and its network on the fake clock. In each of them every promise of the client
+ * settles, one update at a time is under way, nothing is left after stop(), and each presence ends with one leave.
  *
  * Prints its seed; `SEED=… node --test client/test/presence-model.test.js` repeats a run.
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, generator, settle, user} from './surroundings.js';
+import {FakeEnvironment, generator, settle, user} from './fixtures.js';
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000_000);
 const HISTORIES = Number(process.env.HISTORIES ?? 150);
@@ -22,11 +22,11 @@ class History {
   /** @param {number} seed */
   constructor(seed) {
     this.random = generator(seed);
-    this.world = new World(this.pick(/** @type {const} */ (['none', 'open', 'open', 'open', 'shut', 'hangs', 'mute'])));
-    this.live = this.world.door !== 'none';
-    this.world.set(user(2, 'Alice', SECTIONS[1]));
+    this.env = new FakeEnvironment(this.pick(/** @type {const} */ (['none', 'open', 'open', 'open', 'refuses', 'hangs', 'silent'])));
+    this.live = this.env.webSocket !== 'none';
+    this.env.set(user(2, 'Alice', SECTIONS[1]));
     const token = this.pick([undefined, 'a-token', () => this.#token()]);
-    this.core = this.world.core({token}, this.pick([1, null]));
+    this.core = this.env.core({token}, this.pick([1, null]));
   }
 
   /** @template T @param {readonly T[]} of @returns {T} */
@@ -58,36 +58,36 @@ class History {
     [1, 'editAnyway', () => this.core.editAnyway()],
     [1, 'chooseDifferent', () => this.core.chooseDifferent()],
     [6, 'turn', () => settle()],
-    [6, 'pass', () => this.world.clock.pass(this.pick([1, 100, 1_000, 3_000, 9_000, 31_000, 130_000]))],
-    [1, 'pass long', () => this.world.clock.pass(33 * 60_000)],
-    [1, 'sleep', () => this.world.clock.sleep(600_000)],
-    [2, 'socket closes', () => this.world.socket?.end(this.pick([1006, 1008, 1012]))],
-    [1, 'server says', () => this.world.socket?.tell(this.pick([
+    [6, 'pass', () => this.env.clock.advance(this.pick([1, 100, 1_000, 3_000, 9_000, 31_000, 130_000]))],
+    [1, 'pass long', () => this.env.clock.advance(33 * 60_000)],
+    [1, 'sleep', () => this.env.clock.sleep(600_000)],
+    [2, 'socket closes', () => this.env.socket?.end(this.pick([1006, 1008, 1012]))],
+    [1, 'server says', () => this.env.socket?.deliver(this.pick([
       {type: 'error', code: 'draining', retry_after: 5}, {type: 'error', code: 'token_ends'}, {type: 'error', code: 'unavailable'},
-      {type: 'restate'}, {type: 'snapshot', version: this.world.version, users: [], partial: true}, {type: 'snapshot', version: 5, users: []},
-      {type: 'delta', base: 1, version: this.world.version + 9, changed: [], at: [], left: []},
+      {type: 'restate'}, {type: 'snapshot', version: this.env.version, users: [], partial: true}, {type: 'snapshot', version: 5, users: []},
+      {type: 'delta', base: 1, version: this.env.version + 9, changed: [], at: [], left: []},
     ]))],
-    [1, 'others change', () => this.world.set(user(2, 'Alice', this.pick(SECTIONS)))],
-    [1, 'server loses its data', () => (this.world.version = 50)],
-    [2, 'door', () => this.live && (this.world.door = this.pick(/** @type {const} */ (['open', 'open', 'shut', 'hangs', 'mute'])))],
-    [1, 'mistake', () => (this.world.mistake = this.pick([null, null, {code: 'unavailable'}, {code: 'bad_json'}, {code: 'token_invalid'}, {code: 'too_many_requests', retry_after: 3}]))],
+    [1, 'others change', () => this.env.set(user(2, 'Alice', this.pick(SECTIONS)))],
+    [1, 'server loses its data', () => (this.env.version = 50)],
+    [2, 'webSocket', () => this.live && (this.env.webSocket = this.pick(/** @type {const} */ (['open', 'open', 'refuses', 'hangs', 'silent'])))],
+    [1, 'liveError', () => (this.env.liveError = this.pick([null, null, {code: 'unavailable'}, {code: 'bad_json'}, {code: 'token_invalid'}, {code: 'too_many_requests', retry_after: 3}]))],
     [2, 'failure', () => {
-      this.world.failure = this.pick([null, null, 503, 401, 404, 400, 429, new TypeError('Failed to fetch'), 'silence']);
-      this.world.failureHeaders = this.pick(/** @type {Record<string, string>[]} */ ([{}, {'Retry-After': '3'}]));
+      this.env.failure = this.pick([null, null, 503, 401, 404, 400, 429, new TypeError('Failed to fetch'), 'silence']);
+      this.env.failureHeaders = this.pick(/** @type {Record<string, string>[]} */ ([{}, {'Retry-After': '3'}]));
     }],
-    [1, 'unreadable answers', () => (this.world.extra = this.pick([{}, {}, {conflicts: 5}, {you: 7, users: null}]))],
-    [2, 'hold', () => (this.world.held = true)],
-    [3, 'release', () => this.world.release()],
+    [1, 'unreadable answers', () => (this.env.extra = this.pick([{}, {}, {conflicts: 5}, {you: 7, users: null}]))],
+    [2, 'hold', () => (this.env.held = true)],
+    [3, 'release', () => this.env.release()],
     [2, 'token', () => (this.tokenAnswers = this.random() < 0.5)],
     [2, 'token resolves', () => this.tokens.shift()?.resolve(this.pick(['b-token', null, undefined, 'two words']))],
     [2, 'token rejects', () => this.tokens.shift()?.reject(new Error('signed out'))],
-    [1, 'pagehide', () => this.world.fire('pagehide')],
-    [2, 'pageshow', () => this.world.fire('pageshow')],
-    [1, 'hide', () => this.world.hide()],
-    [2, 'show', () => this.world.show()],
-    [1, 'input', () => this.world.fire('keydown')],
-    [1, 'online', () => this.world.fire('online')],
-    [1, 'offline', () => this.world.fire('offline')],
+    [1, 'pagehide', () => this.env.fire('pagehide')],
+    [2, 'pageshow', () => this.env.fire('pageshow')],
+    [1, 'hide', () => this.env.hide()],
+    [2, 'show', () => this.env.show()],
+    [1, 'input', () => this.env.fire('keydown')],
+    [1, 'online', () => this.env.fire('online')],
+    [1, 'offline', () => this.env.fire('offline')],
   ];
 
   async step() {
@@ -100,21 +100,21 @@ class History {
 
   /** What holds at every moment. */
   check() {
-    const {world} = this;
-    const open = world.updates.filter(({done, aborted}) => !done && !aborted);
+    const {env} = this;
+    const open = env.updates.filter(({done, aborted}) => !done && !aborted);
     assert.ok(open.length <= 1, `${open.length} updates are under way by HTTP`);
-    assert.ok(world.sockets.filter(({readyState}) => readyState < 2).length <= 1, 'two connections');
-    for (const {open, unanswered} of world.sockets) assert.ok(!open || unanswered <= 1, `${unanswered} updates are under way on one connection`);
+    assert.ok(env.sockets.filter(({readyState}) => readyState < 2).length <= 1, 'more than one connection');
+    for (const {open, unanswered} of env.sockets) assert.ok(!open || unanswered <= 1, `${unanswered} updates are under way on one connection`);
   }
 
   /** What was sent of this session, by seq: each seq once, and no two leaves without an update between. */
   checkMessages() {
-    const all = [...this.world.sent.filter(({body}) => body).map(({path, body}) => ({...body, type: path.slice(0, -1)})), ...this.world.sockets.flatMap(({said}) => said)];
+    const all = [...this.env.sent.filter(({body}) => body).map(({path, body}) => ({...body, type: path.slice(0, -1)})), ...this.env.sockets.flatMap(({messages}) => messages)];
     all.sort((a, b) => a.seq - b.seq);
     const types = all.map(({type}) => (type === 'leave' ? 'leave' : 'update'));
     // A request is repeated with its seq after a 401.
     for (let i = 1; i < all.length; i++) assert.ok(all[i].seq > all[i - 1].seq || types[i] === 'update', `seq ${all[i].seq} twice: ${types}`);
-    assert.doesNotMatch(types.join(' '), /^leave|leave leave/, 'a leave of what was left');
+    assert.doesNotMatch(types.join(' '), /^leave|leave leave/, 'a leave without an update before it');
     return types;
   }
 
@@ -126,32 +126,32 @@ class History {
   async endByStop() {
     this.core.stop();
     await settle();
-    assert.deepEqual(this.unsettled(), [], 'promises that never settle after stop()');
-    assert.equal(this.world.clock.pending, 0, 'timers after stop()');
-    assert.deepEqual(this.world.sockets.filter(({readyState}) => readyState < 2), [], 'connections after stop()');
+    assert.deepEqual(this.unsettled(), [], 'promises that do not settle after stop()');
+    assert.equal(this.env.clock.pending, 0, 'timers after stop()');
+    assert.deepEqual(this.env.sockets.filter(({readyState}) => readyState < 2), [], 'connections after stop()');
     const types = this.checkMessages();
-    if (types.length) assert.equal(types[types.length - 1], 'leave', 'present after stop()');
+    if (types.length) assert.equal(types[types.length - 1], 'leave', 'the last message before stop() ended');
     assert.equal(this.core.getSnapshot().status, 'stopped');
-    const {length} = this.world.sent;
+    const {length} = this.env.sent;
     for (const {resolve} of this.tokens) resolve('late');
-    this.world.release();
-    await this.world.clock.pass(600_000);
-    assert.deepEqual([this.world.sent.length, this.world.sockets.every(({readyState}) => readyState === 3)], [length, true], 'something was sent after stop()');
+    this.env.release();
+    await this.env.clock.advance(600_000);
+    assert.deepEqual([this.env.sent.length, this.env.sockets.every(({readyState}) => readyState === 3)], [length, true], 'something was sent after stop()');
   }
 
   /** Nothing answers any more, for as long as it takes. */
   async endBySilence() {
-    this.world.failure = 'silence';
-    this.world.door = this.live ? 'mute' : 'none';
+    this.env.failure = 'silence';
+    this.env.webSocket = this.live ? 'silent' : 'none';
     this.tokenAnswers = false;
-    await this.world.clock.pass(20 * 60_000);
-    assert.deepEqual(this.unsettled(), [], 'promises that never settle while the server is silent');
+    await this.env.clock.advance(20 * 60_000);
+    assert.deepEqual(this.unsettled(), [], 'promises that do not settle while the server does not answer');
     this.checkMessages();
     await this.endByStop();
   }
 }
 
-test('every promise settles, in every order of start, stop, answer, error and close', async (t) => {
+test('every promise settles in any order of start, stop, answer, error and close', async (t) => {
   t.diagnostic(`SEED=${SEED} HISTORIES=${HISTORIES}`);
   const {warn} = console;
   console.warn = () => {};

@@ -1,11 +1,11 @@
 /**
- * How soon pages are back after their server was away, and how much they ask meanwhile: the distribution over a crowd of real clients on a
+ * How soon pages are back after an outage of their server, and how many attempts they make: the distribution over many real clients on a
  * fake clock. `PAGES=2000 node --test client/test/presence-outage.test.js` has 2,000 pages in every outage, and takes minutes.
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {generator} from './surroundings.js';
-import {outage} from './crowd.js';
+import {generator} from './fixtures.js';
+import {outage} from './outage.js';
 
 const PAGES = Number(process.env.PAGES ?? 0);
 const SEED = Number(process.env.SEED ?? 29);
@@ -32,7 +32,7 @@ async function measure(t, way) {
 }
 
 for (const [seconds, pages, live] of /** @type {[number, number, boolean][]} */ ([[5, 500, true], [60, 2000, true], [600, 100, true], [3600, 40, true], [60, 300, false]])) {
-  test(`${live ? 'live' : 'polling'} pages are back soon after an outage of ${seconds} s: half within 5 s, all within 30 s, and they do not hammer`, async (t) => {
+  test(`${live ? 'live' : 'polling'} pages are back after an outage of ${seconds} s: half within 5 s, all within 30 s, with bounded attempts`, async (t) => {
     const {back, within, first, peak, steadyPeak, steadyMean, returnPeak} = await measure(t, {pages: Math.max(pages, PAGES), outage: seconds, live});
     assert.equal(back.length, Math.max(pages, PAGES), 'pages that came back');
     assert.ok(within(5) >= 0.5, `${within(5)} of the pages are back within 5 s`);
@@ -44,14 +44,14 @@ for (const [seconds, pages, live] of /** @type {[number, number, boolean][]} */ 
   });
 }
 
-test('pages whose attempts hang until their time limit are back within that limit more', async (t) => {
+test('pages whose attempts time out are back within that timeout more', async (t) => {
   const {back, within, steadyMean} = await measure(t, {pages: Math.max(300, PAGES), outage: 60, away: 'hang'});
   assert.equal(back.length, Math.max(300, PAGES));
   assert.ok(within(8 + 5) >= 0.5 && within(30) === 1, `${within(13)} of the pages are back within 13 s`);
   assert.ok(steadyMean <= 0.2, `${steadyMean} attempts per page and second`);
 });
 
-test('pages that were told the same Retry-After do not come at once', async (t) => { // case 33
+test('pages that got the same Retry-After return spread over time', async (t) => { // case 33
   for (const live of [true, false]) {
     const {back, within, returnPeak, steadyPeak, steadyMean} = await measure(t, {pages: 200, outage: 90, live, retryAfter: 20});
     assert.equal(back.length, 200);
@@ -61,7 +61,7 @@ test('pages that were told the same Retry-After do not come at once', async (t) 
   }
 });
 
-test('pages of a server that drains come back spread over the time that it names', async (t) => { // case 33
+test('pages of a draining server return spread over the time it gave', async (t) => { // case 33
   const {back, within, peak, returnPeak} = await measure(t, {pages: 300, outage: 1, drain: 10});
   assert.equal(back.length, 300);
   assert.ok(peak <= 0.5 && returnPeak <= 0.5, `${peak} and ${returnPeak} attempts per page in one second`);

@@ -1,7 +1,7 @@
-/** Promises of the client settle; examples beside the random histories of presence-model.test.js. */
+/** Examples of promises that settle; presence-model.test.js has random histories. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {World, settle} from './surroundings.js';
+import {FakeEnvironment, settle} from './fixtures.js';
 
 /** @param {Promise<unknown>} promise */
 function watch(promise) {
@@ -10,103 +10,103 @@ function watch(promise) {
   return state;
 }
 
-test('updatePresence settles when stop() comes during its live update', async () => {
-  const world = new World('open');
-  const core = world.core();
+test('updatePresence() settles when stop() is called during its live update', async () => {
+  const env = new FakeEnvironment('open');
+  const core = env.core();
   core.start();
   await settle();
-  world.door = 'mute';
+  env.webSocket = 'silent';
   const update = watch(core.updatePresence());
   await settle();
-  assert.deepEqual([world.said, update.settled], [['hello', 'update'], false]);
+  assert.deepEqual([env.messageTypes, update.settled], [['hello', 'update'], false]);
   core.stop();
   await settle();
-  assert.deepEqual([world.said, update.settled, world.clock.pending], [['hello', 'update', 'leave'], true, 0]);
+  assert.deepEqual([env.messageTypes, update.settled, env.clock.pending], [['hello', 'update', 'leave'], true, 0]);
 });
 
-test('fetchPresence settles at stop(), at pagehide and when the page goes away, and leaves no timer', async () => {
+test('fetchPresence() settles at stop() and at pagehide, and leaves no timer', async () => {
   for (const end of /** @type {const} */ (['stop', 'pagehide'])) {
-    const world = new World();
-    const core = world.core();
+    const env = new FakeEnvironment();
+    const core = env.core();
     core.start();
     await settle();
-    world.failure = 'silence';
+    env.failure = 'silence';
     const look = watch(core.fetchPresence());
     await settle();
     if (end === 'stop') core.stop();
-    else world.fire('pagehide');
+    else env.fire('pagehide');
     await settle();
-    assert.deepEqual([look.settled, world.clock.pending, core.getSnapshot().status], [true, 0, end === 'stop' ? 'stopped' : 'connecting'], end);
+    assert.deepEqual([look.settled, env.clock.pending, core.getSnapshot().status], [true, 0, end === 'stop' ? 'stopped' : 'connecting'], end);
   }
 });
 
-test('fetchPresence calls at the same time share one request', async () => {
-  const world = new World();
-  const core = world.core();
+test('calls of fetchPresence() at the same time share one request', async () => {
+  const env = new FakeEnvironment();
+  const core = env.core();
   core.start();
   await settle();
-  world.held = true;
+  env.held = true;
   const looks = Array.from({length: 1000}, () => watch(core.fetchPresence()));
   await settle();
-  world.release();
+  env.release();
   await settle();
-  assert.deepEqual([world.sent.filter(({path}) => path === 'list/').length, looks.every(({settled}) => settled)], [1, true]);
+  assert.deepEqual([env.sent.filter(({path}) => path === 'list/').length, looks.every(({settled}) => settled)], [1, true]);
 });
 
-test('updatePresence settles while token() never answers, live and by polling, and at stop()', async () => {
-  for (const door of /** @type {const} */ (['none', 'open'])) {
-    const world = new World(door);
-    const core = world.core({token: () => new Promise(() => {})});
+test('updatePresence() settles although token() never answers, live and by polling, and at stop()', async () => {
+  for (const webSocket of /** @type {const} */ (['none', 'open'])) {
+    const env = new FakeEnvironment(webSocket);
+    const core = env.core({token: () => new Promise(() => {})});
     core.start();
     const update = watch(core.updatePresence());
-    await world.clock.pass(20_000);
-    assert.equal(update.settled, true, `${door}: after the time limit`);
+    await env.clock.advance(20_000);
+    assert.equal(update.settled, true, `${webSocket}: after the time limit`);
     const second = watch(core.updatePresence());
     await settle();
     core.stop();
     await settle();
-    assert.deepEqual([second.settled, world.clock.pending, world.sent, world.sockets.flatMap(({said}) => said)], [true, 0, [], []], door);
+    assert.deepEqual([second.settled, env.clock.pending, env.sent, env.sockets.flatMap(({messages}) => messages)], [true, 0, [], []], webSocket);
   }
 });
 
-test('an answer that cannot be read is a failed update: its promise settles, and polling goes on', async () => {
-  const world = new World();
-  const core = world.core();
-  world.extra = {conflicts: 5};
+test('an unreadable answer counts as a failed update: its promise settles, and polling continues', async () => {
+  const env = new FakeEnvironment();
+  const core = env.core();
+  env.extra = {conflicts: 5};
   core.start();
   const update = watch(core.updatePresence());
   await settle();
   assert.deepEqual([update.settled, core.getSnapshot().status], [true, 'unknown']);
-  world.extra = {};
-  await world.clock.pass(5_000);
+  env.extra = {};
+  await env.clock.advance(5_000);
   assert.equal(core.getSnapshot().status, 'polling');
 });
 
-test('a live connection that is lost settles what waits for it, and the next one sends the update', async () => {
-  const world = new World('open');
-  const core = world.core();
+test('a lost live connection settles the updates that wait for it', async () => {
+  const env = new FakeEnvironment('open');
+  const core = env.core();
   core.start();
   await settle();
-  world.door = 'mute';
+  env.webSocket = 'silent';
   const update = watch(core.updatePresence());
   await settle();
-  world.socket.end();
+  env.socket.end();
   await settle();
   assert.equal(update.settled, true);
 });
 
-test('attempts that changes of the page cause are one a second while attempts fail', async () => {
-  const world = new World('shut');
-  world.failure = new TypeError('Failed to fetch');
-  const core = world.core();
+test('while attempts fail, changes in the page cause at most one attempt a second', async () => {
+  const env = new FakeEnvironment('refuses');
+  env.failure = new TypeError('Failed to fetch');
+  const core = env.core();
   core.start();
-  await world.clock.pass(30_000);
-  const before = world.sockets.length + world.updates.length;
+  await env.clock.advance(30_000);
+  const before = env.sockets.length + env.updates.length;
   for (let change = 0; change < 200; change++) {
     core.setSection(`manuscript/${change % 2}`);
-    await world.clock.pass(50);
+    await env.clock.advance(50);
   }
-  const attempts = world.sockets.length + world.updates.length - before;
+  const attempts = env.sockets.length + env.updates.length - before;
   assert.ok(attempts >= 5 && attempts <= 12, `${attempts} attempts in ten seconds with 200 changes`);
 });
 
@@ -130,12 +130,12 @@ async function uncaught(run) {
   return errors;
 }
 
-test('an update that throws while it is sent settles its promise, and the next heartbeat sends an update', async () => {
-  const world = new World('open');
-  const core = world.core();
+test('an update whose send throws settles its promise, and the next heartbeat sends an update', async () => {
+  const env = new FakeEnvironment('open');
+  const core = env.core();
   core.start();
   await settle();
-  const {socket} = world;
+  const {socket} = env;
   const send = socket.send;
   socket.send = () => {
     throw new Error('send');
@@ -148,19 +148,19 @@ test('an update that throws while it is sent settles its promise, and the next h
   });
   assert.deepEqual([errors.map(String), update?.settled], [['Error: send'], true]);
   socket.send = send;
-  await world.clock.pass(40_000);
-  assert.deepEqual([core.getSnapshot().status, world.said.includes('update')], ['live', true]);
+  await env.clock.advance(40_000);
+  assert.deepEqual([core.getSnapshot().status, env.messageTypes.includes('update')], ['live', true]);
   const next = watch(core.updatePresence());
   await settle();
   assert.equal(next.settled, true);
 });
 
-test('a failed update whose status cannot be shown settles its promise, and polling goes on', async () => {
-  const world = new World();
-  const core = world.core({strings: {status: {unknown: /** @type {any} */ (null)}}});
+test('a failed update whose status text is broken settles its promise, and polling continues', async () => {
+  const env = new FakeEnvironment();
+  const core = env.core({strings: {status: {unknown: /** @type {any} */ (null)}}});
   core.start();
   await settle();
-  world.failure = 503;
+  env.failure = 503;
   /** @type {{settled: boolean} | undefined} */
   let update;
   const errors = await uncaught(async () => {
@@ -168,25 +168,40 @@ test('a failed update whose status cannot be shown settles its promise, and poll
     await settle();
   });
   assert.deepEqual([errors.length, update?.settled], [1, true]);
-  world.failure = null;
-  const before = world.updates.length;
-  await world.clock.pass(60_000);
-  assert.ok(world.updates.length > before, 'no update followed');
+  env.failure = null;
+  const before = env.updates.length;
+  await env.clock.advance(60_000);
+  assert.ok(env.updates.length > before, 'no update followed');
   assert.equal(core.getSnapshot().status, 'polling');
 });
 
-test('a hello that throws while it is sent settles the update that it carries', async () => {
-  const world = new World('mute');
-  const core = world.core();
+test('updatePresence() settles after a sleep whose status text is broken', async () => {
+  const env = new FakeEnvironment();
+  const core = env.core({strings: {status: {reconnecting: /** @type {any} */ (null)}}});
+  core.start();
+  await settle();
+  env.clock.sleep(100_000);
+  /** @type {{settled: boolean} | undefined} */
+  let update;
+  const errors = await uncaught(async () => {
+    update = watch(core.updatePresence());
+    await settle();
+  });
+  assert.deepEqual([errors.length, update?.settled], [1, true]);
+});
+
+test('a hello whose send throws settles the update it carries', async () => {
+  const env = new FakeEnvironment('silent');
+  const core = env.core();
   core.start();
   const update = watch(core.updatePresence());
-  await Promise.resolve(); // the socket is there, and not open yet
-  world.socket.send = () => {
+  await Promise.resolve(); // the socket exists and is not open yet
+  env.socket.send = () => {
     throw new Error('send');
   };
   const errors = await uncaught(settle);
   assert.deepEqual([errors.map(String), update.settled], [['Error: send'], true]);
-  await world.clock.pass(60_000);
+  await env.clock.advance(60_000);
   assert.equal(core.getSnapshot().status, 'polling');
-  assert.ok(world.updates.length > 0);
+  assert.ok(env.updates.length > 0);
 });

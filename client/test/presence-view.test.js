@@ -3,11 +3,11 @@ import test from 'node:test';
 import {Announcer} from '../presence-announcer.js';
 import {showCount} from '../presence-badge.js';
 import {Words, labelOf} from '../strings.js';
-import {Clock, user} from './surroundings.js';
+import {Clock, user} from './fixtures.js';
 
 const words = new Words();
 
-test('the badge shows how many others are here, and hides again at nobody', () => {
+test('the badge shows the number of other users and is hidden at zero', () => {
   const badge = /** @type {any} */ ({style: {}, attributes: {}, setAttribute(/** @type {string} */ name, /** @type {string} */ value) { this.attributes[name] = value; }});
   showCount(badge, 3, words);
   assert.deepEqual([badge.textContent, badge.style.display, badge.attributes['aria-label']], ['📝 3', 'inline', '3 people online']);
@@ -17,13 +17,13 @@ test('the badge shows how many others are here, and hides again at nobody', () =
   assert.equal(badge.style.display, 'none');
 });
 
-test('a section without a better name is called by its last segment in title case', () => { // case 18
+test('the default label of a section is its last segment in title case', () => { // case 18
   const due = {'manuscript/abstract': 'Abstract', 'manuscript/related-work': 'Related Work', intro: 'Intro', 'a/élan_vital': 'Élan Vital', 'a/--': 'a/--', __proto__: '' };
   for (const [section, label] of Object.entries(due)) assert.equal(labelOf(section), label, section);
   assert.equal(labelOf('x/__proto__'), 'Proto');
 });
 
-test('a warning names one, several and many people in the right plural', () => {
+test('a warning names up to three users and has the right plural form', () => {
   const people = ['Alice', 'Bob', 'Carol', 'Dan', 'Eve'].map((name, i) => user(i, name));
   assert.equal(words.tell('warning', people.slice(0, 1)), '⚠️ Alice is editing this section');
   assert.equal(words.tell('warning', people.slice(0, 2)), '⚠️ Alice and Bob are editing this section');
@@ -31,44 +31,44 @@ test('a warning names one, several and many people in the right plural', () => {
   assert.equal(words.tell('occupants', people.slice(0, 2)), ' — Alice, Bob');
 });
 
-test('a visitor is told from a user of the same name, and is not called so twice', () => { // case 16
+test('a visitor\'s name says Visitor once', () => { // case 16
   assert.equal(words.name(user(1, 'Alice', '', {visitor: true})), 'Visitor Alice');
   assert.equal(words.name(user(1, 'Visitor 12', '', {visitor: true})), 'Visitor 12');
   assert.equal(words.name(user(1, 'Alice')), 'Alice');
   assert.equal(words.name(user(1, '')), 'Someone');
 });
 
-test('a name cannot turn round the words beside it, nor fill in their places', () => { // case 43
+test('a name cannot change the direction of the text around it or fill its placeholders', () => { // case 43
   assert.equal(words.tell('arrived', [user(1, '\u202eevil')]), '\u2068\u202eevil\u2069 is online');
   assert.equal(words.tell('arrived', [user(1, '{count} $& $1')]), '{count} $& $1 is online');
 });
 
-test('strings are replaceable one by one, with the plural forms of their language', () => {
+test('each string can be replaced, with the plural forms of its language', () => {
   const czech = new Words({locale: 'cs', badgeLabel: {one: '{count} člověk', few: '{count} lidé', other: '{count} lidí'}});
   const said = [1, 2, 5].map((count) => czech.say('badgeLabel', {count}));
   assert.deepEqual(said, ['1 člověk', '2 lidé', '5 lidí']);
   assert.equal(czech.table.editAnyway, 'Edit anyway');
 });
 
-test('announcements: none at load, at most one in five seconds, and each true when it is made', async () => {
+test('announcements start after the first state, come at most every five seconds, and describe the newest state', async () => {
   const clock = new Clock();
   /** @type {string[]} */
   const said = [];
-  const announcer = new Announcer((/** @type {string} */ now, /** @type {string} */ known) => (now === known ? '' : now), (text) => said.push(text), clock);
+  const announcer = new Announcer((/** @type {string} */ now, /** @type {string} */ known) => (now === known ? '' : now), (text) => said.push(text), {...clock, Date: clock});
   announcer.update('one');
   assert.deepEqual(said, [], 'at load');
   announcer.update('two');
   assert.deepEqual(said, ['two']);
   announcer.update('three');
   announcer.update('four');
-  await clock.pass(4_900);
+  await clock.advance(4_900);
   assert.deepEqual(said, ['two'], 'within five seconds');
-  await clock.pass(200);
+  await clock.advance(200);
   assert.deepEqual(said, ['two', 'four'], 'the newest');
   announcer.update('five');
   announcer.update('four');
-  await clock.pass(60_000);
-  assert.deepEqual(said, ['two', 'four'], 'what changed back is not said');
+  await clock.advance(60_000);
+  assert.deepEqual(said, ['two', 'four'], 'a change that was undone is not announced');
   for (let beat = 0; beat < 10; beat++) announcer.update('four');
-  assert.equal(clock.pending, 0, 'a heartbeat says nothing');
+  assert.equal(clock.pending, 0, 'a heartbeat is not announced');
 });

@@ -18,29 +18,29 @@ import (
 )
 
 const (
-	// maxToken bounds what is read of a token; the server takes no longer headers.
+	// maxToken is the longest token that is read, in bytes; the server accepts no longer headers.
 	maxToken = 16 << 10
-	// maxLiveToken is about what fits into a live hello.
+	// maxLiveToken is the longest token that fits into a live hello, in bytes, roughly.
 	maxLiveToken = 4000
-	// mostProjects is how many projects of a token are printed.
-	mostProjects = 20
-	// checkTokenTime bounds fetching the keys.
-	checkTokenTime = 10 * time.Second
+	// maxShownProjects is the number of projects of a token that are printed.
+	maxShownProjects = 20
+	// checkTokenTimeout bounds the time to fetch the keys.
+	checkTokenTimeout = 10 * time.Second
 )
 
-// newCheckToken makes the subcommand that says whether serve with the same flags would accept a
-// token. It never prints the token or a secret.
+// newCheckToken returns the subcommand that reports whether serve with the same flags would accept a token. It never
+// prints the token or a secret.
 func newCheckToken() *cobra.Command {
-	var g gates
+	var a authFlags
 	var file, project string
 	c := &cobra.Command{
 		Use:   "check-token",
-		Short: "Say whether a token is valid, and why not",
-		Long: `Say whether serve would accept a token (JWT), whose it is, until when, and for which
+		Short: "Check whether a token is valid, and explain why not",
+		Long: `Check whether serve would accept a token (JWT), and print its user, its expiry and its
 projects; or why it would be rejected, and what to do. Give the flags or the environment that
-serve has. The exit status is 0 for a token that is valid, and good for --project if that is
-given; else it is 1. The token is read from the standard input or --file, so that it is in no
-list of processes, and is never printed.`,
+serve has. The exit status is 0 if the token is valid, and valid for --project if that is
+given; otherwise it is 1. The token is read from standard input or --file, so that it does not
+appear in the list of processes, and is never printed.`,
 		Example: "  echo \"$TOKEN\" | writer-presence check-token --jwt-secret-file /etc/writer-presence/jwt --project thesis",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -53,36 +53,37 @@ list of processes, and is never printed.`,
 				defer f.Close()
 				in = f
 			}
-			return g.checkToken(c.Context(), in, c.OutOrStdout(), project)
+			return a.checkToken(c.Context(), in, c.OutOrStdout(), project)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&file, "file", "", "`file` with the token (default: the standard input)")
-	f.StringVar(&project, "project", "", "`project` that the token has to be good for; with --tenant-from host as host/project")
+	f.StringVar(&file, "file", "", "`file` with the token (default: standard input)")
+	f.StringVar(&project, "project", "", "`project` that the token must be valid for; with --tenant-from host as host/project")
 	for _, name := range []string{"file", "project"} {
 		f.SetAnnotation(name, onlyFlag, []string{"true"})
 	}
-	g.tokenFlags(f)
+	a.tokenFlags(f)
 	f.SortFlags = false
 	return c
 }
 
-// checkToken reads a token and prints what it says.
-func (g *gates) checkToken(ctx context.Context, in io.Reader, out io.Writer, project string) error {
-	if !g.tokens() {
-		return errors.New("check-token needs --jwt-secret-file or --jwks-url, as serve has it; other tokens only your application can check")
+// checkToken reads a token and prints its user, expiry and projects. It returns an error if the token is not valid, or not
+// valid for the project.
+func (a *authFlags) checkToken(ctx context.Context, in io.Reader, out io.Writer, project string) error {
+	if !a.tokens() {
+		return errors.New("check-token needs --jwt-secret-file or --jwks-url, as serve has it; only your application can check other tokens")
 	}
 	request, err := parseKey(project)
 	if err != nil {
 		return err
 	}
-	tokens, err := g.openTokens(slog.New(slog.DiscardHandler))
+	tokens, err := a.tokenAuthenticator(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxToken+1))
 	if err != nil {
-		return fmt.Errorf("the token cannot be read: %w", err)
+		return fmt.Errorf("cannot read the token: %w", err)
 	}
 	token := strings.TrimSpace(string(text))
 	if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, "Bearer") {
@@ -90,34 +91,34 @@ func (g *gates) checkToken(ctx context.Context, in io.Reader, out io.Writer, pro
 	}
 	switch {
 	case len(text) > maxToken:
-		return fmt.Errorf("the input has more than %d bytes, and headers that long are not accepted; give one token", maxToken)
+		return fmt.Errorf("the input has more than %d bytes, which is too long for a header; give one token", maxToken)
 	case token == "":
-		return errors.New("there is no token in the input; send one by a pipe, or give --file")
+		return errors.New("there is no token in the input; send one through a pipe, or give --file")
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTokenTime)
+	ctx, cancel := context.WithTimeout(ctx, checkTokenTimeout)
 	defer cancel()
 	info, err := tokens.Check(ctx, token)
 	if reason, rejected := identity.ReasonOf(err); rejected {
 		return fmt.Errorf("the token is rejected: %s: %s", reason, reason.Explain())
 	}
 	if err != nil {
-		return g.noKeys(err)
+		return a.explainKeysError(err)
 	}
 	printToken(out, info)
 	if len(token) > maxLiveToken {
-		fmt.Fprintf(out, "note: it has %d bytes; live connections take less than 4096 for the token and the rest of the hello, so pages will poll\n", len(token))
+		fmt.Fprintf(out, "note: it has %d bytes, but the token and the rest of the hello of a live connection must be shorter than 4096; pages will poll\n", len(token))
 	}
 	if project == "" {
 		return nil
 	}
 	if !info.Opens(request) {
-		return fmt.Errorf("the token is valid but does not name the project %q; add it to the projects, as text and in the same capitals", request.Key())
+		return fmt.Errorf("the token is valid but does not name the project %q; add it to the projects, as a string and in the same capitals", request.Key())
 	}
 	fmt.Fprintf(out, "project %q: yes\n", request.Key())
 	return nil
 }
 
-// parseKey reads a project, with its tenant before a slash if there are tenants; "" is none.
+// parseKey reads a value of --project: a project, or a tenant and a project with a slash between them. "" is no project.
 func parseKey(text string) (r identity.Request, err error) {
 	if text == "" {
 		return r, nil
@@ -133,19 +134,19 @@ func parseKey(text string) (r identity.Request, err error) {
 	return r, nil
 }
 
-// noKeys says that the keys cannot be fetched, without their address, which may hold a password.
-func (g *gates) noKeys(err error) error {
-	cause := "the answer is no set of keys"
+// explainKeysError returns the error of keys that cannot be fetched, without their address, which may have a password.
+func (a *authFlags) explainKeysError(err error) error {
+	cause := "the response is not a key set"
 	if failed := (*url.Error)(nil); errors.As(err, &failed) {
 		cause = failed.Err.Error()
 	}
-	return fmt.Errorf("the keys cannot be fetched from %s, so that it is not known whether the token is valid: %s; open the address of --jwks-url from this machine", host(g.jwksURL), cause)
+	return fmt.Errorf("the keys cannot be fetched from %s, so the token cannot be checked: %s; check that this machine can reach the address of --jwks-url", hostOf(a.jwksURL), cause)
 }
 
 func printToken(out io.Writer, info identity.TokenInfo) {
 	fmt.Fprintf(out, "the token is valid\nuser: %q, shown as %q\nexpires: %s, in %s\n", info.User.ID, info.User.Name,
 		info.Expires.UTC().Format(time.RFC3339), time.Until(info.Expires).Round(time.Second))
-	shown := info.Projects[:min(len(info.Projects), mostProjects)]
+	shown := info.Projects[:min(len(info.Projects), maxShownProjects)]
 	fmt.Fprintf(out, "projects: %.200q", shown)
 	if rest := len(info.Projects) - len(shown); rest > 0 {
 		fmt.Fprintf(out, " and %d more", rest)

@@ -10,16 +10,89 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Kubernetes gives every container of a namespace with a Service named writer-presence, or writer-presence-redis,
-// variables such as WRITER_PRESENCE_SERVICE_HOST and WRITER_PRESENCE_PORT=tcp://10.0.0.1:80. The values of the latter
-// are matched too, since WRITER_PRESENCE_PORT=8080 is a mistake for --addr.
+const envPrefix = "WRITER_PRESENCE_"
+
+// Annotations of flags.
+const (
+	// onlyFlag marks a flag that has no environment variable.
+	onlyFlag = "only-flag"
+	// neverEmpty marks a flag that is left out or has a value. If one of these were empty, for instance because a script
+	// forgot to set its variable, the server would run without the protection that the flag is there for.
+	neverEmpty = "never-empty"
+)
+
+func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		flags.SetAnnotation(name, neverEmpty, []string{"true"})
+	}
+}
+
+// lookupIn returns os.LookupEnv for an environment in the form of os.Environ. Of a variable that is there twice, the last
+// one counts.
+func lookupIn(environ []string) func(name string) (value string, ok bool) {
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+	}
+	return func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+}
+
+// variable returns the name of the environment variable that sets a flag.
+func variable(flag *pflag.Flag) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+}
+
+func hasVariable(f *pflag.Flag) bool { return f.Name != "help" && f.Annotations[onlyFlag] == nil }
+
+// addVariablesToHelp appends the name of its variable to the help of each flag.
+func addVariablesToHelp(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if hasVariable(f) {
+			f.Usage += " [" + variable(f) + "]"
+		}
+	})
+}
+
+// readVariables sets the flags that the command line left out from their variables. It ignores an empty variable, except
+// that it returns an error if the flag is marked [neverEmpty].
+func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error {
+	var bad error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if bad != nil || !hasVariable(f) {
+			return
+		}
+		value, ok := env(variable(f))
+		needed := f.Annotations[neverEmpty] != nil
+		switch {
+		case f.Changed && needed && strings.Trim(f.Value.String(), "[]") == "":
+			bad = fmt.Errorf("--%s is empty and would have no effect: give it a value, or leave it out", f.Name)
+		case f.Changed || !ok || value == "" && !needed:
+		case value == "":
+			bad = fmt.Errorf("%s is empty and would have no effect: give it a value, or unset it", variable(f))
+		default:
+			if err := flags.Set(f.Name, value); err != nil {
+				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlagError(flags, err))
+			}
+		}
+	})
+	return bad
+}
+
+// kubernetesVariable matches the variables that Kubernetes sets in every container of a namespace with a Service named
+// writer-presence or writer-presence-redis, such as WRITER_PRESENCE_SERVICE_HOST and
+// WRITER_PRESENCE_PORT=tcp://10.0.0.1:80. It matches the values of the latter too, since WRITER_PRESENCE_PORT=8080 is a
+// mistake for --addr.
 var kubernetesVariable = regexp.MustCompile(`^WRITER_PRESENCE(_[A-Z0-9_]+)?_(` +
 	`SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]+)?=|` +
 	`PORT=(tcp|udp|sctp)://|` +
 	`PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?=)`)
 
 // checkVariables returns an error if environ, in the form of os.Environ, has a variable that is meant for this program
-// and that no flag reads: one that begins with WRITER_PRESENCE_, or that is a misspelling of a known one. The error names
+// but that no flag reads: one that begins with WRITER_PRESENCE_, or that is a misspelling of a known one. The error names
 // the nearest known variable, and never shows a value, which may be a secret.
 func checkVariables(root *cobra.Command, environ []string) error {
 	known := map[string]bool{}
@@ -37,46 +110,8 @@ func checkVariables(root *cobra.Command, environ []string) error {
 		}
 		near, edits := nearest(name, known)
 		if strings.HasPrefix(strings.ToUpper(name), envPrefix) || edits <= 2 {
-			return fmt.Errorf("the environment variable %s is not known and would have no effect; the nearest one is %s: rename it, or unset it", name, near)
+			return fmt.Errorf("the environment variable %s is unknown and would have no effect; the most similar one is %s: rename it, or unset it", name, near)
 		}
 	}
 	return nil
-}
-
-// nearest returns the word that takes the fewest edits to get from text, whatever the case, and how many. Of several it
-// returns the first in the alphabet.
-func nearest(text string, words map[string]bool) (word string, least int) {
-	least = -1
-	for candidate := range words {
-		n := edits(strings.ToUpper(text), strings.ToUpper(candidate))
-		if least < 0 || n < least || n == least && candidate < word {
-			word, least = candidate, n
-		}
-	}
-	return word, least
-}
-
-// edits counts the characters to insert, remove, replace or swap with their neighbour to make b of a (optimal string
-// alignment). It compares bytes, and takes time in proportion to the product of the lengths.
-func edits(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := last[j]
-			if a[i] != b[j] {
-				replaced++
-			}
-			row[j+1] = min(replaced, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

@@ -7,7 +7,7 @@ import (
 
 var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
-// parseLogLevel reads --log-level.
+// parseLogLevel reads a value of --log-level.
 func parseLogLevel(text string) (slog.Level, error) {
 	if level, ok := logLevels[text]; ok {
 		return level, nil

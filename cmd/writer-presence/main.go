@@ -13,14 +13,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal kills the process
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "writer-presence:", err)
 		os.Exit(1)
 	}
 }
 
-// run is the whole program, for its tests too. The environment has the form of os.Environ.
+// run runs the program until ctx ends. The environment has the form of os.Environ.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	command := newCommand(environ, stdout, stderr)
 	command.SetArgs(args)

@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// notify tells the service manager, if there is one that asks to be told, that the server
-// listens, and when it begins to end: sd_notify(3).
+// notify tells the service manager (sd_notify(3), if NOTIFY_SOCKET is set) that the server listens at addr, and when ctx
+// ends that it is stopping. It returns after the second message.
 func notify(ctx context.Context, env func(string) (string, bool), log *slog.Logger, addr string) {
 	socket, _ := env("NOTIFY_SOCKET")
 	if socket == "" {
 		return
 	}
-	tell := func(state string) {
-		if err := tellManager(socket, state); err != nil {
-			log.Warn("the service manager could not be told, and may take the server for stuck", "state", state, "error", err)
+	send := func(state string) {
+		if err := sendDatagram(socket, state); err != nil {
+			log.Warn("cannot notify the service manager, which may then consider the server stuck", "state", state, "error", err)
 		}
 	}
-	tell("READY=1\nSTATUS=serving at " + addr)
+	send("READY=1\nSTATUS=serving at " + addr)
 	<-ctx.Done()
-	tell("STOPPING=1\nSTATUS=finishing requests, and telling pages when to come back")
+	send("STOPPING=1\nSTATUS=draining: finishing requests and closing live connections")
 }
 
-// tellManager sends one datagram. A name with @ is in the abstract namespace; net knows.
-func tellManager(socket, state string) error {
-	manager, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+// sendDatagram sends one datagram to a Unix socket, within a second. A name that begins with @ is in the abstract namespace.
+func sendDatagram(socket, text string) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		return err
 	}
-	defer manager.Close()
-	manager.SetDeadline(time.Now().Add(time.Second)) // one that does not read holds nothing up
-	_, err = manager.Write([]byte(state))
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Second)) // a manager that does not read must not block the server
+	_, err = conn.Write([]byte(text))
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-const jwtSecret = "the secret of the tokens of a test, and of nothing else"
+const jwtSecret = "a secret that only the tokens of tests are signed with"
 
 // secretFile returns the path of a file with jwtSecret.
 func secretFile(t *testing.T) string {
@@ -22,8 +22,8 @@ func secretFile(t *testing.T) string {
 	return path
 }
 
-// jwtOf signs claims with jwtSecret. Without an exp it is in an hour; nil takes a claim away.
-func jwtOf(t *testing.T, claims jwt.MapClaims) string {
+// signToken signs claims with jwtSecret. If exp is left out, the token expires in an hour; if it is nil, never.
+func signToken(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
 	if _, ok := claims["exp"]; !ok {
 		claims["exp"] = time.Now().Add(time.Hour).Unix()
@@ -38,32 +38,32 @@ func jwtOf(t *testing.T, claims jwt.MapClaims) string {
 	return token
 }
 
-// TestFlagsOfTokensReachTheServer runs the program with claims as Auth0 and Keycloak name them.
-func TestFlagsOfTokensReachTheServer(t *testing.T) {
-	s := start(t, "--data", t.TempDir(), "--admin-addr", "off", "--jwt-secret-file", secretFile(t),
+// It uses claims as Auth0 and Keycloak name them.
+func TestServerUsesTheFlagsForTokens(t *testing.T) {
+	s := startServer(t, "--data", t.TempDir(), "--admin-addr", "off", "--jwt-secret-file", secretFile(t),
 		"--jwt-name-claim", "https://example.org/name", "--jwt-projects-claim", "app.projects", "--token-header", "X-Presence-Token")
 	for name, c := range map[string]struct {
 		claims jwt.MapClaims
 		status int
 		name   string
 	}{
-		"as named":                       {jwt.MapClaims{"sub": "1", "https://example.org/name": "Alice", "username": "a", "app": map[string]any{"projects": []string{"p"}}}, 200, "Alice"},
+		"claims as in the flags":         {jwt.MapClaims{"sub": "1", "https://example.org/name": "Alice", "username": "a", "app": map[string]any{"projects": []string{"p"}}}, 200, "Alice"},
 		"a claim with a dot in its name": {jwt.MapClaims{"sub": "2", "https://example.org/name": "Bob", "app.projects": "*"}, 200, "Bob"},
-		"under the usual names":          {jwt.MapClaims{"sub": "3", "username": "carol", "projects": "*"}, 404, ""},
-		"of another project":             {jwt.MapClaims{"sub": "4", "app": map[string]any{"projects": []string{"q"}}}, 404, ""},
+		"claims with default names":      {jwt.MapClaims{"sub": "3", "username": "carol", "projects": "*"}, 404, ""},
+		"another project":                {jwt.MapClaims{"sub": "4", "app": map[string]any{"projects": []string{"q"}}}, 404, ""},
 	} {
 		var answer struct{ You struct{ Username string } }
-		status := s.post("project/p/presence/update/", jwtOf(t, c.claims), `{}`, &answer)
+		status := s.post("project/p/presence/update/", signToken(t, c.claims), `{}`, &answer)
 		if status != c.status || answer.You.Username != c.name {
-			t.Errorf("%s: answered %d for %q; due is %d for %q", name, status, answer.You.Username, c.status, c.name)
+			t.Errorf("%s: answered %d for %q; want %d for %q", name, status, answer.You.Username, c.status, c.name)
 		}
 	}
 }
 
-func TestFlagsOfTokensAreChecked(t *testing.T) {
+func TestInvalidFlagsForTokensStopTheStart(t *testing.T) {
 	for _, c := range []struct {
 		args []string
-		says string
+		want string // in the error
 	}{
 		{[]string{"--jwt-name-claim", "name"}, "need --jwt-secret-file or --jwks-url"},
 		{[]string{"--jwt-projects-claim", "p"}, "need --jwt-secret-file or --jwks-url"},
@@ -71,10 +71,9 @@ func TestFlagsOfTokensAreChecked(t *testing.T) {
 		{[]string{"--token-header", "Cookie"}, "has another meaning"},
 		{[]string{"--token-header", "authorization"}, "anyway"},
 	} {
-		var out output
-		err := run(t.Context(), append([]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--admin-addr", "off"}, c.args...), nil, &out, &out)
-		if err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%v: the start ended with %v; due is %q", c.args, err, c.says)
+		_, err := runToEnd(t, nil, append([]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--admin-addr", "off"}, c.args...)...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v; want an error with %q", c.args, err, c.want)
 		}
 	}
 }

@@ -13,18 +13,18 @@ import (
 // release is the release that this source belongs to. A test compares it with package.json.
 const release = "0.1.0"
 
-// version and revision are set by the linker: -ldflags "-X main.version=1.2.3 -X main.revision=294c41534bce". Without
-// it they come from what the Go tool knows of the build.
+// version and revision are set by the linker: -ldflags "-X main.version=1.2.3 -X main.revision=294c41534bce". If they are
+// empty, the build information of the Go tool is used.
 var version, revision string
 
-// tagged matches the version of a module that was fetched by a tag, and pseudo the end of one that stands for a commit:
-// its time and revision.
+// tagged matches the version of a module that was fetched by a tag, pseudo the end of a pseudo-version: the time and
+// revision of a commit.
 var (
 	tagged = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$`)
 	pseudo = regexp.MustCompile(`[0-9]{14}-([0-9a-f]{12})`)
 )
 
-// programVersion returns the version and the revision of the source that it was built from, "unknown" if nothing says.
+// programVersion returns the version and the revision of the source, or "unknown" for a revision that is not recorded.
 func programVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -33,10 +33,10 @@ func programVersion() string {
 	return describe(version, revision, info)
 }
 
-// describe puts a version together from what the linker was given, and else from what the Go tool wrote down.
+// describe returns the version and revision that the linker set, and otherwise those in the build information.
 func describe(version, revision string, info *debug.BuildInfo) string {
 	if version == "" && tagged.MatchString(info.Main.Version) && !pseudo.MatchString(info.Main.Version) {
-		return info.Main.Version // by go install …@v1.2.3: the tag says which source it is
+		return info.Main.Version // by go install …@v1.2.3: the tag identifies the source
 	}
 	modified := ""
 	if revision == "" {

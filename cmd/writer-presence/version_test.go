@@ -10,30 +10,30 @@ import (
 	"testing"
 )
 
-func TestTheVersionIsThatOfThePackage(t *testing.T) {
+func TestReleaseIsTheVersionOfPackageJSON(t *testing.T) {
 	var pkg struct{ Version string }
-	if err := json.Unmarshal(read(t, "../../package.json"), &pkg); err != nil || pkg.Version != release {
+	if err := json.Unmarshal(readFile(t, "../../package.json"), &pkg); err != nil || pkg.Version != release {
 		t.Errorf("package.json has version %q, %v; the program has %q", pkg.Version, err, release)
 	}
 }
 
-func TestTheVersionSaysWhatIsKnownOfTheBuild(t *testing.T) {
+func TestVersionDescribesTheBuild(t *testing.T) {
 	vcs := []debug.BuildSetting{{Key: "vcs.revision", Value: "294c41534bce0123456789"}, {Key: "vcs.modified", Value: "true"}}
 	for name, c := range map[string]struct {
 		version, revision, module string
 		settings                  []debug.BuildSetting
 		want                      string
 	}{
-		"nothing":                      {want: release + " (revision unknown)"},
-		"without stamping":             {module: "(devel)", want: release + " (revision unknown)"},
-		"a clone":                      {module: "v0.0.0-20261128100000-294c41534bce+dirty", settings: vcs, want: release + " (revision 294c41534bce, modified)"},
-		"a clone that is clean":        {module: "(devel)", settings: vcs[:1], want: release + " (revision 294c41534bce)"},
-		"the linker's revision":        {revision: "abc", module: "(devel)", want: release + " (revision abc)"},
-		"the linker's wins":            {version: "9.9.9", revision: "abc", module: "v1.2.3", settings: vcs, want: "9.9.9 (revision abc)"},
-		"go install of a tag":          {module: "v1.2.3", want: "v1.2.3"},
-		"go install of a candidate":    {module: "v1.2.3-rc.1", want: "v1.2.3-rc.1"},
-		"go install of no tag":         {module: "v1.2.4-0.20261128100000-294c41534bce", want: release + " (revision 294c41534bce)"},
-		"a tag that has local changes": {module: "v1.2.3+dirty", settings: vcs, want: release + " (revision 294c41534bce, modified)"},
+		"nothing":                   {want: release + " (revision unknown)"},
+		"without stamping":          {module: "(devel)", want: release + " (revision unknown)"},
+		"a clone":                   {module: "v0.0.0-20261128100000-294c41534bce+dirty", settings: vcs, want: release + " (revision 294c41534bce, modified)"},
+		"a clean clone":             {module: "(devel)", settings: vcs[:1], want: release + " (revision 294c41534bce)"},
+		"the linker's revision":     {revision: "abc", module: "(devel)", want: release + " (revision abc)"},
+		"the linker wins":           {version: "9.9.9", revision: "abc", module: "v1.2.3", settings: vcs, want: "9.9.9 (revision abc)"},
+		"go install of a tag":       {module: "v1.2.3", want: "v1.2.3"},
+		"go install of a candidate": {module: "v1.2.3-rc.1", want: "v1.2.3-rc.1"},
+		"go install of a commit":    {module: "v1.2.4-0.20261128100000-294c41534bce", want: release + " (revision 294c41534bce)"},
+		"a tag with local changes":  {module: "v1.2.3+dirty", settings: vcs, want: release + " (revision 294c41534bce, modified)"},
 	} {
 		if got := describe(c.version, c.revision, &debug.BuildInfo{Main: debug.Module{Version: c.module}, Settings: c.settings}); got != c.want {
 			t.Errorf("%s: %q; want %q", name, got, c.want)
@@ -41,12 +41,12 @@ func TestTheVersionSaysWhatIsKnownOfTheBuild(t *testing.T) {
 	}
 }
 
-// The image is built from a directory without .git, and so is many a package. Of the commands of the Dockerfile and the
-// Makefile only the flags of the linker are taken here: with the others all would have to be compiled again.
-func TestBuildsWithoutAnythingOfGitSayTheirVersion(t *testing.T) {
+// Images and many packages are built without .git. The test takes only the linker flags from the Dockerfile and the
+// Makefile: with the other options everything would be compiled again.
+func TestBuildsWithoutGitKnowTheirVersion(t *testing.T) {
 	flags := func(file, revision string) string {
 		t.Helper()
-		found := regexp.MustCompile(`(?m)go build .*-ldflags="([^"]*)".* \./cmd/writer-presence`).FindSubmatch(read(t, file))
+		found := regexp.MustCompile(`(?m)go build .*-ldflags="([^"]*)".* \./cmd/writer-presence`).FindSubmatch(readFile(t, file))
 		if found == nil {
 			t.Fatalf("%s has no go build with -ldflags", file)
 		}
@@ -56,16 +56,16 @@ func TestBuildsWithoutAnythingOfGitSayTheirVersion(t *testing.T) {
 	for _, c := range []struct{ name, flags, want string }{
 		{"go build", "", release + " (revision unknown)"},
 		{"Dockerfile", flags("../../Dockerfile", "0123456789ab"), release + " (revision 0123456789ab)"},
-		{"Dockerfile without its argument", flags("../../Dockerfile", ""), release + " (revision unknown)"},
+		{"Dockerfile without REVISION", flags("../../Dockerfile", ""), release + " (revision unknown)"},
 		{"Makefile", flags("../../Makefile", "0123456789ab-dirty"), release + " (revision 0123456789ab-dirty)"},
 	} {
-		if said, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags="+c.flags, "-o", program, ".").CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v, %s", c.name, err, said)
+		if text, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags="+c.flags, "-o", program, ".").CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v, %s", c.name, err, text)
 		}
 		for _, arg := range []string{"version", "--version"} {
-			said, err := exec.Command(program, arg).Output()
-			if err != nil || !strings.HasPrefix(string(said), "writer-presence ") || !strings.Contains(string(said), c.want+" go1.") {
-				t.Errorf("%s, then %s: %q, %v; want %q", c.name, arg, said, err, c.want)
+			text, err := exec.Command(program, arg).Output()
+			if err != nil || !strings.HasPrefix(string(text), "writer-presence ") || !strings.Contains(string(text), c.want+" go1.") {
+				t.Errorf("%s, then %s: %q, %v; want %q", c.name, arg, text, err, c.want)
 			}
 		}
 	}

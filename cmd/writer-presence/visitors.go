@@ -8,27 +8,27 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// visitorRule says which projects are open to people who have not signed in.
+// visitorRule is a value of --visitors: the projects that are open to users who have not signed in.
 type visitorRule struct {
 	every bool
-	only  []presence.Project // where it is not every project
+	only  []presence.Project // if not every project is open
 }
 
-// projectPrefix precedes the name of a project that looks like a keyword of --visitors.
+// projectPrefix marks a name in --visitors as a project, even if it looks like on or off.
 const projectPrefix = "project:"
 
-// likeKeyword returns the keyword of --visitors that a name may be a spelling of, or "".
-func likeKeyword(name string) string { return misspelt(name, "off", "on") }
+// likeOnOff returns "on" or "off" if the name may be a misspelling of it, or "".
+func likeOnOff(name string) string { return misspelt(name, "off", "on") }
 
-// visitorUsage ends each error about --visitors.
+// visitorUsage is the end of each error about --visitors.
 const visitorUsage = "give on, off, or projects with commas; project:NAME is always the project NAME"
 
-// parseVisitors reads the value of --visitors. A value that was not given is on while there is no other way to identify
-// people, and off as soon as there is one: else whoever leaves the token out, or is signed out, would get in everywhere.
-// A project whose name looks like a misspelt keyword has to be written as project:NAME; ':' is in no project's name.
-func parseVisitors(value string, given, otherWay bool) (visitorRule, error) {
+// parseVisitors reads the value of --visitors. If the flag was not given, visitors are on, unless users are authenticated
+// in another way: then anybody without a token or session would get into every project. A project whose name looks like
+// a misspelt on or off must be written as project:NAME; no project's name has a colon.
+func parseVisitors(value string, given, authenticated bool) (visitorRule, error) {
 	if !given {
-		return visitorRule{every: !otherWay}, nil
+		return visitorRule{every: !authenticated}, nil
 	}
 	switch value {
 	case "on":
@@ -39,7 +39,7 @@ func parseVisitors(value string, given, otherWay bool) (visitorRule, error) {
 	var r visitorRule
 	for name := range strings.SplitSeq(value, ",") {
 		name, exact := strings.CutPrefix(strings.TrimSpace(name), projectPrefix)
-		if meant := likeKeyword(name); meant != "" && !exact {
+		if meant := likeOnOff(name); meant != "" && !exact {
 			return visitorRule{}, fmt.Errorf("--visitors %q: did you mean %s? If there is a project %s, write project:%s; %s", value, meant, name, name, visitorUsage)
 		}
 		project, err := presence.ParseProject(name)
@@ -54,7 +54,7 @@ func parseVisitors(value string, given, otherWay bool) (visitorRule, error) {
 // none reports whether no project is open.
 func (r visitorRule) none() bool { return !r.every && len(r.only) == 0 }
 
-// allowed is the rule as an authenticator takes it.
+// allowed returns the rule in the form of [identity.Visitors.Allowed].
 func (r visitorRule) allowed() func(presence.Project) bool {
 	if r.every {
 		return identity.EveryProject
@@ -66,7 +66,7 @@ func (r visitorRule) allowed() func(presence.Project) bool {
 	return func(p presence.Project) bool { return projects[p] }
 }
 
-// String returns the rule as --visitors takes it, with at most ten projects.
+// String returns the rule in the form of --visitors, with at most ten projects.
 func (r visitorRule) String() string {
 	switch {
 	case r.every:
@@ -75,14 +75,14 @@ func (r visitorRule) String() string {
 		return "off"
 	}
 	return r.list(",", func(name string) string {
-		if likeKeyword(name) != "" {
+		if likeOnOff(name) != "" {
 			return projectPrefix + name
 		}
 		return name
 	})
 }
 
-// projects describes the open projects of a rule that names them, as in "2 projects: blog, wiki", with at most ten names.
+// projects returns the number and at most ten names of the open projects, as in "2 projects: blog, wiki".
 func (r visitorRule) projects() string {
 	noun := "projects"
 	if len(r.only) == 1 {

@@ -1,6 +1,6 @@
-// Package admin serves the operator: whether the process lives (/healthz), whether it should get
-// requests (/readyz), and its metrics in Prometheus' format (/metrics). It has a listener of its own,
-// because none of this is for writers.
+// Package admin serves health and metrics to operators: whether the process is alive (/healthz), whether it should get
+// requests (/readyz), and its metrics in the format of Prometheus (/metrics). It needs its own listener, because none of
+// this is for users.
 package admin
 
 import (
@@ -19,28 +19,28 @@ import (
 	"github.com/writer-presence/writer-presence/internal/localhost"
 )
 
-// readyTimeout is how long the store may take to report its health. It is shorter than the usual
-// timeout of those who ask, so that they get the reason (2 s in deploy/Caddyfile.nodes).
+// readyTimeout is how long the store may take to report its health. It is shorter than the usual timeout of a probe (2 s in
+// deploy/Caddyfile.nodes), so that the probe gets the reason.
 const readyTimeout = 1500 * time.Millisecond
 
 // Options of the handler.
 type Options struct {
-	// Health is asked by /readyz.
+	// Health is the store whose health /readyz reports.
 	Health presence.Health
-	// Collectors are what /metrics shows, besides the metrics of the process.
+	// Collectors have the metrics of /metrics, in addition to those of the process.
 	Collectors []prometheus.Collector
 	// Draining is closed when the server begins to shut down.
 	Draining <-chan struct{}
-	// Local is whether the listener is on loopback. Then requests under another host name are rejected:
-	// a page of another site could read the answers through a name that resolves to loopback.
+	// Local reports whether the listener is on loopback. Then requests with another host name are rejected, against DNS
+	// rebinding: a page of another site could read the answers through a name that resolves to loopback.
 	Local bool
 	// Instance identifies this run of the server, in the header InstanceHeader of every answer.
 	Instance string
-	// Log gets errors; nil is none.
+	// Log gets errors. Default: nothing is logged.
 	Log *slog.Logger
 }
 
-// InstanceHeader is the header by which a client can tell which run of the server answers.
+// InstanceHeader is the header with Options.Instance.
 const InstanceHeader = "Writer-Presence-Instance"
 
 // New returns the handler of /healthz, /readyz and /metrics.
@@ -62,16 +62,15 @@ func New(o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(InstanceHeader, o.Instance)
 		if o.Local && !localhost.Is(r.Host) {
-			answer(w, http.StatusForbidden, "this is for this machine only; ask for it as 127.0.0.1 or localhost")
+			answer(w, http.StatusForbidden, "health and metrics are for this machine only; request them as 127.0.0.1 or localhost")
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// ready answers 503 while the server drains, and while the store cannot say who is present. A degraded
-// store answers 200: presence still works, and taking out a node whose disk fails would take out all of
-// them if they share the disk.
+// ready answers 503 while the server drains, and while the store cannot list users. With a degraded store it answers 200:
+// presence still works, and nodes that share a failing disk would all be taken out of service.
 func (o Options) ready(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-o.Draining:
@@ -92,6 +91,7 @@ func (o Options) ready(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// answer sends a line of text.
 func answer(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// dashboard is what the tests look at of one.
+// dashboard has the parts of a Grafana dashboard that the tests check.
 type dashboard struct {
 	Title         string
 	SchemaVersion int
@@ -43,14 +43,13 @@ func readDashboard(t *testing.T) (d dashboard) {
 }
 
 var (
-	// noMetric is what of an expression has names that are no metrics': matchers, ranges, the
-	// labels of by, and texts.
+	// noMetric matches the parts of an expression whose names are not metrics: matchers, ranges, the labels of by, and texts.
 	noMetric   = regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]|\bby \([^)]*\)|"[^"]*"`)
 	ofVariable = regexp.MustCompile(`label_values\((\w+)`)
 	metric     = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*\b *\(?`)
 )
 
-// metricsOf gives the metrics that an expression asks for.
+// metricsOf returns the metrics in an expression.
 func metricsOf(expr string) (names []string) {
 	for _, name := range metric.FindAllString(noMetric.ReplaceAllString(expr, ""), -1) {
 		if !strings.HasSuffix(name, "(") { // a function
@@ -60,34 +59,34 @@ func metricsOf(expr string) (names []string) {
 	return names
 }
 
-func TestTheDashboardShowsWhatThereIsAndAllOfIt(t *testing.T) {
-	w := newWorld(t, true)
-	w.use("p", "alice", "s")
-	there, shown := w.metrics(), map[string]bool{}
+func TestDashboardShowsAllMetricsAndNoOthers(t *testing.T) {
+	f := newFixture(t, true)
+	f.use("p", "alice", "s")
+	metrics, shown := f.metrics(), map[string]bool{}
 	for _, variable := range readDashboard(t).Templating.List[1:] {
 		found := ofVariable.FindSubmatch(variable.Query)
 		if found == nil {
-			t.Fatalf("%s asks for the labels of no metric: %s", variable.Name, variable.Query)
+			t.Fatalf("the variable %s has no label_values: %s", variable.Name, variable.Query)
 		}
-		if _, ok := there[string(found[1])]; !ok {
-			t.Errorf("%s asks for %s, which is not there", variable.Name, found[1])
+		if _, ok := metrics[string(found[1])]; !ok {
+			t.Errorf("the variable %s reads %s, which does not exist", variable.Name, found[1])
 		}
 	}
 	for _, panel := range readDashboard(t).Panels {
 		for _, target := range panel.Targets {
 			names := metricsOf(target.Expr)
 			if len(names) == 0 {
-				t.Errorf("%s asks for nothing", target.Expr)
+				t.Errorf("%s has no metric", target.Expr)
 			}
 			for _, name := range names {
-				if _, ok := there[name]; !ok {
-					t.Errorf("%s asks for %s, which is not there", target.Expr, name)
+				if _, ok := metrics[name]; !ok {
+					t.Errorf("%s reads %s, which does not exist", target.Expr, name)
 				}
 				shown[strings.TrimSuffix(name, "_bucket")] = true
 			}
 		}
 	}
-	for series := range there {
+	for series := range metrics {
 		name, _, labels := strings.Cut(series, " ")
 		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count"), "_sum")
 		if !labels && strings.HasPrefix(name, "writer_presence_") && !shown[base] {
@@ -96,13 +95,13 @@ func TestTheDashboardShowsWhatThereIsAndAllOfIt(t *testing.T) {
 	}
 }
 
-func TestTheDashboardCanBeImportedWhereverPrometheusIs(t *testing.T) {
+func TestDashboardCanBeImportedIntoAnyGrafana(t *testing.T) {
 	d := readDashboard(t)
-	if d.Title == "" || d.SchemaVersion < 36 || d.SchemaVersion > 39 { // what Grafana 10.0 to 10.4 write; later ones migrate it
-		t.Errorf("it is %q of schema %d", d.Title, d.SchemaVersion)
+	if d.Title == "" || d.SchemaVersion < 36 || d.SchemaVersion > 39 { // written by Grafana 10.0 to 10.4; later versions migrate it
+		t.Errorf("the title is %q and the schema version %d; want a title, and 36 to 39", d.Title, d.SchemaVersion)
 	}
 	if v := d.Templating.List[0]; v.Name != "datasource" || v.Type != "datasource" || string(v.Query) != `"prometheus"` {
-		t.Errorf("the first variable is %+v; due: the data source", v)
+		t.Errorf("the first variable is %+v; want the data source", v)
 	}
 	ids, places := map[int]bool{}, map[[2]int]int{}
 	for _, p := range d.Panels {
@@ -113,14 +112,14 @@ func TestTheDashboardCanBeImportedWhereverPrometheusIs(t *testing.T) {
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
 				if other, taken := places[[2]int{x, y}]; taken || x >= 24 {
-					t.Errorf("panel %d is on panel %d, or beyond the edge", p.ID, other)
+					t.Errorf("panel %d overlaps panel %d or the edge", p.ID, other)
 				}
 				places[[2]int{x, y}] = p.ID
 			}
 		}
 		for _, target := range p.Targets {
 			if p.Datasource.UID != "${datasource}" || target.Datasource.UID != "${datasource}" {
-				t.Errorf("panel %d asks a data source of its own", p.ID)
+				t.Errorf("panel %d has a fixed data source", p.ID)
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) { // rule 14, case 38
 	overHTTP := func(what string) loss {
 		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			g.refuse("1", identity.ErrProjectUnknown)
-			p := &servertest.Client{W: w.Server, Address: "127.0.0.1", Token: "1"}
+			p := &servertest.Client{Server: w.Server, Address: "127.0.0.1", Token: "1"}
 			p.Post(what, `{"session": "a", "section": "s"}`).ExpectError(w.T, 404, "project_unknown")
 		}
 	}
@@ -118,7 +118,7 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) { // rule 14, case 38
 			next.ExpectRejected("project_unknown")
 		},
 		"a recheck after an update over HTTP": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			p := &servertest.Client{W: w.Server, Address: "127.0.0.1", Token: "1"}
+			p := &servertest.Client{Server: w.Server, Address: "127.0.0.1", Token: "1"}
 			p.Update(`{"session": "a", "section": "s"}`)
 			turn(identity.ErrProjectUnknown)(w, g, alice)
 		},
@@ -278,6 +278,6 @@ func TestAHelloWhoseAnswerIsLostLeavesItsSessionFifteenSeconds(t *testing.T) { /
 			t.Errorf("a session without a connection lasted %v; due is 15 s", took)
 		}
 	}, func(p *servertest.Config) {
-		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
 	})
 }

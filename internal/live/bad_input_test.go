@@ -18,9 +18,9 @@ var liveFields = []string{"type", "token", "hidden", "section", "session", "seq"
 
 // liveCheck gives the code of the error about a field of a message of a type. A message of the
 // wrong JSON type is refused before its type is looked at.
-func liveCheck(kind string) func(field string, v servertest.JsonValue) string {
-	return func(field string, v servertest.JsonValue) string {
-		if code := servertest.FieldError(field, v); code != "" && slices.Contains(liveFields, field) {
+func liveCheck(kind string) func(field string, v servertest.JSONValue) string {
+	return func(field string, v servertest.JSONValue) string {
+		if code := servertest.TypeError(field, v); code != "" && slices.Contains(liveFields, field) {
 			return code
 		}
 		text := v.Kind == 's' && v.Text != ""
@@ -85,7 +85,7 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 				fields = []string{"type", "session", "seq", "hidden"}
 			}
 			for _, b := range servertest.BadBodies(base, fields, liveCheck(kind)) {
-				if kind != "update" && !b.Plain {
+				if kind != "update" && !b.Single {
 					continue // one type is enough for what the decoder alone decides
 				}
 				time.Sleep(time.Millisecond)

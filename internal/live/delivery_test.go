@@ -59,8 +59,8 @@ func TestLiveTheFirstChangeIsToldAtOnceAndThoseOfTheNext50MillisecondsTogether(t
 			t.Fatalf("ten came within %v: not at once", took)
 		}
 		synctest.Wait()
-		if len(alice.In) != 1 {
-			t.Fatalf("there came %d messages before 50 ms were over", len(alice.In))
+		if len(alice.Messages) != 1 {
+			t.Fatalf("there came %d messages before 50 ms were over", len(alice.Messages))
 		}
 		first := alice.Next("delta")
 		second := alice.Next("delta")
@@ -184,9 +184,9 @@ func (h *history) step(rt *rapid.T) {
 			delete(h.sockets, fmt.Sprint(who, tab))
 		}
 	case "HTTP update":
-		p.Succeed(p.Do("POST", h.path+"update/", "{"+state+"}"))
+		p.ExpectSuccess(p.Do("POST", h.path+"update/", "{"+state+"}"))
 	case "HTTP leave":
-		p.Succeed(p.Do("POST", h.path+"leave/", "{"+leave+"}"))
+		p.ExpectSuccess(p.Do("POST", h.path+"leave/", "{"+leave+"}"))
 	}
 }
 

@@ -23,7 +23,7 @@ func TestLiveAtTheEndEverybodyIsToldWhenToComeBackAndStaysListed(t *testing.T) {
 		}
 		before := servertest.Names(*w.As("watcher", "999").List().Users)
 		began := time.Now()
-		w.End()
+		w.Shutdown()
 		times := map[float64]bool{}
 		for _, s := range all {
 			m := s.Next("error")
@@ -36,11 +36,11 @@ func TestLiveAtTheEndEverybodyIsToldWhenToComeBackAndStaysListed(t *testing.T) {
 		if len(times) < 18 { // of up to a thousand
 			t.Errorf("%d connections are told %d times to come back", len(all), len(times))
 		}
-		<-w.Ended
+		<-w.Stopped
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("the end took %v", took)
 		}
-		got := w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Authorization", "Bearer "+w.As("alice", "1").Token)...)
+		got := w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", "Bearer "+w.As("alice", "1").Token)...)
 		got.ExpectError(t, 503, "draining")
 		if got.Header.Get("Retry-After") == "" {
 			t.Error("who comes to the end is not told when to come back")
@@ -60,13 +60,13 @@ func TestLiveTheEndDoesNotWaitForWhoeverDoesNotRead(t *testing.T) {
 		bob.Pending()
 		deaf.StopReading()
 		began := time.Now()
-		w.End()
+		w.Shutdown()
 		bob.Next("error")
 		bob.ExpectClose(1012)
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("bob was told after %v", took)
 		}
-		<-w.Ended
+		<-w.Stopped
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("the end took %v; a last word may take 1 s", took)
 		}

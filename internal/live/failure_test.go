@@ -14,7 +14,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-var errDown = fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable)
+var errDown = fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable)
 
 func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
@@ -37,7 +37,7 @@ func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) { // rule 13
 		bob.ExpectNothing(10 * time.Second)
 		store.Fail(nil, nil)
 		alice.Send("update", `"seq": 2, "section": "t"`)
-		if ack := alice.Ack(); ack.Stale || ack.You.Section != "t" {
+		if ack := alice.SkipTo("ack"); ack.Stale || ack.You.Section != "t" {
 			t.Errorf("when the store was back, the same message was answered %s", ack.Text)
 		}
 		bob.Next("delta")
@@ -50,7 +50,7 @@ func TestLiveAStoreThatFailsIsNoMistakeOfTheClient(t *testing.T) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		store.Fail(errDown, nil)
 		for seq := range uint64(20) { // as often as it is told to try again
-			alice.Send("update", `"seq": `+servertest.FormatNumber(seq+2))
+			alice.Send("update", `"seq": `+fmt.Sprint(seq+2))
 			alice.Next("error").ExpectUnavailable(t, seq+2)
 			time.Sleep(time.Second)
 		}
@@ -98,7 +98,7 @@ func TestLiveRule13WhoIsHereIsToldThoughNothingChangedMeanwhile(t *testing.T) { 
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
 		store.Fail(nil, errDown)
-		alice.Send("update", `"seq": 2, "section": "s", "known_version": `+servertest.FormatNumber(ack.Version))
+		alice.Send("update", `"seq": 2, "section": "s", "known_version": `+fmt.Sprint(ack.Version))
 		alice.Next("ack")
 		alice.Next("error").ExpectUnavailable(t, 0)
 		store.Fail(nil, nil)
@@ -155,10 +155,8 @@ func TestLiveAProjectIsWatchedOnceForAsLongAsSomebodyIsConnected(t *testing.T) {
 		watched := func(due int) {
 			t.Helper()
 			time.Sleep(time.Second)
-			store.Mu.Lock()
-			defer store.Mu.Unlock()
-			if store.Watches != due {
-				t.Errorf("the store is watched %d times; due is %d", store.Watches, due)
+			if got := store.Watchers(); got != due {
+				t.Errorf("the store is watched %d times; due is %d", got, due)
 			}
 		}
 		for range 2 {
@@ -178,7 +176,7 @@ func TestLiveAFaultOfOursIsToldAndItsCauseIsNot(t *testing.T) {
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
-		store.Fail(errors.New(servertest.Cause), nil)
+		store.Fail(errors.New(servertest.SecretCause), nil)
 		alice.Send("update", `"seq": 2`)
 		if m := alice.Next("error"); m.Code != "broken" || strings.Contains(m.Text, "canary") || !strings.Contains(w.Logs.String(), "10.1.2.3") {
 			t.Errorf("there came %s, and the log is %q; due is the cause in the log alone", m.Text, w.Logs.String())
@@ -187,7 +185,7 @@ func TestLiveAFaultOfOursIsToldAndItsCauseIsNot(t *testing.T) {
 }
 
 func TestLiveWhatIsNotAsUsualIsInTheAck(t *testing.T) {
-	store := &servertest.FlakyStore{Volatile: true}
+	store := &servertest.FlakyStore{NotDurable: true}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		alice.Send("update", `"seq": 2`)
@@ -238,7 +236,7 @@ func TestLiveALookThatBreaksIsTakenAgain(t *testing.T) {
 			t.Errorf("there came %s; due is that bob is there", delta.Text)
 		}
 	}, func(p *servertest.Config) {
-		p.Store = func(s presence.Store) presence.Store { return breaksOnce{s, &breaks} }
+		p.WrapStore = func(s presence.Store) presence.Store { return breaksOnce{s, &breaks} }
 	})
 }
 
@@ -270,6 +268,6 @@ func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
 			t.Errorf("a minute later the log tells %d times what broke at the end; due is of bob's end, too", n)
 		}
 	}, func(p *servertest.Config) {
-		p.Store = func(s presence.Store) presence.Store { return brokenStore{s} }
+		p.WrapStore = func(s presence.Store) presence.Store { return brokenStore{s} }
 	})
 }

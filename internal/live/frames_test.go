@@ -2,13 +2,11 @@ package live_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -23,7 +21,6 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/httpapi"
 )
 
 // halves is a connection in memory of which one direction can end before the other, as
@@ -70,18 +67,7 @@ func inFrames(t *testing.T, test func(*testing.T, *frameWorld)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &frameWorld{servertest.New(t, servertest.Direct), servertest.NewPipeListener()}
-		ctx, end := context.WithCancel(context.Background())
-		var serving sync.WaitGroup
-		serving.Go(func() {
-			if err := httpapi.Serve(ctx, w.l, w.Handler, 0, slog.New(slog.DiscardHandler)); err != nil {
-				t.Errorf("Serve ended with %v", err)
-			}
-		})
-		serving.Go(func() { w.Handler.Run(ctx) })
-		t.Cleanup(func() {
-			end()
-			serving.Wait()
-		})
+		w.ListenOn(w.l)
 		test(t, w)
 	})
 }
@@ -91,9 +77,7 @@ func (w *frameWorld) dialBare() net.Conn {
 	w.T.Helper()
 	ours, theirs := twoWay()
 	w.T.Cleanup(func() { ours.Close() })
-	select {
-	case w.l.Arrive <- theirs:
-	case <-w.l.Closed:
+	if !w.l.Offer(theirs, time.Minute) {
 		w.T.Fatal("nobody listens")
 	}
 	return ours
@@ -103,8 +87,8 @@ func (w *frameWorld) dialBare() net.Conn {
 func (w *frameWorld) bare(p *servertest.Client) *servertest.RawConn {
 	w.T.Helper()
 	b := servertest.OpenRaw(w.T, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token))
-	if b.Answer.StatusCode != http.StatusSwitchingProtocols {
-		w.T.Fatalf("the handshake was answered %d", b.Answer.StatusCode)
+	if b.Response.StatusCode != http.StatusSwitchingProtocols {
+		w.T.Fatalf("the handshake was answered %d", b.Response.StatusCode)
 	}
 	return b
 }
@@ -140,13 +124,13 @@ func (n *neighbours) unharmed(t *testing.T) {
 	late := time.After(20 * time.Second)
 	for acked, told := false, false; !acked || !told; {
 		select {
-		case f := <-n.bob.In:
+		case f := <-n.bob.Frames:
 			m := f.Message()
 			acked = acked || m.Type == "ack" && m.Seq == seq
 			for _, u := range slices.Concat(m.Users, m.Changed) {
 				told = told || u.Section == section
 			}
-		case <-n.bob.Over:
+		case <-n.bob.Done:
 			t.Fatalf("the neighbour was cut off: %v", n.bob.Err)
 		case <-late:
 			t.Fatalf("the neighbour was acked: %v, told: %v", acked, told)
@@ -166,7 +150,7 @@ const stealing = `{"type": "update", "seq": 2, "section": "stolen"}`
 
 func nothingStolen(t *testing.T, w *servertest.Server) {
 	t.Helper()
-	if list := w.As("watcher", "999").Get().Body; strings.Contains(list, "stolen") {
+	if list := w.As("watcher", "999").GetList().Body; strings.Contains(list, "stolen") {
 		t.Errorf("what had to be refused was stored: %s", list)
 	}
 }
@@ -177,7 +161,7 @@ func fragments(message string, size int) []byte {
 	first := byte(servertest.OpText)
 	for len(message) > size {
 		all = append(all, servertest.MaskedFrame(first, []byte(message[:size]))...)
-		first, message = servertest.OpMore, message[size:]
+		first, message = servertest.OpContinuation, message[size:]
 	}
 	return append(all, servertest.MaskedFrame(servertest.FinBit|first, []byte(message))...)
 }
@@ -254,7 +238,7 @@ func framesTaken(t *testing.T, cases []frameCase) {
 					b.Send(sent)
 				}
 				b.ExpectAck(2)
-				if list := w.As("watcher", "999").Get().Body; !strings.Contains(list, "after") {
+				if list := w.As("watcher", "999").GetList().Body; !strings.Contains(list, "after") {
 					b.Errorf("the message was acked and not taken: %s", list)
 				}
 				b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "leave", "seq": 3}`)))
@@ -269,7 +253,7 @@ func framesTaken(t *testing.T, cases []frameCase) {
 const moveAfter = `{"type": "update", "seq": 2, "section": "after"}`
 
 func TestFrameFragmentsAreOneMessage(t *testing.T) {
-	empty, last := servertest.MaskedFrame(servertest.OpMore, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, nil)
+	empty, last := servertest.MaskedFrame(servertest.OpContinuation, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, nil)
 	ping := servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, nil)
 	wide := `{"type": "update", "seq": 2, "section": "after/ä語😀é"}`
 	cases := []frameCase{
@@ -277,8 +261,8 @@ func TestFrameFragmentsAreOneMessage(t *testing.T) {
 		{name: "two", sent: fragments(moveAfter, 30)},
 		{name: "many", sent: fragments(moveAfter, 5)},
 		{name: "of a byte each", sent: fragments(moveAfter, 1)},
-		{name: "empty ones around it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, nil), empty, empty, servertest.MaskedFrame(servertest.OpMore, []byte(moveAfter)), empty, last)},
-		{name: "empty ones within it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), empty, servertest.MaskedFrame(servertest.OpMore, []byte(moveAfter[9:20])), empty, servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(moveAfter[20:])))},
+		{name: "empty ones around it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, nil), empty, empty, servertest.MaskedFrame(servertest.OpContinuation, []byte(moveAfter)), empty, last)},
+		{name: "empty ones within it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), empty, servertest.MaskedFrame(servertest.OpContinuation, []byte(moveAfter[9:20])), empty, servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(moveAfter[20:])))},
 		{name: "4096 bytes in one", sent: servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(padTo(4096, "after")))},
 		{name: "4096 bytes in two", sent: fragments(padTo(4096, "after"), 2048)},
 		{name: "4096 bytes of a byte each", sent: fragments(padTo(4096, "after"), 1)},
@@ -289,24 +273,24 @@ func TestFrameFragmentsAreOneMessage(t *testing.T) {
 		{name: "wide characters of a byte each", sent: fragments(wide, 1)},
 		{name: "a mask of zeros", sent: slices.Concat([]byte{servertest.FinBit | servertest.OpText, 0x80 | byte(len(moveAfter)), 0, 0, 0, 0}, []byte(moveAfter))},
 		{name: "a pong that nobody asked for", sent: slices.Concat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, bytes.Repeat([]byte{0xff}, 125)), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(moveAfter)))},
-		{name: "pongs within it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, []byte("x")), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(moveAfter[9:])))},
+		{name: "pongs within it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, []byte("x")), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(moveAfter[9:])))},
 	}
 	for at := 1; at < len(wide); at += 1 {
 		if !utf8.RuneStart(wide[at]) {
-			cases = append(cases, frameCase{name: fmt.Sprintf("cut within a character, at %d", at), sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(wide[:at])), empty, servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(wide[at:])))})
+			cases = append(cases, frameCase{name: fmt.Sprintf("cut within a character, at %d", at), sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(wide[:at])), empty, servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(wide[at:])))})
 		}
 	}
 	framesTaken(t, cases)
 
 	inFrames(t, func(t *testing.T, w *frameWorld) {
 		b := w.bareEntered(w.As("Alice", "1"))
-		b.Send(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), ping, servertest.MaskedFrame(servertest.OpMore, []byte(moveAfter[9:20])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("within")))
+		b.Send(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), ping, servertest.MaskedFrame(servertest.OpContinuation, []byte(moveAfter[9:20])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("within")))
 		b.ExpectPong(nil)
 		b.ExpectPong([]byte("within"))
-		if strings.Contains(w.As("watcher", "999").Get().Body, "after") {
+		if strings.Contains(w.As("watcher", "999").GetList().Body, "after") {
 			t.Error("half a message was taken")
 		}
-		b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(moveAfter[20:])))
+		b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(moveAfter[20:])))
 		b.ExpectAck(2)
 	})
 }
@@ -324,7 +308,7 @@ func TestFrameWithALengthThatIsLongerThanNeededIsRefused(t *testing.T) {
 	}
 	cases = append(cases,
 		frameCase{"16 bits for a whole message", append(longFrame(servertest.FinBit|servertest.OpText, bits16(len(stealing)), stealing), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))...), protocol},
-		frameCase{"16 bits for a continuation", slices.Concat(start, longFrame(servertest.FinBit|servertest.OpMore, bits16(len(stealing)-9), stealing[9:])), protocol},
+		frameCase{"16 bits for a continuation", slices.Concat(start, longFrame(servertest.FinBit|servertest.OpContinuation, bits16(len(stealing)-9), stealing[9:])), protocol},
 		frameCase{"64 bits for a binary message", longFrame(servertest.FinBit|servertest.OpBinary, bits64(5), "12345"), protocol},
 	)
 	framesRefused(t, cases)
@@ -333,16 +317,16 @@ func TestFrameWithALengthThatIsLongerThanNeededIsRefused(t *testing.T) {
 func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
 	steal := []byte(stealing)
 	start := servertest.MaskedFrame(servertest.OpText, steal[:9])
-	rest := servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, steal[9:])
+	rest := servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, steal[9:])
 	whole := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, steal)
 	unmasked := func(first byte, payload []byte) []byte {
 		return slices.Concat([]byte{first, byte(len(payload))}, payload)
 	}
 	protocol := []int{1002}
 	cases := []frameCase{
-		{"a continuation of nothing", servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, steal), protocol},
-		{"a continuation of nothing, with more", slices.Concat(servertest.MaskedFrame(servertest.OpMore, steal[:9]), rest), protocol},
-		{"an empty continuation of nothing", slices.Concat(servertest.MaskedFrame(servertest.OpMore, nil), whole), protocol},
+		{"a continuation of nothing", servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, steal), protocol},
+		{"a continuation of nothing, with more", slices.Concat(servertest.MaskedFrame(servertest.OpContinuation, steal[:9]), rest), protocol},
+		{"an empty continuation of nothing", slices.Concat(servertest.MaskedFrame(servertest.OpContinuation, nil), whole), protocol},
 		{"a continuation after the end", slices.Concat(fragments(`{"type": "x"}`, 5), rest), protocol},
 		{"a message within one", slices.Concat(start, whole), protocol},
 		{"the start of a message within one", slices.Concat(start, start, rest), protocol},
@@ -353,9 +337,9 @@ func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
 		{"no mask, empty", append(unmasked(servertest.FinBit|servertest.OpText, nil), whole...), protocol},
 		{"a ping without a mask", append(unmasked(servertest.FinBit|servertest.OpPing, []byte("x")), whole...), protocol},
 		{"a close without a mask", append(unmasked(servertest.FinBit|servertest.OpClose, bits16(1000)), whole...), protocol},
-		{"a continuation without a mask", slices.Concat(start, unmasked(servertest.FinBit|servertest.OpMore, steal[9:])), protocol},
+		{"a continuation without a mask", slices.Concat(start, unmasked(servertest.FinBit|servertest.OpContinuation, steal[9:])), protocol},
 		{"a length with its top bit, without a mask", slices.Concat([]byte{servertest.FinBit | servertest.OpText, 127}, bits64(1<<63|48), steal), protocol},
-		{"RSV1 on a continuation", slices.Concat(start, servertest.MaskedFrame(servertest.FinBit|0x40|servertest.OpMore, steal[9:])), protocol},
+		{"RSV1 on a continuation", slices.Concat(start, servertest.MaskedFrame(servertest.FinBit|0x40|servertest.OpContinuation, steal[9:])), protocol},
 		{"RSV1 on a ping", append(servertest.MaskedFrame(servertest.FinBit|0x40|servertest.OpPing, nil), whole...), protocol},
 		{"RSV3 on a close", append(servertest.MaskedFrame(servertest.FinBit|0x10|servertest.OpClose, nil), whole...), protocol},
 	}
@@ -377,7 +361,7 @@ func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
 		large := bytes.Repeat([]byte("x"), 4096)
 		copy(large, bits16(1000))
 		cases = append(cases,
-			frameCase{fmt.Sprintf("control frame %d in fragments", opcode), slices.Concat(servertest.MaskedFrame(opcode, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, nil), whole), protocol},
+			frameCase{fmt.Sprintf("control frame %d in fragments", opcode), slices.Concat(servertest.MaskedFrame(opcode, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, nil), whole), protocol},
 			frameCase{fmt.Sprintf("control frame %d in fragments within a message", opcode), slices.Concat(start, servertest.MaskedFrame(opcode, nil), rest), protocol},
 			frameCase{fmt.Sprintf("control frame %d of 126 bytes", opcode), append(servertest.MaskedFrame(servertest.FinBit|opcode, large[:126]), whole...), protocol},
 			frameCase{fmt.Sprintf("control frame %d of 4096 bytes", opcode), append(servertest.MaskedFrame(servertest.FinBit|opcode, large), whole...), protocol},
@@ -389,7 +373,7 @@ func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
 		for name, first := range map[string]byte{"text": servertest.FinBit | servertest.OpText, "with more": servertest.OpText, "binary": servertest.FinBit | servertest.OpBinary, "ping": servertest.FinBit | servertest.OpPing} {
 			cases = append(cases, frameCase{fmt.Sprintf("%s of length %#x", name, length), append(longFrame(first, bits64(length), stealing), whole...), protocol})
 		}
-		cases = append(cases, frameCase{fmt.Sprintf("a continuation of length %#x", length), append(start, longFrame(servertest.FinBit|servertest.OpMore, bits64(length), stealing[9:])...), protocol})
+		cases = append(cases, frameCase{fmt.Sprintf("a continuation of length %#x", length), append(start, longFrame(servertest.FinBit|servertest.OpContinuation, bits64(length), stealing[9:])...), protocol})
 	}
 	framesRefused(t, cases)
 	framesRefused(t, []frameCase{{"a continuation after the end", slices.Concat(fragments(`{"type": "x"}`, 5), rest), protocol}}, "unknown_type")
@@ -409,10 +393,10 @@ func TestFrameOfTextThatIsNotUTF8Is1007(t *testing.T) {
 		cases = append(cases,
 			frameCase{name, servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(message)), invalid},
 			frameCase{name + ", a byte each", fragments(message, 1), invalid},
-			frameCase{name + ", cut within it", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(message[:at+1])), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(message[at+1:]))), invalid},
+			frameCase{name + ", cut within it", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(message[:at+1])), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(message[at+1:]))), invalid},
 			frameCase{name + ", where a message may end", servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "x"}`+wrong)), invalid},
 			frameCase{name + ", alone", servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(wrong)), invalid},
-			frameCase{name + ", at the end of the last but one", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(`{"type": "x"}`+wrong)), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, nil)), invalid},
+			frameCase{name + ", at the end of the last but one", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(`{"type": "x"}`+wrong)), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, nil)), invalid},
 		)
 	}
 	framesRefused(t, cases)
@@ -424,7 +408,7 @@ func TestFrameThatIsBinaryIs1003(t *testing.T) {
 	framesRefused(t, []frameCase{
 		{"JSON", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, steal), unsupported},
 		{"empty", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, nil), unsupported},
-		{"in fragments", slices.Concat(servertest.MaskedFrame(servertest.OpBinary, steal[:9]), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, steal[9:])), unsupported},
+		{"in fragments", slices.Concat(servertest.MaskedFrame(servertest.OpBinary, steal[:9]), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, steal[9:])), unsupported},
 		{"not UTF-8", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, []byte{0xff, 0, 0x80}), unsupported},
 		{"4096 bytes", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, []byte(padTo(4096, "stolen"))), unsupported},
 	}, "not_text")
@@ -443,13 +427,13 @@ func TestFrameOfAMessageOver4096BytesIs1009(t *testing.T) {
 	}
 	cases = append(cases,
 		frameCase{"4097 bytes of a byte each", fragments(padTo(4097, "stolen"), 1), tooBig},
-		frameCase{"nothing, then 4097", slices.Concat(servertest.MaskedFrame(servertest.OpText, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(padTo(4097, "stolen")))), tooBig},
+		frameCase{"nothing, then 4097", slices.Concat(servertest.MaskedFrame(servertest.OpText, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(padTo(4097, "stolen")))), tooBig},
 		frameCase{"4096 that may go on, then 1", fragments(padTo(4096, "stolen")+" ", 4096), tooBig},
 		frameCase{"4097 bytes of binary", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, []byte(padTo(4097, "stolen"))), tooBig},
 		frameCase{"2^32 bytes, announced", longFrame(servertest.FinBit|servertest.OpText, bits64(1<<32), stealing), tooBig},
 		frameCase{"2^32+48 bytes, announced", longFrame(servertest.FinBit|servertest.OpText, bits64(1<<32+48), stealing), tooBig},
 		frameCase{"2^63-1 bytes, announced", longFrame(servertest.FinBit|servertest.OpText, bits64(1<<63-1), stealing), tooBig},
-		frameCase{"2^63-1 bytes, announced within a message", append(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])), longFrame(servertest.FinBit|servertest.OpMore, bits64(1<<63-1), stealing[9:])...), tooBig},
+		frameCase{"2^63-1 bytes, announced within a message", append(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])), longFrame(servertest.FinBit|servertest.OpContinuation, bits64(1<<63-1), stealing[9:])...), tooBig},
 	)
 	framesRefused(t, cases)
 }
@@ -477,7 +461,7 @@ func TestFrameThatClosesIsAnswered(t *testing.T) {
 		frameCase{"one byte", append(servertest.MaskedFrame(servertest.FinBit|servertest.OpClose, []byte{3}), steal...), []int{1002}},
 		frameCase{"a reason that is not UTF-8", append(closeFrame(1000, "\xff"), steal...), []int{1002, 1007}},
 		frameCase{"a reason that is cut", append(closeFrame(1000, strings.Repeat("x", 122)+"\xc3"), steal...), []int{1002, 1007}},
-		frameCase{"within a message", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])), closeFrame(1000, ""), servertest.MaskedFrame(servertest.FinBit|servertest.OpMore, []byte(stealing[9:]))), []int{1000}},
+		frameCase{"within a message", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])), closeFrame(1000, ""), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(stealing[9:]))), []int{1000}},
 		frameCase{"twice", slices.Concat(closeFrame(1000, ""), closeFrame(1001, ""), steal), []int{1000}},
 		frameCase{"and what follows is none of WebSocket", append(closeFrame(1000, ""), bytes.Repeat([]byte{0xff}, 3000)...), []int{1000}},
 	)
@@ -491,13 +475,13 @@ func TestFrameThatPingsIsAnsweredAtOnce(t *testing.T) {
 			payload := bytes.Repeat([]byte{0xfe}, size) // need not be text
 			began := time.Now()
 			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, payload))
-			if f, _ := b.NextAny(); f.First != servertest.FinBit|servertest.OpPong || !bytes.Equal(f.Payload, payload) || time.Since(began) > 0 {
+			if f, _ := b.NextWithPings(); f.FirstByte != servertest.FinBit|servertest.OpPong || !bytes.Equal(f.Payload, payload) || time.Since(began) > 0 {
 				t.Errorf("a ping of %d bytes got %v after %v", size, f, time.Since(began))
 			}
 			for one := range slices.Chunk(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, payload), 1) {
 				b.Send(one)
 			}
-			if f, _ := b.NextAny(); f.First != servertest.FinBit|servertest.OpPong || !bytes.Equal(f.Payload, payload) {
+			if f, _ := b.NextWithPings(); f.FirstByte != servertest.FinBit|servertest.OpPong || !bytes.Equal(f.Payload, payload) {
 				t.Errorf("a ping of %d bytes, byte by byte, got %v", size, f)
 			}
 		}
@@ -523,7 +507,7 @@ func TestFramesOfTwoMessagesInOneWriteAreTwo(t *testing.T) {
 		for seq := uint64(2); seq < 40; seq++ {
 			b.ExpectAck(seq)
 		}
-		if list := w.As("watcher", "999").Get().Body; !strings.Contains(list, "s-39") {
+		if list := w.As("watcher", "999").GetList().Body; !strings.Contains(list, "s-39") {
 			t.Errorf("after the last of them the list is %s", list)
 		}
 	})
@@ -638,8 +622,8 @@ func TestFrameOfAHelloSentWithTheHandshakeIsTaken(t *testing.T) {
 			}
 		}
 		refusedAt := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Origin", "https://evil.example")+hello)
-		if refusedAt.Answer.StatusCode != http.StatusForbidden {
-			t.Errorf("a handshake from elsewhere got %d", refusedAt.Answer.StatusCode)
+		if refusedAt.Response.StatusCode != http.StatusForbidden {
+			t.Errorf("a handshake from elsewhere got %d", refusedAt.Response.StatusCode)
 		}
 		w.ExpectListed("")
 	})
@@ -658,7 +642,7 @@ func TestFrameThatStopsHalfwayHoldsNothingForLong(t *testing.T) {
 				n.renew()
 			}
 			select {
-			case <-b.Over:
+			case <-b.Done:
 			default:
 				t.Errorf("%v after %d bytes of a frame the connection is open", time.Since(began), size)
 			}
@@ -685,10 +669,10 @@ func TestFramesOfAMessageThatNeverEndsDoNotRenew(t *testing.T) {
 		began := time.Now()
 		for time.Since(began) < presence.DefaultLease+time.Minute {
 			time.Sleep(5 * time.Second)
-			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, nil), servertest.MaskedFrame(servertest.OpMore, nil))
+			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, nil), servertest.MaskedFrame(servertest.OpContinuation, nil))
 		}
 		select {
-		case <-b.Over:
+		case <-b.Done:
 		default:
 			t.Errorf("%v after its last message the connection is open", time.Since(began))
 		}
@@ -705,7 +689,7 @@ func TestFramesBeforeTheOtherSideStopsTalkingAreAnswered(t *testing.T) {
 			b.Conn.(halves).CloseWrite()
 			b.ExpectAck(2)
 			select {
-			case <-b.Over:
+			case <-b.Done:
 			case <-time.After(5 * time.Second):
 				t.Errorf("after %q and the end the connection stays open", rest)
 			}
@@ -734,16 +718,16 @@ func TestHandshakeThatIsNoneIs426(t *testing.T) {
 			"ours in capitals": {"Sec-WebSocket-Protocol", "Writer-Presence.V1"}, "ours as a part": {"Sec-WebSocket-Protocol", "writer-presence.v10, xwriter-presence.v1"},
 		} {
 			b := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, append(change, "Authorization", "Bearer "+w.As("Alice", "1").Token)...))
-			if b.Answer.StatusCode == http.StatusSwitchingProtocols {
+			if b.Response.StatusCode == http.StatusSwitchingProtocols {
 				t.Errorf("%s: it was taken", name)
 				continue
 			}
-			body, _ := io.ReadAll(b.Answer.Body)
+			body, _ := io.ReadAll(b.Response.Body)
 			var said struct{ Code string }
 			json.Unmarshal(body, &said)
-			h := b.Answer.Header
-			if b.Answer.StatusCode != 426 || said.Code != "upgrade_required" || h.Get("Upgrade") != "websocket" {
-				t.Errorf("%s: it got %d %s, Upgrade: %q; due is 426, upgrade_required, websocket", name, b.Answer.StatusCode, body, h.Get("Upgrade"))
+			h := b.Response.Header
+			if b.Response.StatusCode != 426 || said.Code != "upgrade_required" || h.Get("Upgrade") != "websocket" {
+				t.Errorf("%s: it got %d %s, Upgrade: %q; due is 426, upgrade_required, websocket", name, b.Response.StatusCode, body, h.Get("Upgrade"))
 			}
 			if got := h.Get("Sec-WebSocket-Version"); got != "13" {
 				t.Errorf("%s: Sec-WebSocket-Version: %q; due is 13 (RFC 6455, 4.4)", name, got)
@@ -758,12 +742,12 @@ func TestHandshakeIsAGETOfHTTP11(t *testing.T) {
 		whole := servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+w.As("Alice", "1").Token)
 		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
 			b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(whole, "GET", method, 1))
-			if b.Answer.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(b.Answer.Header.Get("Allow"), "GET") {
-				t.Errorf("%s got %d, Allow: %q; due is 405", method, b.Answer.StatusCode, b.Answer.Header.Get("Allow"))
+			if b.Response.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(b.Response.Header.Get("Allow"), "GET") {
+				t.Errorf("%s got %d, Allow: %q; due is 405", method, b.Response.StatusCode, b.Response.Header.Get("Allow"))
 			}
 		}
-		if b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(whole, "HTTP/1.1", "HTTP/1.0", 1)); b.Answer.StatusCode != http.StatusUpgradeRequired && b.Answer.StatusCode != http.StatusHTTPVersionNotSupported {
-			t.Errorf("HTTP/1.0 got %d; due is 426 or 505", b.Answer.StatusCode)
+		if b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(whole, "HTTP/1.1", "HTTP/1.0", 1)); b.Response.StatusCode != http.StatusUpgradeRequired && b.Response.StatusCode != http.StatusHTTPVersionNotSupported {
+			t.Errorf("HTTP/1.0 got %d; due is 426 or 505", b.Response.StatusCode)
 		}
 		w.ExpectListed("")
 	})
@@ -793,10 +777,10 @@ func TestHandshakeThatIsOneIsTakenHoweverItIsWritten(t *testing.T) {
 				request := servertest.HandshakeRequest(w.Host, servertest.LivePath, change.without, "", "Authorization", "Bearer "+w.As("Alice", "1").Token)
 				lines := strings.Join(append(slices.Clone(change.lines), ""), "\r\n")
 				b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(request, "\r\n", "\r\n"+lines, 1))
-				h := b.Answer.Header
-				if b.Answer.StatusCode != http.StatusSwitchingProtocols {
-					body, _ := io.ReadAll(b.Answer.Body)
-					t.Fatalf("it got %d %s", b.Answer.StatusCode, body)
+				h := b.Response.Header
+				if b.Response.StatusCode != http.StatusSwitchingProtocols {
+					body, _ := io.ReadAll(b.Response.Body)
+					t.Fatalf("it got %d %s", b.Response.StatusCode, body)
 				}
 				for name, due := range map[string]string{
 					"Upgrade": "websocket", "Connection": "Upgrade", "Sec-Websocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
@@ -937,7 +921,7 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 			n.unharmed(t) // Mallory is told, too, from now on
 			b.Send(c.sent)
 			last, ok := b.Next()
-			for ok && last.First != servertest.FinBit|servertest.OpClose {
+			for ok && last.FirstByte != servertest.FinBit|servertest.OpClose {
 				last, ok = b.Next()
 			}
 			for range 3 {
@@ -957,7 +941,7 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 			case <-time.After(20 * time.Second):
 				t.Fatal("the connection stays open")
 			}
-			if got := last.Code(); got != c.code {
+			if got := last.CloseCode(); got != c.code {
 				t.Errorf("the last frame was %v; due is a close frame with code %d", last, c.code)
 			}
 		})
@@ -987,7 +971,7 @@ func TestFloodOfFramesIsBounded(t *testing.T) {
 		}
 		b.ExpectClose(1008)
 	}
-	empty := servertest.MaskedFrame(servertest.OpMore, nil)
+	empty := servertest.MaskedFrame(servertest.OpContinuation, nil)
 	for name, c := range map[string]struct {
 		before, flood, end []byte
 		come               func(t *testing.T, b *servertest.RawConn)
@@ -997,7 +981,7 @@ func TestFloodOfFramesIsBounded(t *testing.T) {
 			func(_ *testing.T, b *servertest.RawConn) { b.ExpectClose(1009) },
 		},
 		"fragments of a byte": {
-			servertest.MaskedFrame(servertest.OpText, []byte("{")), bytes.Repeat(servertest.MaskedFrame(servertest.OpMore, []byte("x")), many), nil,
+			servertest.MaskedFrame(servertest.OpText, []byte("{")), bytes.Repeat(servertest.MaskedFrame(servertest.OpContinuation, []byte("x")), many), nil,
 			func(_ *testing.T, b *servertest.RawConn) { b.ExpectClose(1009) },
 		},
 		"pongs": {
@@ -1013,9 +997,9 @@ func TestFloodOfFramesIsBounded(t *testing.T) {
 				pongs := 0
 				for f, ok := b.Next(); ok; f, ok = b.Next() {
 					switch {
-					case f.First == servertest.FinBit|servertest.OpPong:
+					case f.FirstByte == servertest.FinBit|servertest.OpPong:
 						pongs++
-					case f.Message().Code == "too_many_requests", f.First == servertest.FinBit|servertest.OpClose:
+					case f.Message().Code == "too_many_requests", f.FirstByte == servertest.FinBit|servertest.OpClose:
 					default:
 						t.Errorf("there came %v; due is a pong, or too_many_requests", f)
 					}

@@ -31,20 +31,20 @@ func TestLiveTheGoldenMessagesOfTheClientAreTaken(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(&servertest.Client{Token: "b-token"}, `{"session": "b"}`)
 		alice := w.Connect("Authorization", "Bearer b-token")
-		alice.SendFrame(0x81, servertest.Golden(t, "hello"))
+		alice.SendFrame(0x81, servertest.ReadGolden(t, "hello"))
 		if ack := alice.Next("ack"); ack.Seq != 1 || ack.Activity != "editing" || ack.You.Username != "alice" || ack.You.Section != "manuscript/abstract" {
 			t.Errorf("hello.json came to %s; due is alice, whom its token says, editing manuscript/abstract", ack.Text)
 		}
 		if snapshot := alice.Next("snapshot"); servertest.Names(snapshot.Users) != "alice bob" {
 			t.Errorf("who knows version 0 is told %s; due is alice and bob", snapshot.Text)
 		}
-		alice.SendFrame(0x81, servertest.Golden(t, "update"))
-		if ack := alice.Ack(); ack.Seq != 2 || ack.You.Section != "manuscript/methods" || ack.Activity != "editing" {
+		alice.SendFrame(0x81, servertest.ReadGolden(t, "update"))
+		if ack := alice.SkipTo("ack"); ack.Seq != 2 || ack.You.Section != "manuscript/methods" || ack.Activity != "editing" {
 			t.Errorf("update.json came to %s", ack.Text)
 		}
 		bob.Pending()
-		alice.SendFrame(0x81, servertest.Golden(t, "leave"))
-		alice.Ack().ExpectGolden(t, "ack-leave")
+		alice.SendFrame(0x81, servertest.ReadGolden(t, "leave"))
+		alice.SkipTo("ack").ExpectGolden(t, "ack-leave")
 		alice.ExpectClose(1000)
 		if took := bob.ExpectLeft("alice", 1.0, 5*time.Second); took < 3*time.Second {
 			t.Errorf("leave.json took effect after %v; due is 3 s, since it is hidden", took)
@@ -62,7 +62,7 @@ func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
 		snapshot.ExpectGolden(t, "snapshot")
 
 		bob.Send("update", `"seq": 2, "section": "manuscript/abstract", "unless_occupied": true`)
-		bob.Ack().ExpectGolden(t, "ack")
+		bob.SkipTo("ack").ExpectGolden(t, "ack")
 		bob.Send("update", `"seq": 3, "section": "`+strings.Repeat("x", 101)+`"`)
 		bob.SkipTo("error").ExpectGolden(t, "error")
 
@@ -81,7 +81,7 @@ func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
 			t.Errorf("after version %d there came a delta from %d to %d", base, delta.Base, delta.Version)
 		}
 
-		w.End()
+		w.Shutdown()
 		draining := bob.Next("error")
 		draining.ExpectGolden(t, "draining")
 		if draining.RetryAfter <= 0 {
@@ -144,7 +144,7 @@ func TestLiveTheFoldOfTheGoldenMessages(t *testing.T) { // case 29
 		Users   []any
 		Asks    bool
 	}
-	if err := json.Unmarshal(servertest.Golden(t, "fold"), &steps); err != nil || len(steps) == 0 {
+	if err := json.Unmarshal(servertest.ReadGolden(t, "fold"), &steps); err != nil || len(steps) == 0 {
 		t.Fatalf("fold.json: %v", err)
 	}
 	var k known

@@ -109,9 +109,9 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 		if got.Header.Get("Upgrade") != "websocket" || got.Header.Get("Connection") != "Upgrade" {
 			t.Errorf("426 has the headers %v; due is Upgrade: websocket", got.Header)
 		}
-		w.Do("POST", servertest.LivePath, strings.NewReader("{}"), servertest.UpgradeHeaders(w)...).ExpectError(t, 405, "method_not_allowed")
-		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/a:b/", 1), nil, servertest.UpgradeHeaders(w)...).ExpectError(t, 400, "project_invalid")
-		w.Do("GET", strings.TrimSuffix(servertest.LivePath, "/"), nil, servertest.UpgradeHeaders(w)...).ExpectError(t, 404, "not_found")
+		w.Do("POST", servertest.LivePath, strings.NewReader("{}"), w.HandshakeHeaders()...).ExpectError(t, 405, "method_not_allowed")
+		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/a:b/", 1), nil, w.HandshakeHeaders()...).ExpectError(t, 400, "project_invalid")
+		w.Do("GET", strings.TrimSuffix(servertest.LivePath, "/"), nil, w.HandshakeHeaders()...).ExpectError(t, 404, "not_found")
 	})
 }
 
@@ -137,7 +137,7 @@ func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testi
 				method, headers = "GET", nil
 			}
 			if what == "live" {
-				headers = servertest.UpgradeHeaders(w)
+				headers = w.HandshakeHeaders()
 			}
 			if token != "" {
 				headers = append(headers, "Authorization", "Bearer "+token)
@@ -159,7 +159,7 @@ func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testi
 			s.Send("hello", `"session": "m", "token": "mallory"`)
 			s.ExpectRejected("project_unknown")
 		}
-		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/other/", 1), nil, servertest.UpgradeHeaders(w, "Authorization", "Bearer alice")...).ExpectError(t, 404, "project_unknown")
+		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/other/", 1), nil, w.HandshakeHeaders("Authorization", "Bearer alice")...).ExpectError(t, 404, "project_unknown")
 	}, func(p *servertest.Config) { p.Authenticator = servertest.AuthenticatorFunc(members) })
 }
 
@@ -177,7 +177,7 @@ func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := "Bearer " + w.As("alice", "1").Token
 		w.Connect("Authorization", alice)
-		w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Authorization", alice)...).ExpectError(t, 429, "too_many_requests")
+		w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", alice)...).ExpectError(t, 429, "too_many_requests")
 		w.Connect("Authorization", "Bearer "+w.As("bob", "2").Token)
 	}, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.25, Burst: 1} })
 }
@@ -228,7 +228,7 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) { // case 42, inv
 func TestAPageOfAnotherOriginIsToldToTheLogOnce(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	for range 3 {
-		w.Do("POST", httpapi.DefaultPrefix+servertest.Project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").ExpectError(t, 403, "cross_origin")
+		w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").ExpectError(t, 403, "cross_origin")
 	}
 	if logged := w.Logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
 		t.Errorf("the log: %s", logged)

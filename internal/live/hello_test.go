@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,8 +111,8 @@ func TestLiveNobodyAndABadTokenAreRefused(t *testing.T) {
 		bad.Send("hello", `"session": "a", "section": "s", "token": "`+w.As("alice", "1").Token+`x"`)
 		bad.ExpectRejected("token_invalid")
 		w.ExpectListed("")
-		w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Authorization", "Bearer junk")...).ExpectError(t, 401, "token_invalid")
-		got := w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Cookie", servertest.CookieName+"=junk")...)
+		w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", "Bearer junk")...).ExpectError(t, 401, "token_invalid")
+		got := w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Cookie", servertest.CookieName+"=junk")...)
 		got.ExpectError(t, 401, "cookie_invalid")
 		if !strings.Contains(got.Header.Get("Set-Cookie"), "Max-Age=0") {
 			t.Errorf("the bad cookie was not cleared, but %q", got.Header.Get("Set-Cookie"))
@@ -187,12 +188,12 @@ func TestLiveTheAnswerToAHelloIsWhatIsNotKnown(t *testing.T) {
 		now := versions[len(versions)-1]
 		known := []string{``, `, "known_version": null`}
 		for _, version := range append(versions, 0, now+1, 1<<53-1) {
-			known = append(known, `, "known_version": `+servertest.FormatNumber(version))
+			known = append(known, `, "known_version": `+fmt.Sprint(version))
 		}
 		for _, known := range known {
 			s := w.ConnectAs(bob)
 			s.Send("hello", `"session": "b", "section": "u"`+known)
-			s.ExpectAnswers(!strings.HasSuffix(known, servertest.FormatNumber(now)), now, known)
+			s.ExpectAckAndSnapshot(!strings.HasSuffix(known, fmt.Sprint(now)), now, known)
 			s.Conn.Close()
 		}
 	})

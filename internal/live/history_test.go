@@ -8,7 +8,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/storetest"
+	"github.com/writer-presence/writer-presence/internal/entering"
 )
 
 // TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther lets writers enter and leave one
@@ -28,14 +28,14 @@ func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // ru
 		s.Next("snapshot")
 		people, sockets = append(people, p), append(sockets, s)
 	}
-	storetest.Enter(t, writers, steps, func(in storetest.Entry, random *rand.Rand) storetest.Outcome {
+	entering.Run(t, writers, steps, func(in entering.Entry, random *rand.Rand) entering.Outcome {
 		return take(in, people[in.Who], sockets[in.Who], random.IntN(3) == 0)
 	})
 }
 
 // take goes where it says, and gives what the answer was. Who leaves goes to no section:
 // the session stays.
-func take(in storetest.Entry, p *servertest.Client, s *servertest.Socket, overHTTP bool) (out storetest.Outcome) {
+func take(in entering.Entry, p *servertest.Client, s *servertest.Socket, overHTTP bool) (out entering.Outcome) {
 	section := "s"
 	if in.Leave {
 		section = ""
@@ -48,7 +48,7 @@ func take(in storetest.Entry, p *servertest.Client, s *servertest.Socket, overHT
 		activity, conflicts = r.Activity, r.Conflicts
 	} else {
 		s.Send("update", body)
-		ack := s.Ack()
+		ack := s.SkipTo("ack")
 		activity, conflicts = ack.Activity, ack.Conflicts
 	}
 	out.Edits = activity == "editing"

@@ -71,11 +71,11 @@ func TestLiveAboveTheLimitRenewalsSucceedAndMovesDoNot(t *testing.T) { // rule 1
 		alice.Next("delta")
 		time.Sleep(10 * time.Second)
 		alice.Send("update", `"seq": 4, "section": "t"`)
-		if ack := alice.Ack(); ack.You.Section != "t" {
+		if ack := alice.SkipTo("ack"); ack.You.Section != "t" {
 			t.Errorf("after the time that was told the move was answered %s", ack.Text)
 		}
 		alice.Send("leave", `"seq": 5`) // no limit keeps anybody from leaving
-		alice.Ack()
+		alice.SkipTo("ack")
 		alice.ExpectClose(1000)
 		bob.Pending()
 		w.ExpectListed("bob")
@@ -122,7 +122,7 @@ func TestLiveTheTwentyFirstTabIsRefusedWhileTheTwentyGoOn(t *testing.T) { // rul
 		}
 		one.ExpectClose(1008)
 		first.Send("update", `"seq": 2, "section": "moved"`)
-		if ack := first.Ack(); ack.You.Section != "moved" || strings.Join(ack.You.Sections, " ") != "moved" {
+		if ack := first.SkipTo("ack"); ack.You.Section != "moved" || strings.Join(ack.You.Sections, " ") != "moved" {
 			t.Errorf("the first tab moved, and was answered %s", ack.Text)
 		}
 		first.Pending()

@@ -32,11 +32,11 @@ func TestLiveAnUpdateThatKnowsAnotherVersionIsToldHowThingsAre(t *testing.T) {
 		}
 		now := versions[len(versions)-1]
 		for _, known := range versions {
-			alice.Send("update", `"section": "s", "known_version": `+servertest.FormatNumber(known))
-			alice.ExpectAnswers(known != now, now, servertest.FormatNumber(known))
+			alice.Send("update", `"section": "s", "known_version": `+fmt.Sprint(known))
+			alice.ExpectAckAndSnapshot(known != now, now, fmt.Sprint(known))
 		}
 		alice.Send("update", `"section": "s"`)
-		alice.ExpectAnswers(false, now, "nothing is asked")
+		alice.ExpectAckAndSnapshot(false, now, "nothing is asked")
 		bob.Update(`{"section": "v"}`)
 		if delta := alice.Next("delta"); delta.Base != now {
 			t.Errorf("after all that there came %s; due is a delta from %d", delta.Text, now)
@@ -55,7 +55,7 @@ func TestLiveWhoAsksAtTheMomentOfAChangeIsToldHowThingsAreToo(t *testing.T) {
 		if delta := alice.Next("delta"); delta.Base != before || delta.Version != now {
 			t.Fatalf("there came %s; due is a delta from %d to %d", delta.Text, before, now)
 		}
-		alice.Send("update", `"section": "s", "known_version": `+servertest.FormatNumber(before)) // before that came
+		alice.Send("update", `"section": "s", "known_version": `+fmt.Sprint(before)) // before that came
 		alice.Next("ack")
 		if snapshot := alice.Next("snapshot"); snapshot.Version != now {
 			t.Errorf("there came %s; due is how things are, at %d", snapshot.Text, now)
@@ -88,14 +88,14 @@ func TestLiveRule6ACarefulEntryIsViewingAndBothAreTold(t *testing.T) { // rules 
 			t.Errorf("alice was told %s; due is that bob views", delta.Text)
 		}
 		bob.Send("update", `"seq": 2, "section": "s"`) // edits anyway
-		if ack := bob.Ack(); ack.Activity != "editing" || servertest.Names(ack.Conflicts) != "alice" {
+		if ack := bob.SkipTo("ack"); ack.Activity != "editing" || servertest.Names(ack.Conflicts) != "alice" {
 			t.Errorf("bob's plain update was answered %s; due is editing, and alice", ack.Text)
 		}
 		if delta := alice.Next("delta"); servertest.Names(delta.Changed) != "bob" || delta.Changed[0].Activity != "editing" {
 			t.Errorf("alice was told %s; due is that bob edits", delta.Text)
 		}
 		alice.Send("update", `"seq": 2, "section": "s", "unless_occupied": true`)
-		if ack := alice.Ack(); ack.Activity != "editing" || servertest.Names(ack.Conflicts) != "bob" {
+		if ack := alice.SkipTo("ack"); ack.Activity != "editing" || servertest.Names(ack.Conflicts) != "bob" {
 			t.Errorf("alice, who was there first, was answered %s; due is editing, and bob", ack.Text)
 		}
 	})
@@ -114,7 +114,7 @@ func TestLiveRule8AnOlderMessageChangesNothing(t *testing.T) { // over HTTP and 
 			}
 		}
 		alice.Send("update", `"seq": 6, "section": "newer"`)
-		if ack := alice.Ack(); ack.Stale || ack.You.Section != "newer" {
+		if ack := alice.SkipTo("ack"); ack.Stale || ack.You.Section != "newer" {
 			t.Errorf("message 6 after 5 was answered %s", ack.Text)
 		}
 		if got := p.Update(`{"session": "a", "seq": 6, "section": "old"}`); !got.Stale || got.You.Section != "newer" {
@@ -173,7 +173,7 @@ func TestLiveRule7TwoTabsAreOnePersonWhoConflictsWithNobody(t *testing.T) { // r
 			t.Errorf("the first tab was told %s", delta.Text)
 		}
 		two.Send("update", `"seq": 2, "section": "b", "unless_occupied": true`)
-		if ack := two.Ack(); ack.Activity != "editing" || len(ack.Conflicts) != 0 {
+		if ack := two.SkipTo("ack"); ack.Activity != "editing" || len(ack.Conflicts) != 0 {
 			t.Errorf("in the section of the other tab: %s; due is editing, and no conflict", ack.Text)
 		}
 		one.Pending()

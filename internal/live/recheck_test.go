@@ -73,8 +73,8 @@ func TestLiveAGateThatDoesNotKnowLetsNobodyInAndNobodyGo(t *testing.T) {
 	doors := &moody{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
-		doors.set("1", fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable))
-		w.Do("GET", servertest.LivePath, nil, servertest.UpgradeHeaders(w, "Authorization", "Bearer 1")...).ExpectError(t, 503, "unavailable")
+		doors.set("1", fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable))
+		w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", "Bearer 1")...).ExpectError(t, 503, "unavailable")
 		alice.ExpectNothing(100 * time.Second)
 		alice.Send("update", "")
 		alice.Next("ack")

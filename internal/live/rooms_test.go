@@ -88,11 +88,11 @@ func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) { // invariant 10
 				close(store.release)
 				w.ConnectTo(there, "Authorization", "Bearer "+w.As("late", "13").Token).Send("hello", `"session": "l", "seq": 1`)
 				time.Sleep(time.Second)
-				if users := *w.As("late", "13").Succeed(w.As("late", "13").Do("GET", strings.Replace(there, "live", "list", 1), "")).Users; !strings.Contains(servertest.Names(users), "late") {
+				if users := *w.As("late", "13").ExpectSuccess(w.As("late", "13").Do("GET", strings.Replace(there, "live", "list", 1), "")).Users; !strings.Contains(servertest.Names(users), "late") {
 					t.Errorf("when the store goes on, listed are %q; want late among them", servertest.Names(users))
 				}
 			}, func(p *servertest.Config) {
-				p.Store = func(s presence.Store) presence.Store {
+				p.WrapStore = func(s presence.Store) presence.Store {
 					store.Store, store.release = s, make(chan struct{}) // in the bubble
 					return store
 				}

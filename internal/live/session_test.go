@@ -113,7 +113,7 @@ func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplace
 		},
 		"an update over HTTP": func(w, _ *servertest.LiveServer, p *servertest.Client) { p.Update(`{"session": "a", "section": "s"}`) },
 		"an update over HTTP, elsewhere": func(_, other *servertest.LiveServer, p *servertest.Client) {
-			(&servertest.Client{W: other.Server, Address: p.Address, Token: p.Token}).Update(`{"session": "a", "section": "s"}`)
+			(&servertest.Client{Server: other.Server, Address: p.Address, Token: p.Token}).Update(`{"session": "a", "section": "s"}`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +129,9 @@ func TestLiveRule9ASessionWithoutNumbersOutlivesAConnectionThatAnotherWayReplace
 				alice.Conn.Close()
 				bob.ExpectNothing(time.Minute)
 				w.ExpectListed("alice bob")
-			}, func(p *servertest.Config) { p.Store = func(s presence.Store) presence.Store { shared = s; return s } })
+			}, func(p *servertest.Config) {
+				p.WrapStore = func(s presence.Store) presence.Store { shared = s; return s }
+			})
 		})
 	}
 }
@@ -235,7 +237,7 @@ func TestLiveWhoDoesNotAnswerPingsIsTakenForDeadAtTheNextOne(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
 		alice := w.ConnectAs(w.As("alice", "1"))
-		alice.Mute = true
+		alice.IgnorePings = true
 		alice.Send("hello", `"session": "a", "section": "s"`)
 		alice.Next("ack")
 		alice.Next("snapshot")
@@ -254,7 +256,7 @@ func TestLiveWhoDoesNotAnswerPingsIsTakenForDeadAtTheNextOne(t *testing.T) {
 func TestLiveAWordIsAsGoodAsAPong(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := w.ConnectAs(w.As("alice", "1"))
-		alice.Mute = true
+		alice.IgnorePings = true
 		alice.Send("hello", `"session": "a", "section": "s"`)
 		for range 20 {
 			time.Sleep(15 * time.Second)

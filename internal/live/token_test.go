@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -27,11 +28,11 @@ func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) 
 		alice.Next("snapshot")
 		bob.Pending()
 		began := time.Now()
-		m, why := alice.TakeWithin(2 * time.Minute)
-		if left := time.Until(end); why != "" || m.Type != "error" || m.Code != "token_ends" || m.Seq != 0 || left < 95*time.Second || left > 2*time.Minute {
-			t.Fatalf("%v after the hello, %v before the end, there came %s%s; due is that the token ends", time.Since(began), left, m.Text, why)
+		m, err := alice.Receive(2 * time.Minute)
+		if left := time.Until(end); err != nil || m.Type != "error" || m.Code != "token_ends" || m.Seq != 0 || left < 95*time.Second || left > 2*time.Minute {
+			t.Fatalf("%v after the hello, %v before the end, got %s, error %v; want the error token_ends", time.Since(began), left, m.Text, err)
 		}
-		alice.Send("hello", `"session": "a", "seq": 2, "section": "s", "token": "a-new", "known_version": `+servertest.FormatNumber(m.Version))
+		alice.Send("hello", `"session": "a", "seq": 2, "section": "s", "token": "a-new", "known_version": `+fmt.Sprint(m.Version))
 		alice.SkipTo("ack")
 		for range 3 {
 			time.Sleep(time.Minute)
@@ -58,12 +59,12 @@ func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { /
 		bob.Pending()
 		alice.SkipTo("snapshot")
 		for warned := false; ; warned = true {
-			m, why := alice.TakeWithin(time.Minute)
+			m, err := alice.Receive(time.Minute)
 			if m.Code == "token_invalid" && warned {
 				break
 			}
 			if m.Code != "token_ends" {
-				t.Fatalf("there came %s%s; due is that the token ends, and then that it is not valid", m.Text, why)
+				t.Fatalf("got %s, error %v; want the error token_ends, then token_invalid", m.Text, err)
 			}
 		}
 		alice.ExpectClose(1008)
@@ -162,7 +163,7 @@ func TestLiveAUserHasFortyConnectionsInAProjectAtTheMost(t *testing.T) { // rule
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		for i := range 40 {
-			w.ConnectAs(p).Send("hello", `"session": "a", "seq": `+servertest.FormatNumber(uint64(i+1)))
+			w.ConnectAs(p).Send("hello", `"session": "a", "seq": `+fmt.Sprint(uint64(i+1)))
 			time.Sleep(100 * time.Millisecond)
 		}
 		last := w.ConnectAs(p)
@@ -185,7 +186,7 @@ func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41
 				headers = append(headers, "Sec-Fetch-Site", site)
 			}
 			for _, what := range []string{"update/", "leave/"} {
-				if a := w.Do("POST", httpapi.DefaultPrefix+servertest.Project+what, strings.NewReader(`{"session": "a"}`), headers...); a.Status != 403 || a.Header.Get("Set-Cookie") != "" {
+				if a := w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+what, strings.NewReader(`{"session": "a"}`), headers...); a.Status != 403 || a.Header.Get("Set-Cookie") != "" {
 					t.Errorf("%s, %s: answered %d %s", name, what, a.Status, a.Body)
 				}
 			}

@@ -1,10 +1,9 @@
-// Package strictjson decodes JSON objects that other programs send: request bodies, live
-// messages, tokens and the answers of the host application.
+// Package strictjson decodes JSON objects that other programs send: request bodies, live messages, tokens and the answers
+// of the host application.
 //
-// It is stricter than encoding/json, which matches names without regard to case (with
-// Unicode folding) and takes the last of two members with the same name. Two programs that
-// read such a text differently can be played against each other. Here a name matches only
-// itself, and a name that occurs twice in one object, at any depth, is an error.
+// It is stricter than encoding/json, which ignores the case of names (with Unicode folding) and takes the last of two
+// members with the same name. If a proxy or the host application reads such a text differently, an attacker can use the
+// difference. Here a name matches only itself, and a name that occurs twice in one object, at any depth, is an error.
 package strictjson
 
 import (
@@ -32,17 +31,16 @@ func (e *FieldError) Error() string { return fmt.Sprintf("field %s: %v", e.Name,
 // Unwrap returns the cause.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Fields is a value that can be decoded from an object. Field returns a pointer to the
-// field with exactly this name, in JSON's spelling, or nil if there is none; it must not
-// keep the name. If the pointer is itself Fields, the member must be an object.
+// Fields is a value that can be decoded from an object. Field returns a pointer to the field with exactly this name, as
+// spelt in JSON, or nil if there is none; it must not keep the slice. If the pointer implements Fields, the member must be
+// an object.
 type Fields interface {
 	Field(name []byte) any
 }
 
-// Decode decodes an object. It ignores members that the value has no field for, and a
-// member that is null leaves its field as it is. Errors are [ErrSyntax], [ErrDuplicate],
-// and *[FieldError] for the first member that does not fit its field; the other members are
-// decoded even then.
+// Decode decodes an object. It ignores members without a field in value, and a member that is null leaves its field
+// unchanged. It returns [ErrSyntax], [ErrDuplicate], or a *[FieldError] for the first member that does not fit its field;
+// in the last case the other members are decoded.
 func Decode(text []byte, value Fields) error {
 	members, err := scan(text)
 	if err != nil {
@@ -57,8 +55,8 @@ func Decode(text []byte, value Fields) error {
 	return first
 }
 
-// Object returns the members of an object, by name. The values share the memory of the
-// text. Errors are [ErrSyntax] and [ErrDuplicate].
+// Object returns the members of an object, by name. The values share the memory of the text. It returns [ErrSyntax] or
+// [ErrDuplicate].
 func Object(text []byte) (map[string]json.RawMessage, error) {
 	members, err := scan(text)
 	if err != nil {
@@ -71,7 +69,7 @@ func Object(text []byte) (map[string]json.RawMessage, error) {
 	return object, nil
 }
 
-// IsNull reports whether a member's value is null or was left out.
+// IsNull reports whether a member's value is null or missing.
 func IsNull(value json.RawMessage) bool { return len(value) == 0 || value[0] == 'n' }
 
 type member struct{ name, value []byte }
@@ -100,7 +98,7 @@ func (m member) decode(value Fields) error {
 	return nil
 }
 
-// scan returns the members of the text's only object.
+// scan returns the members of the object that is the whole text.
 func scan(text []byte) ([]member, error) {
 	text = bytes.TrimLeft(text, space)
 	if len(text) == 0 || text[0] != '{' || !json.Valid(text) {
@@ -116,7 +114,7 @@ func scan(text []byte) ([]member, error) {
 
 const space = " \t\r\n"
 
-// scanner walks over a text that is valid JSON, and so need not check anything but names.
+// scanner reads a text that is valid JSON, so it checks names only.
 type scanner struct {
 	text      []byte
 	at        int
@@ -124,7 +122,7 @@ type scanner struct {
 	duplicate bool
 }
 
-// peek skips white space, and commas and colons, whose places are known to be right.
+// peek skips white space, commas and colons, and returns the next byte.
 func (s *scanner) peek() byte {
 	for {
 		switch c := s.text[s.at]; c {
@@ -136,7 +134,7 @@ func (s *scanner) peek() byte {
 	}
 }
 
-// value skips one value. encoding/json has bounded the depth.
+// value skips one value. It recurses as deep as json.Valid accepts.
 func (s *scanner) value(depth int) {
 	switch s.peek() {
 	case '{':
@@ -155,10 +153,11 @@ func (s *scanner) value(depth int) {
 	}
 }
 
+// object skips an object, looks for duplicate names, and collects the members of the outermost object.
 func (s *scanner) object(depth int) {
 	var few [16][]byte
 	names := few[:0]
-	var many map[string]bool // for objects so large that comparing all pairs would be slow
+	var many map[string]bool // replaces names in large objects, where comparing all pairs would be slow
 	for s.at++; s.peek() != '}'; {
 		raw := s.string()
 		name := raw[1 : len(raw)-1]
@@ -203,8 +202,8 @@ func (s *scanner) string() []byte {
 	return s.text[from:s.at]
 }
 
-// isPlain reports whether a string means itself: it has no escapes, and is ASCII, so that
-// it has no invalid UTF-8 that decoding would replace.
+// isPlain reports whether a string is decoded to itself: it has no escapes and is ASCII, so that there is no invalid UTF-8
+// to replace.
 func isPlain(name []byte) bool {
 	for _, c := range name {
 		if c == '\\' || c >= 0x80 {

@@ -60,7 +60,7 @@ func TestOnlyExactNamesMatch(t *testing.T) {
 	}
 }
 
-func TestDuplicateNamesAreRefusedAtEveryDepth(t *testing.T) {
+func TestDuplicateNamesAreRejectedAtEveryDepth(t *testing.T) {
 	many := func(last string) string {
 		var b strings.Builder
 		for i := range 100 {
@@ -89,10 +89,10 @@ func TestDuplicateNamesAreRefusedAtEveryDepth(t *testing.T) {
 	}
 }
 
-func TestATextIsOneObjectToItsEnd(t *testing.T) {
+func TestTextMustBeOneObject(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `null`, `[]`, `"x"`, `1`, `true`, `{}{}`, `{} {}`, `{}x`, `{},`, `{`, `{"a":1,}`, `{"a"}`, `{a:1}`, `{"a":NaN}`, `{"a":01}`, "\ufeff{}", "{}\x00", `{"a":1]`,
-		strings.Repeat(`{"a":`, 20_000) + `1` + strings.Repeat(`}`, 20_000), // deeper than encoding/json follows
+		strings.Repeat(`{"a":`, 20_000) + `1` + strings.Repeat(`}`, 20_000), // deeper than encoding/json accepts
 	} {
 		if err := strictjson.Decode([]byte(text), new(outer)); err != strictjson.ErrSyntax {
 			t.Errorf("%.60q: %v; want ErrSyntax", text, err)
@@ -105,7 +105,7 @@ func TestATextIsOneObjectToItsEnd(t *testing.T) {
 	}
 }
 
-func TestAMemberThatDoesNotFitIsNamed(t *testing.T) {
+func TestErrorNamesTheMemberThatDoesNotFit(t *testing.T) {
 	for text, name := range map[string]string{
 		`{"seq":"1"}`: "seq", `{"seq":-1}`: "seq", `{"seq":1.5}`: "seq", `{"section":1}`: "section", `{"known":true}`: "known", `{"saved":1}`: "saved",
 		`{"saved":[]}`: "saved", `{"saved":{"revision":1}}`: "saved", `{"x":1,"seq":{},"section":5}`: "seq",
@@ -117,7 +117,7 @@ func TestAMemberThatDoesNotFitIsNamed(t *testing.T) {
 	}
 }
 
-func TestNullIsAsIfLeftOut(t *testing.T) {
+func TestNullLeavesTheFieldUnchanged(t *testing.T) {
 	seven := uint64(7)
 	got := outer{Section: "s", Seq: 5, Known: &seven, Saved: inner{"r"}}
 	want := got
@@ -126,7 +126,7 @@ func TestNullIsAsIfLeftOut(t *testing.T) {
 	}
 }
 
-// FuzzObject compares Object with a decoder that reads the tokens of encoding/json one by one.
+// FuzzObject compares Object with the tokens of encoding/json.
 func FuzzObject(f *testing.F) {
 	for _, seed := range []string{`{"a":1,"b":[{"c":"}"}],"d":{"e":null}}`, `{"a":1,"a":2}`, `{"a\"":"\\"}`, `{"x":[1,[2,{"y":3,"y":4}]]}`, ` { "a" : -1.5e3 , "b" : [ ] } `, `{}x`, "{\"\xff\":1}"} {
 		f.Add([]byte(seed))
@@ -163,7 +163,7 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// byTokens tells of a text what encoding/json's tokens say about it.
+// byTokens reports, from the tokens of encoding/json, whether a text is an object, its names, and whether a name occurs twice.
 func byTokens(text []byte) (duplicate bool, names []string, isObject bool) {
 	if !json.Valid(text) {
 		return false, nil, false
@@ -204,7 +204,7 @@ func byTokens(text []byte) (duplicate bool, names []string, isObject bool) {
 	}
 }
 
-func TestObjectSharesNoNameWithTheText(t *testing.T) {
+func TestNamesOfObjectDoNotShareTheMemoryOfTheText(t *testing.T) {
 	text := []byte(`{"a":"b"}`)
 	object, err := strictjson.Object(text)
 	text[2] = 'x'

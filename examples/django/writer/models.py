@@ -9,7 +9,7 @@ class Project(models.Model):
 
     @classmethod
     def visible_to(cls, user):
-        """Members see their projects; people who are not signed in see those that are open to visitors."""
+        """Returns the projects of a member, or for users who are not signed in those that are open to visitors."""
         if user.is_authenticated:
             return cls.objects.filter(members=user)
         return cls.objects.filter(open_to_visitors=True)

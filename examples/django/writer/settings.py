@@ -1,12 +1,12 @@
 """
-Settings for trying it out on one machine, and for nothing else: plain http, and a secret that everybody can read here.
-For a site that others reach, begin with what `manage.py check --deploy` says.
+Settings for trying the example on one machine. Do not use them elsewhere: they allow plain HTTP, and the secret is public.
+Before others can reach the site, run `manage.py check --deploy`.
 """
 
 import os
 
 SECRET_KEY = "not secret: for this machine only"
-ALLOWED_HOSTS = ["127.0.0.1", "localhost"]  # also the name by which the presence server asks
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]  # the presence server uses 127.0.0.1 too
 
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "writer"]
 MIDDLEWARE = [
@@ -22,7 +22,7 @@ TEMPLATES = [{
     "APP_DIRS": True,
     "OPTIONS": {"context_processors": ["django.template.context_processors.request", "django.contrib.auth.context_processors.auth"]},
 }]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["WRITER_DATABASE"]}}  # ../run says where
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["WRITER_DATABASE"]}}  # set by ../run
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 USE_TZ = True

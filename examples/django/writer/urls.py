@@ -9,5 +9,5 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("writer/<slug:project>/", writer, name="writer"),
-    path("presence/<slug:project>/", presence),  # for the presence server alone: the proxy lets nobody else there
+    path("presence/<slug:project>/", presence),  # for the presence server only; the proxy rejects it from outside
 ]

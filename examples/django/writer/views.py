@@ -1,4 +1,4 @@
-"""The pages, as any site has them; what presence needs is in presence.py."""
+"""The pages of the site. The view for the presence server is in presence.py."""
 
 from django.contrib.auth.views import redirect_to_login
 from django.shortcuts import get_object_or_404, render

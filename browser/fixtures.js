@@ -1,0 +1,222 @@
+/**
+ * Fixtures of the browser tests: a server on a free port, and pages in a real Chromium, each in its own browser context, as on
+ * separate machines. With NODES=3 in the environment there are three servers and a Redis; pages go to the servers in turn, and
+ * every second page polls.
+ */
+
+import assert from 'node:assert/strict';
+import {spawn, execFileSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before} from 'node:test';
+import * as playwright from 'playwright-core';
+
+const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
+const SWITCHES = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
+
+/** The longest wait for something that happens at once or with the next heartbeat. */
+export const TIMEOUT = 10_000;
+
+/** The path of Firefox (Debian's works with WebDriver BiDi). Without it, its tests are skipped. */
+export const firefox = find(process.env.FIREFOX, 'firefox-esr');
+
+export const HEARTBEAT = 1_000;
+export const LEASE = 4_000;
+
+/** Servers in each environment. */
+export const NODES = Number(process.env.NODES ?? 1);
+
+/** Reasons to skip a test where there are several servers; false where there is one. */
+export const skipIf = {
+  onePage: NODES > 1 && 'this tests one page, whichever server it is from',
+  oneProcess: NODES > 1 && 'this tests one process; nodes/failure.test.js tests several',
+  oneAddress: NODES > 1 && 'tabs of one address are on one server; nodes/balancer.test.js tests them behind a balancer',
+};
+
+/** The transports of successive pages: of two pages sometimes the first and sometimes the second polls. */
+const TRANSPORTS = NODES > 1 ? ['live', 'polling', 'polling', 'live'] : ['live'];
+
+/** Servers and a browser for the tests of a file. `bfcache` turns the back/forward cache on, as in browsers outside of tests. */
+export function environment({lease = LEASE, engine = 'chromium', bfcache = false} = {}) {
+  let turns = 0;
+  let people = 0;
+  const env = {
+    projects: 0, /** @type {any} */ browser: null, /** @type {any} */ clock: null, /** @type {any} */ redis: null, redisURL: '', data: '', lease,
+    nodes: Array.from({length: NODES}, () => ({url: '', /** @type {any} */ server: null})),
+    /** The address of the first server. */
+    url: '',
+    /** The address of the server for the next page. */
+    next: () => env.nodes[turns++ % NODES].url,
+    /** The transport of the next page. */
+    transport: () => TRANSPORTS[people++ % TRANSPORTS.length],
+    start: async () => {
+      for (const node of env.nodes) await startServer(env, node); // the first server creates the key that all share
+      env.url = env.nodes[0].url;
+    },
+    stop: () => Promise.all(env.nodes.map((node) => stopServer(node))),
+  };
+  before(async () => {
+    env.data = mkdtempSync(join(tmpdir(), 'writer-presence-browser-'));
+    if (NODES > 1) await startRedis(env);
+    await env.start();
+    env.browser = await sharedBrowser(engine, bfcache);
+    env.clock = await openPage(env, 'clock', 'Clock', {transport: 'polling'});
+  });
+  after(async () => {
+    await env.browser?.close();
+    await env.stop();
+    env.redis?.kill('SIGKILL');
+    rmSync(env.data, {recursive: true});
+  });
+  return env;
+}
+
+/** Starts a server, at its earlier address if it had one. */
+export async function startServer(env, node) {
+  const address = node.url ? new URL(node.url).host : '127.0.0.1:0';
+  const shared = env.redisURL ? ['--redis-url', env.redisURL, '--secret-file', join(env.data, 'secret')] : [];
+  const server = spawn(BINARY, ['serve', '--dev', '--addr', address, '--data', env.data, '--heartbeat', `${HEARTBEAT}ms`, '--lease', `${env.lease}ms`, ...shared], {stdio: ['ignore', 'pipe', 'ignore']});
+  node.server = server;
+  node.url = await outputMatching(server, /http:\S+\d/);
+}
+
+/** Ends a server, by default gracefully. */
+export async function stopServer({server}, signal = 'SIGTERM') {
+  if (!server || server.exitCode !== null || server.signalCode) return;
+  const ended = new Promise((ended) => server.on('exit', ended));
+  server.kill(signal);
+  await ended;
+}
+
+/** Starts a Redis without persistence on a free port. */
+async function startRedis(env) {
+  const place = createServer();
+  const port = await new Promise((ready) => place.listen(0, '127.0.0.1', () => ready(place.address().port)));
+  await new Promise((closed) => place.close(closed));
+  env.redis = spawn('redis-server', ['--port', port, '--bind', '127.0.0.1', '--dir', env.data, '--save', '', '--appendonly', 'no'], {stdio: ['ignore', 'pipe', 'ignore']});
+  await outputMatching(env.redis, /eady to accept connections/);
+  env.redisURL = `redis://127.0.0.1:${port}`;
+}
+
+/** The first match of the pattern in a process's output. @returns {Promise<string>} */
+function outputMatching(process, pattern) {
+  return new Promise((resolve, reject) => {
+    let all = '';
+    process.stdout.on('data', (text) => {
+      const [found] = pattern.exec((all += text)) ?? [];
+      if (found) resolve(found);
+    });
+    process.on('error', reject);
+    process.on('exit', (code) => reject(new Error(`${process.spawnfile} ended with ${code}: ${all}`)));
+  });
+}
+
+/** Browsers that the environments of a file share, because starting one is slow. @type {Map<string, Promise<any>>} */
+const browsers = new Map();
+
+function sharedBrowser(engine, bfcache) {
+  const key = `${engine} ${bfcache}`;
+  if (!browsers.has(key)) browsers.set(key, launch(engine, bfcache));
+  return browsers.get(key);
+}
+
+export function launch(engine = 'chromium', bfcache = false) {
+  if (engine === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath: firefox});
+  const executablePath = find(process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome');
+  if (!executablePath) throw new Error('no Chromium found: run scripts/prepare');
+  return playwright.chromium.launch({executablePath, args: SWITCHES, ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
+}
+
+function find(...names) {
+  for (const name of names) {
+    try {
+      if (name) return execFileSync('which', [name], {encoding: 'utf8'}).trim();
+    } catch {}
+  }
+}
+
+/** Waits for this many heartbeats of an unrelated polling page, about a second each. */
+export async function passHeartbeats(env, times) {
+  for (let i = 0; i < times; i++) await env.clock.waitForResponse((response) => response.url().endsWith('/update/'), {timeout: TIMEOUT});
+}
+
+/** A project that no other test uses. */
+export const newProject = (env) => `project-${++env.projects}`;
+
+/**
+ * Opens the reference page on the next server as a person, and waits for its status. A polling page has no WebSocket.
+ * `page.errors` collects the errors on its console.
+ */
+export async function openPage(env, project, name, {section = '', transport = env.transport(), status = transport, ...options} = {}) {
+  const context = await env.browser.newContext({viewport: {width: 1200, height: 800}, ...options});
+  if (transport === 'polling') await context.addInitScript(() => delete globalThis.WebSocket);
+  const page = await context.newPage();
+  page.transport = transport;
+  page.errors = [];
+  page.on('console', (message) => message.type() === 'error' && page.errors.push(message.text()));
+  page.on('pageerror', (error) => page.errors.push(String(error)));
+  await page.goto(pageURL(env, project, name, section));
+  await waitForStatus(page, status);
+  return page;
+}
+
+/** Waits until the page shows this status. */
+export async function waitForStatus(page, status, timeout = TIMEOUT) {
+  await page.locator(`#status[data-status=${status}]`).waitFor({state: 'attached', timeout});
+}
+
+/** Records every text of the badge from now on in `badgeTexts`. */
+export async function recordBadge(page) {
+  await page.evaluate(() => {
+    globalThis.badgeTexts = [];
+    const badge = document.getElementById('presence-badge');
+    const record = () => globalThis.badgeTexts.push(badge.style.display === 'none' ? 'nobody' : badge.textContent);
+    new MutationObserver(record).observe(badge, {childList: true, characterData: true, subtree: true, attributes: true});
+  });
+}
+
+export function pageURL(env, project, name, section) {
+  const query = new URLSearchParams({project, ...(name !== null && {as: name})});
+  return `${env.next()}/?${query}${section ? `#${section}` : ''}`;
+}
+
+/** A token of the development server. */
+export async function token(env, username, userId) {
+  const response = await fetch(`${env.url}/writer/api/dev/token/`, {
+    method: 'POST',
+    headers: {'Content-Type': 'application/json'},
+    body: JSON.stringify({username, user_id: userId}),
+  });
+  return (await response.json()).token;
+}
+
+/** Waits until the badge has this text; null: until it is hidden. */
+export async function expectBadge(page, expected) {
+  const badge = page.locator('#presence-badge');
+  if (expected === null) await badge.waitFor({state: 'hidden', timeout: TIMEOUT});
+  else await badge.filter({hasText: new RegExp(`^${expected}$`)}).waitFor({timeout: TIMEOUT});
+}
+
+/** Opens the list and waits until it has these lines. */
+export async function expectList(page, expected) {
+  await page.locator('#presence-badge').hover();
+  const lines = page.locator('#presence-list li');
+  await assertSoon(async () => assert.deepEqual(await lines.allInnerTexts(), expected));
+  assert.match(await page.locator('#presence-list').innerText(), new RegExp(`^Online \\(${expected.length}\\):`));
+  await page.mouse.move(0, 700);
+}
+
+/** Repeats the assertion until it holds, at most for TIMEOUT. */
+export async function assertSoon(assertion) {
+  const deadline = Date.now() + TIMEOUT;
+  for (;;) {
+    try {
+      return await assertion();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}

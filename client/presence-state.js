@@ -1,0 +1,320 @@
+/**
+ * What this page knows of the project and of its own session: users, version, conflicts, status, section. It sends nothing.
+ *
+ * The transport reports answers, lists and failures. Each report updates the snapshot and emits events if it changed. A method that
+ * returns true asks its caller for an update, because what the server has recorded is outdated.
+ *
+ * A list replaces the previous one. Only a partial list (the server lost its data and does not know all users yet) keeps the users that
+ * it does not contain, marked as `old`.
+ *
+ * A version older than the current one is ignored, because another node may be behind. If the server answers with older versions for
+ * longer than a node can be behind, it has lost its data and started again, and its list is accepted.
+ *
+ * @typedef {import('./presence-types.js').User} User
+ * @typedef {import('./presence-types.js').Status} Status
+ * @typedef {import('./presence-types.js').Snapshot} Snapshot
+ * @typedef {import('./presence-types.js').Message} Message
+ * @typedef {import('./presence-types.js').List} List
+ * @typedef {import('./presence-types.js').Delta} Delta
+ * @typedef {import('./presence-types.js').Answer} Answer
+ */
+
+import {PresenceConflict, missing} from './presence-conflict.js';
+import {HEARTBEAT, MAX_LAG} from './constants.js';
+import {statusWords} from './strings.js';
+
+export class PresenceState {
+  /** false: reports are ignored */ running = false;
+  /** of the list */ version = 0;
+  /** when an older version will be accepted, so that it is worth asking again; 0: the last one was not older */ recheckAt = 0;
+  #environment;
+  #activity;
+  #userId;
+  #statusWords;
+  #emit;
+
+  /** @type {string | null} */ #section = null;
+  /** @type {string | null} the last section without a warning */ #earlier = null;
+  #readOnly = false;
+
+  /** @type {Status} */ #status = 'stopped';
+  /** @type {readonly User[] | null} null: unknown */ #users = null;
+  /** @type {readonly User[]} listed before the server lost its data, and not since */ #old = [];
+  /** the list is partial */ #partial = false;
+  /** the version after which a delta was missed; -1: none */ #gap = -1;
+  #count = 0;
+  /** @type {User | null} */ #you = null;
+  /** the version of the newest data about you and your section */ #ownVersion = 0;
+  /** @type {string | undefined} the section in the last message that was answered */ #answeredSection;
+  /** the activity that the server recorded; `''`: unknown or outdated */ #recorded = '';
+  /** the server asked for a new update of this session */ #restating = false;
+  #conflict = new PresenceConflict();
+
+  /** @type {string | undefined} the snapshot as text, without what changes nothing visible */ #key;
+
+  /**
+   * @param {import('./presence-types.js').Environment} environment
+   * @param {{readonly state: import('./presence-activity.js').Activity}} activity of the user on the page
+   * @param {string | number | null} userId
+   * @param {import('./presence-types.js').Options} options
+   * @param {(type: string, detail: object) => void} emit
+   */
+  constructor(environment, activity, userId, {strings, heartbeat = HEARTBEAT}, emit) {
+    this.#environment = environment;
+    this.#activity = activity;
+    this.#userId = userId;
+    this.#statusWords = {...statusWords, ...strings?.status};
+    /** milliseconds between updates */
+    this.heartbeat = heartbeat;
+    this.#emit = emit;
+    this.snapshot = deepFreeze(this.#compile());
+  }
+
+  // ---- commands of the page
+
+  /** @param {string | null} section @param {boolean} readOnly @returns {unknown} whether an update is due */
+  enter(section, readOnly) {
+    if (section === this.#section && readOnly === this.#readOnly) return;
+    if (section !== this.#section) {
+      if (!this.snapshot.warning.length) this.#earlier = this.#section;
+      this.#conflict.enter(section);
+    }
+    this.#section = section;
+    this.#readOnly = readOnly;
+    return this.#assume();
+  }
+
+  /** Accepts the conflicts of the warning. @returns {unknown} whether an update is due */
+  editAnyway() {
+    if (!this.#conflict.open.length) return;
+    this.#conflict.answer();
+    return this.#assume();
+  }
+
+  /** The section to return to from a warning, or null. */
+  get previous() {
+    return this.#earlier === this.#section ? null : this.#earlier;
+  }
+
+  // ---- reports of the transport
+
+  /** What the next message says of this session. Call it at the moment of sending, so that it contains all changes. */
+  compose() {
+    const wanted = this.#wanted;
+    // A server that lost its data may not know the users in the warning, so nothing is claimed before the warning is answered.
+    const warned = (this.#partial || this.#restating) && this.snapshot.warning.length;
+    const activity = warned && wanted === 'editing' ? 'viewing' : wanted;
+    this.#restating = false;
+    return {
+      section: this.#section ?? '',
+      activity,
+      unless_occupied: activity === 'editing' && !this.#conflict.agreed,
+      known_version: this.version,
+    };
+  }
+
+  /** Whether the list has to be asked for on a live connection: a delta was missed, or only older versions arrive. */
+  get missed() {
+    return this.#gap === this.version || this.recheckAt > 0;
+  }
+
+  /** The server lost its data and asks for an update of this session. @returns {unknown} whether an update is due */
+  restate() {
+    return (this.#restating = true);
+  }
+
+  /** The reply to a message. @param {Answer} answer @param {Message} message @param {Status} status @returns {unknown} whether an update is due */
+  accept(answer, message, status) {
+    if (!this.running) return; // stopped meanwhile
+    if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
+    const before = this.#replaceList(answer, message.known_version);
+    const here = message.section === (this.#section ?? '') && !answer.stale;
+    const newest = answer.version >= this.version;
+    const overtaken = !newest && answer.version >= message.known_version;
+    this.#answeredSection = message.section;
+    const careful = answer.partial && message.unless_occupied && this.#recorded !== 'editing';
+    if (here) this.#recorded = answer.activity;
+    if (newest) {
+      this.#ownVersion = answer.version;
+      if (answer.you) this.#you = complete(answer.you);
+    }
+    if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(complete), newest && !answer.partial);
+    // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
+    const withdrawn = careful && this.#recorded === 'editing' && this.#conflict.open.length && this.#assume('viewing');
+    return this.#finish(status, before, !overtaken && message.activity === this.#wanted && !this.#conflict.agreed) || withdrawn;
+  }
+
+  /**
+   * All users at one version.
+   * @param {List} list @param {Status} status @param {number} known the version that was known when it was asked for
+   * @returns {unknown} whether an update is due
+   */
+  acceptList(list, status, known) {
+    return this.running && this.#finish(status, this.#replaceList(list, known));
+  }
+
+  /** The difference between two versions. @param {Delta} delta @returns {unknown} whether an update is due */
+  acceptDelta({base, version, changed, at, left, count}) {
+    if (base !== this.version || !this.#users) {
+      // A delta was missed. Ask for the list once, however many deltas arrive before it.
+      if (this.#isBehind(version) || version === this.version || this.#gap === this.version) return;
+      this.#gap = this.version;
+      return true;
+    }
+    const gone = left.map((user_id) => ({user_id}));
+    const users = missing(this.#users, [...changed, ...gone]);
+    changed.forEach((user, i) => users.splice(at[i], 0, user));
+    return this.acceptList({version, users, count, partial: this.#partial, gone}, 'live', base);
+  }
+
+  /** There was no answer, or a rejection, or traffic has ended. @param {Status} status */
+  fail(status) {
+    if (status === 'stopped' || status === 'refused') this.#forget();
+    else if (!this.running) return;
+    this.#status = status;
+    this.#publish();
+  }
+
+  /**
+   * Accepts a list, unless it is older than the current one.
+   * @param {List} list @param {number} known @returns {readonly User[] | null | undefined} the users shown before; undefined: the list was ignored
+   */
+  #replaceList({version, users, count = 0, partial = false, gone = []}, known) {
+    if (version < this.version && version >= known) return; // a newer answer arrived in between
+    const behind = this.#isBehind(version);
+    if (partial || (!behind && (users || version === this.version))) this.#partial = partial;
+    if (behind || !users) return;
+    if (version < this.version) this.#ownVersion = this.recheckAt = 0;
+    const before = this.#users && this.#shown;
+    this.#users = users.map(complete);
+    this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => ({...user, old: true})) : [];
+    this.version = version;
+    this.#count = Math.max(count, users.length);
+    // An answer may have had newer data about you and your section.
+    if (version < this.#ownVersion) return before;
+    this.#you = this.#users.find((user) => this.#isMe(user)) ?? this.#you;
+    // A list that was cut does not contain all users.
+    if (count <= users.length) this.#setConflicts(this.#users.filter(this.#isEditingHere), !partial);
+    return before;
+  }
+
+  /** Whether a version is older than the list and has to be ignored. @param {number} version */
+  #isBehind(version) {
+    const now = this.#environment.Date.now();
+    if (version >= this.version) this.recheckAt = 0;
+    else this.recheckAt ||= now + MAX_LAG;
+    return now < this.recheckAt;
+  }
+
+  /** The listed users, and those listed before the server lost its data. */
+  get #shown() {
+    return [...(this.#users ?? []), ...this.#old];
+  }
+
+  /** @param {User} user */
+  #isEditingHere = ({editing, activity, section}) => (editing ?? (activity === 'editing' ? [section] : [])).includes(/** @type {string} */ (this.#section));
+
+  /** If the users are not complete, earlier conflicts stay. @param {readonly User[]} users @param {boolean} complete */
+  #setConflicts(users, complete) {
+    if (!complete) for (const more of [this.#conflict.users, this.#old.filter(this.#isEditingHere)]) users = [...users, ...missing(more, users)];
+    this.#conflict.users = this.#others(users);
+  }
+
+  /**
+   * Ends a report. An update is due if the conflicting users left, or were answered for: then it edits without a warning.
+   * @param {Status} status @param {readonly User[] | null | undefined} before the list that was replaced @param {boolean} [decided] the server decided on the current state
+   */
+  #finish(status, before, decided) {
+    this.#status = this.#partial ? 'unknown' : status;
+    this.#publish(before);
+    return !decided && this.#recorded === 'viewing' && this.#wanted === 'editing' && !this.#conflict.open.length && this.#assume();
+  }
+
+  /** What the server recorded is outdated. @param {string} [recorded] the activity to assume until the answer @returns {true} an update is due */
+  #assume(recorded = '') {
+    this.#recorded = recorded;
+    this.#publish();
+    return true;
+  }
+
+  /** Deletes all data about the project. */
+  #forget() {
+    this.#users = this.#you = null;
+    this.#conflict.users = this.#old = [];
+    this.version = this.#count = this.#ownVersion = this.recheckAt = 0;
+    this.#partial = false;
+    this.#recorded = '';
+  }
+
+  get #wanted() {
+    if (this.#activity.state !== 'active') return 'idle';
+    return this.#section && !this.#readOnly ? 'editing' : 'viewing';
+  }
+
+  // Compared as strings: a host may use "1" where the server sends 1. The server's ids are canonical, so no two users are equal as strings.
+  /** @param {User} user */
+  #isMe(user) {
+    return `${user.user_id}` === `${this.#you?.user_id ?? this.#userId}`;
+  }
+
+  /** @param {readonly User[]} users */
+  #others(users) {
+    return users.filter((user) => !this.#isMe(user));
+  }
+
+  /** @returns {Snapshot} */
+  #compile() {
+    const status = this.#status;
+    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status;
+    const users = this.#others(this.#shown);
+    const intrudes = this.#section && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
+    return {
+      status,
+      text: this.#statusWords[words].replace('{seconds}', `${Math.round(this.heartbeat / 1000)}`),
+      stale: this.#users !== null && status !== 'live' && status !== 'polling',
+      partial: this.#partial,
+      version: this.version,
+      users,
+      count: this.#count - (this.#users?.length ?? 0) + users.length,
+      you: this.#you,
+      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#section) ?? [],
+      section: this.#section,
+      activity: this.#recorded || this.#wanted,
+      conflicts: this.#conflict.users,
+      warning: intrudes ? this.#conflict.users : [],
+    };
+  }
+
+  /** Updates the snapshot, and emits events if it changed. @param {readonly User[] | null} [before] the list that was replaced */
+  #publish(before) {
+    const editing = this.#recorded === 'editing';
+    const isNew = this.#conflict.takeNew(editing);
+    const old = this.snapshot;
+    const next = this.#compile();
+    const key = JSON.stringify(next, (name, value) => (name === 'last_seen' ? undefined : value));
+    if (key === this.#key) return;
+    this.#key = key;
+    this.snapshot = deepFreeze(next);
+
+    if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});
+    if (before && this.#users) {
+      const now = this.#shown;
+      for (const user of this.#others(missing(before, now))) this.#emit('leave', {user});
+      for (const user of this.#others(missing(now, before))) this.#emit('join', {user});
+    }
+    if (isNew) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
+    this.#emit('change', this.snapshot);
+  }
+}
+
+/** Fills in missing fields of a user, and keeps those that only a newer server knows. @param {User} user @returns {User} */
+function complete(user) {
+  const section = user.section ?? '';
+  return {...user, username: user.username ?? '', section, sections: user.sections ?? (section ? [section] : [])};
+}
+
+/** @template {object} T @param {T} value @returns {T} */
+function deepFreeze(value) {
+  for (const part of Object.values(value)) if (part instanceof Object) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+)
+
+// defaultAdminAddr is the default address of health and metrics.
+const defaultAdminAddr = "127.0.0.1:9090"
+
+// adminConnections bounds the open connections to health and metrics: some probes and a browser.
+const adminConnections = 64
+
+// listenAdmin listens for health and metrics. It returns nil for --admin-addr off. If the default address is in use, for
+// instance by Prometheus or a second server, it takes a free one.
+func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
+	if s.adminAddr == "" || s.adminAddr == "off" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", s.adminAddr)
+	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
+		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for health and metrics: %w; choose another address with --admin-addr, or none with --admin-addr off", err)
+	}
+	return l, nil
+}
+
+// checkAdminAddr returns an error for a value of --admin-addr that is neither an address nor off nor empty.
+func checkAdminAddr(addr string) error {
+	if addr == "" || addr == "off" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		if meant := misspelt(addr, "off"); meant != "" {
+			return fmt.Errorf("--admin-addr %q: did you mean %s? Give off, or a host and a port such as %s", addr, meant, defaultAdminAddr)
+		}
+		return fmt.Errorf("--admin-addr %q: give a host and a port such as %s, or off", addr, defaultAdminAddr)
+	}
+	return nil
+}

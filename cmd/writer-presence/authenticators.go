@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+// authFlags are the flags by which the host application identifies users: signed tokens, or a request to the application.
+type authFlags struct {
+	authURL                                        string
+	jwtSecretFile, jwksURL, jwtIssuer, jwtAudience string
+	jwtNameClaim, jwtProjectsClaim                 string
+}
+
+// flags declares the flags that enable authenticators.
+func (a *authFlags) flags(f *pflag.FlagSet) {
+	f.StringVar(&a.authURL, "auth-url", "", "`address` that answers who sent a request and whether they may see the project, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie, Authorization, Accept-Language and X-Request-ID, and X-Forwarded-Host, -Proto and -For")
+	markNeverEmpty(f, "auth-url")
+	a.tokenFlags(f)
+}
+
+// tokenFlags declares the flags that say which tokens are valid.
+func (a *authFlags) tokenFlags(f *pflag.FlagSet) {
+	f.StringVar(&a.jwtSecretFile, "jwt-secret-file", "", "`file` with the secret of tokens signed by HS256: one line of at least 32 bytes, or two lines while the secret is rotated")
+	f.StringVar(&a.jwksURL, "jwks-url", "", "`address` of the keys of tokens signed by RS256, ES256 or EdDSA")
+	markNeverEmpty(f, "jwt-secret-file", "jwks-url")
+	f.StringVar(&a.jwtIssuer, "jwt-issuer", "", "`iss` that tokens must have (default: any)")
+	f.StringVar(&a.jwtAudience, "jwt-audience", "", "`aud` that tokens must have (default: only tokens without one)")
+	f.StringVar(&a.jwtNameClaim, "jwt-name-claim", "", "`claim` of tokens with the name: a claim such as https://example.org/name, or a dotted path into objects such as user.name (default: the first of username, preferred_username and name)")
+	f.StringVar(&a.jwtProjectsClaim, "jwt-projects-claim", "", "`claim` of tokens with the projects, a claim or a dotted path (default: projects)")
+}
+
+// enabled reports whether the host application identifies users in any way.
+func (a *authFlags) enabled() bool { return a.authURL != "" || a.tokens() }
+
+// tokens reports whether signed tokens are accepted.
+func (a *authFlags) tokens() bool { return a.jwtSecretFile != "" || a.jwksURL != "" }
+
+// authenticators returns the authenticators in the order in which they are tried.
+func (a *authFlags) authenticators(log *slog.Logger) (all []identity.Authenticator, err error) {
+	if !a.tokens() && a.jwtIssuer+a.jwtAudience+a.jwtNameClaim+a.jwtProjectsClaim != "" {
+		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
+	}
+	if a.tokens() {
+		tokens, err := a.tokenAuthenticator(log)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, tokens)
+	}
+	if a.authURL != "" {
+		host, err := identity.NewHost(a.authURL, log)
+		if err != nil {
+			return nil, fmt.Errorf("--auth-url: %w", err)
+		}
+		all = append(all, host)
+	}
+	return all, nil
+}
+
+// tokenAuthenticator returns the authenticator for tokens. It must be called only if tokens are accepted.
+func (a *authFlags) tokenAuthenticator(log *slog.Logger) (tokens *identity.JWT, err error) {
+	if a.jwtSecretFile != "" && a.jwksURL != "" {
+		return nil, errors.New("--jwt-secret-file and --jwks-url: give one of them; with both, a public key could be used as a secret")
+	}
+	if a.jwksURL != "" {
+		if tokens, err = identity.RemoteKeys(a.jwksURL); err != nil {
+			return nil, fmt.Errorf("--jwks-url: %w", err)
+		}
+	} else if tokens, err = identity.SharedSecret(a.jwtSecretFile); err != nil {
+		return nil, fmt.Errorf("--jwt-secret-file: %w", err)
+	} else if info, err := os.Stat(a.jwtSecretFile); err == nil && info.Mode()&0o007 != 0 {
+		log.Warn("every user of this machine can access the secret of --jwt-secret-file and sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", a.jwtSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	}
+	tokens.Issuer, tokens.Audience = a.jwtIssuer, a.jwtAudience
+	tokens.NameClaim, tokens.ProjectsClaim = a.jwtNameClaim, a.jwtProjectsClaim
+	return tokens, nil
+}

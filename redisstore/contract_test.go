@@ -1,0 +1,63 @@
+package redisstore_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/redistest"
+	"github.com/writer-presence/writer-presence/redisstore"
+	"github.com/writer-presence/writer-presence/storetest"
+)
+
+// TestMain runs more tests in parallel than there are processors, because they wait most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "8")
+	// These goroutines of the client library end a few seconds after the client was closed.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"), goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func1"))
+}
+
+// contract runs the conformance suite for stores. Empty deletes all keys.
+func contract(t *testing.T, address string, volatile bool, empty func()) {
+	storetest.Run(t, func(t *testing.T, test func(*testing.T, *storetest.Subject)) {
+		empty()
+		var clock redisstore.Clock
+		s := openWithClock(t, address, &clock)
+		test(t, &storetest.Subject{
+			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Advance,
+			Restart: func() presence.Store { return openWithClock(t, address, &clock) }, // another node
+		})
+	})
+}
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	contract(t, server.URL(), false, func() { server.Do("FLUSHALL") })
+}
+
+func TestStoreKeepsTheContractOnACluster(t *testing.T) {
+	nodes := redistest.StartCluster(t, 3)
+	contract(t, nodes[0].URL(), true, func() {
+		for _, n := range nodes {
+			n.Do("FLUSHALL")
+		}
+	})
+}
+
+// Of users who enter a section at the same time through different nodes, each later one is told of the
+// earlier ones.
+func TestConcurrentEntrantsOnSeveralNodesAreToldOfEachOther(t *testing.T) { // invariant 5, case 21
+	t.Parallel()
+	var stores []presence.Store
+	for _, n := range startNodes(t, 3, redistest.Start(t), shortLease) {
+		stores = append(stores, n.store)
+	}
+	for round := range 5 {
+		storetest.EnterStores(t, presence.Project(fmt.Sprint("p", round)), stores...)
+	}
+}

@@ -1,0 +1,27 @@
+package sqlitestore_test
+
+import (
+	"errors"
+	"testing"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/sqlitestore"
+)
+
+func TestTheZeroStoreIsUnavailable(t *testing.T) {
+	var s sqlitestore.Store
+	alice := presence.User{ID: "1", Name: "Alice"}
+	_, updated := s.Update(t.Context(), "thesis", alice, presence.Update{})
+	_, left := s.Leave(t.Context(), "thesis", alice, presence.Leave{})
+	_, read := s.Snapshot(t.Context(), "thesis")
+	_, readFresh := s.FreshSnapshot(t.Context(), "thesis")
+	for _, err := range []error{updated, left, read, readFresh, s.Ready(t.Context()), s.Run(t.Context())} {
+		if !errors.Is(err, presence.ErrUnavailable) {
+			t.Errorf("a method returned %v; want ErrUnavailable", err)
+		}
+	}
+	s.Watch("thesis", func() { t.Error("wake was called") })()
+	if f := s.Figures(); f != (presence.Figures{}) {
+		t.Errorf("the figures are %+v; want zero", f)
+	}
+}

@@ -1,0 +1,5 @@
+package storetest_test
+
+import "testing"
+
+func TestMemoryStoreOfTheExampleKeepsTheContract(t *testing.T) { testMemoryStore(t) }
