@@ -1,0 +1,264 @@
+package live_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/servertest"
+)
+
+// halves is a connection in memory of which one direction can end before the other, as
+// with TCP: net.Pipe has but both at once.
+type halves struct {
+	net.Conn // from the other side
+	out      net.Conn
+	writing  chan struct{} // a lock for which synctest can wait
+}
+
+func twoWay() (ours, theirs halves) {
+	up, up2 := net.Pipe()
+	down, down2 := net.Pipe()
+	return halves{down, up, make(chan struct{}, 1)}, halves{up2, down2, make(chan struct{}, 1)}
+}
+
+func (c halves) Write(b []byte) (int, error) {
+	c.writing <- struct{}{}
+	defer func() { <-c.writing }()
+	return c.out.Write(b)
+}
+
+func (c halves) CloseWrite() error { return c.out.Close() }
+
+func (c halves) Close() error {
+	c.out.Close()
+	return c.Conn.Close()
+}
+
+func (c halves) SetWriteDeadline(t time.Time) error { return c.out.SetWriteDeadline(t) }
+
+func (c halves) SetDeadline(t time.Time) error {
+	return errors.Join(c.Conn.SetReadDeadline(t), c.out.SetWriteDeadline(t))
+}
+
+// frameWorld is a world with live connections in memory that can be closed by halves, and
+// with a time of its own.
+type frameWorld struct {
+	*servertest.Server
+	l *servertest.PipeListener
+}
+
+func inFrames(t *testing.T, test func(*testing.T, *frameWorld)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &frameWorld{servertest.New(t, servertest.Direct), servertest.NewPipeListener()}
+		w.ListenOn(w.l)
+		test(t, w)
+	})
+}
+
+// dialBare connects in memory.
+func (w *frameWorld) dialBare() net.Conn {
+	w.T.Helper()
+	ours, theirs := twoWay()
+	w.T.Cleanup(func() { ours.Close() })
+	if !w.l.Offer(theirs, time.Minute) {
+		w.T.Fatal("nobody listens")
+	}
+	return ours
+}
+
+// bare is a connection of somebody who has not said hello.
+func (w *frameWorld) bare(p *servertest.Client) *servertest.RawConn {
+	w.T.Helper()
+	b := servertest.OpenRaw(w.T, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token))
+	if b.Response.StatusCode != http.StatusSwitchingProtocols {
+		w.T.Fatalf("the handshake was answered %d", b.Response.StatusCode)
+	}
+	return b
+}
+
+// bareEntered is one of somebody who has.
+func (w *frameWorld) bareEntered(p *servertest.Client) *servertest.RawConn {
+	w.T.Helper()
+	b := w.bare(p)
+	b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(servertest.RawHello)))
+	b.ExpectAck(1)
+	return b
+}
+
+// neighbours are those whom nothing that a client does may concern: Bob, who is told of
+// what Carol does by polling. His updates are all that keeps his connection.
+type neighbours struct {
+	bob   *servertest.RawConn
+	carol *servertest.Client
+	seq   uint64
+}
+
+func (w *frameWorld) neighbours() *neighbours {
+	w.T.Helper()
+	return &neighbours{bob: w.bareEntered(w.As("Bob", "901")), carol: w.As("Carol", "900"), seq: 1}
+}
+
+// unharmed checks that Bob is answered, and told of what is new.
+func (n *neighbours) unharmed(t *testing.T) {
+	t.Helper()
+	section := fmt.Sprintf("news-%d", n.seq)
+	n.carol.Update(fmt.Sprintf(`{"session": "c", "seq": %d, "section": %q}`, n.seq, section))
+	seq := n.renew()
+	late := time.After(20 * time.Second)
+	for acked, told := false, false; !acked || !told; {
+		select {
+		case f := <-n.bob.Frames:
+			m := f.Message()
+			acked = acked || m.Type == "ack" && m.Seq == seq
+			for _, u := range slices.Concat(m.Users, m.Changed) {
+				told = told || u.Section == section
+			}
+		case <-n.bob.Done:
+			t.Fatalf("the neighbour was cut off: %v", n.bob.Err)
+		case <-late:
+			t.Fatalf("the neighbour was acked: %v, told: %v", acked, told)
+		}
+	}
+}
+
+// renew is Bob's heartbeat.
+func (n *neighbours) renew() uint64 {
+	n.seq++
+	n.bob.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, fmt.Appendf(nil, `{"type": "update", "seq": %d, "section": "s"}`, n.seq)))
+	return n.seq
+}
+
+// "stolen" is in no list, unless the server took a message that it must not.
+const stealing = `{"type": "update", "seq": 2, "section": "stolen"}`
+
+func nothingStolen(t *testing.T, w *servertest.Server) {
+	t.Helper()
+	if list := w.As("watcher", "999").GetList().Body; strings.Contains(list, "stolen") {
+		t.Errorf("what had to be refused was stored: %s", list)
+	}
+}
+
+// fragments cuts a message into frames of so many bytes.
+func fragments(message string, size int) []byte {
+	var all []byte
+	first := byte(servertest.OpText)
+	for len(message) > size {
+		all = append(all, servertest.MaskedFrame(first, []byte(message[:size]))...)
+		first, message = servertest.OpContinuation, message[size:]
+	}
+	return append(all, servertest.MaskedFrame(servertest.FinBit|first, []byte(message))...)
+}
+
+// longFrame is one with a length of 16 or 64 bits, whatever that of the payload is.
+func longFrame(first byte, length []byte, payload string) []byte {
+	kind := byte(126)
+	if len(length) == 8 {
+		kind = 127
+	}
+	return slices.Concat([]byte{first, 0x80 | kind}, length, []byte{0, 0, 0, 0}, []byte(payload)) // a mask of zeros masks nothing
+}
+
+func bits16(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
+
+func bits64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// padTo makes a message of so many bytes.
+func padTo(size int, section string) string {
+	m := `{"type": "update", "seq": 2, "section": "` + section + `", "padding": "`
+	return m + strings.Repeat("x", size-len(m)-2) + `"}`
+}
+
+func closeFrame(code int, reason string) []byte {
+	return servertest.MaskedFrame(servertest.FinBit|servertest.OpClose, append(bits16(code), reason...))
+}
+
+// frameCase is a way to send something, and what has to come of it.
+type frameCase struct {
+	name  string
+	sent  []byte
+	codes []int // of the close frame
+}
+
+// framesRefused checks each of the cases, sent at once and sent bit by bit.
+func framesRefused(t *testing.T, cases []frameCase, before ...string) {
+	inFrames(t, func(t *testing.T, w *frameWorld) {
+		n := w.neighbours()
+		for i, c := range cases {
+			for how, size := range map[string]int{"at once": len(c.sent), "bit by bit": 1 + len(c.sent)/5000} {
+				b := w.bareEntered(w.As("Mallory", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
+				b.Name = c.name + ", " + how
+				for sent := range slices.Chunk(c.sent, max(size, 1)) {
+					if b.Send(sent) == 0 {
+						break // cut off, as it should be
+					}
+				}
+				for _, code := range before {
+					b.ExpectError(code)
+				}
+				b.ExpectClose(c.codes...)
+				n.unharmed(t)
+				nothingStolen(t, w.Server)
+				if list := n.carol.List(); !strings.Contains(servertest.Names(*list.Users), "Mallory") {
+					b.Errorf("the session ended with the connection; due is 15 s")
+				}
+				time.Sleep(16 * time.Second)
+				if list := n.carol.List(); strings.Contains(servertest.Names(*list.Users), "Mallory") {
+					b.Errorf("the session outlives its connection")
+				}
+				b.Conn.Close()
+			}
+		}
+	})
+}
+
+// framesTaken checks that each of the cases comes to the update of seq 2, and to "after".
+func framesTaken(t *testing.T, cases []frameCase) {
+	inFrames(t, func(t *testing.T, w *frameWorld) {
+		for i, c := range cases {
+			for how, size := range map[string]int{"at once": len(c.sent), "byte by byte": 1} {
+				b := w.bareEntered(w.As("Alice", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
+				b.Name = c.name + ", " + how
+				for sent := range slices.Chunk(c.sent, size) {
+					b.Send(sent)
+				}
+				b.ExpectAck(2)
+				if list := w.As("watcher", "999").GetList().Body; !strings.Contains(list, "after") {
+					b.Errorf("the message was acked and not taken: %s", list)
+				}
+				b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "leave", "seq": 3}`)))
+				b.ExpectAck(3)
+				b.ExpectClose(1000)
+				b.Conn.Close()
+			}
+		}
+	})
+}
+
+const moveAfter = `{"type": "update", "seq": 2, "section": "after"}`
+
+// overTCP is a world with live connections over TCP, where the kernel has a say.
+func overTCP(t *testing.T) (w *servertest.Server, host string) {
+	t.Helper()
+	w = servertest.New(t, servertest.Direct)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, w.ListenOn(l)
+}
+
+// neighboursTCP are as those in memory.
+func neighboursTCP(t *testing.T, w *servertest.Server, host string) *neighbours {
+	t.Helper()
+	return &neighbours{bob: w.As("Bob", "901").DialRaw(t, host), carol: w.As("Carol", "900"), seq: 1}
+}
