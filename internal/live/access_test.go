@@ -15,8 +15,11 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// revocable is a gate whose tokens are a user's id and anything after it. It knows whom it
-// refuses a project, as the gate that asks the host does.
+// errOther makes a revocable authenticate a token as another user.
+var errOther = errors.New("another user")
+
+// revocable is an authenticator whose tokens are a user's id of one character and anything after
+// it. With identity.ErrProjectUnknown it returns the user too, as identity.Host does.
 type revocable struct {
 	mu      sync.Mutex
 	refused map[string]error // by token
@@ -27,6 +30,9 @@ type revocable struct {
 func (g *revocable) refuse(token string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.refused == nil {
+		g.refused = map[string]error{}
+	}
 	g.refused[token] = err
 }
 
@@ -60,7 +66,6 @@ func (g *revocable) Authenticate(_ context.Context, r identity.Request) (identit
 // inRevocable runs a test in which bob watches, by token 2, what becomes of user 1.
 func inRevocable(t *testing.T, g *revocable, test func(w *servertest.LiveServer, bob *servertest.Socket)) {
 	t.Helper()
-	g.refused = map[string]error{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(&servertest.Client{Token: "2"}, `"session": "b"`)
 		test(w, bob)

@@ -1,10 +1,7 @@
 package live_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +19,7 @@ func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) {
 		{identity.ErrProjectUnknown, "project_unknown"}, {identity.ErrTokenInvalid, "token_invalid"},
 		{identity.ErrNobody, "unauthenticated"}, {identity.ErrCookieInvalid, "cookie_invalid"},
 	} {
-		doors := &moody{}
+		auth := &revocable{}
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			bob, _, _ := w.Join(&servertest.Client{Token: "2"}, `"session": "b"`)
 			alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a", "seq": 7, "section": "s"`)
@@ -32,7 +29,7 @@ func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) {
 			alice.ExpectNothing(time.Minute)
 			bob.Send("update", "")
 			bob.Pending()
-			doors.set("1", c.why)
+			auth.refuse("1", c.why)
 			began := time.Now()
 			for _, s := range []*servertest.Socket{alice, other} {
 				if m := s.NextWithin(30 * time.Second); m.Type == "delta" { // of the other tab
@@ -52,79 +49,48 @@ func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) {
 			bob.Send("update", "")
 			bob.Pending()
 			bob.ExpectNothing(time.Minute)
-		}, func(p *servertest.Config) { p.Authenticator = doors })
+		}, func(p *servertest.Config) { p.Authenticator = auth })
 	}
 }
 
 func TestLiveAnotherUserByTheSameCredentialIsNobody(t *testing.T) {
-	doors := &moody{}
+	auth := &revocable{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
-		doors.set("1", errOther)
+		auth.refuse("1", errOther)
 		m := alice.NextWithin(30 * time.Second)
 		if m.Code != "unauthenticated" {
 			t.Errorf("there came %s", m.Text)
 		}
 		alice.ExpectClose(1008)
-	}, func(p *servertest.Config) { p.Authenticator = doors })
+	}, func(p *servertest.Config) { p.Authenticator = auth })
 }
 
 func TestLiveAGateThatDoesNotKnowLetsNobodyInAndNobodyGo(t *testing.T) {
-	doors := &moody{}
+	auth := &revocable{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
-		doors.set("1", fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable))
+		auth.refuse("1", fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable))
 		w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", "Bearer 1")...).ExpectError(t, 503, "unavailable")
 		alice.ExpectNothing(100 * time.Second)
 		alice.Send("update", "")
 		alice.Next("ack")
-		doors.set("1", nil)
+		auth.refuse("1", nil)
 		alice.ExpectNothing(100 * time.Second)
-	}, func(p *servertest.Config) { p.Authenticator = doors })
+	}, func(p *servertest.Config) { p.Authenticator = auth })
 }
 
 func TestLiveTheNewestTokenIsTheOneThatIsAskedAbout(t *testing.T) {
-	doors := &moody{}
+	auth := &revocable{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
 		alice.Send("hello", `"session": "a", "token": "1-again"`)
 		alice.Pending()
-		doors.set("1", identity.ErrTokenInvalid)
+		auth.refuse("1", identity.ErrTokenInvalid)
 		alice.ExpectNothing(time.Minute)
-		doors.set("1-again", identity.ErrTokenInvalid)
+		auth.refuse("1-again", identity.ErrTokenInvalid)
 		if m := alice.NextWithin(30 * time.Second); m.Code != "token_invalid" {
 			t.Errorf("there came %s", m.Text)
 		}
-	}, func(p *servertest.Config) { p.Authenticator = doors })
-}
-
-// moody is a gate for users 1 and 2, by their ids as tokens, that changes its mind.
-type moody struct {
-	mu   sync.Mutex
-	says map[string]error
-}
-
-var errOther = errors.New("somebody else")
-
-func (g *moody) set(token string, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.says == nil {
-		g.says = map[string]error{}
-	}
-	g.says[token] = err
-}
-
-func (g *moody) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	id := presence.UserID(r.Token[:1])
-	switch err := g.says[r.Token]; err {
-	case nil:
-		return identity.Principal{User: presence.User{ID: id, Name: "writer " + string(id)}}, nil
-	case errOther:
-		return identity.Principal{User: presence.User{ID: "3", Name: "somebody else"}}, nil
-	default:
-		return identity.Principal{}, err
-	}
+	}, func(p *servertest.Config) { p.Authenticator = auth })
 }
