@@ -13,9 +13,8 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// TestLiveWhoAppliesTheDeltasKnowsTheList lets several people do anything, and holds what
-// watchers know against the list over HTTP.
-func TestLiveWhoAppliesTheDeltasKnowsTheList(t *testing.T) { // invariant 8
+// Several users act at random, and the watcher's fold of snapshot and deltas is compared with the list over HTTP.
+func TestDeltasFoldToTheList(t *testing.T) { // invariant 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		history := 0
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
@@ -31,7 +30,7 @@ func TestLiveWhoAppliesTheDeltasKnowsTheList(t *testing.T) { // invariant 8
 	})
 }
 
-// history is one project in which people do anything, while somebody watches.
+// history is a project with users who act at random, and a watcher.
 type history struct {
 	w       *servertest.LiveServer
 	path    string
@@ -56,7 +55,7 @@ func (h *history) open(p *servertest.Client) *servertest.Socket {
 	return h.w.ConnectTo(h.path+"live/", "Authorization", "Bearer "+p.Token)
 }
 
-// step is one thing that somebody does, in one of two tabs.
+// step is one action of one user in one of two tabs.
 func (h *history) step(rt *rapid.T) {
 	h.seq++
 	who, tab := rapid.IntRange(0, len(h.people)-1).Draw(rt, "who"), rapid.SampledFrom([]string{"x", "y"}).Draw(rt, "tab")
@@ -90,29 +89,29 @@ func (h *history) step(rt *rapid.T) {
 	}
 }
 
-// check holds what the watcher knows against the list, at a moment at which nothing lapses:
-// that it may be told a little later.
+// check compares what the watcher knows with the list. It repeats that while a session expires, since the
+// watcher gets this a little later.
 func (h *history) check(rt *rapid.T) {
-	var due known
-	for due.version = 1; due.version != h.knows.version; {
-		due = h.list(rt)
+	var want known
+	for want.version = 1; want.version != h.knows.version; {
+		want = h.list(rt)
 		for _, m := range h.watcher.Pending() {
 			if before := h.knows.version; m.Type == "delta" && m.Base != before {
-				rt.Fatalf("after version %d there came %s", before, m.Text)
+				rt.Fatalf("after version %d: got %s", before, m.Text)
 			}
 			if err := h.knows.receive(m.Text); err != nil {
 				rt.Fatal(err)
 			}
 		}
-		if h.knows.version != due.version && h.list(rt).version == due.version {
-			rt.Fatalf("the watcher (whose connection has ended: %v) knows version %d; due is %d", h.watcher.Closed(), h.knows.version, due.version)
+		if h.knows.version != want.version && h.list(rt).version == want.version {
+			rt.Fatalf("watcher (closed: %v): got version %d, want %d", h.watcher.Closed(), h.knows.version, want.version)
 		}
 	}
-	for _, user := range append(due.users, h.knows.users...) {
-		delete(user, "last_seen") // which moves without a change
+	for _, user := range append(want.users, h.knows.users...) {
+		delete(user, "last_seen") // a renewal changes it without a new version
 	}
-	if !reflect.DeepEqual(h.knows.users, due.users) {
-		rt.Fatalf("at version %d the watcher knows %v\ndue is %v", due.version, h.knows.users, due.users)
+	if !reflect.DeepEqual(h.knows.users, want.users) {
+		rt.Fatalf("users at version %d: got %v\nwant %v", want.version, h.knows.users, want.users)
 	}
 	h.watcher.Send("update", "")
 }

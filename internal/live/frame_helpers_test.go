@@ -16,8 +16,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// halves is a connection in memory of which one direction can end before the other, as
-// with TCP: net.Pipe has but both at once.
+// halves is a connection in memory with a half-close, as TCP has and net.Pipe has not.
 type halves struct {
 	net.Conn // from the other side
 	out      net.Conn
@@ -49,24 +48,23 @@ func (c halves) SetDeadline(t time.Time) error {
 	return errors.Join(c.Conn.SetReadDeadline(t), c.out.SetWriteDeadline(t))
 }
 
-// frameWorld is a world with live connections in memory that can be closed by halves, and
-// with a time of its own.
-type frameWorld struct {
+// frameServer is a server with live connections in memory that can be half-closed, with a fake clock.
+type frameServer struct {
 	*servertest.Server
 	l *servertest.PipeListener
 }
 
-func inFrames(t *testing.T, test func(*testing.T, *frameWorld)) {
+func inFrames(t *testing.T, test func(*testing.T, *frameServer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &frameWorld{servertest.New(t, servertest.Direct), servertest.NewPipeListener()}
+		w := &frameServer{servertest.New(t, servertest.Direct), servertest.NewPipeListener()}
 		w.ListenOn(w.l)
 		test(t, w)
 	})
 }
 
-// dialBare connects in memory.
-func (w *frameWorld) dialBare() net.Conn {
+// dialBare opens a connection in memory.
+func (w *frameServer) dialBare() net.Conn {
 	w.T.Helper()
 	ours, theirs := twoWay()
 	w.T.Cleanup(func() { ours.Close() })
@@ -76,18 +74,18 @@ func (w *frameWorld) dialBare() net.Conn {
 	return ours
 }
 
-// bare is a connection of somebody who has not said hello.
-func (w *frameWorld) bare(p *servertest.Client) *servertest.RawConn {
+// bare returns a connection before its hello.
+func (w *frameServer) bare(p *servertest.Client) *servertest.RawConn {
 	w.T.Helper()
 	b := servertest.OpenRaw(w.T, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token))
 	if b.Response.StatusCode != http.StatusSwitchingProtocols {
-		w.T.Fatalf("the handshake was answered %d", b.Response.StatusCode)
+		w.T.Fatalf("handshake: got %d, want 101", b.Response.StatusCode)
 	}
 	return b
 }
 
-// bareEntered is one of somebody who has.
-func (w *frameWorld) bareEntered(p *servertest.Client) *servertest.RawConn {
+// bareEntered returns a connection after its hello.
+func (w *frameServer) bareEntered(p *servertest.Client) *servertest.RawConn {
 	w.T.Helper()
 	b := w.bare(p)
 	b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(servertest.RawHello)))
@@ -95,60 +93,60 @@ func (w *frameWorld) bareEntered(p *servertest.Client) *servertest.RawConn {
 	return b
 }
 
-// neighbours are those whom nothing that a client does may concern: Bob, who is told of
-// what Carol does by polling. His updates are all that keeps his connection.
+// neighbours are users whom no frame of another connection may disturb: Bob has a live connection, and gets
+// the changes of Carol, who polls.
 type neighbours struct {
 	bob   *servertest.RawConn
 	carol *servertest.Client
 	seq   uint64
 }
 
-func (w *frameWorld) neighbours() *neighbours {
+func (w *frameServer) neighbours() *neighbours {
 	w.T.Helper()
 	return &neighbours{bob: w.bareEntered(w.As("Bob", "901")), carol: w.As("Carol", "900"), seq: 1}
 }
 
-// unharmed checks that Bob is answered, and told of what is new.
+// unharmed checks that Bob gets an ack of his update and Carol's change.
 func (n *neighbours) unharmed(t *testing.T) {
 	t.Helper()
-	section := fmt.Sprintf("news-%d", n.seq)
+	section := fmt.Sprintf("change-%d", n.seq)
 	n.carol.Update(fmt.Sprintf(`{"session": "c", "seq": %d, "section": %q}`, n.seq, section))
 	seq := n.renew()
 	late := time.After(20 * time.Second)
-	for acked, told := false, false; !acked || !told; {
+	for acked, seen := false, false; !acked || !seen; {
 		select {
 		case f := <-n.bob.Frames:
 			m := f.Message()
 			acked = acked || m.Type == "ack" && m.Seq == seq
 			for _, u := range slices.Concat(m.Users, m.Changed) {
-				told = told || u.Section == section
+				seen = seen || u.Section == section
 			}
 		case <-n.bob.Done:
-			t.Fatalf("the neighbour was cut off: %v", n.bob.Err)
+			t.Fatalf("the neighbour's connection has ended: %v", n.bob.Err)
 		case <-late:
-			t.Fatalf("the neighbour was acked: %v, told: %v", acked, told)
+			t.Fatalf("neighbour: got acked %v, sent the change %v, want both", acked, seen)
 		}
 	}
 }
 
-// renew is Bob's heartbeat.
+// renew sends Bob's heartbeat and returns its number.
 func (n *neighbours) renew() uint64 {
 	n.seq++
 	n.bob.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, fmt.Appendf(nil, `{"type": "update", "seq": %d, "section": "s"}`, n.seq)))
 	return n.seq
 }
 
-// "stolen" is in no list, unless the server took a message that it must not.
+// stealing is an update that must not be stored; see nothingStolen.
 const stealing = `{"type": "update", "seq": 2, "section": "stolen"}`
 
 func nothingStolen(t *testing.T, w *servertest.Server) {
 	t.Helper()
 	if list := w.As("watcher", "999").GetList().Body; strings.Contains(list, "stolen") {
-		t.Errorf("what had to be refused was stored: %s", list)
+		t.Errorf("a message that had to be rejected was stored: %s", list)
 	}
 }
 
-// fragments cuts a message into frames of so many bytes.
+// fragments cuts a message into frames of size bytes.
 func fragments(message string, size int) []byte {
 	var all []byte
 	first := byte(servertest.OpText)
@@ -159,7 +157,7 @@ func fragments(message string, size int) []byte {
 	return append(all, servertest.MaskedFrame(servertest.FinBit|first, []byte(message))...)
 }
 
-// longFrame is one with a length of 16 or 64 bits, whatever that of the payload is.
+// longFrame returns a frame with a length of 16 or 64 bits, which may not be that of the payload.
 func longFrame(first byte, length []byte, payload string) []byte {
 	kind := byte(126)
 	if len(length) == 8 {
@@ -172,7 +170,7 @@ func bits16(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n))
 
 func bits64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// padTo makes a message of so many bytes.
+// padTo returns an update of size bytes.
 func padTo(size int, section string) string {
 	m := `{"type": "update", "seq": 2, "section": "` + section + `", "padding": "`
 	return m + strings.Repeat("x", size-len(m)-2) + `"}`
@@ -182,16 +180,16 @@ func closeFrame(code int, reason string) []byte {
 	return servertest.MaskedFrame(servertest.FinBit|servertest.OpClose, append(bits16(code), reason...))
 }
 
-// frameCase is a way to send something, and what has to come of it.
+// frameCase is what a client sends, and the codes of the close frame that may answer it.
 type frameCase struct {
 	name  string
 	sent  []byte
 	codes []int // of the close frame
 }
 
-// framesRefused checks each of the cases, sent at once and sent bit by bit.
-func framesRefused(t *testing.T, cases []frameCase, before ...string) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+// framesRejected checks each case, sent at once and in small pieces.
+func framesRejected(t *testing.T, cases []frameCase, before ...string) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		n := w.neighbours()
 		for i, c := range cases {
 			for how, size := range map[string]int{"at once": len(c.sent), "bit by bit": 1 + len(c.sent)/5000} {
@@ -199,7 +197,7 @@ func framesRefused(t *testing.T, cases []frameCase, before ...string) {
 				b.Name = c.name + ", " + how
 				for sent := range slices.Chunk(c.sent, max(size, 1)) {
 					if b.Send(sent) == 0 {
-						break // cut off, as it should be
+						break // closed, as it should be
 					}
 				}
 				for _, code := range before {
@@ -209,11 +207,11 @@ func framesRefused(t *testing.T, cases []frameCase, before ...string) {
 				n.unharmed(t)
 				nothingStolen(t, w.Server)
 				if list := n.carol.List(); !strings.Contains(servertest.Names(*list.Users), "Mallory") {
-					b.Errorf("the session ended with the connection; due is 15 s")
+					b.Errorf("the session ended with its connection, want 15 s later")
 				}
 				time.Sleep(16 * time.Second)
 				if list := n.carol.List(); strings.Contains(servertest.Names(*list.Users), "Mallory") {
-					b.Errorf("the session outlives its connection")
+					b.Errorf("the session is listed 16 s after its connection, want not")
 				}
 				b.Conn.Close()
 			}
@@ -221,9 +219,9 @@ func framesRefused(t *testing.T, cases []frameCase, before ...string) {
 	})
 }
 
-// framesTaken checks that each of the cases comes to the update of seq 2, and to "after".
+// framesTaken checks that each case is the update of seq 2 to the section "after".
 func framesTaken(t *testing.T, cases []frameCase) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		for i, c := range cases {
 			for how, size := range map[string]int{"at once": len(c.sent), "byte by byte": 1} {
 				b := w.bareEntered(w.As("Alice", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
@@ -233,7 +231,7 @@ func framesTaken(t *testing.T, cases []frameCase) {
 				}
 				b.ExpectAck(2)
 				if list := w.As("watcher", "999").GetList().Body; !strings.Contains(list, "after") {
-					b.Errorf("the message was acked and not taken: %s", list)
+					b.Errorf("the message was acked, but is not stored: %s", list)
 				}
 				b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "leave", "seq": 3}`)))
 				b.ExpectAck(3)
@@ -246,7 +244,7 @@ func framesTaken(t *testing.T, cases []frameCase) {
 
 const moveAfter = `{"type": "update", "seq": 2, "section": "after"}`
 
-// overTCP is a world with live connections over TCP, where the kernel has a say.
+// overTCP returns a server with live connections over TCP, and its host.
 func overTCP(t *testing.T) (w *servertest.Server, host string) {
 	t.Helper()
 	w = servertest.New(t, servertest.Direct)
@@ -257,7 +255,7 @@ func overTCP(t *testing.T) (w *servertest.Server, host string) {
 	return w, w.ListenOn(l)
 }
 
-// neighboursTCP are as those in memory.
+// neighboursTCP returns neighbours over TCP.
 func neighboursTCP(t *testing.T, w *servertest.Server, host string) *neighbours {
 	t.Helper()
 	return &neighbours{bob: w.As("Bob", "901").DialRaw(t, host), carol: w.As("Carol", "900"), seq: 1}

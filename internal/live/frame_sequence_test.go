@@ -13,7 +13,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestFrameThatClosesIsAnswered(t *testing.T) {
+func TestCloseFrameIsAnswered(t *testing.T) {
 	steal := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))
 	var cases []frameCase
 	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999} {
@@ -40,24 +40,24 @@ func TestFrameThatClosesIsAnswered(t *testing.T) {
 		frameCase{"twice", slices.Concat(closeFrame(1000, ""), closeFrame(1001, ""), steal), []int{1000}},
 		frameCase{"and what follows is none of WebSocket", append(closeFrame(1000, ""), bytes.Repeat([]byte{0xff}, 3000)...), []int{1000}},
 	)
-	framesRefused(t, cases)
+	framesRejected(t, cases)
 }
 
-func TestFrameThatPingsIsAnsweredAtOnce(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+func TestPingIsAnsweredAtOnce(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		b := w.bareEntered(w.As("Alice", "1"))
 		for _, size := range []int{0, 1, 2, 63, 64, 124, 125} {
 			payload := bytes.Repeat([]byte{0xfe}, size) // need not be text
 			began := time.Now()
 			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, payload))
 			if f, _ := b.NextWithPings(); f.FirstByte != servertest.FinBit|servertest.OpPong || !bytes.Equal(f.Payload, payload) || time.Since(began) > 0 {
-				t.Errorf("a ping of %d bytes got %v after %v", size, f, time.Since(began))
+				t.Errorf("ping of %d bytes: got %v after %v, want its pong at once", size, f, time.Since(began))
 			}
 			for one := range slices.Chunk(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, payload), 1) {
 				b.Send(one)
 			}
 			if f, _ := b.NextWithPings(); f.FirstByte != servertest.FinBit|servertest.OpPong || !bytes.Equal(f.Payload, payload) {
-				t.Errorf("a ping of %d bytes, byte by byte, got %v", size, f)
+				t.Errorf("ping of %d bytes, byte by byte: got %v, want its pong", size, f)
 			}
 		}
 		b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("a")), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(moveAfter)), servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("b")))
@@ -71,8 +71,8 @@ func TestFrameThatPingsIsAnsweredAtOnce(t *testing.T) {
 	})
 }
 
-func TestFramesOfTwoMessagesInOneWriteAreTwo(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+func TestTwoMessagesInOneWriteAreBothTaken(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		b := w.bareEntered(w.As("Alice", "1"))
 		var all [][]byte
 		for seq := 2; seq < 40; seq++ {
@@ -83,14 +83,13 @@ func TestFramesOfTwoMessagesInOneWriteAreTwo(t *testing.T) {
 			b.ExpectAck(seq)
 		}
 		if list := w.As("watcher", "999").GetList().Body; !strings.Contains(list, "s-39") {
-			t.Errorf("after the last of them the list is %s", list)
+			t.Errorf("list: got %s, want section s-39", list)
 		}
 	})
 }
 
-// Whoever was told that the connection ends has nothing more to say by it (RFC 6455, 7.1.7):
-// no later message is stored, and none has the last word get lost.
-func TestFramesAfterTheServerClosedAreReadAndIgnored(t *testing.T) {
+// RFC 6455, 7.1.7. No message after the close is stored, and none keeps the client from reading the close frame.
+func TestFramesAfterServerCloseAreReadAndIgnored(t *testing.T) {
 	leave := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "leave", "seq": 2}`))
 	unknown := bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "x"}`)), 10)
 	again := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "hello", "session": "other"}`))
@@ -102,10 +101,10 @@ func TestFramesAfterTheServerClosedAreReadAndIgnored(t *testing.T) {
 	}
 	pings := bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, nil), 101)
 	for _, c := range []struct {
-		name  string
-		sent  []byte
-		tells []string
-		code  int
+		name   string
+		sent   []byte
+		errors []string
+		code   int
 	}{
 		{"a leave", leave, nil, 1000},
 		{"the 101st ping", pings, []string{"too_many_requests"}, 1008},
@@ -117,17 +116,17 @@ func TestFramesAfterTheServerClosedAreReadAndIgnored(t *testing.T) {
 		{"text that is none", servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte{0xff}), nil, 1007},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inFrames(t, func(t *testing.T, w *frameWorld) {
+			inFrames(t, func(t *testing.T, w *frameServer) {
 				n := w.neighbours()
 				user := 0
 				for name, then := range more {
 					user++
 					b := w.bareEntered(w.As("Mallory", presence.UserID(fmt.Sprint(user))))
 					b.Name = name
-					time.Sleep(time.Second) // all news are told
+					time.Sleep(time.Second) // until all deltas are sent
 					all := append(slices.Clone(c.sent), then...)
 					if sent := b.Send(all); sent < len(all) {
-						b.Errorf("of %d bytes after it %d were read; the rest tears down the connection, perhaps before its last word is read", len(then), sent-len(c.sent))
+						b.Errorf("of %d bytes after the close %d were read, want all: unread bytes reset the connection, perhaps before the close frame is read", len(then), sent-len(c.sent))
 					}
 					if c.code == 1000 {
 						b.ExpectAck(2)
@@ -137,21 +136,21 @@ func TestFramesAfterTheServerClosedAreReadAndIgnored(t *testing.T) {
 							b.ExpectPong(nil)
 						}
 					}
-					for _, code := range c.tells {
+					for _, code := range c.errors {
 						b.ExpectError(code)
 					}
 					b.ExpectClose(c.code)
 					n.unharmed(t)
 					nothingStolen(t, w.Server)
 					if c.code == 1000 && strings.Contains(servertest.Names(*n.carol.List().Users), "Mallory") {
-						b.Errorf("who left is listed")
+						b.Errorf("a user who left is listed")
 					}
 				}
 			})
 		})
 	}
-	t.Run("a hello that was refused", func(t *testing.T) {
-		inFrames(t, func(t *testing.T, w *frameWorld) {
+	t.Run("a rejected hello", func(t *testing.T) {
+		inFrames(t, func(t *testing.T, w *frameServer) {
 			n := w.neighbours()
 			b := w.bare(w.As("Mallory", "1"))
 			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "hello", "session": "a b"}`)), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "hello", "session": "s", "seq": 2, "section": "stolen"}`)))
@@ -161,8 +160,8 @@ func TestFramesAfterTheServerClosedAreReadAndIgnored(t *testing.T) {
 			nothingStolen(t, w.Server)
 		})
 	})
-	t.Run("a hello that was late", func(t *testing.T) {
-		inFrames(t, func(t *testing.T, w *frameWorld) {
+	t.Run("a late hello", func(t *testing.T) {
+		inFrames(t, func(t *testing.T, w *frameServer) {
 			b := w.bare(w.As("Mallory", "1"))
 			b.ExpectError("hello_late")
 			b.ExpectClose(1008)
@@ -173,8 +172,8 @@ func TestFramesAfterTheServerClosedAreReadAndIgnored(t *testing.T) {
 	})
 }
 
-func TestFrameOfAHelloSentWithTheHandshakeIsTaken(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+func TestHelloSentWithHandshakeIsTaken(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		hello := string(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(servertest.RawHello)))
 		for i, early := range []string{
 			hello, string(fragments(servertest.RawHello, 1)), string(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, nil)) + hello,
@@ -196,17 +195,17 @@ func TestFrameOfAHelloSentWithTheHandshakeIsTaken(t *testing.T) {
 				b.Conn.Close()
 			}
 		}
-		refusedAt := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Origin", "https://evil.example")+hello)
-		if refusedAt.Response.StatusCode != http.StatusForbidden {
-			t.Errorf("a handshake from elsewhere got %d", refusedAt.Response.StatusCode)
+		crossOrigin := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Origin", "https://evil.example")+hello)
+		if crossOrigin.Response.StatusCode != http.StatusForbidden {
+			t.Errorf("handshake of another origin: got %d, want 403", crossOrigin.Response.StatusCode)
 		}
 		w.ExpectListed("")
 	})
 }
 
-func TestFrameThatStopsHalfwayHoldsNothingForLong(t *testing.T) {
+func TestIncompleteFrameTimesOut(t *testing.T) {
 	frame := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		n := w.neighbours()
 		for _, size := range []int{1, 2, 5, 6, 7, len(frame) - 1} {
 			b := w.bareEntered(w.As("Mallory", "1"))
@@ -219,7 +218,7 @@ func TestFrameThatStopsHalfwayHoldsNothingForLong(t *testing.T) {
 			select {
 			case <-b.Done:
 			default:
-				t.Errorf("%v after %d bytes of a frame the connection is open", time.Since(began), size)
+				t.Errorf("the connection is open %v after %d bytes of a frame, want closed", time.Since(began), size)
 			}
 			n.unharmed(t)
 			nothingStolen(t, w.Server)
@@ -231,14 +230,13 @@ func TestFrameThatStopsHalfwayHoldsNothingForLong(t *testing.T) {
 		b.ExpectError("hello_late")
 		b.ExpectClose(1008)
 		if took := time.Since(began); took > 11*time.Second {
-			t.Errorf("half a hello was waited for %v", took)
+			t.Errorf("half a hello: closed after %v", took)
 		}
 	})
 }
 
-// A message that never ends keeps nobody in the list, though its client answers pings.
-func TestFramesOfAMessageThatNeverEndsDoNotRenew(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+func TestEndlessMessageDoesNotRenew(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		b := w.bareEntered(w.As("Mallory", "1"))
 		b.Send(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])))
 		began := time.Now()
@@ -249,14 +247,14 @@ func TestFramesOfAMessageThatNeverEndsDoNotRenew(t *testing.T) {
 		select {
 		case <-b.Done:
 		default:
-			t.Errorf("%v after its last message the connection is open", time.Since(began))
+			t.Errorf("the connection is open %v after its last message, want closed", time.Since(began))
 		}
 		w.ExpectListed("")
 	})
 }
 
-func TestFramesBeforeTheOtherSideStopsTalkingAreAnswered(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+func TestFramesBeforeHalfCloseAreAnswered(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		n := w.neighbours()
 		for _, rest := range []string{"", "\x81", "\x81\xff\x00", string(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9]))), string(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))[:20])} {
 			b := w.bareEntered(w.As("Alice", "1"))
@@ -266,7 +264,7 @@ func TestFramesBeforeTheOtherSideStopsTalkingAreAnswered(t *testing.T) {
 			select {
 			case <-b.Done:
 			case <-time.After(5 * time.Second):
-				t.Errorf("after %q and the end the connection stays open", rest)
+				t.Errorf("after %q and the half-close: the connection is open, want closed", rest)
 			}
 			n.unharmed(t)
 			nothingStolen(t, w.Server)
@@ -274,7 +272,7 @@ func TestFramesBeforeTheOtherSideStopsTalkingAreAnswered(t *testing.T) {
 			time.Sleep(16 * time.Second)
 		}
 		if strings.Contains(servertest.Names(*n.carol.List().Users), "Alice") {
-			t.Error("the session outlives its connection")
+			t.Error("the session is listed 16 s after its connection, want not")
 		}
 	})
 }

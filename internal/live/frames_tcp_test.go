@@ -15,16 +15,15 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// The last word can be read, though its client had more to say than was read: a server
-// that closes while something is left to read would have the kernel reset the connection.
-func TestFrameThatClosesArrivesThoughMoreWasSent(t *testing.T) {
+// The kernel resets a connection that is closed with unread input, and the client then loses the close frame.
+func TestCloseFrameArrivesWithUnreadInput(t *testing.T) {
 	w, host := overTCP(t)
 	n := neighboursTCP(t, w, host)
 	for _, c := range []struct {
-		name  string
-		sent  []byte
-		tells []string
-		code  int
+		name   string
+		sent   []byte
+		errors []string
+		code   int
 	}{
 		{"message too large", longFrame(servertest.FinBit|servertest.OpText, bits64(1<<20), strings.Repeat("x", 32<<10)), nil, 1009},
 		{"binary", append(servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, nil), bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, make([]byte, 100)), 300)...), []string{"not_text"}, 1003},
@@ -39,9 +38,9 @@ func TestFrameThatClosesArrivesThoughMoreWasSent(t *testing.T) {
 				b := w.As("Mallory", presence.UserID(fmt.Sprint(i+1))).DialRaw(t, host)
 				b.T = t
 				if sent := b.Send(c.sent); sent < len(c.sent) {
-					t.Errorf("%d bytes of %d were sent", sent, len(c.sent))
+					t.Errorf("sent %d bytes of %d, want all", sent, len(c.sent))
 				}
-				for _, code := range c.tells {
+				for _, code := range c.errors {
 					b.ExpectError(code)
 				}
 				b.ExpectClose(c.code)
@@ -52,7 +51,7 @@ func TestFrameThatClosesArrivesThoughMoreWasSent(t *testing.T) {
 	}
 }
 
-// watched is a listener that gives its connections to the test, too.
+// watched is a listener that also sends its connections to the test.
 type watched struct {
 	net.Listener
 	conns chan *watchedConn
@@ -68,7 +67,7 @@ func (l watched) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// watchedConn tells when it was closed on both sides.
+// watchedConn closes a channel when it is closed.
 type watchedConn struct {
 	*net.TCPConn
 	closed chan struct{}
@@ -86,10 +85,8 @@ func (c *watchedConn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// The close frame is the last one, whatever is new at the same time (RFC 6455, 5.5.1).
-// What is written later is at best lost, and with it the time in which the close frame
-// can be read.
-func TestFrameThatClosesIsTheLastOne(t *testing.T) {
+// RFC 6455, 5.5.1. A frame after it could reset the connection before the client has read the close frame.
+func TestCloseFrameIsTheLastFrame(t *testing.T) {
 	w := servertest.New(t, servertest.Direct)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -114,7 +111,7 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := w.As("Mallory", presence.UserID(fmt.Sprint(i+1))).DialRaw(t, host)
 			conn := <-conns
-			n.unharmed(t) // Mallory is told, too, from now on
+			n.unharmed(t) // Mallory gets deltas from now on
 			b.Send(c.sent)
 			last, ok := b.Next()
 			for ok && last.FirstByte != servertest.FinBit|servertest.OpClose {
@@ -125,11 +122,11 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 			}
 			select {
 			case <-conn.closed:
-				t.Error("the news cut off the connection before its last word could be read")
+				t.Error("a delta closed the connection before its close frame could be read")
 			default:
 			}
 			if then, ok := b.Next(); ok {
-				t.Errorf("after the close frame there came %v", then)
+				t.Errorf("after the close frame: got %v, want nothing", then)
 			}
 			b.Conn.Close()
 			select {
@@ -138,13 +135,13 @@ func TestFrameThatClosesIsTheLastOne(t *testing.T) {
 				t.Fatal("the connection stays open")
 			}
 			if got := last.CloseCode(); got != c.code {
-				t.Errorf("the last frame was %v; due is a close frame with code %d", last, c.code)
+				t.Errorf("last frame: got %v, want a close frame with code %d", last, c.code)
 			}
 		})
 	}
 }
 
-func TestFramesOfAConnectionThatIsResetHarmNobody(t *testing.T) {
+func TestResetConnectionAffectsNobodyElse(t *testing.T) {
 	w, host := overTCP(t)
 	n := neighboursTCP(t, w, host)
 	half := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))[:20]
@@ -158,19 +155,18 @@ func TestFramesOfAConnectionThatIsResetHarmNobody(t *testing.T) {
 	nothingStolen(t, w)
 }
 
-// A flood of frames that come to nothing costs its own connection, and little of that.
-func TestFloodOfFramesIsBounded(t *testing.T) {
+func TestFrameFloodIsBounded(t *testing.T) {
 	const many = 100_000
-	isTooMuch := func(t *testing.T, b *servertest.RawConn) {
+	tooMany := func(t *testing.T, b *servertest.RawConn) {
 		if f, _ := b.Next(); !bytes.Contains(f.Payload, []byte("too_many_requests")) {
-			t.Errorf("there came %v; due is that it was too much", f)
+			t.Errorf("got %v, want too_many_requests", f)
 		}
 		b.ExpectClose(1008)
 	}
 	empty := servertest.MaskedFrame(servertest.OpContinuation, nil)
 	for name, c := range map[string]struct {
 		before, flood, end []byte
-		come               func(t *testing.T, b *servertest.RawConn)
+		check              func(t *testing.T, b *servertest.RawConn)
 	}{
 		"empty fragments": {
 			servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), bytes.Repeat(empty, 5000), nil,
@@ -181,15 +177,15 @@ func TestFloodOfFramesIsBounded(t *testing.T) {
 			func(_ *testing.T, b *servertest.RawConn) { b.ExpectClose(1009) },
 		},
 		"pongs": {
-			nil, bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, []byte("x")), 1000), nil, isTooMuch,
+			nil, bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, []byte("x")), 1000), nil, tooMany,
 		},
 		"pongs of 125 bytes within a message": {
-			servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, make([]byte, 125)), 200), nil, isTooMuch,
+			servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, make([]byte, 125)), 200), nil, tooMany,
 		},
 		"pings": {
 			nil, bytes.Repeat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("x")), many), nil,
 			func(t *testing.T, b *servertest.RawConn) {
-				// Whoever goes on for more than 64 KiB after the last word may miss it.
+				// A client that sends more than 64 KiB after the close frame may not get it.
 				pongs := 0
 				for f, ok := b.Next(); ok; f, ok = b.Next() {
 					switch {
@@ -197,11 +193,11 @@ func TestFloodOfFramesIsBounded(t *testing.T) {
 						pongs++
 					case f.Message().Code == "too_many_requests", f.FirstByte == servertest.FinBit|servertest.OpClose:
 					default:
-						t.Errorf("there came %v; due is a pong, or too_many_requests", f)
+						t.Errorf("got %v, want a pong or too_many_requests", f)
 					}
 				}
 				if pongs > 100 {
-					t.Errorf("%d pings were answered; due are 100", pongs)
+					t.Errorf("got %d pongs, want 100 at most", pongs)
 				}
 			},
 		},
@@ -224,20 +220,20 @@ func TestFloodOfFramesIsBounded(t *testing.T) {
 			}
 			<-flooded
 			if grown := heapInUse() - before; grown > 4<<20 {
-				t.Errorf("the heap has grown by %d KiB", grown>>10)
+				t.Errorf("the heap has grown by %d KiB, want 4096 at most", grown>>10)
 			}
 			b.Send(c.end)
-			c.come(t, b)
+			c.check(t, b)
 			n.unharmed(t)
 			b.Conn.Close()
 		})
 	}
 }
 
-// heapInUse is how much of it is in use.
+// heapInUse returns the size of the reachable heap in bytes.
 func heapInUse() int64 {
 	runtime.GC()
-	runtime.GC() // what sync.Pool kept is gone with the second
+	runtime.GC() // sync.Pool is empty after two
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

@@ -11,7 +11,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestFrameFragmentsAreOneMessage(t *testing.T) {
+func TestFragmentsAreOneMessage(t *testing.T) {
 	empty, last := servertest.MaskedFrame(servertest.OpContinuation, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, nil)
 	ping := servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, nil)
 	wide := `{"type": "update", "seq": 2, "section": "after/ä語😀é"}`
@@ -41,21 +41,21 @@ func TestFrameFragmentsAreOneMessage(t *testing.T) {
 	}
 	framesTaken(t, cases)
 
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		b := w.bareEntered(w.As("Alice", "1"))
 		b.Send(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), ping, servertest.MaskedFrame(servertest.OpContinuation, []byte(moveAfter[9:20])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("within")))
 		b.ExpectPong(nil)
 		b.ExpectPong([]byte("within"))
 		if strings.Contains(w.As("watcher", "999").GetList().Body, "after") {
-			t.Error("half a message was taken")
+			t.Error("half a message was stored")
 		}
 		b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(moveAfter[20:])))
 		b.ExpectAck(2)
 	})
 }
 
-// A sender has to use the shortest length (RFC 6455, 5.2).
-func TestFrameWithALengthThatIsLongerThanNeededIsRefused(t *testing.T) {
+// RFC 6455, 5.2: the shortest encoding of a length must be used.
+func TestFrameWithOverlongLengthIs1002(t *testing.T) {
 	protocol := []int{1002}
 	start := servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9]))
 	var cases []frameCase
@@ -70,10 +70,10 @@ func TestFrameWithALengthThatIsLongerThanNeededIsRefused(t *testing.T) {
 		frameCase{"16 bits for a continuation", slices.Concat(start, longFrame(servertest.FinBit|servertest.OpContinuation, bits16(len(stealing)-9), stealing[9:])), protocol},
 		frameCase{"64 bits for a binary message", longFrame(servertest.FinBit|servertest.OpBinary, bits64(5), "12345"), protocol},
 	)
-	framesRefused(t, cases)
+	framesRejected(t, cases)
 }
 
-func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
+func TestInvalidFrameIs1002(t *testing.T) {
 	steal := []byte(stealing)
 	start := servertest.MaskedFrame(servertest.OpText, steal[:9])
 	rest := servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, steal[9:])
@@ -103,7 +103,7 @@ func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
 		{"RSV3 on a close", append(servertest.MaskedFrame(servertest.FinBit|0x10|servertest.OpClose, nil), whole...), protocol},
 	}
 	if strings.Contains(cases[3].name, "after the end") {
-		cases = slices.Delete(cases, 3, 4) // its first message is a mistake of its own: below
+		cases = slices.Delete(cases, 3, 4) // its first message is a mistake, see below
 	}
 	for rsv := byte(0x10); rsv <= 0x70; rsv += 0x10 {
 		cases = append(cases, frameCase{fmt.Sprintf("reserved bits %#x", rsv), servertest.MaskedFrame(servertest.FinBit|rsv|servertest.OpText, steal), protocol})
@@ -134,11 +134,11 @@ func TestFrameThatRFC6455DoesNotAllowIs1002(t *testing.T) {
 		}
 		cases = append(cases, frameCase{fmt.Sprintf("a continuation of length %#x", length), append(start, longFrame(servertest.FinBit|servertest.OpContinuation, bits64(length), stealing[9:])...), protocol})
 	}
-	framesRefused(t, cases)
-	framesRefused(t, []frameCase{{"a continuation after the end", slices.Concat(fragments(`{"type": "x"}`, 5), rest), protocol}}, "unknown_type")
+	framesRejected(t, cases)
+	framesRejected(t, []frameCase{{"a continuation after the end", slices.Concat(fragments(`{"type": "x"}`, 5), rest), protocol}}, "unknown_type")
 }
 
-func TestFrameOfTextThatIsNotUTF8Is1007(t *testing.T) {
+func TestInvalidUTF8Is1007(t *testing.T) {
 	var cases []frameCase
 	for name, wrong := range map[string]string{
 		"a byte of nothing": "\xff", "a continuation alone": "\x80", "a lead alone": "\xc3", "a cut of three": "\xe8\xaa", "a cut of four": "\xf0\x9f\x98",
@@ -158,13 +158,13 @@ func TestFrameOfTextThatIsNotUTF8Is1007(t *testing.T) {
 			frameCase{name + ", at the end of the last but one", slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(`{"type": "x"}`+wrong)), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, nil)), invalid},
 		)
 	}
-	framesRefused(t, cases)
+	framesRejected(t, cases)
 }
 
-func TestFrameThatIsBinaryIs1003(t *testing.T) {
+func TestBinaryFrameIs1003(t *testing.T) {
 	steal := []byte(stealing)
 	unsupported := []int{1003}
-	framesRefused(t, []frameCase{
+	framesRejected(t, []frameCase{
 		{"JSON", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, steal), unsupported},
 		{"empty", servertest.MaskedFrame(servertest.FinBit|servertest.OpBinary, nil), unsupported},
 		{"in fragments", slices.Concat(servertest.MaskedFrame(servertest.OpBinary, steal[:9]), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, steal[9:])), unsupported},
@@ -173,7 +173,7 @@ func TestFrameThatIsBinaryIs1003(t *testing.T) {
 	}, "not_text")
 }
 
-func TestFrameOfAMessageOver4096BytesIs1009(t *testing.T) {
+func TestMessageOver4096BytesIs1009(t *testing.T) {
 	tooBig := []int{1009}
 	var cases []frameCase
 	for _, size := range []int{4097, 5000, 65535, 65536, 100_000} {
@@ -194,5 +194,5 @@ func TestFrameOfAMessageOver4096BytesIs1009(t *testing.T) {
 		frameCase{"2^63-1 bytes, announced", longFrame(servertest.FinBit|servertest.OpText, bits64(1<<63-1), stealing), tooBig},
 		frameCase{"2^63-1 bytes, announced within a message", append(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])), longFrame(servertest.FinBit|servertest.OpContinuation, bits64(1<<63-1), stealing[9:])...), tooBig},
 	)
-	framesRefused(t, cases)
+	framesRejected(t, cases)
 }

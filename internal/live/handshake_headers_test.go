@@ -11,9 +11,9 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// What a handshake needs: RFC 6455, 4.2.1. That it is none is said with what it takes.
-func TestHandshakeThatIsNoneIs426(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+// RFC 6455, 4.2.1 and 4.4.
+func TestInvalidHandshakeIs426(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		for name, change := range map[string][]string{
 			"no key": {"Sec-WebSocket-Key", ""}, "a key that is not base64": {"Sec-WebSocket-Key", "!!!!IHNhbXBsZSBub25jZQ=="}, "a key without padding": {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ"},
 			"a key of 15 bytes": {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25j"}, "a key of 17 bytes": {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZWE="},
@@ -26,41 +26,41 @@ func TestHandshakeThatIsNoneIs426(t *testing.T) {
 		} {
 			b := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, append(change, "Authorization", "Bearer "+w.As("Alice", "1").Token)...))
 			if b.Response.StatusCode == http.StatusSwitchingProtocols {
-				t.Errorf("%s: it was taken", name)
+				t.Errorf("%s: got 101, want 426", name)
 				continue
 			}
 			body, _ := io.ReadAll(b.Response.Body)
-			var said struct{ Code string }
-			json.Unmarshal(body, &said)
+			var failure struct{ Code string }
+			json.Unmarshal(body, &failure)
 			h := b.Response.Header
-			if b.Response.StatusCode != 426 || said.Code != "upgrade_required" || h.Get("Upgrade") != "websocket" {
-				t.Errorf("%s: it got %d %s, Upgrade: %q; due is 426, upgrade_required, websocket", name, b.Response.StatusCode, body, h.Get("Upgrade"))
+			if b.Response.StatusCode != 426 || failure.Code != "upgrade_required" || h.Get("Upgrade") != "websocket" {
+				t.Errorf("%s: got %d %s, Upgrade: %q, want 426, upgrade_required, websocket", name, b.Response.StatusCode, body, h.Get("Upgrade"))
 			}
 			if got := h.Get("Sec-WebSocket-Version"); got != "13" {
-				t.Errorf("%s: Sec-WebSocket-Version: %q; due is 13 (RFC 6455, 4.4)", name, got)
+				t.Errorf("%s: Sec-WebSocket-Version: got %q, want 13 (RFC 6455, 4.4)", name, got)
 			}
 			b.Conn.Close()
 		}
 	})
 }
 
-func TestHandshakeIsAGETOfHTTP11(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameWorld) {
+func TestHandshakeNeedsGETAndHTTP11(t *testing.T) {
+	inFrames(t, func(t *testing.T, w *frameServer) {
 		whole := servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+w.As("Alice", "1").Token)
 		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
 			b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(whole, "GET", method, 1))
 			if b.Response.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(b.Response.Header.Get("Allow"), "GET") {
-				t.Errorf("%s got %d, Allow: %q; due is 405", method, b.Response.StatusCode, b.Response.Header.Get("Allow"))
+				t.Errorf("%s: got %d, Allow: %q, want 405 and GET", method, b.Response.StatusCode, b.Response.Header.Get("Allow"))
 			}
 		}
 		if b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(whole, "HTTP/1.1", "HTTP/1.0", 1)); b.Response.StatusCode != http.StatusUpgradeRequired && b.Response.StatusCode != http.StatusHTTPVersionNotSupported {
-			t.Errorf("HTTP/1.0 got %d; due is 426 or 505", b.Response.StatusCode)
+			t.Errorf("HTTP/1.0: got %d, want 426 or 505", b.Response.StatusCode)
 		}
 		w.ExpectListed("")
 	})
 }
 
-func TestHandshakeThatIsOneIsTakenHoweverItIsWritten(t *testing.T) {
+func TestValidHandshakeVariantsAreAccepted(t *testing.T) {
 	for name, change := range map[string]struct {
 		without string
 		lines   []string
@@ -80,25 +80,25 @@ func TestHandshakeThatIsOneIsTakenHoweverItIsWritten(t *testing.T) {
 		"compression as it was":              {"", []string{"Sec-WebSocket-Extensions: x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover; client_no_context_takeover"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inFrames(t, func(t *testing.T, w *frameWorld) {
+			inFrames(t, func(t *testing.T, w *frameServer) {
 				request := servertest.HandshakeRequest(w.Host, servertest.LivePath, change.without, "", "Authorization", "Bearer "+w.As("Alice", "1").Token)
 				lines := strings.Join(append(slices.Clone(change.lines), ""), "\r\n")
 				b := servertest.OpenRaw(t, w.dialBare(), strings.Replace(request, "\r\n", "\r\n"+lines, 1))
 				h := b.Response.Header
 				if b.Response.StatusCode != http.StatusSwitchingProtocols {
 					body, _ := io.ReadAll(b.Response.Body)
-					t.Fatalf("it got %d %s", b.Response.StatusCode, body)
+					t.Fatalf("got %d %s, want 101", b.Response.StatusCode, body)
 				}
-				for name, due := range map[string]string{
+				for name, want := range map[string]string{
 					"Upgrade": "websocket", "Connection": "Upgrade", "Sec-Websocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
 					"Sec-Websocket-Protocol": "writer-presence.v1",
 				} {
-					if got := h[name]; len(got) != 1 || got[0] != due {
-						t.Errorf("%s: %q; due is %q", name, got, due)
+					if got := h[name]; len(got) != 1 || got[0] != want {
+						t.Errorf("%s: got %q, want %q", name, got, want)
 					}
 				}
 				if got := h["Sec-Websocket-Extensions"]; got != nil {
-					t.Errorf("Sec-WebSocket-Extensions: %q; due is none", got)
+					t.Errorf("Sec-WebSocket-Extensions: got %q, want none", got)
 				}
 				b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(servertest.RawHello)))
 				b.ExpectAck(1)

@@ -9,32 +9,32 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestLiveRule11AnOpenConnectionRenewsNothing(t *testing.T) { // rule 11, case 8
+func TestOpenConnectionDoesNotRenew(t *testing.T) { // rule 11, case 8
 	ofTwo(t, true, func(w *servertest.LiveServer, alice, bob *servertest.Socket, _ *servertest.Client) {
 		began := time.Now()
 		time.Sleep(time.Minute)
 		bob.Send("update", "")
 		bob.Next("ack")
-		alice.SendFrame(0x89, nil) // a ping is no sign of life either
+		alice.SendFrame(0x89, nil) // a ping does not renew
 		if delta := bob.NextWithin(time.Minute + late); len(delta.Left) != 1 || delta.Left[0] != 1.0 {
-			t.Errorf("bob was told %s; due is that alice left", delta.Text)
+			t.Errorf("got %s, want alice in left", delta.Text)
 		}
 		if took := time.Since(began); took < 2*time.Minute-late || took > 2*time.Minute+late {
-			t.Errorf("alice lapsed after %v; due is 2 min", took)
+			t.Errorf("alice's session expired after %v, want 2 min", took)
 		}
-		alice.Pending() // is told so, too
+		alice.Pending()
 		alice.ExpectClose(0)
 		if took := time.Since(began); took > 2*time.Minute+26*time.Second {
-			t.Errorf("the connection of a session that lapsed ended after %v; due is 25 s after it at most", took)
+			t.Errorf("the connection of an expired session ended after %v, want 25 s after it at most", took)
 		}
 		if n := len(alice.Pings); n < 4 || n > 6 {
-			t.Errorf("there came %d pings in 2 min; due is one in 25 s", n)
+			t.Errorf("got %d pings in 2 min, want one in 25 s", n)
 		}
 		bob.ExpectNothing(20 * time.Second)
 	})
 }
 
-func TestLiveWhoDoesNotAnswerPingsIsTakenForDeadAtTheNextOne(t *testing.T) {
+func TestConnectionWithoutPongIsClosedAtNextPing(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
 		alice := w.ConnectAs(w.As("alice", "1"))
@@ -46,15 +46,15 @@ func TestLiveWhoDoesNotAnswerPingsIsTakenForDeadAtTheNextOne(t *testing.T) {
 		first := <-alice.Pings
 		alice.ExpectClose(0)
 		if took := time.Since(first); took != 25*time.Second {
-			t.Errorf("a connection that answers no ping ended after %v; due is 25 s", took)
+			t.Errorf("connection without pongs ended after %v, want 25 s", took)
 		}
 		if took := bob.ExpectLeft("alice", 1.0, time.Minute); took < 15*time.Second || took > 15*time.Second+late {
-			t.Errorf("alice left %v after her connection was given up; due is 15 s", took)
+			t.Errorf("alice left %v after her connection was closed, want 15 s", took)
 		}
 	})
 }
 
-func TestLiveAWordIsAsGoodAsAPong(t *testing.T) {
+func TestMessageCountsAsPong(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := w.ConnectAs(w.As("alice", "1"))
 		alice.IgnorePings = true
@@ -67,7 +67,7 @@ func TestLiveAWordIsAsGoodAsAPong(t *testing.T) {
 	})
 }
 
-func TestLivePingsAreSpread(t *testing.T) {
+func TestPingsAreSpread(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		var all []*servertest.Socket
 		for i := range 5 {
@@ -80,27 +80,27 @@ func TestLivePingsAreSpread(t *testing.T) {
 			first := <-s.Pings
 			seen[first.Truncate(100*time.Millisecond)] = true
 			if second := <-s.Pings; second.Sub(first) != 25*time.Second {
-				t.Errorf("between two pings there are %v; due is 25 s", second.Sub(first))
+				t.Errorf("time between two pings: got %v, want 25 s", second.Sub(first))
 			}
 		}
 		if len(seen) != len(all) {
-			t.Errorf("%d connections are pinged at %d times", len(all), len(seen))
+			t.Errorf("%d connections: got pings at %d times, want each at its own", len(all), len(seen))
 		}
 	})
 }
 
-func TestLiveAnotherLeaseIsKept(t *testing.T) {
+func TestConfiguredLeaseIsUsed(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a"`)
 		began := time.Now()
 		alice.ExpectClose(0)
 		if took := time.Since(began); took < 40*time.Second || took > 66*time.Second {
-			t.Errorf("with a lease of 40 s a silent connection ended after %v", took)
+			t.Errorf("a silent connection with a lease of 40 s ended after %v, want 40 to 66 s", took)
 		}
 	}, func(p *servertest.Config) { p.Lease = 40 * time.Second })
 }
 
-func TestLiveNewsAtTheMomentOfATurnCutNobodyOff(t *testing.T) {
+func TestChangeDuringPingRoundClosesNobody(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		var all []*servertest.Socket
 		for i := range 30 {
@@ -114,7 +114,7 @@ func TestLiveNewsAtTheMomentOfATurnCutNobodyOff(t *testing.T) {
 			p.Update(fmt.Sprintf(`{"section": "s%d"}`, round))
 			for i, s := range all {
 				if s.Closed() {
-					t.Fatalf("round %d: the connection of writer %d, who reads and answers pings, was cut off", round, i)
+					t.Fatalf("round %d: the connection of writer %d was closed, though it reads and answers pings", round, i)
 				}
 				s.Send("update", "")
 			}
