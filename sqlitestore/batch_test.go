@@ -163,7 +163,7 @@ func TestBatchIsDurableOnlyIfWritten(t *testing.T) {
 							d.set(mode)
 							send(calls[i], "a")
 							synctest.Wait()
-							time.Sleep([]time.Duration{0, pace / 2, commitTimeout + 1}[i])
+							time.Sleep([]time.Duration{0, commitPause / 2, commitTimeout + 1}[i])
 						}
 						d.set("works")
 						time.Sleep(2 * retryEvery)
@@ -213,7 +213,7 @@ func TestRepliesAreDurableOnlyIfWrittenInRandomHistories(t *testing.T) { // inva
 			for range rapid.IntRange(1, 40).Draw(t, "steps") {
 				switch step := rapid.SampledFrom([]string{"works", "fails", "hangs", "change", "change", "renewal", "renewal", "pass"}).Draw(t, "step"); step {
 				case "pass":
-					time.Sleep(rapid.SampledFrom([]time.Duration{1, pace, retryEvery / 2, commitTimeout}).Draw(t, "time"))
+					time.Sleep(rapid.SampledFrom([]time.Duration{1, commitPause, retryEvery / 2, commitTimeout}).Draw(t, "time"))
 				case "change", "renewal":
 					p := rapid.SampledFrom([]presence.Project{"p", "q"}).Draw(t, "project")
 					seqs[p]++

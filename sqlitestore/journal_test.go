@@ -91,7 +91,7 @@ func TestRequeuedRecordDoesNotReplaceNewerOne(t *testing.T) {
 	taken := j.pending
 	j.pending = map[key]presence.Record{}
 	j.add("p", 2, []presence.Record{moved}) // during the first commit, which then fails
-	j.putBack(taken)
+	j.requeue(taken)
 	x, y := j.pending[key{"p", alice.ID, "x"}], j.pending[key{"p", alice.ID, "y"}]
 	if x != moved || y != other {
 		t.Errorf("pending: got %+v and %+v, want %+v and %+v", x, y, moved, other)

@@ -19,7 +19,7 @@ func TestNothingIsDurableAfterFilesAreLostUntilTheyAreRewritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		withDisk(t, func(s *Store, d *disk) {
 			restored := presence.Record{User: alice, Session: "x", Seq: 1, Active: true, LastSeen: time.Now(), Section: "a", Activity: presence.Editing}
-			p := s.hold("restored")
+			p := s.lockProject("restored")
 			p.roster.Restore(time.Now(), restored)
 			p.mu.Unlock()
 			renewal := &client{project: "restored", seq: 1}
@@ -87,7 +87,7 @@ func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
 	must(t, err)
 	defer s.db.close()
 	send := func(seq uint64, section presence.Section) {
-		p := s.hold("p")
+		p := s.lockProject("p")
 		defer p.mu.Unlock()
 		_, changed, err := p.roster.Update(time.Now(), alice, presence.Update{Session: "x", Seq: seq, Section: section})
 		must(t, err)

@@ -10,9 +10,9 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func (s *Store) heldProjects() (n int) {
+func (s *Store) projectCount() (n int) {
 	for group := range groups {
-		n += len(s.held(group))
+		n += len(s.projectsIn(group))
 	}
 	return n
 }
@@ -51,7 +51,7 @@ func TestReadsAndLeavesDoNotKeepUnknownProjects(t *testing.T) { // rule 10, inva
 			for i := range 100 {
 				visit(presence.Project(fmt.Sprint("unknown-", i)))
 			}
-			if n := s.heldProjects(); n != 0 {
+			if n := s.projectCount(); n != 0 {
 				t.Errorf("%s: got %d projects, want none", name, n)
 			}
 		}
@@ -93,7 +93,7 @@ func TestLeaveOfUnknownProjectIsForgottenAfterFinality(t *testing.T) {
 		}
 		time.Sleep(presence.Finality + 2*forgetEvery)
 		synctest.Wait()
-		if n, written := s.heldProjects(), rows(t, dir, "true"); n != 0 || written != 0 {
+		if n, written := s.projectCount(), rows(t, dir, "true"); n != 0 || written != 0 {
 			t.Errorf("got %d projects and %d rows, want none %v after the end", n, written, presence.Finality+2*forgetEvery)
 		}
 	})
