@@ -60,7 +60,7 @@ func TestFirstOfReturnsTheFirstDecision(t *testing.T) {
 	rejects := func(err error) *fixedAuthenticator { return &fixedAuthenticator{err: fmt.Errorf("rejected: %w", err)} }
 	for name, c := range map[string]struct {
 		auths    []*fixedAuthenticator
-		requests int // how many of them
+		requests int // calls of all of them
 		err      error
 	}{
 		"no authenticator":              {nil, 0, identity.ErrNobody},
@@ -86,7 +86,7 @@ func TestFirstOfReturnsTheFirstDecision(t *testing.T) {
 			requests += g.requests
 		}
 		if requests != c.requests {
-			t.Errorf("%s: got %d authenticators requests, want %d", name, requests, c.requests)
+			t.Errorf("%s: got %d calls of authenticators, want %d", name, requests, c.requests)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestRejectedTokenHasOneReasonAndOneError(t *testing.T) { // case 54
 		"Exp":                    {sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", nil, "Exp", soon)), identity.NoExpiry},
 		"expired":                {sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", 1)), identity.Expired},
 		"not yet valid":          {sign(t, jwt.SigningMethodHS256, []byte(secret), good("nbf", soon)), identity.NotYetValid},
-		"somebody's aud":         {sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", "x")), identity.WrongAudience},
+		"wrong aud":              {sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", "x")), identity.WrongAudience},
 		"aud of numbers":         {sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", []int{1})), identity.WrongAudience},
 		"iss that is a number":   {sign(t, jwt.SigningMethodHS256, []byte(secret), good("iss", 1)), identity.WrongIssuer},
 		"a name that is a list":  {sign(t, jwt.SigningMethodHS256, []byte(secret), good("username", []string{"a"})), identity.BadName},

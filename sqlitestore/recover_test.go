@@ -75,7 +75,7 @@ func TestDatabaseRestoredAfterFailedReopenIsNotOverwritten(t *testing.T) {
 		time.Sleep(3 * retryEvery)
 		synctest.Wait()
 		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "b"}); reply.Durable {
-			t.Error("a change is durable, though the database is somebody else's")
+			t.Error("a change is durable, though the database was replaced")
 		}
 		if n := rows(t, dir, "username <> 'Carol'"); n != 0 {
 			t.Errorf("got %d rows of the store in the restored database, want 0", n)

@@ -206,11 +206,11 @@ func TestAckHasHeartbeatAndDurableWhenNotDefault(t *testing.T) {
 type brokenStore struct{ presence.Store }
 
 func (brokenStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
-	panic("a fault of ours")
+	panic("Snapshot panics")
 }
 
 func (brokenStore) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
-	panic("a fault at the end")
+	panic("Leave panics")
 }
 
 // breaksOnce is a store that panics in one Snapshot.
@@ -221,7 +221,7 @@ type breaksOnce struct {
 
 func (s breaksOnce) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
 	if s.breaks.Swap(false) {
-		panic("a fault of ours")
+		panic("Snapshot panics")
 	}
 	return s.Store.Snapshot(ctx, p)
 }
@@ -250,7 +250,7 @@ func TestPanicInStoreEndsOnlyItsCall(t *testing.T) {
 		if ack := alice.Next("ack"); ack.Activity != "editing" {
 			t.Errorf("update after the panic: got %s, want editing", ack.Text)
 		}
-		if !strings.Contains(w.Logs.String(), "a fault of ours") {
+		if !strings.Contains(w.Logs.String(), "Snapshot panics") {
 			t.Error("log: want the panic's value")
 		}
 		alice.Conn.Close()
@@ -260,11 +260,11 @@ func TestPanicInStoreEndsOnlyItsCall(t *testing.T) {
 		bob.Send("leave", `"seq": 1`) // panics while the message is handled
 		bob.ExpectClose(1011)
 		time.Sleep(time.Second)
-		if n := strings.Count(w.Logs.String(), "a fault at the end"); n != 2 {
+		if n := strings.Count(w.Logs.String(), "Leave panics"); n != 2 {
 			t.Errorf("log: got %d panics of Leave, want 2, of alice's connection and of bob's leave", n)
 		}
 		time.Sleep(time.Minute)
-		if n := strings.Count(w.Logs.String(), "a fault at the end"); n != 3 {
+		if n := strings.Count(w.Logs.String(), "Leave panics"); n != 3 {
 			t.Errorf("log a minute later: got %d panics of Leave, want 3, with that of bob's connection", n)
 		}
 	}, func(p *servertest.Config) {

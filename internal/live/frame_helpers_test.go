@@ -54,7 +54,7 @@ type frameServer struct {
 	l *servertest.PipeListener
 }
 
-func inFrames(t *testing.T, test func(*testing.T, *frameServer)) {
+func runFrames(t *testing.T, test func(*testing.T, *frameServer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &frameServer{servertest.New(t, servertest.Direct), servertest.NewPipeListener()}
@@ -63,31 +63,31 @@ func inFrames(t *testing.T, test func(*testing.T, *frameServer)) {
 	})
 }
 
-// dialBare opens a connection in memory.
-func (w *frameServer) dialBare() net.Conn {
+// dialRaw opens a connection in memory.
+func (w *frameServer) dialRaw() net.Conn {
 	w.T.Helper()
 	ours, theirs := twoWay()
 	w.T.Cleanup(func() { ours.Close() })
 	if !w.l.Offer(theirs, time.Minute) {
-		w.T.Fatal("nobody listens")
+		w.T.Fatal("the listener is closed")
 	}
 	return ours
 }
 
-// bare returns a connection before its hello.
-func (w *frameServer) bare(p *servertest.Client) *servertest.RawConn {
+// raw returns a connection before its hello.
+func (w *frameServer) raw(p *servertest.Client) *servertest.RawConn {
 	w.T.Helper()
-	b := servertest.OpenRaw(w.T, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token))
+	b := servertest.OpenRaw(w.T, w.dialRaw(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token))
 	if b.Response.StatusCode != http.StatusSwitchingProtocols {
 		w.T.Fatalf("handshake: got %d, want 101", b.Response.StatusCode)
 	}
 	return b
 }
 
-// bareEntered returns a connection after its hello.
-func (w *frameServer) bareEntered(p *servertest.Client) *servertest.RawConn {
+// rawJoined returns a connection after its hello.
+func (w *frameServer) rawJoined(p *servertest.Client) *servertest.RawConn {
 	w.T.Helper()
-	b := w.bare(p)
+	b := w.raw(p)
 	b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(servertest.RawHello)))
 	b.ExpectAck(1)
 	return b
@@ -103,11 +103,11 @@ type neighbours struct {
 
 func (w *frameServer) neighbours() *neighbours {
 	w.T.Helper()
-	return &neighbours{bob: w.bareEntered(w.As("Bob", "901")), carol: w.As("Carol", "900"), seq: 1}
+	return &neighbours{bob: w.rawJoined(w.As("Bob", "901")), carol: w.As("Carol", "900"), seq: 1}
 }
 
-// unharmed checks that Bob gets an ack of his update and Carol's change.
-func (n *neighbours) unharmed(t *testing.T) {
+// expectUndisturbed checks that Bob gets an ack of his update and Carol's change.
+func (n *neighbours) expectUndisturbed(t *testing.T) {
 	t.Helper()
 	section := fmt.Sprintf("change-%d", n.seq)
 	n.carol.Update(fmt.Sprintf(`{"session": "c", "seq": %d, "section": %q}`, n.seq, section))
@@ -124,7 +124,7 @@ func (n *neighbours) unharmed(t *testing.T) {
 		case <-n.bob.Done:
 			t.Fatalf("the neighbour's connection has ended: %v", n.bob.Err)
 		case <-late:
-			t.Fatalf("neighbour: got acked %v, sent the change %v, want both", acked, seen)
+			t.Fatalf("neighbour: got the ack: %v, the change: %v, want both", acked, seen)
 		}
 	}
 }
@@ -189,11 +189,11 @@ type frameCase struct {
 
 // framesRejected checks each case, sent at once and in small pieces.
 func framesRejected(t *testing.T, cases []frameCase, before ...string) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
+	runFrames(t, func(t *testing.T, w *frameServer) {
 		n := w.neighbours()
 		for i, c := range cases {
-			for how, size := range map[string]int{"at once": len(c.sent), "bit by bit": 1 + len(c.sent)/5000} {
-				b := w.bareEntered(w.As("Mallory", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
+			for how, size := range map[string]int{"at once": len(c.sent), "in pieces": 1 + len(c.sent)/5000} {
+				b := w.rawJoined(w.As("Mallory", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
 				b.Name = c.name + ", " + how
 				for sent := range slices.Chunk(c.sent, max(size, 1)) {
 					if b.Send(sent) == 0 {
@@ -204,7 +204,7 @@ func framesRejected(t *testing.T, cases []frameCase, before ...string) {
 					b.ExpectError(code)
 				}
 				b.ExpectClose(c.codes...)
-				n.unharmed(t)
+				n.expectUndisturbed(t)
 				nothingStolen(t, w.Server)
 				if list := n.carol.List(); !strings.Contains(servertest.Names(*list.Users), "Mallory") {
 					b.Errorf("the session ended with its connection, want 15 s later")
@@ -219,12 +219,12 @@ func framesRejected(t *testing.T, cases []frameCase, before ...string) {
 	})
 }
 
-// framesTaken checks that each case is the update of seq 2 to the section "after".
-func framesTaken(t *testing.T, cases []frameCase) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
+// framesAccepted checks that each case is the update of seq 2 to the section "after".
+func framesAccepted(t *testing.T, cases []frameCase) {
+	runFrames(t, func(t *testing.T, w *frameServer) {
 		for i, c := range cases {
 			for how, size := range map[string]int{"at once": len(c.sent), "byte by byte": 1} {
-				b := w.bareEntered(w.As("Alice", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
+				b := w.rawJoined(w.As("Alice", presence.UserID(fmt.Sprintf("%d-%d", i, size))))
 				b.Name = c.name + ", " + how
 				for sent := range slices.Chunk(c.sent, size) {
 					b.Send(sent)

@@ -44,8 +44,8 @@ func TestCloseFrameIsAnswered(t *testing.T) {
 }
 
 func TestPingIsAnsweredAtOnce(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
-		b := w.bareEntered(w.As("Alice", "1"))
+	runFrames(t, func(t *testing.T, w *frameServer) {
+		b := w.rawJoined(w.As("Alice", "1"))
 		for _, size := range []int{0, 1, 2, 63, 64, 124, 125} {
 			payload := bytes.Repeat([]byte{0xfe}, size) // need not be text
 			began := time.Now()
@@ -65,15 +65,15 @@ func TestPingIsAnsweredAtOnce(t *testing.T) {
 		b.ExpectAck(2)
 		b.ExpectPong([]byte("b"))
 
-		early := w.bare(w.As("Bob", "2")) // before the hello, too
+		early := w.raw(w.As("Bob", "2")) // before the hello, too
 		early.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("x")))
 		early.ExpectPong([]byte("x"))
 	})
 }
 
 func TestTwoMessagesInOneWriteAreBothTaken(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
-		b := w.bareEntered(w.As("Alice", "1"))
+	runFrames(t, func(t *testing.T, w *frameServer) {
+		b := w.rawJoined(w.As("Alice", "1"))
 		var all [][]byte
 		for seq := 2; seq < 40; seq++ {
 			all = append(all, fragments(fmt.Sprintf(`{"type": "update", "seq": %d, "section": "s-%d"}`, seq, seq), 20+seq))
@@ -116,12 +116,12 @@ func TestFramesAfterServerCloseAreReadAndIgnored(t *testing.T) {
 		{"text that is none", servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte{0xff}), nil, 1007},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inFrames(t, func(t *testing.T, w *frameServer) {
+			runFrames(t, func(t *testing.T, w *frameServer) {
 				n := w.neighbours()
 				user := 0
 				for name, then := range more {
 					user++
-					b := w.bareEntered(w.As("Mallory", presence.UserID(fmt.Sprint(user))))
+					b := w.rawJoined(w.As("Mallory", presence.UserID(fmt.Sprint(user))))
 					b.Name = name
 					time.Sleep(time.Second) // until all deltas are sent
 					all := append(slices.Clone(c.sent), then...)
@@ -140,7 +140,7 @@ func TestFramesAfterServerCloseAreReadAndIgnored(t *testing.T) {
 						b.ExpectError(code)
 					}
 					b.ExpectClose(c.code)
-					n.unharmed(t)
+					n.expectUndisturbed(t)
 					nothingStolen(t, w.Server)
 					if c.code == 1000 && strings.Contains(servertest.Names(*n.carol.List().Users), "Mallory") {
 						b.Errorf("a user who left is listed")
@@ -150,19 +150,19 @@ func TestFramesAfterServerCloseAreReadAndIgnored(t *testing.T) {
 		})
 	}
 	t.Run("a rejected hello", func(t *testing.T) {
-		inFrames(t, func(t *testing.T, w *frameServer) {
+		runFrames(t, func(t *testing.T, w *frameServer) {
 			n := w.neighbours()
-			b := w.bare(w.As("Mallory", "1"))
+			b := w.raw(w.As("Mallory", "1"))
 			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "hello", "session": "a b"}`)), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "hello", "session": "s", "seq": 2, "section": "stolen"}`)))
 			b.ExpectError("session_invalid")
 			b.ExpectClose(1008)
-			n.unharmed(t)
+			n.expectUndisturbed(t)
 			nothingStolen(t, w.Server)
 		})
 	})
 	t.Run("a late hello", func(t *testing.T) {
-		inFrames(t, func(t *testing.T, w *frameServer) {
-			b := w.bare(w.As("Mallory", "1"))
+		runFrames(t, func(t *testing.T, w *frameServer) {
+			b := w.raw(w.As("Mallory", "1"))
 			b.ExpectError("hello_late")
 			b.ExpectClose(1008)
 			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(`{"type": "hello", "session": "s", "seq": 2, "section": "stolen"}`)))
@@ -173,7 +173,7 @@ func TestFramesAfterServerCloseAreReadAndIgnored(t *testing.T) {
 }
 
 func TestHelloSentWithHandshakeIsTaken(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
+	runFrames(t, func(t *testing.T, w *frameServer) {
 		hello := string(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(servertest.RawHello)))
 		for i, early := range []string{
 			hello, string(fragments(servertest.RawHello, 1)), string(servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, nil)) + hello,
@@ -181,7 +181,7 @@ func TestHelloSentWithHandshakeIsTaken(t *testing.T) {
 		} {
 			for _, size := range []int{1, 2, 7, len(early) / 2, len(early) - 1, len(early)} {
 				p := w.As("Alice", presence.UserID(fmt.Sprint(i+1)))
-				b := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token)+early[:size])
+				b := servertest.OpenRaw(t, w.dialRaw(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Authorization", "Bearer "+p.Token)+early[:size])
 				b.Send([]byte(early[size:]))
 				if i == 2 {
 					b.ExpectPong(nil)
@@ -195,7 +195,7 @@ func TestHelloSentWithHandshakeIsTaken(t *testing.T) {
 				b.Conn.Close()
 			}
 		}
-		crossOrigin := servertest.OpenRaw(t, w.dialBare(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Origin", "https://evil.example")+hello)
+		crossOrigin := servertest.OpenRaw(t, w.dialRaw(), servertest.HandshakeRequest(w.Host, servertest.LivePath, "Origin", "https://evil.example")+hello)
 		if crossOrigin.Response.StatusCode != http.StatusForbidden {
 			t.Errorf("handshake of another origin: got %d, want 403", crossOrigin.Response.StatusCode)
 		}
@@ -205,10 +205,10 @@ func TestHelloSentWithHandshakeIsTaken(t *testing.T) {
 
 func TestIncompleteFrameTimesOut(t *testing.T) {
 	frame := servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))
-	inFrames(t, func(t *testing.T, w *frameServer) {
+	runFrames(t, func(t *testing.T, w *frameServer) {
 		n := w.neighbours()
 		for _, size := range []int{1, 2, 5, 6, 7, len(frame) - 1} {
-			b := w.bareEntered(w.As("Mallory", "1"))
+			b := w.rawJoined(w.As("Mallory", "1"))
 			b.Send(frame[:size])
 			began := time.Now()
 			for range 60 {
@@ -220,11 +220,11 @@ func TestIncompleteFrameTimesOut(t *testing.T) {
 			default:
 				t.Errorf("the connection is open %v after %d bytes of a frame, want closed", time.Since(began), size)
 			}
-			n.unharmed(t)
+			n.expectUndisturbed(t)
 			nothingStolen(t, w.Server)
 			b.Conn.Close()
 		}
-		b := w.bare(w.As("Mallory", "1"))
+		b := w.raw(w.As("Mallory", "1"))
 		b.Send(frame[:9])
 		began := time.Now()
 		b.ExpectError("hello_late")
@@ -236,8 +236,8 @@ func TestIncompleteFrameTimesOut(t *testing.T) {
 }
 
 func TestEndlessMessageDoesNotRenew(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
-		b := w.bareEntered(w.As("Mallory", "1"))
+	runFrames(t, func(t *testing.T, w *frameServer) {
+		b := w.rawJoined(w.As("Mallory", "1"))
 		b.Send(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9])))
 		began := time.Now()
 		for time.Since(began) < presence.DefaultLease+time.Minute {
@@ -254,10 +254,10 @@ func TestEndlessMessageDoesNotRenew(t *testing.T) {
 }
 
 func TestFramesBeforeHalfCloseAreAnswered(t *testing.T) {
-	inFrames(t, func(t *testing.T, w *frameServer) {
+	runFrames(t, func(t *testing.T, w *frameServer) {
 		n := w.neighbours()
 		for _, rest := range []string{"", "\x81", "\x81\xff\x00", string(servertest.MaskedFrame(servertest.OpText, []byte(stealing[:9]))), string(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(stealing))[:20])} {
-			b := w.bareEntered(w.As("Alice", "1"))
+			b := w.rawJoined(w.As("Alice", "1"))
 			b.Send(servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(moveAfter)), []byte(rest))
 			b.Conn.(halves).CloseWrite()
 			b.ExpectAck(2)
@@ -266,7 +266,7 @@ func TestFramesBeforeHalfCloseAreAnswered(t *testing.T) {
 			case <-time.After(5 * time.Second):
 				t.Errorf("after %q and the half-close: the connection is open, want closed", rest)
 			}
-			n.unharmed(t)
+			n.expectUndisturbed(t)
 			nothingStolen(t, w.Server)
 			b.Conn.Close()
 			time.Sleep(16 * time.Second)

@@ -46,7 +46,7 @@ func TestCloseFrameArrivesWithUnreadInput(t *testing.T) {
 				b.ExpectClose(c.code)
 				b.Conn.Close()
 			}
-			n.unharmed(t)
+			n.expectUndisturbed(t)
 		})
 	}
 }
@@ -111,14 +111,14 @@ func TestCloseFrameIsTheLastFrame(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := w.As("Mallory", presence.UserID(fmt.Sprint(i+1))).DialRaw(t, host)
 			conn := <-conns
-			n.unharmed(t) // Mallory gets deltas from now on
+			n.expectUndisturbed(t) // Mallory gets deltas from now on
 			b.Send(c.sent)
 			last, ok := b.Next()
 			for ok && last.FirstByte != servertest.FinBit|servertest.OpClose {
 				last, ok = b.Next()
 			}
 			for range 3 {
-				n.unharmed(t)
+				n.expectUndisturbed(t)
 			}
 			select {
 			case <-conn.closed:
@@ -150,7 +150,7 @@ func TestResetConnectionAffectsNobodyElse(t *testing.T) {
 		b.Send(sent)
 		b.Conn.(*net.TCPConn).SetLinger(0)
 		b.Conn.Close()
-		n.unharmed(t)
+		n.expectUndisturbed(t)
 	}
 	nothingStolen(t, w)
 }
@@ -207,7 +207,7 @@ func TestFrameFloodIsBounded(t *testing.T) {
 			n := neighboursTCP(t, w, host)
 			b := w.As("Mallory", "1").DialRaw(t, host)
 			b.T = t
-			n.unharmed(t)
+			n.expectUndisturbed(t)
 			before := heapInUse()
 			b.Send(c.before)
 			flooded := make(chan struct{})
@@ -216,7 +216,7 @@ func TestFrameFloodIsBounded(t *testing.T) {
 				b.Send(c.flood)
 			}()
 			for range 3 {
-				n.unharmed(t)
+				n.expectUndisturbed(t)
 			}
 			<-flooded
 			if grown := heapInUse() - before; grown > 4<<20 {
@@ -224,7 +224,7 @@ func TestFrameFloodIsBounded(t *testing.T) {
 			}
 			b.Send(c.end)
 			c.check(t, b)
-			n.unharmed(t)
+			n.expectUndisturbed(t)
 			b.Conn.Close()
 		})
 	}

@@ -31,7 +31,7 @@ func TestFragmentsAreOneMessage(t *testing.T) {
 		{name: "wide characters", sent: servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(wide))},
 		{name: "wide characters of a byte each", sent: fragments(wide, 1)},
 		{name: "a mask of zeros", sent: slices.Concat([]byte{servertest.FinBit | servertest.OpText, 0x80 | byte(len(moveAfter)), 0, 0, 0, 0}, []byte(moveAfter))},
-		{name: "a pong that nobody asked for", sent: slices.Concat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, bytes.Repeat([]byte{0xff}, 125)), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(moveAfter)))},
+		{name: "an unsolicited pong", sent: slices.Concat(servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, nil), servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, bytes.Repeat([]byte{0xff}, 125)), servertest.MaskedFrame(servertest.FinBit|servertest.OpText, []byte(moveAfter)))},
 		{name: "pongs within it", sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPong, []byte("x")), servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(moveAfter[9:])))},
 	}
 	for at := 1; at < len(wide); at += 1 {
@@ -39,10 +39,10 @@ func TestFragmentsAreOneMessage(t *testing.T) {
 			cases = append(cases, frameCase{name: fmt.Sprintf("cut within a character, at %d", at), sent: slices.Concat(servertest.MaskedFrame(servertest.OpText, []byte(wide[:at])), empty, servertest.MaskedFrame(servertest.FinBit|servertest.OpContinuation, []byte(wide[at:])))})
 		}
 	}
-	framesTaken(t, cases)
+	framesAccepted(t, cases)
 
-	inFrames(t, func(t *testing.T, w *frameServer) {
-		b := w.bareEntered(w.As("Alice", "1"))
+	runFrames(t, func(t *testing.T, w *frameServer) {
+		b := w.rawJoined(w.As("Alice", "1"))
 		b.Send(servertest.MaskedFrame(servertest.OpText, []byte(moveAfter[:9])), ping, servertest.MaskedFrame(servertest.OpContinuation, []byte(moveAfter[9:20])), servertest.MaskedFrame(servertest.FinBit|servertest.OpPing, []byte("within")))
 		b.ExpectPong(nil)
 		b.ExpectPong([]byte("within"))

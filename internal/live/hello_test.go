@@ -86,11 +86,11 @@ func TestUserComesFromHandshakeOrHelloToken(t *testing.T) { // rule 15
 			headers     []string
 			hello, want string
 		}{
-			"the header":                 {[]string{"Authorization", "Bearer " + token}, ``, "alice"},
-			"the hello":                  {nil, `, "token": "` + token + `"`, "alice"},
-			"the hello, with a cookie":   {[]string{"Cookie", visitor.Cookie}, `, "token": "` + token + `"`, "alice"},
-			"the cookie":                 {[]string{"Cookie", visitor.Cookie}, ``, who},
-			"the header and other words": {[]string{"Authorization", "Bearer " + token}, `, "user_id": 2, "username": "bob", "visitor": true`, "alice"},
+			"the header":                {[]string{"Authorization", "Bearer " + token}, ``, "alice"},
+			"the hello":                 {nil, `, "token": "` + token + `"`, "alice"},
+			"the hello, with a cookie":  {[]string{"Cookie", visitor.Cookie}, `, "token": "` + token + `"`, "alice"},
+			"the cookie":                {[]string{"Cookie", visitor.Cookie}, ``, who},
+			"the header, not the hello": {[]string{"Authorization", "Bearer " + token}, `, "user_id": 2, "username": "bob", "visitor": true`, "alice"},
 		} {
 			s := w.Connect(c.headers...)
 			s.Send("hello", `"session": "a"`+c.hello)
@@ -104,9 +104,9 @@ func TestUserComesFromHandshakeOrHelloToken(t *testing.T) { // rule 15
 
 func TestMissingAndInvalidCredentialsAreRejected(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-		nobody := w.Connect()
-		nobody.Send("hello", `"session": "a", "section": "s"`)
-		nobody.ExpectRejected("unauthenticated")
+		anonymous := w.Connect()
+		anonymous.Send("hello", `"session": "a", "section": "s"`)
+		anonymous.ExpectRejected("unauthenticated")
 		bad := w.Connect()
 		bad.Send("hello", `"session": "a", "section": "s", "token": "`+w.As("alice", "1").Token+`x"`)
 		bad.ExpectRejected("token_invalid")
@@ -139,9 +139,9 @@ func TestHTTPSIgnoresCookieWithoutHostPrefix(t *testing.T) {
 
 func TestHelloWithTokenIsAcceptedWithoutVisitors(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-		nobody := w.Connect()
-		nobody.Send("hello", `"session": "a"`)
-		nobody.ExpectRejected("unauthenticated")
+		anonymous := w.Connect()
+		anonymous.Send("hello", `"session": "a"`)
+		anonymous.ExpectRejected("unauthenticated")
 		alice := w.Connect()
 		alice.Send("hello", `"session": "a", "token": "`+w.As("alice", "1").Token+`"`)
 		alice.Next("ack")
@@ -151,13 +151,13 @@ func TestHelloWithTokenIsAcceptedWithoutVisitors(t *testing.T) {
 func TestSecondHelloOnlyRenewsTheToken(t *testing.T) {
 	alice, bob := presence.User{ID: "1", Name: "alice"}, presence.User{ID: "2", Name: "bob"}
 	for name, c := range map[string]struct{ fields, want string }{
-		"without a token":         {`"session": "a", "seq": 2`, "hello_again"},
-		"for another session":     {`"session": "b", "seq": 2, "token": "new"`, "hello_again"},
-		"without a session":       {`"seq": 2, "token": "new"`, "hello_again"},
-		"by another user":         {`"session": "a", "seq": 2, "token": "bob's"`, "hello_again"},
-		"with a token of nobody":  {`"session": "a", "seq": 2, "token": "junk"`, "token_invalid"},
-		"with the one that it is": {`"session": "a", "seq": 2, "token": "old", "section": "t"`, ""},
-		"with a new one":          {`"session": "a", "seq": 2, "token": "new", "section": "t"`, ""},
+		"without a token":        {`"session": "a", "seq": 2`, "hello_again"},
+		"for another session":    {`"session": "b", "seq": 2, "token": "new"`, "hello_again"},
+		"without a session":      {`"seq": 2, "token": "new"`, "hello_again"},
+		"by another user":        {`"session": "a", "seq": 2, "token": "bob's"`, "hello_again"},
+		"with an invalid token":  {`"session": "a", "seq": 2, "token": "junk"`, "token_invalid"},
+		"with the present token": {`"session": "a", "seq": 2, "token": "old", "section": "t"`, ""},
+		"with a new one":         {`"session": "a", "seq": 2, "token": "new", "section": "t"`, ""},
 	} {
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			s, _, _ := w.Join(&servertest.Client{Token: "old"}, `"session": "a", "seq": 1, "section": "s"`)
