@@ -72,7 +72,7 @@ func TestAnAddressIsWhatTrustedProxiesSay(t *testing.T) { // case 52
 			for _, line := range c.forwarded {
 				headers = append(headers, "X-Forwarded-For", line)
 			}
-			c.w.DoFrom(c.peer, "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, headers...)
+			c.w.DoFrom(c.peer, "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, headers...)
 			if seen.Address != c.due {
 				t.Errorf("%s: the address is %q; due is %q", name, seen.Address, c.due)
 			}
@@ -115,11 +115,11 @@ func TestForwardedIsReadLikeXForwardedFor(t *testing.T) { // case 52
 		"an empty X-Forwarded-For":      {[]string{"Forwarded", "for=198.51.100.1", "X-Forwarded-For", " "}, "198.51.100.1", false},
 		"X-Forwarded-Proto as well":     {[]string{"Forwarded", "for=198.51.100.1;proto=https", "X-Forwarded-Proto", "http"}, "198.51.100.1", false},
 	} {
-		w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, c.headers...)
+		w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen.Address != c.due || seen.Secure != c.https {
 			t.Errorf("%s: the address is %q, https %v; due is %q, %v", name, seen.Address, seen.Secure, c.due, c.https)
 		}
-		w.DoFrom("192.0.2.1", "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, c.headers...)
+		w.DoFrom("192.0.2.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen.Address != "192.0.2.1" || seen.Secure {
 			t.Errorf("%s, from no proxy: the address is %q, https %v", name, seen.Address, seen.Secure)
 		}
@@ -134,7 +134,7 @@ func TestUnreadableAddressesShareALimitOfTheirOwn(t *testing.T) {
 		p.AddressRate = identity.Rate{PerSecond: 0.001, Burst: 3}
 	})
 	ask := func(forwarded string) int {
-		return w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, "X-Forwarded-For", forwarded).Status
+		return w.DoFrom("10.0.0.1", "GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, "X-Forwarded-For", forwarded).Status
 	}
 	for i := range 5 {
 		if got, due := ask("unix:"+strconv.Itoa(i)), 200; i < 3 && got != due || i >= 3 && got != 429 {

@@ -20,16 +20,16 @@ import (
 // with is the base of objects that have these members, whatever the field.
 func with(members string) func(string) string { return func(string) string { return members } }
 
-func anyError(field string, v servertest.JsonValue) string {
-	if code := servertest.FieldError(field, v); code != "" {
+func anyError(field string, v servertest.JSONValue) string {
+	if code := servertest.TypeError(field, v); code != "" {
 		return code
 	}
 	return servertest.ValueError(field, v)
 }
 
 // only checks the fields that an endpoint has, and gives the error about any other value.
-func only(fields []string, check func(string, servertest.JsonValue) string) func(string, servertest.JsonValue) string {
-	return func(field string, v servertest.JsonValue) string {
+func only(fields []string, check func(string, servertest.JSONValue) string) func(string, servertest.JSONValue) string {
+	return func(field string, v servertest.JSONValue) string {
 		if !slices.Contains(fields, field) {
 			return ""
 		}
@@ -47,12 +47,12 @@ func bodyEndpoints() []bodyEndpoint {
 	update := []string{"section", "session", "seq", "activity", "unless_occupied", "known_version"}
 	leave := []string{"session", "seq", "hidden"}
 	token := []string{"user_id"}
-	at := httpapi.DefaultPrefix + servertest.Project
+	at := httpapi.DefaultPrefix + servertest.ProjectPath
 	return []bodyEndpoint{
 		{at + "update/", servertest.BadBodies(with(``), update, only(update, anyError))},
 		{at + "leave/", servertest.BadBodies(with(``), leave, only(leave, anyError))},
-		{servertest.TokenPath, servertest.BadBodies(with(`"username":"carol",`), token, only(token, anyError))},
-		{servertest.TokenPath, servertest.BadBodies(with(``), []string{"username"}, func(field string, v servertest.JsonValue) string {
+		{servertest.DevTokenPath, servertest.BadBodies(with(`"username":"carol",`), token, only(token, anyError))},
+		{servertest.DevTokenPath, servertest.BadBodies(with(``), []string{"username"}, func(field string, v servertest.JSONValue) string {
 			if field != "username" || v.Kind == 'n' {
 				return "name_invalid"
 			}
@@ -69,11 +69,11 @@ func TestBadBodiesGetTheirErrorAndStoreNothing(t *testing.T) {
 		alice.Update(`{"section":"s","session":"tab","seq":5}`)
 		w.As("bob", "2").Update(`{"section":"s","session":"tab","seq":5}`)
 		carol := w.As("carol", "3")
-		before := alice.Get().Body
+		before := alice.GetList().Body
 		tried := 0
 		for _, e := range bodyEndpoints() {
 			for _, b := range e.bodies {
-				status, code := b.Due()
+				status, code := b.Want()
 				for kind, body := range map[string]io.Reader{"": strings.NewReader(b.Body), "chunked ": io.MultiReader(strings.NewReader(b.Body))} {
 					came := len(store.Updates) + len(store.Leaves)
 					got := w.Do("POST", e.path, body, "Content-Type", "application/json", "Authorization", "Bearer "+carol.Token)
@@ -81,7 +81,7 @@ func TestBadBodiesGetTheirErrorAndStoreNothing(t *testing.T) {
 					if ok := strings.HasPrefix(got.Body, `{"success":true`); got.Status != status || ok != (code == "") || !ok && !strings.Contains(got.Body, `"code":"`+code+`"`) {
 						t.Errorf("%s%s: %s answered %d %.100s; want %d %s", kind, e.path, b.Name, got.Status, got.Body, status, code)
 					}
-					if code != "" && e.path != servertest.TokenPath && len(store.Updates)+len(store.Leaves) != came {
+					if code != "" && e.path != servertest.DevTokenPath && len(store.Updates)+len(store.Leaves) != came {
 						t.Errorf("%s%s: %s reached the store", kind, e.path, b.Name)
 					}
 					time.Sleep(time.Millisecond)
@@ -93,7 +93,7 @@ func TestBadBodiesGetTheirErrorAndStoreNothing(t *testing.T) {
 		for _, session := range []string{"", "a", "0", "1", "-1", "1.5", "true", "null", "editing", "__proto__", strings.Repeat("x", 64)} {
 			carol.Post("leave", `{"session":"`+session+`"}`) // what was right
 		}
-		if after := alice.Get().Body; usersOf(after) != usersOf(before) {
+		if after := alice.GetList().Body; usersOf(after) != usersOf(before) {
 			t.Errorf("bad bodies changed the list\nfrom %s\nto   %s", before, after)
 		}
 	})
@@ -148,7 +148,7 @@ func badRequests() (all []badRequest) {
 	}
 	for _, text := range append(long, "\x00", "text/plain", "application/json; charset=\xff") {
 		add(415, "not_json", "POST", at+"p/presence/update/", "Content-Type", text)
-		add(415, "not_json", "POST", servertest.TokenPath, "Content-Type", text)
+		add(415, "not_json", "POST", servertest.DevTokenPath, "Content-Type", text)
 	}
 	key := "dGhlIHNhbXBsZSBub25jZQ=="
 	for _, wrong := range [][]string{
@@ -175,7 +175,7 @@ func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
 	var store servertest.SpyStore
 	w := servertest.New(t, servertest.Direct, store.Install)
 	w.As("alice", "1").Update(`{"section":"s","session":"tab","seq":5}`)
-	before, came := w.As("watcher", "999").Get().Body, len(store.Updates)+len(store.Leaves)
+	before, came := w.As("watcher", "999").GetList().Body, len(store.Updates)+len(store.Leaves)
 	requests := badRequests()
 	for _, r := range requests {
 		headers := r.headers
@@ -191,7 +191,7 @@ func TestBadHeadersAndPathsGetTheirErrorAndStoreNothing(t *testing.T) {
 			t.Errorf("%.20s %.60s %.60q answered %d %.100s; want %d %s", r.method, r.path, r.headers, got.Status, got.Body, r.status, r.code)
 		}
 	}
-	if after := w.As("watcher", "999").Get().Body; after != before || len(store.Updates)+len(store.Leaves) != came {
+	if after := w.As("watcher", "999").GetList().Body; after != before || len(store.Updates)+len(store.Leaves) != came {
 		t.Errorf("bad requests came to %d messages to the store, and changed the list\nfrom %s\nto   %s", len(store.Updates)+len(store.Leaves)-came, before, after)
 	}
 	t.Logf("%d requests were tried", len(requests))
@@ -242,9 +242,7 @@ func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) { // invari
 				time.Sleep(25 * time.Minute)
 				alice.Update(`{"section":"s","session":"tab"}`)
 			}
-			store.Mu.Lock()
-			store.Updates, store.Leaves = nil, nil
-			store.Mu.Unlock()
+			store.Reset()
 			return runtime.NumGoroutine(), heap()
 		}
 		send(100) // makes what is made once
@@ -256,7 +254,7 @@ func TestAThousandBadRequestsASecondLeaveNothingBehind(t *testing.T) { // invari
 			}
 		}
 		store.ExpectChecked(t)
-		if held := store.Held(); held > 1 {
+		if held := store.ProjectCount(); held > 1 {
 			t.Errorf("the store holds %d projects; want the one that all are in", held)
 		}
 		if alice.Update(`{"section":"t","session":"tab"}`).You.Section != "t" {

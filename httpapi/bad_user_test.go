@@ -42,7 +42,7 @@ func TestBadUserOfAnAuthenticatorIsUnavailable(t *testing.T) { // case 53
 		for kind, g := range gates {
 			w := servertest.New(t, func(p *servertest.Config) { p.Authenticator = g })
 			p := w.Anonymous()
-			for _, got := range []servertest.Answer{p.Post("update", `{"section":"s"}`), p.Get(), p.Post("leave", `{}`), p.Post("leave", `{"session":"a","seq":1}`)} {
+			for _, got := range []servertest.Response{p.Post("update", `{"section":"s"}`), p.GetList(), p.Post("leave", `{}`), p.Post("leave", `{"session":"a","seq":1}`)} {
 				if got.ExpectError(t, 503, "unavailable"); t.Failed() {
 					t.Fatalf("%s returns %s", kind, name)
 				}
@@ -62,7 +62,7 @@ func TestUpdateOfAGateWithoutUserIsUnavailable(t *testing.T) {
 		p.Authenticator = gate(func() (identity.Principal, error) { return identity.Principal{}, nil })
 	})
 	w.Anonymous().Post("update", `{"section":"s"}`).ExpectError(t, 503, "unavailable")
-	if got := w.Anonymous().Get(); got.Status != 200 || !strings.Contains(got.Body, `"users":[]`) {
+	if got := w.Anonymous().GetList(); got.Status != 200 || !strings.Contains(got.Body, `"users":[]`) {
 		t.Errorf("who only looks needs no user, and was answered %d %s", got.Status, got.Body)
 	}
 }

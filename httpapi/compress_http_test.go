@@ -17,17 +17,17 @@ func TestLargeAnswersAreCompressed(t *testing.T) {
 		w.As(fmt.Sprint("person ", i), presence.UserID(fmt.Sprint(1000+i))).Update(`{"session": "s", "section": "s"}`)
 	}
 	reader := w.As("reader", "1")
-	plain, packed := reader.Get(), reader.Get("Accept-Encoding", "br, gzip")
+	plain, packed := reader.GetList(), reader.GetList("Accept-Encoding", "br, gzip")
 	if plain.Header.Get("Content-Encoding") != "" || packed.Header.Get("Content-Encoding") != "gzip" {
 		t.Fatalf("encoded are %q and %q", plain.Header.Get("Content-Encoding"), packed.Header.Get("Content-Encoding"))
 	}
 	if packed.Gunzip(t) != plain.Body || packed.Header.Get("Etag") != plain.Header.Get("Etag") {
 		t.Error("the compressed list is another one than the plain one")
 	}
-	for name, a := range map[string]servertest.Answer{
-		"plain": plain, "compressed": packed, "refused": reader.Get("Accept-Encoding", "gzip;q=0"),
-		"head": reader.Do("HEAD", httpapi.DefaultPrefix+servertest.Project+"list/", "", "Accept-Encoding", "gzip"),
-		"304":  reader.Get("Accept-Encoding", "gzip", "If-None-Match", plain.Header.Get("Etag")),
+	for name, a := range map[string]servertest.Response{
+		"plain": plain, "compressed": packed, "refused": reader.GetList("Accept-Encoding", "gzip;q=0"),
+		"head": reader.Do("HEAD", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", "", "Accept-Encoding", "gzip"),
+		"304":  reader.GetList("Accept-Encoding", "gzip", "If-None-Match", plain.Header.Get("Etag")),
 	} {
 		if a.Header.Get("Vary") != "Origin, Accept-Encoding" {
 			t.Errorf("%s: Vary is %q", name, a.Header["Vary"])

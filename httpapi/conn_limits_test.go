@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,11 +36,6 @@ type boundedWorld struct {
 	dialled []net.Conn
 }
 
-// serveFunc serves a handler on a listener until the context ends.
-type serveFunc func(ctx context.Context, l net.Listener, h *httpapi.Handler) error
-
-func ownServe(ctx context.Context, l net.Listener, h *httpapi.Handler) error { return h.Serve(ctx, l) }
-
 // embeddedServe serves as an application does that has the handler in its own http.Server.
 func embeddedServe(ctx context.Context, l net.Listener, h *httpapi.Handler) error {
 	server := &http.Server{Handler: h}
@@ -54,37 +48,23 @@ func embeddedServe(ctx context.Context, l net.Listener, h *httpapi.Handler) erro
 
 func inBounded(t *testing.T, connections int, test func(*boundedWorld), changes ...func(*servertest.Config)) {
 	t.Helper()
-	inBoundedBy(t, ownServe, connections, test, changes...)
+	inBoundedBy(t, servertest.Serve, connections, test, changes...)
 }
 
-func inBoundedBy(t *testing.T, serve serveFunc, connections int, test func(*boundedWorld), changes ...func(*servertest.Config)) {
+func inBoundedBy(t *testing.T, serve servertest.ServeFunc, connections int, test func(*boundedWorld), changes ...func(*servertest.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		changes = append(changes, servertest.Direct, func(p *servertest.Config) {
+		changes = append(changes, func(p *servertest.Config) {
 			p.Connections = connections
 			p.UserProjects, p.VisitorProjects, p.AddressProjects = -1, -1, -1
 		})
-		w := &boundedWorld{LiveServer: &servertest.LiveServer{Server: servertest.New(t, changes...), L: servertest.NewPipeListener(), Ended: make(chan struct{})}}
-		w.Host = "127.0.0.1:8080"
-		ctx, cancel := context.WithCancel(context.Background())
-		w.End = cancel
-		var serving sync.WaitGroup
-		serving.Go(func() {
-			if err := serve(ctx, servertest.Fair{Listener: w.L}, w.Handler); err != nil {
-				t.Errorf("Serve ended with %v", err)
-			}
-		})
-		serving.Go(func() { w.Handler.Run(ctx) })
+		w := &boundedWorld{LiveServer: servertest.NewLive(t, serve, changes...)}
 		hangUp := func() {
 			for _, conn := range w.dialled {
 				conn.Close()
 			}
 		}
-		defer func() { // also after t.Fatal
-			hangUp()
-			w.End()
-			serving.Wait()
-		}()
+		defer hangUp() // also after t.Fatal, so that the server can stop
 		test(w)
 		hangUp()
 		time.Sleep(time.Minute)
@@ -100,9 +80,7 @@ func (w *boundedWorld) dial(from string) net.Conn {
 	w.T.Helper()
 	ours, theirs := net.Pipe()
 	address := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 4711))
-	select {
-	case w.L.Arrive <- fromConn{theirs, address}:
-	case <-time.After(5 * time.Second):
+	if !w.Listener.Offer(fromConn{theirs, address}, 5*time.Second) {
 		w.T.Fatalf("a connection from %s was not taken in 5 s", from)
 	}
 	w.dialled = append(w.dialled, ours)
@@ -130,7 +108,7 @@ func (w *boundedWorld) get(conn net.Conn, path string, headers ...string) (statu
 func (w *boundedWorld) open(from, path string, headers ...string) (s *servertest.Socket, status int) {
 	w.T.Helper()
 	raw := w.dial(from)
-	conn := &servertest.Line{FairConn: servertest.NewFairConn(raw), Ears: make(chan struct{}, 1)}
+	conn := servertest.NewPausableConn(raw)
 	io.WriteString(conn, servertest.HandshakeRequest(w.Host, path, headers...))
 	r := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(r, nil)
@@ -141,9 +119,7 @@ func (w *boundedWorld) open(from, path string, headers ...string) (s *servertest
 		io.Copy(io.Discard, answer.Body)
 		return nil, answer.StatusCode
 	}
-	s = &servertest.Socket{T: w.T, Conn: conn, In: make(chan servertest.Message, 1000), Pings: make(chan time.Time, 100), Done: make(chan struct{})}
-	go s.Read(r)
-	return s, answer.StatusCode
+	return servertest.NewSocket(w.T, conn, r), answer.StatusCode
 }
 
 // getsIn checks that somebody with a token gets in from an address, live and by polling.
@@ -165,7 +141,7 @@ func (w *boundedWorld) getsIn(name, from string, headers ...string) {
 	}
 	time.Sleep(15 * time.Second)
 	if s.Closed() {
-		w.T.Errorf("the live connection of %s, with a token, was closed with %d", name, s.Code)
+		w.T.Errorf("the live connection of %s, with a token, was closed with %d", name, s.CloseCode)
 	}
 }
 
@@ -192,7 +168,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 			return fmt.Sprint(status)
 		}
 		s.Send("hello", fmt.Sprintf(`"session": "s%d"`, i))
-		if m := s.SkipToOneOf("ack", "error"); m.Type == "error" {
+		if m := s.SkipTo("ack", "error"); m.Type == "error" {
 			return m.Code
 		}
 		return ""
@@ -330,7 +306,7 @@ func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
 				t.Fatalf("the handshake of connection %d was answered %d", i, status)
 			}
 			s.Send("hello", `"session": "a", "token": "`+p.Token+`"`)
-			return s, s.SkipToOneOf("ack", "error")
+			return s, s.SkipTo("ack", "error")
 		}
 		var sockets []*servertest.Socket
 		for i := range 5 {
@@ -345,7 +321,7 @@ func TestAUserHasBoundedLiveConnectionsInAllProjects(t *testing.T) {
 			t.Errorf("one more than a user may have was answered %s; want too_many_connections, with retry_after", m.Text)
 		}
 		s.ExpectClose(1008)
-		if listed := *alice.Succeed(alice.Do("GET", "/writer/api/project/p5/presence/list/", "")).Users; len(listed) != 0 {
+		if listed := *alice.ExpectSuccess(alice.Do("GET", "/writer/api/project/p5/presence/list/", "")).Users; len(listed) != 0 {
 			t.Errorf("a session whose connection was rejected is listed: %v", listed)
 		}
 		if _, m := enter(w.As("bob", "2"), 5); m.Type != "ack" {
@@ -368,7 +344,7 @@ func TestAConnectionAboveTheLimitOfItsAddressIsAnswered429(t *testing.T) { // ru
 			s.Next("ack")
 		}
 		status, body, header := w.get(w.dial("203.0.113.9"), "/")
-		servertest.Answer{Status: status, Header: header, Body: body}.ExpectError(t, 429, "too_many_connections")
+		servertest.Response{Status: status, Header: header, Body: body}.ExpectError(t, 429, "too_many_connections")
 		if header.Get("Retry-After") != "30" || header.Get("Cache-Control") != "no-store" {
 			t.Errorf("its headers are %v; want Retry-After: 30 and no-store", header)
 		}
@@ -410,7 +386,7 @@ func TestNegativeLimitsOfConnectionsAreNone(t *testing.T) {
 				t.Fatalf("handshake %d was answered %d", i, status)
 			}
 			s.Send("hello", `"session": "s"`)
-			if m := s.SkipToOneOf("ack", "error"); m.Type != "ack" {
+			if m := s.SkipTo("ack", "error"); m.Type != "ack" {
 				t.Fatalf("hello %d was answered %s", i, m.Text)
 			}
 		}
@@ -443,7 +419,7 @@ func (h tokenHolders) Authenticate(_ context.Context, r identity.Request) (ident
 
 func TestHelloIsNotEvictedWhileItsTokenIsChecked(t *testing.T) {
 	const address = "203.0.113.9"
-	for name, serve := range map[string]serveFunc{"Handler.Serve": ownServe, "an application's server": embeddedServe} {
+	for name, serve := range map[string]servertest.ServeFunc{"Handler.Serve": servertest.Serve, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
 				s, status := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
@@ -494,7 +470,7 @@ func TestHelloThatIsCheckedForTooLongIsEvicted(t *testing.T) {
 
 func TestConnectionHasOneSecondForItsHello(t *testing.T) {
 	const address = "203.0.113.9"
-	for name, serve := range map[string]serveFunc{"Handler.Serve": ownServe, "an application's server": embeddedServe} {
+	for name, serve := range map[string]servertest.ServeFunc{"Handler.Serve": servertest.Serve, "an application's server": embeddedServe} {
 		t.Run(name, func(t *testing.T) {
 			inBoundedBy(t, serve, 1000, func(w *boundedWorld) {
 				s, _ := w.open(address, servertest.LivePath, "Authorization", "Bearer a") // is checked for 3 s
@@ -529,12 +505,12 @@ func TestHelloThatRenewsATokenIsCountedOnce(t *testing.T) {
 				t.Fatalf("the handshake of session %s was answered %d", session, status)
 			}
 			s.Send("hello", `"session": "`+session+`", "token": "a"`)
-			return s, s.SkipToOneOf("ack", "error")
+			return s, s.SkipTo("ack", "error")
 		}
 		first, _ := open("first")
 		for range 5 {
 			first.Send("hello", `"session": "first", "token": "a"`)
-			first.SkipToOneOf("ack")
+			first.SkipTo("ack")
 		}
 		if counted := httpapi.OpenConnections(w.Handler); counted.Live != 1 {
 			t.Errorf("after six hellos on one connection %d live connections are counted; want 1", counted.Live)
@@ -563,7 +539,7 @@ func TestSecondHelloAfterARejectedOneIsNotCounted(t *testing.T) {
 			}
 			hello := servertest.MaskedFrame(0x81, fmt.Appendf(nil, `{"type": "hello", "session": "s%d", "token": "a"}`, i))
 			s.Conn.Write(append(hello, hello...))
-			if m := s.SkipToOneOf("ack", "error"); m.Code == "too_many_sessions" {
+			if m := s.SkipTo("ack", "error"); m.Code == "too_many_sessions" {
 				s.ExpectClose(1008)
 				rejected = true
 				break
@@ -601,7 +577,7 @@ func TestVisitorsLeaveConnectionsFreeBelowEverySmallLimit(t *testing.T) {
 						break
 					}
 					s.Send("hello", `"session": "s"`)
-					if s.SkipToOneOf("ack", "error").Type == "ack" {
+					if s.SkipTo("ack", "error").Type == "ack" {
 						in++
 					}
 				}
@@ -670,7 +646,7 @@ func TestShutdownClosesAConnectionThatWaits(t *testing.T) {
 		io.WriteString(w.dial("203.0.113.9"), "GET / HTTP/1.1\r\n") // is not evicted within a second
 		next := w.dial("203.0.113.10")
 		synctest.Wait()
-		w.End()
+		w.Shutdown()
 		next.SetDeadline(time.Now().Add(time.Second / 2))
 		if _, err := next.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("reading from the waiting connection returned %v; want EOF within half a second", err)
@@ -695,7 +671,7 @@ func TestNewConnectionDoesNotWaitForTheCloseOfTheEvictedOne(t *testing.T) {
 			inBounded(t, 1, func(w *boundedWorld) {
 				ours, theirs := net.Pipe()
 				w.dialled = append(w.dialled, ours)
-				w.L.Arrive <- slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}
+				w.Listener.Offer(slowlyClosed{fromConn{theirs, &net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 4711}}}, time.Minute)
 				w.get(ours, "/")
 				synctest.Wait() // until it is idle
 				began := time.Now()

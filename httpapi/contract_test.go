@@ -17,7 +17,7 @@ import (
 )
 
 func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.T) {
-	c, err := servertest.ReadContract()
+	c, err := servertest.LoadContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,13 +37,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 			}
 		}
 	}
-	operations := []*openapi3.Operation{c.Everywhere()}
-	for _, p := range c.Paths {
-		for _, operation := range p.Item.Operations() {
-			operations = append(operations, operation)
-		}
-	}
-	for _, operation := range operations {
+	for _, operation := range c.Operations() {
 		for status, response := range operation.Responses.Map() {
 			add(status, response)
 		}
@@ -77,7 +71,7 @@ func TestTheDocumentAndTheTableOfFailuresNameTheSameCodesAndStatuses(t *testing.
 
 // The checks of all other tests stand on this: that a wrong answer is seen.
 func TestAnAnswerThatTheDocumentDoesNotKnowIsSeen(t *testing.T) {
-	c, err := servertest.ReadContract()
+	c, err := servertest.LoadContract()
 	if err != nil {
 		t.Fatal(err)
 	}

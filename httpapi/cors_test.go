@@ -38,9 +38,9 @@ func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 		if c.origin != "" {
 			headers = []string{"Origin", c.origin, "Sec-Fetch-Site", "cross-site"}
 		}
-		list := alice.Get(headers...)
+		list := alice.GetList(headers...)
 		list.ExpectCORS(t, name+", list", c.due, c.credentials)
-		if got := alice.Get(append(headers, "If-None-Match", list.Header.Get("ETag"))...); got.Status != 304 {
+		if got := alice.GetList(append(headers, "If-None-Match", list.Header.Get("ETag"))...); got.Status != 304 {
 			t.Errorf("%s: answered %d; due is 304", name, got.Status)
 		} else {
 			got.ExpectCORS(t, name+", 304", c.due, c.credentials)
@@ -65,7 +65,7 @@ func TestPagesOfAllowedOriginsMayReadAnswers(t *testing.T) {
 func TestWithoutAListNoAnswerHasCORS(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	for _, method := range []string{"GET", "POST", "OPTIONS"} {
-		for _, path := range []string{"/writer/api" + servertest.Project + "list/", "/writer/api" + servertest.Project + "update/", "/writer/api/client/writer-presence.js"} {
+		for _, path := range []string{"/writer/api" + servertest.ProjectPath + "list/", "/writer/api" + servertest.ProjectPath + "update/", "/writer/api/client/writer-presence.js"} {
 			got := w.Do(method, path, strings.NewReader(`{}`), "Origin", named, "Access-Control-Request-Method", "POST", "Content-Type", "application/json")
 			for name := range got.Header {
 				if name == "Vary" && got.Header.Get(name) != "Accept-Encoding" || strings.HasPrefix(name, "Access-Control-") {
@@ -84,10 +84,10 @@ func TestWithoutAListNoAnswerHasCORS(t *testing.T) {
 
 func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
 	w := servertest.New(t, listed)
-	ask := func(path, origin, method string) servertest.Answer {
+	ask := func(path, origin, method string) servertest.Response {
 		return w.Do("OPTIONS", "/writer/api"+path, nil, "Origin", origin, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,content-type", "Sec-Fetch-Site", "cross-site")
 	}
-	for path, method := range map[string]string{servertest.Project + "update/": "POST", servertest.Project + "leave/": "POST", servertest.Project + "list/": "GET", "/client/writer-presence.js": "GET"} {
+	for path, method := range map[string]string{servertest.ProjectPath + "update/": "POST", servertest.ProjectPath + "leave/": "POST", servertest.ProjectPath + "list/": "GET", "/client/writer-presence.js": "GET"} {
 		for _, origin := range []string{named, below} {
 			got := ask(path, origin, method)
 			got.ExpectCORS(t, path, origin, origin == named)
@@ -104,7 +104,7 @@ func TestPreflightsAreAnsweredForAllowedOrigins(t *testing.T) {
 		}
 	}
 	ask("/nothing/", named, "POST").ExpectError(t, 404, "not_found")
-	w.Do("OPTIONS", "/writer/api"+servertest.Project+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // no preflight
+	w.Do("OPTIONS", "/writer/api"+servertest.ProjectPath+"update/", nil, "Origin", named).ExpectError(t, 405, "method_not_allowed") // no preflight
 }
 
 func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
@@ -137,15 +137,15 @@ func TestCookiesOfPagesOfOtherSitesDoNotCount(t *testing.T) { // case 41
 		}
 		got := visitor.Post("update", `{}`, c.headers...)
 		if c.counts {
-			if you := visitor.Succeed(got).You.Username; you != name {
+			if you := visitor.ExpectSuccess(got).You.Username; you != name {
 				t.Errorf("%s: the visitor is %s; due is %s", what, you, name)
 			}
 			continue
 		}
 		got.ExpectError(t, 401, "unauthenticated")
 		visitor.Post("leave", `{}`, c.headers...).ExpectError(t, 401, "unauthenticated")
-		if visitor.Made != nil {
-			t.Errorf("%s: a cookie was given: %v", what, visitor.Made)
+		if visitor.SetCookie != nil {
+			t.Errorf("%s: a cookie was given: %v", what, visitor.SetCookie)
 		}
 	}
 }
@@ -159,7 +159,7 @@ func TestTokensOfPagesOfOtherSitesCount(t *testing.T) {
 			t.Errorf("a page of %s with a token is %s's", origin, you)
 		}
 	}
-	if got := w.Anonymous().Get("Origin", below, "Sec-Fetch-Site", "cross-site"); got.Status != 200 || !strings.Contains(got.Body, "alice") {
+	if got := w.Anonymous().GetList("Origin", below, "Sec-Fetch-Site", "cross-site"); got.Status != 200 || !strings.Contains(got.Body, "alice") {
 		t.Errorf("whoever may look got %d %s", got.Status, got.Body)
 	}
 }
@@ -177,7 +177,7 @@ func TestTheHostIsNotAskedWithCredentialsOfAnotherSite(t *testing.T) {
 	} {
 		seen := capture{}
 		w := servertest.New(t, servertest.Direct, listed, seen.gate)
-		w.Do("GET", "/writer/api"+servertest.Project+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
+		w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, append(c.headers, "Cookie", "session=alice")...)
 		for _, name := range []string{"Cookie", "Authorization"} {
 			if got, due := seen.Header.Get(name), c.due.Get(name); got != due {
 				t.Errorf("%s: %s is %q; due is %q", what, name, got, due)
@@ -230,8 +230,8 @@ func TestPagesBehindAProxyThatChangesHostGetThePageCookie(t *testing.T) {
 		visitor := w.Anonymous()
 		visitor.Update(`{}`, "Origin", named, "Host", "write.example.org")
 		visitor.Update(`{}`, c.headers...)
-		if given := visitor.Made != nil && visitor.Made.Name == "__Host-writer_presence_page"; given != c.due || given && visitor.Made.SameSite != http.SameSiteStrictMode {
-			t.Errorf("%s: the cookie is %v", what, visitor.Made)
+		if given := visitor.SetCookie != nil && visitor.SetCookie.Name == "__Host-writer_presence_page"; given != c.due || given && visitor.SetCookie.SameSite != http.SameSiteStrictMode {
+			t.Errorf("%s: the cookie is %v", what, visitor.SetCookie)
 		}
 	}
 }

@@ -21,13 +21,13 @@ func TestEveryRequestIsCountedOnceByWhatItAskedForAndItsStatus(t *testing.T) {
 	alice.Update(`{"section": "s"}`)
 	alice.Update(`{"section": "t"}`)
 	alice.Post("update", `nonsense`)
-	tag := alice.Get().Header.Get("ETag")
-	alice.Get("If-None-Match", tag)
-	w.Anonymous().Get("Authorization", "Bearer nonsense")
+	tag := alice.GetList().Header.Get("ETag")
+	alice.GetList("If-None-Match", tag)
+	w.Anonymous().GetList("Authorization", "Bearer nonsense")
 	alice.Leave(`{"session": "x"}`)
 	alice.Do(http.MethodGet, servertest.LivePath, "")
-	alice.Do(http.MethodGet, httpapi.DefaultPrefix+servertest.Project+"update/", "")
-	alice.Do(http.MethodPost, servertest.TokenPath, `{"username": "bob"}`)
+	alice.Do(http.MethodGet, httpapi.DefaultPrefix+servertest.ProjectPath+"update/", "")
+	alice.Do(http.MethodPost, servertest.DevTokenPath, `{"username": "bob"}`)
 	tag = alice.Do(http.MethodGet, "/", "").Header.Get("ETag")
 	alice.Do(http.MethodGet, "/", "", "If-None-Match", tag)
 	for _, name := range []string{"/nothing", "/writer/api/project/p/presence/%3Cscript%3E/", "/writer/api/project/../x"} {
@@ -37,7 +37,7 @@ func TestEveryRequestIsCountedOnceByWhatItAskedForAndItsStatus(t *testing.T) {
 		"update 200": 2, "update 400": 1, "update 405": 1, "list 200": 1, "list 304": 1, "list 401": 1, "leave 200": 1,
 		"live 426": 1, "token 200": 1, "page 200": 1, "page 304": 1, "other 404": 3,
 	}
-	if got := w.Requests(); !maps.Equal(got, due) {
+	if got := w.RequestCounts(); !maps.Equal(got, due) {
 		t.Errorf("counted were %v\ndue: %v", got, due)
 	}
 	for code, due := range map[string]uint64{"bad_json": 1, "token_invalid": 1, "not_found": 3, "method_not_allowed": 1, "upgrade_required": 1, "cross_origin": 0} {
@@ -53,8 +53,8 @@ func TestARequestThatBreaksIsCountedAs500(t *testing.T) {
 		Authorize: func(context.Context, presence.User, presence.Project) error { return nil },
 	}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Authenticator = broken })
-	w.Anonymous().Get().ExpectError(t, 500, "broken")
-	if got := w.Requests(); !maps.Equal(got, map[string]uint64{"list 500": 1}) {
+	w.Anonymous().GetList().ExpectError(t, 500, "broken")
+	if got := w.RequestCounts(); !maps.Equal(got, map[string]uint64{"list 500": 1}) {
 		t.Errorf("counted were %v", got)
 	}
 }
@@ -128,7 +128,7 @@ func TestLiveWhatIsSaidAndToldIsCounted(t *testing.T) {
 		if got := w.Metric("failures_total", "code", "bad_json"); got != 1 {
 			t.Errorf("%g messages that are no JSON were counted, want 1", got)
 		}
-		if got := w.Requests(); !maps.Equal(got, map[string]uint64{"live 101": 2}) {
+		if got := w.RequestCounts(); !maps.Equal(got, map[string]uint64{"live 101": 2}) {
 			t.Errorf("counted were %v; due are two handshakes", got)
 		}
 		alice.Conn.Close()

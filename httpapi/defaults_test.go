@@ -27,10 +27,10 @@ func TestRequestsAreLimitedByDefault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := servertest.New(t, servertest.Direct, c.change)
-				if got := answered(many, func(int) servertest.Answer { return w.As("alice", "1").Get() }); got != c.user {
+				if got := answered(many, func(int) servertest.Response { return w.As("alice", "1").GetList() }); got != c.user {
 					t.Errorf("%d requests of one user are answered; want %d", got, c.user)
 				}
-				if got := answered(many, func(i int) servertest.Answer { return w.As("writer", presence.UserID(fmt.Sprint(i+2))).Get() }); got != c.others {
+				if got := answered(many, func(i int) servertest.Response { return w.As("writer", presence.UserID(fmt.Sprint(i+2))).GetList() }); got != c.others {
 					t.Errorf("%d requests of one address are answered; want %d", got, c.others)
 				}
 			})
@@ -39,7 +39,7 @@ func TestRequestsAreLimitedByDefault(t *testing.T) {
 }
 
 // answered counts how many of n requests are answered before the first that exceeds a limit.
-func answered(n int, request func(i int) servertest.Answer) int {
+func answered(n int, request func(i int) servertest.Response) int {
 	for i := range n {
 		if request(i).Status == 429 {
 			return i

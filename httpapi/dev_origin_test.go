@@ -16,7 +16,7 @@ func TestDevExplainsThatItAnswersThisMachineOnly(t *testing.T) {
 	live := httptest.NewServer(w.Handler)
 	t.Cleanup(live.Close)
 	token := w.As("alice", "1").Token
-	base := httpapi.DefaultPrefix + servertest.Project
+	base := httpapi.DefaultPrefix + servertest.ProjectPath
 	for name, headers := range map[string][]string{
 		"ngrok":                        {"Host", "abc.ngrok.app", "Origin", "https://abc.ngrok.app"},
 		"Codespaces, Host rewritten":   {"Origin", "https://name-8080.app.github.dev", "Sec-Fetch-Site", "cross-site"},
@@ -24,7 +24,7 @@ func TestDevExplainsThatItAnswersThisMachineOnly(t *testing.T) {
 		"a tunnel without Sec-Fetch-…": {"Origin", "https://abc.trycloudflare.com"},
 	} {
 		all := append([]string{"Authorization", "Bearer " + token, "Content-Type", "application/json"}, headers...)
-		for endpoint, got := range map[string]servertest.Answer{
+		for endpoint, got := range map[string]servertest.Response{
 			"update": w.Do("POST", base+"update/", strings.NewReader(`{}`), all...),
 			"leave":  w.Do("POST", base+"leave/", strings.NewReader(`{}`), all...),
 			"token":  w.Do("POST", httpapi.DefaultPrefix+"/dev/token/", strings.NewReader(`{"username": "alice"}`), all...),
@@ -54,7 +54,7 @@ func TestWithoutDevAForeignPageIsToldAboutOrigins(t *testing.T) {
 		"--dev, ours by its name": {func(*servertest.Config) {}, "http://writer.localhost:1"},
 	} {
 		w := servertest.New(t, c.change)
-		got := w.Do("POST", httpapi.DefaultPrefix+servertest.Project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", c.origin)
+		got := w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", c.origin)
 		if got.ExpectError(t, 403, "cross_origin"); strings.Contains(got.Body, "--dev") {
 			t.Errorf("%s: answered %s; want no word of --dev", name, got.Body)
 		}

@@ -12,13 +12,13 @@ import (
 
 func TestADevTokenIsGoodForEveryProject(t *testing.T) {
 	w := servertest.New(t)
-	got := w.Token(`{"username": "alice", "user_id": 1}`)
+	got := w.NewDevToken(`{"username": "alice", "user_id": 1}`)
 	if got.User.ID != 1.0 || got.User.Username != "alice" || got.User.Visitor {
 		t.Errorf("the token is for %+v, due is alice, 1", got.User)
 	}
-	alice := &servertest.Client{W: w, Address: "127.0.0.1", Token: got.Token}
+	alice := &servertest.Client{Server: w, Address: "127.0.0.1", Token: got.Token}
 	for _, path := range []string{"/writer/api/project/one/presence/update/", "/writer/api/project/two/presence/update/"} {
-		if r := alice.Succeed(alice.Do("POST", path, `{}`)); r.You.ID != 1.0 || r.You.Username != "alice" {
+		if r := alice.ExpectSuccess(alice.Do("POST", path, `{}`)); r.You.ID != 1.0 || r.You.Username != "alice" {
 			t.Errorf("%s took the token for %+v, due is alice, 1", path, r.You)
 		}
 	}
@@ -26,7 +26,7 @@ func TestADevTokenIsGoodForEveryProject(t *testing.T) {
 
 func TestTheUserOfATokenWasSeenNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if got := servertest.New(t, servertest.Direct).Token(`{"username":"alice"}`); !got.User.LastSeen.Equal(time.Now()) {
+		if got := servertest.New(t, servertest.Direct).NewDevToken(`{"username":"alice"}`); !got.User.LastSeen.Equal(time.Now()) {
 			t.Errorf("last seen %v, due is %v", got.User.LastSeen, time.Now().UTC())
 		}
 	})
@@ -34,13 +34,13 @@ func TestTheUserOfATokenWasSeenNow(t *testing.T) {
 
 func TestTheSameNameIsTheSamePerson(t *testing.T) {
 	w := servertest.New(t)
-	alice := w.Token(`{"username":"alice"}`).User.ID
+	alice := w.NewDevToken(`{"username":"alice"}`).User.ID
 	for _, body := range []string{`{"username":"alice","user_id":null}`, `{"username":"alice","user_id":""}`, `{"username":" alice\u200b "}`} {
-		if got := w.Token(body).User.ID; got != alice {
+		if got := w.NewDevToken(body).User.ID; got != alice {
 			t.Errorf("%s is %v, due is %v", body, got, alice)
 		}
 	}
-	if bob := w.Token(`{"username":"bob"}`).User.ID; bob == alice {
+	if bob := w.NewDevToken(`{"username":"bob"}`).User.ID; bob == alice {
 		t.Errorf("alice and bob are both %v", bob)
 	}
 }
@@ -59,11 +59,11 @@ func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
 		`{"username":"a","user_id":"9007199254740992"}`:         "9007199254740992",
 		`{"username":"a","user_id":"a.b/c \u00e9\ud83d\ude00"}`: "a.b/c é😀",
 	} {
-		got := w.Token(body)
+		got := w.NewDevToken(body)
 		if got.User.ID != due {
 			t.Errorf("%s is for %v, due is %v", body, got.User.ID, due)
 		}
-		p := &servertest.Client{W: w, Address: "127.0.0.1", Token: got.Token}
+		p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: got.Token}
 		if r := p.Update(`{}`); r.You.ID != due {
 			t.Errorf("the token of %s is taken for %v, due is %v", body, r.You.ID, due)
 		}
@@ -86,7 +86,7 @@ func TestATokenMayHaveAnyIDButAVisitors(t *testing.T) {
 		`{"username":" \t "}`:                                           "name_invalid",
 		`{"username":"\u200b\u202e\u2066"}`:                             "name_invalid",
 	} {
-		w.Anonymous().Do("POST", servertest.TokenPath, body).ExpectError(t, 400, code)
+		w.Anonymous().Do("POST", servertest.DevTokenPath, body).ExpectError(t, 400, code)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invarian
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &servertest.Client{W: w, Address: "127.0.0.1", Token: w.Token(string(body)).Token}
+		p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: w.NewDevToken(string(body)).Token}
 		got := p.Update(`{"known_version":0}`)
 		if n := got.You.Username; n == "" || len(n) > 512 || strings.ContainsAny(n, "\n\r\u202e\u202c") {
 			t.Errorf("%.40q is listed as %q; due is a bounded text that shows", name, n)
@@ -108,7 +108,7 @@ func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invarian
 		if len(*got.Users) != i+1 {
 			t.Errorf("with %.40q %d are listed, due is %d", name, len(*got.Users), i+1)
 		}
-		if text := p.Get().Body; strings.Contains(text, "<script") {
+		if text := p.GetList().Body; strings.Contains(text, "<script") {
 			t.Errorf("the list has markup: %.300s", text)
 		}
 	}
@@ -116,8 +116,8 @@ func TestAnyNameIsListedBounded(t *testing.T) { // cases 17, 19 and 43, invarian
 
 func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) { // case 41
 	w := servertest.New(t)
-	ask := func(host string) servertest.Answer {
-		return w.Do("POST", servertest.TokenPath, strings.NewReader(`{"username":"alice"}`), "Content-Type", "application/json", "Host", host)
+	ask := func(host string) servertest.Response {
+		return w.Do("POST", servertest.DevTokenPath, strings.NewReader(`{"username":"alice"}`), "Content-Type", "application/json", "Host", host)
 	}
 	for _, host := range []string{"127.0.0.1", "127.0.0.1:8080", "localhost", "LocalHost:1", "localhost.", "127.1.2.3", "[::1]", "[::1]:80", "writer.localhost:80"} {
 		if got := ask(host); got.Status != 200 {
@@ -133,7 +133,7 @@ func TestATokenIsForPagesOfThisMachineOnly(t *testing.T) { // case 41
 
 func TestWithoutDevThereIsNoToken(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
-	w.Anonymous().Do("POST", servertest.TokenPath, `{"username":"alice"}`).ExpectError(t, 404, "not_found")
+	w.Anonymous().Do("POST", servertest.DevTokenPath, `{"username":"alice"}`).ExpectError(t, 404, "not_found")
 	// A token from a server with --dev and the same key is worth nothing here.
 	p := w.As("alice", "1")
 	if got := p.Update(`{}`); !got.You.Visitor || got.You.Username == "alice" {
@@ -152,14 +152,14 @@ func TestAForgedTokenIsRefused(t *testing.T) {
 		"another user":       "A" + good,
 		"a visitor's cookie": strings.TrimPrefix(visitor.Cookie, servertest.CookieName+"="),
 	} {
-		p := &servertest.Client{W: w, Address: "127.0.0.1", Token: token}
-		for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Post("leave", `{}`), p.Get()} {
+		p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: token}
+		for _, got := range []servertest.Response{p.Post("update", `{}`), p.Post("leave", `{}`), p.GetList()} {
 			if got.ExpectError(t, 401, "token_invalid"); t.Failed() {
 				t.Fatalf("the token was %s", name)
 			}
 		}
-		if p.Made != nil {
-			t.Errorf("a request with a bad token (%s) set the cookie %v", name, p.Made)
+		if p.SetCookie != nil {
+			t.Errorf("a request with a bad token (%s) set the cookie %v", name, p.SetCookie)
 		}
 	}
 }

@@ -49,23 +49,23 @@ func (s *weak) Snapshot(ctx context.Context, p presence.Project) (*presence.Snap
 func newWeakWorld(t *testing.T) (*servertest.Server, *weak) {
 	store := &weak{}
 	w := servertest.New(t, func(p *servertest.Config) {
-		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
 	})
 	return w, store
 }
 
 func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
 	for name, err := range map[string]error{
-		"unavailable":  fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable),
-		"both of them": errors.Join(errors.New(servertest.Cause), presence.ErrUnavailable),
+		"unavailable":  fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable),
+		"both of them": errors.Join(errors.New(servertest.SecretCause), presence.ErrUnavailable),
 	} {
 		w, store := newWeakWorld(t)
 		alice, newcomer := w.As("alice", "1"), w.Anonymous()
 		alice.Update(`{"section":"s"}`)
-		tag := alice.Get().Header.Get("ETag")
+		tag := alice.GetList().Header.Get("ETag")
 		store.err = err
-		for _, got := range []servertest.Answer{
-			alice.Get(), alice.Get("If-None-Match", tag), newcomer.Get(), alice.Post("update", `{"section":"s","known_version":0}`),
+		for _, got := range []servertest.Response{
+			alice.GetList(), alice.GetList("If-None-Match", tag), newcomer.GetList(), alice.Post("update", `{"section":"s","known_version":0}`),
 			newcomer.Post("update", `{}`), alice.Post("leave", `{}`),
 		} {
 			got.ExpectError(t, 503, "unavailable")
@@ -76,8 +76,8 @@ func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
 				t.Errorf("%s: the answer says more than that it is not known: %s", name, got.Body)
 			}
 		}
-		if newcomer.Made != nil {
-			t.Errorf("%s: a request that failed set the cookie %v", name, newcomer.Made)
+		if newcomer.SetCookie != nil {
+			t.Errorf("%s: a request that failed set the cookie %v", name, newcomer.SetCookie)
 		}
 		if logged := w.Logs.String(); strings.Count(logged, "\n") != 1 || strings.Count(logged, "10.1.2.3") != 1 {
 			t.Errorf("%s: the log is %q; due is one line for the 6 failures, with the cause", name, logged)
@@ -89,8 +89,8 @@ func TestAStoreThatDoesNotKnowIsNeverAnEmptyList(t *testing.T) { // rule 13
 
 func TestAFaultOfOursIsTold(t *testing.T) {
 	w, store := newWeakWorld(t)
-	store.err = errors.New(servertest.Cause)
-	got := w.As("alice", "1").Get()
+	store.err = errors.New(servertest.SecretCause)
+	got := w.As("alice", "1").GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || strings.Contains(got.Body, "10.1.2.3") {
 		t.Errorf("the answer tells the cause: %s", got.Body)
@@ -102,9 +102,9 @@ func TestAFaultOfOursIsTold(t *testing.T) {
 
 func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) {
-		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.Cause) })
+		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.SecretCause) })
 	})
-	got := w.Anonymous().Get()
+	got := w.Anonymous().GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || !strings.Contains(w.Logs.String(), "level=ERROR") || !strings.Contains(w.Logs.String(), "10.1.2.3") {
 		t.Errorf("answered %s, logged %q; due: the cause in the log alone", got.Body, w.Logs.String())
@@ -131,7 +131,7 @@ func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) { // rule 13
 		t.Fatal(err)
 	}
 	down := gate(func() (identity.Principal, error) {
-		return identity.Principal{}, fmt.Errorf("%s: %w", servertest.Cause, presence.ErrUnavailable)
+		return identity.Principal{}, fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable)
 	})
 	outside := gate(func() (identity.Principal, error) { return identity.Principal{}, identity.ErrProjectUnknown })
 	for _, c := range []struct {
@@ -143,7 +143,7 @@ func TestAGateThatDoesNotKnowLetsNobodyIn(t *testing.T) { // rule 13
 			p.Authenticator = identity.FirstOf(c.gate, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject})
 		})
 		p := w.Anonymous()
-		for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Post("leave", `{}`), p.Get()} {
+		for _, got := range []servertest.Response{p.Post("update", `{}`), p.Post("leave", `{}`), p.GetList()} {
 			got.ExpectError(t, c.status, c.code)
 			if strings.Contains(got.Body, "canary") {
 				t.Errorf("the answer tells the cause: %s", got.Body)

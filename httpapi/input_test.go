@@ -18,7 +18,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 	w := servertest.New(t)
 	w.As("bob", "2").Update(`{"section":"s","session":"tab","seq":5}`)
 	w.As("alice", "1").Update(`{"section":"s","session":"tab","seq":5}`)
-	before := w.As("watcher", "999").Get()
+	before := w.As("watcher", "999").GetList()
 
 	const (
 		json = "application/json"
@@ -34,7 +34,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 		requests = append(requests,
 			request{name, "POST", at + "update/", json, body, status, code},
 			request{name, "POST", at + "leave/", json, body, status, code},
-			request{name, "POST", servertest.TokenPath, json, body, status, code})
+			request{name, "POST", servertest.DevTokenPath, json, body, status, code})
 	}
 	update := func(name, body string, code string) {
 		requests = append(requests, request{name, "POST", at + "update/", json, body, 400, code})
@@ -69,20 +69,20 @@ func TestABadRequestChangesNothing(t *testing.T) {
 		update("known_version "+wrong, `{"section":"x","known_version":`+wrong+`}`, "version_invalid")
 	}
 	for _, wrong := range []string{"/", "a/", "/a", "a//b", "a/ /b", " ", "\t", "a/\u00a0", "a\nb", "a\x00b", "a\x7fb", "a\u0085b", "a\u202eb", "a\u2066b", "a\u200fb", "a\u061cb", "a\u200bb", "a\u2028b", "\ufeffa", "a\ufffdb"} {
-		update("section "+quoted(wrong), `{"section":`+servertest.JsonText(wrong)+`}`, "section_invalid")
+		update("section "+quoted(wrong), `{"section":`+servertest.JSONString(wrong)+`}`, "section_invalid")
 	}
 	update("a section with half a surrogate", `{"section":"a\ud800b"}`, "section_invalid")
 	update("a section that is not UTF-8", "{\"section\":\"a\xffb\"}", "section_invalid")
 	update("101 characters", `{"section":"`+strings.Repeat("x", 101)+`"}`, "section_too_long")
 	update("101 wide characters", `{"section":"`+strings.Repeat("語", 101)+`"}`, "section_too_long")
 	for _, wrong := range []string{"a b", "a/b", "ä", "a\n", strings.Repeat("x", 65), "a:b", "<script>"} {
-		session("session "+quoted(wrong), `{"session":`+servertest.JsonText(wrong)+`}`, "session_invalid")
+		session("session "+quoted(wrong), `{"session":`+servertest.JSONString(wrong)+`}`, "session_invalid")
 	}
 	for _, wrong := range []string{"sleeping", "Editing", " editing", "editing\n"} {
-		update("activity "+quoted(wrong), `{"section":"x","activity":`+servertest.JsonText(wrong)+`}`, "activity_invalid")
+		update("activity "+quoted(wrong), `{"section":"x","activity":`+servertest.JSONString(wrong)+`}`, "activity_invalid")
 	}
 	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/json", "application/json;;", "application/json, text/plain", "application/ld+json"} {
-		for _, path := range []string{at + "update/", at + "leave/", servertest.TokenPath} {
+		for _, path := range []string{at + "update/", at + "leave/", servertest.DevTokenPath} {
 			requests = append(requests, request{"Content-Type " + quoted(kind), "POST", path, kind, `{"section":"x"}`, 415, "not_json"})
 		}
 	}
@@ -91,7 +91,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 			requests = append(requests, request{"project " + wrong, method, "/writer/api/project/" + wrong + "/presence/" + path, json, `{"section":"x"}`, 400, "project_invalid"})
 		}
 	}
-	for path, known := range map[string]string{at + "update/": "POST", at + "leave/": "POST", at + "list/": "GET", servertest.TokenPath: "POST", "/writer/api/client/writer-presence.js": "GET", "/": "GET"} {
+	for path, known := range map[string]string{at + "update/": "POST", at + "leave/": "POST", at + "list/": "GET", servertest.DevTokenPath: "POST", "/writer/api/client/writer-presence.js": "GET", "/": "GET"} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"} {
 			if method != known && !(method == "HEAD" && known == "GET") {
 				requests = append(requests, request{"method " + method, method, path, json, `{"section":"x"}`, 405, "method_not_allowed"})
@@ -138,7 +138,7 @@ func TestABadRequestChangesNothing(t *testing.T) {
 			}
 		}
 	}
-	if after := w.As("watcher", "999").Get(); after.Body != before.Body || after.Header.Get("ETag") != before.Header.Get("ETag") {
+	if after := w.As("watcher", "999").GetList(); after.Body != before.Body || after.Header.Get("ETag") != before.Header.Get("ETag") {
 		t.Errorf("bad requests changed the list\nfrom %s\nto   %s", before.Body, after.Body)
 	}
 	if len(requests) < 300 {
@@ -170,7 +170,7 @@ func TestWhatIsUnusualAndRightIsTaken(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"a", strings.Repeat("x", 64), "A-z.0_9~", "...", "%61"} {
-		alice.Succeed(alice.Do("POST", "/writer/api/project/"+name+"/presence/update/", `{}`))
+		alice.ExpectSuccess(alice.Do("POST", "/writer/api/project/"+name+"/presence/update/", `{}`))
 	}
 	for _, kind := range []string{"application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON", "application/json "} {
 		got := w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", kind, "Authorization", "Bearer "+alice.Token)
@@ -187,17 +187,17 @@ func TestABodyHas4096BytesAtMost(t *testing.T) { // rule 16
 		body := `{"section":"big","padding":"`
 		return body + strings.Repeat("x", size-len(body)-2) + `"}`
 	}
-	send := func(path string, body io.Reader) servertest.Answer {
+	send := func(path string, body io.Reader) servertest.Response {
 		return w.Do("POST", path, body, "Content-Type", "application/json", "Authorization", "Bearer "+alice.Token)
 	}
-	before := alice.Get().Body
-	for _, path := range []string{"/writer/api/project/p/presence/update/", "/writer/api/project/p/presence/leave/", servertest.TokenPath} {
+	before := alice.GetList().Body
+	for _, path := range []string{"/writer/api/project/p/presence/update/", "/writer/api/project/p/presence/leave/", servertest.DevTokenPath} {
 		for _, size := range []int{4097, 5000, 1 << 20} {
 			send(path, strings.NewReader(padded(size))).ExpectError(t, 413, "body_too_large")
 			send(path, io.MultiReader(strings.NewReader(padded(size)))).ExpectError(t, 413, "body_too_large") // chunked: without Content-Length
 		}
 	}
-	if after := alice.Get().Body; after != before {
+	if after := alice.GetList().Body; after != before {
 		t.Errorf("bodies that are too large changed the list from %s to %s", before, after)
 	}
 	for name, body := range map[string]io.Reader{"with Content-Length": strings.NewReader(padded(4096)), "chunked": io.MultiReader(strings.NewReader(padded(4096)))} {
@@ -214,22 +214,22 @@ func TestARequestFromAnotherOriginIsRefused(t *testing.T) { // case 41
 	alice.Update(`{"section":"s"}`)
 	visitor := w.Anonymous()
 	visitor.Update(`{"section":"s"}`)
-	before := alice.Get().Body
+	before := alice.GetList().Body
 	for _, headers := range [][]string{
 		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
 		{"Sec-Fetch-Site", "cross-site", "Origin", "http://" + w.Host},
 		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", "http://" + w.Host + ".evil.example"}, {"Origin", "http://evil.example:80", "Sec-Fetch-Site", "cross-site"},
 	} {
 		for _, p := range []*servertest.Client{alice, visitor, w.Anonymous()} {
-			for _, path := range []string{"/writer/api" + servertest.Project + "update/", "/writer/api" + servertest.Project + "leave/", servertest.TokenPath, "/nowhere"} {
+			for _, path := range []string{"/writer/api" + servertest.ProjectPath + "update/", "/writer/api" + servertest.ProjectPath + "leave/", servertest.DevTokenPath, "/nowhere"} {
 				p.Do("POST", path, `{"username":"alice"}`, headers...).ExpectError(t, 403, "cross_origin")
-				if p.Made != nil {
-					t.Errorf("a request from another origin set the cookie %v", p.Made)
+				if p.SetCookie != nil {
+					t.Errorf("a request from another origin set the cookie %v", p.SetCookie)
 				}
 			}
 		}
 	}
-	if after := alice.Get().Body; after != before {
+	if after := alice.GetList().Body; after != before {
 		t.Errorf("requests from another origin changed the list\nfrom %s\nto   %s", before, after)
 	}
 	for _, headers := range [][]string{{}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", "http://" + w.Host}} {

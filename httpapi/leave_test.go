@@ -107,8 +107,8 @@ func TestWhoWasNeverKnownHasNothingToLeave(t *testing.T) {
 	w.As("alice", "1").Update(`{"section":"s"}`)
 	p := w.Anonymous()
 	p.Post("leave", `{}`).ExpectError(t, 401, "unauthenticated")
-	if p.Made != nil {
-		t.Errorf("the refused leave set the cookie %v", p.Made)
+	if p.SetCookie != nil {
+		t.Errorf("the refused leave set the cookie %v", p.SetCookie)
 	}
 	w.ExpectListed("alice")
 }

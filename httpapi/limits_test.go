@@ -17,10 +17,10 @@ func TestAboveTheLimitOfAUserRenewalsStillSucceed(t *testing.T) { // rule 16, ca
 		began := time.Now()
 		alice.Update(`{"section":"s","session":"tab","seq":1}`)
 		alice.Update(`{"section":"t","session":"tab","seq":2}`)
-		for name, got := range map[string]servertest.Answer{
+		for name, got := range map[string]servertest.Response{
 			"a move":    alice.Post("update", `{"section":"s","session":"tab","seq":3}`),
 			"a new tab": alice.Post("update", `{"section":"t","session":"other","seq":1}`),
-			"a list":    alice.Get(),
+			"a list":    alice.GetList(),
 		} {
 			got.ExpectError(t, 429, "too_many_requests")
 			if after := got.Header.Get("Retry-After"); after != "4" {
@@ -33,7 +33,7 @@ func TestAboveTheLimitOfAUserRenewalsStillSucceed(t *testing.T) { // rule 16, ca
 		bob.Update(`{"section":"s"}`) // has a limit of his own
 
 		time.Sleep(time.Until(began.Add(4*time.Second - time.Microsecond)))
-		alice.Get().ExpectError(t, 429, "too_many_requests")
+		alice.GetList().ExpectError(t, 429, "too_many_requests")
 		time.Sleep(2 * time.Microsecond)
 		if got := alice.Update(`{"section":"s","session":"tab","seq":4}`); got.You.Section != "s" {
 			t.Errorf("after the time in Retry-After the move came to %+v", got)
@@ -75,14 +75,14 @@ func TestAnAddressHasALimitOfItsOwn(t *testing.T) {
 		}
 		p := w.Anonymous()
 		p.Address = "192.0.2.1"
-		for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Get()} {
+		for _, got := range []servertest.Response{p.Post("update", `{}`), p.GetList()} {
 			got.ExpectError(t, 429, "too_many_requests")
 			if after := got.Header.Get("Retry-After"); after != "1" {
 				t.Errorf("Retry-After is %q, due is 1", after)
 			}
 		}
-		if p.Made != nil {
-			t.Errorf("a request above the limit set the cookie %v", p.Made)
+		if p.SetCookie != nil {
+			t.Errorf("a request above the limit set the cookie %v", p.SetCookie)
 		}
 		for _, other := range []string{"192.0.2.2", "2001:db8::1"} {
 			q := w.Anonymous()
@@ -96,10 +96,10 @@ func TestAnAddressHasALimitOfItsOwn(t *testing.T) {
 		}
 		neighbour := w.Anonymous()
 		neighbour.Address = "2001:db8:0:1:ffff::"
-		neighbour.Get().ExpectError(t, 429, "too_many_requests")
+		neighbour.GetList().ExpectError(t, 429, "too_many_requests")
 		mapped := w.Anonymous()
 		mapped.Address = "::ffff:192.0.2.1" // the same, as a socket of both families tells it
-		mapped.Get().ExpectError(t, 429, "too_many_requests")
+		mapped.GetList().ExpectError(t, 429, "too_many_requests")
 		time.Sleep(time.Second)
 		p.Update(`{}`)
 	})
@@ -116,8 +116,8 @@ func TestAnAddressHasALimitOfNewVisitors(t *testing.T) { // rule 16
 		p := w.Anonymous()
 		got := p.Post("update", `{"section":"s"}`)
 		got.ExpectError(t, 429, "too_many_visitors")
-		if after := got.Header.Get("Retry-After"); after != "2" || p.Made != nil {
-			t.Errorf("Retry-After is %q with the cookie %v; due is 2, and none", after, p.Made)
+		if after := got.Header.Get("Retry-After"); after != "2" || p.SetCookie != nil {
+			t.Errorf("Retry-After is %q with the cookie %v; due is 2, and none", after, p.SetCookie)
 		}
 		p.List()                        // looking makes no visitor, so it is free
 		known.Update(`{"section":"t"}`) // who is known is no new visitor
@@ -138,13 +138,13 @@ func TestTheTwentyFirstTabIsRefusedWhileTheTwentyGoOn(t *testing.T) { // rule 16
 		for n := range 20 {
 			alice.Update(tab(n))
 		}
-		before := alice.Get().Body
+		before := alice.GetList().Body
 		got := alice.Post("update", tab(20))
 		got.ExpectError(t, 429, "too_many_sessions")
 		if got.Header.Get("Retry-After") == "" {
 			t.Error("the refusal has no Retry-After")
 		}
-		if after := alice.Get().Body; after != before {
+		if after := alice.GetList().Body; after != before {
 			t.Errorf("the refused tab changed the list\nfrom %s\nto   %s", before, after)
 		}
 		time.Sleep(time.Minute)

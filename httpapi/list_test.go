@@ -18,7 +18,7 @@ func TestTheListHasTheFormOfTheNote(t *testing.T) {
 		w := servertest.New(t, servertest.Direct)
 		w.As("alice", "1").Update(`{"section": "manuscript/abstract"}`)
 		w.As("Bob", "b-2").Update(`{}`)
-		got := w.As("alice", "1").Get()
+		got := w.As("alice", "1").GetList()
 		due := `{"success":true,"version":946684800002,"users":[` + aliceText + `,{"user_id":"b-2","username":"Bob","section":"","sections":[],` +
 			`"activity":"viewing","last_seen":"2000-01-01T00:00:00Z","avatar_color":"` + presence.User{ID: "b-2"}.Color() + `","initials":"BO","visitor":false}]}`
 		if got.Status != 200 || got.Body != due {
@@ -32,7 +32,7 @@ func TestTheListHasTheFormOfTheNote(t *testing.T) {
 
 func TestAnEmptyProjectHasAnEmptyList(t *testing.T) {
 	w := servertest.New(t)
-	if got := w.Anonymous().Get(); !strings.Contains(got.Body, `"users":[]`) {
+	if got := w.Anonymous().GetList(); !strings.Contains(got.Body, `"users":[]`) {
 		t.Errorf("the list of nobody is %s, due is \"users\":[]", got.Body)
 	}
 }
@@ -64,7 +64,7 @@ func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
 		w := servertest.New(t, servertest.Direct)
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
 		alice.Update(`{"section":"s"}`)
-		tag := alice.Get().Header.Get("ETag")
+		tag := alice.GetList().Header.Get("ETag")
 		strong := strings.TrimPrefix(tag, "W/")
 		known := [][]string{
 			{tag}, {strong}, {"*"}, {`"other", ` + tag}, {tag + `,"other"`}, {`W/"0" ,  ` + strong + ` , W/"1"`}, {`"other"`, tag}, {" " + tag + "\t"},
@@ -74,12 +74,12 @@ func TestAListThatIsKnownIsNotSentAgain(t *testing.T) { // cases 34 and 52
 			within, after := `"`+version+coding+`"`, strong+coding
 			known = append(known, []string{within}, []string{"W/" + within}, []string{after}, []string{"W/" + after}, []string{`"1-gzip", ` + within})
 		}
-		ask := func(lines []string) servertest.Answer {
+		ask := func(lines []string) servertest.Response {
 			var headers []string
 			for _, line := range lines {
 				headers = append(headers, "If-None-Match", line)
 			}
-			return bob.Get(headers...)
+			return bob.GetList(headers...)
 		}
 		for _, lines := range known {
 			if got := ask(lines); got.Status != http.StatusNotModified || got.Body != "" || got.Header.Get("ETag") != tag {
@@ -112,8 +112,8 @@ func TestHEADIsAnsweredAsGETWithoutABody(t *testing.T) {
 	w := servertest.New(t)
 	alice := w.As("alice", "1")
 	alice.Update(`{}`)
-	get := alice.Get()
-	got := alice.Do("HEAD", "/writer/api"+servertest.Project+"list/", "")
+	get := alice.GetList()
+	got := alice.Do("HEAD", "/writer/api"+servertest.ProjectPath+"list/", "")
 	if got.Status != 200 || got.Body != "" || got.Header.Get("ETag") != get.Header.Get("ETag") {
 		t.Errorf("HEAD answered %d, tag %q, body %q; due is 200, %q and none", got.Status, got.Header.Get("ETag"), got.Body, get.Header.Get("ETag"))
 	}
@@ -137,8 +137,8 @@ func TestLookingRenewsNobody(t *testing.T) { // rule 10, case 24
 func TestProjectsAreApart(t *testing.T) { // invariant 9
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
-	alice.Succeed(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
-	got := bob.Succeed(bob.Do("POST", "/writer/api/project/other/presence/update/", `{"section":"canary-section","known_version":0}`))
+	alice.ExpectSuccess(alice.Do("POST", "/writer/api/project/canary-project/presence/update/", `{"section":"canary-section"}`))
+	got := bob.ExpectSuccess(bob.Do("POST", "/writer/api/project/other/presence/update/", `{"section":"canary-section","known_version":0}`))
 	if servertest.Names(*got.Users) != "bob" || len(got.Conflicts) != 0 {
 		t.Errorf("the other project has %q with conflicts %q; due is bob alone", servertest.Names(*got.Users), servertest.Names(got.Conflicts))
 	}

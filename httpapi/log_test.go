@@ -24,7 +24,7 @@ import (
 // While the store, the keys or the host fail, the log has a line a minute for each way to fail,
 // however many requests come.
 func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
-	down := errors.New(servertest.Cause + ": " + presence.ErrUnavailable.Error())
+	down := errors.New(servertest.SecretCause + ": " + presence.ErrUnavailable.Error())
 	for name, c := range map[string]struct {
 		store error
 		gate  error
@@ -46,7 +46,7 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirNumber(t *testing.T) {
 					t.Fatalf("%s fails, and an update was answered %d %s", name, got.Status, got.Body)
 				}
 				if c.store != nil && i < 9 { // ten that are refused end a connection
-					alice.Send("update", `"seq": `+servertest.FormatNumber(uint64(i+2)))
+					alice.Send("update", `"seq": `+fmt.Sprint(uint64(i+2)))
 					alice.Next("error")
 				}
 			}
@@ -109,7 +109,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 	}
 	for name, change := range map[string]func(*servertest.Config){
 		"the store": func(p *servertest.Config) {
-			p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+			p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
 		},
 		"the gate": func(p *servertest.Config) { p.Authenticator = functions },
 	} {
@@ -131,7 +131,7 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 			if ask[0] == "POST" {
 				body = strings.NewReader(`{}`)
 			}
-			r, err := http.NewRequestWithContext(ctx, ask[0], plain.URL+httpapi.DefaultPrefix+servertest.Project+ask[1]+"/", body)
+			r, err := http.NewRequestWithContext(ctx, ask[0], plain.URL+httpapi.DefaultPrefix+servertest.ProjectPath+ask[1]+"/", body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,12 +169,12 @@ func TestAbortedRequestsLogNoError(t *testing.T) {
 func TestFaultOfAnAbortedRequestIsLogged(t *testing.T) {
 	logs := &servertest.Log{}
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) {
-		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.Cause) })
+		p.Authenticator = gate(func() (identity.Principal, error) { panic(servertest.SecretCause) })
 		p.Log = slog.New(slog.NewTextHandler(logs, nil))
 	})
 	ctx, abort := context.WithCancel(t.Context())
 	abort()
-	w.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.Project+"list/", nil))
+	w.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil))
 	if !strings.Contains(logs.String(), "level=ERROR") {
 		t.Errorf("a panic was logged as %q", logs.String())
 	}

@@ -129,15 +129,15 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) { // rules 14 and
 			} else if !ok {
 				due = no
 			}
-			for operation, try := range map[string]func() servertest.Answer{
-				"list": func() servertest.Answer { return w.Do("GET", base+"list/", nil, r.headers...) },
-				"update": func() servertest.Answer {
+			for operation, try := range map[string]func() servertest.Response{
+				"list": func() servertest.Response { return w.Do("GET", base+"list/", nil, r.headers...) },
+				"update": func() servertest.Response {
 					return w.Do("POST", base+"update/", strings.NewReader(`{"session": "m", "section": "taken", "user_id": "alice", "username": "alice"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
 				},
-				"leave": func() servertest.Answer {
+				"leave": func() servertest.Response {
 					return w.Do("POST", base+"leave/", strings.NewReader(`{"session": "c", "seq": 9, "user_id": "canary"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
 				},
-				"live": func() servertest.Answer {
+				"live": func() servertest.Response {
 					return shakeHands(t, live.Listener.Addr().String(), base+"live/", r.headers...)
 				},
 			} {
@@ -179,7 +179,7 @@ func TestEveryRoleAtEveryProjectByEveryOperation(t *testing.T) { // rules 14 and
 }
 
 // handshake asks for a live connection, and gives the answer; the connection is closed.
-func shakeHands(t *testing.T, host, path string, headers ...string) servertest.Answer {
+func shakeHands(t *testing.T, host, path string, headers ...string) servertest.Response {
 	t.Helper()
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
@@ -192,8 +192,8 @@ func shakeHands(t *testing.T, host, path string, headers ...string) servertest.A
 		t.Fatal(err)
 	}
 	if got.StatusCode == http.StatusSwitchingProtocols {
-		return servertest.Answer{Status: got.StatusCode}
+		return servertest.Response{Status: got.StatusCode}
 	}
 	body, _ := io.ReadAll(got.Body)
-	return servertest.Answer{Status: got.StatusCode, Header: got.Header, Body: string(body)}
+	return servertest.Response{Status: got.StatusCode, Header: got.Header, Body: string(body)}
 }

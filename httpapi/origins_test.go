@@ -28,7 +28,7 @@ func TestPollingAndLiveCompareOriginsAlike(t *testing.T) { // cases 41 and 52
 		"the Host, where others are listed": {[]string{"https://*.x.example"}, "example.org", "https://example.org", false},
 	} {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
-		got := w.Do("POST", "/writer/api"+servertest.Project+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
+		got := w.Do("POST", "/writer/api"+servertest.ProjectPath+"leave/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", c.host, "Origin", c.origin)
 		if refused := got.Status == 403; refused == c.allowed {
 			t.Errorf("polling, %s: answered %d %s", name, got.Status, got.Body)
 		}

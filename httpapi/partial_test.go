@@ -21,7 +21,7 @@ type lossy struct {
 }
 
 func (s *lossy) behind(p *servertest.Config) {
-	p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
+	p.WrapStore = func(store presence.Store) presence.Store { s.Store = store; return s }
 }
 
 func (s *lossy) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
@@ -135,7 +135,7 @@ func TestNobodyIsSentLessThanTheyHave(t *testing.T) {
 			t.Fatalf("a list has version %d though the node is behind", r.Version)
 		}
 		for _, tag := range []string{fmt.Sprintf(`W/"%d"`, seen), fmt.Sprintf(`W/"%d-gzip"`, seen), fmt.Sprintf(`"x", W/"%d"`, seen)} {
-			if r := bob.Get("If-None-Match", tag); r.Status == 200 && strings.Contains(r.Body, fmt.Sprintf(`"version":%d`, old.Version)) {
+			if r := bob.GetList("If-None-Match", tag); r.Status == 200 && strings.Contains(r.Body, fmt.Sprintf(`"version":%d`, old.Version)) {
 				t.Errorf("If-None-Match %s is answered with an older list", tag)
 			}
 		}
@@ -161,6 +161,6 @@ func TestNobodyIsSentLessThanTheyHave(t *testing.T) {
 			}
 		}
 	}, func(p *servertest.Config) {
-		p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
+		p.WrapStore = func(store presence.Store) presence.Store { s.Store = store; return s }
 	})
 }

@@ -23,35 +23,35 @@ func TestProjectsOfAUserAreLimitedWhileRenewalsSucceed(t *testing.T) { // rule 1
 		w := servertest.New(t, servertest.Direct, store.Install, func(p *servertest.Config) { p.UserProjects = 3 })
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
 		for i := range 3 {
-			alice.Succeed(alice.In(fmt.Sprint("p", i), "update", `{"section":"s","session":"a","seq":1}`))
+			alice.ExpectSuccess(alice.DoIn(fmt.Sprint("p", i), "update", `{"section":"s","session":"a","seq":1}`))
 		}
-		for name, got := range map[string]servertest.Answer{
-			"an update":              alice.In("p3", "update", `{"section":"s","session":"a","seq":1}`),
-			"the note's update":      alice.In("p4", "update", `{"section":"s"}`),
-			"a leave":                alice.In("p5", "leave", `{"session":"a","seq":1}`),
-			"a leave without seq":    alice.In("p6", "leave", `{"session":"a"}`),
-			"a leave that is hidden": alice.In("p7", "leave", `{"session":"a","seq":1,"hidden":true}`),
+		for name, got := range map[string]servertest.Response{
+			"an update":              alice.DoIn("p3", "update", `{"section":"s","session":"a","seq":1}`),
+			"the note's update":      alice.DoIn("p4", "update", `{"section":"s"}`),
+			"a leave":                alice.DoIn("p5", "leave", `{"session":"a","seq":1}`),
+			"a leave without seq":    alice.DoIn("p6", "leave", `{"session":"a"}`),
+			"a leave that is hidden": alice.DoIn("p7", "leave", `{"session":"a","seq":1,"hidden":true}`),
 		} {
 			got.ExpectError(t, 429, "too_many_projects")
 			if after := got.Header.Get("Retry-After"); after != "1440" {
 				t.Errorf("%s: Retry-After is %q, want 1440 s", name, after)
 			}
 		}
-		if held := store.Held(); held != 3 {
+		if held := store.ProjectCount(); held != 3 {
 			t.Errorf("the store holds %d projects, want 3", held)
 		}
-		bob.Succeed(bob.In("p3", "update", `{}`)) // has a limit of his own
+		bob.ExpectSuccess(bob.DoIn("p3", "update", `{}`)) // has a limit of his own
 		for i := range 3 {
-			alice.Succeed(alice.In(fmt.Sprint("p", i), "update", `{"section":"moved","session":"a","seq":2}`))
-			alice.Succeed(alice.In(fmt.Sprint("p", i), "update", `{"section":"s","session":"another"}`))
+			alice.ExpectSuccess(alice.DoIn(fmt.Sprint("p", i), "update", `{"section":"moved","session":"a","seq":2}`))
+			alice.ExpectSuccess(alice.DoIn(fmt.Sprint("p", i), "update", `{"section":"s","session":"another"}`))
 		}
-		alice.Succeed(alice.In("p0", "leave", `{"session":"a","seq":3}`))
-		alice.In("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // the end of a session frees nothing yet
+		alice.ExpectSuccess(alice.DoIn("p0", "leave", `{"session":"a","seq":3}`))
+		alice.DoIn("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // the end of a session frees nothing yet
 
 		time.Sleep(13 * time.Minute)
-		alice.In("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // p0 to p2 still count
+		alice.DoIn("p3", "update", `{}`).ExpectError(t, 429, "too_many_projects") // p0 to p2 still count
 		time.Sleep(11*time.Minute + time.Second)
-		alice.Succeed(alice.In("p3", "update", `{}`))
+		alice.ExpectSuccess(alice.DoIn("p3", "update", `{}`))
 	})
 }
 
@@ -61,7 +61,7 @@ func TestAProjectInUseNeverBecomesNew(t *testing.T) {
 		alice := w.As("alice", "1")
 		for i := range 200 { // more than an hour and a half of heartbeats, each of which moves
 			alice.Update(fmt.Sprintf(`{"section":"s%d","session":"a"}`, i))
-			alice.In("q", "update", `{}`).ExpectError(t, 429, "too_many_projects")
+			alice.DoIn("q", "update", `{}`).ExpectError(t, 429, "too_many_projects")
 			time.Sleep(30 * time.Second)
 		}
 	})
@@ -78,32 +78,32 @@ func TestProjectsOfAnAddressAreLimitedForVisitorsApart(t *testing.T) {
 			p := w.Anonymous()
 			p.Address = "192.0.2.1"
 			for i := range 10 {
-				got := p.In(fmt.Sprintf("of-%d-%d", visitor, i), "update", `{"section":"s"}`)
+				got := p.DoIn(fmt.Sprintf("of-%d-%d", visitor, i), "update", `{"section":"s"}`)
 				if got.Status == 200 {
 					entered++
-				} else if got.ExpectError(t, 429, "too_many_projects"); i == 0 && p.Made != nil {
-					t.Errorf("an update above the limit set the cookie %v", p.Made)
+				} else if got.ExpectError(t, 429, "too_many_projects"); i == 0 && p.SetCookie != nil {
+					t.Errorf("an update above the limit set the cookie %v", p.SetCookie)
 				}
 			}
 		}
-		if held := store.Held(); entered != 20 || held != 20 {
+		if held := store.ProjectCount(); entered != 20 || held != 20 {
 			t.Errorf("visitors of one address entered %d projects, of which %d are held; want 20", entered, held)
 		}
 		late := w.Anonymous()
 		late.Address = "192.0.2.1"
-		late.Succeed(late.In("of-0-0", "update", `{}`)) // no new project for the address
+		late.ExpectSuccess(late.DoIn("of-0-0", "update", `{}`)) // no new project for the address
 		late.Address = "2001:db8::1"
-		late.Succeed(late.In("new", "update", `{}`))
+		late.ExpectSuccess(late.DoIn("new", "update", `{}`))
 		late.Address = "2001:db8::ffff:2"
 		for i := range 3 { // a visitor counts for every address together
-			if got := late.In(fmt.Sprint("next-", i), "update", `{}`); (got.Status == 200) != (i < 2) {
+			if got := late.DoIn(fmt.Sprint("next-", i), "update", `{}`); (got.Status == 200) != (i < 2) {
 				t.Errorf("project %d of a visitor: %d %s", i+3, got.Status, got.Body)
 			}
 		}
 		for user := range 30 {
 			p := w.As("writer", presence.UserID(fmt.Sprint(user+1)))
 			p.Address = "192.0.2.1"
-			if got := p.In(fmt.Sprint("u", user), "update", `{}`); (got.Status == 200) != (user < 20) {
+			if got := p.DoIn(fmt.Sprint("u", user), "update", `{}`); (got.Status == 200) != (user < 20) {
 				t.Errorf("user %d of an address with 20 projects: %d %s", user+1, got.Status, got.Body)
 			}
 		}
@@ -114,11 +114,11 @@ func TestAUserAboveTheirLimitUsesUpNothingOfTheAddress(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserProjects, p.AddressProjects = 2, 5 })
 	mallory := w.As("mallory", "3")
 	for i := range 50 {
-		mallory.In(fmt.Sprint("m", i), "update", `{}`)
+		mallory.DoIn(fmt.Sprint("m", i), "update", `{}`)
 	}
 	for i := range 3 {
 		alice := w.As("alice", presence.UserID(fmt.Sprint(i+10)))
-		alice.Succeed(alice.In(fmt.Sprint("a", i), "update", `{}`))
+		alice.ExpectSuccess(alice.DoIn(fmt.Sprint("a", i), "update", `{}`))
 	}
 }
 
@@ -126,12 +126,12 @@ func TestAUserAboveTheRateUsesUpNoProjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.UserRate, p.UserProjects = identity.Rate{PerSecond: 0.1, Burst: 1}, 2 })
 		alice := w.As("alice", "1")
-		alice.Succeed(alice.In("p", "update", `{}`))
+		alice.ExpectSuccess(alice.DoIn("p", "update", `{}`))
 		for i := range 10 {
-			alice.In(fmt.Sprint("q", i), "update", `{}`).ExpectError(t, 429, "too_many_requests")
+			alice.DoIn(fmt.Sprint("q", i), "update", `{}`).ExpectError(t, 429, "too_many_requests")
 		}
 		time.Sleep(10 * time.Second)
-		alice.Succeed(alice.In("r", "update", `{}`))
+		alice.ExpectSuccess(alice.DoIn("r", "update", `{}`))
 	})
 }
 
@@ -144,8 +144,8 @@ func TestTenantsAreDifferentUsersForTheLimitOfProjects(t *testing.T) {
 	})
 	alice := w.Anonymous()
 	for _, host := range []string{"a.localhost", "b.localhost"} {
-		alice.Succeed(alice.In("p", "update", `{}`, "Host", host))
-		alice.In("q", "update", `{}`, "Host", host).ExpectError(t, 429, "too_many_projects")
+		alice.ExpectSuccess(alice.DoIn("p", "update", `{}`, "Host", host))
+		alice.DoIn("q", "update", `{}`, "Host", host).ExpectError(t, 429, "too_many_projects")
 	}
 }
 
@@ -157,13 +157,13 @@ func TestLookingEntersNoProject(t *testing.T) { // rule 10
 		for i := range 300 {
 			project := fmt.Sprint("looked-at-", i)
 			for _, p := range []*servertest.Client{alice, visitor} {
-				p.Succeed(p.In(project, "list", ""))
+				p.ExpectSuccess(p.DoIn(project, "list", ""))
 			}
 			s := w.ConnectTo(httpapi.DefaultPrefix+"/project/"+project+"/presence/live/", "Authorization", "Bearer "+alice.Token)
 			s.Conn.Close() // before the hello
 		}
-		if len(store.Updates) > 0 || len(store.Leaves) > 0 || len(store.Watched) > 0 || store.Held() > 0 {
-			t.Errorf("looking at 300 projects came to %d updates, %d leaves, %d watched and %d held; want none", len(store.Updates), len(store.Leaves), len(store.Watched), store.Held())
+		if len(store.Updates) > 0 || len(store.Leaves) > 0 || len(store.Watched) > 0 || store.ProjectCount() > 0 {
+			t.Errorf("looking at 300 projects came to %d updates, %d leaves, %d watched and %d held; want none", len(store.Updates), len(store.Leaves), len(store.Watched), store.ProjectCount())
 		}
 		alice.Update(`{}`)
 		visitor.Update(`{}`)
@@ -180,7 +180,7 @@ func TestLiveAHelloCountsForTheLimitOfProjects(t *testing.T) {
 		come := func(project string) *servertest.Socket {
 			return w.ConnectTo(path(project), "Authorization", "Bearer "+p.Token)
 		}
-		p.Succeed(p.In("p0", "update", `{"session":"a"}`))
+		p.ExpectSuccess(p.DoIn("p0", "update", `{"session":"a"}`))
 		one := come("p1")
 		one.Send("hello", `"session": "b", "seq": 1, "section": "s"`)
 		one.Next("ack")
@@ -192,26 +192,26 @@ func TestLiveAHelloCountsForTheLimitOfProjects(t *testing.T) {
 			t.Errorf("a hello in a third of two projects was answered %s", m.Text)
 		}
 		refused.ExpectClose(1008)
-		p.In("p2", "update", `{}`).ExpectError(t, 429, "too_many_projects")
-		if held := store.Held(); held != 2 {
+		p.DoIn("p2", "update", `{}`).ExpectError(t, 429, "too_many_projects")
+		if held := store.ProjectCount(); held != 2 {
 			t.Errorf("the store holds %d projects, want 2", held)
 		}
 
 		for seq := 2; seq < 60; seq++ { // half an hour: the project stays in use
 			one.Send("update", fmt.Sprintf(`"seq": %d, "section": "s%d"`, seq, seq))
-			if ack := one.Ack(); ack.Stale || ack.You.Section != fmt.Sprint("s", seq) {
+			if ack := one.SkipTo("ack"); ack.Stale || ack.You.Section != fmt.Sprint("s", seq) {
 				t.Fatalf("update %d was answered %s", seq, ack.Text)
 			}
 			one.Pending()
 			time.Sleep(30 * time.Second)
 		}
-		if len(store.Projects) != 2 {
-			t.Errorf("updates that may create something named %d projects, want 2", len(store.Projects))
+		if len(store.CreatedIn) != 2 {
+			t.Errorf("updates that may create something named %d projects, want 2", len(store.CreatedIn))
 		}
-		p.Succeed(p.In("p3", "update", `{}`)) // p0 has been left alone for longer than 24 minutes
-		p.In("p4", "update", `{}`).ExpectError(t, 429, "too_many_projects")
+		p.ExpectSuccess(p.DoIn("p3", "update", `{}`)) // p0 has been left alone for longer than 24 minutes
+		p.DoIn("p4", "update", `{}`).ExpectError(t, 429, "too_many_projects")
 		one.Send("leave", `"seq": 100`)
-		one.Ack()
+		one.SkipTo("ack")
 		one.ExpectClose(1000)
 	}, store.Install, func(p *servertest.Config) { p.UserProjects = 2 })
 }
@@ -220,7 +220,7 @@ func TestLiveAHelloCountsForTheLimitOfProjects(t *testing.T) {
 func TestProjectsAreLimitedByDefault(t *testing.T) {
 	enter := func(t *testing.T, p *servertest.Client, most int) (entered int) {
 		for i := range most {
-			if p.In(fmt.Sprint("p", i), "update", `{}`).Status != 200 {
+			if p.DoIn(fmt.Sprint("p", i), "update", `{}`).Status != 200 {
 				break
 			}
 			entered++
@@ -286,7 +286,7 @@ func TestLeavesOfSessionsThatAreNotAliveAreLimited(t *testing.T) {
 				alice.Update(`{"section":"s","session":"living","seq":1}`)
 				began := time.Now()
 				got := flood(t, w, many, over, func(i int) *http.Request {
-					r := httptest.NewRequest("POST", "http://"+w.Host+httpapi.DefaultPrefix+servertest.Project+"leave/", strings.NewReader(body(i)))
+					r := httptest.NewRequest("POST", "http://"+w.Host+httpapi.DefaultPrefix+servertest.ProjectPath+"leave/", strings.NewReader(body(i)))
 					r.RemoteAddr = "127.0.0.1:4711"
 					r.Header.Set("Authorization", "Bearer "+alice.Token)
 					return r
@@ -295,8 +295,8 @@ func TestLeavesOfSessionsThatAreNotAliveAreLimited(t *testing.T) {
 				if got[200] > allowed || got[200] < allowed-5 || got[200]+got[429] != many {
 					t.Errorf("%d leaves were answered %v; want %d with 200 and the others with 429", many, got, allowed)
 				}
-				if store.Created > allowed+1 {
-					t.Errorf("%d messages reached the store that may leave something there; want %d at most", store.Created, allowed+1)
+				if store.Creations > allowed+1 {
+					t.Errorf("%d messages reached the store that may leave something there; want %d at most", store.Creations, allowed+1)
 				}
 				if reply := alice.Leave(`{"session":"living","seq":2}`); reply.Stale {
 					t.Errorf("above the limit the leave of a living session came to %+v", reply)

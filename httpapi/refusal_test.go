@@ -40,7 +40,7 @@ func TestEachRefusedRequestHasADebugLine(t *testing.T) {
 	w := servertest.New(t, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	good := jwtOf(t, "sub", "1042", "projects", []string{"p"})
 	const hidden = "hidden-section"
-	list, update := httpapi.DefaultPrefix+servertest.Project+"list/", httpapi.DefaultPrefix+servertest.Project+"update/"
+	list, update := httpapi.DefaultPrefix+servertest.ProjectPath+"list/", httpapi.DefaultPrefix+servertest.ProjectPath+"update/"
 	for name, c := range map[string]struct {
 		method, path, body, token string
 		due                       []string
@@ -145,7 +145,7 @@ func (b blank) WriteHeader(int)             {}
 func TestRefusalsAllocateNothingForTheLogWhileDebugIsOff(t *testing.T) {
 	measure := func(log *slog.Logger) float64 {
 		w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Log, p.Authenticator = log, identity.FirstOf() })
-		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.Project+"list/", nil)
+		r := httptest.NewRequest("GET", "http://127.0.0.1"+httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil)
 		out := blank{http.Header{}}
 		return testing.AllocsPerRun(1000, func() {
 			clear(out.h)

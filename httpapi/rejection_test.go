@@ -44,7 +44,7 @@ func TestTheReasonOfARejectedTokenIsLoggedOnceAMinute(t *testing.T) { // case 54
 	} {
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			token := jwtOf(t, changes...)
-			p := &servertest.Client{W: w.Server, Address: "127.0.0.1", Token: token}
+			p := &servertest.Client{Server: w.Server, Address: "127.0.0.1", Token: token}
 			status, code, text := 401, "token_invalid", identity.ErrTokenInvalid.Error()
 			if reason == identity.NoProjects {
 				status, code, text = 404, "project_unknown", identity.ErrProjectUnknown.Error()
@@ -107,7 +107,7 @@ func TestLiveRejectionsHaveAReason(t *testing.T) {
 func TestOtherRefusalsHaveNoReason(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 	w.Anonymous().Post("update", `{}`).ExpectError(t, 401, "unauthenticated")
-	p := &servertest.Client{W: w, Address: "127.0.0.1", Token: jwtOf(t, "projects", []string{"q"})}
+	p := &servertest.Client{Server: w, Address: "127.0.0.1", Token: jwtOf(t, "projects", []string{"q"})}
 	p.Post("update", `{}`).ExpectError(t, 404, "project_unknown")
 	if n := w.Rejections(""); n != 0 || w.Logs.String() != "" {
 		t.Errorf("%g tokens count as rejected, and the log has %s", n, w.Logs)

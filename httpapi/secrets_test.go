@@ -18,7 +18,7 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) { // case 42, invaria
 	const canary = "CaNaRy7"
 	store := &weak{}
 	w := servertest.New(t, func(p *servertest.Config) {
-		p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
 	})
 	headers := func(kind string) []string {
 		return []string{
@@ -40,7 +40,7 @@ func TestNothingOfARequestIsInErrorsOrTheLog(t *testing.T) { // case 42, invaria
 	base := "/writer/api/project/"
 	paths := []string{
 		base + "p/presence/update/", base + "p/presence/leave/", base + "p/presence/list/", base + canary + ":/presence/update/", "/" + canary,
-		base + "p/presence/update/?token=" + canary, base + "p/presence/list/?token=" + canary, servertest.TokenPath + "?token=" + canary,
+		base + "p/presence/update/?token=" + canary, base + "p/presence/list/?token=" + canary, servertest.DevTokenPath + "?token=" + canary,
 	}
 	seen, fives := 0, 0
 	for _, failing := range []error{nil, fmt.Errorf("the store: %w", presence.ErrUnavailable), errors.New("the store")} {
@@ -88,7 +88,7 @@ func TestWhatIsLoggedStaysInItsLine(t *testing.T) { // case 43, invariant 12
 	} {
 		logs, store := &servertest.Log{}, &weak{err: fmt.Errorf("%s: %w", forged, presence.ErrUnavailable)}
 		w := servertest.New(t, func(p *servertest.Config) {
-			p.Store = func(s presence.Store) presence.Store { store.Store = s; return store }
+			p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }
 			p.Log = slog.New(handler(logs))
 		})
 		w.Do("POST", "/writer/api/project/p/presence/update/", strings.NewReader(`{}`), "Content-Type", "application/json").ExpectError(t, 503, "unavailable")

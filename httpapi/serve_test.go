@@ -44,7 +44,7 @@ func presenceOn(t *testing.T) http.Handler {
 func TestASlowBodyIsToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := serving(presenceOn(t))
-		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.TokenPath} {
+		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.DevTokenPath} {
 			c, _ := l.Dial()
 			start := time.Now()
 			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"section\"", path)
@@ -53,7 +53,7 @@ func TestASlowBodyIsToldSo(t *testing.T) {
 				t.Fatalf("after %v a slow body got no answer: %v; due is 408", time.Since(start), err)
 			}
 			body, _ := io.ReadAll(got.Body)
-			servertest.Answer{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
+			servertest.Response{Status: got.StatusCode, Header: got.Header, Body: string(body)}.ExpectError(t, 408, "timeout")
 			if took := time.Since(start); took != 5*time.Second {
 				t.Errorf("the answer came after %v, due is 5 s", took)
 			}

@@ -16,7 +16,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-const listPath, updatePath = "/writer/api" + servertest.Project + "list/", "/writer/api" + servertest.Project + "update/"
+const listPath, updatePath = "/writer/api" + servertest.ProjectPath + "list/", "/writer/api" + servertest.ProjectPath + "update/"
 
 func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -30,8 +30,8 @@ func TestASlowReaderGetsTheWholeAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-				w.Fill(1000)
-				conn := w.Request(c.method, c.path, w.As("reader", "1").Token, c.body)
+				w.AddUsers(1000)
+				conn := w.SendRequest(c.method, c.path, w.As("reader", "1").Token, c.body)
 				r := bufio.NewReader(servertest.SlowReader{Conn: conn, PerSecond: c.perSecond})
 				began := time.Now()
 				answer, err := http.ReadResponse(r, nil)
@@ -69,9 +69,9 @@ func TestAReaderWithoutProgressIsCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-				w.Fill(1000)
+				w.AddUsers(1000)
 				began := time.Now()
-				conn := w.Request("GET", listPath, w.As("reader", "1").Token, "")
+				conn := w.SendRequest("GET", listPath, w.As("reader", "1").Token, "")
 				read, _ := io.CopyN(io.Discard, servertest.SlowReader{Conn: conn, PerSecond: c.perSecond}, int64(c.read))
 				if c.read < 1<<20 && read < int64(c.read) {
 					t.Fatalf("cut after %d bytes", read)
@@ -115,8 +115,8 @@ func TestLiveASlowReaderGetsTheWholeSnapshot(t *testing.T) {
 	for _, perSecond := range []int{25_000, 4000} { // the latter takes longer than two pings are apart
 		t.Run(fmt.Sprint(perSecond), func(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-				w.Fill(1000)
-				_, r := w.HelloSlowly(perSecond)
+				w.AddUsers(1000)
+				_, r := w.ConnectSlowly(perSecond)
 				began := time.Now()
 				for {
 					first, text, err := servertest.ReadFrame(r)
@@ -144,8 +144,8 @@ func TestLiveAReaderWithoutProgressIsCutOff(t *testing.T) {
 	}{{0, 9 * time.Second, 21 * time.Second}, {1, 118 * time.Second, 122 * time.Second}} {
 		t.Run(fmt.Sprint(c.perSecond), func(t *testing.T) {
 			servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-				w.Fill(1000)
-				conn, r := w.HelloSlowly(25_000)
+				w.AddUsers(1000)
+				conn, r := w.ConnectSlowly(25_000)
 				for { // the ack, and the begin of the snapshot
 					head, err := r.Peek(2)
 					if err != nil {

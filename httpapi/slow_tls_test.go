@@ -49,8 +49,8 @@ func readList(t *testing.T, live bool, size, bits int) (took time.Duration, err 
 		defer end()
 		secure := tls.NewListener(l, serverTLS(t))
 		if live {
-			people := &servertest.LiveServer{Server: w, L: l}
-			people.Fill(size / 250)
+			people := &servertest.LiveServer{Server: w, Listener: l}
+			people.AddUsers(size / 250)
 			serving.Go(func() { w.Handler.Serve(ctx, secure) })
 		} else {
 			list := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Write(bytes.Repeat([]byte("x"), size)) })

@@ -33,10 +33,10 @@ func cmpOr(a, b string) string {
 func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) { // case 56, invariant 9
 	w := servertest.New(t, servertest.Direct, tenants)
 	update := func(peer string, headers ...string) string {
-		return w.DoFrom(peer, "POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).Body
+		return w.DoFrom(peer, "POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{"section": "s", "known_version": 0}`), append(headers, "Content-Type", "application/json", "Authorization", "Bearer alice")...).Body
 	}
 	list := func(peer string, headers ...string) string {
-		return w.DoFrom(peer, "GET", "/writer/api"+servertest.Project+"list/", nil, headers...).Body
+		return w.DoFrom(peer, "GET", "/writer/api"+servertest.ProjectPath+"list/", nil, headers...).Body
 	}
 	update("192.0.2.1", "Host", "a.example")
 	if got := update("192.0.2.1", "Host", "b.example"); strings.Contains(got, "a.example") || !strings.Contains(got, `"conflicts":[]`) {
@@ -69,16 +69,16 @@ func TestTheSameProjectUnderTwoHostsIsTwoProjects(t *testing.T) { // case 56, in
 		}
 	}
 	for _, host := range []string{"a.example/b", "a b", "x@a.example", "a.example:0", "[::1", "<b>"} {
-		got := w.DoFrom("10.0.0.1", "GET", "/writer/api"+servertest.Project+"list/", nil, "X-Forwarded-Host", host)
+		got := w.DoFrom("10.0.0.1", "GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "X-Forwarded-Host", host)
 		got.ExpectError(t, http.StatusNotFound, "project_unknown")
 	}
 }
 
 func TestWithoutTenantsTheHostChangesNothing(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, func(p *servertest.Config) { p.Dev = nil })
-	w.Do("POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
+	w.Do("POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Host", "a.example")
 	for _, host := range []string{"a.example", "b.example", "a b"} {
-		if got := w.Do("GET", "/writer/api"+servertest.Project+"list/", nil, "Host", host); !strings.Contains(got.Body, "Visitor ") {
+		if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); !strings.Contains(got.Body, "Visitor ") {
 			t.Errorf("at %s are listed %s; due is the one visitor", host, got.Body)
 		}
 	}
@@ -88,7 +88,7 @@ func TestTenantsDoNotShareLimitsOfUsers(t *testing.T) {
 	w := servertest.New(t, servertest.Direct, tenants, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.001, Burst: 2} })
 	for _, host := range []string{"a.example", "b.example"} {
 		for i, due := range []int{200, 200, 429} {
-			if got := w.Do("GET", "/writer/api"+servertest.Project+"list/", nil, "Host", host); got.Status != due {
+			if got := w.Do("GET", "/writer/api"+servertest.ProjectPath+"list/", nil, "Host", host); got.Status != due {
 				t.Errorf("request %d of user 1 of %s got %d; due is %d", i, host, got.Status, due)
 			}
 		}
@@ -150,7 +150,7 @@ func TestATokenIsGoodForItsTenantOnly(t *testing.T) { // rule 14, case 56
 		{[]string{"a.example/q"}, map[string]int{"a.example": 404}},
 	} {
 		for host, due := range c.due {
-			if got := w.Do("GET", httpapi.DefaultPrefix+servertest.Project+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.Status != due {
+			if got := w.Do("GET", httpapi.DefaultPrefix+servertest.ProjectPath+"list/", nil, "Host", host, "Authorization", "Bearer "+token(t, jwtSecret, 0, c.projects...)); got.Status != due {
 				t.Errorf("a token for %q got %d at %s; due is %d", c.projects, got.Status, host, due)
 			}
 		}
@@ -182,7 +182,7 @@ func TestWhatIsPassedOnToTheHostIsCleanAndNobodysOwnClaim(t *testing.T) {
 		"odd values":        {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 129)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 		"line breaks":       {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 	} {
-		w.DoFrom(c.peer, "GET", "/writer/api"+servertest.Project+"list/", nil, c.headers...)
+		w.DoFrom(c.peer, "GET", "/writer/api"+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen != c.due {
 			t.Errorf("%s: passed on is %+v; due is %+v", name, seen, c.due)
 		}

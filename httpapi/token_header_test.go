@@ -46,7 +46,7 @@ func TestTokenHeaderIsReadBeforeAuthorization(t *testing.T) {
 			}
 			continue
 		}
-		if you := p.Succeed(got).You.Username; you != c.you {
+		if you := p.ExpectSuccess(got).You.Username; you != c.you {
 			t.Errorf("%s: the request is %s's; due is %s's", name, you, c.you)
 		}
 	}
@@ -88,13 +88,13 @@ func TestLiveTokenHeaderIsCheckedAgain(t *testing.T) {
 
 func TestPreflightsAllowTheTokenHeader(t *testing.T) {
 	w := servertest.New(t, listed, inTokenHeader)
-	got := w.Do("OPTIONS", "/writer/api"+servertest.Project+"update/", nil, "Origin", named, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-presence-token")
+	got := w.Do("OPTIONS", "/writer/api"+servertest.ProjectPath+"update/", nil, "Origin", named, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "x-presence-token")
 	if allowed := got.Header.Get("Access-Control-Allow-Headers"); !strings.Contains(allowed, ", "+tokenHeader) {
 		t.Errorf("a preflight was answered %d with %q", got.Status, allowed)
 	}
 	w = servertest.New(t, listed, inTokenHeader, func(p *servertest.Config) { p.Dev = &identity.Dev{} })
 	alice := w.As("alice", "1").Token
-	got = w.Do("POST", "/writer/api"+servertest.Project+"update/", strings.NewReader(`{}`), "Origin", named, "Sec-Fetch-Site", "cross-site", "Content-Type", "application/json", tokenHeader, alice, "Authorization", ofProxy)
+	got = w.Do("POST", "/writer/api"+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Origin", named, "Sec-Fetch-Site", "cross-site", "Content-Type", "application/json", tokenHeader, alice, "Authorization", ofProxy)
 	if got.Status != 200 {
 		t.Errorf("a page of another origin got %d %s", got.Status, got.Body)
 	}

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,12 +81,12 @@ func TestAnUpdateThatKnowsAnotherVersionIsAWholePoll(t *testing.T) {
 	if first.Users == nil || servertest.Names(*first.Users) != "alice" {
 		t.Fatalf("a poll that knows nothing got users %v, due is alice", first.Users)
 	}
-	same := alice.Update(`{"section":"s","known_version":` + servertest.FormatNumber(first.Version) + `}`)
+	same := alice.Update(`{"section":"s","known_version":` + fmt.Sprint(first.Version) + `}`)
 	if same.Users != nil || same.Version != first.Version {
 		t.Errorf("a poll that knows the version got %+v; due is no users, and version %d", same, first.Version)
 	}
 	bob.Update(`{"section":"s"}`)
-	if next := alice.Update(`{"section":"s","known_version":` + servertest.FormatNumber(first.Version) + `}`); next.Users == nil || servertest.Names(*next.Users) != "alice bob" || next.Version <= first.Version {
+	if next := alice.Update(`{"section":"s","known_version":` + fmt.Sprint(first.Version) + `}`); next.Users == nil || servertest.Names(*next.Users) != "alice bob" || next.Version <= first.Version {
 		t.Errorf("a poll that knows an older version got %+v; due is alice and bob, and a version above %d", next, first.Version)
 	}
 	if ahead := alice.Update(`{"section":"s","known_version":9007199254740991}`); ahead.Users == nil {
@@ -222,6 +223,6 @@ func TestAnotherHeartbeatThanTheDefaultIsTold(t *testing.T) {
 func TestTheAPIStandsBelowItsPrefixOnly(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Prefix = "/elsewhere" })
 	alice := w.As("alice", "1")
-	alice.Succeed(alice.Do("POST", "/elsewhere"+servertest.Project+"update/", `{}`))
-	alice.Do("POST", httpapi.DefaultPrefix+servertest.Project+"update/", `{}`).ExpectError(t, 404, "not_found")
+	alice.ExpectSuccess(alice.Do("POST", "/elsewhere"+servertest.ProjectPath+"update/", `{}`))
+	alice.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", `{}`).ExpectError(t, 404, "not_found")
 }

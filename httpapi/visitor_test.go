@@ -17,8 +17,8 @@ func TestLookingMakesNoVisitor(t *testing.T) { // rule 10
 	w := servertest.New(t)
 	p := w.Anonymous()
 	p.List()
-	if p.Made != nil {
-		t.Errorf("looking set the cookie %v", p.Made)
+	if p.SetCookie != nil {
+		t.Errorf("looking set the cookie %v", p.SetCookie)
 	}
 	w.ExpectListed("")
 }
@@ -27,7 +27,7 @@ func TestAnUpdateMakesAVisitorWhoIsKnownAgain(t *testing.T) { // case 16
 	w := servertest.New(t)
 	p := w.Anonymous()
 	first := p.Update(`{"section":"s"}`)
-	if c := p.Made; c == nil || c.Name != servertest.CookieName || !c.HttpOnly || c.Secure || c.Path != "/" || c.Domain != "" || c.MaxAge != 365*24*60*60 {
+	if c := p.SetCookie; c == nil || c.Name != servertest.CookieName || !c.HttpOnly || c.Secure || c.Path != "/" || c.Domain != "" || c.MaxAge != 365*24*60*60 {
 		t.Errorf("the cookie is %v; due is %s, HttpOnly, for a year, of this host", c, servertest.CookieName)
 	}
 	id, _ := first.You.ID.(string)
@@ -38,8 +38,8 @@ func TestAnUpdateMakesAVisitorWhoIsKnownAgain(t *testing.T) { // case 16
 	if again.You.ID != first.You.ID || again.You.Username != first.You.Username {
 		t.Errorf("the second request is %v's, due is %v's", again.You, first.You)
 	}
-	if p.Made != nil {
-		t.Errorf("a visitor who is known was given the cookie %v", p.Made)
+	if p.SetCookie != nil {
+		t.Errorf("a visitor who is known was given the cookie %v", p.SetCookie)
 	}
 	if got := p.List(); len(*got.Users) != 1 {
 		t.Errorf("listed are %q, due is the one visitor", servertest.Names(*got.Users))
@@ -58,7 +58,7 @@ func TestOnHTTPSTheCookieIsBoundToTheHost(t *testing.T) {
 	w := servertest.New(t)
 	p := w.Anonymous()
 	first := p.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin")
-	if c := p.Made; c == nil || c.Name != servertest.HostCookieName || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" {
+	if c := p.SetCookie; c == nil || c.Name != servertest.HostCookieName || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" {
 		t.Fatalf("the cookie is %v; due is %s, Secure, with Path=/ and no Domain", c, servertest.HostCookieName)
 	}
 	if again := p.Update(`{}`); again.You.ID != first.You.ID {
@@ -69,7 +69,7 @@ func TestOnHTTPSTheCookieIsBoundToTheHost(t *testing.T) {
 	plain := w.Anonymous()
 	stranger := plain.Update(`{}`)
 	for _, cookies := range []string{plain.Cookie + "; " + p.Cookie, p.Cookie + "; " + plain.Cookie} {
-		both := &servertest.Client{W: w, Address: p.Address, Cookie: cookies}
+		both := &servertest.Client{Server: w, Address: p.Address, Cookie: cookies}
 		if got := both.Update(`{}`); got.You.ID != first.You.ID {
 			t.Errorf("with both cookies the request is %v's (the plain one's: %v), due is %v's", got.You.ID, got.You.ID == stranger.You.ID, first.You.ID)
 		}
@@ -78,9 +78,9 @@ func TestOnHTTPSTheCookieIsBoundToTheHost(t *testing.T) {
 
 func TestACookieThatANeighbourSetLocksNobodyOutOnHTTPS(t *testing.T) {
 	w := servertest.New(t)
-	tossed := &servertest.Client{W: w, Address: "192.0.2.7", Cookie: "writer_presence_visitor=junk"}
-	if got := tossed.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin"); !got.You.Visitor || tossed.Made == nil || tossed.Made.Name != servertest.HostCookieName {
-		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v; due is a new visitor with %s", got.You, tossed.Made, servertest.HostCookieName)
+	tossed := &servertest.Client{Server: w, Address: "192.0.2.7", Cookie: "writer_presence_visitor=junk"}
+	if got := tossed.Update(`{}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin"); !got.You.Visitor || tossed.SetCookie == nil || tossed.SetCookie.Name != servertest.HostCookieName {
+		t.Errorf("with a neighbour's plain cookie the request is %+v's, with the cookie %v; due is a new visitor with %s", got.You, tossed.SetCookie, servertest.HostCookieName)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestABadCookieIsRefusedAndCleared(t *testing.T) {
 	id := strings.SplitN(good, ".", 2)[0]
 	stamp := func(age time.Duration) string { return strconv.FormatInt(time.Now().Add(-age).Unix(), 36) }
 	year := 365 * 24 * time.Hour
-	before := w.As("watcher", "999").Get().Body
+	before := w.As("watcher", "999").GetList().Body
 	for name, value := range map[string]string{
 		"forged":                    id + "." + stamp(0) + ".AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 		"truncated":                 good[:len(good)-1],
@@ -112,28 +112,28 @@ func TestABadCookieIsRefusedAndCleared(t *testing.T) {
 	} {
 		for _, cookie := range []string{servertest.CookieName, servertest.HostCookieName} {
 			for _, what := range []string{"update", "leave", "list"} {
-				p := &servertest.Client{W: w, Address: "127.0.0.1", Cookie: cookie + "=" + value}
-				var got servertest.Answer
+				p := &servertest.Client{Server: w, Address: "127.0.0.1", Cookie: cookie + "=" + value}
+				var got servertest.Response
 				if what == "list" {
-					got = p.Get()
+					got = p.GetList()
 				} else {
 					got = p.Post(what, `{"section":"elsewhere"}`)
 				}
 				got.ExpectError(t, 401, "cookie_invalid")
-				if c := p.Made; c == nil || c.Name != cookie || c.MaxAge >= 0 || c.Value != "" || c.Secure != (cookie == servertest.HostCookieName) {
+				if c := p.SetCookie; c == nil || c.Name != cookie || c.MaxAge >= 0 || c.Value != "" || c.Secure != (cookie == servertest.HostCookieName) {
 					t.Errorf("%s with a cookie that is %s: it was not cleared, but %v", what, name, c)
 				}
 			}
 		}
 	}
-	if after := w.As("watcher", "999").Get().Body; after != before {
+	if after := w.As("watcher", "999").GetList().Body; after != before {
 		t.Errorf("requests with bad cookies changed the list\nfrom %s\nto   %s", before, after)
 	}
 	// What was cleared is not sent again: the next request starts afresh.
 	if again := w.Anonymous(); !again.Update(`{}`).You.Visitor {
 		t.Error("after the cookie was cleared the newcomer is no visitor")
 	}
-	old := &servertest.Client{W: w, Address: "127.0.0.1", Cookie: servertest.CookieName + "=" + w.Keys.Sign("visitor", id+"."+stamp(year-time.Minute))}
+	old := &servertest.Client{Server: w, Address: "127.0.0.1", Cookie: servertest.CookieName + "=" + w.Keys.Sign("visitor", id+"."+stamp(year-time.Minute))}
 	old.Update(`{}`)
 }
 
@@ -151,15 +151,15 @@ func TestAnOldKeyIsGoodUntilItIsRemoved(t *testing.T) {
 	before, both, after := with(first), with(second, first), with(second)
 	p := before.Anonymous()
 	who := p.Update(`{}`).You.ID
-	p.W = both
+	p.Server = both
 	if got := p.Update(`{}`).You.ID; got != who {
 		t.Errorf("with a new key before the old one the visitor is %v, due is %v", got, who)
 	}
 	fresh := both.Anonymous()
 	fresh.Update(`{}`)
-	fresh.W = after
+	fresh.Server = after
 	fresh.Update(`{}`) // was signed by the new key
-	p.W = after
+	p.Server = after
 	p.Post("update", `{}`).ExpectError(t, 401, "cookie_invalid")
 }
 
@@ -171,16 +171,16 @@ func TestWithoutVisitorsNobodyIsLetIn(t *testing.T) { // rule 15
 	})
 	for _, w := range []*servertest.Server{closed, partly} {
 		p := w.Anonymous()
-		for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Post("leave", `{}`), p.Get()} {
+		for _, got := range []servertest.Response{p.Post("update", `{}`), p.Post("leave", `{}`), p.GetList()} {
 			got.ExpectError(t, 401, "unauthenticated")
 		}
-		if p.Made != nil {
-			t.Errorf("whoever was not let in got the cookie %v", p.Made)
+		if p.SetCookie != nil {
+			t.Errorf("whoever was not let in got the cookie %v", p.SetCookie)
 		}
 	}
 	p := partly.Anonymous()
-	p.Succeed(p.Do("POST", "/writer/api/project/open/presence/update/", `{}`))
-	for _, got := range []servertest.Answer{p.Post("update", `{}`), p.Get()} {
+	p.ExpectSuccess(p.Do("POST", "/writer/api/project/open/presence/update/", `{}`))
+	for _, got := range []servertest.Response{p.Post("update", `{}`), p.GetList()} {
 		got.ExpectError(t, 401, "unauthenticated")
 	}
 }

@@ -22,18 +22,18 @@ import (
 )
 
 // contract is docs/reference/openapi.yaml, ready to judge answers.
-type contract struct {
+type Contract struct {
 	Document *openapi3.T
-	Paths    []contractPath
+	paths    []contractPath
 }
 
 type contractPath struct {
 	pattern *regexp.Regexp
 	name    string
-	Item    *openapi3.PathItem
+	item    *openapi3.PathItem
 }
 
-var ReadContract = sync.OnceValues(func() (*contract, error) {
+var LoadContract = sync.OnceValues(func() (*Contract, error) {
 	text, err := os.ReadFile(root() + "/docs/reference/openapi.yaml")
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ var ReadContract = sync.OnceValues(func() (*contract, error) {
 	if err := document.Validate(openapi3.NewLoader().Context); err != nil {
 		return nil, err
 	}
-	c := &contract{Document: document}
+	c := &Contract{Document: document}
 	for name, item := range document.Paths.Map() {
 		pattern := regexp.MustCompile(`\\\{([a-z]+)\\\}`).ReplaceAllStringFunc(regexp.QuoteMeta(name), func(s string) string {
 			if s == `\{path\}` { // a file's path has slashes
@@ -53,13 +53,13 @@ var ReadContract = sync.OnceValues(func() (*contract, error) {
 			}
 			return `(?P<` + strings.Trim(s, `\{}`) + `>[^/]+)`
 		})
-		c.Paths = append(c.Paths, contractPath{regexp.MustCompile("^" + pattern + "$"), name, item})
+		c.paths = append(c.paths, contractPath{regexp.MustCompile("^" + pattern + "$"), name, item})
 	}
 	return c, nil
 })
 
-// Everywhere is what any address may answer, known or not.
-func (c *contract) Everywhere() *openapi3.Operation {
+// anywhere is what any address may answer, known or not.
+func (c *Contract) anywhere() *openapi3.Operation {
 	responses := c.Document.Components.Responses
 	return &openapi3.Operation{Responses: openapi3.NewResponses(
 		openapi3.WithStatus(204, responses["Preflight"]),
@@ -69,10 +69,21 @@ func (c *contract) Everywhere() *openapi3.Operation {
 	)}
 }
 
+// Operations returns all operations of the document, and the one for other addresses.
+func (c *Contract) Operations() []*openapi3.Operation {
+	all := []*openapi3.Operation{c.anywhere()}
+	for _, p := range c.paths {
+		for _, operation := range p.item.Operations() {
+			all = append(all, operation)
+		}
+	}
+	return all
+}
+
 // find gives what the document says of a request; known is false for an address or a
 // method that it does not name.
-func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, params map[string]string, known bool) {
-	route = &routers.Route{Spec: c.Document, Method: r.Method, Operation: c.Everywhere(), PathItem: &openapi3.PathItem{}}
+func (c *Contract) find(r *http.Request, prefix string) (route *routers.Route, params map[string]string, known bool) {
+	route = &routers.Route{Spec: c.Document, Method: r.Method, Operation: c.anywhere(), PathItem: &openapi3.PathItem{}}
 	below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix)
 	if !ok {
 		return route, nil, false
@@ -81,12 +92,12 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	for _, p := range c.Paths {
+	for _, p := range c.paths {
 		found := p.pattern.FindStringSubmatch(below)
 		if found == nil || len(found) > 1 && (found[1] == "." || found[1] == "..") { // which no path keeps
 			continue
 		}
-		operation := p.Item.GetOperation(method)
+		operation := p.item.GetOperation(method)
 		if operation == nil {
 			return route, nil, false
 		}
@@ -94,7 +105,7 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 		for i, name := range p.pattern.SubexpNames()[1:] {
 			params[name], _ = url.PathUnescape(found[i+1])
 		}
-		route.Path, route.PathItem, route.Operation = p.name, p.Item, operation
+		route.Path, route.PathItem, route.Operation = p.name, p.item, operation
 		return route, params, true
 	}
 	return route, nil, false
@@ -102,14 +113,14 @@ func (c *contract) find(r *http.Request, prefix string) (route *routers.Route, p
 
 // always are the headers that need no mention with each answer: HTTP's own, and those of
 // compression and of CORS, which the document has at its beginning.
-var always = []string{
+var standardHeaders = []string{
 	"Content-Type", "Content-Length", "Date", "Content-Encoding",
 	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
 	"X-Request-Id",
 }
 
 // Check tells what of an exchange the document does not know.
-func (c *contract) Check(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
+func (c *Contract) Check(prefix string, r *http.Request, sent []byte, status int, header http.Header, body []byte) error {
 	route, params, known := c.find(r, prefix)
 	if strings.HasPrefix(route.Path, "/client/") && status < 400 || r.URL.Path == "/" && status < 400 {
 		return nil // static files
@@ -134,7 +145,7 @@ func (c *contract) Check(prefix string, r *http.Request, sent []byte, status int
 		if len(values) != 1 {
 			return fmt.Errorf("%d headers %s, due is one", len(values), name)
 		}
-		if !slices.Contains(always, name) && !slices.ContainsFunc(mapKeys(documented.Value.Headers), func(known string) bool {
+		if !slices.Contains(standardHeaders, name) && !slices.ContainsFunc(mapKeys(documented.Value.Headers), func(known string) bool {
 			return http.CanonicalHeaderKey(known) == name
 		}) {
 			return fmt.Errorf("the document does not know the header %s: %q", name, values)
@@ -183,7 +194,7 @@ func mapKeys[V any](m map[string]V) []string {
 // CheckContract fails the test at every answer that docs/reference/openapi.yaml does not know, and at
 // every request that is taken though the document calls it invalid.
 func CheckContract(t testing.TB, h http.Handler, prefix string) http.Handler {
-	c, err := ReadContract()
+	c, err := LoadContract()
 	if err != nil {
 		t.Fatalf("docs/reference/openapi.yaml cannot be used: %v", err)
 	}

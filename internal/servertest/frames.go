@@ -3,7 +3,6 @@ package servertest
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -20,21 +18,21 @@ import (
 // RawConn is a WebSocket client that sends whatever a test wants it to, and shows every frame
 // that comes. It answers nothing.
 type RawConn struct {
-	T      *testing.T
-	Name   string // of the case, in errors
-	Conn   net.Conn
-	Answer *http.Response
-	In     chan Frame
-	Over   chan struct{} // when nothing more comes
-	Err    error         // why, once over
+	T        *testing.T
+	Name     string // of the case, in errors
+	Conn     net.Conn
+	Response *http.Response
+	Frames   chan Frame
+	Done     chan struct{} // when nothing more comes
+	Err      error         // why, once over
 }
 
 type Frame struct {
-	First   byte
-	Payload []byte
+	FirstByte byte
+	Payload   []byte
 }
 
-func (f Frame) String() string { return fmt.Sprintf("[%#x %q]", f.First, f.Payload) }
+func (f Frame) String() string { return fmt.Sprintf("[%#x %q]", f.FirstByte, f.Payload) }
 
 // OpenRaw sends a handshake as it stands, and reads what comes.
 func OpenRaw(t *testing.T, conn net.Conn, request string) *RawConn {
@@ -45,9 +43,9 @@ func OpenRaw(t *testing.T, conn net.Conn, request string) *RawConn {
 	if err != nil {
 		t.Fatalf("the handshake: %v", err)
 	}
-	b := &RawConn{T: t, Conn: conn, Answer: answer, In: make(chan Frame, 10_000), Over: make(chan struct{})}
+	b := &RawConn{T: t, Conn: conn, Response: answer, Frames: make(chan Frame, 10_000), Done: make(chan struct{})}
 	if answer.StatusCode != http.StatusSwitchingProtocols {
-		close(b.Over)
+		close(b.Done)
 		return b
 	}
 	go b.read(r)
@@ -63,13 +61,13 @@ func (b *RawConn) Errorf(format string, args ...any) {
 }
 
 func (b *RawConn) read(r *bufio.Reader) {
-	defer close(b.Over)
+	defer close(b.Done)
 	for {
 		var f Frame
-		if f.First, f.Payload, b.Err = ReadFrame(r); b.Err != nil {
+		if f.FirstByte, f.Payload, b.Err = ReadFrame(r); b.Err != nil {
 			return
 		}
-		b.In <- f
+		b.Frames <- f
 	}
 }
 
@@ -87,13 +85,13 @@ func (b *RawConn) Next() (f Frame, ok bool) {
 	late := time.After(20 * time.Second)
 	for {
 		select {
-		case f = <-b.In:
+		case f = <-b.Frames:
 		default:
 			select {
-			case f = <-b.In:
-			case <-b.Over:
+			case f = <-b.Frames:
+			case <-b.Done:
 				select {
-				case f = <-b.In:
+				case f = <-b.Frames:
 				default:
 					return f, false
 				}
@@ -102,22 +100,22 @@ func (b *RawConn) Next() (f Frame, ok bool) {
 				return f, false
 			}
 		}
-		if !f.IsState() && !(f.First == FinBit|OpPing && len(f.Payload) == 0) {
+		if !f.IsState() && !(f.FirstByte == FinBit|OpPing && len(f.Payload) == 0) {
 			return f, true
 		}
 	}
 }
 
 // Code is that of a close frame, 0 for none.
-func (f Frame) Code() int {
-	if f.First != FinBit|OpClose || len(f.Payload) < 2 {
+func (f Frame) CloseCode() int {
+	if f.FirstByte != FinBit|OpClose || len(f.Payload) < 2 {
 		return 0
 	}
 	return int(binary.BigEndian.Uint16(f.Payload))
 }
 
 func (f Frame) Message() (m Message) {
-	if f.First == FinBit|OpText {
+	if f.FirstByte == FinBit|OpText {
 		json.Unmarshal(f.Payload, &m)
 	}
 	return m
@@ -139,7 +137,7 @@ func (b *RawConn) ExpectAck(seq uint64) {
 // ExpectPong checks that the next frame is this pong.
 func (b *RawConn) ExpectPong(payload []byte) {
 	b.T.Helper()
-	if f, _ := b.Next(); f.First != FinBit|OpPong || !bytes.Equal(f.Payload, payload) {
+	if f, _ := b.Next(); f.FirstByte != FinBit|OpPong || !bytes.Equal(f.Payload, payload) {
 		b.Errorf("there came %v; due is a pong with %q", f, payload)
 	}
 }
@@ -157,18 +155,18 @@ func (b *RawConn) ExpectError(code string) {
 func (b *RawConn) ExpectClose(codes ...int) {
 	b.T.Helper()
 	f, ok := b.Next()
-	code := f.Code()
+	code := f.CloseCode()
 	switch {
 	case !ok:
 		b.Errorf("the connection ended with %v and no close frame; due is one with code %v", b.Err, codes)
 		return
-	case f.First != FinBit|OpClose || !slices.Contains(codes, code):
+	case f.FirstByte != FinBit|OpClose || !slices.Contains(codes, code):
 		b.Errorf("there came %v, of code %d; due is a close frame with code %v", f, code, codes)
 	case len(f.Payload) == 1 || len(f.Payload) > 125 || len(f.Payload) > 2 && !utf8.Valid(f.Payload[2:]):
 		b.Errorf("the close frame is none: %v", f)
 	}
 	select {
-	case <-b.Over:
+	case <-b.Done:
 	case <-time.After(5 * time.Second):
 		b.Errorf("5 s after the close frame the server has not closed its side")
 		return
@@ -176,17 +174,17 @@ func (b *RawConn) ExpectClose(codes ...int) {
 	if b.Err != io.EOF {
 		b.Errorf("after the close frame the connection broke: %v; due is its end", b.Err)
 	}
-	for len(b.In) > 0 {
-		b.Errorf("after the close frame there came %v", <-b.In)
+	for len(b.Frames) > 0 {
+		b.Errorf("after the close frame there came %v", <-b.Frames)
 	}
 }
 
 // NextAny is next, with the empty ones.
-func (b *RawConn) NextAny() (f Frame, ok bool) {
+func (b *RawConn) NextWithPings() (f Frame, ok bool) {
 	b.T.Helper()
 	for {
 		select {
-		case f := <-b.In:
+		case f := <-b.Frames:
 			if !f.IsState() {
 				return f, true
 			}
@@ -198,14 +196,7 @@ func (b *RawConn) NextAny() (f Frame, ok bool) {
 }
 
 func (w *Server) ListenOn(l net.Listener) (host string) {
-	ctx, end := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() { w.Handler.Serve(ctx, l) })
-	serving.Go(func() { w.Handler.Run(ctx) })
-	w.T.Cleanup(func() {
-		end()
-		serving.Wait()
-	})
+	w.start(l, Serve)
 	return l.Addr().String()
 }
 
@@ -226,11 +217,11 @@ func (p *Client) DialRaw(t *testing.T, host string) *RawConn {
 
 // The first bytes of frames (RFC 6455, 5.2).
 const (
-	FinBit   = 0x80
-	OpMore   = 0x0 // the continuation of a message
-	OpText   = 0x1
-	OpBinary = 0x2
-	OpClose  = 0x8
-	OpPing   = 0x9
-	OpPong   = 0xa
+	FinBit         = 0x80
+	OpContinuation = 0x0 // the continuation of a message
+	OpText         = 0x1
+	OpBinary       = 0x2
+	OpClose        = 0x8
+	OpPing         = 0x9
+	OpPong         = 0xa
 )

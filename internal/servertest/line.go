@@ -12,9 +12,9 @@ import (
 // Fair is a listener in a bubble whose connections may be written to by several at once
 // while nobody reads. Time in the bubble goes on where one writer waits for the other by a
 // channel, and stands still where it is by the lock that net.Pipe has.
-type Fair struct{ net.Listener }
+type FairListener struct{ net.Listener }
 
-func (l Fair) Accept() (net.Conn, error) {
+func (l FairListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -49,16 +49,16 @@ func (c FairConn) Close() error {
 }
 
 // Line is the client's end of a connection, which may stop reading.
-type Line struct {
+type PausableConn struct {
 	FairConn
-	Ears chan struct{} // full while nothing is read
+	reading chan struct{} // full while nothing is read
 }
 
-func (c *Line) Read(b []byte) (int, error) {
+func (c *PausableConn) Read(b []byte) (int, error) {
 	for {
 		select {
-		case c.Ears <- struct{}{}:
-			<-c.Ears
+		case c.reading <- struct{}{}:
+			<-c.reading
 		case <-c.closed:
 			return 0, net.ErrClosed
 		}
@@ -69,16 +69,20 @@ func (c *Line) Read(b []byte) (int, error) {
 	}
 }
 
+func NewPausableConn(conn net.Conn) *PausableConn {
+	return &PausableConn{FairConn: NewFairConn(conn), reading: make(chan struct{}, 1)}
+}
+
 // StopReading makes a socket read nothing any more, until it hears again.
 func (s *Socket) StopReading() {
-	c := s.Conn.(*Line)
-	c.Ears <- struct{}{}
+	c := s.Conn.(*PausableConn)
+	c.reading <- struct{}{}
 	c.SetReadDeadline(time.Unix(1, 0))
 	synctest.Wait()
 }
 
 func (s *Socket) ResumeReading() {
-	c := s.Conn.(*Line)
+	c := s.Conn.(*PausableConn)
 	c.SetReadDeadline(time.Time{})
-	<-c.Ears
+	<-c.reading
 }

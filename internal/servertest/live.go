@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -28,50 +29,77 @@ import (
 // its own.
 type LiveServer struct {
 	*Server
-	L *PipeListener
+	Listener *PipeListener
 	// end is SIGTERM; ended is closed when all is over.
-	End   context.CancelFunc
-	Ended chan struct{}
+	Shutdown context.CancelFunc
+	Stopped  <-chan struct{}
 }
 
 // RunLive runs a test in a world with live connections.
 func RunLive(t *testing.T, test func(*testing.T, *LiveServer), changes ...func(*Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := &LiveServer{Server: New(t, append(changes, Direct)...), L: NewPipeListener(), Ended: make(chan struct{})}
-		w.Host = "127.0.0.1:8080"
-		ctx, cancel := context.WithCancel(context.Background())
-		w.End = cancel
-		var serving sync.WaitGroup
-		serving.Go(func() {
-			if err := w.Handler.Serve(ctx, Fair{w.L}); err != nil {
-				t.Errorf("Serve ended with %v", err)
-			}
-		})
-		serving.Go(func() { w.Handler.Run(ctx) })
-		go func() {
-			serving.Wait()
-			close(w.Ended)
-		}()
-		t.Cleanup(func() {
-			w.End()
-			<-w.Ended
-		})
-		test(t, w)
+	synctest.Test(t, func(t *testing.T) { test(t, NewLive(t, Serve, changes...)) })
+}
+
+// ServeFunc serves a handler on a listener until the context ends.
+type ServeFunc func(ctx context.Context, l net.Listener, h *httpapi.Handler) error
+
+// Serve is the ServeFunc of the command.
+func Serve(ctx context.Context, l net.Listener, h *httpapi.Handler) error { return h.Serve(ctx, l) }
+
+// NewLive starts a server as New does, and serve with it. It must be called in a synctest bubble; the server stops
+// when the test ends.
+func NewLive(t *testing.T, serve ServeFunc, changes ...func(*Config)) *LiveServer {
+	t.Helper()
+	return newLive(New(t, append(changes, Direct)...), serve)
+}
+
+func newLive(server *Server, serve ServeFunc) *LiveServer {
+	w := &LiveServer{Server: server, Listener: NewPipeListener()}
+	w.Shutdown, w.Stopped = server.start(FairListener{w.Listener}, serve)
+	return w
+}
+
+// start serves until the test ends or shutdown is called; stopped is closed when all connections have ended.
+func (w *Server) start(l net.Listener, serve ServeFunc) (shutdown context.CancelFunc, stopped <-chan struct{}) {
+	ctx, shutdown := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := serve(ctx, l, w.Handler); err != nil {
+			w.T.Errorf("Serve ended with %v", err)
+		}
 	})
+	serving.Go(func() { w.Handler.Run(ctx) })
+	done := make(chan struct{})
+	go func() {
+		serving.Wait()
+		close(done)
+	}()
+	w.T.Cleanup(func() {
+		shutdown()
+		<-done
+	})
+	return shutdown, done
 }
 
 // Socket is a WebSocket as raw as a test needs it. It answers pings, unless it is mute, and
 // reads all that comes, unless it is deaf.
 type Socket struct {
-	T     *testing.T
-	Conn  net.Conn
-	In    chan Message
-	Mute  bool
-	Pings chan time.Time // when the first hundred came
-	Pongs atomic.Int32
-	Done  chan struct{} // when nothing more comes
-	Code  int           // of the close frame, once closed; 0 for none
+	T           *testing.T
+	Conn        net.Conn
+	Messages    chan Message
+	IgnorePings bool
+	Pings       chan time.Time // when the first hundred came
+	Pongs       atomic.Int32
+	Done        chan struct{} // when nothing more comes
+	CloseCode   int           // of the close frame, once closed; 0 for none
+}
+
+// NewSocket returns a socket on a connection whose handshake is done; r has what the server sent after it.
+func NewSocket(t *testing.T, conn net.Conn, r *bufio.Reader) *Socket {
+	s := &Socket{T: t, Conn: conn, Messages: make(chan Message, 10_000), Pings: make(chan time.Time, 100), Done: make(chan struct{})}
+	go s.read(r)
+	return s
 }
 
 // Message is one of docs/reference/protocol.md, and the text that it came as.
@@ -98,7 +126,7 @@ type Message struct {
 	Text string
 }
 
-const LivePath = httpapi.DefaultPrefix + Project + "live/"
+const LivePath = httpapi.DefaultPrefix + ProjectPath + "live/"
 
 // HandshakeRequest is the request of one, with headers in pairs; one that is empty takes away
 // what there is otherwise.
@@ -123,11 +151,11 @@ func HandshakeRequest(host, path string, headers ...string) string {
 // Handshake sends a handshake, and gives the answer with the connection.
 func (w *LiveServer) Handshake(path string, headers ...string) (net.Conn, *bufio.Reader, *http.Response) {
 	w.T.Helper()
-	raw, ok := w.L.Dial()
+	raw, ok := w.Listener.Dial()
 	if !ok {
 		w.T.Fatal("nobody listens")
 	}
-	conn := &Line{FairConn: NewFairConn(raw), Ears: make(chan struct{}, 1)}
+	conn := NewPausableConn(raw)
 	io.WriteString(conn, HandshakeRequest(w.Host, path, headers...))
 	r := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(r, nil)
@@ -150,10 +178,8 @@ func (w *LiveServer) ConnectTo(path string, headers ...string) *Socket {
 		body, _ := io.ReadAll(answer.Body)
 		w.T.Fatalf("the handshake was answered %d %s", answer.StatusCode, body)
 	}
-	s := &Socket{T: w.T, Conn: conn, In: make(chan Message, 10_000), Pings: make(chan time.Time, 100), Done: make(chan struct{})}
 	w.T.Cleanup(func() { conn.Close() })
-	go s.Read(r)
-	return s
+	return NewSocket(w.T, conn, r)
 }
 
 // ConnectAs is somebody who opens a live connection, and has not said anything yet.
@@ -207,7 +233,7 @@ func MaskedFrame(first byte, payload []byte) []byte {
 }
 
 // Read takes in what comes until the end.
-func (s *Socket) Read(r *bufio.Reader) {
+func (s *Socket) read(r *bufio.Reader) {
 	defer close(s.Done)
 	for {
 		first, payload, err := ReadFrame(r)
@@ -220,18 +246,18 @@ func (s *Socket) Read(r *bufio.Reader) {
 			if err := json.Unmarshal(payload, &m); err != nil {
 				s.T.Errorf("a message that is not JSON: %q: %v", payload, err)
 			}
-			s.In <- m
+			s.Messages <- m
 		case 0x89:
 			select {
 			case s.Pings <- time.Now():
 			default: // nobody counts them
 			}
-			if !s.Mute {
+			if !s.IgnorePings {
 				go s.Conn.Write(MaskedFrame(0x8a, payload))
 			}
 		case 0x88:
 			if len(payload) >= 2 {
-				s.Code = int(binary.BigEndian.Uint16(payload))
+				s.CloseCode = int(binary.BigEndian.Uint16(payload))
 			}
 		case 0x8a:
 			s.Pongs.Add(1)
@@ -265,32 +291,33 @@ func ReadFrame(r *bufio.Reader) (first byte, payload []byte, err error) {
 	return head[0], payload, err
 }
 
-// TakeWithin gives the next message, if one comes in this time; why is empty then, and says what
-// happened instead otherwise.
-func (s *Socket) TakeWithin(within time.Duration) (m Message, why string) {
-	late := time.NewTimer(within)
-	defer late.Stop()
+var errNoMessage = errors.New("no message arrived")
+
+// Receive returns the next message. It returns an error if none arrives in this time, or if the connection ends.
+func (s *Socket) Receive(timeout time.Duration) (Message, error) {
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
 	select {
-	case m = <-s.In:
-		return m, ""
-	case <-late.C:
-		return m, "nothing came"
+	case m := <-s.Messages:
+		return m, nil
+	case <-timer.C:
+		return Message{}, errNoMessage
 	case <-s.Done:
 	}
 	select {
-	case m = <-s.In: // came before the end
-		return m, ""
+	case m := <-s.Messages: // arrived before the end
+		return m, nil
 	default:
-		return m, fmt.Sprintf("the connection ended with code %d", s.Code)
+		return Message{}, fmt.Errorf("the connection was closed with code %d", s.CloseCode)
 	}
 }
 
 // Next gives the next message, which has to be of this type.
 func (s *Socket) Next(kind string) Message {
 	s.T.Helper()
-	m, why := s.TakeWithin(10 * time.Second)
-	if why != "" {
-		s.T.Fatalf("%s; due is a message of type %s", why, kind)
+	m, err := s.Receive(10 * time.Second)
+	if err != nil {
+		s.T.Fatalf("%v; want a message of type %s", err, kind)
 	}
 	if m.Type != kind {
 		s.T.Fatalf("there came %s; due is a message of type %s", m.Text, kind)
@@ -301,12 +328,12 @@ func (s *Socket) Next(kind string) Message {
 // ExpectNothing checks that nothing comes for a while.
 func (s *Socket) ExpectNothing(d time.Duration) {
 	s.T.Helper()
-	switch m, why := s.TakeWithin(d); why {
-	case "nothing came":
-	case "":
-		s.T.Errorf("there came %s; due is nothing", m.Text)
+	switch m, err := s.Receive(d); err {
+	case errNoMessage:
+	case nil:
+		s.T.Errorf("got %s, want no message for %v", m.Text, d)
 	default:
-		s.T.Error(why)
+		s.T.Error(err)
 	}
 }
 
@@ -324,25 +351,11 @@ func (s *Socket) ExpectClose(code int) {
 	s.T.Helper()
 	select {
 	case <-s.Done:
-		if s.Code != code {
-			s.T.Errorf("the connection ended with code %d; due is %d", s.Code, code)
+		if s.CloseCode != code {
+			s.T.Errorf("the connection ended with code %d; due is %d", s.CloseCode, code)
 		}
 	case <-time.After(time.Minute):
 		s.T.Fatalf("the connection goes on; due is its end with code %d", code)
-	}
-}
-
-// SkipTo gives the next message of a type, whatever else comes before.
-func (s *Socket) SkipTo(kind string) Message {
-	s.T.Helper()
-	for {
-		m, why := s.TakeWithin(10 * time.Second)
-		if why != "" {
-			s.T.Fatalf("%s; due is a message of type %s", why, kind)
-		}
-		if m.Type == kind {
-			return m
-		}
 	}
 }
 
@@ -350,8 +363,8 @@ func (s *Socket) SkipTo(kind string) Message {
 func (s *Socket) Pending() (came []Message) {
 	time.Sleep(200 * time.Millisecond)
 	synctest.Wait()
-	for len(s.In) > 0 {
-		came = append(came, <-s.In)
+	for len(s.Messages) > 0 {
+		came = append(came, <-s.Messages)
 	}
 	return came
 }
@@ -370,9 +383,9 @@ func (s *Socket) ExpectRejected(code string) {
 func (s *Socket) ExpectLeft(name string, id any, within time.Duration) time.Duration {
 	s.T.Helper()
 	began := time.Now()
-	m, why := s.TakeWithin(within)
-	if why != "" {
-		s.T.Fatalf("%s in %v; due is that %s left", why, within, name)
+	m, err := s.Receive(within)
+	if err != nil {
+		s.T.Fatalf("%v within %v; want a delta that %s left", err, within, name)
 	}
 	if m.Type != "delta" || len(m.Changed) != 0 || len(m.Left) != 1 || m.Left[0] != id {
 		s.T.Fatalf("there came %s; due is that %s left", m.Text, name)
@@ -382,7 +395,7 @@ func (s *Socket) ExpectLeft(name string, id any, within time.Duration) time.Dura
 
 // UpgradeHeaders are the headers of a handshake, for a request without a connection, which is
 // held against docs/reference/openapi.yaml. Others come in pairs; an empty one takes away.
-func UpgradeHeaders(w *LiveServer, headers ...string) (pairs []string) {
+func (w *LiveServer) HandshakeHeaders(headers ...string) (pairs []string) {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(HandshakeRequest(w.Host, LivePath, headers...))))
 	if err != nil {
 		w.T.Fatal(err)
@@ -395,18 +408,16 @@ func UpgradeHeaders(w *LiveServer, headers ...string) (pairs []string) {
 	return append(pairs, "Host", r.Host)
 }
 
-// SkipToOneOf gives the next message of one of these types.
-func (s *Socket) SkipToOneOf(kinds ...string) Message {
+// SkipTo returns the next message of one of these types, and discards those before it.
+func (s *Socket) SkipTo(types ...string) Message {
 	s.T.Helper()
 	for {
-		m, why := s.TakeWithin(10 * time.Second)
-		if why != "" {
-			s.T.Fatalf("%s; due is a message of type %v", why, kinds)
+		m, err := s.Receive(10 * time.Second)
+		if err != nil {
+			s.T.Fatalf("%v; want a message of type %s", err, strings.Join(types, " or "))
 		}
-		for _, kind := range kinds {
-			if m.Type == kind {
-				return m
-			}
+		if slices.Contains(types, m.Type) {
+			return m
 		}
 	}
 }
@@ -414,7 +425,7 @@ func (s *Socket) SkipToOneOf(kinds ...string) Message {
 // ExpectListedTo checks who is in the list of somebody with a token.
 func (w *LiveServer) ExpectListedTo(token, due string) {
 	w.T.Helper()
-	p := &Client{W: w.Server, Address: "127.0.0.1", Token: token}
+	p := &Client{Server: w.Server, Address: "127.0.0.1", Token: token}
 	if got := Names(*p.List().Users); got != due {
 		w.T.Errorf("listed are %q, due is %q", got, due)
 	}
@@ -431,8 +442,8 @@ func (w *LiveServer) ExpectHandshakes(status int, code string, all map[string][]
 			}
 		} else {
 			body, _ := io.ReadAll(got.Body)
-			direct := w.Do("GET", LivePath, nil, UpgradeHeaders(w, headers...)...) // which is held against the contract
-			for _, got := range []Answer{{got.StatusCode, got.Header, string(body)}, direct} {
+			direct := w.Do("GET", LivePath, nil, w.HandshakeHeaders(headers...)...) // which is held against the contract
+			for _, got := range []Response{{got.StatusCode, got.Header, string(body)}, direct} {
 				if got.Status != status || !strings.Contains(got.Body, `"code":"`+code+`"`) {
 					w.T.Errorf("%s: answered %d %s; due is %d %s", name, got.Status, got.Body, status, code)
 				}
@@ -472,32 +483,16 @@ func (w *Server) DialLive(host string, p *Client) *Socket {
 	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
 		w.T.Fatalf("the handshake was answered %v, %v", answer, err)
 	}
-	s := &Socket{T: w.T, Conn: conn, In: make(chan Message, 10_000), Done: make(chan struct{})}
+	s := NewSocket(w.T, conn, r)
 	w.T.Cleanup(func() {
 		conn.Close()
 		<-s.Done
 	})
-	go s.Read(r)
 	return s
 }
 
-// Ack gives the next ack, whatever else is told before.
-func (s *Socket) Ack() Message {
-	s.T.Helper()
-	for {
-		m, why := s.TakeWithin(10 * time.Second)
-		if why != "" {
-			s.T.Errorf("%s; due is an ack", why)
-			return Message{}
-		}
-		if m.Type == "ack" {
-			return m
-		}
-	}
-}
-
 // ExpectAnswers checks that there is an ack, and a snapshot or none.
-func (s *Socket) ExpectAnswers(snapshot bool, version uint64, known string) {
+func (s *Socket) ExpectAckAndSnapshot(snapshot bool, version uint64, known string) {
 	s.T.Helper()
 	var types []string
 	for _, m := range s.Pending() {
@@ -527,23 +522,15 @@ func (w *LiveServer) AnotherNode(store presence.Store) *LiveServer {
 		w.T.Fatal(err)
 	}
 	world.serve(world.Handler, true)
-	node := &LiveServer{Server: world, L: NewPipeListener()}
-	ctx, end := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		node.Handler.Serve(ctx, Fair{node.L})
-	})
-	serving.Go(func() { node.Handler.Run(ctx) })
-	w.T.Cleanup(func() { end(); serving.Wait() })
-	return node
+	return newLive(world, Serve)
 }
 
 // NextWithin gives the next message, in whatever time it has.
 func (s *Socket) NextWithin(within time.Duration) Message {
 	s.T.Helper()
-	m, why := s.TakeWithin(within)
-	if why != "" {
-		s.T.Fatal(why)
+	m, err := s.Receive(within)
+	if err != nil {
+		s.T.Fatal(err)
 	}
 	return m
 }
@@ -556,7 +543,7 @@ func (m Message) ExpectError(t *testing.T, code string) {
 }
 
 // Golden gives a golden message.
-func Golden(t *testing.T, name string) []byte {
+func ReadGolden(t *testing.T, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(root() + "/testdata/wire/" + name + ".json")
 	if err != nil {
@@ -566,20 +553,20 @@ func Golden(t *testing.T, name string) []byte {
 }
 
 // value is what a message says, but for the versions and times that a test cannot choose.
-func value(t *testing.T, text []byte) (v map[string]any) {
+func decodeComparable(t *testing.T, text []byte) (v map[string]any) {
 	t.Helper()
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	timeless(v)
+	hideVersionsAndTimes(v)
 	return v
 }
 
-func timeless(v any) {
+func hideVersionsAndTimes(v any) {
 	switch v := v.(type) {
 	case []any:
 		for _, each := range v {
-			timeless(each)
+			hideVersionsAndTimes(each)
 		}
 	case map[string]any:
 		for name, each := range v {
@@ -587,7 +574,7 @@ func timeless(v any) {
 			case "version", "base", "last_seen", "retry_after":
 				v[name] = fmt.Sprintf("%T", each)
 			default:
-				timeless(each)
+				hideVersionsAndTimes(each)
 			}
 		}
 	}
@@ -596,7 +583,7 @@ func timeless(v any) {
 // ExpectGolden checks that a message is the golden one.
 func (m Message) ExpectGolden(t *testing.T, name string) {
 	t.Helper()
-	if due := Golden(t, name); !reflect.DeepEqual(value(t, []byte(m.Text)), value(t, due)) {
+	if due := ReadGolden(t, name); !reflect.DeepEqual(decodeComparable(t, []byte(m.Text)), decodeComparable(t, due)) {
 		t.Errorf("there came %s\ndue is %s", m.Text, due)
 	}
 }
@@ -614,7 +601,7 @@ func (r SlowReader) Read(b []byte) (int, error) {
 }
 
 // Fill lists so many people in the project, whose list has about 250 bytes for each.
-func (w *LiveServer) Fill(n int) {
+func (w *LiveServer) AddUsers(n int) {
 	w.T.Helper()
 	for i := range n {
 		w.As(fmt.Sprintf("person with the number %d", i), presence.UserID(fmt.Sprint(1000+i))).
@@ -623,9 +610,9 @@ func (w *LiveServer) Fill(n int) {
 }
 
 // Request sends one over a connection of its own, and returns the connection.
-func (w *LiveServer) Request(method, path, token, body string) net.Conn {
+func (w *LiveServer) SendRequest(method, path, token, body string) net.Conn {
 	w.T.Helper()
-	conn, ok := w.L.Dial()
+	conn, ok := w.Listener.Dial()
 	if !ok {
 		w.T.Fatal("nobody listens")
 	}
@@ -636,9 +623,9 @@ func (w *LiveServer) Request(method, path, token, body string) net.Conn {
 }
 
 // HelloSlowly opens a live connection that is read so slowly, and says hello.
-func (w *LiveServer) HelloSlowly(perSecond int) (net.Conn, *bufio.Reader) {
+func (w *LiveServer) ConnectSlowly(perSecond int) (net.Conn, *bufio.Reader) {
 	w.T.Helper()
-	conn, ok := w.L.Dial()
+	conn, ok := w.Listener.Dial()
 	if !ok {
 		w.T.Fatal("nobody listens")
 	}

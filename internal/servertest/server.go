@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,11 +29,11 @@ import (
 // Server is a whole server with a store of its own. Every answer that it gives is
 // held against docs/reference/openapi.yaml.
 type Server struct {
-	T    *testing.T
-	Keys *identity.Keys
-	Logs *Log
-	Send func(*http.Request) *http.Response
-	Host string
+	T         *testing.T
+	Keys      *identity.Keys
+	Logs      *Log
+	roundTrip func(*http.Request) *http.Response
+	Host      string
 	// handler is the whole server, without a connection.
 	Handler *httpapi.Handler
 }
@@ -42,15 +41,15 @@ type Server struct {
 // Config is what a test may want otherwise in its world.
 type Config struct {
 	httpapi.Options
-	Keys     *identity.Keys
-	Visitors *identity.Visitors // nil lets none in
-	Store    func(presence.Store) presence.Store
+	Keys      *identity.Keys
+	Visitors  *identity.Visitors // nil lets none in
+	WrapStore func(presence.Store) presence.Store
 	// Direct calls the handler without a connection: where time is the test's own,
 	// or where requests come from many addresses.
-	Direct bool
+	direct bool
 }
 
-func Direct(p *Config) { p.Direct = true }
+func Direct(p *Config) { p.direct = true }
 
 // New starts a server with dev tokens and visitors.
 func New(t *testing.T, changes ...func(*Config)) *Server {
@@ -73,7 +72,7 @@ func New(t *testing.T, changes ...func(*Config)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Config{Keys: keys, Visitors: &identity.Visitors{}, Store: func(s presence.Store) presence.Store { return s }}
+	p := Config{Keys: keys, Visitors: &identity.Visitors{}, WrapStore: func(s presence.Store) presence.Store { return s }}
 	p.UserRate, p.AddressRate = identity.NoLimit, identity.NoLimit
 	p.Dev = &identity.Dev{}
 	p.Log = slog.New(slog.NewTextHandler(w.Logs, nil))
@@ -81,7 +80,7 @@ func New(t *testing.T, changes ...func(*Config)) *Server {
 		change(&p)
 	}
 	w.Keys = p.Keys
-	p.Service = presence.NewService(p.Store(store))
+	p.Service = presence.NewService(p.WrapStore(store))
 	var gates []identity.Authenticator
 	if p.Dev != nil {
 		p.Dev.Keys = p.Keys
@@ -106,14 +105,14 @@ func New(t *testing.T, changes ...func(*Config)) *Server {
 	if w.Handler, err = httpapi.New(p.Options); err != nil {
 		t.Fatal(err)
 	}
-	w.serve(CheckContract(t, w.Handler, p.Prefix), p.Direct)
+	w.serve(CheckContract(t, w.Handler, p.Prefix), p.direct)
 	return w
 }
 
 func (w *Server) serve(h http.Handler, direct bool) {
 	if direct {
 		w.Host = "127.0.0.1:8080"
-		w.Send = func(r *http.Request) *http.Response {
+		w.roundTrip = func(r *http.Request) *http.Response {
 			recorder := httptest.NewRecorder()
 			h.ServeHTTP(recorder, r)
 			return recorder.Result()
@@ -125,7 +124,7 @@ func (w *Server) serve(h http.Handler, direct bool) {
 	w.Host = server.Listener.Addr().String()
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	w.Send = func(r *http.Request) *http.Response {
+	w.roundTrip = func(r *http.Request) *http.Response {
 		answer, err := client.Do(r)
 		if err != nil {
 			w.T.Fatalf("%s %s: %v", r.Method, r.URL, err)
@@ -135,19 +134,22 @@ func (w *Server) serve(h http.Handler, direct bool) {
 }
 
 // Answer is what came back.
-type Answer struct {
+type Response struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
+// Send sends a request.
+func (w *Server) Send(r *http.Request) *http.Response { return w.roundTrip(r) }
+
 // Do sends a request as it is given; headers come in pairs.
-func (w *Server) Do(method, path string, body io.Reader, headers ...string) Answer {
+func (w *Server) Do(method, path string, body io.Reader, headers ...string) Response {
 	w.T.Helper()
 	return w.DoFrom("127.0.0.1", method, path, body, headers...)
 }
 
-func (w *Server) DoFrom(address, method, path string, body io.Reader, headers ...string) Answer {
+func (w *Server) DoFrom(address, method, path string, body io.Reader, headers ...string) Response {
 	w.T.Helper()
 	r, err := http.NewRequestWithContext(w.T.Context(), method, "http://"+w.Host+path, body)
 	if err != nil {
@@ -173,11 +175,11 @@ func (w *Server) DoFrom(address, method, path string, body io.Reader, headers ..
 	if err != nil {
 		w.T.Fatalf("%s %s: the answer breaks off: %v", method, path, err)
 	}
-	return Answer{got.StatusCode, got.Header, string(text)}
+	return Response{got.StatusCode, got.Header, string(text)}
 }
 
 // ExpectError checks that it is this error, in the form that errors have.
-func (a Answer) ExpectError(t *testing.T, status int, code string) {
+func (a Response) ExpectError(t *testing.T, status int, code string) {
 	t.Helper()
 	var body struct {
 		Success *bool
@@ -218,12 +220,12 @@ type Reply struct {
 
 // Client is somebody with a browser: a token, or a jar with one cookie.
 type Client struct {
-	W       *Server
+	Server  *Server
 	Address string
 	Token   string
 	Cookie  string
 	// made is the last cookie that was set or cleared.
-	Made *http.Cookie
+	SetCookie *http.Cookie
 }
 
 // As is somebody who has a dev token.
@@ -233,14 +235,14 @@ func (w *Server) As(name string, id presence.UserID) *Client {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return &Client{W: w, Address: "127.0.0.1", Token: token}
+	return &Client{Server: w, Address: "127.0.0.1", Token: token}
 }
 
 // Anonymous is somebody whom nobody knows.
-func (w *Server) Anonymous() *Client { return &Client{W: w, Address: "127.0.0.1"} }
+func (w *Server) Anonymous() *Client { return &Client{Server: w, Address: "127.0.0.1"} }
 
-func (p *Client) Do(method, path, body string, headers ...string) Answer {
-	p.W.T.Helper()
+func (p *Client) Do(method, path, body string, headers ...string) Response {
+	p.Server.T.Helper()
 	if p.Token != "" {
 		headers = append(headers, "Authorization", "Bearer "+p.Token)
 	}
@@ -250,14 +252,14 @@ func (p *Client) Do(method, path, body string, headers ...string) Answer {
 	if method == http.MethodPost {
 		headers = append(headers, "Content-Type", "application/json")
 	}
-	a := p.W.DoFrom(p.Address, method, path, strings.NewReader(body), headers...)
-	p.Made = nil
+	a := p.Server.DoFrom(p.Address, method, path, strings.NewReader(body), headers...)
+	p.SetCookie = nil
 	for _, line := range a.Header["Set-Cookie"] {
 		c, err := http.ParseSetCookie(line)
 		if err != nil {
-			p.W.T.Fatalf("Set-Cookie: %q cannot be read: %v", line, err)
+			p.Server.T.Fatalf("Set-Cookie: %q cannot be read: %v", line, err)
 		}
-		p.Made = c
+		p.SetCookie = c
 		if p.Cookie = c.Name + "=" + c.Value; c.MaxAge < 0 {
 			p.Cookie = ""
 		}
@@ -265,39 +267,39 @@ func (p *Client) Do(method, path, body string, headers ...string) Answer {
 	return a
 }
 
-const Project = "/project/p/presence/"
+const ProjectPath = "/project/p/presence/"
 
-func (p *Client) Post(what, body string, headers ...string) Answer {
-	p.W.T.Helper()
-	return p.Do(http.MethodPost, httpapi.DefaultPrefix+Project+what+"/", body, headers...)
+func (p *Client) Post(what, body string, headers ...string) Response {
+	p.Server.T.Helper()
+	return p.Do(http.MethodPost, httpapi.DefaultPrefix+ProjectPath+what+"/", body, headers...)
 }
 
-func (p *Client) Get(headers ...string) Answer {
-	p.W.T.Helper()
-	return p.Do(http.MethodGet, httpapi.DefaultPrefix+Project+"list/", "", headers...)
+func (p *Client) GetList(headers ...string) Response {
+	p.Server.T.Helper()
+	return p.Do(http.MethodGet, httpapi.DefaultPrefix+ProjectPath+"list/", "", headers...)
 }
 
 // Update sends one that has to succeed.
 func (p *Client) Update(body string, headers ...string) Reply {
-	p.W.T.Helper()
-	return p.Succeed(p.Post("update", body, headers...))
+	p.Server.T.Helper()
+	return p.ExpectSuccess(p.Post("update", body, headers...))
 }
 
 func (p *Client) Leave(body string) Reply {
-	p.W.T.Helper()
-	return p.Succeed(p.Post("leave", body))
+	p.Server.T.Helper()
+	return p.ExpectSuccess(p.Post("leave", body))
 }
 
 func (p *Client) List() Reply {
-	p.W.T.Helper()
-	return p.Succeed(p.Get())
+	p.Server.T.Helper()
+	return p.ExpectSuccess(p.GetList())
 }
 
-func (p *Client) Succeed(a Answer) Reply {
-	p.W.T.Helper()
+func (p *Client) ExpectSuccess(a Response) Reply {
+	p.Server.T.Helper()
 	var r Reply
 	if err := json.Unmarshal([]byte(a.Body), &r); err != nil || a.Status != 200 || !r.Success {
-		p.W.T.Fatalf("answered %d %s\ndue is success", a.Status, a.Body)
+		p.Server.T.Fatalf("answered %d %s\ndue is success", a.Status, a.Body)
 	}
 	return r
 }
@@ -375,7 +377,7 @@ func (w *Server) metrics(name string) map[string]float64 {
 }
 
 // Gunzip returns the answer decompressed.
-func (a Answer) Gunzip(t *testing.T) string {
+func (a Response) Gunzip(t *testing.T) string {
 	t.Helper()
 	r, err := gzip.NewReader(strings.NewReader(a.Body))
 	if err != nil {
@@ -389,7 +391,7 @@ func (a Answer) Gunzip(t *testing.T) string {
 }
 
 // ExpectCORS checks the headers by which a page of the origin may read an answer; none for an empty origin.
-func (a Answer) ExpectCORS(t *testing.T, name, origin string, credentials bool) {
+func (a Response) ExpectCORS(t *testing.T, name, origin string, credentials bool) {
 	t.Helper()
 	due := map[string]string{"Vary": "Origin", "Access-Control-Allow-Origin": origin}
 	if origin != "" {
@@ -410,7 +412,7 @@ func (a Answer) ExpectCORS(t *testing.T, name, origin string, credentials bool) 
 }
 
 // Requests returns how many requests were counted, by operation and status.
-func (w *Server) Requests() map[string]uint64 {
+func (w *Server) RequestCounts() map[string]uint64 {
 	all := map[string]uint64{}
 	for labels, n := range w.metrics("requests_total") {
 		field := strings.Fields(labels)
@@ -439,29 +441,30 @@ func (w *Server) Histogram(name, operation string) *dto.Histogram {
 	return nil
 }
 
-const TokenPath = "/writer/api/dev/token/"
+const DevTokenPath = "/writer/api/dev/token/"
 
-type tokenAnswer struct {
+// DevToken is a dev token and whom it is for.
+type DevToken struct {
 	Token string
 	User  User
 }
 
 // Token asks for one, and has to get it.
-func (w *Server) Token(body string) tokenAnswer {
+func (w *Server) NewDevToken(body string) DevToken {
 	w.T.Helper()
-	got := w.Anonymous().Do("POST", TokenPath, body)
-	var a tokenAnswer
+	got := w.Anonymous().Do("POST", DevTokenPath, body)
+	var a DevToken
 	if err := json.Unmarshal([]byte(got.Body), &a); err != nil || got.Status != 200 || a.Token == "" {
 		w.T.Fatalf("%s answered %d %s\ndue is a token", body, got.Status, got.Body)
 	}
 	return a
 }
 
-const Cause = "dial tcp 10.1.2.3:6379: password canary-password"
+const SecretCause = "dial tcp 10.1.2.3:6379: password canary-password"
 
 // JsonText encodes a text for JSON with every odd character escaped, so that the
 // request's own bytes are plain.
-func JsonText(s string) string {
+func JSONString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {
@@ -474,11 +477,9 @@ func JsonText(s string) string {
 	return b.String() + `"`
 }
 
-func FormatNumber(n uint64) string { return strconv.FormatUint(n, 10) }
-
 // In sends to a project; a list is a GET.
-func (p *Client) In(project, what, body string, headers ...string) Answer {
-	p.W.T.Helper()
+func (p *Client) DoIn(project, what, body string, headers ...string) Response {
+	p.Server.T.Helper()
 	method := http.MethodPost
 	if what == "list" {
 		method = http.MethodGet

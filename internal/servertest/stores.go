@@ -12,11 +12,11 @@ import (
 // ExpectChecked fails if the store got anything that is not as the documents have it.
 func (s *SpyStore) ExpectChecked(t *testing.T) {
 	t.Helper()
-	s.Mu.Lock()
-	defer s.Mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, u := range s.Updates {
-		section := JsonValue{Kind: 's', Text: string(u.Section)}
-		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", section) != "" || ValueError("activity", JsonValue{Kind: 's', Text: string(u.Activity)}) != "" {
+		section := JSONValue{Kind: 's', Text: string(u.Section)}
+		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", section) != "" || ValueError("activity", JSONValue{Kind: 's', Text: string(u.Activity)}) != "" {
 			t.Errorf("the store got the update %+.200v", u)
 		}
 	}
@@ -30,30 +30,31 @@ func (s *SpyStore) ExpectChecked(t *testing.T) {
 // FlakyStore is a store that can be made to fail at any time: at changes, at looking, or at both.
 type FlakyStore struct {
 	presence.Store
-	Mu                sync.Mutex
-	changing, looking error
-	Volatile          bool
-	Watches           int
+	mu                sync.Mutex
+	writeErr, readErr error
+	// NotDurable makes the replies say that changes are not durable. It is set before the first use.
+	NotDurable bool
+	watches    int
 }
 
 func (s *FlakyStore) Install(p *Config) {
-	p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
+	p.WrapStore = func(store presence.Store) presence.Store { s.Store = store; return s }
 }
 
 func (s *FlakyStore) Fail(changing, looking error) {
-	s.Mu.Lock()
-	defer s.Mu.Unlock()
-	s.changing, s.looking = changing, looking
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeErr, s.readErr = changing, looking
 }
 
-func (s *FlakyStore) state() (changing, looking error, volatile bool) {
-	s.Mu.Lock()
-	defer s.Mu.Unlock()
-	return s.changing, s.looking, s.Volatile
+func (s *FlakyStore) failures() (changing, looking error, volatile bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writeErr, s.readErr, s.NotDurable
 }
 
 func (s *FlakyStore) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
-	err, _, volatile := s.state()
+	err, _, volatile := s.failures()
 	if err != nil {
 		return presence.Reply{}, err
 	}
@@ -63,7 +64,7 @@ func (s *FlakyStore) Update(ctx context.Context, p presence.Project, u presence.
 }
 
 func (s *FlakyStore) Leave(ctx context.Context, p presence.Project, u presence.User, m presence.Leave) (presence.Reply, error) {
-	if err, _, _ := s.state(); err != nil {
+	if err, _, _ := s.failures(); err != nil {
 		return presence.Reply{}, err
 	}
 	return s.Store.Leave(ctx, p, u, m)
@@ -71,9 +72,9 @@ func (s *FlakyStore) Leave(ctx context.Context, p presence.Project, u presence.U
 
 func (s *FlakyStore) Watch(p presence.Project, wake func()) (stop func()) {
 	count := func(n int) {
-		s.Mu.Lock()
-		defer s.Mu.Unlock()
-		s.Watches += n
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.watches += n
 	}
 	count(1)
 	end := s.Store.Watch(p, wake)
@@ -84,64 +85,78 @@ func (s *FlakyStore) Watch(p presence.Project, wake func()) (stop func()) {
 }
 
 func (s *FlakyStore) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
-	if _, err, _ := s.state(); err != nil {
+	if _, err, _ := s.failures(); err != nil {
 		return nil, err
 	}
 	return s.Store.Snapshot(ctx, p)
+}
+
+// Watchers returns how many watches are active.
+func (s *FlakyStore) Watchers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watches
 }
 
 // SpyStore is a store that counts the messages it gets.
 type SpyStore struct {
 	presence.Store
 
-	Mu sync.Mutex
+	mu sync.Mutex
 	// created counts the messages that may create something: neither OnlyRenew nor OnlyLiving.
-	Created int
+	Creations int
 	// projects are those that such messages named, watched those that somebody watched.
-	Projects, Watched map[presence.Project]bool
+	CreatedIn, Watched map[presence.Project]bool
 	// updates and leaves are all that came.
 	Updates []presence.Update
 	Leaves  []presence.Leave
 }
 
 func (s *SpyStore) Install(p *Config) {
-	s.Projects, s.Watched = map[presence.Project]bool{}, map[presence.Project]bool{}
-	p.Store = func(store presence.Store) presence.Store { s.Store = store; return s }
+	s.CreatedIn, s.Watched = map[presence.Project]bool{}, map[presence.Project]bool{}
+	p.WrapStore = func(store presence.Store) presence.Store { s.Store = store; return s }
 }
 
 func (s *SpyStore) Update(ctx context.Context, p presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
-	s.Mu.Lock()
+	s.mu.Lock()
 	s.Updates = append(s.Updates, u)
 	s.record(p, !u.OnlyRenew)
-	s.Mu.Unlock()
+	s.mu.Unlock()
 	return s.Store.Update(ctx, p, user, u)
 }
 
 func (s *SpyStore) Leave(ctx context.Context, p presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
-	s.Mu.Lock()
+	s.mu.Lock()
 	s.Leaves = append(s.Leaves, l)
 	s.record(p, !l.OnlyLiving && l.Connection == 0)
-	s.Mu.Unlock()
+	s.mu.Unlock()
 	return s.Store.Leave(ctx, p, user, l)
 }
 
 func (s *SpyStore) Watch(p presence.Project, wake func()) (stop func()) {
-	s.Mu.Lock()
+	s.mu.Lock()
 	s.Watched[p] = true
-	s.Mu.Unlock()
+	s.mu.Unlock()
 	return s.Store.Watch(p, wake)
+}
+
+// Reset forgets the messages that came.
+func (s *SpyStore) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Updates, s.Leaves = nil, nil
 }
 
 func (s *SpyStore) record(p presence.Project, creates bool) {
 	if creates {
-		s.Created++
-		s.Projects[p] = true
+		s.Creations++
+		s.CreatedIn[p] = true
 	}
 }
 
 // Held is how many projects the store holds in which somebody is. It waits until the store has
 // counted them, which takes up to five seconds.
-func (s *SpyStore) Held() int {
+func (s *SpyStore) ProjectCount() int {
 	time.Sleep(10 * time.Second)
 	return s.Store.(presence.Health).Figures().Projects
 }
