@@ -1,8 +1,19 @@
 // Package presence tracks who is online in a writing project and which section each person is in.
 //
-// A [Roster] holds the sessions of one project and decides the rules: who is listed, in which order,
-// at which version, and who conflicts with whom. A [Store] keeps the rosters of all projects, in one
-// process or for several. A [Service] checks what callers send and passes it to a store.
+// A [Store] keeps the sessions of all projects, in one process or for several; packages sqlitestore and redisstore
+// have one each. A [Service] checks what callers send and passes it to a store:
+//
+//	store, err := sqlitestore.Open("data", sqlitestore.Options{})
+//	// …
+//	go store.Run(ctx)
+//	service := presence.NewService(store)
+//	reply, err := service.Update(ctx, "thesis", alice, presence.Update{Session: "tab-1", Seq: 1, Section: "abstract"})
+//	// reply.Conflicts are the other users who edit the section at this moment
+//
+// To serve browsers, mount the handler of package httpapi; package identity authenticates their users.
+//
+// A [Roster] holds the sessions of one project and decides the rules: who is listed, in which order, at which
+// version, and who conflicts with whom. It is what a store of your own can be built on; package storetest tests it.
 //
 // The package imports the standard library only. It knows no HTTP, SQL or Redis.
 package presence

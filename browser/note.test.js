@@ -5,7 +5,8 @@ import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {TIMEOUT, environment, newProject, token} from './fixtures.js';
 
-const env = environment();
+// The note's client sends an update every 30 s, so it needs the default lease.
+const env = environment({lease: 120_000});
 
 /** Opens a host page with the note's markup and code, on the server's origin. */
 async function notePage(project, name, userId, section, client) {

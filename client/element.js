@@ -1,4 +1,4 @@
-/** A new element; its text is text, whatever it contains. @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {string} [name] its class @param {(Node | string)[]} children */
+/** Creates an element. Strings become text nodes, never markup. @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {string} [name] the class @param {(Node | string)[]} children */
 export function make(tag, name, ...children) {
   const element = document.createElement(tag);
   if (name) element.className = name;

@@ -27,7 +27,7 @@ export class ActivityMonitor {
 
   /**
    * @param {import('./presence-types.js').Environment} environment
-   * @param {(now: Activity) => void} report called at each change, within the event that made it
+   * @param {(state: Activity) => void} report called at each change, within the event that made it
    */
   constructor(environment, report) {
     this.#environment = environment;
@@ -40,7 +40,7 @@ export class ActivityMonitor {
     this.#lastInput = this.#environment.Date.now();
     this.#hiddenAt = this.#hidden ? this.#lastInput : Infinity;
     this.state = 'active';
-    this.#look();
+    this.#check();
   }
 
   stop() {
@@ -57,40 +57,40 @@ export class ActivityMonitor {
     const {window, document} = this.#environment;
     const inputs = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
     for (const type of inputs) window?.[change](type, this.#onInput, {capture: true}); // also if the page stops the event
-    for (const type of ['pagehide', 'pageshow']) window?.[change](type, this.#onSight);
-    document?.[change]('visibilitychange', this.#onSight);
+    for (const type of ['pagehide', 'pageshow']) window?.[change](type, this.#onPageEvent);
+    document?.[change]('visibilitychange', this.#onPageEvent);
   }
 
   #onInput = () => {
     if (this.state === 'gone') return;
     this.#lastInput = this.#environment.Date.now();
-    if (this.state !== 'active') this.#look();
+    if (this.state !== 'active') this.#check();
   };
 
   /** @param {Event} event */
-  #onSight = ({type}) => {
+  #onPageEvent = ({type}) => {
     const now = this.#environment.Date.now();
     if (type === 'pagehide') {
       this.#timer.clear();
-      return this.#become('gone');
+      return this.#setState('gone');
     }
     // A page that is `gone` returns by `pageshow` only; its visibility events are ignored.
     if ((type === 'pageshow') !== (this.state === 'gone')) return;
     this.#hiddenAt = this.#hidden ? Math.min(this.#hiddenAt, now) : Infinity;
     if (!this.#hidden) this.#lastInput = now;
-    if (this.state !== 'away') this.#look();
+    if (this.state !== 'away') this.#check();
   };
 
-  #look() {
+  #check() {
     const idleAt = Math.min(this.#hiddenAt, this.#lastInput + IDLE_AFTER);
     const awayAt = idleAt + AWAY_AFTER;
     const now = this.#environment.Date.now();
-    this.#become(now >= awayAt ? 'away' : now >= idleAt ? 'idle' : 'active');
-    if (now < awayAt) this.#timer.set(() => this.#look(), (now < idleAt ? idleAt : awayAt) - now);
+    this.#setState(now >= awayAt ? 'away' : now >= idleAt ? 'idle' : 'active');
+    if (now < awayAt) this.#timer.set(() => this.#check(), (now < idleAt ? idleAt : awayAt) - now);
   }
 
   /** @param {Activity} state */
-  #become(state) {
+  #setState(state) {
     if (state === this.state) return;
     this.state = state;
     this.#report(state);

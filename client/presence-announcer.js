@@ -10,46 +10,46 @@ import {ANNOUNCEMENT_PAUSE} from './constants.js';
 
 /** @template Facts */
 export class Announcer {
-  #tell;
-  #speak;
+  #describe;
+  #announce;
   #environment;
-  /** @type {Facts | undefined} announced last */ #known;
-  /** @type {Facts | undefined} */ #now;
-  #last = -Infinity;
+  /** @type {Facts | undefined} */ #announced;
+  /** @type {Facts | undefined} */ #current;
+  #lastTime = -Infinity;
   #timer;
 
   /**
-   * @param {(now: Facts, known: Facts) => string} tell the difference in words, `''` for none
-   * @param {(text: string) => void} speak
+   * @param {(current: Facts, announced: Facts) => string} describe the difference in words, `''` for none
+   * @param {(text: string) => void} announce
    * @param {Pick<import('./presence-types.js').Environment, 'Date' | 'setTimeout' | 'clearTimeout'>} environment
    */
-  constructor(tell, speak, environment) {
-    this.#tell = tell;
-    this.#speak = speak;
+  constructor(describe, announce, environment) {
+    this.#describe = describe;
+    this.#announce = announce;
     this.#environment = environment;
     this.#timer = new Timer(environment);
   }
 
   /** @param {Facts} facts the current state */
   update(facts) {
-    this.#known ??= facts;
-    this.#now = facts;
-    this.#say();
+    this.#announced ??= facts;
+    this.#current = facts;
+    this.#update();
   }
 
   stop() {
     this.#timer.clear();
-    this.#known = this.#now = undefined;
+    this.#announced = this.#current = undefined;
   }
 
-  #say() {
-    const text = this.#known && this.#now && this.#tell(this.#now, this.#known);
+  #update() {
+    const text = this.#announced && this.#current && this.#describe(this.#current, this.#announced);
     if (!text) return;
     const now = this.#environment.Date.now();
-    const wait = this.#last + ANNOUNCEMENT_PAUSE - now;
-    if (wait > 0) return this.#timer.set(() => this.#say(), wait);
-    this.#last = now;
-    this.#known = this.#now;
-    this.#speak(text);
+    const wait = this.#lastTime + ANNOUNCEMENT_PAUSE - now;
+    if (wait > 0) return this.#timer.set(() => this.#update(), wait);
+    this.#lastTime = now;
+    this.#announced = this.#current;
+    this.#announce(text);
   }
 }

@@ -12,10 +12,10 @@ import {CLOSE_DELAY} from './constants.js';
 
 const MARGIN = 8;
 
-/** The note's badge, told the truth at zero too. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
+/** Shows the number of other users, and hides the badge at zero. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
 export function showCount(badge, count, words) {
-  badge.textContent = words.say('badge', {count});
-  badge.setAttribute('aria-label', words.say('badgeLabel', {count}));
+  badge.textContent = words.text('badge', {count});
+  badge.setAttribute('aria-label', words.text('badgeLabel', {count}));
   badge.style.display = count > 0 ? 'inline' : 'none';
 }
 
@@ -27,9 +27,9 @@ export class PresenceBadge {
   #status;
   #open = false;
   /** opened by a click or tap: stays until the next one */ #pinned = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #closing;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #closeTimer;
   /** @type {Snapshot | undefined} */ #snapshot;
-  #ending = new AbortController();
+  #listeners = new AbortController();
 
   /** @param {HTMLElement} badge the host's own element @param {import('./strings.js').Words} words @param {(section: string) => string} label */
   constructor(badge, words, label) {
@@ -68,8 +68,8 @@ export class PresenceBadge {
   }
 
   remove() {
-    this.#ending.abort();
-    clearTimeout(this.#closing);
+    this.#listeners.abort();
+    clearTimeout(this.#closeTimer);
     this.#list.remove();
     this.#status.remove();
     this.#badge.style.display = 'none';
@@ -77,7 +77,7 @@ export class PresenceBadge {
 
   #listen() {
     const badge = this.#badge;
-    const {signal} = this.#ending;
+    const {signal} = this.#listeners;
     /** @param {EventTarget} target @param {string} type @param {(event: any) => void} act */
     const on = (target, type, act) => target.addEventListener(type, act, {signal});
 
@@ -105,17 +105,17 @@ export class PresenceBadge {
   }
 
   #closeSoon() {
-    clearTimeout(this.#closing);
+    clearTimeout(this.#closeTimer);
     if (this.#pinned) return;
-    this.#closing = setTimeout(() => {
-      const held = this.#badge.matches(':hover, :focus') || this.#list.matches(':hover');
-      if (!held) this.#toggle(false);
+    this.#closeTimer = setTimeout(() => {
+      const active = this.#badge.matches(':hover, :focus') || this.#list.matches(':hover');
+      if (!active) this.#toggle(false);
     }, CLOSE_DELAY);
   }
 
   /** @param {boolean} open */
   #toggle(open) {
-    clearTimeout(this.#closing);
+    clearTimeout(this.#closeTimer);
     this.#pinned &&= open;
     if (open === this.#open) return;
     this.#open = open;
@@ -141,37 +141,37 @@ export class PresenceBadge {
     const snapshot = this.#snapshot;
     if (!snapshot) return;
     const {users, count, ownWindows, text} = snapshot;
-    const old = areOld(users, snapshot);
+    const stale = areOld(users, snapshot);
     const words = this.#words;
-    const people = users.map((user) => this.#person(user));
-    if (count > users.length) people.push(make('li', 'presence-own', words.say('more', {count: count - users.length})));
+    const people = users.map((user) => this.#item(user));
+    if (count > users.length) people.push(make('li', 'presence-own', words.text('more', {count: count - users.length})));
     for (const section of ownWindows) {
-      people.push(make('li', 'presence-own', words.say('ownWindow', {section: this.#label(section)})));
+      people.push(make('li', 'presence-own', words.text('ownWindow', {section: this.#label(section)})));
     }
-    this.#list.toggleAttribute('data-stale', old);
+    this.#list.toggleAttribute('data-stale', stale);
     this.#list.replaceChildren(
-      make('p', '', words.say('heading', {count})),
+      make('p', '', words.text('heading', {count})),
       make('ul', '', ...people),
-      make('div', 'presence-foot', old ? `${text}. ${words.say('old')}` : text),
+      make('div', 'presence-foot', stale ? `${text}. ${words.text('old')}` : text),
     );
     this.#place();
   }
 
   /** `Alice (Abstract), idle` @param {User} user */
-  #person(user) {
+  #item(user) {
     const words = this.#words;
     const row = make('li', '', make('bdi', '', words.name(user)));
     const section = user.sections.map((section) => this.#label(section)).join(', ');
-    if (section) row.append(words.say('inSection', {section}));
-    const state = user.activity === 'idle' || (user.section && user.activity === 'viewing') ? words.say(user.activity) : '';
-    if (state) row.append(words.say('state', {state}));
-    dress(row, user);
+    if (section) row.append(words.text('inSection', {section}));
+    const state = user.activity === 'idle' || (user.section && user.activity === 'viewing') ? words.text(user.activity) : '';
+    if (state) row.append(words.text('state', {state}));
+    applyAvatar(row, user);
     return row;
   }
 }
 
 /** Gives an element a user's colour and initials, which only repeat its text. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
-export function dress(element, user, idle = user.activity === 'idle') {
+export function applyAvatar(element, user, idle = user.activity === 'idle') {
   element.dataset.initials = user.initials || '?';
   if (idle) element.dataset.idle = '';
   if (/^#[0-9a-f]{6}$/i.test(user.avatar_color)) element.style.setProperty('--presence-color', user.avatar_color);

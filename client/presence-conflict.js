@@ -9,14 +9,14 @@ export class PresenceConflict {
   /** @type {readonly User[]} */ users = [];
   /** @type {string | null} */ #section = null;
   /** @type {Set<string>} */ #answered = new Set();
-  /** @type {Set<string>} reported while you were already editing the section */ #told = new Set();
-  /** @type {Set<string>} open at the last call of takeNew() */ #alarm = new Set();
+  /** @type {Set<string>} reported while you were already editing the section */ #seen = new Set();
+  /** @type {Set<string>} open at the last call of takeNew() */ #lastOpen = new Set();
 
   /** Changes the section, and forgets the conflicts of the last one. @param {string | null} section */
   enter(section) {
     this.#section = section;
     this.users = [];
-    this.#told.clear();
+    this.#seen.clear();
   }
 
   /** Records `Edit anyway` for all users who conflict now. */
@@ -24,9 +24,9 @@ export class PresenceConflict {
     for (const user of this.users) this.#answered.add(this.#key(user));
   }
 
-  /** The users whom you have neither answered for nor been told about. */
+  /** Keys of the users whom you have neither answered for nor seen while editing. */
   get open() {
-    return this.users.map((user) => this.#key(user)).filter((key) => !this.#answered.has(key) && !this.#told.has(key));
+    return this.users.map((user) => this.#key(user)).filter((key) => !this.#answered.has(key) && !this.#seen.has(key));
   }
 
   /** Whether users conflict, and you know about all of them. */
@@ -34,13 +34,13 @@ export class PresenceConflict {
     return this.users.length && !this.open.length;
   }
 
-  /** Whether a user became open since the last call. While you are editing, that counts as told. @param {boolean} editing */
+  /** Whether a user became open since the last call. While you are editing, they then count as seen. @param {boolean} editing */
   takeNew(editing) {
     const {open} = this;
-    const news = open.some((key) => !this.#alarm.has(key));
-    this.#alarm = new Set(open);
-    if (editing) for (const key of open) this.#told.add(key);
-    return news;
+    const isNew = open.some((key) => !this.#lastOpen.has(key));
+    this.#lastOpen = new Set(open);
+    if (editing) for (const key of open) this.#seen.add(key);
+    return isNew;
   }
 
   /** @param {User} user */

@@ -70,9 +70,9 @@ export class LiveConnection {
 
   /** @param {number} seq @returns {boolean} whether it was sent */
   leave(seq) {
-    if (!this.ready || this.#socket?.readyState !== SOCKET_OPEN) return false;
-    this.#socket.send(JSON.stringify({type: 'leave', seq}));
-    return true;
+    const open = this.ready && this.#socket?.readyState === SOCKET_OPEN;
+    if (open) this.#socket?.send(JSON.stringify({type: 'leave', seq}));
+    return open;
   }
 
   #schedule(delay = jitter(this.#environment, this.#failures, MAX_LIVE_RETRY)) {

@@ -6,7 +6,7 @@
  */
 
 import {make} from './element.js';
-import {dress} from './presence-badge.js';
+import {applyAvatar} from './presence-badge.js';
 import {labelOf} from './strings.js';
 
 const AVATARS = 4;
@@ -32,11 +32,11 @@ export class PresenceMarkers {
   /** @param {readonly User[]} users */
   render(users) {
     /** @param {string} section */
-    const within = (section) => users.filter(({sections}) => sections.includes(section));
-    for (const option of this.#list()) this.#mark(option, within(option.value));
+    const usersIn = (section) => users.filter(({sections}) => sections.includes(section));
+    for (const option of this.#list()) this.#mark(option, usersIn(option.value));
     for (const element of document.querySelectorAll('[data-presence-section]')) {
       const section = element.getAttribute('data-presence-section') ?? '';
-      this.#people(element, section, within(section));
+      this.#renderAvatars(element, section, usersIn(section));
     }
   }
 
@@ -47,20 +47,20 @@ export class PresenceMarkers {
 
   /** The host's text of an option, also if the host changed it since. @param {HTMLOptionElement} option */
   #labelOf(option) {
-    const ours = this.#options.get(option);
-    return ours?.shown === option.textContent ? ours.label : option.textContent ?? '';
+    const cached = this.#options.get(option);
+    return cached?.shown === option.textContent ? cached.label : option.textContent ?? '';
   }
 
   /** @param {HTMLOptionElement} option @param {User[]} users */
   #mark(option, users) {
     const label = this.#labelOf(option);
-    const shown = users.length ? label.trimEnd() + this.#words.tell('occupants', this.#named(users, option.value)) : label;
+    const shown = users.length ? label.trimEnd() + this.#words.sentence('occupants', this.#named(users, option.value)) : label;
     this.#options.set(option, {label, shown});
     if (option.textContent !== shown) option.textContent = shown;
   }
 
   /** @param {Element} element @param {string} section @param {User[]} users */
-  #people(element, section, users) {
+  #renderAvatars(element, section, users) {
     const names = this.#named(users, section);
     const key = JSON.stringify([names, users.map((user) => user.user_id)]);
     const old = this.#rows.get(element);
@@ -69,12 +69,12 @@ export class PresenceMarkers {
     this.#rows.delete(element);
     if (!users.length) return;
 
-    const said = make('span', 'presence-said');
-    this.#words.show(said, 'occupants', names);
-    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, idles(user, section) && this.#words.say('idle')));
-    const row = make('span', 'presence-occupants', said, ...avatars);
+    const text = make('span', 'presence-said');
+    this.#words.showSentence(text, 'occupants', names);
+    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, isIdleIn(user, section) && this.#words.text('idle')));
+    const row = make('span', 'presence-occupants', text, ...avatars);
     row.title = names.map(({username}) => username).join('\n');
-    if (users.length > AVATARS) row.append(chip(`+${users.length - AVATARS}`));
+    if (users.length > AVATARS) row.append(avatarElement(`+${users.length - AVATARS}`));
     element.append(row);
     this.#rows.set(element, {row, key});
   }
@@ -83,24 +83,24 @@ export class PresenceMarkers {
   #named(users, section) {
     return users.map((user) => {
       const name = this.#words.name(user);
-      return {username: idles(user, section) ? this.#words.say('idleName', {name}) : name, visitor: false};
+      return {username: isIdleIn(user, section) ? this.#words.text('idleName', {name}) : name, visitor: false};
     });
   }
 }
 
 /** Whether a user is idle in a section; the activity is known for the section touched last only. @param {User} user @param {string} section */
-const idles = (user, section) => user.activity === 'idle' && user.section === section;
+const isIdleIn = (user, section) => user.activity === 'idle' && user.section === section;
 
 /** @param {User} user @param {string | false} idle the word for it */
 function avatar(user, idle) {
-  const element = chip(user.initials || '?');
-  dress(element, user, Boolean(idle));
+  const element = avatarElement(user.initials || '?');
+  applyAvatar(element, user, Boolean(idle));
   if (idle) element.append(` ${idle}`);
   return element;
 }
 
 /** @param {string} text */
-function chip(text) {
+function avatarElement(text) {
   const element = make('span', 'presence-avatar', text);
   element.ariaHidden = 'true';
   return element;

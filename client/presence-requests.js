@@ -3,19 +3,19 @@
 import {ANSWER_TIMEOUT, MAX_WARNINGS} from './constants.js';
 
 /**
- * @typedef {Partial<import('./presence-types.js').Answer>} Said the server's answer or error
- * @typedef {object} Fate
+ * @typedef {Partial<import('./presence-types.js').Answer>} Reply the server's answer or error
+ * @typedef {object} Result
  * @property {number} status of HTTP, or its equivalent
  * @property {'' | 'refused' | 'unknown' | 'offline'} fault `''`: the request succeeded
  * @property {number} [retry_after] seconds
  * @property {string} [error] what went wrong and what to do
- * @typedef {Said & Fate} Outcome
+ * @typedef {Reply & Result} Outcome
  */
 
 export class PresenceRequests {
   #environment;
   #options;
-  /** the API is on another origin than the page */ #foreign;
+  /** the API is on another origin than the page */ #crossOrigin;
   /** @type {string | null | undefined} undefined: not fetched yet */ #token;
   /** @type {Promise<void> | undefined} the call of `options.token` under way */ #fetching;
   /** @type {Set<string>} */ #warned = new Set();
@@ -27,7 +27,7 @@ export class PresenceRequests {
     const prefix = (options.prefix ?? '/writer/api').replace(/\/+$/, '');
     this.base = `${prefix}/project/${encodeURIComponent(projectId)}/presence/`;
     const {window, document} = /** @type {{window?: any, document?: Document}} */ (environment);
-    this.#foreign = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
+    this.#crossOrigin = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
   }
 
   /** The address of the live connection. Throws if the page has none. */
@@ -56,10 +56,10 @@ export class PresenceRequests {
   async #fetchToken(rejected) {
     const {token} = this.#options;
     try {
-      const given = await (typeof token === 'function' ? token(rejected) : token ?? null);
-      if (given === undefined) this.warn('token() gave undefined, not a token or null');
-      if (given && !/^[!-~]+$/.test(given)) throw 'a token is visible ASCII';
-      if (this.#fetching) this.#token = given || null; // otherwise this call timed out, and a later one may have answered
+      const renewed = await (typeof token === 'function' ? token(rejected) : token ?? null);
+      if (renewed === undefined) this.warn('token() gave undefined, not a token or null');
+      if (renewed && !/^[!-~]+$/.test(renewed)) throw 'a token is visible ASCII';
+      if (this.#fetching) this.#token = renewed || null; // otherwise this call timed out, and a later one may have answered
     } catch (error) {
       this.warn(`token() failed: ${error}`);
       throw new Error(); // not the original: a TypeError would count as "offline"
@@ -74,17 +74,17 @@ export class PresenceRequests {
 
   /**
    * A request and its JSON within the time limit. Never rejects: a failure is an outcome.
-   * @param {string} path @param {AbortController} flight aborts it @param {() => object} [compose] gives the message once the token is there; none: a GET @returns {Promise<Outcome>}
+   * @param {string} path @param {AbortController} controller aborts it @param {() => object} [compose] gives the message once the token is there; none: a GET @returns {Promise<Outcome>}
    */
-  async ask(path, flight, compose) {
+  async ask(path, controller, compose) {
     const timer = this.#environment.setTimeout(() => {
-      flight.abort();
+      controller.abort();
       if (this.#fetching) this.warn('token() gave nothing in 8 s');
       this.#fetching = undefined; // the next attempt calls it again
     }, ANSWER_TIMEOUT);
-    const aborted = new Promise((_, reject) => (flight.signal.onabort = reject));
+    const aborted = new Promise((_, reject) => (controller.signal.onabort = reject));
     try {
-      return await /** @type {Promise<Outcome>} */ (Promise.race([this.#ask(path, flight, compose), aborted]));
+      return await /** @type {Promise<Outcome>} */ (Promise.race([this.#ask(path, controller, compose), aborted]));
     } catch (error) {
       return {status: 503, fault: error instanceof TypeError ? 'offline' : 'unknown'};
     } finally {
@@ -100,16 +100,16 @@ export class PresenceRequests {
   /**
    * A request and its outcome. A rejected request is repeated once with a new token, or without the cookie that the server has just
    * cleared. If there is no new token, the rejection is the outcome.
-   * @param {string} path @param {AbortController} flight @param {() => object} [compose] @param {boolean} [again] @returns {Promise<Outcome>}
+   * @param {string} path @param {AbortController} controller @param {() => object} [compose] @param {boolean} [again] @returns {Promise<Outcome>}
    */
-  async #ask(path, flight, compose, again = false) {
+  async #ask(path, controller, compose, again = false) {
     await this.token();
-    flight.signal.throwIfAborted();
-    const response = await this.#fetch(path, compose?.(), {signal: flight.signal});
+    controller.signal.throwIfAborted();
+    const response = await this.#fetch(path, compose?.(), {signal: controller.signal});
     const {status, headers} = response;
     const body = await response.json().catch(() => null); // a proxy's error page is not the server's answer
     const renewable = typeof this.#options.token === 'function' || body?.code === 'cookie_invalid';
-    if (status === 401 && renewable && !again && (await this.token(true).then(() => true, () => false))) return this.#ask(path, flight, compose, true);
+    if (status === 401 && renewable && !again && (await this.token(true).then(() => true, () => false))) return this.#ask(path, controller, compose, true);
     const fault = body?.success ? '' : [401, 403, 404].includes(status) ? 'refused' : 'unknown';
     const after = /** @type {string} */ (headers.get('Retry-After')); // seconds or a date; null: not a number
     return {...body, retry_after: Number(after) || (Date.parse(after) - this.#environment.Date.now()) / 1000, status, fault};
@@ -122,7 +122,7 @@ export class PresenceRequests {
     if (this.#token) headers[this.#options.tokenHeader ?? 'Authorization'] = `Bearer ${this.#token}`;
     if (message) {
       // Never send the page's CSRF token to another origin.
-      const csrf = this.#options.csrfToken ?? (!this.#foreign && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#environment.document?.cookie ?? '')?.[1]);
+      const csrf = this.#options.csrfToken ?? (!this.#crossOrigin && /(?:^|;\s*)csrftoken=([^;]+)/.exec(this.#environment.document?.cookie ?? '')?.[1]);
       if (csrf) headers['X-CSRFToken'] = unescape(csrf); // decodeURIComponent throws for some cookies of other applications
       headers['Content-Type'] = 'application/json';
       init = {...init, method: 'POST', body: JSON.stringify(message)};

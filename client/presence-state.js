@@ -271,7 +271,7 @@ export class PresenceState {
     return {
       status,
       text: this.#statusWords[words].replace('{seconds}', `${Math.round(this.heartbeat / 1000)}`),
-      stale: this.#users !== null && status !== 'live' && status !== 'polling',
+      stale: !!this.#users && status !== 'live' && status !== 'polling',
       partial: this.#partial,
       version: this.version,
       users,

@@ -62,9 +62,14 @@ export class PresenceTransport {
         mayConnect: () => state.running && !this.#failing,
         // Composed first: if that throws, the promises stay with the update that is due.
         hello: () => [this.#compose(), this.#begin()],
-        opened: (answer, message) => this.#onOpened(answer, message),
-        closed: (wasOpen, refused, pause, failures) => this.#onClosed(wasOpen, refused, pause, failures),
-        received: (message) => this.#onReceived(message),
+        opened: (answer, message) => {
+          // Polling ends, without a leave.
+          this.#attempt?.abort();
+          this.#attempt = null;
+          this.#schedule(this.#onAnswer(answer, message));
+        },
+        closed: this.#onClosed,
+        received: this.#onReceived,
       });
     }
   }
@@ -117,7 +122,7 @@ export class PresenceTransport {
 
   /** Reads the list, without an update. Calls at the same time share one request. */
   async list() {
-    if (this.#running) await (this.#fetching ??= this.#fetchList());
+    if (this.#running) await (this.#fetching ??= this.#fetchList().catch((error) => this.#requests.warn(`unreadable answer: ${error}`)));
   }
 
   async #fetchList() {
@@ -155,15 +160,8 @@ export class PresenceTransport {
     return {...this.#sign(), ...this.#state.compose()};
   }
 
-  /** The hello was acknowledged: polling ends, without a leave. @param {Answer} answer @param {Message} message */
-  #onOpened(answer, message) {
-    this.#attempt?.abort();
-    this.#attempt = null;
-    this.#schedule(this.#onAnswer(answer, message));
-  }
-
   /** The live connection ended, or an attempt to connect failed. @type {import('./presence-live.js').LiveEvents['closed']} */
-  #onClosed(wasOpen, refused, pause, failures) {
+  #onClosed = (wasOpen, refused, pause, failures) => {
     const now = this.#environment.Date.now();
     const waited = this.#pollAt > now;
     if (refused || !this.#present) this.#pollAt = 0;
@@ -175,20 +173,18 @@ export class PresenceTransport {
       this.#state.fail('connecting');
     }
     if (wasOpen || waited) this.#schedule(0);
-  }
+  };
 
   /** A message of the server that is not an answer. @param {any} message */
-  #onReceived(message) {
+  #onReceived = (message) => {
     const {type, code} = message;
     const state = this.#state;
-    if (code === 'unavailable') return state.fail('unknown');
-    this.#follow(
-      type === 'snapshot' ? state.acceptList(message, 'live', Infinity)
-        : type === 'delta' ? state.acceptDelta(message)
-          : type === 'restate' ? state.restate()
-            : code === 'token_ends',
-    );
-  }
+    if (type === 'snapshot') this.#follow(state.acceptList(message, 'live', Infinity));
+    else if (type === 'delta') this.#follow(state.acceptDelta(message));
+    else if (type === 'restate') this.#follow(state.restate());
+    else if (code === 'token_ends') void this.update();
+    else if (code === 'unavailable') state.fail('unknown');
+  };
 
   /** @returns {'live' | 'polling'} */
   get #way() {

@@ -40,9 +40,9 @@ export class PresenceView {
   #announcer;
   /** @type {(section: string) => string} */ #label;
   /** @type {PresenceBadge | undefined} */ #badge;
-  #voice = make('div', 'presence-said');
-  /** @type {readonly User[]} users who entered your section while you were editing */ #company = [];
-  /** @type {readonly User[]} */ #mentioned = this.#company;
+  #liveRegion = make('div', 'presence-said');
+  /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
+  /** @type {readonly User[]} */ #shownNewcomers = this.#newcomers;
 
   /**
    * @param {import('./presence-core.js').PresenceCore} core
@@ -56,18 +56,18 @@ export class PresenceView {
     this.#label = label ?? ((section) => this.#markers.label(section));
     this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
-      chooseDifferent: () => this.#answer('selector', () => this.#turnBack()),
+      chooseDifferent: () => this.#answer('selector', () => this.#returnToSection()),
       refocus: () => this.#find('selector')?.focus(),
     });
     this.#announcer = new Announcer(
-      (/** @type {Facts} */ now, /** @type {Facts} */ known) => this.#news(now, known),
-      (text) => (this.#voice.textContent = text),
+      (/** @type {Facts} */ current, /** @type {Facts} */ announced) => this.#describe(current, announced),
+      (text) => (this.#liveRegion.textContent = text),
       environment,
     );
-    this.#voice.role = 'status';
+    this.#liveRegion.role = 'status';
     core.addEventListener('conflict', (event) => {
       const {users, editing} = /** @type {CustomEvent} */ (event).detail;
-      if (editing) this.#company = users;
+      if (editing) this.#newcomers = users;
     });
   }
 
@@ -77,9 +77,9 @@ export class PresenceView {
     this.#renderBadge(snapshot);
     this.#markers.render(snapshot.users);
     this.#warning.render(snapshot.warning, areOld(snapshot.warning, snapshot));
-    this.#renderCompany(snapshot);
+    this.#renderNotice(snapshot);
     // Screen readers announce a live region only if it existed before its text changed.
-    if (!this.#voice.isConnected) document.body.append(this.#voice);
+    if (!this.#liveRegion.isConnected) document.body.append(this.#liveRegion);
     if (snapshot.version) this.#announcer.update(this.#facts(snapshot));
   }
 
@@ -89,9 +89,9 @@ export class PresenceView {
     this.#markers.render([]);
     this.#badge?.remove();
     this.#warning.remove();
-    this.#voice.remove();
+    this.#liveRegion.remove();
     this.#badge = undefined;
-    this.#company = [];
+    this.#newcomers = [];
   }
 
   /** @param {keyof Elements} which @returns {HTMLElement | null} */
@@ -111,10 +111,10 @@ export class PresenceView {
   }
 
   /** Draws the notice. It ends when a user in it no longer conflicts, or you no longer edit. @param {Snapshot} snapshot */
-  #renderCompany({conflicts, activity}) {
-    if (activity !== 'editing' || missing(this.#company, conflicts).length) this.#company = [];
-    if (this.#company !== this.#mentioned) this.#warning.mention(this.#company);
-    this.#mentioned = this.#company;
+  #renderNotice({conflicts, activity}) {
+    if (activity !== 'editing' || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
+    if (this.#newcomers !== this.#shownNewcomers) this.#warning.notify(this.#newcomers);
+    this.#shownNewcomers = this.#newcomers;
   }
 
   /** @param {HTMLElement[]} parts */
@@ -133,7 +133,7 @@ export class PresenceView {
     act();
   }
 
-  #turnBack() {
+  #returnToSection() {
     const section = this.#core.chooseDifferent() ?? '';
     const selector = this.#find('selector');
     if (!(selector instanceof HTMLSelectElement)) return;
@@ -147,22 +147,22 @@ export class PresenceView {
     const words = this.#words;
     return {
       people: users,
-      warning: areOld(warning, snapshot) ? '' : words.tell('warning', warning),
-      company: words.tell('company', this.#company),
+      warning: areOld(warning, snapshot) ? '' : words.sentence('warning', warning),
+      company: words.sentence('company', this.#newcomers),
       status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
     };
   }
 
-  /** @param {Facts} now @param {Facts} known */
-  #news(now, known) {
+  /** @param {Facts} current @param {Facts} announced */
+  #describe(current, announced) {
     const words = this.#words;
-    const news = [
-      now.warning !== known.warning && now.warning,
-      now.company !== known.company && now.company,
-      now.status !== known.status && (now.status || words.say('again')),
-      words.tell('arrived', missing(now.people, known.people)),
-      words.tell('gone', missing(known.people, now.people)),
+    const changes = [
+      current.warning !== announced.warning && current.warning,
+      current.company !== announced.company && current.company,
+      current.status !== announced.status && (current.status || words.text('again')),
+      words.sentence('arrived', missing(current.people, announced.people)),
+      words.sentence('gone', missing(announced.people, current.people)),
     ];
-    return news.filter(Boolean).join('. ');
+    return changes.filter(Boolean).join('. ');
   }
 }

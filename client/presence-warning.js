@@ -13,12 +13,12 @@ export class PresenceWarning {
   #place;
   #answer;
   /** @type {HTMLElement | undefined} */ #warning;
-  /** @type {HTMLElement | undefined} */ #company;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #fading;
+  /** @type {HTMLElement | undefined} */ #notice;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #noticeTimer;
 
   /**
    * @param {import('./strings.js').Words} words
-   * @param {(elements: HTMLElement[]) => void} place puts them into the page
+   * @param {(elements: HTMLElement[]) => void} place adds them to the page
    * @param {{editAnyway: () => void, chooseDifferent: () => void, refocus: () => void}} answer what the buttons do, and where the focus
    *   goes when it was on a button that is no longer there
    */
@@ -32,30 +32,30 @@ export class PresenceWarning {
   render(users, stale) {
     if (!users.length && !this.#warning) return;
     const warning = this.#build();
-    const held = warning.contains(document.activeElement);
+    const focused = warning.contains(document.activeElement);
     warning.hidden = !users.length;
-    if (held && warning.hidden) this.#answer.refocus();
+    if (focused && warning.hidden) this.#answer.refocus();
     const sentence = warning.firstElementChild;
-    if (users.length && sentence) this.#words.show(sentence, stale ? 'oldWarning' : 'warning', users);
+    if (users.length && sentence) this.#words.showSentence(sentence, stale ? 'oldWarning' : 'warning', users);
   }
 
   /** @param {readonly User[]} users empty: removes the notice */
-  mention(users) {
-    clearTimeout(this.#fading);
-    if (!users.length && !this.#company) return;
+  notify(users) {
+    clearTimeout(this.#noticeTimer);
+    if (!users.length && !this.#notice) return;
     this.#build();
-    const company = /** @type {HTMLElement} */ (this.#company);
-    company.hidden = !users.length;
+    const notice = /** @type {HTMLElement} */ (this.#notice);
+    notice.hidden = !users.length;
     if (!users.length) return;
-    this.#words.show(company, 'company', users);
-    this.#fading = setTimeout(() => (company.hidden = true), NOTICE_TIME);
+    this.#words.showSentence(notice, 'company', users);
+    this.#noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_TIME);
   }
 
   remove() {
-    clearTimeout(this.#fading);
+    clearTimeout(this.#noticeTimer);
     this.#warning?.remove();
-    this.#company?.remove();
-    this.#warning = this.#company = undefined;
+    this.#notice?.remove();
+    this.#warning = this.#notice = undefined;
   }
 
   #build() {
@@ -63,7 +63,7 @@ export class PresenceWarning {
     const sentence = make('p');
     sentence.id = 'presence-warning-text';
     const buttons = /** @type {const} */ (['editAnyway', 'chooseDifferent']).map((answer) => {
-      const button = make('button', '', this.#words.say(answer));
+      const button = make('button', '', this.#words.text(answer));
       button.type = 'button';
       button.onclick = this.#answer[answer];
       return button;
@@ -71,9 +71,9 @@ export class PresenceWarning {
     const warning = (this.#warning = make('div', 'presence-warning', sentence, ...buttons));
     warning.role = 'group';
     warning.setAttribute('aria-labelledby', sentence.id);
-    const company = (this.#company = make('div', 'presence-company'));
-    warning.hidden = company.hidden = true;
-    this.#place([warning, company]);
+    const notice = (this.#notice = make('div', 'presence-company'));
+    warning.hidden = notice.hidden = true;
+    this.#place([warning, notice]);
     return warning;
   }
 }

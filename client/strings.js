@@ -1,8 +1,8 @@
 /**
- * Every word that the interface says, in one table, and the grammar to fill it in.
+ * All texts of the interface in one table, and the functions that fill in names, numbers and plural forms.
  *
- * A host replaces what it likes with `new PresenceManager(id, user, {strings: {...}})`. A text with plural forms is an
- * object by the categories of `Intl.PluralRules` for `locale`; `other` is the one that must be there.
+ * `new PresenceManager(id, user, {strings: {...}})` replaces any of them. A text with plural forms is an object with the categories of
+ * `Intl.PluralRules` for `locale` as keys; `other` is required.
  *
  * @typedef {string | (Partial<Record<Intl.LDMLPluralRule, string>> & {other: string})} Text
  */
@@ -15,7 +15,7 @@ import {make} from './element.js';
  * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor'>} Named
  */
 
-/** The status in words: the only texts of a session without an interface. */
+/** The status in words: the only texts of a `PresenceCore`. */
 export const statusWords = {
   stopped: 'Presence is off',
   connecting: 'Presence: connecting…',
@@ -25,8 +25,8 @@ export const statusWords = {
   offline: 'Offline: presence unknown',
   unknown: 'Presence unknown',
   partial: 'Presence and conflicts partly unknown',
-  refused: 'Presence is not open to you',
-  away: 'Away until you are back',
+  refused: 'No access to presence',
+  away: 'Away: presence is paused',
 };
 
 export const strings = {
@@ -46,7 +46,7 @@ export const strings = {
   idleName: '{name} (idle)',
   warning: /** @type {Text} */ ({one: '⚠️ {names} is editing this section', other: '⚠️ {names} are editing this section'}),
   oldWarning: /** @type {Text} */ ({
-    one: '{names} was editing this section when last heard of', other: '{names} were editing this section when last heard of',
+    one: '{names} was last seen editing this section', other: '{names} were last seen editing this section',
   }),
   company: /** @type {Text} */ ({one: '{names} is editing this section too', other: '{names} are editing this section too'}),
   editAnyway: 'Edit anyway',
@@ -54,80 +54,80 @@ export const strings = {
   arrived: /** @type {Text} */ ({one: '{names} is online', other: '{names} are online'}),
   gone: /** @type {Text} */ ({one: '{names} has left', other: '{names} have left'}),
   status: statusWords,
-  old: 'This list is old.',
+  old: 'This list is outdated.',
   again: 'Presence is known again',
 };
 
-/** What can spoil the order of the words around it, when it stands in a plain text where `<bdi>` cannot. */
-const UNRULY = /[\p{Bidi_Control}\u0590-\u08ff\ufb1d-\ufefc]/u;
+/** Characters that can change the direction of the text around them. */
+const BIDIRECTIONAL = /[\p{Bidi_Control}\u0590-\u08ff\ufb1d-\ufefc]/u;
 
-/** @param {string} name */
-const isolate = (name) => (UNRULY.test(name) ? `\u2068${name}\u2069` : name);
+/** Isolates a name in plain text, where `<bdi>` cannot be used. @param {string} name */
+const isolate = (name) => (BIDIRECTIONAL.test(name) ? `\u2068${name}\u2069` : name);
 
-/** A section's label when the host names it no better: `manuscript/related-work` is `Related Work`. @param {string} section */
+/** The default label of a section: its last segment in title case, `Related Work` for `manuscript/related-work`. @param {string} section */
 export function labelOf(section) {
   const words = (section.split('/').pop() ?? '').split(/[-_\s]+/).filter(Boolean);
   return words.map((word) => word[0].toUpperCase() + word.slice(1)).join(' ') || section;
 }
 
-/** The table, spoken. */
+/** Fills in the texts of the table. */
 export class Words {
   #plural;
-  #sentence;
-  #roll;
+  #conjunction;
+  #plainList;
 
-  /** @param {Partial<Strings>} [own] what the host says differently */
+  /** @param {Partial<Strings>} [own] the host's replacements */
   constructor(own = {}) {
     /** @type {Strings} */
     this.table = {...strings, ...own};
     this.#plural = new Intl.PluralRules(this.table.locale);
-    this.#sentence = new Intl.ListFormat(this.table.locale);
-    this.#roll = new Intl.ListFormat(this.table.locale, {type: 'unit', style: 'short'});
+    this.#conjunction = new Intl.ListFormat(this.table.locale);
+    this.#plainList = new Intl.ListFormat(this.table.locale, {type: 'unit', style: 'short'});
   }
 
   /**
-   * One text with its places filled in.
+   * A text with its placeholders filled in.
    * @param {Key} key
    * @param {Record<string, string | number>} [values] `count` chooses the plural form
    */
-  say(key, values = {}) {
-    return this.#form(key, Number(values.count)).replace(/\{(\w+)\}/g, (place, key) => String(values[key] ?? place));
+  text(key, values = {}) {
+    return this.#textFor(key, Number(values.count)).replace(/\{(\w+)\}/g, (place, key) => String(values[key] ?? place));
   }
 
-  /** A person's name; a visitor's says that it is one. @param {Named} user */
+  /** The name of a user; `Visitor` is added for a visitor unless the name contains it. @param {Named} user */
   name({username, visitor}) {
     const name = username || this.table.unnamed;
-    const said = name.toLowerCase().includes(this.say('visitor', {name: ''}).trim().toLowerCase());
-    return visitor && !said ? this.say('visitor', {name}) : name;
+    const marked = name.toLowerCase().includes(this.text('visitor', {name: ''}).trim().toLowerCase());
+    return visitor && !marked ? this.text('visitor', {name}) : name;
   }
 
-  /** A sentence about people, as plain text; none about nobody. @param {Key} key @param {readonly Named[]} users */
-  tell(key, users) {
-    return users.length ? this.say(key, {count: users.length, names: this.#format(key).format(this.#names(users).map(isolate))}) : '';
+  /** A sentence about users as plain text, or `''` without users. @param {Key} key @param {readonly Named[]} users */
+  sentence(key, users) {
+    return users.length ? this.text(key, {count: users.length, names: this.#format(key).format(this.#names(users).map(isolate))}) : '';
   }
 
-  /** The same in an element, each name isolated by `<bdi>`. @param {Element} element @param {Key} key @param {readonly Named[]} users */
-  show(element, key, users) {
+  /** Fills an element with the sentence, each name isolated by `<bdi>`. @param {Element} element @param {Key} key @param {readonly Named[]} users */
+  showSentence(element, key, users) {
     const parts = this.#format(key).formatToParts(this.#names(users));
     const names = parts.map(({type, value}) => (type === 'element' ? make('bdi', '', value) : value));
-    const pieces = this.#form(key, users.length).split('{names}');
+    const pieces = this.#textFor(key, users.length).split('{names}');
     element.replaceChildren(...pieces.flatMap((piece, i) => (i ? [...names, piece] : [piece])));
   }
 
-  /** Three names and a number: a sentence stays one. @param {readonly Named[]} users */
+  /** At most three names and the number of the others. @param {readonly Named[]} users */
   #names(users) {
     const names = users.slice(0, 3).map((user) => this.name(user));
-    if (users.length > 3) names.push(this.say('more', {count: users.length - 3}));
+    if (users.length > 3) names.push(this.text('more', {count: users.length - 3}));
     return names;
   }
 
-  /** Beside a section stands a bare row of names, elsewhere a sentence. @param {Key} key */
+  /** Names beside a section are a plain list, elsewhere part of a sentence. @param {Key} key */
   #format(key) {
-    return key === 'occupants' ? this.#roll : this.#sentence;
+    return key === 'occupants' ? this.#plainList : this.#conjunction;
   }
 
   /** @param {Key} key @param {number} count */
-  #form(key, count) {
+  #textFor(key, count) {
     /** @type {Text} */
     const text = this.table[key];
     return typeof text === 'string' ? text : text[this.#plural.select(count)] ?? text.other;

@@ -11,11 +11,11 @@ import (
 	"github.com/writer-presence/writer-presence/internal/origin"
 )
 
-// sender is the origin of a request, by the connection and by what trusted proxies report.
+// sender describes where a request comes from, by its connection and the headers of trusted proxies.
 type sender struct {
 	// key is what rate limiters count by: an IPv4 address, or the /64 network of an IPv6 address.
 	key string
-	// https reports that the page is known to be on https, by its Origin if nothing else.
+	// https is whether the page is on https, as far as TLS, a trusted proxy or Origin tell.
 	https bool
 	identity.Forwarded
 }
@@ -99,7 +99,7 @@ func (h *Handler) trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(h.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// warnUnreadable logs that a proxy's entry cannot be read.
+// warnUnreadable logs that an entry of a trusted proxy is not a client address.
 func (h *Handler) warnUnreadable(peer netip.Addr, entry string) {
 	quoted := strconv.QuoteToASCII(entry[:min(len(entry), 60)])
 	h.o.Log.Warn("a trusted proxy sends an unreadable client address, so all such requests share one rate limit; "+
@@ -115,7 +115,7 @@ func addressKey(remote string) string {
 	return network(port.Addr().Unmap())
 }
 
-// network returns an IPv4 address, or the /64 network of an IPv6 address, which is what one customer gets.
+// network returns an IPv4 address, or the /64 network of an IPv6 address: the least that a customer is assigned.
 func network(a netip.Addr) string {
 	if p, err := a.Prefix(64); a.Is6() && err == nil {
 		a = p.Addr()

@@ -11,15 +11,15 @@ import (
 	"github.com/writer-presence/writer-presence/internal/access"
 )
 
-// caller is who sent a request, and to which project.
+// caller is an authenticated request: its user and project.
 type caller struct {
-	project presence.Project // as the store knows it: with the tenant, if there is one
-	user    presence.User    // without an id: a caller who only reads
+	project presence.Project // key in the store: includes the tenant, if there is one
+	user    presence.User    // without an id for a caller who is unknown and only reads
 	// cookie is to be set if the request succeeds; nil for none.
 	cookie *http.Cookie
 	// exceeded is the error of a rate limit; nil for none.
 	exceeded error
-	// request is what authenticated the caller.
+	// request has the credentials.
 	request identity.Request
 }
 
@@ -28,9 +28,9 @@ func (c caller) sender() access.Sender {
 	return access.Sender{Project: c.project, User: c.user, Address: c.request.Address, Exceeded: c.exceeded}
 }
 
-// authenticate finds out who sent a request and whether they may use the project with the id, and counts the
-// request to the rate limits. reading says that the request changes nothing, so that it needs no user. On an
-// error the caller is what is known so far. It clears the cookie if that was the reason.
+// authenticate returns the user who sent a request, if they may use the project with the id, and counts the
+// request for the rate limits. A request that only reads needs no user. On an error the caller has what is
+// known so far. If the cookie is invalid the answer clears it.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string, reading bool) (caller, error) {
 	if strings.Contains(id, "%") {
 		id, _ = url.PathUnescape(id) // net/http has checked the path
@@ -58,7 +58,7 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 		ReadOnly:      reading,
 		LimitExceeded: exceeded != nil,
 		Forwarded:     from.Forwarded,
-		// A page of another origin could not keep the cookie that makes a visitor.
+		// A page of another origin cannot keep a visitor cookie.
 		CrossOrigin: crossOrigin,
 	}
 	principal, err := h.access.Authenticate(r.Context(), request)
@@ -74,8 +74,8 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 	return caller{request.Key(), principal.User, principal.Cookie, exceeded, request}, nil
 }
 
-// bearer returns the token of an Authorization header, "" if it has another scheme, which may be for a
-// proxy.
+// bearer returns the token of an Authorization header, "" if it has another scheme. Such a header may be meant
+// for a proxy.
 func bearer(authorization string) string {
 	scheme, token, _ := strings.Cut(authorization, " ")
 	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1

@@ -13,7 +13,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// buffer has the body of a request, or of its answer.
+// buffer holds the body of a request or of its answer.
 type buffer = []byte
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
@@ -43,7 +43,7 @@ func decodeBody(r *http.Request, value strictjson.Fields) error {
 	return wire.Decode(body, value)
 }
 
-// readAll appends a body to b, and stops after one byte more than MaxBody.
+// readAll appends a body to b. It reads at most one byte more than MaxBody, which shows that it is too large.
 func readAll(r io.Reader, b []byte) ([]byte, error) {
 	b = slices.Grow(b, wire.MaxBody+1)
 	for len(b) <= wire.MaxBody {

@@ -71,10 +71,10 @@ func parseWeight(s string) int {
 	return int(q * 1000)
 }
 
-// compressor compresses large answers. The list of a snapshot is compressed once, and cached as long as
-// the snapshot lives. It is safe for concurrent use.
+// compressor compresses large answers. It compresses the list of a snapshot once, and caches the result until
+// the snapshot is garbage collected. It is safe for concurrent use.
 type compressor struct {
-	// slots bounds the concurrent compressions. An answer for which none is free is not compressed.
+	// slots bounds the concurrent compressions. Without a free slot an answer is sent uncompressed.
 	slots   chan struct{}
 	writers sync.Pool
 	lists   sync.Map // from weak.Pointer[presence.Snapshot] to *compressedList
@@ -82,15 +82,15 @@ type compressor struct {
 
 type compressedList struct {
 	mu       sync.Mutex
-	deflated []byte // nil until it was compressed
+	deflated []byte // nil before the list is compressed
 }
 
 func newCompressor() *compressor {
 	return &compressor{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 }
 
-// deflate compresses text into complete deflate blocks without a final one. It returns nil if no slot is
-// free.
+// deflate compresses text into complete deflate blocks, none of them marked as final. It returns nil if no slot
+// is free.
 func (c *compressor) deflate(text []byte) []byte {
 	select {
 	case c.slots <- struct{}{}:
@@ -103,9 +103,9 @@ func (c *compressor) deflate(text []byte) []byte {
 	if ok {
 		w.Reset(&out)
 	} else {
-		w, _ = flate.NewWriter(&out, flate.BestSpeed) // the level is a valid one
+		w, _ = flate.NewWriter(&out, flate.BestSpeed) // fails for invalid levels only
 	}
-	_, _ = w.Write(text) // an appender takes all
+	_, _ = w.Write(text) // an appender never fails
 	w.Flush()
 	w.Reset(nil)
 	c.writers.Put(w)
@@ -148,9 +148,9 @@ func appendStored(b, text []byte) []byte {
 	return b
 }
 
-// gzip returns an answer in gzip format (RFC 1952), as the parts before and after the list of a snapshot and
-// the list itself, or nil if no slot is free. Head and tail differ for each answer and are usually short, so
-// they are stored, not compressed.
+// gzip returns an answer in gzip format (RFC 1952) in three parts: before the list of a snapshot, the list, and
+// after it. All are nil if no slot is free. Head and tail differ for each answer and are usually short, so they
+// are stored, not compressed.
 func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (before, list, after []byte) {
 	before = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
 	sum, size := crc32.ChecksumIEEE(head), len(head)
@@ -177,9 +177,9 @@ func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (befor
 	return before, list, binary.LittleEndian.AppendUint32(after, uint32(size))
 }
 
-// respondWithList sends b with the list of a snapshot, if there is one, inserted at the index. A large answer
-// is compressed if the client accepts it. The shared list is written without a copy, so a slow client holds
-// no memory.
+// respondWithList sends b, with the list of the snapshot inserted at the index unless snapshot is nil. A large
+// answer is compressed if the client prefers that. The shared list is written without a copy, so a slow client
+// needs no memory for it.
 func (h *Handler) respondWithList(w http.ResponseWriter, r *http.Request, b *buffer, at int, snapshot *presence.Snapshot) int {
 	var users []byte
 	if snapshot != nil {

@@ -12,14 +12,14 @@ import (
 const (
 	corsExposed = "ETag, Retry-After"
 	corsHeaders = "Authorization, Content-Type, If-None-Match, X-CSRFToken, X-Request-ID"
-	// corsAge is how long browsers may cache a preflight, in seconds: the maximum of Chromium. Every request
-	// is checked itself, too.
+	// corsAge is how long browsers may cache a preflight, in seconds: the maximum of Chromium. A cached
+	// preflight opens nothing, because every request is checked too.
 	corsAge = "7200"
 )
 
-// allowOrigin lets a page of a listed origin read the answer. Vary is set for every origin, because the answer
-// differs for the others. Credentials are allowed for exact origins only: below a wildcard may be pages of
-// other people.
+// allowOrigin adds the CORS headers with which a page of a listed origin can read the answer. Vary is always
+// set, because the headers depend on the origin. Credentials are allowed only for origins that are listed
+// exactly: a wildcard may cover pages of other people.
 func (h *Handler) allowOrigin(header http.Header, r *http.Request) {
 	header.Add("Vary", "Origin")
 	o, named, ok := h.listed(r)
@@ -55,8 +55,8 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request, method strin
 	return http.StatusNoContent
 }
 
-// credentialsOf returns the headers that may authenticate the caller. From a page of another origin only a
-// token counts: cookies and basic authentication, which browsers add by themselves, are removed.
+// credentialsOf returns the headers with which the caller is authenticated. From a page of another origin only
+// a token is accepted: cookies and basic authentication, which browsers add by themselves, are removed.
 func (h *Handler) credentialsOf(r *http.Request) (header http.Header, crossOrigin bool) {
 	if h.trustsCookies(r) {
 		return r.Header, false
@@ -69,8 +69,8 @@ func (h *Handler) credentialsOf(r *http.Request) (header http.Header, crossOrigi
 	return header, true
 }
 
-// trustsCookies reports whether the cookies of a request count: its page has this server's origin, or is of the
-// same site and of an origin that is listed exactly.
+// trustsCookies reports whether the cookies of a request are accepted: its page has this server's origin, or is
+// of the same site and its origin is listed exactly.
 func (h *Handler) trustsCookies(r *http.Request) bool {
 	if h.isSameOrigin(r) {
 		return true
@@ -85,9 +85,9 @@ func (h *Handler) trustsCookies(r *http.Request) bool {
 	return false
 }
 
-// pageCookie marks handshakes from the same site where a proxy changes Host without reporting it: handshakes of
-// Chromium have no Sec-Fetch-Site. It is set for pages of the same origin over https, and browsers do not send it
-// from another site (SameSite=Strict).
+// pageCookie identifies handshakes from the same site behind a proxy that changes Host without reporting it.
+// Sec-Fetch-Site would show that, but Chromium omits it in handshakes. The cookie is set for pages of the same
+// origin over https, and browsers do not send it from another site (SameSite=Strict).
 const pageCookie = "__Host-writer_presence_page"
 
 func hasPageCookie(r *http.Request) bool {
@@ -95,7 +95,7 @@ func hasPageCookie(r *http.Request) bool {
 	return err == nil
 }
 
-// givePageCookie sets pageCookie if a handshake will need it.
+// givePageCookie sets pageCookie if the handshake of this page will need it.
 func (h *Handler) givePageCookie(w http.ResponseWriter, r *http.Request) {
 	if len(h.origins) == 0 || first(r.Header, "Sec-Fetch-Site") != "same-origin" || !strings.HasPrefix(first(r.Header, "Origin"), "https://") {
 		return
@@ -106,8 +106,7 @@ func (h *Handler) givePageCookie(w http.ResponseWriter, r *http.Request) {
 }
 
 // mayChange reports whether a request may use its method: the method is safe, or the page has an allowed origin.
-// If origins are listed, only those count, so that another name that resolves to this server gains nothing (DNS
-// rebinding).
+// If origins are listed, only those are allowed, which prevents DNS rebinding.
 func (h *Handler) mayChange(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
 		return true
@@ -119,8 +118,8 @@ func (h *Handler) mayChange(r *http.Request) bool {
 	return h.isSameOrigin(r)
 }
 
-// mayConnect reports whether a page may open a live connection. Browsers leave that check to the server, so a
-// handshake without an Origin is rejected.
+// mayConnect reports whether a page may open a live connection. Browsers do not restrict handshakes by origin,
+// so the server does; a handshake without Origin is rejected.
 func (h *Handler) mayConnect(r *http.Request) bool {
 	if len(h.origins) > 0 {
 		_, _, ok := h.listed(r)
@@ -131,7 +130,7 @@ func (h *Handler) mayConnect(r *http.Request) bool {
 }
 
 // isSameOrigin reports whether a request comes from a page of this server's origin, or not from a browser.
-// Sec-Fetch-Site decides if it is there: browsers send it over https and to loopback, but Chromium not in
+// Sec-Fetch-Site decides if present: browsers send it over https and to loopback, except Chromium in
 // handshakes. Otherwise Origin is compared with Host.
 func (h *Handler) isSameOrigin(r *http.Request) bool {
 	switch first(r.Header, "Sec-Fetch-Site") {
@@ -144,7 +143,8 @@ func (h *Handler) isSameOrigin(r *http.Request) bool {
 	return false
 }
 
-// isAt reports whether a request was sent to the origin, by its Host or by the Host that a trusted proxy reports.
+// isAt reports whether a request was sent to the origin: by its Host, or by the host that a trusted proxy
+// reports.
 func (h *Handler) isAt(o origin.Origin, r *http.Request) bool {
 	if o.IsAt(r.Host) {
 		return true

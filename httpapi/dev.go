@@ -28,7 +28,7 @@ func (b *devBody) Field(name []byte) any {
 	}
 }
 
-// devToken answers POST …/dev/token/: a page of this machine gets a token for any name.
+// devToken answers POST …/dev/token/. It issues a page of this machine a token for any name.
 func (h *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (status int) {
 	if !localhost.Is(r.Host) {
 		return h.fail(w, r, wire.ErrNotLocal)

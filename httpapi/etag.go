@@ -8,8 +8,8 @@ import (
 )
 
 // matches reports whether a tag is in If-None-Match. It compares weakly (RFC 9110, 13.1.2), and ignores the
-// encoding that a proxy added to the tag, within the quotes or after them: "7-gzip" (Apache), "7;gzip", "7--gzip" (Jetty), "7"-br. Tags of this server
-// are digits, or all of one length, so a tag followed by a separator is never another tag of its own.
+// encoding that a proxy added to the tag, within the quotes or after them: "7-gzip" (Apache), "7;gzip",
+// "7--gzip" (Jetty), "7"-br. That is unambiguous: the server's tags are digits, or all of one length.
 func matches(lines []string, tag string) bool {
 	opaque := strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
 	for _, line := range lines {

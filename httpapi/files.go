@@ -15,18 +15,18 @@ import (
 	"github.com/writer-presence/writer-presence/client"
 )
 
-// pagePolicy lets the reference page load its own modules and styles, talk to this
-// server, and nothing else: no inline code, no other origin, no frame around it.
+// pagePolicy allows the reference page its own modules and styles and requests to this server. It forbids
+// inline code, other origins and frames.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const pageFile = "writer/index.html"
 
-// files returns the client and the reference page, by path. The page is served at /, with the path of the API
-// filled in.
+// files returns the endpoints of the client and the reference page, by path. The page is served at /, with its
+// placeholders replaced.
 func (h *Handler) files() (map[string]endpoint, error) {
 	pages := map[string]endpoint{}
-	told := strings.NewReplacer("{{prefix}}", h.o.Prefix, "{{dev}}", strconv.FormatBool(h.o.Dev != nil))
+	placeholders := strings.NewReplacer("{{prefix}}", h.o.Prefix, "{{dev}}", strconv.FormatBool(h.o.Dev != nil))
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -40,7 +40,7 @@ func (h *Handler) files() (map[string]endpoint, error) {
 			readers = "cross-origin" // pages of allowed origins load the client from here
 		}
 		if name == pageFile {
-			at, readers, body = "/", "same-origin", []byte(told.Replace(string(body)))
+			at, readers, body = "/", "same-origin", []byte(placeholders.Replace(string(body)))
 		}
 		pages[at] = endpoint{http.MethodGet, "page", file(name, body, readers)}
 		return nil
@@ -65,7 +65,7 @@ func file(name string, body []byte, readers string) func(http.ResponseWriter, *h
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", readers)
 		h.Set("Content-Security-Policy", pagePolicy)
-		if matches(r.Header["If-None-Match"], tag) { // http.ServeContent would not accept tags that a proxy has rewritten
+		if matches(r.Header["If-None-Match"], tag) { // http.ServeContent does not know tags that a proxy has rewritten
 			w.WriteHeader(http.StatusNotModified)
 			return http.StatusNotModified
 		}

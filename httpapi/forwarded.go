@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// unknownClient is the key under which rate limiters count all requests for which a trusted proxy sent no
-// readable client address.
+// unknownClient is the key by which rate limiters count all requests for which a trusted proxy sent no readable
+// client address.
 const unknownClient = "unknown"
 
 // maxObfuscated is the longest identifier that a proxy may send instead of an address.
@@ -19,23 +19,22 @@ const maxObfuscated = 64
 type forwardedClient struct {
 	addr netip.Addr // not valid if unknown
 	key  string     // see sender
-	// host and proto are those of the page's request, where the header Forwarded has them.
+	// host and proto are those of the page's request, if the header Forwarded has them.
 	host, proto string
 	// unreadable is the entry of a trusted proxy that could not be read; empty for none.
 	unreadable string
 }
 
-// forwardedFor returns the client from the headers that proxies add. It reads the entries from the right, and
-// stops at the first address that is not a trusted proxy: a trusted proxy wrote that entry, and the client may
-// have written those further left.
+// forwardedFor returns the client by the headers that proxies add. It reads the entries from the right and stops
+// at the first address that is not a trusted proxy: a trusted proxy wrote that entry, but the client may have
+// written those further left.
 //
-// An entry of a trusted proxy that is not an address identifies nobody. Falling back to the
-// proxy's address would have everybody share its limit, and reading on would let clients choose
-// their address, so such requests share a limit of their own. An obfuscated identifier
-// (RFC 7239, 6.3) stands for one client, and has its own limit.
+// Requests whose entry is not an address share one limit. The proxy's own address would put all its clients
+// under that limit, and reading further left would let clients choose their address. An obfuscated identifier
+// (RFC 7239, 6.3) stands for one client and has its own limit.
 //
-// Where both headers are present X-Forwarded-For decides. Most proxies write that one and pass
-// Forwarded on as the client sent it.
+// If both headers are present X-Forwarded-For decides, because most proxies write that one and pass Forwarded
+// on as the client sent it.
 func (h *Handler) forwardedFor(peer netip.Addr, header http.Header) forwardedClient {
 	last := forwardedClient{addr: peer}
 	lines, isForwarded := header["X-Forwarded-For"], false
@@ -79,8 +78,8 @@ func isBlank(lines []string) bool {
 	return !slices.ContainsFunc(lines, func(line string) bool { return strings.TrimSpace(line) != "" })
 }
 
-// elements yields the elements of a list header from the right, ignoring commas within quotes. Reading from
-// the right keeps a quote that a client left open from hiding the entries that proxies added after it.
+// elements yields the elements of a list header from the right, ignoring commas within quotes. From the left, a
+// quote that a client left open would hide the entries that proxies added after it.
 func elements(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range slices.Backward(lines) {

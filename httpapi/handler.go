@@ -1,6 +1,23 @@
-// Package httpapi is the HTTP handler of presence: the polling API, live connections, the JavaScript
-// client and the reference page. Mount a [Handler] in a ServeMux, and run [Handler.Run] beside the server.
-// docs/reference/api.md and docs/reference/protocol.md describe what it answers.
+// Package httpapi is the HTTP handler of presence: the polling API, live connections, the JavaScript client and the
+// reference page. docs/reference/api.md and docs/reference/protocol.md describe what it answers.
+//
+// Mount a [Handler] in a ServeMux:
+//
+//	handler, err := httpapi.New(httpapi.Options{
+//		Service:       presence.NewService(store),
+//		Authenticator: identity.Functions{Identify: identify, Authorize: authorize},
+//	})
+//	// …
+//	mux.Handle(httpapi.DefaultPrefix+"/", handler)
+//
+// Three things run beside each other. At the end, stop them in this order:
+//
+//  1. [Handler.Run]: cancel its context and wait until it returns. It tells live pages when to reconnect, which Shutdown of an
+//     [http.Server] does not.
+//  2. The HTTP server: call its Shutdown, which finishes requests in flight. [Handler.Serve] does this by itself.
+//  3. The Run method of the store: cancel its context last and check its error. It writes the changes that are not written yet.
+//
+// Options that are left out have the defaults of the server, limits included.
 package httpapi
 
 import (
@@ -69,11 +86,11 @@ type Options struct {
 	// https://write.example.org or https://*.example.org. Default: the origin of
 	// each request's own Host.
 	Origins []string
-	// TrustedProxies are the addresses of proxies whose X-Forwarded-For, -Proto and -Host, or Forwarded,
-	// are believed. Behind a proxy that is not listed, all requests have one address.
+	// TrustedProxies are the addresses of proxies whose headers X-Forwarded-For, -Proto and -Host, or Forwarded,
+	// are used. All requests through any other proxy have the address of that proxy, and share its limits.
 	TrustedProxies []netip.Prefix
 	// TenantFromHost makes the same project id under two hosts two projects. The host is that of the
-	// request, or what a trusted proxy says it was.
+	// request, or the one that a trusted proxy reports.
 	TenantFromHost bool
 	// TokenHeader is a header that has the token, with or without Bearer before it, and is read before
 	// Authorization: for servers behind basic authentication. The name has at most 64 letters, digits and
@@ -97,9 +114,9 @@ type Options struct {
 	// of Connections, at least 32. Less than zero is no limit.
 	UserConnections, AddressConnections int
 
-	// Dev gives tokens to anybody on this machine. Default: nobody gets any.
+	// Dev issues tokens for any name to pages of this machine. Default: no such tokens.
 	Dev *identity.Dev
-	// Log gets warnings and errors, each kind at most once a minute. Default: nothing is logged.
+	// Log receives warnings and errors, each message at most once a minute. Default: nothing is logged.
 	Log *slog.Logger
 }
 
@@ -122,10 +139,10 @@ type Handler struct {
 	ran      atomic.Bool // Run was called
 }
 
-// endpoint is a path with its method, and the operation under which its requests are counted.
+// endpoint answers the requests of one path.
 type endpoint struct {
 	method    string
-	operation string
+	operation string // label of its metrics
 	// handle answers a request, for the project with this id if the path has one, and returns the status.
 	handle func(w http.ResponseWriter, r *http.Request, project string) (status int)
 }
@@ -206,7 +223,7 @@ func projectLimiter(limit, normal int) *ratelimit.Distinct {
 	return ratelimit.NewDistinct(cmp.Or(limit, normal), presence.DefaultLease+presence.Finality)
 }
 
-// Run runs the live connections until ctx ends. Then it tells each client when to come back, and returns
+// Run runs the live connections until ctx ends. Then it tells each client when to reconnect, and returns
 // when all live connections have ended, within ten seconds. It must be running while requests are served.
 // Call it once: any further call only waits until its ctx ends.
 func (h *Handler) Run(ctx context.Context) {
@@ -239,12 +256,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.metrics.Request(operation, status, metrics.Now()-began)
 }
 
-// serve routes a request. Every path is an exact one, so there is nothing to clean or redirect; a mux
-// would take twice as long, and decode %2F.
+// serve routes a request. It looks paths up in maps because every path is exact: a mux takes twice as long and
+// decodes %2F.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation string, status int) {
 	operation = "other"
 	defer h.recover(w, r, &status)
-	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as it was sent: %2F is no slash
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // undecoded, so that %2F is not a slash
 	if len(h.origins) > 0 && strings.HasPrefix(path, h.o.Prefix+"/") {
 		h.allowOrigin(w.Header(), r)
 	}
@@ -264,7 +281,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	if !ok {
 		return operation, h.fail(w, r, wire.ErrNotFound)
 	}
-	operation = e.operation // also if the handler panics
+	operation = e.operation // set before handle, which may panic
 	if h.isPreflight(r) {
 		return operation, h.preflight(w, r, e.method)
 	}
@@ -278,7 +295,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	return operation, e.handle(w, r, project)
 }
 
-// recover must be deferred. It answers for a handler that panicked.
+// recover must be deferred. If the endpoint panicked it answers with an internal error.
 func (h *Handler) recover(w http.ResponseWriter, r *http.Request, status *int) {
 	if cause := recover(); cause != nil {
 		*status = h.fail(w, r, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))

@@ -33,7 +33,7 @@ func (h *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	if err != nil {
 		return h.failFor(w, r, from, err)
 	}
-	if from.cookie != nil { // only now: a request that fails makes no visitor
+	if from.cookie != nil { // set only now, so that a failed request creates no visitor
 		http.SetCookie(w, from.cookie)
 	} else {
 		h.givePageCookie(w, r)
@@ -45,7 +45,7 @@ func (h *Handler) update(w http.ResponseWriter, r *http.Request, project string)
 	return h.respondWithList(w, r, b, at, reply.Snapshot)
 }
 
-// endSession ends the session that the body of a request names, because its user lost access.
+// endSession ends the session that the body of a request names, after its user lost access.
 func (h *Handler) endSession(r *http.Request, from caller) {
 	var body wire.Update
 	if from.user.ID == "" || decodeBody(r, &body) != nil {
@@ -108,8 +108,8 @@ func (h *Handler) leave(w http.ResponseWriter, r *http.Request, project string) 
 	return respond(w, http.StatusOK, wire.AppendLeft(make([]byte, 0, 80), reply, h.o.Heartbeat))
 }
 
-// live answers GET …/live/. A caller whom the request alone authenticates is rejected here, as by list; a
-// browser can send its token only in the hello.
+// live answers GET …/live/. It rejects the same callers as list, except unknown ones: a browser can send its
+// token only in the hello, and is authenticated then.
 func (h *Handler) live(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	if !live.IsHandshake(r) {
 		return h.fail(w, r, wire.ErrUpgradeRequired)

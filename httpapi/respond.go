@@ -35,7 +35,7 @@ func respond(w http.ResponseWriter, status int, body ...[]byte) int {
 	}
 	w.WriteHeader(status)
 	for _, part := range body {
-		w.Write(part) // an error means that the client is gone
+		w.Write(part) // fails only if the client is gone
 	}
 	return status
 }
@@ -43,8 +43,8 @@ func respond(w http.ResponseWriter, status int, body ...[]byte) int {
 // statusAborted is counted for a request whose client went away, as nginx does.
 const statusAborted = 499
 
-// isAborted reports whether a request failed because its client went away: its context is cancelled then,
-// and with it all that the request waited for.
+// isAborted reports whether a request failed because its client closed the connection. That cancels the context
+// of the request, and everything that waits for it fails.
 func isAborted(r *http.Request, err error) bool {
 	return r.Context().Err() == context.Canceled && (wire.FailureOf(err).Status == http.StatusServiceUnavailable || errors.Is(err, context.Canceled))
 }
@@ -54,8 +54,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) (statu
 	return h.failFor(w, r, caller{}, err)
 }
 
-// failFor answers with an error: with its text and code, not with its causes. from is what is known of the
-// caller. It logs what is the server's own fault.
+// failFor answers with the text and code of an error, but not its causes. It logs an error that is the server's
+// own fault. from has what is known of the caller.
 func (h *Handler) failFor(w http.ResponseWriter, r *http.Request, from caller, err error) (status int) {
 	f := wire.FailureOf(err)
 	header := w.Header()
@@ -86,7 +86,7 @@ func (h *Handler) failFor(w http.ResponseWriter, r *http.Request, from caller, e
 	return status
 }
 
-// logFailure logs the failures that an operator must know of.
+// logFailure logs the failures that an operator has to act on.
 func (h *Handler) logFailure(r *http.Request, f wire.Failure, err error) {
 	switch {
 	case f.Status == http.StatusInternalServerError:
@@ -105,8 +105,8 @@ func (h *Handler) logFailure(r *http.Request, f wire.Failure, err error) {
 	}
 }
 
-// failOrigin answers a page whose origin may not send this request. With --dev the reason is not the proxy
-// but that the page is not of this machine: it came through a tunnel, a forwarded port or another name.
+// failOrigin rejects a request from a page of an origin that is not allowed. With --dev the usual reason is not
+// a proxy: the page came through a tunnel, a forwarded port or another host name.
 func (h *Handler) failOrigin(w http.ResponseWriter, r *http.Request) (status int) {
 	if h.o.Dev != nil && !(localhost.Is(r.Host) && localhost.IsOrigin(first(r.Header, "Origin"))) {
 		return h.fail(w, r, wire.ErrDevOrigin)
@@ -114,8 +114,8 @@ func (h *Handler) failOrigin(w http.ResponseWriter, r *http.Request) (status int
 	return h.fail(w, r, wire.ErrCrossOrigin)
 }
 
-// logForDebug logs one failed request if failures are logged one by one, and tells the client its id. The
-// project is logged only if it is a valid one, because the path may have anything in its place.
+// logForDebug logs a failed request at level debug, and sends the client the id of the log line. An invalid
+// project is not logged, because it can be any text.
 func (h *Handler) logForDebug(w http.ResponseWriter, r *http.Request, from caller, err error) {
 	if !h.access.Debug() {
 		return

@@ -9,31 +9,31 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestADevTokenIsOfTheUserItWasMadeFor(t *testing.T) {
+func TestDevTokenAuthenticatesItsUser(t *testing.T) {
 	dev := &identity.Dev{Keys: newKeys(t, "k")}
 	for _, c := range [][2]string{{"1", "alice"}, {"", "bob"}, {"a.b.c", "dots . and 😀"}, {"__proto__", "x"}, {"\"quoted\"", "<b>&"}} {
 		token, user, err := dev.Token(presence.UserID(c[0]), c[1])
 		if err != nil {
-			t.Fatalf("%q came to %v", c, err)
+			t.Fatalf("Token of %q: got %v, want nil", c, err)
 		}
 		r := request()
 		r.Token = token
 		got, err := dev.Authenticate(t.Context(), r)
 		if err != nil || got.User != user || got.Cookie != nil {
-			t.Errorf("the token of %+v is taken for %+v, %v", user, got, err)
+			t.Errorf("token of %+v: got %+v, %v", user, got, err)
 		}
 		if c[0] != "" && string(user.ID) != c[0] || user.Visitor {
-			t.Errorf("the token of %q is for %+v", c, user)
+			t.Errorf("token of %q: got %+v, want that id and no visitor", c, user)
 		}
 		if strings.ContainsFunc(token, func(r rune) bool {
 			return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.", r)
 		}) {
-			t.Errorf("the token %q is not fit for a header", token)
+			t.Errorf("token %q has characters that a header cannot carry", token)
 		}
 	}
 }
 
-func TestADevTokenAndAVisitorsCookieAreNotTheSame(t *testing.T) {
+func TestDevTokenAndVisitorCookieAreNotInterchangeable(t *testing.T) {
 	keys := newKeys(t, "k")
 	dev, visitors := &identity.Dev{Keys: keys}, &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
 	token, _, err := dev.Token("1", "alice")
@@ -47,26 +47,26 @@ func TestADevTokenAndAVisitorsCookieAreNotTheSame(t *testing.T) {
 	r := request()
 	r.Token = made.Cookie.Value
 	if got, err := dev.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
-		t.Errorf("a visitor's cookie as a token is %+v, %v; due is that it is invalid", got, err)
+		t.Errorf("visitor cookie as a token: got %+v, %v, want ErrTokenInvalid", got, err)
 	}
 	if got, err := visitors.Authenticate(t.Context(), request("Cookie", made.Cookie.Name+"="+token)); !errors.Is(err, identity.ErrCookieInvalid) {
-		t.Errorf("a dev token as a visitor's cookie is %+v, %v; due is that it is invalid", got, err)
+		t.Errorf("dev token as a visitor cookie: got %+v, %v, want ErrCookieInvalid", got, err)
 	}
 }
 
-func TestWithoutATokenTheNextGateIsAsked(t *testing.T) {
+func TestDevReturnsErrNobodyWithoutAToken(t *testing.T) {
 	dev := &identity.Dev{Keys: newKeys(t, "k")}
 	if got, err := dev.Authenticate(t.Context(), request("Cookie", "writer_presence_visitor=x")); !errors.Is(err, identity.ErrNobody) {
-		t.Errorf("no token came to %+v, %v; due is nobody", got, err)
+		t.Errorf("no token: got %+v, %v, want ErrNobody", got, err)
 	}
 	r := request()
 	r.Token = "x"
 	if got, err := dev.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
-		t.Errorf("a bad token came to %+v, %v; due is that it is invalid", got, err)
+		t.Errorf("invalid token: got %+v, %v, want ErrTokenInvalid", got, err)
 	}
 }
 
-func TestADevTokenIsForNobodyWithoutANameOrAsAVisitor(t *testing.T) {
+func TestDevTokenNeedsAValidNameAndID(t *testing.T) {
 	dev := &identity.Dev{Keys: newKeys(t, "k")}
 	for _, c := range []struct {
 		id   presence.UserID
@@ -77,7 +77,7 @@ func TestADevTokenIsForNobodyWithoutANameOrAsAVisitor(t *testing.T) {
 		{"visitor-1", "alice", presence.ErrUserIDInvalid}, {"a\x00", "alice", presence.ErrUserIDInvalid}, {"\xff", "alice", presence.ErrUserIDInvalid},
 	} {
 		if token, user, err := dev.Token(c.id, c.name); !errors.Is(err, c.err) || token != "" {
-			t.Errorf("%q, %q came to %q for %+v, %v; due is %v", c.id, c.name, token, user, err, c.err)
+			t.Errorf("Token(%q, %q): got %q for %+v, %v, want %v", c.id, c.name, token, user, err, c.err)
 		}
 	}
 }

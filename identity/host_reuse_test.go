@@ -16,8 +16,8 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// countingHost is a host application that answers as given, and counts the connections to it.
-func countingHost(t *testing.T, answer http.HandlerFunc) (gate *identity.Host, connections *atomic.Int32) {
+// countingHost returns an authenticator of a host with this answer, and the number of connections to the host.
+func countingHost(t *testing.T, answer http.HandlerFunc) (auth *identity.Host, connections *atomic.Int32) {
 	t.Helper()
 	connections = new(atomic.Int32)
 	server := httptest.NewUnstartedServer(answer)
@@ -28,24 +28,24 @@ func countingHost(t *testing.T, answer http.HandlerFunc) (gate *identity.Host, c
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	gate, err := identity.NewHost(server.URL+"/presence/{project}/", slog.New(slog.DiscardHandler))
+	auth, err := identity.NewHost(server.URL+"/presence/{project}/", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gate, connections
+	return auth, connections
 }
 
-// ask puts so many questions, each with another cookie, so that none is answered from memory.
-func ask(t *testing.T, gate *identity.Host, questions int) {
+// ask authenticates n requests with different cookies, so that no answer comes from the cache.
+func ask(t *testing.T, auth *identity.Host, n int) {
 	t.Helper()
-	for i := range questions {
-		gate.Authenticate(t.Context(), request("Cookie", fmt.Sprint("session=", i)))
+	for i := range n {
+		auth.Authenticate(t.Context(), request("Cookie", fmt.Sprint("session=", i)))
 	}
 }
 
-func TestConnectionsToTheHostAreReusedWhateverItAnswers(t *testing.T) {
+func TestHostConnectionsAreReusedAfterEveryAnswer(t *testing.T) {
 	bodies := map[string]string{
-		"nothing":        "",
+		"an empty body":  "",
 		"JSON":           `{"user_id": null}`,
 		"a user":         `{"user_id": 1, "username": "alice"}`,
 		"a page":         "<!DOCTYPE html>" + strings.Repeat("x", 8<<10),
@@ -57,7 +57,7 @@ func TestConnectionsToTheHostAreReusedWhateverItAnswers(t *testing.T) {
 	for _, status := range []int{200, 302, 401, 403, 404, 500} {
 		for name, body := range bodies {
 			for _, marked := range []bool{false, true} {
-				gate, connections := countingHost(t, func(w http.ResponseWriter, r *http.Request) {
+				auth, connections := countingHost(t, func(w http.ResponseWriter, r *http.Request) {
 					if marked {
 						w.Header().Set("Writer-Presence", "1")
 					}
@@ -70,23 +70,21 @@ func TestConnectionsToTheHostAreReusedWhateverItAnswers(t *testing.T) {
 					}
 					w.Write([]byte(body))
 				})
-				if ask(t, gate, 100); connections.Load() > 5 { // one, and some more on a machine that stalls for longer than the deadline
-					t.Errorf("100 answers %d with %s took %d connections; want 1", status, name, connections.Load())
+				if ask(t, auth, 100); connections.Load() > 5 { // one, and some more on a machine that stalls for longer than the deadline
+					t.Errorf("100 answers %d with %s: got %d connections, want 1", status, name, connections.Load())
 				}
 			}
 		}
 	}
 }
 
-// An answer that does not end is not read to its end: the question is answered, and no
-// connection stays behind.
-func TestAnAnswerOfTheHostWithoutEndHoldsNothing(t *testing.T) {
+func TestEndlessHostAnswerIsCutOff(t *testing.T) {
 	for name, pause := range map[string]time.Duration{"fast": 0, "slow": 100 * time.Millisecond} {
 		for _, status := range []int{200, 401, 500} {
 			t.Run(fmt.Sprint(name, " ", status), func(t *testing.T) {
 				t.Parallel()
 				ended := make(chan struct{}, 10)
-				gate, _ := countingHost(t, func(w http.ResponseWriter, r *http.Request) {
+				auth, _ := countingHost(t, func(w http.ResponseWriter, r *http.Request) {
 					defer func() { ended <- struct{}{} }()
 					w.WriteHeader(status)
 					for {
@@ -102,14 +100,14 @@ func TestAnAnswerOfTheHostWithoutEndHoldsNothing(t *testing.T) {
 					}
 				})
 				began := time.Now()
-				_, err := gate.Authenticate(t.Context(), request("Cookie", "session=alice"))
+				_, err := auth.Authenticate(t.Context(), request("Cookie", "session=alice"))
 				if took := time.Since(began); !isUnavailable(err) || took > 4*time.Second {
-					t.Errorf("came to %v after %v; want unavailable within 4 s", err, took)
+					t.Errorf("got %v after %v, want ErrUnavailable within 4 s", err, took)
 				}
 				select {
 				case <-ended:
 				case <-time.After(5 * time.Second):
-					t.Error("the connection stays open")
+					t.Error("the connection is still open after 5 s")
 				}
 			})
 		}

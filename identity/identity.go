@@ -1,9 +1,17 @@
-// Package identity authenticates the user of a request and authorises them for a project. It
-// never uses what a request's body says about the user.
+// Package identity authenticates the user of a request and authorises them for a project. It never uses what a
+// request's body says about the user.
 //
-// There are several ways to authenticate, each an [Authenticator]; [FirstOf] tries them in order. One that
-// finds no credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
-// tried. Any other error is final.
+// There are several ways to authenticate, each an [Authenticator]: tokens that the application signs ([SharedSecret],
+// [RemoteKeys]), asking the application over HTTP ([NewHost]), two functions of the program ([Functions]), and signed
+// cookies for people who have not signed in ([Visitors]). [FirstOf] tries them in order:
+//
+//	authenticator := identity.FirstOf(
+//		identity.Functions{Identify: identify, Authorize: authorize},
+//		&identity.Visitors{Keys: keys, Allowed: isPublic},
+//	)
+//
+// One that finds no credentials of its kind, or does not know their user, returns [ErrNobody], and the next one is
+// tried. Any other error is final. An authenticator of your own follows the same rule.
 package identity
 
 import (

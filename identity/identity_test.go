@@ -29,7 +29,7 @@ func newKeys(t testing.TB, secrets ...string) *identity.Keys {
 	return keys
 }
 
-// request is one that says nothing of who is asking.
+// request returns a request with these headers and no token.
 func request(headers ...string) identity.Request {
 	r := identity.Request{Project: "p", Header: http.Header{}, Address: "192.0.2.1"}
 	for i := 0; i < len(headers); i += 2 {
@@ -38,59 +38,63 @@ func request(headers ...string) identity.Request {
 	return r
 }
 
-// gate says always the same, and counts how often it was asked.
-type gate struct {
-	admission identity.Principal
+// fixedAuthenticator is an authenticator with a fixed answer.
+type fixedAuthenticator struct {
+	principal identity.Principal
 	err       error
-	asked     int
+	requests  int
 }
 
-func (g *gate) Authenticate(context.Context, identity.Request) (identity.Principal, error) {
-	g.asked++
-	return g.admission, g.err
+func (g *fixedAuthenticator) Authenticate(context.Context, identity.Request) (identity.Principal, error) {
+	g.requests++
+	return g.principal, g.err
 }
 
-func TestTheFirstGateThatKnowsDecides(t *testing.T) {
-	nobody := func() *gate { return &gate{err: fmt.Errorf("no token: %w", identity.ErrNobody)} }
-	alice := func() *gate { return &gate{admission: identity.Principal{User: presence.User{ID: "1"}}} }
-	refuses := func(err error) *gate { return &gate{err: fmt.Errorf("refused: %w", err)} }
+func TestFirstOfReturnsTheFirstDecision(t *testing.T) {
+	nobody := func() *fixedAuthenticator {
+		return &fixedAuthenticator{err: fmt.Errorf("no token: %w", identity.ErrNobody)}
+	}
+	alice := func() *fixedAuthenticator {
+		return &fixedAuthenticator{principal: identity.Principal{User: presence.User{ID: "1"}}}
+	}
+	rejects := func(err error) *fixedAuthenticator { return &fixedAuthenticator{err: fmt.Errorf("rejected: %w", err)} }
 	for name, c := range map[string]struct {
-		gates []*gate
-		asked int // how many of them
-		err   error
+		auths    []*fixedAuthenticator
+		requests int // calls of all of them
+		err      error
 	}{
-		"nobody is there to ask":         {nil, 0, identity.ErrNobody},
-		"nobody knows":                   {[]*gate{nobody(), nobody()}, 2, identity.ErrNobody},
-		"the first knows":                {[]*gate{alice(), refuses(identity.ErrProjectUnknown)}, 1, nil},
-		"the second knows":               {[]*gate{nobody(), alice(), alice()}, 2, nil},
-		"a bad token is final":           {[]*gate{refuses(identity.ErrTokenInvalid), alice()}, 1, identity.ErrTokenInvalid},
-		"a bad cookie is final":          {[]*gate{nobody(), refuses(identity.ErrCookieInvalid), alice()}, 2, identity.ErrCookieInvalid},
-		"outside is final":               {[]*gate{refuses(identity.ErrProjectUnknown), alice()}, 1, identity.ErrProjectUnknown},
-		"a gate that cannot know closes": {[]*gate{refuses(presence.ErrUnavailable), alice()}, 1, presence.ErrUnavailable},
-		"any other error is final, too":  {[]*gate{refuses(context.Canceled), alice()}, 1, context.Canceled},
+		"no authenticator":              {nil, 0, identity.ErrNobody},
+		"none knows the caller":         {[]*fixedAuthenticator{nobody(), nobody()}, 2, identity.ErrNobody},
+		"the first knows":               {[]*fixedAuthenticator{alice(), rejects(identity.ErrProjectUnknown)}, 1, nil},
+		"the second knows":              {[]*fixedAuthenticator{nobody(), alice(), alice()}, 2, nil},
+		"a bad token is final":          {[]*fixedAuthenticator{rejects(identity.ErrTokenInvalid), alice()}, 1, identity.ErrTokenInvalid},
+		"a bad cookie is final":         {[]*fixedAuthenticator{nobody(), rejects(identity.ErrCookieInvalid), alice()}, 2, identity.ErrCookieInvalid},
+		"another project is final":      {[]*fixedAuthenticator{rejects(identity.ErrProjectUnknown), alice()}, 1, identity.ErrProjectUnknown},
+		"an unavailable one is final":   {[]*fixedAuthenticator{rejects(presence.ErrUnavailable), alice()}, 1, presence.ErrUnavailable},
+		"any other error is final, too": {[]*fixedAuthenticator{rejects(context.Canceled), alice()}, 1, context.Canceled},
 	} {
-		var gates []identity.Authenticator
-		for _, g := range c.gates {
-			gates = append(gates, g)
+		var auths []identity.Authenticator
+		for _, g := range c.auths {
+			auths = append(auths, g)
 		}
-		got, err := identity.FirstOf(gates...).Authenticate(t.Context(), request())
+		got, err := identity.FirstOf(auths...).Authenticate(t.Context(), request())
 		if !errors.Is(err, c.err) || (err == nil) != (got.User.ID == "1") {
-			t.Errorf("%s: came to %+v, %v; due is %v", name, got, err, c.err)
+			t.Errorf("%s: got %+v, %v, want %v", name, got, err, c.err)
 		}
-		asked := 0
-		for _, g := range c.gates {
-			asked += g.asked
+		requests := 0
+		for _, g := range c.auths {
+			requests += g.requests
 		}
-		if asked != c.asked {
-			t.Errorf("%s: %d gates were asked, due is %d", name, asked, c.asked)
+		if requests != c.requests {
+			t.Errorf("%s: got %d calls of authenticators, want %d", name, requests, c.requests)
 		}
 	}
 }
 
-func TestARefusalKeepsTheCookieThatClears(t *testing.T) {
+func TestFirstOfKeepsTheCookieOfARejection(t *testing.T) {
 	clearing := &http.Cookie{Name: "x", MaxAge: -1}
-	got, err := identity.FirstOf(&gate{admission: identity.Principal{Cookie: clearing}, err: identity.ErrCookieInvalid}).Authenticate(t.Context(), request())
+	got, err := identity.FirstOf(&fixedAuthenticator{principal: identity.Principal{Cookie: clearing}, err: identity.ErrCookieInvalid}).Authenticate(t.Context(), request())
 	if got.Cookie != clearing || !errors.Is(err, identity.ErrCookieInvalid) {
-		t.Errorf("came to %+v, %v; due is the cookie, and that it was invalid", got, err)
+		t.Errorf("got %+v, %v, want the cookie and ErrCookieInvalid", got, err)
 	}
 }

@@ -1,26 +1,15 @@
 package identity_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"math/big"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +25,7 @@ const (
 	published = "a secret that is in a set of public keys"
 )
 
-// shared gives a gate for tokens by the secrets.
+// shared returns an authenticator of tokens signed with these secrets.
 func shared(t *testing.T, secrets ...string) *identity.JWT {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
@@ -50,7 +39,7 @@ func shared(t *testing.T, secrets ...string) *identity.JWT {
 	return j
 }
 
-// good are claims with which a token is taken; the changes come in pairs, nil takes away.
+// good returns valid claims with changes in pairs of name and value; nil removes a claim.
 func good(changes ...any) jwt.MapClaims {
 	c := jwt.MapClaims{"sub": "7", "username": "alice", "projects": []string{"p"}, "exp": time.Now().Add(time.Hour).Unix()}
 	for i := 0; i < len(changes); i += 2 {
@@ -76,56 +65,51 @@ func sign(t *testing.T, method jwt.SigningMethod, key any, c jwt.Claims, header 
 	return text
 }
 
-func (k *keySet) sign(t *testing.T, id string, c jwt.Claims, header ...any) string {
-	t.Helper()
-	return sign(t, k.methods[id], k.keys[id], c, append([]any{"kid", id}, header...)...)
-}
-
 func with(token string) identity.Request {
 	r := request()
 	r.Token = token
 	return r
 }
 
-func TestATokenOfTheHostSaysWhoAndWhere(t *testing.T) {
+func TestTokenClaimsDecideUserAndAccess(t *testing.T) {
 	j := shared(t, secret)
 	for name, c := range map[string]struct {
 		claims jwt.MapClaims
 		user   presence.User
 		err    error
 	}{
-		"a member":                        {good(), presence.User{ID: "7", Name: "alice"}, nil},
-		"of every project":                {good("projects", "*"), presence.User{ID: "7", Name: "alice"}, nil},
-		"of other projects":               {good("projects", []string{"q", "pp"}), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
-		"of none":                         {good("projects", nil), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
-		"a star in a list":                {good("projects", []string{"*"}), presence.User{}, identity.ErrTokenInvalid},
-		"projects that are no list":       {good("projects", "p"), presence.User{}, identity.ErrTokenInvalid},
-		"by preferred_username":           {good("username", nil, "preferred_username", "al", "name", "Alice A."), presence.User{ID: "7", Name: "al"}, nil},
-		"by name":                         {good("username", nil, "name", "Alice A."), presence.User{ID: "7", Name: "Alice A."}, nil},
-		"without a name":                  {good("username", nil), presence.User{ID: "7", Name: "7"}, nil},
-		"an id that is a text":            {good("sub", "auth0|5f"), presence.User{ID: "auth0|5f", Name: "alice"}, nil},
-		"without sub":                     {good("sub", nil), presence.User{}, identity.ErrTokenInvalid},
-		"an empty sub":                    {good("sub", ""), presence.User{}, identity.ErrTokenInvalid},
-		"a sub that is a number":          {good("sub", 7), presence.User{}, identity.ErrTokenInvalid},
-		"a visitor's id":                  {good("sub", "visitor-x"), presence.User{}, identity.ErrTokenInvalid},
-		"a name that is a number":         {good("username", 7), presence.User{}, identity.ErrTokenInvalid},
-		"without exp":                     {good("exp", nil), presence.User{}, identity.ErrTokenInvalid},
-		"exp that is a text":              {good("exp", "tomorrow"), presence.User{}, identity.ErrTokenInvalid},
-		"over for less than the leeway":   {good("exp", time.Now().Add(-50*time.Second).Unix()), presence.User{ID: "7", Name: "alice"}, nil},
-		"over for more than the leeway":   {good("exp", time.Now().Add(-70*time.Second).Unix()), presence.User{}, identity.ErrTokenInvalid},
-		"good in less than the leeway":    {good("nbf", time.Now().Add(50*time.Second).Unix()), presence.User{ID: "7", Name: "alice"}, nil},
-		"good in more than the leeway":    {good("nbf", time.Now().Add(70*time.Second).Unix()), presence.User{}, identity.ErrTokenInvalid},
-		"names that are almost claims":    {good("SUB", "8", "Username", "bob", "Projects", "*", "EXP", 1, "projects", []string{"q"}), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
-		"for somebody else":               {good("aud", "another"), presence.User{}, identity.ErrTokenInvalid},
-		"of an issuer nobody asked about": {good("iss", "anybody"), presence.User{ID: "7", Name: "alice"}, nil},
+		"a member":                       {good(), presence.User{ID: "7", Name: "alice"}, nil},
+		"of every project":               {good("projects", "*"), presence.User{ID: "7", Name: "alice"}, nil},
+		"of other projects":              {good("projects", []string{"q", "pp"}), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
+		"of none":                        {good("projects", nil), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
+		"a star in a list":               {good("projects", []string{"*"}), presence.User{}, identity.ErrTokenInvalid},
+		"projects that are no list":      {good("projects", "p"), presence.User{}, identity.ErrTokenInvalid},
+		"by preferred_username":          {good("username", nil, "preferred_username", "al", "name", "Alice A."), presence.User{ID: "7", Name: "al"}, nil},
+		"by name":                        {good("username", nil, "name", "Alice A."), presence.User{ID: "7", Name: "Alice A."}, nil},
+		"without a name":                 {good("username", nil), presence.User{ID: "7", Name: "7"}, nil},
+		"an id that is a text":           {good("sub", "auth0|5f"), presence.User{ID: "auth0|5f", Name: "alice"}, nil},
+		"without sub":                    {good("sub", nil), presence.User{}, identity.ErrTokenInvalid},
+		"an empty sub":                   {good("sub", ""), presence.User{}, identity.ErrTokenInvalid},
+		"a sub that is a number":         {good("sub", 7), presence.User{}, identity.ErrTokenInvalid},
+		"a visitor's id":                 {good("sub", "visitor-x"), presence.User{}, identity.ErrTokenInvalid},
+		"a name that is a number":        {good("username", 7), presence.User{}, identity.ErrTokenInvalid},
+		"without exp":                    {good("exp", nil), presence.User{}, identity.ErrTokenInvalid},
+		"exp that is a text":             {good("exp", "tomorrow"), presence.User{}, identity.ErrTokenInvalid},
+		"over for less than the leeway":  {good("exp", time.Now().Add(-50*time.Second).Unix()), presence.User{ID: "7", Name: "alice"}, nil},
+		"over for more than the leeway":  {good("exp", time.Now().Add(-70*time.Second).Unix()), presence.User{}, identity.ErrTokenInvalid},
+		"good in less than the leeway":   {good("nbf", time.Now().Add(50*time.Second).Unix()), presence.User{ID: "7", Name: "alice"}, nil},
+		"good in more than the leeway":   {good("nbf", time.Now().Add(70*time.Second).Unix()), presence.User{}, identity.ErrTokenInvalid},
+		"names that are almost claims":   {good("SUB", "8", "Username", "bob", "Projects", "*", "EXP", 1, "projects", []string{"q"}), presence.User{ID: "7", Name: "alice"}, identity.ErrProjectUnknown},
+		"another audience":               {good("aud", "another"), presence.User{}, identity.ErrTokenInvalid},
+		"an issuer without --jwt-issuer": {good("iss", "anybody"), presence.User{ID: "7", Name: "alice"}, nil},
 	} {
 		got, err := j.Authenticate(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims)))
 		if !errors.Is(err, c.err) || got.User != c.user {
-			t.Errorf("%s: came to %+v, %v; due is %+v, %v", name, got.User, err, c.user, c.err)
+			t.Errorf("%s: got %+v, %v, want %+v, %v", name, got.User, err, c.user, c.err)
 		}
 	}
 	if _, err := j.Authenticate(t.Context(), request()); !errors.Is(err, identity.ErrNobody) {
-		t.Errorf("without a token: %v", err)
+		t.Errorf("without a token: got %v, want ErrNobody", err)
 	}
 }
 
@@ -147,18 +131,18 @@ func TestIssuerAndAudienceAreEnforced(t *testing.T) {
 	} {
 		_, err := j.Authenticate(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), c.claims)))
 		if (err == nil) != c.good || !c.good && !errors.Is(err, identity.ErrTokenInvalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want success: %v", name, err, c.good)
 		}
 	}
 }
 
-func TestForgedTokensAreRefused(t *testing.T) { // rule 15
+func TestForgedTokensAreRejected(t *testing.T) { // rule 15
 	set := newKeySet(t)
 	remote, err := identity.RemoteKeys(set.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gates := map[string]*identity.JWT{"secret": shared(t, secret), "keys": remote}
+	auths := map[string]*identity.JWT{"secret": shared(t, secret), "keys": remote}
 	mallory, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -215,30 +199,29 @@ func TestForgedTokensAreRefused(t *testing.T) { // rule 15
 		"a kid that nobody knows":      sign(t, jwt.SigningMethodRS256, set.keys["r"], good(), "kid", "unknown"),
 	}
 	for name, token := range forged {
-		for kind, gate := range gates {
-			if got, err := gate.Authenticate(t.Context(), with(token)); !errors.Is(err, identity.ErrTokenInvalid) {
-				t.Errorf("%s, to a gate with a %s: came to %+v, %v; due is that it is invalid", name, kind, got, err)
+		for kind, auth := range auths {
+			if got, err := auth.Authenticate(t.Context(), with(token)); !errors.Is(err, identity.ErrTokenInvalid) {
+				t.Errorf("%s, with a %s: got %+v, %v, want ErrTokenInvalid", name, kind, got, err)
 			}
 		}
 	}
 	for _, id := range []string{"r", "e", "d"} {
 		if got, err := remote.Authenticate(t.Context(), with(set.sign(t, id, good()))); err != nil || got.User.ID != "7" {
-			t.Errorf("an honest token by key %s: %+v, %v", id, got, err)
+			t.Errorf("valid token by key %s: got %+v, %v, want user 7", id, got, err)
 		}
 	}
-	if _, err := gates["secret"].Authenticate(t.Context(), with(honest)); !errors.Is(err, identity.ErrTokenInvalid) {
-		t.Errorf("a token of another kind of key, to a gate with a secret: %v", err)
+	if _, err := auths["secret"].Authenticate(t.Context(), with(honest)); !errors.Is(err, identity.ErrTokenInvalid) {
+		t.Errorf("RS256 token with a shared secret: got %v, want ErrTokenInvalid", err)
 	}
 }
 
-// loosened gives another last character of a signature of 256 bytes, of which four bits
-// count for nothing.
+// loosened returns another last character that encodes the same signature of 256 bytes: four of its bits are unused.
 func loosened(last byte) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(alphabet[strings.IndexByte(alphabet, last)^1])
 }
 
-func TestTheSecretOfTokensCanBeChanged(t *testing.T) {
+func TestTokenSecretRotation(t *testing.T) {
 	const other = "another secret of a test, of 32 bytes and more"
 	old, now := sign(t, jwt.SigningMethodHS256, []byte(secret), good()), sign(t, jwt.SigningMethodHS256, []byte(other), good())
 	for name, c := range map[string]struct {
@@ -250,167 +233,41 @@ func TestTheSecretOfTokensCanBeChanged(t *testing.T) {
 		"after":     {[]string{other}, false, true},
 	} {
 		j := shared(t, c.secrets...)
-		for token, due := range map[string]bool{old: c.old, now: c.now} {
-			if _, err := j.Authenticate(t.Context(), with(token)); (err == nil) != due {
-				t.Errorf("%s: %v", name, err)
+		for token, want := range map[string]bool{old: c.old, now: c.now} {
+			if _, err := j.Authenticate(t.Context(), with(token)); (err == nil) != want {
+				t.Errorf("%s: got %v, want success: %v", name, err, want)
 			}
 		}
 	}
 }
 
-func TestASecretThatIsTooShortStopsTheStart(t *testing.T) {
+func TestSharedSecretRejectsShortOrMoreThanTwoSecrets(t *testing.T) {
 	for _, text := range []string{"", "short", secret + "\n" + "short", secret + "\n" + secret + "1\n" + secret + "2"} {
 		path := filepath.Join(t.TempDir(), "secret")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := identity.SharedSecret(path); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("SharedSecret(%q): got %v, want an error with the path", text, err)
 		}
 	}
 }
 
-func TestATokenEndsThoughItIsRemembered(t *testing.T) {
+func TestCachedTokenExpires(t *testing.T) {
 	j := shared(t, secret)
 	synctest.Test(t, func(t *testing.T) {
 		r := with(sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", time.Now().Add(20*time.Second).Unix())))
 		got, err := j.Authenticate(t.Context(), r)
 		if err != nil || !got.Until.Equal(time.Now().Add(80*time.Second)) {
-			t.Fatalf("it is good until %v, %v; due is its end and a minute more", got.Until, err)
+			t.Fatalf("Until: got %v, %v, want exp and a minute more", got.Until, err)
 		}
 		time.Sleep(79 * time.Second)
 		if _, err := j.Authenticate(t.Context(), r); err != nil {
-			t.Errorf("before its end: %v", err)
+			t.Errorf("before Until: got %v, want nil", err)
 		}
 		time.Sleep(time.Second)
 		if _, err := j.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrTokenInvalid) {
-			t.Errorf("at its end: %v", err)
+			t.Errorf("at Until: got %v, want ErrTokenInvalid", err)
 		}
 	})
-}
-
-// keySet is a server with a set of keys, which a test changes.
-type keySet struct {
-	*httptest.Server
-	keys    map[string]crypto.Signer
-	methods map[string]jwt.SigningMethod
-	fetches atomic.Int32
-
-	mu     sync.Mutex
-	hidden map[string]bool
-	status int
-	body   string // in place of the keys
-}
-
-func newKeySet(t *testing.T) *keySet {
-	t.Helper()
-	k := &keySet{keys: map[string]crypto.Signer{}, hidden: map[string]bool{}, methods: map[string]jwt.SigningMethod{
-		"r": jwt.SigningMethodRS256, "enc": jwt.SigningMethodRS256, "e": jwt.SigningMethodES256, "d": jwt.SigningMethodEdDSA,
-	}}
-	for _, id := range []string{"r", "enc"} {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.keys[id] = key
-	}
-	e, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, d, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.keys["e"], k.keys["d"] = e, d
-	k.Server = httptest.NewServer(http.HandlerFunc(k.serve))
-	t.Cleanup(k.Close)
-	return k
-}
-
-func (k *keySet) serve(w http.ResponseWriter, _ *http.Request) {
-	k.fetches.Add(1)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.status != 0 {
-		w.WriteHeader(k.status)
-	}
-	if k.body != "" {
-		w.Write([]byte(k.body))
-		return
-	}
-	text := base64.RawURLEncoding.EncodeToString
-	all := []map[string]any{{"kty": "oct", "kid": "oct", "k": text([]byte(published))}, {"kty": "other", "kid": "other"}}
-	for id, key := range k.keys {
-		if k.hidden[id] {
-			continue
-		}
-		m := map[string]any{"kid": id, "use": "sig"}
-		switch public := key.Public().(type) {
-		case *rsa.PublicKey:
-			m["kty"], m["n"], m["e"] = "RSA", text(public.N.Bytes()), text(big.NewInt(int64(public.E)).Bytes())
-		case *ecdsa.PublicKey:
-			point, _ := public.Bytes()
-			m["kty"], m["crv"], m["x"], m["y"] = "EC", "P-256", text(point[1:33]), text(point[33:])
-		case ed25519.PublicKey:
-			m["kty"], m["crv"], m["x"] = "OKP", "Ed25519", text(public)
-		}
-		if id == "enc" {
-			m["use"] = "enc"
-		}
-		all = append(all, m)
-	}
-	json.NewEncoder(w).Encode(map[string]any{"keys": all})
-}
-
-func (k *keySet) set(change func()) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	change()
-}
-
-func TestKeysAreFetchedOnceForAllWhoWait(t *testing.T) {
-	set := newKeySet(t)
-	j, err := identity.RemoteKeys(set.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var asking sync.WaitGroup
-	for i := range 50 {
-		r := with(set.sign(t, "r", good("sub", fmt.Sprint(i+1))))
-		asking.Go(func() {
-			if _, err := j.Authenticate(t.Context(), r); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	asking.Wait()
-	for i := range 50 { // made-up key ids fetch nothing again so soon
-		j.Authenticate(t.Context(), with(sign(t, jwt.SigningMethodRS256, set.keys["r"], good(), "kid", fmt.Sprint("made up ", i))))
-	}
-	if n := set.fetches.Load(); n != 1 {
-		t.Errorf("the keys were fetched %d times; due is once", n)
-	}
-}
-
-func TestWhereTheKeysAreOutOfReachItIsNotKnownWhoAsks(t *testing.T) {
-	for name, change := range map[string]func(*keySet){
-		"down":         func(k *keySet) { k.Close() },
-		"failing":      func(k *keySet) { k.status = 500 },
-		"no JSON":      func(k *keySet) { k.body = "<html>" },
-		"elsewhere":    func(k *keySet) { k.status = 302 },
-		"without end":  func(k *keySet) { k.body = `{"keys":[` + strings.Repeat(" ", 2<<20) + `]}` },
-		"not the keys": func(k *keySet) { k.body = `{"keys": 1}` },
-	} {
-		set := newKeySet(t)
-		j, err := identity.RemoteKeys(set.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := with(set.sign(t, "r", good()))
-		set.set(func() { change(set) })
-		if got, err := j.Authenticate(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) {
-			t.Errorf("%s: came to %+v, %v; due is that it is not known", name, got, err)
-		}
-	}
 }

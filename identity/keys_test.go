@@ -11,7 +11,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestTheKeysFileIsMadeOnceForItsOwnerAlone(t *testing.T) {
+func TestKeysFileIsCreatedOnceWithMode0600(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	first, err := identity.ReadKeys(path)
 	if err != nil {
@@ -19,32 +19,32 @@ func TestTheKeysFileIsMadeOnceForItsOwnerAlone(t *testing.T) {
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("the file is %v, %v; due is -rw-------", info.Mode(), err)
+		t.Errorf("mode: got %v, %v, want -rw-------", info.Mode(), err)
 	}
 	text, _ := os.ReadFile(path)
 	if secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text))); err != nil || len(secret) < 32 {
-		t.Errorf("the file holds a key of %d bytes, %v; due is 32", len(secret), err)
+		t.Errorf("got a key of %d bytes, %v, want at least 32", len(secret), err)
 	}
 	second, err := identity.ReadKeys(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := os.ReadFile(path); string(again) != string(text) {
-		t.Error("reading the file again changed it")
+		t.Error("the second ReadKeys changed the file")
 	}
 	if got, ok := second.Verify("kind", first.Sign("kind", "text")); !ok || got != "text" {
-		t.Errorf("the same file gives other keys: %q, %v", got, ok)
+		t.Errorf("Verify by keys of the same file: got %q, %v, want text, true", got, ok)
 	}
 	other, err := identity.ReadKeys(filepath.Join(t.TempDir(), "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := other.Verify("kind", first.Sign("kind", "text")); ok {
-		t.Error("two files that were made have the same key")
+		t.Error("two new files have the same key")
 	}
 }
 
-func TestTwoKeysRotate(t *testing.T) {
+func TestKeyRotationSignsWithTheFirstAndVerifiesWithBoth(t *testing.T) {
 	old := newKeys(t, "1")
 	path := filepath.Join(t.TempDir(), "secret")
 	line := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(s, 32))) }
@@ -56,18 +56,17 @@ func TestTwoKeysRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := both.Verify("kind", old.Sign("kind", "text")); !ok {
-		t.Error("what the old key signed is not good any more")
+		t.Error("a signature by the old key: got invalid, want valid")
 	}
 	if _, ok := newKeys(t, "2").Verify("kind", both.Sign("kind", "text")); !ok {
-		t.Error("the first line does not sign")
+		t.Error("the first key does not sign")
 	}
 	if _, ok := old.Verify("kind", both.Sign("kind", "text")); ok {
-		t.Error("the second line signs, too")
+		t.Error("the second key signs, want only the first")
 	}
 }
 
-// Servers that start at once with a file that is not there all have the key of one.
-func TestWhoMakesTheFileAtOnceHasOneKey(t *testing.T) {
+func TestConcurrentStartsShareOneKeysFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	const servers = 20
 	signed := make(chan string, servers)
@@ -90,17 +89,17 @@ func TestWhoMakesTheFileAtOnceHasOneKey(t *testing.T) {
 	}
 	for text := range signed {
 		if _, ok := keys.Verify("kind", text); !ok {
-			t.Error("a server has a key of its own")
+			t.Error("a server has another key than the file")
 		}
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
-		t.Errorf("there are %d files; due: one", len(left))
+		t.Errorf("got %d files, want 1", len(left))
 	}
 }
 
-func TestAKeysFileThatCannotBeUsedSaysWhatToDo(t *testing.T) {
+func TestInvalidKeysFileErrorSaysWhatToDo(t *testing.T) {
 	good := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	for name, c := range map[string]struct{ text, due string }{
+	for name, c := range map[string]struct{ text, want string }{
 		"three keys":      {good + "\n" + good + "\n" + good + "\n", "3 keys"},
 		"bad base64":      {"%%%%secret%%%%\n", "openssl rand -base64 32"},
 		"URL base64":      {strings.Repeat("-_", 22) + "\n", "openssl rand -base64 32"},
@@ -114,38 +113,38 @@ func TestAKeysFileThatCannotBeUsedSaysWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := identity.ReadKeys(path)
-		if err == nil || !strings.Contains(err.Error(), c.due) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: the error is %v; due is one that has %q and the file's name", name, err, c.due)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v, want an error with %q and the path", name, err, c.want)
 		} else if secret := strings.TrimSpace(c.text); secret != "" && strings.Contains(err.Error(), strings.Fields(secret)[0]) {
-			t.Errorf("%s: the error tells the secret: %v", name, err)
+			t.Errorf("%s: the secret is in the error: %v", name, err)
 		}
 		if after, _ := os.ReadFile(path); string(after) != c.text {
-			t.Errorf("%s: the file was changed to %q", name, after)
+			t.Errorf("%s: content: got %q, want it unchanged", name, after)
 		}
 	}
 	missing := filepath.Join(t.TempDir(), "no such directory", "secret")
 	if _, err := identity.ReadKeys(missing); err == nil || !strings.Contains(err.Error(), missing) {
-		t.Errorf("a file that cannot be made is the error %v; due is one that names it", err)
+		t.Errorf("missing directory: got %v, want an error with the path", err)
 	}
 	if _, err := identity.NewKeys(); err == nil {
-		t.Error("no keys at all are keys")
+		t.Error("NewKeys without keys: got nil, want an error")
 	}
 }
 
-func TestWhatIsSignedAsOneKindIsNoOther(t *testing.T) {
+func TestSignatureOfOneKindFailsForAnother(t *testing.T) {
 	keys := newKeys(t, "k")
 	for _, kinds := range [][2]string{{"dev", "visitor"}, {"visitor", "dev"}, {"dev", ""}, {"dev", "dev\x00"}, {"a", "ab"}} {
 		signed := keys.Sign(kinds[0], "b.c")
 		if text, ok := keys.Verify(kinds[1], signed); ok {
-			t.Errorf("what was signed as %q is %q as %q", kinds[0], text, kinds[1])
+			t.Errorf("a text signed as %q: got %q from Verify as %q, want invalid", kinds[0], text, kinds[1])
 		}
 		if text, ok := keys.Verify(kinds[0], signed); !ok || text != "b.c" {
-			t.Errorf("what was signed as %q is %q, %v; due is the text", kinds[0], text, ok)
+			t.Errorf("a text signed as %q: got %q, %v, want b.c, true", kinds[0], text, ok)
 		}
 	}
 }
 
-func TestKeysMayBeUsedAtOnce(t *testing.T) {
+func TestKeysAreSafeForConcurrentUse(t *testing.T) {
 	keys := newKeys(t, "a", "b")
 	old := newKeys(t, "b").Sign("kind", "old")
 	var using sync.WaitGroup
@@ -154,10 +153,10 @@ func TestKeysMayBeUsedAtOnce(t *testing.T) {
 		using.Go(func() {
 			for range 200 {
 				if got, ok := keys.Verify("kind", keys.Sign("kind", text)); !ok || got != text {
-					t.Errorf("signed %q, verified %q, %v", text, got, ok)
+					t.Errorf("signed %q: Verify: got %q, %v", text, got, ok)
 				}
 				if got, ok := keys.Verify("kind", old); !ok || got != "old" {
-					t.Errorf("signed by the old key, verified %q, %v", got, ok)
+					t.Errorf("signed by the old key: Verify: got %q, %v", got, ok)
 				}
 			}
 		})
@@ -165,7 +164,7 @@ func TestKeysMayBeUsedAtOnce(t *testing.T) {
 	using.Wait()
 }
 
-func FuzzNothingVerifiesButWhatWasSigned(f *testing.F) {
+func FuzzOnlySignedTextsVerify(f *testing.F) {
 	keys, other := newKeys(f, "a"), newKeys(f, "b")
 	signed := keys.Sign("visitor", "id.time")
 	for _, seed := range []string{
@@ -178,22 +177,22 @@ func FuzzNothingVerifiesButWhatWasSigned(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, given string) {
 		if text, ok := keys.Verify("visitor", given); ok && keys.Sign("visitor", text) != given {
-			t.Errorf("%q verified as %q, which is signed %q", given, text, keys.Sign("visitor", text))
+			t.Errorf("Verify(%q): got %q, whose signature is %q", given, text, keys.Sign("visitor", text))
 		} else if !ok && text != "" {
-			t.Errorf("%q did not verify, and is %q", given, text)
+			t.Errorf("Verify(%q): got invalid and %q, want an empty text", given, text)
 		}
 		if text, ok := keys.Verify("visitor", keys.Sign("visitor", given)); !ok || text != given {
-			t.Errorf("%q was signed and verified as %q, %v", given, text, ok)
+			t.Errorf("Sign and Verify of %q: got %q, %v", given, text, ok)
 		}
 		if _, ok := other.Verify("visitor", keys.Sign("visitor", given)); ok {
-			t.Errorf("%q verified by a key that did not sign it", given)
+			t.Errorf("%q: got valid by another key, want invalid", given)
 		}
 	})
 }
 
-func TestAKeysFileThatOthersCanReadStopsTheStart(t *testing.T) {
+func TestKeysFileReadableByOthersIsRejected(t *testing.T) {
 	line := base64.StdEncoding.EncodeToString(make([]byte, 32)) + "\n"
-	for mode, due := range map[os.FileMode]string{
+	for mode, want := range map[os.FileMode]string{
 		0o600: "", 0o400: "",
 		0o660: "warning", 0o640: "warning", 0o440: "warning", 0o620: "warning",
 		0o604: "error", 0o644: "error", 0o444: "error", 0o602: "error", 0o666: "error", 0o777: "error",
@@ -216,15 +215,15 @@ func TestAKeysFileThatOthersCanReadStopsTheStart(t *testing.T) {
 			case err != nil && strings.Contains(err.Error(), path) && strings.Contains(err.Error(), "chmod 600"):
 				said = "error"
 			case err != nil:
-				t.Errorf("mode %v: %v", mode, err)
+				t.Errorf("mode %v: got %v, want an error with the path and chmod", mode, err)
 			case keys.Warning() != "":
 				said = "warning"
 			}
-			if said != due {
-				t.Errorf("mode %v gives %q; due: %q", mode, said, due)
+			if said != want {
+				t.Errorf("mode %v: got %q, want %q", mode, said, want)
 			}
 			if err != nil && strings.Contains(err.Error(), strings.TrimSpace(line)) {
-				t.Errorf("mode %v: the error tells the secret: %v", mode, err)
+				t.Errorf("mode %v: the secret is in the error: %v", mode, err)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// signed returns a token by the secret with a header and a payload as they stand.
+// signed returns a token with exactly this header and payload, signed with the secret.
 func signed(t *testing.T, header, payload string) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
@@ -28,7 +28,7 @@ func signed(t *testing.T, header, payload string) string {
 
 const hs256 = `{"alg":"HS256"}`
 
-func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) { // case 54
+func TestRejectedTokenHasOneReasonAndOneError(t *testing.T) { // case 54
 	soon := time.Now().Add(time.Hour).Unix()
 	const rest = `,"sub":"7","projects":["p"]`
 	payload := func(exp string) string { return `{"exp":` + exp + rest + `}` }
@@ -56,7 +56,7 @@ func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) { // case 54
 		"Exp":                    {sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", nil, "Exp", soon)), identity.NoExpiry},
 		"expired":                {sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", 1)), identity.Expired},
 		"not yet valid":          {sign(t, jwt.SigningMethodHS256, []byte(secret), good("nbf", soon)), identity.NotYetValid},
-		"somebody's aud":         {sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", "x")), identity.WrongAudience},
+		"wrong aud":              {sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", "x")), identity.WrongAudience},
 		"aud of numbers":         {sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", []int{1})), identity.WrongAudience},
 		"iss that is a number":   {sign(t, jwt.SigningMethodHS256, []byte(secret), good("iss", 1)), identity.WrongIssuer},
 		"a name that is a list":  {sign(t, jwt.SigningMethodHS256, []byte(secret), good("username", []string{"a"})), identity.BadName},
@@ -85,37 +85,37 @@ func TestARejectedTokenHasOneReasonAndOneAnswer(t *testing.T) { // case 54
 		_, err := shared(t, secret).Authenticate(t.Context(), with(c.token))
 		reason, ok := identity.ReasonOf(err)
 		if c.token == "" || !ok || reason != c.want || !errors.Is(err, identity.ErrTokenInvalid) {
-			t.Errorf("%s: %v; want the reason %s", name, err, c.want)
+			t.Errorf("%s: got %v, want the reason %s", name, err, c.want)
 			continue
 		}
 		if text := err.Error(); text != string(reason)+": "+reason.Explain() || reason.Explain() == "" {
-			t.Errorf("%s: the error says %q, which is not the fixed text of its reason", name, text)
+			t.Errorf("%s: got %q, want the reason with its explanation", name, text)
 		}
 	}
 	for name, exp := range map[string]string{"a fraction": "4102444800.5", "an exponent": "4.1024448e9", "the last second": "253402300799"} {
 		if _, err := shared(t, secret).Authenticate(t.Context(), with(signed(t, hs256, payload(exp)))); err != nil {
-			t.Errorf("exp with %s: %v; want success", name, err)
+			t.Errorf("exp with %s: got %v, want nil", name, err)
 		}
 	}
 }
 
-func TestATokenWithoutProjectsIsAnsweredAsUnknownWithItsReason(t *testing.T) {
+func TestTokenWithoutProjectsIsProjectUnknownWithReason(t *testing.T) {
 	got, err := shared(t, secret).Authenticate(t.Context(), with(sign(t, jwt.SigningMethodHS256, []byte(secret), good("projects", nil))))
 	reason, _ := identity.ReasonOf(err)
 	if !errors.Is(err, identity.ErrProjectUnknown) || errors.Is(err, identity.ErrTokenInvalid) || reason != identity.NoProjects || got.User.ID != "7" {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %+v, %v, want user 7 and ErrProjectUnknown with the reason %s", got, err, identity.NoProjects)
 	}
 }
 
-func TestNobodyWithoutAKeyChoosesTheReason(t *testing.T) {
+func TestReasonIsBadSignatureBeforeAnyClaim(t *testing.T) {
 	token := sign(t, jwt.SigningMethodHS256, []byte("not the "+secret), good("exp", "text", "sub", 7, "projects", 1))
 	_, err := shared(t, secret).Authenticate(t.Context(), with(token))
 	if reason, _ := identity.ReasonOf(err); reason != identity.BadSignature {
-		t.Errorf("%v; want %s", err, identity.BadSignature)
+		t.Errorf("got %v, want %s", err, identity.BadSignature)
 	}
 }
 
-func TestReasonsOfKeysAtAnAddress(t *testing.T) {
+func TestReasonsWithRemoteKeys(t *testing.T) {
 	set := newKeySet(t)
 	j, err := identity.RemoteKeys(set.URL)
 	if err != nil {
@@ -132,12 +132,12 @@ func TestReasonsOfKeysAtAnAddress(t *testing.T) {
 	} {
 		_, err := j.Authenticate(t.Context(), with(token))
 		if reason, _ := identity.ReasonOf(err); reason != want {
-			t.Errorf("%v; want %s", err, want)
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 }
 
-func TestClaimsOfNameAndProjectsCanBeChosen(t *testing.T) {
+func TestNameAndProjectsClaimsAreConfigurable(t *testing.T) {
 	const ns = "https://example.org/projects"
 	object := func(pairs ...any) map[string]any {
 		m := map[string]any{}
@@ -171,7 +171,7 @@ func TestClaimsOfNameAndProjectsCanBeChosen(t *testing.T) {
 			r.Recheck = recheck
 			got, err := j.Authenticate(t.Context(), r)
 			if !errors.Is(err, c.err) || !errors.Is(err, identity.ErrTokenInvalid) && got.User != user {
-				t.Errorf("%s: %+v, %v; want %+v, %v", name, got.User, err, user, c.err)
+				t.Errorf("%s: got %+v, %v, want %+v, %v", name, got.User, err, user, c.err)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/ratelimit"
 )
 
-func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
+func TestVisitorsAreAcceptedOnlyInAllowedProjects(t *testing.T) {
 	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: func(p presence.Project) bool { return p == "open" }}
 	cookie := ""
 	for _, c := range []struct {
@@ -34,13 +35,13 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 		r.Project, r.ReadOnly = c.project, c.looking
 		got, err := v.Authenticate(t.Context(), r)
 		if !errors.Is(err, c.err) {
-			t.Errorf("%+v came to %v", c, err)
+			t.Errorf("%+v: got %v, want %v", c, err, c.err)
 		}
 		if known := err == nil && (c.cookie || !c.looking); (got.User.ID != "") != known {
-			t.Errorf("%+v is user %q; due is one: %v", c, got.User.ID, known)
+			t.Errorf("%+v: got user %q, want one: %v", c, got.User.ID, known)
 		}
 		if made := err == nil && !c.cookie && !c.looking; (got.Cookie != nil) != made {
-			t.Errorf("%+v got the cookie %v; due is one: %v", c, got.Cookie, made)
+			t.Errorf("%+v: got the cookie %v, want one: %v", c, got.Cookie, made)
 		}
 		if got.Cookie != nil {
 			cookie = "other=1; " + got.Cookie.Name + "=" + got.Cookie.Value
@@ -48,7 +49,7 @@ func TestVisitorsAreLetInWhereTheyAreAllowed(t *testing.T) {
 	}
 }
 
-func TestTheNamesOfVisitorsAreBounded(t *testing.T) { // case 16
+func TestVisitorNameIsVisitorAndFourDigits(t *testing.T) { // case 16
 	v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.NoLimit}
 	form := regexp.MustCompile(`^Visitor [1-9][0-9]{3}$`)
 	ids := map[presence.UserID]bool{}
@@ -59,16 +60,16 @@ func TestTheNamesOfVisitorsAreBounded(t *testing.T) { // case 16
 		}
 		u := got.User
 		if !form.MatchString(u.Name) || !u.Visitor || !strings.HasPrefix(string(u.ID), presence.VisitorPrefix) || ids[u.ID] {
-			t.Fatalf("the visitor is %+v; due is a new one, called Visitor and four digits", u)
+			t.Fatalf("got %+v, want a new visitor with a name of Visitor and four digits", u)
 		}
 		if cleaned, err := presence.NewUser(u.ID, u.Name, true); err != nil || cleaned != u {
-			t.Fatalf("the visitor %+v would be %+v, %v", u, cleaned, err)
+			t.Fatalf("NewUser of the visitor %+v: got %+v, %v, want the same", u, cleaned, err)
 		}
 		ids[u.ID] = true
 	}
 }
 
-func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
+func TestVisitorCookieExpiresAfterAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject}
 		made, err := v.Authenticate(t.Context(), request())
@@ -78,16 +79,16 @@ func TestAVisitorsCookieIsGoodForAYear(t *testing.T) {
 		with := request("Cookie", made.Cookie.Name+"="+made.Cookie.Value)
 		time.Sleep(time.Duration(made.Cookie.MaxAge) * time.Second)
 		if got, err := v.Authenticate(t.Context(), with); err != nil || got.User != made.User {
-			t.Errorf("at a year the visitor is %+v, %v; due is %+v", got.User, err, made.User)
+			t.Errorf("after a year: got %+v, %v, want %+v", got.User, err, made.User)
 		}
 		time.Sleep(time.Second)
 		if got, err := v.Authenticate(t.Context(), with); !errors.Is(err, identity.ErrCookieInvalid) || got.Cookie == nil || got.Cookie.MaxAge >= 0 {
-			t.Errorf("after a year came %+v, %v; due is that the cookie is invalid, and cleared", got, err)
+			t.Errorf("after a year and a second: got %+v, %v, want ErrCookieInvalid and a cookie that clears it", got, err)
 		}
 	})
 }
 
-func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
+func TestKnownVisitorsAndReadersAreNotCountedAsNewVisitors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: identity.Rate{PerSecond: 1, Burst: 1}}
 		made, err := v.Authenticate(t.Context(), request())
@@ -100,21 +101,21 @@ func TestWhoIsKnownIsNotCountedAsANewVisitor(t *testing.T) {
 		elsewhere.Address = "192.0.2.2"
 		for name, r := range map[string]identity.Request{"known": request("Cookie", made.Cookie.Name+"="+made.Cookie.Value), "looking": looking, "elsewhere": elsewhere} {
 			if _, err := v.Authenticate(t.Context(), r); err != nil {
-				t.Errorf("%s: refused with %v", name, err)
+				t.Errorf("%s: got %v, want nil", name, err)
 			}
 		}
 		_, err = v.Authenticate(t.Context(), request())
 		var tooMany *ratelimit.Exceeded
 		if !errors.Is(err, identity.ErrTooManyVisitors) || !errors.As(err, &tooMany) || tooMany.After != time.Second {
-			t.Errorf("the second visitor of an address came to %v (%+v); due is too many, and to wait 1 s", err, tooMany)
+			t.Errorf("second visitor of an address: got %v (%+v), want ErrTooManyVisitors after 1 s", err, tooMany)
 		}
 	})
 }
 
-func FuzzACookieIsAVisitorOfOursOrRefused(f *testing.F) {
+func FuzzCookieIsSignedVisitorOrRejected(f *testing.F) {
 	keys := newKeys(f, "k")
 	v := &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
-	// Its own text of a visitor of the epoch's last year.
+	// A valid cookie, made with the key and not by Visitors.
 	good := keys.Sign("visitor", "abcdefghijklmnop."+strconv.FormatInt(time.Now().Unix(), 36))
 	for _, seed := range []string{
 		"writer_presence_visitor=" + good, "__Host-writer_presence_visitor=" + good, "a=b; writer_presence_visitor=" + good + ";", "writer_presence_visitor", "writer_presence_visitor=",
@@ -129,12 +130,62 @@ func FuzzACookieIsAVisitorOfOursOrRefused(f *testing.F) {
 		switch {
 		case err != nil:
 			if !errors.Is(err, identity.ErrCookieInvalid) || got.Cookie == nil || got.Cookie.MaxAge >= 0 || got.User.ID != "" {
-				t.Errorf("Cookie: %q came to %+v, %v; due is an invalid cookie, cleared, and nobody", cookie, got, err)
+				t.Errorf("Cookie: %q: got %+v, %v, want ErrCookieInvalid, no user and a cookie that clears it", cookie, got, err)
 			}
 		case got.User.ID != "" && !strings.Contains(cookie, good):
-			t.Errorf("Cookie: %q is %+v, and nobody signed that", cookie, got.User)
+			t.Errorf("Cookie: %q: got %+v, want none, since nobody signed that", cookie, got.User)
 		case got.User.ID != "" && got.User.ID != presence.VisitorPrefix+"abcdefghijklmnop":
-			t.Errorf("Cookie: %q is %+v", cookie, got.User)
+			t.Errorf("Cookie: %q: got %+v, want the signed visitor", cookie, got.User)
 		}
 	})
+}
+
+// visit authenticates a new visitor of one address in a project.
+func visit(t *testing.T, v *identity.Visitors, project presence.Project) error {
+	t.Helper()
+	_, err := v.Authenticate(t.Context(), identity.Request{Project: project, Address: "192.0.2.1"})
+	return err
+}
+
+// A program that does not set Allowed lets no visitors in.
+func TestVisitorsNeedAllowed(t *testing.T) { // rule 15
+	keys := newKeys(t, "k")
+	open := &identity.Visitors{Keys: keys, Allowed: identity.EveryProject}
+	made, err := open.Authenticate(t.Context(), identity.Request{Project: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := &identity.Visitors{Keys: keys}
+	for name, r := range map[string]identity.Request{
+		"newcomer":          {Project: "p"},
+		"reader of a list":  {Project: "p", ReadOnly: true},
+		"known visitor":     {Project: "p", Header: map[string][]string{"Cookie": {made.Cookie.Name + "=" + made.Cookie.Value}}},
+		"recheck of a live": {Project: "p", Recheck: true, ReadOnly: true},
+	} {
+		if a, err := closed.Authenticate(t.Context(), r); !errors.Is(err, identity.ErrNobody) || a.User.ID != "" || a.Cookie != nil {
+			t.Errorf("%s: got %+v, %v, want ErrNobody", name, a, err)
+		}
+	}
+}
+
+func TestNewVisitorsAreLimitedByDefault(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate    identity.Rate
+		limited bool
+	}{
+		"the default":     {identity.Rate{}, true},
+		"explicitly none": {identity.NoLimit, false},
+		"a tight limit":   {identity.Rate{PerSecond: 0.1, Burst: 1}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &identity.Visitors{Keys: newKeys(t, "k"), Allowed: identity.EveryProject, Rate: c.rate}
+			let := 0
+			for let < 1000 && visit(t, v, presence.Project(fmt.Sprint("p", let))) == nil {
+				let++
+			}
+			if limited := let < 1000; limited != c.limited || limited && name == "the default" && let < 200 {
+				t.Errorf("got %d of 1000 new visitors of one address accepted, want limited: %v, after 200 by default", let, c.limited)
+			}
+		})
+	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestZeroAuthenticatorsLetNobodyIn(t *testing.T) {
+func TestZeroAuthenticatorsRejectEveryone(t *testing.T) {
 	identify := func(context.Context, identity.Request) (presence.User, error) { return identity.NewUser("1", "Alice") }
 	request := identity.Request{
 		Project: "thesis", Token: "a.b.c", Address: "192.0.2.1",
@@ -32,7 +32,7 @@ func TestZeroAuthenticatorsLetNobodyIn(t *testing.T) {
 		"Visitors with zero Keys":     {&identity.Visitors{Allowed: identity.EveryProject, Keys: &identity.Keys{}}, presence.ErrUnavailable},
 	} {
 		if p, err := c.authenticator.Authenticate(t.Context(), request); !errors.Is(err, c.want) || p.User != (presence.User{}) {
-			t.Errorf("%s let in %+v with the error %v; want nobody and %v", name, p.User, err, c.want)
+			t.Errorf("%s: got %+v, %v, want no user and %v", name, p.User, err, c.want)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func contract(t *testing.T, address string, volatile bool, empty func()) {
 		var clock redisstore.Clock
 		s := openWithClock(t, address, &clock)
 		test(t, &storetest.Subject{
-			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 200 * time.Millisecond, Now: clock.Now, Pass: clock.Advance,
+			Store: s, Volatile: volatile, Lease: presence.DefaultLease, Grain: 400 * time.Millisecond, Now: clock.Now, Pass: clock.Advance,
 			Restart: func() presence.Store { return openWithClock(t, address, &clock) }, // another node
 		})
 	})

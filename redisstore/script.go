@@ -1,7 +1,7 @@
 package redisstore
 
 import (
-	"embed"
+	_ "embed"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,8 +12,31 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-//go:embed *.lua
-var luaFiles embed.FS
+// The parts of the scripts. An embedded string that has no file stops the compiler.
+var (
+	//go:embed leave.lua
+	leaveLua string
+	//go:embed leave_args.lua
+	leaveArgsLua string
+	//go:embed member.lua
+	memberLua string
+	//go:embed read.lua
+	readLua string
+	//go:embed renew.lua
+	renewLua string
+	//go:embed roster.lua
+	rosterLua string
+	//go:embed snapshot.lua
+	snapshotLua string
+	//go:embed snapshot_args.lua
+	snapshotArgsLua string
+	//go:embed snapshot_unchanged.lua
+	snapshotUnchangedLua string
+	//go:embed update.lua
+	updateLua string
+	//go:embed update_args.lua
+	updateArgsLua string
+)
 
 // scripts has one script for each operation. Redis runs a script atomically.
 type scripts struct{ update, leave, snapshot *rueidis.Lua }
@@ -24,22 +47,11 @@ func newScripts(lease, heartbeat time.Duration, publish string, shift time.Durat
 	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
 		presence.MaxSessions, presence.MaxEnded, presence.MaxSafe, heartbeat.Microseconds(), shift.Microseconds(), publish)
-	script := func(names ...string) *rueidis.Lua {
-		var text strings.Builder
-		text.WriteString(constants)
-		for _, name := range names {
-			part, err := luaFiles.ReadFile(name + ".lua")
-			if err != nil {
-				panic(err) // a wrong name below
-			}
-			text.Write(part)
-		}
-		return rueidis.NewLuaScript(text.String())
-	}
+	script := func(parts ...string) *rueidis.Lua { return rueidis.NewLuaScript(constants + strings.Join(parts, "")) }
 	return &scripts{
-		update:   script("update_args", "read", "renew", "member", "roster", "update"),
-		leave:    script("leave_args", "read", "member", "roster", "leave"),
-		snapshot: script("snapshot_args", "read", "snapshot_unchanged", "member", "roster", "snapshot"),
+		update:   script(updateArgsLua, readLua, renewLua, memberLua, rosterLua, updateLua),
+		leave:    script(leaveArgsLua, readLua, memberLua, rosterLua, leaveLua),
+		snapshot: script(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, snapshotLua),
 	}
 }
 

@@ -1,6 +1,11 @@
 // Package redisstore is a [presence.Store] on Redis, for any number of nodes. Redis holds the rosters,
 // and each operation is one Lua script, which decides by Redis's clock.
 //
+//	store, err := redisstore.Open(ctx, "redis://127.0.0.1:6379/0", redisstore.Options{})
+//	// …
+//	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
+//	service := presence.NewService(store)
+//
 // The scripts follow roster.go; see roster.lua. A script that changes a project publishes the new
 // version on the project's channel, which wakes the other nodes. Each node caches the projects that it
 // uses. It returns them without asking Redis while it receives those wake-ups, and for five seconds at

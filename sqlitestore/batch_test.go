@@ -16,7 +16,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// disk is a write function that a test lets work, fail or hang.
+// disk stands for the database. A test makes its writes work, fail or hang.
 type disk struct {
 	mu    sync.Mutex
 	hangs chan struct{} // not nil while writes hang: closed when they go on
@@ -43,7 +43,7 @@ func (d *disk) write(records map[key]presence.Record, _ uint64, _ time.Time) err
 	return nil
 }
 
-// set lets writes work (nil), fail, or hang from now on. Those that hang end as the new mode says.
+// set changes the mode: "works", "fails" or "hangs". Writes that hang end in the new mode.
 func (d *disk) set(mode string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,8 +69,7 @@ func (d *disk) has(k key, seq uint64) bool {
 	return d.rows[k].Seq >= seq
 }
 
-// withDisk runs a test on a store whose database is a disk of the test. The end of the
-// test heals the disk.
+// withDisk runs a test on a store that writes to a disk. The disk works again at the end.
 func withDisk(t *testing.T, test func(*Store, *disk)) {
 	d := &disk{rows: map[key]presence.Record{}}
 	s := newStore(presence.DefaultLease, slog.New(slog.DiscardHandler), d.write)
@@ -87,15 +86,15 @@ func withDisk(t *testing.T, test func(*Store, *disk)) {
 	test(s, d)
 }
 
-// said is what a test sent in one project, and where its record is.
-type said struct {
+// client sends updates of one session in one project.
+type client struct {
 	project presence.Project
 	seq     uint64
 }
 
-func (c said) key() key { return key{c.project, alice.ID, "x"} }
+func (c client) key() key { return key{c.project, alice.ID, "x"} }
 
-func (c *said) send(t interface{ Fatal(...any) }, s *Store, section presence.Section) (durable bool) {
+func (c *client) send(t interface{ Fatal(...any) }, s *Store, section presence.Section) (durable bool) {
 	c.seq++
 	reply, err := s.Update(context.Background(), c.project, alice, presence.Update{Session: "x", Seq: c.seq, Section: section})
 	if err != nil {
@@ -104,29 +103,29 @@ func (c *said) send(t interface{ Fatal(...any) }, s *Store, section presence.Sec
 	return reply.Durable
 }
 
-func TestRenewalsAreDurableAgainOnceTheChangeBeforeThemIsWritten(t *testing.T) {
+func TestRenewalIsDurableOnceChangeBeforeItIsWritten(t *testing.T) {
 	for _, fault := range []string{"fails", "hangs"} {
 		synctest.Test(t, func(t *testing.T) {
 			withDisk(t, func(s *Store, d *disk) {
-				c := &said{project: "p"}
+				c := &client{project: "p"}
 				d.set(fault)
 				if c.send(t, s, "a") {
-					t.Errorf("%s: a change that is not written is durable", fault)
+					t.Errorf("%s: an unwritten change: got durable, want not", fault)
 				}
 				if c.send(t, s, "a") {
-					t.Errorf("%s: a renewal of a change that is not written is durable", fault)
+					t.Errorf("%s: a renewal of an unwritten change: got durable, want not", fault)
 				}
 				d.set("works")
 				time.Sleep(2 * retryEvery)
 				synctest.Wait()
 				if err := s.Ready(context.Background()); err != nil {
-					t.Errorf("%s: after the disk works again the store is not ready: %v", fault, err)
+					t.Errorf("%s: Ready after the disk works again: got %v, want nil", fault, err)
 				}
 				if !d.has(c.key(), 1) {
-					t.Errorf("%s: the change is not written after the disk works again", fault)
+					t.Errorf("%s: the change is not written though the disk works again", fault)
 				}
 				if !c.send(t, s, "a") {
-					t.Errorf("%s: a renewal is not durable though the change before it is written", fault)
+					t.Errorf("%s: a renewal of a written change: got not durable, want durable", fault)
 				}
 				if _, err := s.Leave(context.Background(), "p", bob, presence.Leave{Session: "y"}); err != nil {
 					t.Error(err)
@@ -136,9 +135,9 @@ func TestRenewalsAreDurableAgainOnceTheChangeBeforeThemIsWritten(t *testing.T) {
 	}
 }
 
-// A change is sent at every step in the life of a batch at which the disk may fail, hang or
-// heal: while it is pending behind another commit, while it is written, and after that.
-func TestABatchIsDurableOnlyIfItIsWrittenWhateverHappensAtEachStep(t *testing.T) {
+// Changes are sent while a batch is pending behind another commit, while it is written, and
+// after that. At each step the disk works, fails or hangs.
+func TestBatchIsDurableOnlyIfWritten(t *testing.T) {
 	modes := []string{"works", "fails", "hangs"}
 	for _, first := range modes {
 		for _, second := range modes {
@@ -147,38 +146,38 @@ func TestABatchIsDurableOnlyIfItIsWrittenWhateverHappensAtEachStep(t *testing.T)
 				synctest.Test(t, func(t *testing.T) {
 					withDisk(t, func(s *Store, d *disk) {
 						var sent sync.WaitGroup
-						send := func(c *said, section presence.Section) {
+						send := func(c *client, section presence.Section) {
 							sent.Go(func() {
 								began := time.Now()
 								durable := c.send(t, s, section)
 								if durable && !d.has(c.key(), c.seq) {
-									t.Errorf("%s: project %s is durable and not written", name, c.project)
+									t.Errorf("%s: project %s: got durable, want not, since it is not written", name, c.project)
 								}
 								if took := time.Since(began); took > 5*time.Second {
-									t.Errorf("%s: a call took %v", name, took)
+									t.Errorf("%s: a call took %v, want 5s at most", name, took)
 								}
 							})
 						}
-						calls := []*said{{project: "1"}, {project: "2"}, {project: "3"}}
+						calls := []*client{{project: "1"}, {project: "2"}, {project: "3"}}
 						for i, mode := range []string{first, second, third} {
 							d.set(mode)
 							send(calls[i], "a")
 							synctest.Wait()
-							time.Sleep([]time.Duration{0, pace / 2, commitTimeout + 1}[i])
+							time.Sleep([]time.Duration{0, commitPause / 2, commitTimeout + 1}[i])
 						}
 						d.set("works")
 						time.Sleep(2 * retryEvery)
 						sent.Wait()
 						for _, c := range calls {
 							if !d.has(c.key(), 1) {
-								t.Errorf("%s: project %s is not written after the disk works again", name, c.project)
+								t.Errorf("%s: project %s is not written though the disk works again", name, c.project)
 							}
 							if !c.send(t, s, "a") {
-								t.Errorf("%s: a renewal in project %s is not durable after the disk works again", name, c.project)
+								t.Errorf("%s: a renewal in project %s: got not durable, want durable, since the disk works again", name, c.project)
 							}
 						}
 						if s.journal.isFailing() || s.journal.lag() != 0 {
-							t.Errorf("%s: failing %v, lag %v after the disk works again", name, s.journal.isFailing(), s.journal.lag())
+							t.Errorf("%s: after the disk works again: got failing %v, lag %v, want false, 0", name, s.journal.isFailing(), s.journal.lag())
 						}
 					})
 				})
@@ -187,8 +186,7 @@ func TestABatchIsDurableOnlyIfItIsWrittenWhateverHappensAtEachStep(t *testing.T)
 	}
 }
 
-// Random changes and renewals meet a disk that works, fails and hangs at random.
-func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) { // invariant 6
+func TestRepliesAreDurableOnlyIfWrittenInRandomHistories(t *testing.T) { // invariant 6
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
 			var mu sync.Mutex
@@ -215,7 +213,7 @@ func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) { // i
 			for range rapid.IntRange(1, 40).Draw(t, "steps") {
 				switch step := rapid.SampledFrom([]string{"works", "fails", "hangs", "change", "change", "renewal", "renewal", "pass"}).Draw(t, "step"); step {
 				case "pass":
-					time.Sleep(rapid.SampledFrom([]time.Duration{1, pace, retryEvery / 2, commitTimeout}).Draw(t, "time"))
+					time.Sleep(rapid.SampledFrom([]time.Duration{1, commitPause, retryEvery / 2, commitTimeout}).Draw(t, "time"))
 				case "change", "renewal":
 					p := rapid.SampledFrom([]presence.Project{"p", "q"}).Draw(t, "project")
 					seqs[p]++
@@ -230,10 +228,10 @@ func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) { // i
 							fail("%v", err)
 						}
 						if reply.Durable && !d.has(key{p, alice.ID, "x"}, c.seq) {
-							fail("the reply to message %d in %s is durable, and change %d is not written", seq, p, c.seq)
+							fail("message %d in %s: got durable, want not, since change %d is not written", seq, p, c.seq)
 						}
 						if took := time.Since(began); took > 5*time.Second {
-							fail("a call took %v", took)
+							fail("a call took %v, want 5s at most", took)
 						}
 					})
 					synctest.Wait() // so that messages arrive in this order
@@ -248,7 +246,7 @@ func TestDurableIsTrueOnlyForWhatIsWrittenInRandomHistories(t *testing.T) { // i
 				seqs[p]++
 				reply, err := s.Update(context.Background(), p, alice, presence.Update{Session: "x", Seq: seqs[p], Section: c.section})
 				if err != nil || !reply.Durable || !d.has(key{p, alice.ID, "x"}, c.seq) {
-					fail("after all works again a renewal in %s is durable %v, %v; written %v", p, reply.Durable, err, d.has(key{p, alice.ID, "x"}, c.seq))
+					fail("renewal in %s after the disk works again: got durable %v, %v, written %v, want true, nil, true", p, reply.Durable, err, d.has(key{p, alice.ID, "x"}, c.seq))
 				}
 			}
 			close(stop)

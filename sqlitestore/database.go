@@ -38,6 +38,8 @@ type database struct {
 	isLost bool
 	// isCut is set when a file was cut short or overwritten in place; see isWhole.
 	isCut bool
+	// rollbackFailed means that the connection may still be in the last transaction.
+	rollbackFailed bool
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
@@ -60,7 +62,7 @@ func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database,
 	if err != nil {
 		return nil, err
 	}
-	d := &database{dir: dir, path: filepath.Join(dir, fileName), lease: lease, lock: lock, isSameBoot: noteBoot(lock)}
+	d := &database{dir: dir, path: filepath.Join(dir, fileName), lease: lease, lock: lock, isSameBoot: recordBoot(lock)}
 	if err := d.open(log); err != nil {
 		d.close()
 		return nil, d.errUnusable(err)
@@ -69,7 +71,7 @@ func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database,
 }
 
 func (d *database) errUnusable(err error) error {
-	return fmt.Errorf("cannot use the journal %s: %w. It was left as it is; where it is damaged, restore a backup in its place, or move it away, with its -wal and -shm, to start with nobody online", d.path, err)
+	return fmt.Errorf("cannot use the journal %s: %w. The file is unchanged. If it is damaged, restore a backup, or move it away with its -wal and -shm to start with nobody online", d.path, err)
 }
 
 // maxQuickCheck is the largest file whose pages are all checked at the start (5 ms per MB). A
@@ -77,7 +79,6 @@ func (d *database) errUnusable(err error) error {
 const maxQuickCheck = 16 << 20
 
 func (d *database) open(log *slog.Logger) (err error) {
-	defer d.noteFiles()
 	if err := d.makeFile(log); err != nil {
 		return err
 	}
@@ -86,11 +87,12 @@ func (d *database) open(log *slog.Logger) (err error) {
 	} else if damaged && d.isSameBoot {
 		return fmt.Errorf("it is damaged: the last changes, in %s-wal, cannot be read", fileName)
 	} else if damaged {
-		log.Warn("the last changes in the journal cannot be read, as after a power failure; who is missing is back with their next heartbeat", "file", d.path+"-wal")
+		log.Warn("the last changes in the journal cannot be read, as after a power failure; missing users return with their next heartbeat", "file", d.path+"-wal")
 	}
 	if d.sql, err = connect(d.path); err != nil {
 		return err
 	}
+	defer d.recordFiles()
 	verdict := "ok"
 	if info, err := os.Stat(d.path); err != nil {
 		return err
@@ -136,7 +138,7 @@ func migrate(db *sql.DB) error {
 		return err
 	}
 	if current > target {
-		return fmt.Errorf("it was written by a newer writer-presence (form %d, this one knows %d): start that one", current, target)
+		return fmt.Errorf("it was written by a newer writer-presence (schema version %d, this one knows %d): start that one", current, target)
 	}
 	_, err = provider.Up(ctx)
 	return err
@@ -180,7 +182,7 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 		}
 		r.LastSeen = time.UnixMilli(lastSeen)
 		if sum != 0 && sum != checksum(r.project, r.Record) {
-			return nil, fmt.Errorf("it is damaged: row %d has another checksum than its content", len(all)+1)
+			return nil, fmt.Errorf("it is damaged: the checksum of row %d is wrong", len(all)+1)
 		}
 		all = append(all, r)
 	}
@@ -232,30 +234,13 @@ func (d *database) write(records map[key]presence.Record, clock uint64, purge ti
 	})
 }
 
-// transact runs statements in one transaction.
-func (d *database) transact(statements func() error) (err error) {
-	if _, err := d.begin.Exec(); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_, _ = d.rollback.Exec() // fails if SQLite has rolled back already
-		}
-	}()
-	if err := statements(); err != nil {
-		return err
-	}
-	_, err = d.commit.Exec()
-	return err
-}
-
 func (d *database) writeRecords(records map[key]presence.Record) error {
 	args := make([]any, 0, len(records)*columns)
 	for k, r := range records {
 		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, string(r.Section),
 			string(r.Activity), int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(k.project, r)))
 	}
-	for rows := biggest; len(args) > 0; {
+	for rows := maxRows; len(args) > 0; {
 		if rows > len(args)/columns {
 			rows /= 2
 			continue
@@ -270,8 +255,8 @@ func (d *database) writeRecords(records map[key]presence.Record) error {
 
 const (
 	columns = 12
-	// biggest is the largest number of rows of one statement; a power of two.
-	biggest = 64
+	// maxRows is the largest number of rows of one statement; a power of two.
+	maxRows = 64
 )
 
 // prepare prepares all statements once, because preparing costs more than writing a row. Inserts
@@ -289,7 +274,7 @@ func (d *database) prepare() (err error) {
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
 	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ? OR last_seen < ?")
 	one := "(?" + strings.Repeat(", ?", columns-1) + ")"
-	for rows := biggest; rows > 0; rows /= 2 {
+	for rows := maxRows; rows > 0; rows /= 2 {
 		d.upsert[rows] = prepare(`INSERT INTO writer_presence
 			(project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum)
 			VALUES ` + one + strings.Repeat(", "+one, rows-1) + `

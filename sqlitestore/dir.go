@@ -1,10 +1,8 @@
 package sqlitestore
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -52,7 +50,7 @@ func restrict(path string, mode fs.FileMode, log *slog.Logger) error {
 		return nil
 	}
 	if err := os.Chmod(path, mode); err != nil {
-		log.Warn("other users may have access to the journal, and this process cannot change that: it does not own the file; let its owner run chmod, or give it to the user that runs this process",
+		log.Warn("other users may have access to the journal, and this process cannot run chmod since it does not own the file; let its owner do that, or give the file to the user of this process",
 			"file", path, "mode", octal(info.Mode()), "wanted", octal(mode), "error", err)
 	}
 	return nil
@@ -83,8 +81,9 @@ func (d *database) makeFile(log *slog.Logger) error {
 	info, err := os.Stat(d.path)
 	switch {
 	case err == nil && info.Size() == 0:
-		return errors.New("it is empty (0 bytes), and this program never leaves it so: a full disk or a copy that was cut took its content")
+		return errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
 	case err == nil:
+		d.recordFile(d.path, info)
 		return restrict(d.path, 0o600, log)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -110,9 +109,13 @@ func (d *database) makeFile(log *slog.Logger) error {
 	if err := errors.Join(migrate(db), db.Close()); err != nil {
 		return err
 	}
+	if info, err = os.Stat(temporary); err != nil {
+		return err
+	}
 	if err := os.Rename(temporary, d.path); err != nil {
 		return err
 	}
+	d.recordFile(d.path, info) // at once: if a later step fails, the next attempt must know the file as its own
 	return syncDir(d.dir)
 }
 
@@ -127,119 +130,4 @@ var syncDir = func(dir string) error {
 		return fmt.Errorf("cannot sync the data directory: %w", err)
 	}
 	return nil
-}
-
-// openFile identifies a file that is in use.
-type openFile struct {
-	path string
-	info fs.FileInfo
-	size int64 // the largest size seen
-}
-
-// noteFiles records the files in use, for check.
-func (d *database) noteFiles() {
-	d.files = d.files[:0]
-	for _, path := range []string{d.path, d.path + "-wal", d.path + "-shm", filepath.Join(d.dir, lockFile)} {
-		if info, err := os.Stat(path); err == nil {
-			d.files = append(d.files, openFile{path, info, info.Size()})
-		}
-	}
-}
-
-// check returns an error if a file in use was removed, replaced or cut: SQLite does not notice,
-// and what it writes is lost. After an error that wraps errFileLost, call reopen and write all records.
-func (d *database) check() error {
-	for i := range d.files {
-		f := &d.files[i]
-		now, err := os.Stat(f.path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			d.isLost = true
-			return fmt.Errorf("%w: %s was removed while this process uses it; it will be written anew", errFileLost, f.path)
-		case err != nil:
-			return fmt.Errorf("cannot check whether the journal is in its place: %w", err)
-		case !os.SameFile(now, f.info):
-			d.isLost = true
-			return d.errReplaced(f.path)
-		}
-		whole, err := d.isWhole(f, now.Size())
-		switch {
-		case err != nil:
-			return fmt.Errorf("cannot check whether the journal is whole: %w", err)
-		case !whole:
-			d.isLost, d.isCut = true, true
-			return fmt.Errorf("%w: %s was cut short or overwritten while this process uses it; it will be written anew", errFileLost, f.path)
-		}
-	}
-	return nil
-}
-
-// isWhole reports whether a file still looks like what SQLite wrote: the database has its header
-// and as many pages as that says, the -wal has its header and has not shrunk. No write may be running.
-func (d *database) isWhole(f *openFile, size int64) (bool, error) {
-	if f.path != d.path && f.path != d.path+"-wal" {
-		return true, nil
-	}
-	before := f.size
-	f.size = max(f.size, size)
-	if f.path == d.path+"-wal" && (size == 0 || size < before) {
-		return size == before, nil
-	}
-	file, err := os.Open(f.path)
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	header := make([]byte, 32) // enough for both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
-	if n, err := file.ReadAt(header, 0); err != nil && err != io.EOF || n < len(header) {
-		return false, nil
-	}
-	if f.path != d.path {
-		return binary.BigEndian.Uint32(header)|1 == 0x377f0683, nil
-	}
-	page := int64(binary.BigEndian.Uint16(header[16:]))
-	if page == 1 {
-		page = 1 << 16
-	}
-	return string(header[:16]) == "SQLite format 3\x00" && size >= page*int64(binary.BigEndian.Uint32(header[28:])), nil
-}
-
-func (d *database) errReplaced(path string) error {
-	return fmt.Errorf("%w: %s was replaced by another file while this process uses the old one; move the new one away, and the journal is written anew with all who are online, or restart to go on with the new one", errFileLost, path)
-}
-
-// reopen replaces lost files by new ones and opens them. It returns an error rather than use a
-// file that somebody else put in their place.
-func (d *database) reopen(log *slog.Logger) error {
-	lockPath := filepath.Join(d.dir, lockFile)
-	for _, f := range d.files {
-		if now, err := os.Stat(f.path); err == nil && !os.SameFile(now, f.info) && f.path != lockPath {
-			return d.errReplaced(f.path)
-		}
-	}
-	if _, err := os.Stat(d.dir); err != nil {
-		return fmt.Errorf("%w: the data directory %s is not there any more; make it again, and the journal is written anew", errFileLost, d.dir)
-	}
-	held, err := d.lock.Stat()
-	if err != nil {
-		return err
-	}
-	if now, err := os.Stat(lockPath); err != nil || !os.SameFile(now, held) {
-		lock, err := lockDir(d.dir)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errFileLost, err)
-		}
-		d.lock.Close()
-		d.lock, d.isSameBoot = lock, noteBoot(lock)
-	}
-	if d.isCut { // memory has everything that was in it
-		os.Remove(d.path)
-		d.isCut = false
-	}
-	d.closeSQL()
-	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) { // these belong to the removed file
-		os.Remove(d.path + "-wal")
-		os.Remove(d.path + "-shm")
-	}
-	return d.open(log)
 }

@@ -20,11 +20,11 @@ const (
 	// between checks of the files while there is nothing to write.
 	retryEvery = time.Second
 	checkEvery = time.Second
-	// pace is the pause after a commit, in which changes gather: one commit of many costs little
-	// more than one of a single change. If recent batches had at least many waiting replies, the
-	// pause ends as soon as as many wait again.
-	pace = 10 * time.Millisecond
-	many = 8
+	// commitPause is the pause after a commit, in which changes gather: one commit of many costs little
+	// more than one of a single change. If recent batches had at least fullGroup waiting replies,
+	// the pause ends as soon as the same number waits again.
+	commitPause = 10 * time.Millisecond
+	fullGroup   = 8
 )
 
 // restoredBatch is the number of what the file held when it was opened.
@@ -32,7 +32,7 @@ const restoredBatch = 1
 
 // errFileLost is wrapped by the errors of write and check that mean that the journal's files
 // were removed, replaced or cut: nothing written before is durable.
-var errFileLost = errors.New("the journal's files are not in their place any more")
+var errFileLost = errors.New("the journal's files were removed, replaced or cut short")
 
 // journal writes records to the database in grouped commits. It keeps only the newest pending
 // record of each session, which bounds its memory by the number of sessions.
@@ -44,25 +44,25 @@ type journal struct {
 	check func() error
 	log   *slog.Logger
 	// wake holds an element when pending records should be written; full, when as many replies
-	// wait as in recent batches (see pace).
+	// wait as in recent batches (see commitPause).
 	wake, full chan struct{}
 	// written is the number of the newest batch that is in the file with all batches before it.
 	written atomic.Uint64
 	// fault is the error of the last commit, or its timeout; nil after a success.
 	fault atomic.Pointer[error]
 
-	mu      sync.Mutex
-	pending map[key]presence.Record
-	clock   uint64
-	batch   *batch // will write the pending records
-	purge   time.Time
-	checked time.Time // when write or check was last called
-	// since is when the oldest pending record was added; writing is the same for the records of
+	mu        sync.Mutex
+	pending   map[key]presence.Record
+	clock     uint64
+	batch     *batch // will write the pending records
+	purge     time.Time
+	lastCheck time.Time // when write or check was last called
+	// pendingSince is when the oldest pending record was added; writingSince is the same for the records of
 	// the running commit, zero if there are none.
-	since, writing time.Time
-	// waiting counts the replies added since the last commit began; lately is its maximum over
+	pendingSince, writingSince time.Time
+	// waiting counts the replies added since the last commit began; recentWaiting is its maximum over
 	// recent batches, with decay.
-	waiting, lately int
+	waiting, recentWaiting int
 }
 
 // batch is the unit of a commit. It is pending, then being written, and is settled in one of three ways:
@@ -97,7 +97,7 @@ type key struct {
 func newJournal(write func(map[key]presence.Record, uint64, time.Time) error, log *slog.Logger) *journal {
 	j := &journal{
 		write: write, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
-		pending: map[key]presence.Record{}, batch: newBatch(restoredBatch + 1), checked: time.Now(),
+		pending: map[key]presence.Record{}, batch: newBatch(restoredBatch + 1), lastCheck: time.Now(),
 	}
 	j.written.Store(restoredBatch)
 	return j
@@ -112,7 +112,7 @@ func (j *journal) add(project presence.Project, clock uint64, records []presence
 	switch j.waiting++; {
 	case j.waiting == 1:
 		j.flush()
-	case j.waiting == j.lately && j.lately >= many:
+	case j.waiting == j.recentWaiting && j.recentWaiting >= fullGroup:
 		j.full <- struct{}{} // never blocks: sent once between commits, and commit drains it
 	}
 	if b := j.batch; b.timeout == nil {
@@ -130,7 +130,7 @@ func (j *journal) addLater(project presence.Project, clock uint64, records []pre
 
 func (j *journal) put(project presence.Project, clock uint64, records []presence.Record) {
 	if len(j.pending) == 0 && len(records) > 0 {
-		j.since = time.Now()
+		j.pendingSince = time.Now()
 	}
 	for _, r := range records {
 		j.pending[key{project, r.User.ID, r.Session}] = r
@@ -150,8 +150,8 @@ func (j *journal) replacePending(project presence.Project, records []presence.Re
 	}
 }
 
-// forget has the next commit delete the rows of sessions that ended before a moment.
-func (j *journal) forget(before time.Time) {
+// purgeBefore has the next commit delete the rows of sessions that ended before a moment.
+func (j *journal) purgeBefore(before time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.purge = before
@@ -192,7 +192,7 @@ func (j *journal) run(stop <-chan struct{}) {
 			return
 		}
 		runtime.Gosched() // lets goroutines that are about to add join this commit
-		rest, full := pace, j.full
+		rest, full := commitPause, j.full
 		if j.commit() != nil {
 			rest, full = retryEvery, nil
 			j.flush()
@@ -213,14 +213,14 @@ func (j *journal) commit() error {
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
 	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(b.number+1), time.Time{}
 	if len(taken) > 0 {
-		j.writing = j.since
+		j.writingSince = j.pendingSince
 	}
-	j.waiting, j.lately = 0, max(j.waiting, j.lately*7/8)
+	j.waiting, j.recentWaiting = 0, max(j.waiting, j.recentWaiting*7/8)
 	select {
 	case <-j.full:
 	default:
 	}
-	isDue := j.check != nil && time.Since(j.checked) >= checkEvery
+	isDue := j.check != nil && time.Since(j.lastCheck) >= checkEvery
 	j.mu.Unlock()
 
 	var err error
@@ -231,23 +231,23 @@ func (j *journal) commit() error {
 	case isDue:
 		err = j.check()
 	}
-	j.end(b, taken, purge, isWrite || isDue, err)
+	j.finish(b, taken, purge, isWrite || isDue, err)
 	return err
 }
 
-// end settles a batch with the result of its commit. A written batch covers all batches before
+// finish settles a batch with the result of its commit. A written batch covers all batches before
 // it, because the records of failed ones were pending again.
-func (j *journal) end(b *batch, taken map[key]presence.Record, purge time.Time, isChecked bool, err error) {
+func (j *journal) finish(b *batch, taken map[key]presence.Record, purge time.Time, isChecked bool, err error) {
 	j.mu.Lock()
 	if isChecked {
-		j.checked = time.Now()
+		j.lastCheck = time.Now()
 	}
 	if b.timeout != nil {
 		b.timeout.Stop()
 	}
 	var before *error
 	if err != nil {
-		j.putBack(taken)
+		j.requeue(taken)
 		if j.purge.IsZero() {
 			j.purge = purge
 		}
@@ -256,7 +256,7 @@ func (j *journal) end(b *batch, taken map[key]presence.Record, purge time.Time, 
 		}
 		before = j.fault.Swap(&err)
 	} else {
-		j.writing = time.Time{}
+		j.writingSince = time.Time{}
 		j.written.Store(b.number)
 		before = j.fault.Swap(nil)
 	}
@@ -288,18 +288,18 @@ func (j *journal) report(before *error, now error) {
 	case now == nil && before != nil:
 		j.log.Info("the journal is written again; nothing was lost")
 	case now != nil && (before == nil || errors.Is(now, errFileLost) && (*before).Error() != now.Error()):
-		j.log.Error("the journal cannot be written: presence goes on from memory, and would be lost if this process ended; look for a full or failing disk, or for files that were moved", "error", now)
+		j.log.Error("the journal cannot be written: presence continues from memory, and is lost if this process ends; look for a full or failing disk, or for files that were moved", "error", now)
 	}
 }
 
 var errCommitTimeout = fmt.Errorf("a commit takes longer than %v", commitTimeout)
 
-// putBack makes records pending again after a failed commit. mu must be held.
-func (j *journal) putBack(taken map[key]presence.Record) {
+// requeue makes records pending again after a failed commit. mu must be held.
+func (j *journal) requeue(taken map[key]presence.Record) {
 	if len(taken) > 0 {
-		j.since = j.writing
+		j.pendingSince = j.writingSince
 	}
-	j.writing = time.Time{}
+	j.writingSince = time.Time{}
 	for k, r := range taken {
 		if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
 			j.pending[k] = r
@@ -312,10 +312,10 @@ func (j *journal) lag() time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case !j.writing.IsZero():
-		return time.Since(j.writing)
+	case !j.writingSince.IsZero():
+		return time.Since(j.writingSince)
 	case len(j.pending) > 0:
-		return time.Since(j.since)
+		return time.Since(j.pendingSince)
 	}
 	return 0
 }

@@ -1,7 +1,10 @@
 package sqlitestore
 
 import (
+	"bytes"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,5 +45,71 @@ func TestChangeAfterTimedOutPendingBatchIsDurable(t *testing.T) {
 		}
 		close(stop)
 		<-stopped
+	})
+}
+
+func TestPresenceContinuesOnFullDiskAndRecovers(t *testing.T) { // invariant 6
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var log bytes.Buffer
+		s, _ := run(t, dir, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		update(t, s, alice, presence.Update{Section: "a"})
+		full(t, s, true)
+		durable := true
+		for i := range 200 { // until the free pages in the file are used up
+			reply := update(t, s, presence.User{ID: presence.UserID(fmt.Sprint(i)), Name: "Writer"}, presence.Update{Section: presence.Section(strings.Repeat("x", 100))})
+			durable = durable && reply.Durable
+		}
+		if durable {
+			t.Error("every reply on a full disk: got durable, want one that is not")
+		}
+		if snapshot, _ := s.Snapshot(t.Context(), "p"); snapshot.Count != 200 { // Alice is number 1
+			t.Errorf("listed: got %d, want 200, from memory", snapshot.Count)
+		}
+		full(t, s, false)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if reply := update(t, s, bob, presence.Update{Section: "b"}); !reply.Durable {
+			t.Error("a change after the disk has room again: got not durable, want durable")
+		}
+		if n := rows(t, dir, "is_active = 1"); n != 200 {
+			t.Errorf("after the disk has room again: got %d rows, want 200", n)
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "is written again") {
+			t.Errorf("log: got %d errors, want 1, and a line when it recovers:\n%s", n, &log)
+		}
+	})
+}
+
+func TestRequeuedRecordDoesNotReplaceNewerOne(t *testing.T) {
+	j := newJournal(nil, slog.New(slog.DiscardHandler))
+	joined := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
+	other, moved := joined, joined
+	other.Session, moved.Section = "y", "b"
+	j.add("p", 1, []presence.Record{joined})
+	j.add("p", 1, []presence.Record{other})
+	taken := j.pending
+	j.pending = map[key]presence.Record{}
+	j.add("p", 2, []presence.Record{moved}) // during the first commit, which then fails
+	j.requeue(taken)
+	x, y := j.pending[key{"p", alice.ID, "x"}], j.pending[key{"p", alice.ID, "y"}]
+	if x != moved || y != other {
+		t.Errorf("pending: got %+v and %+v, want %+v and %+v", x, y, moved, other)
+	}
+}
+
+func TestCallEndsWhenNothingIsCommitted(t *testing.T) { // invariant 10
+	in(t, func(t *testing.T) {
+		s, err := Open(t.TempDir(), Options{}) // without Run nothing commits
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.db.close()
+		for _, user := range []presence.User{alice, bob} {
+			began := time.Now()
+			if reply, _ := s.Update(t.Context(), "p", user, presence.Update{}); reply.Durable || time.Since(began) > 5*time.Second {
+				t.Errorf("got durable %v after %v, want false within 5s", reply.Durable, time.Since(began))
+			}
+		}
 	})
 }

@@ -11,17 +11,17 @@ import (
 	"testing"
 )
 
-// The user and group that TestAsAnotherUser runs as, and the variable that tells it where.
+// The user and group of TestHelperProcessOpensStore, and the environment variable with its directory.
 const (
 	anotherUser, anotherGroup = 54321, 54322
 	anotherDir                = "TEST_DATA_DIRECTORY"
 )
 
-// TestAsAnotherUser is run by the tests below in a process of its own.
-func TestAsAnotherUser(t *testing.T) {
+// TestHelperProcessOpensStore runs in the process that startAs starts.
+func TestHelperProcessOpensStore(t *testing.T) {
 	dir := os.Getenv(anotherDir)
 	if dir == "" {
-		t.Skip("it runs in the process that another test starts")
+		t.Skip("startAs runs it in another process")
 	}
 	s, err := Open(dir, Options{Log: slog.New(slog.NewTextHandler(os.Stdout, nil))})
 	if err != nil {
@@ -30,17 +30,17 @@ func TestAsAnotherUser(t *testing.T) {
 	s.db.close()
 }
 
-// startAs opens a store in a directory in a process of another user, and gives what it says.
-func startAs(t *testing.T, binary, dir string) (said string, err error) {
+// startAs opens a store in a process of another user, and returns its output.
+func startAs(t *testing.T, binary, dir string) (output string, err error) {
 	t.Helper()
-	c := exec.Command(binary, "-test.run", "^TestAsAnotherUser$")
+	c := exec.Command(binary, "-test.run", "^TestHelperProcessOpensStore$")
 	c.Dir, c.Env = "/", append(os.Environ(), anotherDir+"="+dir)
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: anotherUser, Gid: anotherGroup}}
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
 
-// copyOfTest copies the program of this test to where every user can run it.
+// copyOfTest copies this test program to a directory where every user can run it.
 func copyOfTest(t *testing.T) (dir, binary string) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -73,16 +73,7 @@ func copyOfTest(t *testing.T) (dir, binary string) {
 	return dir, binary
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) { // case 55
+func TestStoreStartsOnVolumeOfAnotherOwnerWithWarning(t *testing.T) { // case 55
 	base, binary := copyOfTest(t)
 	for name, prepare := range map[string]func(dir string){
 		"with fsGroup and lost+found": func(dir string) {
@@ -102,29 +93,29 @@ func TestAVolumeOfAnotherOwnerStartsAgainAndAgain(t *testing.T) { // case 55
 		dir := filepath.Join(base, strings.ReplaceAll(name, " ", "-"))
 		must(t, os.Mkdir(dir, 0o755))
 		prepare(dir)
-		var said string
+		var output string
 		for start := range 3 {
 			var err error
-			if said, err = startAs(t, binary, dir); err != nil {
-				t.Fatalf("%s: start %d: %v\n%s", name, start+1, err, said)
+			if output, err = startAs(t, binary, dir); err != nil {
+				t.Fatalf("%s: start %d: %v\n%s", name, start+1, err, output)
 			}
 		}
-		if !strings.Contains(said, "level=WARN") || !strings.Contains(said, dir) {
-			t.Errorf("%s: the last start does not warn that the directory is open to others:\n%s", name, said)
+		if !strings.Contains(output, "level=WARN") || !strings.Contains(output, dir) {
+			t.Errorf("%s: want a warning about the directory in the last start's log:\n%s", name, output)
 		}
-		if !strings.Contains(said, "mode=07") || !strings.Contains(said, "wanted=0700") {
-			t.Errorf("%s: the warning does not show the modes in octal:\n%s", name, said)
+		if !strings.Contains(output, "mode=07") || !strings.Contains(output, "wanted=0700") {
+			t.Errorf("%s: want the modes in octal in the warning:\n%s", name, output)
 		}
 	}
 }
 
-func TestAVolumeThatIsClosedToOthersStartsWithoutAWarning(t *testing.T) { // case 55
+func TestStoreStartsOnPrivateVolumeWithoutWarning(t *testing.T) { // case 55
 	base, binary := copyOfTest(t)
 	dir := filepath.Join(base, "data")
 	must(t, os.Mkdir(dir, 0o700), os.Chown(dir, anotherUser, anotherGroup))
 	for range 2 {
-		if said, err := startAs(t, binary, dir); err != nil || strings.Contains(said, "level=WARN") {
-			t.Errorf("the start says %v:\n%s", err, said)
+		if output, err := startAs(t, binary, dir); err != nil || strings.Contains(output, "level=WARN") {
+			t.Errorf("Open: got %v, want nil and no warning:\n%s", err, output)
 		}
 	}
 }

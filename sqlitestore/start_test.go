@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// addEnded adds rows of sessions that ended a time ago, to a journal that nobody uses.
+// addEnded adds rows of ended sessions to a journal that no store uses.
 func addEnded(t testing.TB, dir string, n int, ago time.Duration) {
 	t.Helper()
 	db, err := connect(filepath.Join(dir, fileName))
@@ -27,11 +28,11 @@ func addEnded(t testing.TB, dir string, n int, ago time.Duration) {
 	}
 }
 
-func TestTheStartDeletesRowsOfSessionsThatEndedLongAgo(t *testing.T) {
+func TestStartDeletesRowsOfSessionsThatEndedLongAgo(t *testing.T) {
 	for name, c := range map[string]struct {
-		rows     int
-		ago      time.Duration
-		due, max int
+		rows      int
+		ago       time.Duration
+		want, max int
 	}{
 		"most of them":        {5000, 30 * 24 * time.Hour, 1, 1},
 		"just over the limit": {5000, presence.Finality + time.Minute, 1, 1},
@@ -44,17 +45,16 @@ func TestTheStartDeletesRowsOfSessionsThatEndedLongAgo(t *testing.T) {
 		addEnded(t, dir, c.rows, c.ago)
 		s, stop = run(t, dir, Options{})
 		if got := listed(t, s); got != "Alice" {
-			t.Errorf("%s: %q are listed; due: Alice", name, got)
+			t.Errorf("%s: listed: got %q, want Alice", name, got)
 		}
-		if n := rows(t, dir, "true"); n != c.due {
-			t.Errorf("%s: %d rows are kept; due: %d", name, n, c.due)
+		if n := rows(t, dir, "true"); n != c.want {
+			t.Errorf("%s: got %d rows, want %d", name, n, c.want)
 		}
 		stop()
 	}
 }
 
-// BenchmarkStartWithHalfAMillionOldRows measures a start with what a busy server leaves behind
-// that then stood still for a month.
+// BenchmarkStartWithHalfAMillionOldRows measures the first start of a busy server after a month of downtime.
 func BenchmarkStartWithHalfAMillionOldRows(b *testing.B) {
 	template := b.TempDir()
 	s, err := Open(template, Options{})
@@ -85,4 +85,30 @@ func BenchmarkStartWithHalfAMillionOldRows(b *testing.B) {
 		s.db.close()
 		b.StartTimer()
 	}
+}
+
+func TestFileOfNewerVersionStopsTheStart(t *testing.T) {
+	dir := t.TempDir()
+	s, stop := run(t, dir, Options{})
+	if _, err := s.db.sql.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)"); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "newer writer-presence") {
+		t.Errorf("Open: got %v, want an error about a newer version", err)
+	}
+}
+
+func TestTwoProcessesCannotShareADirectory(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := run(t, dir, Options{})
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("second store in the directory: got %v, want an error", err)
+	}
+	stop()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatalf("after the first store has ended: got %v, want nil", err)
+	}
+	s.db.close()
 }

@@ -1,6 +1,11 @@
 // Package sqlitestore keeps presence on one machine: the rosters live in memory,
 // and a journal in SQLite brings them back after a restart.
 //
+//	store, err := sqlitestore.Open("presence-data", sqlitestore.Options{})
+//	// …
+//	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
+//	service := presence.NewService(store)
+//
 // A change (a session begins, ends, or changes its section or activity) is acknowledged
 // after its commit; commits are grouped. A renewal is written within five seconds.
 // While the disk fails, presence continues from memory, replies are not durable, and
@@ -12,8 +17,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,43 +62,20 @@ type Store struct {
 // count holds the numbers of a group at its last sweep; counting on demand would cost a sweep.
 type count struct{ projects, people atomic.Int64 }
 
-// project is one roster with its watches and the batch of its last change.
-type project struct {
-	mu     sync.Mutex
-	roster *presence.Roster
-	gone   bool // no longer in projects: find it again
-	// changed is the batch of the last change; nil if there was none since the start.
-	changed *batch
-
-	watches map[*watch]struct{}
-	told    uint64 // the version that the watches were last woken for
-}
-
-// watch is one call of [Store.Watch].
-type watch struct{ wake func() }
-
-// release wakes the watches if the version has changed, and unlocks the project.
-func (p *project) release() {
-	if version := p.roster.Version(); version != p.told {
-		p.told = version
-		for w := range p.watches {
-			w.wake()
-		}
-	}
-	p.mu.Unlock()
-}
-
-// Options of a store; the zero value of each is its default.
+// Options of a store. The zero value of each is its default.
 type Options struct {
-	Lease time.Duration // presence.DefaultLease
-	Log   *slog.Logger  // none
+	// Lease is how long a session outlives its last update. Default: presence.DefaultLease.
+	Lease time.Duration
+	// Log gets warnings and errors. Default: nothing is logged.
+	Log *slog.Logger
 }
 
-// Open opens the store in a directory, and makes both if need be: the directory for
-// its owner alone (0700), and the files in it likewise (0600). Sessions that lived
-// when the last process ended get a full lease from now, unless it ended longer than
-// [presence.Finality] ago. A directory that another process uses, and a file that is
-// damaged or of a newer version, are errors that say what to do; nothing is replaced.
+// Open opens the store in a directory. It creates the directory (mode 0700) and the files in it (0600) if they do
+// not exist. Sessions that were alive when the last process ended get a full lease from now, unless that process
+// ended longer than [presence.Finality] ago.
+//
+// If another process uses the directory, or a file is damaged or of a newer version, Open returns an error that says
+// what to do, and replaces nothing.
 func Open(dir string, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = presence.DefaultLease
@@ -141,11 +121,11 @@ func (s *Store) Run(ctx context.Context) error {
 	for group := 0; ctx.Err() == nil; {
 		select {
 		case <-sweep.C:
-			s.lapse()
+			s.expireWatched()
 			s.sweep(group)
 			group = (group + 1) % groups
 		case <-forget.C:
-			s.forget()
+			s.forgetEnded()
 		case <-ctx.Done():
 		}
 	}
@@ -157,7 +137,7 @@ func (s *Store) Run(ctx context.Context) error {
 	err := s.journal.commit()
 	s.db.close()
 	if err != nil {
-		return fmt.Errorf("the journal could not be written at the end, and what is not in it is lost: %w", err)
+		return fmt.Errorf("the last commit of the journal failed, and its changes are lost: %w", err)
 	}
 	return nil
 }
@@ -167,19 +147,19 @@ func (s *Store) Update(_ context.Context, name presence.Project, user presence.U
 	if s.journal == nil {
 		return presence.Reply{}, errNotOpen
 	}
-	if u.OnlyRenew && s.find(name) == nil { // there is nothing to renew, and nothing to begin for it
-		_, _, err := s.empty().Update(time.Now(), user, u)
+	if u.OnlyRenew && s.find(name) == nil { // do not create a project for an update that can only fail
+		_, _, err := s.emptyRoster().Update(time.Now(), user, u)
 		if err != nil {
 			return presence.Reply{}, err
 		}
 	}
-	p := s.hold(name)
+	p := s.lockProject(name)
 	reply, changed, err := p.roster.Update(time.Now(), user, u)
 	if err != nil {
-		p.release()
+		p.notifyAndUnlock()
 		return reply, err
 	}
-	return s.settle(name, p, user.ID, changed, reply)
+	return s.queueAndWait(name, p, user.ID, changed, reply)
 }
 
 // Leave implements [presence.Store].
@@ -188,14 +168,14 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 		return presence.Reply{}, errNotOpen
 	}
 	if s.find(name) == nil {
-		if reply, changed := s.empty().Leave(time.Now(), user, l); !changed { // there is nothing to remember
+		if reply, changed := s.emptyRoster().Leave(time.Now(), user, l); !changed { // a leave that ends nothing creates no project
 			reply.Durable = !s.journal.isFailing()
 			return reply, nil
 		}
 	}
-	p := s.hold(name)
+	p := s.lockProject(name)
 	reply, changed := p.roster.Leave(time.Now(), user, l)
-	return s.settle(name, p, user.ID, changed, reply)
+	return s.queueAndWait(name, p, user.ID, changed, reply)
 }
 
 // Snapshot implements [presence.Store].
@@ -205,10 +185,10 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 	}
 	p := s.find(name)
 	if p == nil {
-		return s.empty().Snapshot(time.Now()), nil
+		return s.emptyRoster().Snapshot(time.Now()), nil
 	}
 	p.mu.Lock()
-	defer p.release()
+	defer p.notifyAndUnlock()
 	return p.roster.Snapshot(time.Now()), nil
 }
 
@@ -218,7 +198,7 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 		return func() {}
 	}
 	w := &watch{wake}
-	p := s.hold(name)
+	p := s.lockProject(name)
 	if p.watches == nil {
 		p.watches = map[*watch]struct{}{}
 	}
@@ -232,7 +212,7 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 		p.mu.Unlock()
 		s.setWatched(p)
 		if empty {
-			s.drop(name, p)
+			s.removeIfEmpty(name, p)
 		}
 	}
 }
@@ -243,7 +223,7 @@ func (s *Store) Ready(context.Context) error {
 		return errNotOpen
 	}
 	if fault := s.journal.fault.Load(); fault != nil {
-		return fmt.Errorf("%w: the journal cannot be written; presence goes on from memory, and would be lost if this process ended: %w", presence.ErrDegraded, *fault)
+		return fmt.Errorf("%w: the journal cannot be written; presence continues from memory, and is lost if this process ends: %w", presence.ErrDegraded, *fault)
 	}
 	return nil
 }
@@ -261,222 +241,14 @@ func (s *Store) Figures() presence.Figures {
 	return f
 }
 
-// setWatched adds the project to watched, or removes it if it has no watches.
-func (s *Store) setWatched(p *project) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.watches) > 0 {
-		s.watched[p] = struct{}{}
-	} else {
-		delete(s.watched, p)
-	}
-}
-
-// settle queues the changes of a message, including sessions of the user that it ended, unlocks
+// queueAndWait queues the changes of a message, including sessions of the user that it ended, unlocks
 // the project, and waits for the commit of its last change, which the reply depends on.
-func (s *Store) settle(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
+func (s *Store) queueAndWait(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
 		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user))
 	}
 	changed := p.changed
-	p.release()
+	p.notifyAndUnlock()
 	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // while the disk fails a renewal is not written
 	return reply, nil
-}
-
-// find returns the project, or nil if it is not held.
-func (s *Store) find(name presence.Project) *project {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.groupOf(name)[name]
-}
-
-// empty returns a new roster for a project that is not held.
-func (s *Store) empty() *presence.Roster {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return presence.NewRoster(s.lease, s.floor)
-}
-
-// hold finds or creates the project and locks it.
-func (s *Store) hold(name presence.Project) *project {
-	for {
-		s.mu.RLock()
-		p := s.groupOf(name)[name]
-		s.mu.RUnlock()
-		if p == nil {
-			s.mu.Lock()
-			if p = s.groupOf(name)[name]; p == nil {
-				p = s.begin(name)
-			}
-			s.mu.Unlock()
-		}
-		p.mu.Lock()
-		if !p.gone {
-			return p
-		}
-		p.mu.Unlock()
-	}
-}
-
-func (s *Store) begin(name presence.Project) *project {
-	p := &project{roster: presence.NewRoster(s.lease, s.floor)}
-	s.groupOf(name)[name] = p
-	return p
-}
-
-// groupOf returns the group that a project belongs to.
-func (s *Store) groupOf(name presence.Project) map[presence.Project]*project {
-	return s.projects[maphash.String(s.seed, string(name))%groups]
-}
-
-// lapse ends expired sessions in watched projects.
-func (s *Store) lapse() {
-	s.mu.RLock()
-	watched := slices.Collect(maps.Keys(s.watched))
-	s.mu.RUnlock()
-	for _, p := range watched {
-		p.mu.Lock()
-		p.roster.Expire(time.Now())
-		p.release()
-	}
-}
-
-// sweep ends expired sessions in a group of projects, queues its renewals and ends for the
-// journal, and counts the users online.
-func (s *Store) sweep(group int) {
-	var projects, people int
-	for name, p := range s.held(group) {
-		p.mu.Lock()
-		p.roster.Expire(time.Now())
-		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
-		if n := p.roster.Count(); n > 0 {
-			projects, people = projects+1, people+n
-		}
-		p.release()
-	}
-	s.counts[group].projects.Store(int64(projects))
-	s.counts[group].people.Store(int64(people))
-	s.journal.flush()
-}
-
-// forget drops projects without sessions, and deletes old ended sessions from the journal.
-func (s *Store) forget() {
-	for group := range groups {
-		for name, p := range s.held(group) {
-			p.mu.Lock()
-			empty := p.isEmpty()
-			p.release()
-			if empty {
-				s.drop(name, p)
-			}
-		}
-		s.mu.Lock()
-		left := make(map[presence.Project]*project, len(s.projects[group])) // a map does not shrink, and a clone is as large
-		maps.Copy(left, s.projects[group])
-		s.projects[group] = left
-		s.mu.Unlock()
-	}
-	s.journal.forget(time.Now().Add(-presence.Finality))
-}
-
-// drop removes a project, unless it is in use again.
-func (s *Store) drop(name presence.Project, p *project) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.gone && p.isEmpty() {
-		p.gone = true
-		s.floor = max(s.floor, p.roster.Clock())
-		delete(s.groupOf(name), name)
-	}
-}
-
-// isEmpty reports whether the project has no sessions, no recent ends and no watches.
-func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
-
-// held returns a copy of a group.
-func (s *Store) held(group int) map[presence.Project]*project {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return maps.Clone(s.projects[group])
-}
-
-// write writes the journal's records. After its files were lost it writes all sessions into new ones.
-func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
-	if !s.db.isLost {
-		err := s.db.write(records, clock, purge)
-		if lost := s.db.check(); lost != nil {
-			return lost
-		}
-		return err
-	}
-	if err := s.db.reopen(s.log); err != nil {
-		return err
-	}
-	all := maps.Clone(records)
-	for group := range groups {
-		for name, p := range s.held(group) {
-			p.mu.Lock()
-			sessions := p.roster.AllRecords()
-			for _, r := range sessions {
-				all[key{name, r.User.ID, r.Session}] = r
-			}
-			s.journal.replacePending(name, sessions)
-			clock = max(clock, p.roster.Clock())
-			p.mu.Unlock()
-		}
-	}
-	if err := s.db.write(all, clock, time.Time{}); err != nil {
-		return err
-	}
-	s.db.isLost = false
-	return s.db.check()
-}
-
-// load restores the sessions in the journal and deletes those that ended longer than
-// [presence.Finality] ago.
-func (s *Store) load(now time.Time) error {
-	clock, err := s.db.clock()
-	if err != nil {
-		return s.db.errUnusable(err)
-	}
-	// Versions follow the clock, so now is above them all unless the clock was set back or
-	// versions have overtaken it.
-	s.floor = uint64(now.UnixMilli())
-	if clock >= s.floor {
-		s.floor = clock + clockSlack
-	}
-	rows, err := s.db.rows(now.Add(-presence.Finality))
-	if err != nil {
-		return s.db.errUnusable(err)
-	}
-	if err := s.db.prune(rows); err != nil {
-		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
-	}
-	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
-	var last time.Time // the last sign of life of the previous process
-	for i := range rows {
-		r := &rows[i]
-		if r.LastSeen.After(now) { // the clock was set back
-			r.LastSeen = now
-		}
-		if r.Active && r.LastSeen.After(last) {
-			last = r.LastSeen
-		}
-	}
-	for _, r := range rows {
-		if now.Sub(last) > presence.Finality || last.Sub(r.LastSeen) > s.lease {
-			r.Active = false
-		}
-		p := s.groupOf(r.project)[r.project]
-		if p == nil {
-			p = s.begin(r.project)
-		}
-		p.roster.Restore(now, r.Record)
-	}
-	return nil
 }

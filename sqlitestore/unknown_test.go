@@ -10,14 +10,14 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func (s *Store) heldProjects() (n int) {
+func (s *Store) projectCount() (n int) {
 	for group := range groups {
-		n += len(s.held(group))
+		n += len(s.projectsIn(group))
 	}
 	return n
 }
 
-func TestUnknownProjectsAreNotKeptByWhoOnlyLooksOrLeaves(t *testing.T) { // rule 10, invariant 11
+func TestReadsAndLeavesDoNotKeepUnknownProjects(t *testing.T) { // rule 10, invariant 11
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -28,7 +28,7 @@ func TestUnknownProjectsAreNotKeptByWhoOnlyLooksOrLeaves(t *testing.T) { // rule
 			}
 		}
 		for name, visit := range map[string]func(p presence.Project){
-			"a look": func(p presence.Project) {
+			"a snapshot": func(p presence.Project) {
 				if _, err := s.Snapshot(t.Context(), p); err != nil {
 					t.Fatal(err)
 				}
@@ -38,31 +38,31 @@ func TestUnknownProjectsAreNotKeptByWhoOnlyLooksOrLeaves(t *testing.T) { // rule
 				stop()
 				stop()
 			},
-			"a leave without a number":                  func(p presence.Project) { leave(p, presence.Leave{Session: "x"}) },
-			"a leave above a limit":                     func(p presence.Project) { leave(p, presence.Leave{Session: "x", Seq: 1, OnlyLiving: true}) },
-			"the end of a connection that said nothing": func(p presence.Project) { leave(p, presence.Leave{Session: "x", Seq: 1, Broken: true}) },
-			"an update above a limit": func(p presence.Project) {
+			"a leave without a number":                func(p presence.Project) { leave(p, presence.Leave{Session: "x"}) },
+			"a leave over a limit":                    func(p presence.Project) { leave(p, presence.Leave{Session: "x", Seq: 1, OnlyLiving: true}) },
+			"the end of a connection without updates": func(p presence.Project) { leave(p, presence.Leave{Session: "x", Seq: 1, Broken: true}) },
+			"an update over a limit": func(p presence.Project) {
 				_, err := s.Update(t.Context(), p, alice, presence.Update{Section: "a", OnlyRenew: true})
 				if !errors.Is(err, presence.ErrTooManyChanges) {
-					t.Errorf("an update of an unknown project that may only renew: %v; due: %v", err, presence.ErrTooManyChanges)
+					t.Errorf("update of an unknown project that may only renew: got %v, want %v", err, presence.ErrTooManyChanges)
 				}
 			},
 		} {
 			for i := range 100 {
 				visit(presence.Project(fmt.Sprint("unknown-", i)))
 			}
-			if n := s.heldProjects(); n != 0 {
-				t.Errorf("%s leaves %d projects; due: none", name, n)
+			if n := s.projectCount(); n != 0 {
+				t.Errorf("%s: got %d projects, want none", name, n)
 			}
 		}
 		synctest.Wait()
 		if n := rows(t, dir, "true"); n != 0 {
-			t.Errorf("%d rows are written; due: none", n)
+			t.Errorf("got %d rows, want none", n)
 		}
 	})
 }
 
-func TestTheEndOfAWatchKeepsAProjectInWhichSomebodyIs(t *testing.T) {
+func TestEndOfWatchKeepsProjectWithSessions(t *testing.T) {
 	in(t, func(t *testing.T) {
 		s, _ := run(t, t.TempDir(), Options{})
 		woken := 0
@@ -72,12 +72,12 @@ func TestTheEndOfAWatchKeepsAProjectInWhichSomebodyIs(t *testing.T) {
 		second()
 		second()
 		if got := listed(t, s); got != "Alice" || woken == 0 {
-			t.Errorf("%q are listed, and the watch was woken %d times; due: Alice, and more than none", got, woken)
+			t.Errorf("got %q listed and %d wake-ups, want Alice and at least 1", got, woken)
 		}
 	})
 }
 
-func TestALateLeaveOfAnUnknownProjectIsForgottenInTime(t *testing.T) {
+func TestLeaveOfUnknownProjectIsForgottenAfterFinality(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -88,13 +88,13 @@ func TestALateLeaveOfAnUnknownProjectIsForgottenInTime(t *testing.T) {
 			}
 			reply, err := s.Update(t.Context(), p, alice, presence.Update{Session: "x", Seq: 1})
 			if err != nil || !reply.Stale {
-				t.Errorf("an update that its leave overtook is stale %v, %v; due: true", reply.Stale, err)
+				t.Errorf("update older than its leave: got stale %v, %v, want true", reply.Stale, err)
 			}
 		}
 		time.Sleep(presence.Finality + 2*forgetEvery)
 		synctest.Wait()
-		if n, written := s.heldProjects(), rows(t, dir, "true"); n != 0 || written != 0 {
-			t.Errorf("%d projects and %d rows are kept of what ended %v ago; due: none", n, written, presence.Finality+2*forgetEvery)
+		if n, written := s.projectCount(), rows(t, dir, "true"); n != 0 || written != 0 {
+			t.Errorf("got %d projects and %d rows, want none %v after the end", n, written, presence.Finality+2*forgetEvery)
 		}
 	})
 }

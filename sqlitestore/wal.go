@@ -56,9 +56,9 @@ func (s walSum) add(order binary.ByteOrder, data []byte) walSum {
 	return s
 }
 
-// noteBoot stores the machine's boot id in the lock file, and reports whether it was there
+// recordBoot stores the machine's boot id in the lock file, and reports whether it was there
 // already: then no power failure came between, and a damaged -wal is a real fault.
-func noteBoot(lock *os.File) (isSame bool) {
+func recordBoot(lock *os.File) (isSame bool) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil || len(boot) == 0 {
 		return false

@@ -8,7 +8,7 @@ import (
 	"github.com/writer-presence/writer-presence/sqlitestore"
 )
 
-func TestTheZeroStoreIsUnavailable(t *testing.T) {
+func TestZeroStoreIsUnavailable(t *testing.T) {
 	var s sqlitestore.Store
 	alice := presence.User{ID: "1", Name: "Alice"}
 	_, updated := s.Update(t.Context(), "thesis", alice, presence.Update{})
@@ -17,11 +17,11 @@ func TestTheZeroStoreIsUnavailable(t *testing.T) {
 	_, readFresh := s.FreshSnapshot(t.Context(), "thesis")
 	for _, err := range []error{updated, left, read, readFresh, s.Ready(t.Context()), s.Run(t.Context())} {
 		if !errors.Is(err, presence.ErrUnavailable) {
-			t.Errorf("a method returned %v; want ErrUnavailable", err)
+			t.Errorf("got %v, want ErrUnavailable", err)
 		}
 	}
 	s.Watch("thesis", func() { t.Error("wake was called") })()
 	if f := s.Figures(); f != (presence.Figures{}) {
-		t.Errorf("the figures are %+v; want zero", f)
+		t.Errorf("Figures: got %+v, want zero", f)
 	}
 }

@@ -1,5 +1,13 @@
-// Package storetest is the conformance suite for [presence.Store]. It has the same tests for every
-// store.
+// Package storetest is the conformance suite for [presence.Store]. It has the same tests for every store.
+//
+//	func TestMyStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T, test func(*testing.T, *storetest.Subject)) {
+//			store := open(t) // a new one for each test
+//			test(t, &storetest.Subject{Store: store, Lease: lease, Now: time.Now, Pass: time.Sleep, Grain: grain, Restart: restart})
+//		})
+//	}
+//
+// With testing/synctest, as in the example of [Run], the minutes of a lease pass in no time.
 package storetest
 
 import (

@@ -7,6 +7,7 @@
  */
 
 import {webcrypto} from 'node:crypto';
+import {readFileSync} from 'node:fs';
 import {PresenceCore} from '../presence-core.js';
 
 // Node 18 has both only behind flags; every browser has them.
@@ -336,3 +337,40 @@ export function delta(before, after) {
 
 /** @param {number} status @param {object} body @param {Record<string, string>} [headers] */
 const respond = (status, body, headers) => new Response(JSON.stringify(body), {status, headers});
+
+export const ABSTRACT = 'manuscript/abstract';
+export const METHODS = 'manuscript/methods';
+
+/** Starts a page, and waits until it is connected. @param {FakeEnvironment} env @param {Partial<import('../presence-types.js').Options>} [options] @param {string} [section] */
+export async function started(env, options, section) {
+  const core = env.core(options);
+  core.start();
+  if (section) core.setSection(section);
+  await settle();
+  return core;
+}
+
+/** @param {readonly {username: string}[]} users */
+export const names = (users) => users.map(({username}) => username).join(' ');
+
+/** The golden message of this name, which the Go tests read too. @param {string} name */
+export const golden = (name) => JSON.parse(readFileSync(new URL(`../../testdata/wire/${name}.json`, import.meta.url), 'utf8'));
+
+/** Status, staleness and names of the list. @param {import('../presence-core.js').PresenceCore} core */
+export const state = (core) => {
+  const {status, stale, users} = core.getSnapshot();
+  return [status, stale, names(users)];
+};
+
+/** Records events as text. @param {EventTarget} target @param {string[]} types @returns {string[]} */
+export function record(target, ...types) {
+  /** @type {string[]} */
+  const events = [];
+  for (const type of types) {
+    target.addEventListener(type, (event) => {
+      const {user, users, editing, status} = /** @type {CustomEvent} */ (event).detail;
+      events.push([type, user?.username ?? status ?? names(users ?? []), editing && 'while editing'].filter(Boolean).join(' '));
+    });
+  }
+  return events;
+}

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {FakeEnvironment, settle, user} from './fixtures.js';
+import {ABSTRACT, FakeEnvironment, settle, user} from './fixtures.js';
 
-const ABSTRACT = 'manuscript/abstract';
 const MINUTE = 60_000;
 
 async function editing() {

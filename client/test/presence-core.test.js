@@ -1,26 +1,8 @@
+/** Sessions, lists, events and warnings of a polling page. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {FakeEnvironment, settle, user} from './fixtures.js';
 import {PresenceManager} from '../writer-presence.js';
-
-const ABSTRACT = 'manuscript/abstract';
-const METHODS = 'manuscript/methods';
-
-/** @param {readonly {username: string}[]} users */
-const names = (users) => users.map(({username}) => username).join(' ');
-
-/** @param {EventTarget} target @param {string[]} types @returns {string[]} */
-function record(target, ...types) {
-  /** @type {string[]} */
-  const seen = [];
-  for (const type of types) {
-    target.addEventListener(type, (event) => {
-      const {user, users} = /** @type {CustomEvent} */ (event).detail;
-      seen.push(`${type} ${user?.username ?? (users ? names(users) : '')}`.trim());
-    });
-  }
-  return seen;
-}
+import {ABSTRACT, FakeEnvironment, METHODS, names, record, settle, user} from './fixtures.js';
 
 test('a manager has the methods and fields of the note, with its default values', () => {
   const manager = new PresenceManager(7, 1, {environment: new FakeEnvironment().globals()});

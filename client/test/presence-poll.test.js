@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {Timer} from '../presence-timer.js';
-import {FakeEnvironment, settle, user} from './fixtures.js';
-
-const ABSTRACT = 'manuscript/abstract';
+import {ABSTRACT, FakeEnvironment, settle, user} from './fixtures.js';
 
 /** @param {Partial<import('../presence-types.js').Options>} [options] */
 async function started(options) {

@@ -1,7 +1,7 @@
 /** Examples of promises that settle; presence-model.test.js has random histories. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {FakeEnvironment, settle} from './fixtures.js';
+import {FakeEnvironment, settle, started} from './fixtures.js';
 
 /** @param {Promise<unknown>} promise */
 function watch(promise) {
@@ -80,6 +80,17 @@ test('an unreadable answer counts as a failed update: its promise settles, and p
   env.extra = {};
   await env.clock.advance(5_000);
   assert.equal(core.getSnapshot().status, 'polling');
+});
+
+test('fetchPresence() resolves when the list is unreadable, and logs it', async (t) => {
+  /** @type {string[]} */
+  const lines = [];
+  t.mock.method(console, 'warn', (/** @type {string} */ line) => lines.push(line));
+  const env = new FakeEnvironment();
+  const core = await started(env);
+  env.extra = {users: 5};
+  await core.fetchPresence();
+  assert.deepEqual([lines, core.getSnapshot().status], [['Presence: unreadable answer: TypeError: users.map is not a function'], 'polling']);
 });
 
 test('a lost live connection settles the updates that wait for it', async () => {

@@ -1,23 +1,7 @@
 /** Versions that go back (a node that is behind, a server that lost its data), and partial lists, in which users may be missing. */
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
 import test from 'node:test';
-import {FakeEnvironment, settle, user} from './fixtures.js';
-
-const ABSTRACT = 'manuscript/abstract';
-const METHODS = 'manuscript/methods';
-
-/** @param {readonly {username: string}[]} users */
-const names = (users) => users.map(({username}) => username).join(' ');
-
-/** @param {FakeEnvironment} env @param {Partial<import('../presence-types.js').Options>} [options] @param {string} [section] */
-async function started(env, options, section) {
-  const core = env.core(options);
-  core.start();
-  if (section) core.setSection(section);
-  await settle();
-  return core;
-}
+import {ABSTRACT, FakeEnvironment, METHODS, golden, names, settle, started, user} from './fixtures.js';
 
 /** Every version that the page has shown, in order. @param {import('../presence-core.js').PresenceCore} core */
 function versionsOf(core) {
@@ -339,13 +323,12 @@ test('restate causes an update at once, which is viewing while a warning is open
 });
 
 test('the golden messages of a data loss mark the list as partial and cause an update', async () => {
-  const wire = (/** @type {string} */ name) => JSON.parse(readFileSync(new URL(`../../testdata/wire/${name}.json`, import.meta.url), 'utf8'));
   const env = new FakeEnvironment('open');
   const core = await started(env);
   const {version} = core.getSnapshot();
   const before = env.socket.messages.length;
-  env.socket.deliver({...wire('snapshot-partial'), version: version + 1});
-  env.socket.deliver(wire('restate'));
+  env.socket.deliver({...golden('snapshot-partial'), version: version + 1});
+  env.socket.deliver(golden('restate'));
   await settle();
   const {partial, status} = core.getSnapshot();
   assert.deepEqual([partial, status, env.messageTypes.slice(before)], [true, 'unknown', ['update']]);

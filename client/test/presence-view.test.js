@@ -25,10 +25,10 @@ test('the default label of a section is its last segment in title case', () => {
 
 test('a warning names up to three users and has the right plural form', () => {
   const people = ['Alice', 'Bob', 'Carol', 'Dan', 'Eve'].map((name, i) => user(i, name));
-  assert.equal(words.tell('warning', people.slice(0, 1)), '⚠️ Alice is editing this section');
-  assert.equal(words.tell('warning', people.slice(0, 2)), '⚠️ Alice and Bob are editing this section');
-  assert.equal(words.tell('warning', people), '⚠️ Alice, Bob, Carol, and 2 more are editing this section');
-  assert.equal(words.tell('occupants', people.slice(0, 2)), ' — Alice, Bob');
+  assert.equal(words.sentence('warning', people.slice(0, 1)), '⚠️ Alice is editing this section');
+  assert.equal(words.sentence('warning', people.slice(0, 2)), '⚠️ Alice and Bob are editing this section');
+  assert.equal(words.sentence('warning', people), '⚠️ Alice, Bob, Carol, and 2 more are editing this section');
+  assert.equal(words.sentence('occupants', people.slice(0, 2)), ' — Alice, Bob');
 });
 
 test('a visitor\'s name says Visitor once', () => { // case 16
@@ -39,14 +39,14 @@ test('a visitor\'s name says Visitor once', () => { // case 16
 });
 
 test('a name cannot change the direction of the text around it or fill its placeholders', () => { // case 43
-  assert.equal(words.tell('arrived', [user(1, '\u202eevil')]), '\u2068\u202eevil\u2069 is online');
-  assert.equal(words.tell('arrived', [user(1, '{count} $& $1')]), '{count} $& $1 is online');
+  assert.equal(words.sentence('arrived', [user(1, '\u202eevil')]), '\u2068\u202eevil\u2069 is online');
+  assert.equal(words.sentence('arrived', [user(1, '{count} $& $1')]), '{count} $& $1 is online');
 });
 
 test('each string can be replaced, with the plural forms of its language', () => {
   const czech = new Words({locale: 'cs', badgeLabel: {one: '{count} člověk', few: '{count} lidé', other: '{count} lidí'}});
-  const said = [1, 2, 5].map((count) => czech.say('badgeLabel', {count}));
-  assert.deepEqual(said, ['1 člověk', '2 lidé', '5 lidí']);
+  const texts = [1, 2, 5].map((count) => czech.text('badgeLabel', {count}));
+  assert.deepEqual(texts, ['1 člověk', '2 lidé', '5 lidí']);
   assert.equal(czech.table.editAnyway, 'Edit anyway');
 });
 

@@ -1,6 +1,6 @@
 /**
- * Who writes in this tab. On a development server each tab is somebody by itself, so that two tabs are two people: a name
- * and its token, kept for as long as the tab lives. Elsewhere the server knows its people, or makes a visitor.
+ * The user of this tab. On a development server each tab is a different user, with a name and a token in the tab's sessionStorage.
+ * Elsewhere the server identifies the user, or creates a visitor.
  */
 
 export const NAMES = ['Ada', 'Bela', 'Chidi', 'Dalia', 'Emil', 'Farah', 'Goran', 'Hana', 'Ines', 'Jun', 'Kofi', 'Lena'];
@@ -11,11 +11,11 @@ const TURN = 'writer:turn';
 
 /** @returns {string} the name of this tab; `''` for a visitor */
 export function currentName() {
-  const asked = new URLSearchParams(location.search).get('as');
-  if (asked !== null && asked !== sessionStorage.getItem(NAME)) rename(asked);
+  const requested = new URLSearchParams(location.search).get('as');
+  if (requested !== null && requested !== sessionStorage.getItem(NAME)) rename(requested);
   const kept = sessionStorage.getItem(NAME);
   if (kept !== null) return kept;
-  // By turns, from a place of chance: the next tab of this browser is surely somebody else.
+  // Start at a random name and take the next one for each tab, so that tabs of this browser have different names.
   const turn = Number(localStorage.getItem(TURN) ?? Math.floor(Math.random() * NAMES.length));
   localStorage.setItem(TURN, String((turn + 1) % NAMES.length));
   rename(NAMES[turn % NAMES.length]);
@@ -28,12 +28,12 @@ export function rename(name) {
   sessionStorage.removeItem(TOKEN);
 }
 
-/** The token of a name, from the development server; kept until it is refused. @param {string} prefix @param {string} name */
+/** The token of a name, from the development server; kept until the server rejects it. @param {string} prefix @param {string} name */
 export function tokenFor(prefix, name) {
-  /** @param {boolean} refused */
-  return async (refused) => {
+  /** @param {boolean} rejected */
+  return async (rejected) => {
     const kept = sessionStorage.getItem(TOKEN);
-    if (kept && !refused) return kept;
+    if (kept && !rejected) return kept;
     const response = await fetch(`${prefix}/dev/token/`, {
       method: 'POST',
       headers: {'Content-Type': 'application/json'},

@@ -1,4 +1,4 @@
-/** The reference page: a small manuscript, written by several people, each of whom sees where the others are. */
+/** The reference page: a small manuscript with presence in each section. */
 
 import {PresenceManager} from '../writer-presence.js';
 import {NAMES, currentName, rename, tokenFor} from './identity.js';
@@ -22,7 +22,7 @@ function make(tag, attributes = {}, ...children) {
 
 /** @type {PresenceManager} */
 let presence;
-/** @type {Map<string, HTMLElement>} a sheet per section, and one for none */
+/** @type {Map<string, HTMLElement>} a sheet for each section, and one for no section */
 const sheets = new Map();
 
 layOut();
@@ -34,13 +34,13 @@ addEventListener('beforeprint', () => sheets.forEach((sheet, id) => (sheet.hidde
 addEventListener('afterprint', () => show(fromAddress()));
 selector.addEventListener('change', () => go(selector.value));
 
-/** Somebody begins to write in this tab. @param {string} name `''` for whoever the server says it is */
+/** Starts presence as a user. @param {string} name `''`: the server decides */
 function join(name) {
   presence?.stop();
   presence = new PresenceManager(project, null, {
     prefix,
     token: name ? tokenFor(prefix, name) : undefined,
-    heartbeat: dev === 'true' ? 5_000 : undefined, // whoever tries it out waits for it
+    heartbeat: dev === 'true' ? 5_000 : undefined, // shorter than the default, for trying it out
     elements: {editor: '#sheets section:not([hidden]) textarea'},
   });
   presence.setSection(fromAddress());
@@ -49,7 +49,7 @@ function join(name) {
   part('who').textContent = name || 'a visitor';
 }
 
-/** Draws what the presence says of yourself. */
+/** Shows your name and the status. */
 function follow() {
   const {you, text: words, section, status} = presence.getSnapshot();
   if (you) part('who').textContent = you.username;
@@ -131,13 +131,13 @@ function sheet({id, label, hint}) {
   area.addEventListener('input', () => {
     text.write(id, area.value);
     count(id);
-    // Whoever writes, edits: the question has been answered.
+    // Typing answers the warning.
     if (presence.getSnapshot().warning.length) presence.editAnyway();
   });
   return make('section', {class: 'sheet', hidden: ''}, make('h2', {}, label), area);
 }
 
-/** On a development server: write as somebody else. */
+/** On a development server: choose another user. */
 function offerNames() {
   const change = /** @type {HTMLDetailsElement} */ (part('change'));
   const name = /** @type {HTMLInputElement} */ (part('name'));

@@ -10,7 +10,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// What the application has anyway: sessions, and the members of its projects.
+// The data of the application: sessions, names, and the members of its projects.
 var (
 	sessions = map[string]presence.UserID{"session-of-alice": "1", "session-of-bob": "2", "session-of-mallory": "3"}
 	names    = map[presence.UserID]string{"1": "Alice", "2": "Bob", "3": "Mallory"}

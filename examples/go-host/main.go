@@ -1,4 +1,4 @@
-// Command go-host is an application in Go that has presence in its own process.
+// Command go-host is a web application that serves presence from its own process.
 package main
 
 import (
@@ -30,8 +30,8 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. Then, in this order, live pages are told when to come back, requests under way are finished, and
-// the store is written and closed.
+// run serves until ctx ends. Then it tells live pages when to reconnect, finishes requests in flight, and writes and closes the
+// store, in this order.
 func run(ctx context.Context, addr, data string) error {
 	store, err := sqlitestore.Open(data, sqlitestore.Options{})
 	if err != nil {
@@ -54,7 +54,7 @@ func run(ctx context.Context, addr, data string) error {
 	endLive := background(func(ctx context.Context) error { p.Run(ctx); return nil })
 
 	select {
-	case err = <-served: // it cannot serve any more
+	case err = <-served: // the listener failed
 	case <-ctx.Done():
 		timeout, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -63,7 +63,7 @@ func run(ctx context.Context, addr, data string) error {
 	return errors.Join(err, endLive(), endStore())
 }
 
-// background runs something in a goroutine. end cancels its context, waits for it, and returns its error; it may be called
+// background calls run in a goroutine. end cancels its context, waits until it returns, and returns its error. end can be called
 // twice.
 func background(run func(context.Context) error) (end func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -80,8 +80,8 @@ func background(run func(context.Context) error) (end func() error) {
 	}
 }
 
-// newPresence makes the handler of presence. What the options leave out has the defaults of the server, limits too. Behind a
-// proxy set TrustedProxies, or everybody shares the proxy's limits.
+// newPresence returns the handler of presence. The other options, such as limits, have the defaults of the server. Behind a proxy
+// set TrustedProxies, or all clients share the proxy's limits.
 func newPresence(store presence.Store) (*httpapi.Handler, error) {
 	return httpapi.New(httpapi.Options{
 		Service:       presence.NewService(store),
@@ -89,7 +89,7 @@ func newPresence(store presence.Store) (*httpapi.Handler, error) {
 	})
 }
 
-// newHost makes the application: presence below /writer/api/, and all else as it was.
+// newHost returns the handler of the application, with presence below /writer/api/.
 func newHost(p *httpapi.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/writer/api/", p)

@@ -36,8 +36,8 @@ type Control struct {
 
 // Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
 // who have it would be one user, without limits. Only a request that reads may have no user.
-func (s *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
-	a, err := s.Authenticator.Authenticate(ctx, r)
+func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
+	a, err := c.Authenticator.Authenticate(ctx, r)
 	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
 		return a, err
 	}
@@ -48,14 +48,14 @@ func (s *Control) Authenticate(ctx context.Context, r identity.Request) (identit
 }
 
 // TakeAddress counts a request to an address. The error wraps [wire.ErrTooManyRequests].
-func (s *Control) TakeAddress(address string) error {
-	return s.PerAddress.Take(address, wire.ErrTooManyRequests)
+func (c *Control) TakeAddress(address string) error {
+	return c.PerAddress.Take(address, wire.ErrTooManyRequests)
 }
 
 // TakeUser counts a request to a user. project is as the store knows it. The error wraps
 // [wire.ErrTooManyRequests].
-func (s *Control) TakeUser(project presence.Project, id presence.UserID) error {
-	return s.PerUser.Take(UserKey(project, id), wire.ErrTooManyRequests)
+func (c *Control) TakeUser(project presence.Project, id presence.UserID) error {
+	return c.PerUser.Take(UserKey(project, id), wire.ErrTooManyRequests)
 }
 
 // Sender is who sends an update or a leave, and from where.
@@ -68,10 +68,10 @@ type Sender struct {
 }
 
 // Update passes an update to the service. Over a limit, only a renewal succeeds.
-func (s *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
-	exceeded := s.exceeded(from)
+func (c *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
+	exceeded := c.exceeded(from)
 	u.OnlyRenew = exceeded != nil
-	reply, err := s.Presence.Update(ctx, from.Project, from.User, u)
+	reply, err := c.Presence.Update(ctx, from.Project, from.User, u)
 	if errors.Is(err, presence.ErrTooManyChanges) {
 		err = errors.Join(err, exceeded) // which has the time in Retry-After
 	}
@@ -79,10 +79,10 @@ func (s *Control) Update(ctx context.Context, from Sender, u presence.Update) (p
 }
 
 // Leave passes a leave to the service. Over a limit, only the leave of a live session succeeds.
-func (s *Control) Leave(ctx context.Context, from Sender, l presence.Leave) (presence.Reply, error) {
-	exceeded := s.exceeded(from)
+func (c *Control) Leave(ctx context.Context, from Sender, l presence.Leave) (presence.Reply, error) {
+	exceeded := c.exceeded(from)
 	l.OnlyLiving = exceeded != nil
-	reply, err := s.Presence.Leave(ctx, from.Project, from.User, l)
+	reply, err := c.Presence.Leave(ctx, from.Project, from.User, l)
 	if err == nil && reply.Stale {
 		err = exceeded
 	}
@@ -91,50 +91,50 @@ func (s *Control) Leave(ctx context.Context, from Sender, l presence.Leave) (pre
 
 // exceeded returns the limit that the sender exceeds, nil for none, and counts the project to the user
 // and the address.
-func (s *Control) exceeded(from Sender) error {
+func (c *Control) exceeded(from Sender) error {
 	if from.Exceeded != nil {
 		return from.Exceeded // only renewals succeed, which enter no project
 	}
-	project, perUser, address := string(from.Project), s.ProjectsPerUser, from.Address
+	project, perUser, address := string(from.Project), c.ProjectsPerUser, from.Address
 	if from.User.Visitor {
 		// Visitors count separately, or those of one address could use up the limit of its users.
-		perUser, address = s.ProjectsPerVisitor, "visitors "+address
+		perUser, address = c.ProjectsPerVisitor, "visitors "+address
 	}
 	// The user first: a user over their own limit must not use up the limit of the address.
 	if err := perUser.Use(UserKey(from.Project, from.User.ID), project, wire.ErrTooManyProjects); err != nil {
 		return err
 	}
-	return s.ProjectsPerAddress.Use(address, project, wire.ErrTooManyProjects)
+	return c.ProjectsPerAddress.Use(address, project, wire.ErrTooManyProjects)
 }
 
 // EndSession ends a session whose user lost access, so that it is not listed until its lease expires. It
 // does nothing for an unknown user or an invalid session.
-func (s *Control) EndSession(ctx context.Context, project presence.Project, user presence.User, session string) {
+func (c *Control) EndSession(ctx context.Context, project presence.Project, user presence.User, session string) {
 	if user.ID == "" {
 		return
 	}
-	_, err := s.Presence.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
+	_, err := c.Presence.Leave(ctx, project, user, presence.Leave{Session: session, OnlyLiving: true})
 	if err != nil && !errors.Is(err, presence.ErrSessionInvalid) {
-		s.Log.Error("the session of a user who lost access could not be ended; it is listed until its lease expires", "project", project, "error", err)
+		c.Log.Error("the session of a user who lost access could not be ended; it is listed until its lease expires", "project", project, "error", err)
 	}
 }
 
-// CountFailure counts an error that a client is told. A rejected token is counted by its reason too, and
-// the reason is logged at most once a minute; the client is not told it.
-func (s *Control) CountFailure(err error) {
-	s.Metrics.Failure(wire.FailureOf(err).Code)
+// CountFailure counts an error that is sent to a client. A rejected token is counted by its reason too, and
+// the reason is logged at most once a minute; the client does not get it.
+func (c *Control) CountFailure(err error) {
+	c.Metrics.Failure(wire.FailureOf(err).Code)
 	if reason, ok := identity.ReasonOf(err); ok {
-		s.Metrics.TokenRejection(reason)
-		s.Log.Warn("rejected a token", "cause", string(reason), "meaning", reason.Explain())
+		c.Metrics.TokenRejection(reason)
+		c.Log.Warn("rejected a token", "cause", string(reason), "meaning", reason.Explain())
 	}
 }
 
 // Debug reports whether each failure is logged; see LogFailure.
-func (s *Control) Debug() bool { return s.Log.Enabled(context.Background(), slog.LevelDebug) }
+func (c *Control) Debug() bool { return c.Log.Enabled(context.Background(), slog.LevelDebug) }
 
-// LogFailure writes a debug line for one error that a client is told, so that an operator can find the
+// LogFailure writes a debug line for one error that is sent to a client, so that an operator can find the
 // request. via is http or live. The line has ids only, and nothing else that the client sent.
-func (s *Control) LogFailure(via, request string, project presence.Project, user presence.UserID, err error) {
+func (c *Control) LogFailure(via, request string, project presence.Project, user presence.UserID, err error) {
 	if known := (*userError)(nil); user == "" && errors.As(err, &known) {
 		user = known.user
 	}
@@ -145,7 +145,7 @@ func (s *Control) LogFailure(via, request string, project presence.Project, user
 	if reason, ok := identity.ReasonOf(err); ok {
 		attributes = append(attributes, slog.String("reason", string(reason)))
 	}
-	s.Log.LogAttrs(context.Background(), slog.LevelDebug, "answered with an error", attributes...)
+	c.Log.LogAttrs(context.Background(), slog.LevelDebug, "answered with an error", attributes...)
 }
 
 // WithUser returns err with the user whom it is about, for LogFailure to log.

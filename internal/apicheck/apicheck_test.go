@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -187,5 +188,35 @@ type Same = ID`)
 	}
 	if got := strings.Join(apicheck.List(p), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestEveryPublicPackageHasAnOverviewWithCodeAndAnExample(t *testing.T) {
+	for _, p := range publicPackages(t) {
+		dir := goList(t, "-f", "{{.Dir}}", p.Path())[0]
+		sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		overview, example := "", false
+		for _, source := range sources {
+			file, err := parser.ParseFile(token.NewFileSet(), source, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(source, "_test.go") {
+				overview += file.Doc.Text()
+			}
+			for _, d := range file.Decls {
+				f, ok := d.(*ast.FuncDecl)
+				example = example || ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Example")
+			}
+		}
+		if !strings.HasPrefix(overview, "Package "+p.Name()+" ") || !strings.Contains(overview, "\n\t") {
+			t.Errorf("the comment of package %s has no code block:\n%s", p.Path(), overview)
+		}
+		if !example {
+			t.Errorf("package %s has no example", p.Path())
+		}
 	}
 }

@@ -1,25 +1,24 @@
 // Package cache has a small cache of bounded size.
 package cache
 
-// Map is a cache that keeps at least the Size keys that were last read or set, and at most twice as many.
-// It has two generations: reading or setting a key puts it into the young one, and when that is full the
-// old one is dropped. That is an approximate LRU without a list, whose keys also expire by time if the
-// owner calls Rotate regularly; the LRU libraries need a goroutine for that.
+// Map is an approximate LRU cache: it keeps at least the Size keys that were last read or set, and at most
+// twice as many. It has two generations. Reading or setting a key puts it into the young one; when that is
+// full, it becomes the old one and the keys of the previous old one are evicted. An owner that calls Rotate
+// regularly gets expiry by time too, without the goroutine that LRU libraries need for it.
 //
-// The zero value with Size set is ready. It is not safe for concurrent use; Get writes, too.
+// The zero value with Size set is ready. It is not safe for concurrent use, not even Get, which moves keys.
 type Map[K comparable, V any] struct {
 	Size       int
 	young, old map[K]entry[K, V]
 }
 
-// entry has the key that was set: the key of a Get may be part of a larger string, which would stay in
-// memory with it.
+// entry keeps the key of Set. The key of a Get may be a substring, which would keep the whole string in memory.
 type entry[K comparable, V any] struct {
 	key   K
 	value V
 }
 
-// Get returns the value of a key, and makes it young.
+// Get returns the value of a key, and moves the key into the young generation.
 func (m *Map[K, V]) Get(key K) (value V, ok bool) {
 	if e, ok := m.young[key]; ok {
 		return e.value, true
@@ -39,7 +38,7 @@ func (m *Map[K, V]) Set(key K, value V) {
 	m.young[key] = entry[K, V]{key, value}
 }
 
-// Rotate drops the keys that were neither read nor set since the rotation before.
+// Rotate evicts the keys that were neither read nor set since the previous rotation.
 func (m *Map[K, V]) Rotate() {
 	m.young, m.old = map[K]entry[K, V]{}, m.young
 }

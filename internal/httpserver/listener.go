@@ -2,15 +2,12 @@ package httpserver
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/writer-presence/writer-presence/internal/connlimit"
 	"github.com/writer-presence/writer-presence/internal/netio"
 )
 
@@ -19,7 +16,7 @@ import (
 const (
 	// readTimeout is the timeout for reading a request, header and body together.
 	readTimeout = 5 * time.Second
-	// answerTimeout is the timeout from the begin of a request to the begin of its answer. It is
+	// answerTimeout is the timeout from the start of a request to the start of its answer. It is
 	// longer than readTimeout, so that the answer to a slow body (408) can still be sent. While the
 	// answer is being written, netio.StallTimeout and netio.WriteTimeout hold instead.
 	answerTimeout = readTimeout + 5*time.Second
@@ -27,16 +24,6 @@ const (
 	idleTimeout = 2 * time.Minute
 	// sweepEvery is the interval of the sweeps, and how late a timeout may be.
 	sweepEvery = 250 * time.Millisecond
-)
-
-// The phases of a connection.
-const (
-	idle    int32 = iota
-	waiting       // accepted, but above the limit of open connections
-	reading
-	answering   // its time counts from the begin of reading, or from the last progress of a write
-	readingBody // part of answering: the handler waits for more of the request's body
-	hijacked    // a live connection, which sets its own deadlines
 )
 
 // listener is a net.Listener that bounds the number of open connections and enforces the timeouts of their
@@ -59,32 +46,6 @@ type listener struct {
 
 	mu    sync.Mutex // held only for short operations that do not wait for a client
 	conns map[*Conn]struct{}
-}
-
-// Conn is a connection of a listener.
-//
-// While a request is answered, net/http reads one more byte in another goroutine to notice that
-// the client has gone. Nothing here needs that, since a handler waits for 5 s at most. So Read does
-// not pass this read on: it waits until net/http aborts it. That saves a system call and the
-// wake-up of a goroutine for each request.
-type Conn struct {
-	net.Conn
-	listener *listener
-	counted  connlimit.Conn
-	// phase is the current phase, and since the sweep before it began.
-	phase atomic.Int32
-	since atomic.Int64
-	// writing is true during Write; wrote is the sweep of the last progress or end of a Write.
-	writing atomic.Bool
-	wrote   atomic.Int64
-	// late is true when a sweep has set a read deadline because the request came too slowly. The
-	// next idle phase clears it.
-	late atomic.Bool
-
-	mu      sync.Mutex
-	changed sync.Cond // with mu: aborted or closed has changed
-	aborted bool      // net/http waits for its read to end
-	closed  bool
 }
 
 func newListener(l net.Listener, o Options) *listener {
@@ -180,7 +141,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			conn.Close()
 			return nil, net.ErrClosed
 		}
-		c.begin(reading)
+		c.enter(reading)
 		l.mu.Lock()
 		l.conns[c] = struct{}{}
 		l.mu.Unlock()
@@ -258,154 +219,12 @@ func (l *listener) changed(conn net.Conn, state http.ConnState) {
 		if c.late.Swap(false) {
 			c.Conn.SetReadDeadline(time.Time{})
 		}
-		c.begin(idle)
+		c.enter(idle)
 	case http.StateActive:
-		c.wake()
+		c.beginRequest()
 		c.phase.Store(answering)
 	case http.StateHijacked:
 		c.phase.Store(hijacked)
-		c.forget()
+		c.unregister()
 	}
-}
-
-// begin starts a phase, and its time.
-func (c *Conn) begin(phase int32) {
-	c.since.Store(c.listener.now.Load())
-	c.phase.Store(phase)
-}
-
-// wake begins a request if the connection is idle.
-func (c *Conn) wake() {
-	if c.phase.Load() == idle {
-		c.begin(reading)
-	}
-}
-
-// forget takes the connection out of the sweeps.
-func (c *Conn) forget() {
-	c.listener.mu.Lock()
-	delete(c.listener.conns, c)
-	c.listener.mu.Unlock()
-}
-
-func (c *Conn) Read(b []byte) (int, error) {
-	if len(b) == 1 && c.phase.Load() == answering {
-		return 0, c.waitForAbort()
-	}
-	body := c.phase.CompareAndSwap(answering, readingBody)
-	n, err := c.Conn.Read(b)
-	if body {
-		c.phase.CompareAndSwap(readingBody, answering)
-	}
-	if n > 0 {
-		c.wake()
-	}
-	return n, err
-}
-
-// Write writes all of b. It closes the connection of a client that takes nothing for netio.StallTimeout, or
-// that has not taken all within netio.WriteTimeout of the request's begin. For a hijacked connection it has
-// no timeouts.
-func (c *Conn) Write(b []byte) (int, error) {
-	if c.phase.Load() == hijacked {
-		return c.Conn.Write(b)
-	}
-	c.wrote.Store(c.listener.now.Load())
-	c.writing.Store(true)
-	n, err := netio.WriteAll(c.Conn, b, c.mayGoOn)
-	c.wrote.Store(c.listener.now.Load())
-	c.writing.Store(false)
-	return n, err
-}
-
-// mayGoOn reports whether a Write continues after n more bytes. An interrupt may be left over from
-// the Write before, so no progress since the begin of this one does not end it before netio.StallTimeout.
-func (c *Conn) mayGoOn(n int, interrupted bool) bool {
-	switch {
-	case n > 0:
-		c.wrote.Store(c.listener.now.Load())
-	case c.listener.elapsed(c.wrote.Load()) >= netio.StallTimeout:
-		c.close()
-		return false
-	}
-	if interrupted {
-		c.Conn.SetWriteDeadline(time.Time{})
-	}
-	return true
-}
-
-// waitForAbort waits until net/http aborts its read or the connection is closed.
-func (c *Conn) waitForAbort() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for {
-		switch {
-		case c.closed:
-			return net.ErrClosed
-		case c.aborted:
-			return os.ErrDeadlineExceeded
-		}
-		c.changed.Wait()
-	}
-}
-
-// SetReadDeadline aborts the read of waitForAbort, or lets the next one wait: net/http calls it
-// with a time in the past and with none. For a hijacked connection it sets the deadline.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase.Load() == hijacked {
-		return c.Conn.SetReadDeadline(t)
-	}
-	c.aborted = !t.IsZero()
-	c.changed.Broadcast()
-	return nil
-}
-
-// Evictable reports whether the connection can be closed to make room for a newer one: while it is idle
-// between two requests, when it has had connlimit.MinAge to send a request, and when answering takes longer
-// than answerTimeout.
-func (c *Conn) Evictable() bool {
-	age := c.listener.elapsed(c.since.Load())
-	switch c.phase.Load() {
-	case idle:
-		return true
-	case answering:
-		return age >= answerTimeout
-	case waiting, hijacked:
-		return false
-	default:
-		return age >= connlimit.MinAge
-	}
-}
-
-// WritesThrough returns the connection below, to which Write of a hijacked connection goes unchanged.
-func (c *Conn) WritesThrough() net.Conn { return c.Conn }
-
-// CloseWrite closes the writing side, where the connection can do that.
-func (c *Conn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
-
-// Close closes the connection and frees its place. It may be called twice.
-func (c *Conn) Close() error {
-	c.forget()
-	return c.close()
-}
-
-// close is Close without forget. It holds no lock while it closes, since closing TLS may block.
-func (c *Conn) close() error {
-	c.mu.Lock()
-	first := !c.closed
-	c.closed = true
-	c.changed.Broadcast()
-	c.mu.Unlock()
-	if first {
-		c.listener.uncount(c)
-		c.listener.freePlace()
-	}
-	return c.Conn.Close()
 }

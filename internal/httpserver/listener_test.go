@@ -19,13 +19,13 @@ func (c stuckConn) Close() error {
 	return nil
 }
 
-// soon returns what f sends or receives, and fails the test if that takes 10 s.
+// soon waits for a value, and fails the test after 10 s.
 func soon[T any](t *testing.T, from <-chan T, what string) {
 	t.Helper()
 	select {
 	case <-from:
 	case <-time.After(10 * time.Second):
-		t.Fatalf("10 s passed without %s", what)
+		t.Fatalf("got no %s within 10 s", what)
 	}
 }
 
@@ -39,26 +39,26 @@ func TestBlockedCloseDoesNotStopOtherConnections(t *testing.T) {
 		c.changed.L = &c.mu
 		p.conns[c] = struct{}{}
 	}
-	p.now.Store(int64(idleTimeout / sweepEvery)) // both have been idle for too long
+	p.now.Store(int64(idleTimeout / sweepEvery)) // both are idle for too long
 	swept := make(chan struct{})
 	go func() {
 		p.sweep()
 		close(swept)
 	}()
 	for range 2 {
-		soon(t, stuck.closing, "both idle connections being closed")
+		soon(t, stuck.closing, "close of both idle connections")
 	}
-	soon(t, swept, "the end of the sweep while a Close is blocked")
+	soon(t, swept, "end of the sweep while a Close is blocked")
 	arrivals.conns <- &net.TCPConn{}
 	accepted := make(chan struct{})
 	go func() {
 		p.Accept()
 		close(accepted)
 	}()
-	soon(t, accepted, "a new connection while a Close is blocked")
+	soon(t, accepted, "new connection while a Close is blocked")
 	p.sweep()
 	if n := len(stuck.closing); n != 0 {
-		t.Errorf("the next sweep closed %d connections again; want none", n)
+		t.Errorf("next sweep: got %d connections closed again, want 0", n)
 	}
 }
 

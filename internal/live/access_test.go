@@ -15,19 +15,25 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// revocable is a gate whose tokens are a user's id and anything after it. It knows whom it
-// refuses a project, as the gate that asks the host does.
+// errOther makes a revocable authenticate a token as another user.
+var errOther = errors.New("another user")
+
+// revocable is an authenticator whose tokens are a user's id of one character and anything after
+// it. With identity.ErrProjectUnknown it returns the user too, as identity.Host does.
 type revocable struct {
-	mu      sync.Mutex
-	refused map[string]error // by token
-	asked   chan struct{}    // not nil: a recheck says so, and waits for answer
-	answer  chan struct{}
+	mu       sync.Mutex
+	rejected map[string]error // by token
+	asked    chan struct{}    // if not nil, a recheck of token 1 sends here and waits for answer
+	answer   chan struct{}
 }
 
-func (g *revocable) refuse(token string, err error) {
+func (g *revocable) reject(token string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refused[token] = err
+	if g.rejected == nil {
+		g.rejected = map[string]error{}
+	}
+	g.rejected[token] = err
 }
 
 func (g *revocable) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
@@ -47,7 +53,7 @@ func (g *revocable) Authenticate(_ context.Context, r identity.Request) (identit
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	user := presence.User{ID: presence.UserID(r.Token[:1]), Name: "writer " + r.Token[:1]}
-	switch err := g.refused[r.Token]; err {
+	switch err := g.rejected[r.Token]; err {
 	case nil, identity.ErrProjectUnknown:
 		return identity.Principal{User: user}, err
 	case errOther:
@@ -57,10 +63,9 @@ func (g *revocable) Authenticate(_ context.Context, r identity.Request) (identit
 	}
 }
 
-// inRevocable runs a test in which bob watches, by token 2, what becomes of user 1.
+// inRevocable runs a test with bob's connection, by token 2.
 func inRevocable(t *testing.T, g *revocable, test func(w *servertest.LiveServer, bob *servertest.Socket)) {
 	t.Helper()
-	g.refused = map[string]error{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(&servertest.Client{Token: "2"}, `"session": "b"`)
 		test(w, bob)
@@ -69,58 +74,57 @@ func inRevocable(t *testing.T, g *revocable, test func(w *servertest.LiveServer,
 
 const alicesHello = `"session": "a", "section": "s"`
 
-// Rule 14: every way in which a user can lose access ends the session at once.
 func TestLostAccessEndsTheSessionAtOnce(t *testing.T) { // rule 14, case 38
 	type loss func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket)
-	turn := func(why error) loss {
+	recheck := func(why error) loss {
 		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("1", why)
+			g.reject("1", why)
 			if m := alice.NextWithin(26 * time.Second); m.Type != "error" {
-				w.T.Errorf("there came %s; due is an error", m.Text)
+				w.T.Errorf("got %s, want an error", m.Text)
 			}
 		}
 	}
-	again := func(why error, hello string) loss {
+	secondHello := func(why error, hello string) loss {
 		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("1-again", why)
+			g.reject("1-again", why)
 			alice.Send("hello", hello)
 			alice.SkipTo("error")
 		}
 	}
 	overHTTP := func(what string) loss {
 		return func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("1", identity.ErrProjectUnknown)
+			g.reject("1", identity.ErrProjectUnknown)
 			p := &servertest.Client{Server: w.Server, Address: "127.0.0.1", Token: "1"}
 			p.Post(what, `{"session": "a", "section": "s"}`).ExpectError(w.T, 404, "project_unknown")
 		}
 	}
 	const renewal = `"session": "a", "token": "1-again"`
 	for name, lose := range map[string]loss{
-		"recheck, project withdrawn":    turn(identity.ErrProjectUnknown),
-		"recheck, token expired":        turn(identity.ErrTokenInvalid),
-		"recheck, nobody any more":      turn(identity.ErrNobody),
-		"recheck, cookie invalid":       turn(identity.ErrCookieInvalid),
-		"recheck, another user":         turn(errOther),
-		"second hello, withdrawn":       again(identity.ErrProjectUnknown, renewal),
-		"second hello, token invalid":   again(identity.ErrTokenInvalid, renewal),
-		"second hello, nobody":          again(identity.ErrNobody, renewal),
-		"second hello, not a token":     again(nil, `"session": "a", "token": "a b"`),
-		"second hello, another user":    again(errOther, renewal),
-		"second hello, another session": again(nil, `"session": "other", "token": "1-again"`),
+		"recheck, project withdrawn":    recheck(identity.ErrProjectUnknown),
+		"recheck, token expired":        recheck(identity.ErrTokenInvalid),
+		"recheck, unauthenticated":      recheck(identity.ErrNobody),
+		"recheck, cookie invalid":       recheck(identity.ErrCookieInvalid),
+		"recheck, another user":         recheck(errOther),
+		"second hello, withdrawn":       secondHello(identity.ErrProjectUnknown, renewal),
+		"second hello, token invalid":   secondHello(identity.ErrTokenInvalid, renewal),
+		"second hello, nobody":          secondHello(identity.ErrNobody, renewal),
+		"second hello, not a token":     secondHello(nil, `"session": "a", "token": "a b"`),
+		"second hello, another user":    secondHello(errOther, renewal),
+		"second hello, another session": secondHello(nil, `"session": "other", "token": "1-again"`),
 		"update over HTTP, withdrawn":   overHTTP("update"),
 		"leave over HTTP, withdrawn":    overHTTP("leave"),
 		"first hello of a connection that follows a lost one": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			alice.Conn.Close()
 			time.Sleep(time.Second)
 			next := w.Connect()
-			g.refuse("1", identity.ErrProjectUnknown)
+			g.reject("1", identity.ErrProjectUnknown)
 			next.Send("hello", `"session": "a", "token": "1"`)
 			next.ExpectRejected("project_unknown")
 		},
 		"a recheck after an update over HTTP": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
 			p := &servertest.Client{Server: w.Server, Address: "127.0.0.1", Token: "1"}
 			p.Update(`{"session": "a", "section": "s"}`)
-			turn(identity.ErrProjectUnknown)(w, g, alice)
+			recheck(identity.ErrProjectUnknown)(w, g, alice)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +136,7 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) { // rule 14, case 38
 				lost := time.Now()
 				bob.ExpectLeft("writer 1", 1.0, time.Minute)
 				if took := time.Since(lost); took > 100*time.Millisecond {
-					w.T.Errorf("the session ended %v after access was lost", took)
+					w.T.Errorf("the session ended %v after access was lost, want 100ms at most", took)
 				}
 				w.ExpectListedTo("2", "writer 2")
 			})
@@ -140,21 +144,20 @@ func TestLostAccessEndsTheSessionAtOnce(t *testing.T) { // rule 14, case 38
 	}
 }
 
-// What does not say that access was lost leaves the session as it is, or for 15 s.
-func TestOnlyLostAccessEndsASession(t *testing.T) {
+func TestSessionContinuesUnlessAccessIsLost(t *testing.T) {
 	unavailable := fmt.Errorf("the host is down: %w", presence.ErrUnavailable)
 	for name, keeps := range map[string]func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket){
-		"recheck, host unavailable": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) { g.refuse("1", unavailable) },
+		"recheck, host unavailable": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) { g.reject("1", unavailable) },
 		"recheck, unknown error": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("1", errors.New("unexpected"))
+			g.reject("1", errors.New("unexpected"))
 		},
 		"second hello, host unavailable": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("1-again", unavailable)
+			g.reject("1-again", unavailable)
 			alice.Send("hello", `"session": "a", "token": "1-again"`)
 			alice.SkipTo("error").ExpectUnavailable(w.T, 0)
 		},
 		"second hello, unknown error": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("1-again", errors.New("unexpected"))
+			g.reject("1-again", errors.New("unexpected"))
 			alice.Send("hello", `"session": "a", "token": "1-again"`)
 			alice.SkipTo("error")
 		},
@@ -162,13 +165,13 @@ func TestOnlyLostAccessEndsASession(t *testing.T) {
 			old, _, _ := w.Join(&servertest.Client{Token: "1-old"}, alicesHello)
 			alice.Send("update", `"section": "s"`)
 			alice.SkipTo("ack")
-			g.refuse("1-old", identity.ErrTokenInvalid)
+			g.reject("1-old", identity.ErrTokenInvalid)
 			if m := old.NextWithin(26 * time.Second); m.Code != "token_invalid" {
-				w.T.Errorf("there came %s; due is token_invalid", m.Text)
+				w.T.Errorf("got %s, want token_invalid", m.Text)
 			}
 		},
 		"a first hello of another user for the same session": func(w *servertest.LiveServer, g *revocable, alice *servertest.Socket) {
-			g.refuse("4", identity.ErrProjectUnknown)
+			g.reject("4", identity.ErrProjectUnknown)
 			next := w.Connect()
 			next.Send("hello", `"session": "a", "token": "4"`)
 			next.ExpectRejected("project_unknown")
@@ -193,7 +196,7 @@ func TestOnlyLostAccessEndsASession(t *testing.T) {
 	}
 }
 
-func TestASecondHelloWithoutATokenIsAMistakeAndNoLossOfAccess(t *testing.T) {
+func TestSecondHelloWithoutTokenLeavesSessionFor15Seconds(t *testing.T) {
 	g := &revocable{}
 	inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, alicesHello)
@@ -201,52 +204,50 @@ func TestASecondHelloWithoutATokenIsAMistakeAndNoLossOfAccess(t *testing.T) {
 		alice.Send("hello", `"session": "a"`)
 		alice.ExpectRejected("hello_again")
 		if took := bob.ExpectLeft("writer 1", 1.0, time.Minute); took < 15*time.Second-late || took > 15*time.Second+late {
-			t.Errorf("the session ended after %v; due is 15 s", took)
+			t.Errorf("end of the session: got %v, want 15 s", took)
 		}
 	})
 }
 
-func TestARecheckOfAnOldTokenEndsNoConnectionThatHasANewOne(t *testing.T) {
+func TestRecheckOfOldTokenKeepsConnectionWithNewToken(t *testing.T) {
 	g := &revocable{}
 	inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
 		g.mu.Lock()
-		g.asked, g.answer = make(chan struct{}), make(chan struct{}) // of the bubble
+		g.asked, g.answer = make(chan struct{}), make(chan struct{}) // made in the synctest bubble
 		g.mu.Unlock()
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, alicesHello)
 		bob.Pending()
-		<-g.asked // the turn of alice's connection
+		<-g.asked // during the recheck of alice's connection
 		alice.Send("hello", `"session": "a", "token": "1-again", "section": "s"`)
 		alice.SkipTo("ack")
-		g.refuse("1", identity.ErrTokenInvalid)
+		g.reject("1", identity.ErrTokenInvalid)
 		g.answer <- struct{}{}
 		bob.ExpectNothing(time.Minute)
 		if alice.Closed() {
-			t.Error("the connection ended, though its newest token is valid")
+			t.Error("the connection has ended, want it open, since its newest token is valid")
 		}
 	})
 }
 
-// A hello that is refused stores nothing: neither for a room that takes no more, nor if the
-// store has taken it in and could not say so.
-func TestAHelloThatTheRoomRefusesIsNotStored(t *testing.T) {
+func TestHelloRejectedByRoomIsNotStored(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		for i := range 40 { // of two sessions
 			w.Join(p, fmt.Sprintf(`"session": "tab-%d", "section": "s"`, i%2))
 		}
 		one := w.ConnectAs(p)
-		one.Send("hello", `"session": "refused", "section": "secret", "seq": 5`)
+		one.Send("hello", `"session": "rejected", "section": "secret", "seq": 5`)
 		if m := one.Next("error"); m.Code != "too_many_sessions" || m.Seq != 5 {
-			t.Errorf("hello 41 is answered %s; due is too_many_sessions, and no ack", m.Text)
+			t.Errorf("hello 41: got %s, want too_many_sessions and no ack", m.Text)
 		}
 		one.ExpectClose(1008)
 		if sections := strings.Join((*p.List().Users)[0].Sections, " "); sections != "s" {
-			t.Errorf("alice is in %q; a refused hello was stored", sections)
+			t.Errorf("alice's sections: got %q, want s, without that of the rejected hello", sections)
 		}
 	})
 }
 
-// takes is a store that takes updates in, and says that it does not know.
+// takes is a store that can store updates and still return an error.
 type takes struct {
 	presence.Store
 	mu     sync.Mutex
@@ -263,7 +264,7 @@ func (s *takes) Update(ctx context.Context, p presence.Project, u presence.User,
 	return reply, err
 }
 
-func TestAHelloWhoseAnswerIsLostLeavesItsSessionFifteenSeconds(t *testing.T) { // rule 9
+func TestHelloWithFailedReplyLeavesSessionFor15Seconds(t *testing.T) { // rule 9
 	store := &takes{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
@@ -275,7 +276,7 @@ func TestAHelloWhoseAnswerIsLostLeavesItsSessionFifteenSeconds(t *testing.T) { /
 		alice.ExpectRejected("unavailable")
 		bob.Next("delta") // she is listed
 		if took := bob.ExpectLeft("alice", 1.0, time.Minute); took > 15*time.Second+late {
-			t.Errorf("a session without a connection lasted %v; due is 15 s", took)
+			t.Errorf("a session without a connection ended after %v, want 15 s", took)
 		}
 	}, func(p *servertest.Config) {
 		p.WrapStore = func(s presence.Store) presence.Store { store.Store = s; return store }

@@ -13,11 +13,11 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// liveFields are those of a message, whatever its type.
+// liveFields are the fields of all messages.
 var liveFields = []string{"type", "token", "hidden", "section", "session", "seq", "activity", "unless_occupied", "known_version"}
 
-// liveCheck gives the code of the error about a field of a message of a type. A message of the
-// wrong JSON type is refused before its type is looked at.
+// liveCheck returns a function that returns the error code of a field's value in a message of a type. A
+// value of the wrong JSON type is rejected before the message's type is read.
 func liveCheck(kind string) func(field string, v servertest.JSONValue) string {
 	return func(field string, v servertest.JSONValue) string {
 		if code := servertest.TypeError(field, v); code != "" && slices.Contains(liveFields, field) {
@@ -47,9 +47,7 @@ func liveCheck(kind string) func(field string, v servertest.JSONValue) string {
 	}
 }
 
-// Every bad message of a live connection gets its error and is not stored. They come a
-// thousand a second.
-func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
+func TestBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 	var store servertest.SpyStore
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "tab", "seq": 1, "section": "s"`)
@@ -58,7 +56,7 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 		goroutines := runtime.NumGoroutine()
 		tried, mistakes := 0, 0
 		var s *servertest.Socket
-		// joined is a connection that has said hello, and made few mistakes.
+		// joined returns a connection after its hello, before the tenth mistake ends it.
 		joined := func() *servertest.Socket {
 			if s == nil || s.Closed() || mistakes == 8 {
 				if s != nil {
@@ -81,15 +79,15 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 				return members
 			}
 			fields := liveFields
-			if kind == "leave" || kind == "dance" { // whose other fields are only decoded
+			if kind == "leave" || kind == "dance" { // their other fields are only decoded
 				fields = []string{"type", "session", "seq", "hidden"}
 			}
 			for _, b := range servertest.BadBodies(base, fields, liveCheck(kind)) {
 				if kind != "update" && !b.Single {
-					continue // one type is enough for what the decoder alone decides
+					continue // one type is enough where the decoder decides
 				}
 				time.Sleep(time.Millisecond)
-				if tried%100 == 0 { // others go on meanwhile
+				if tried%100 == 0 { // another connection must continue
 					alice.Send("update", `"section": "s"`)
 					alice.Pending()
 				}
@@ -99,7 +97,7 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 					s = joined()
 				}
 				synctest.Wait() // for the leave of the connection before
-				came := len(store.Updates) + len(store.Leaves)
+				before := len(store.Updates) + len(store.Leaves)
 				s.SendFrame(0x81, []byte(b.Body))
 				tried++
 				mistakes++
@@ -116,10 +114,10 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 				}
 				if code != "" {
 					if m := s.SkipTo("error"); m.Code != code || m.Error == "" {
-						t.Errorf("%s: %s was answered %.200s; want %s", kind, b.Name, m.Text, code)
+						t.Errorf("%s: %s: got %.200s, want %s", kind, b.Name, m.Text, code)
 					}
-					if now := len(store.Updates) + len(store.Leaves); now != came {
-						t.Errorf("%s: %s reached the store", kind, b.Name)
+					if now := len(store.Updates) + len(store.Leaves); now != before {
+						t.Errorf("%s: %s: got a call of the store, want none", kind, b.Name)
 					}
 				} else if close == 0 || close == 1000 {
 					s.SkipTo("ack")
@@ -138,14 +136,14 @@ func TestLiveBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 		time.Sleep(presence.BrokenGrace + time.Second)
 		w.ExpectListed("alice")
 		if n := w.Metric("live_connections"); n != 1 {
-			t.Errorf("%g live connections are left; want that of alice", n)
+			t.Errorf("got %g live connections, want 1, alice's", n)
 		}
 		if n := runtime.NumGoroutine(); n > goroutines {
-			t.Errorf("%d goroutines are left over", n-goroutines)
+			t.Errorf("got %d goroutines more than before, want none", n-goroutines)
 		}
 		alice.Send("update", `"section": "t"`)
 		if ack := alice.SkipTo("ack"); ack.You.Section != "t" {
-			t.Errorf("alice was answered %s", ack.Text)
+			t.Errorf("alice's update: got %s, want section t", ack.Text)
 		}
 	}, store.Install)
 }

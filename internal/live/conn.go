@@ -13,36 +13,28 @@ import (
 	"github.com/gobwas/ws"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 	"github.com/writer-presence/writer-presence/internal/ratelimit"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-const (
-	// renewTime is how long before its end a client is asked for a new token. A token has a minute of
-	// leeway, so this is a minute before its exp.
-	renewTime = 2 * time.Minute
-	// authTimeout bounds an authentication. Stores have timeouts of their own.
-	authTimeout = 5 * time.Second
-	// maxPings is how many pings, and how many pongs, of a client are accepted between two checks.
-	maxPings = 100
-)
+// maxPings is how many pings, and how many pongs, of a client are accepted between two checks.
+const maxPings = 100
 
-// What the end of a connection means for its session.
+// What happens to the session when its connection ends.
 const (
-	broken   int32 = iota // the connection was lost; the session waits for another one
-	settled               // nothing: the session has left, or nothing was stored, or the server restarts
-	expelled              // the user lost access; the session ends at once
+	broken  int32 = iota // the connection was lost: the session waits for another one
+	settled              // nothing: the session has left, was never stored, or the server restarts
+	revoked              // the user lost access: the session ends at once
 )
 
 // conn is one live connection. It belongs to one session once it has received a hello.
 //
-// One goroutine, await, waits for the first bytes of the next message with a small stack: most connections
-// are quiet most of the time, and grown stacks would be half of their memory. It passes the connection to
-// a goroutine that reads and answers until nothing more is there, which starts await again. Snapshots and
-// deltas are sent by the goroutine of the room; a client that reads slowly is sent the newest state when
-// it is ready for it, and nothing in between.
+// A connection without traffic has one goroutine, await, which waits for the first bytes of the next message
+// with a small stack: grown stacks would be half of an idle connection's memory. It passes the connection to
+// a goroutine that reads and answers until nothing more is there, and then starts await again. The goroutine
+// of the room sends snapshots and deltas. A slow client skips the states in between: once it has read the last
+// frame it is sent the newest state.
 type conn struct {
 	hub        *Hub
 	id         uint64 // see presence.Update.Connection
@@ -51,12 +43,12 @@ type conn struct {
 	project    presence.Project
 	group      int
 	helloTimer *time.Timer // nil after the hello
-	request    string      // X-Request-ID of the handshake, if failures are logged one by one
+	request    string      // X-Request-ID of the handshake; empty unless the log level is debug
 	first      [192]byte   // what await reads into; most messages fit
 
-	// These are used by the reading goroutine only, and by end after it.
+	// Used only by the goroutine that reads, and after it by end.
 	mistakes int
-	room     *room // from the moment at which a place in it is reserved
+	room     *room // nil before a place in it is reserved
 	joined   bool  // the hello was accepted
 
 	lastMessage    atomic.Int64 // time of the last message, by Hub.uptime
@@ -64,16 +56,16 @@ type conn struct {
 	alive          atomic.Bool  // something arrived since the last check
 	pings          atomic.Int32 // since the last check
 	pongs          atomic.Int32 // since the last check
-	fate           atomic.Int32 // what the end of the connection means for the session
+	ending         atomic.Int32 // broken, settled or revoked
 
 	mu          sync.Mutex
 	credentials credentials
 	// user and session are set by the hello. Only the reading goroutine writes them.
 	user    presence.User
 	session string
-	have    uint64 // version that the client was sent last
-	known   uint64 // version that the client says it has; 0 once it was sent a newer one
-	restate uint64 // loss of data for which the client was asked to restate; see presence.Snapshot.Loss
+	have    uint64 // version that was last sent to the client
+	known   uint64 // version that the client reported; 0 once a newer one was sent
+	restate uint64 // presence.Snapshot.Loss for which the client was asked to send its session again
 	pending *state // newest state to send; nil while nothing is being sent
 }
 
@@ -161,7 +153,7 @@ func isCloseCode(code ws.StatusCode) bool {
 	return false
 }
 
-// end ends the session if it has to, and forgets the connection.
+// end removes the connection from its room and the hub, and ends its session unless that is settled.
 func (c *conn) end() {
 	defer recoverAndLog(c.hub.access.Log)
 	defer c.hub.remove(c)
@@ -183,14 +175,14 @@ func (c *conn) end() {
 
 func (c *conn) endSession(user presence.User) {
 	var err error
-	switch c.fate.Load() {
+	switch c.ending.Load() {
 	case broken:
 		_, err = c.leave(user, presence.Leave{Session: c.session, Connection: c.id, Broken: true})
-	case expelled:
+	case revoked:
 		_, err = c.leave(user, presence.Leave{Session: c.session, Connection: c.id})
 	}
 	if err != nil {
-		c.hub.access.Log.Error("the store could not be told that a live connection ended; its session is listed until its lease expires", "project", c.project, "error", err)
+		c.hub.access.Log.Error("could not end the session of a live connection; it is listed until its lease expires", "project", c.project, "error", err)
 	}
 }
 
@@ -201,19 +193,19 @@ func (c *conn) identified() presence.User {
 	return c.user
 }
 
-// leave ends the session, or, if the leave is Broken, lets it wait for another connection.
+// leave ends the session. If the leave is Broken, the session waits for another connection instead.
 func (c *conn) leave(user presence.User, l presence.Leave) (presence.Reply, error) {
 	return c.hub.access.Presence.Leave(context.Background(), c.project, user, l)
 }
 
-// setKnown records which version the client has.
+// setKnown records the version that the client reported.
 func (c *conn) setKnown(version uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.have, c.known = version, version
 }
 
-// send sends the newest state, as soon as the client takes it. It does not wait.
+// send sends the newest state as soon as the client reads. It does not block.
 func (c *conn) send(s *state) {
 	c.mu.Lock()
 	idle := c.pending == nil
@@ -224,14 +216,14 @@ func (c *conn) send(s *state) {
 	}
 }
 
-// sendPending sends until the client has the newest state. Where that would block, another goroutine goes on.
+// sendPending sends until the client has the newest state. If a write would block, a new goroutine continues.
 func (c *conn) sendPending() {
 	for frame := c.nextFrame(); frame != nil; frame = c.nextFrame() {
 		if rest, finish := c.out.offer(frame); rest != nil {
 			go func() {
 				defer recoverAndLog(c.hub.access.Log)
 				finish(rest)
-				c.alive.Store(true) // a ping would have waited behind the frame
+				c.alive.Store(true) // a pong could not arrive: the ping waited behind the frame
 				c.sendPending()
 			}()
 			return
@@ -244,7 +236,7 @@ func (c *conn) nextFrame() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, have := c.pending, c.have
-	if s.snapshot != nil && s.version < c.known && s.asked < c.known { // this process is behind the client
+	if s.snapshot != nil && s.version < c.known && s.asked < c.known { // the client has a newer version, from another node
 		c.pending = nil
 		return nil
 	}
@@ -269,13 +261,13 @@ func (c *conn) nextFrame() []byte {
 	return frame
 }
 
-// sendError sends an error, which it counts.
+// sendError sends and counts an error.
 func (c *conn) sendError(err error) {
 	c.countFailure(err)
 	c.out.write(errorFrame(err, 0))
 }
 
-// countFailure counts an error that the client is told, and logs it if failures are logged one by one.
+// countFailure counts an error that is sent to the client, and logs it at level debug.
 func (c *conn) countFailure(err error) {
 	c.hub.access.CountFailure(err)
 	if c.hub.access.Debug() {
@@ -289,10 +281,10 @@ func (c *conn) close(code ws.StatusCode) {
 	c.out.close(compile(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))))
 }
 
-// expel ends the connection and its session, because the user lost access; see lostAccess.
-func (c *conn) expel(err error, seq uint64) {
-	c.fate.CompareAndSwap(broken, expelled)
-	c.out.hurry()
+// revoke ends the connection and its session, because the user lost access; see lostAccess.
+func (c *conn) revoke(err error, seq uint64) {
+	c.ending.CompareAndSwap(broken, revoked)
+	c.out.beginClosing()
 	c.out.write(errorFrame(err, seq))
 	c.close(ws.StatusPolicyViolation)
 }
@@ -301,58 +293,14 @@ func (c *conn) expel(err error, seq uint64) {
 func (c *conn) reject(err error) { c.rejectWith(err, ws.StatusPolicyViolation) }
 
 func (c *conn) rejectWith(err error, code ws.StatusCode) {
-	c.out.hurry()
+	c.out.beginClosing()
 	c.sendError(err)
 	c.close(code)
 }
 
-// drain ends the connection, not the session, and tells the client when to come back.
+// drain ends the connection but not the session, and tells the client when to reconnect.
 func (c *conn) drain(after time.Duration) {
 	defer recoverAndLog(c.hub.access.Log)
-	c.fate.Store(settled)
+	c.ending.Store(settled)
 	c.rejectWith(&ratelimit.Exceeded{Err: wire.ErrDraining, After: after}, statusRestart)
-}
-
-// check runs every checkEvery. It closes dead and no longer authorised connections, and pings the others.
-func (c *conn) check() {
-	defer recoverAndLog(c.hub.access.Log)
-	c.mu.Lock()
-	credentials, user := c.credentials, c.user
-	c.mu.Unlock()
-	if user.ID == "" {
-		return // helloTimer ends it sooner
-	}
-	c.pings.Store(0)
-	c.pongs.Store(0)
-	silent := c.hub.uptime()-time.Duration(c.lastMessage.Load()) > c.hub.access.Lease
-	busy := c.out.isBusy() // with a frame, which has timeouts of its own
-	if alive := c.alive.Swap(busy); !alive && !busy || silent {
-		c.out.cut()
-		return
-	}
-	now, err := c.authenticate(credentials)
-	if err == nil && now.User.ID != user.ID {
-		err = identity.ErrNobody
-	}
-	c.mu.Lock()
-	renewed := c.credentials != credentials
-	c.mu.Unlock()
-	switch {
-	case renewed: // by a hello during the check, which was authenticated itself
-	case lostAccess(err):
-		c.countFailure(err)
-		c.expel(err, 0)
-		return
-	case err == nil:
-		c.lastAuthorized.Store(int64(c.hub.uptime()))
-	case c.hub.uptime()-time.Duration(c.lastAuthorized.Load()) > c.hub.access.Lease:
-		c.reject(err) // the authenticator has been unavailable for too long
-		return
-	}
-	if !now.Until.IsZero() && time.Until(now.Until) < renewTime {
-		c.sendError(wire.ErrTokenEnds)
-	}
-	if !busy {
-		c.out.write(ws.CompiledPing)
-	}
 }

@@ -1,20 +1,25 @@
 package live
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/access"
 )
 
-// credentials are what authenticates a connection, kept to check it again. They are copies: a part of a
-// request would keep all of it in memory, for each connection.
+// authTimeout bounds an authentication. Stores have timeouts of their own.
+const authTimeout = 5 * time.Second
+
+// credentials authenticate a connection: at its hello, and at each check. The strings are copies, because a
+// substring of a request would keep the whole request in memory.
 type credentials struct {
 	token, cookie string
-	address       string // as rate limiters tell addresses apart
-	authorization string // unless it has the token
+	address       string // the key by which rate limiters count addresses
+	authorization string // empty if token is set
 	secure        bool
 	forwarded     identity.Forwarded
 }
@@ -27,7 +32,7 @@ func newCredentials(r identity.Request) credentials {
 		secure:    r.Secure,
 		forwarded: r.Forwarded,
 	}
-	c.forwarded.RequestID = "" // of the handshake only
+	c.forwarded.RequestID = "" // it belongs to the handshake
 	c.forwarded.Host, c.forwarded.Language = strings.Clone(r.Forwarded.Host), strings.Clone(r.Forwarded.Language)
 	if r.Token == "" {
 		c.authorization = strings.Clone(r.Header.Get("Authorization"))
@@ -35,7 +40,7 @@ func newCredentials(r identity.Request) credentials {
 	return c
 }
 
-// request returns the credentials as a request for a project, which is given as the store knows it.
+// request returns an authentication request with these credentials for the project with a store key.
 func (c credentials) request(key presence.Project) identity.Request {
 	tenant, project := access.SplitKey(key)
 	r := identity.Request{
@@ -48,4 +53,12 @@ func (c credentials) request(key presence.Project) identity.Request {
 		r.Header.Set("Authorization", c.authorization)
 	}
 	return r
+}
+
+// authenticate returns the user with these credentials, if they may use the project. It creates no visitor,
+// because a connection cannot set a cookie.
+func (c *conn) authenticate(credentials credentials) (identity.Principal, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), authTimeout)
+	defer cancel()
+	return c.hub.access.Authenticate(ctx, credentials.request(c.project))
 }

@@ -10,14 +10,14 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func TestLiveAtTheEndEverybodyIsToldWhenToComeBackAndStaysListed(t *testing.T) { // case 33
+func TestShutdownSendsRetryAfterAndKeepsSessions(t *testing.T) { // case 33
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		var all []*servertest.Socket
 		for i := range 20 {
 			s, _, _ := w.Join(w.As(fmt.Sprintf("writer-%02d", i), presence.UserID(fmt.Sprint(i+1))), `"session": "a"`)
 			all = append(all, s)
 		}
-		all = append(all, w.ConnectAs(w.As("late", "99"))) // has not said hello
+		all = append(all, w.ConnectAs(w.As("late", "99"))) // before its hello
 		for _, s := range all {
 			s.Pending()
 		}
@@ -28,32 +28,32 @@ func TestLiveAtTheEndEverybodyIsToldWhenToComeBackAndStaysListed(t *testing.T) {
 		for _, s := range all {
 			m := s.Next("error")
 			if m.Code != "draining" || m.RetryAfter < 0.5 || m.RetryAfter > 20.5 {
-				t.Errorf("at the end there came %s", m.Text)
+				t.Errorf("got %s, want draining with a retry_after from 0.5 to 20.5", m.Text)
 			}
 			times[m.RetryAfter] = true
 			s.ExpectClose(1012)
 		}
-		if len(times) < 18 { // of up to a thousand
-			t.Errorf("%d connections are told %d times to come back", len(all), len(times))
+		if len(times) < 18 { // random values may collide
+			t.Errorf("%d connections: got %d different retry_after, want at least 18", len(all), len(times))
 		}
 		<-w.Stopped
 		if took := time.Since(began); took > time.Second {
-			t.Errorf("the end took %v", took)
+			t.Errorf("shutdown took %v, want 1s at most", took)
 		}
 		got := w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", "Bearer "+w.As("alice", "1").Token)...)
 		got.ExpectError(t, 503, "draining")
 		if got.Header.Get("Retry-After") == "" {
-			t.Error("who comes to the end is not told when to come back")
+			t.Error("handshake during shutdown: got no Retry-After, want one")
 		}
 		time.Sleep(90 * time.Second)
 		w.ExpectListed(before)
 		if logged := w.Logs.String(); logged != "" {
-			t.Errorf("the log is %q; an end is no failure", logged)
+			t.Errorf("log: got %q, want nothing", logged)
 		}
 	})
 }
 
-func TestLiveTheEndDoesNotWaitForWhoeverDoesNotRead(t *testing.T) {
+func TestShutdownDoesNotWaitForBlockedReaders(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		deaf, _, _ := w.Join(w.As("deaf", "1"), `"session": "a"`)
 		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
@@ -64,11 +64,11 @@ func TestLiveTheEndDoesNotWaitForWhoeverDoesNotRead(t *testing.T) {
 		bob.Next("error")
 		bob.ExpectClose(1012)
 		if took := time.Since(began); took > time.Second {
-			t.Errorf("bob was told after %v", took)
+			t.Errorf("bob's error: got it after %v, want 1s at most", took)
 		}
 		<-w.Stopped
 		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("the end took %v; a last word may take 1 s", took)
+			t.Errorf("shutdown took %v, want 2s at most", took)
 		}
 		time.Sleep(time.Minute)
 		w.ExpectListed("bob deaf")

@@ -16,7 +16,7 @@ import (
 
 var errDown = fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable)
 
-func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) { // rule 13
+func TestFailedUpdateGetsErrorInsteadOfAck(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -28,7 +28,7 @@ func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) { // rule 13
 			alice.Next("error").ExpectUnavailable(t, 2)
 		}
 		if logged := w.Logs.String(); strings.Count(logged, "10.1.2.3") != 1 {
-			t.Errorf("the log is %q; due is one line for both failures, with the cause", logged)
+			t.Errorf("log: got %q, want one line with the cause for both failures", logged)
 		}
 		carol := w.ConnectAs(w.As("carol", "3"))
 		carol.Send("hello", `"session": "c", "seq": 1`)
@@ -38,18 +38,18 @@ func TestLiveRule13WhatTheStoreDoesNotTakeIsNotAcked(t *testing.T) { // rule 13
 		store.Fail(nil, nil)
 		alice.Send("update", `"seq": 2, "section": "t"`)
 		if ack := alice.SkipTo("ack"); ack.Stale || ack.You.Section != "t" {
-			t.Errorf("when the store was back, the same message was answered %s", ack.Text)
+			t.Errorf("the same message after the outage: got %s, want section t", ack.Text)
 		}
 		bob.Next("delta")
 	}, store.Install)
 }
 
-func TestLiveAStoreThatFailsIsNoMistakeOfTheClient(t *testing.T) {
+func TestStoreFailuresAreNotCountedAsMistakes(t *testing.T) {
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		store.Fail(errDown, nil)
-		for seq := range uint64(20) { // as often as it is told to try again
+		for seq := range uint64(20) { // one each retry_after
 			alice.Send("update", `"seq": `+fmt.Sprint(seq+2))
 			alice.Next("error").ExpectUnavailable(t, seq+2)
 			time.Sleep(time.Second)
@@ -57,7 +57,7 @@ func TestLiveAStoreThatFailsIsNoMistakeOfTheClient(t *testing.T) {
 	}, store.Install)
 }
 
-func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.T) { // rule 13
+func TestOutageSendsOneErrorAndThenSnapshot(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -71,21 +71,21 @@ func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.
 				s.Next("error").ExpectUnavailable(t, 0)
 			}
 			if n := strings.Count(w.Logs.String(), "level=ERROR"); n != 1 {
-				t.Errorf("outage %d within a minute, with two who watch: the log has %d errors; due: 1", round+1, n)
+				t.Errorf("log after outage %d within a minute: got %d errors, want 1", round+1, n)
 			}
 			p.Update(fmt.Sprintf(`{"section": "t%d"}`, round))
-			alice.ExpectNothing(19*time.Second + 500*time.Millisecond) // between two looks
+			alice.ExpectNothing(19*time.Second + 500*time.Millisecond) // between two retries
 			store.Fail(nil, nil)
 			now := p.Update(fmt.Sprintf(`{"section": "u%d"}`, round)).Version
 			for _, s := range []*servertest.Socket{alice, bob} {
 				began := time.Now()
 				if m := s.Next("snapshot"); servertest.Names(m.Users) != "alice bob zoe" || m.Version != now || time.Since(began) > time.Second {
-					t.Errorf("when the store was back there came %s, after %v; due is how things are, at version %d", m.Text, time.Since(began), now)
+					t.Errorf("after the outage: got %s after %v, want a snapshot at version %d", m.Text, time.Since(began), now)
 				}
 			}
 			now = p.Update(fmt.Sprintf(`{"section": "v%d"}`, round)).Version
 			if m := alice.Next("delta"); m.Version != now {
-				t.Errorf("afterwards there came %s", m.Text)
+				t.Errorf("after that: got %s", m.Text)
 			}
 			bob.Next("delta")
 		}
@@ -93,7 +93,7 @@ func TestLiveRule13WhoIsHereIsToldToBeUnknownOnceAndThenHowThingsAre(t *testing.
 	}, store.Install)
 }
 
-func TestLiveRule13WhoIsHereIsToldThoughNothingChangedMeanwhile(t *testing.T) { // rule 13
+func TestSnapshotFollowsOutageWithoutChanges(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -103,12 +103,12 @@ func TestLiveRule13WhoIsHereIsToldThoughNothingChangedMeanwhile(t *testing.T) { 
 		alice.Next("error").ExpectUnavailable(t, 0)
 		store.Fail(nil, nil)
 		if m := alice.Next("snapshot"); m.Version != ack.Version {
-			t.Errorf("there came %s; due is how things are, as before", m.Text)
+			t.Errorf("got %s, want a snapshot at the version before", m.Text)
 		}
 	}, store.Install)
 }
 
-func TestLiveRule13WhoComesWhileItIsUnknownIsToldSo(t *testing.T) { // rule 13
+func TestNewConnectionDuringOutageGetsError(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
@@ -126,7 +126,7 @@ func TestLiveRule13WhoComesWhileItIsUnknownIsToldSo(t *testing.T) { // rule 13
 	}, store.Install)
 }
 
-func TestLiveRule13TheLastWordIsThatItIsKnownAgain(t *testing.T) { // rule 13
+func TestSlowReaderGetsSnapshotAfterOutage(t *testing.T) { // rule 13
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		slow, _, _ := w.Join(w.As("slow", "1"), `"session": "s"`)
@@ -134,7 +134,7 @@ func TestLiveRule13TheLastWordIsThatItIsKnownAgain(t *testing.T) { // rule 13
 		p.Update(`{"section": "a"}`)
 		slow.Pending()
 		slow.StopReading()
-		p.Update(`{"section": "b"}`) // is on its way
+		p.Update(`{"section": "b"}`) // is in flight
 		time.Sleep(time.Second)
 		store.Fail(nil, errDown)
 		p.Update(`{"section": "c"}`)
@@ -142,21 +142,21 @@ func TestLiveRule13TheLastWordIsThatItIsKnownAgain(t *testing.T) { // rule 13
 		store.Fail(nil, nil)
 		time.Sleep(2 * time.Second)
 		slow.ResumeReading()
-		came := slow.Pending()
-		if last := came[len(came)-1]; len(came) != 2 || last.Type != "snapshot" || last.Users[1].Section != "c" {
-			t.Errorf("the store is back, and there came %v; due is what was on its way, and the newest state", came)
+		got := slow.Pending()
+		if last := got[len(got)-1]; len(got) != 2 || last.Type != "snapshot" || last.Users[1].Section != "c" {
+			t.Errorf("after the outage: got %v, want the delta in flight and the newest snapshot", got)
 		}
 	}, store.Install)
 }
 
-func TestLiveAProjectIsWatchedOnceForAsLongAsSomebodyIsConnected(t *testing.T) {
+func TestRoomWatchesStoreOnceWhileConnected(t *testing.T) {
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-		watched := func(due int) {
+		watched := func(want int) {
 			t.Helper()
 			time.Sleep(time.Second)
-			if got := store.Watchers(); got != due {
-				t.Errorf("the store is watched %d times; due is %d", got, due)
+			if got := store.Watchers(); got != want {
+				t.Errorf("got %d watches of the store, want %d", got, want)
 			}
 		}
 		for range 2 {
@@ -172,48 +172,48 @@ func TestLiveAProjectIsWatchedOnceForAsLongAsSomebodyIsConnected(t *testing.T) {
 	}, store.Install)
 }
 
-func TestLiveAFaultOfOursIsToldAndItsCauseIsNot(t *testing.T) {
+func TestCauseOfInternalErrorIsOnlyInTheLog(t *testing.T) {
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		store.Fail(errors.New(servertest.SecretCause), nil)
 		alice.Send("update", `"seq": 2`)
 		if m := alice.Next("error"); m.Code != "broken" || strings.Contains(m.Text, "canary") || !strings.Contains(w.Logs.String(), "10.1.2.3") {
-			t.Errorf("there came %s, and the log is %q; due is the cause in the log alone", m.Text, w.Logs.String())
+			t.Errorf("got %s and the log %q, want the cause only in the log", m.Text, w.Logs.String())
 		}
 	}, store.Install)
 }
 
-func TestLiveWhatIsNotAsUsualIsInTheAck(t *testing.T) {
+func TestAckHasHeartbeatAndDurableWhenNotDefault(t *testing.T) {
 	store := &servertest.FlakyStore{NotDurable: true}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		alice.Send("update", `"seq": 2`)
 		for _, m := range []servertest.Message{ack, alice.Next("ack")} {
 			if m.Heartbeat != 45 || m.Durable == nil || *m.Durable {
-				t.Errorf("there came %s; due is the heartbeat of 45 s, and that the disk fails", m.Text)
+				t.Errorf("got %s, want heartbeat 45 and durable false", m.Text)
 			}
 		}
 	}, store.Install, func(p *servertest.Config) { p.Heartbeat = 45 * time.Second })
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		if _, ack, _ := w.Join(w.As("alice", "1"), `"session": "a"`); strings.Contains(ack.Text, "heartbeat") || ack.Durable != nil {
-			t.Errorf("as usual, there came %s", ack.Text)
+			t.Errorf("ack with default values: got %s, want neither heartbeat nor durable", ack.Text)
 		}
 	})
 }
 
-// brokenStore is a store that breaks when it is asked who is here, or told who leaves.
+// brokenStore is a store that panics in Snapshot and Leave.
 type brokenStore struct{ presence.Store }
 
 func (brokenStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
-	panic("a fault of ours")
+	panic("Snapshot panics")
 }
 
 func (brokenStore) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
-	panic("a fault at the end")
+	panic("Leave panics")
 }
 
-// breaksOnce is a store that does so once.
+// breaksOnce is a store that panics in one Snapshot.
 type breaksOnce struct {
 	presence.Store
 	breaks *atomic.Bool
@@ -221,26 +221,26 @@ type breaksOnce struct {
 
 func (s breaksOnce) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
 	if s.breaks.Swap(false) {
-		panic("a fault of ours")
+		panic("Snapshot panics")
 	}
 	return s.Store.Snapshot(ctx, p)
 }
 
-func TestLiveALookThatBreaksIsTakenAgain(t *testing.T) {
+func TestSnapshotIsReadAgainAfterPanic(t *testing.T) {
 	var breaks atomic.Bool
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		breaks.Store(true)
 		w.As("bob", "2").Update(`{"section": "s"}`)
 		if delta := alice.Next("delta"); servertest.Names(delta.Changed) != "bob" {
-			t.Errorf("there came %s; due is that bob is there", delta.Text)
+			t.Errorf("got %s, want bob in changed", delta.Text)
 		}
 	}, func(p *servertest.Config) {
 		p.WrapStore = func(s presence.Store) presence.Store { return breaksOnce{s, &breaks} }
 	})
 }
 
-func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
+func TestPanicInStoreEndsOnlyItsCall(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := w.ConnectAs(w.As("alice", "1"))
 		alice.Send("hello", `"session": "a", "seq": 1`)
@@ -248,24 +248,24 @@ func TestLiveWhatBreaksBesideTheConnectionsEndsNothingElse(t *testing.T) {
 		time.Sleep(time.Second)
 		alice.Send("update", `"seq": 2, "section": "s"`)
 		if ack := alice.Next("ack"); ack.Activity != "editing" {
-			t.Errorf("afterwards alice was answered %s", ack.Text)
+			t.Errorf("update after the panic: got %s, want editing", ack.Text)
 		}
-		if !strings.Contains(w.Logs.String(), "a fault of ours") {
-			t.Error("the log does not say what broke")
+		if !strings.Contains(w.Logs.String(), "Snapshot panics") {
+			t.Error("log: want the panic's value")
 		}
 		alice.Conn.Close()
 		bob := w.ConnectAs(w.As("bob", "2"))
 		bob.Send("hello", `"session": "b"`)
 		bob.Next("ack")
-		bob.Send("leave", `"seq": 1`) // which breaks while a message is taken in
+		bob.Send("leave", `"seq": 1`) // panics while the message is handled
 		bob.ExpectClose(1011)
 		time.Sleep(time.Second)
-		if n := strings.Count(w.Logs.String(), "a fault at the end"); n != 2 {
-			t.Errorf("the log tells %d times what broke at the end; due is of alice's end, and of bob's leave", n)
+		if n := strings.Count(w.Logs.String(), "Leave panics"); n != 2 {
+			t.Errorf("log: got %d panics of Leave, want 2, of alice's connection and of bob's leave", n)
 		}
 		time.Sleep(time.Minute)
-		if n := strings.Count(w.Logs.String(), "a fault at the end"); n != 3 {
-			t.Errorf("a minute later the log tells %d times what broke at the end; due is of bob's end, too", n)
+		if n := strings.Count(w.Logs.String(), "Leave panics"); n != 3 {
+			t.Errorf("log a minute later: got %d panics of Leave, want 3, with that of bob's connection", n)
 		}
 	}, func(p *servertest.Config) {
 		p.WrapStore = func(s presence.Store) presence.Store { return brokenStore{s} }

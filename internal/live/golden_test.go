@@ -16,7 +16,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// holder lets in whoever has a token that it knows now.
+// holder is an authenticator with one user for each token.
 type holder map[string]presence.User
 
 func (h holder) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
@@ -27,34 +27,34 @@ func (h holder) Authenticate(_ context.Context, r identity.Request) (identity.Pr
 	return identity.Principal{User: user}, nil
 }
 
-func TestLiveTheGoldenMessagesOfTheClientAreTaken(t *testing.T) {
+func TestGoldenClientMessagesAreAccepted(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob, _, _ := w.Join(&servertest.Client{Token: "b-token"}, `{"session": "b"}`)
 		alice := w.Connect("Authorization", "Bearer b-token")
 		alice.SendFrame(0x81, servertest.ReadGolden(t, "hello"))
 		if ack := alice.Next("ack"); ack.Seq != 1 || ack.Activity != "editing" || ack.You.Username != "alice" || ack.You.Section != "manuscript/abstract" {
-			t.Errorf("hello.json came to %s; due is alice, whom its token says, editing manuscript/abstract", ack.Text)
+			t.Errorf("hello.json: got %s, want alice, the user of its token, editing manuscript/abstract", ack.Text)
 		}
 		if snapshot := alice.Next("snapshot"); servertest.Names(snapshot.Users) != "alice bob" {
-			t.Errorf("who knows version 0 is told %s; due is alice and bob", snapshot.Text)
+			t.Errorf("snapshot for known version 0: got %s, want alice and bob", snapshot.Text)
 		}
 		alice.SendFrame(0x81, servertest.ReadGolden(t, "update"))
 		if ack := alice.SkipTo("ack"); ack.Seq != 2 || ack.You.Section != "manuscript/methods" || ack.Activity != "editing" {
-			t.Errorf("update.json came to %s", ack.Text)
+			t.Errorf("update.json: got %s, want seq 2, editing manuscript/methods", ack.Text)
 		}
 		bob.Pending()
 		alice.SendFrame(0x81, servertest.ReadGolden(t, "leave"))
 		alice.SkipTo("ack").ExpectGolden(t, "ack-leave")
 		alice.ExpectClose(1000)
 		if took := bob.ExpectLeft("alice", 1.0, 5*time.Second); took < 3*time.Second {
-			t.Errorf("leave.json took effect after %v; due is 3 s, since it is hidden", took)
+			t.Errorf("leave.json took effect after %v, want 3 s at least, since it is hidden", took)
 		}
 	}, func(p *servertest.Config) {
 		p.Authenticator = holder{"a-token": {ID: "1", Name: "alice"}, "b-token": {ID: "2", Name: "bob"}}
 	})
 }
 
-func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
+func TestServerSendsGoldenMessages(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, carol := w.As("alice", "1"), w.As("carol", "3")
 		alice.Update(`{"session": "a", "section": "manuscript/abstract"}`)
@@ -67,7 +67,7 @@ func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
 		bob.SkipTo("error").ExpectGolden(t, "error")
 
 		bob.Send("update", `"seq": 4`)
-		bob.Pending() // this change is told at once; the next ones gather
+		bob.Pending() // this change is sent at once, the next ones together
 		alice.Update(`{"session": "a", "section": "elsewhere"}`)
 		base := bob.Next("delta").Version
 		alice.Leave(`{"session": "a"}`)
@@ -78,24 +78,24 @@ func TestLiveTheServerSaysTheGoldenMessages(t *testing.T) {
 		delta := bob.Next("delta")
 		delta.ExpectGolden(t, "delta")
 		if delta.Base != base || delta.Version <= base {
-			t.Errorf("after version %d there came a delta from %d to %d", base, delta.Base, delta.Version)
+			t.Errorf("after version %d: got a delta from %d to %d", base, delta.Base, delta.Version)
 		}
 
 		w.Shutdown()
 		draining := bob.Next("error")
 		draining.ExpectGolden(t, "draining")
 		if draining.RetryAfter <= 0 {
-			t.Errorf("the server goes away and says %s; due is when to come back", draining.Text)
+			t.Errorf("shutdown: got %s, want draining with retry_after", draining.Text)
 		}
 		bob.ExpectClose(1012)
 	})
 }
 
-// known is what a client knows, by the words of docs/reference/protocol.md.
+// known is a client's state, as docs/reference/protocol.md folds it.
 type known struct {
 	version uint64
 	users   []map[string]any
-	// missed says that something was: the client asks for a snapshot.
+	// missed means that a delta is missing, and the client asks for a snapshot.
 	missed bool
 }
 
@@ -136,7 +136,7 @@ func (k *known) receive(text string) error {
 	return nil
 }
 
-func TestLiveTheFoldOfTheGoldenMessages(t *testing.T) { // case 29
+func TestGoldenDeltasFoldToGoldenState(t *testing.T) { // case 29
 	var steps []struct {
 		Why     string
 		Receive json.RawMessage
@@ -158,7 +158,7 @@ func TestLiveTheFoldOfTheGoldenMessages(t *testing.T) { // case 29
 			ids = append(ids, user["user_id"])
 		}
 		if k.version != step.Version || !reflect.DeepEqual(ids, step.Users) || k.missed != step.Asks {
-			t.Errorf("%s: at version %d there are %v, missed %v; due is %d, %v, %v", step.Why, k.version, ids, k.missed, step.Version, step.Users, step.Asks)
+			t.Errorf("%s: got version %d, users %v, missed %v, want %d, %v, %v", step.Why, k.version, ids, k.missed, step.Version, step.Users, step.Asks)
 		}
 	}
 }

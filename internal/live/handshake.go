@@ -26,9 +26,9 @@ var upgrader = ws.HTTPUpgrader{
 	Protocol: func(name string) bool { return name == subprotocol },
 }
 
-// Upgrade turns a request for which IsHandshake is true into a live connection. caller is what
-// authenticates it; its project was checked already. On an error nothing was answered, unless the status
-// is not zero: then the library answered with it.
+// Upgrade turns a request for which IsHandshake is true into a live connection. caller has its credentials
+// and its project, which must have been checked. With status 0 nothing was sent, and the caller answers with
+// err; any other status was sent.
 func (h *Hub) Upgrade(w http.ResponseWriter, r *http.Request, caller identity.Request) (status int, err error) {
 	if h.Draining() {
 		return 0, wire.ErrDraining
@@ -68,12 +68,12 @@ func (h *Hub) begin(netConn net.Conn, buffered *bufio.Reader, caller identity.Re
 		return
 	}
 	c.helloTimer = time.AfterFunc(helloTimeout, func() { c.reject(wire.ErrHelloLate) })
-	if n := buffered.Buffered(); n > 0 { // the client did not wait for the answer
+	if n := buffered.Buffered(); n > 0 { // the client sent messages before the answer
 		first, _ := buffered.Peek(n)
 		go c.read(bytes.Clone(first))
 		return
 	}
-	go c.await() // in a new goroutine: the stack of the request's has grown
+	go c.await() // in a new goroutine: the stack of this one has grown
 }
 
 // IsHandshake reports whether a request asks for this protocol over WebSocket (RFC 6455, 4.2.1). The key

@@ -15,7 +15,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestLiveOnlyPagesOfThisServerConnect(t *testing.T) { // case 41
+func TestOnlyAllowedOriginsConnect(t *testing.T) { // case 41
 	dev := func(p *servertest.Config) { p.Dev = &identity.Dev{} }
 	noDev := func(p *servertest.Config) { p.Dev = nil }
 	listed := func(p *servertest.Config) {
@@ -68,7 +68,7 @@ func TestLiveOnlyPagesOfThisServerConnect(t *testing.T) { // case 41
 	}
 }
 
-func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
+func TestHandshakeErrors(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		w.ExpectHandshakes(426, "upgrade_required", map[string][]string{
 			"no Upgrade":              {"Upgrade", ""},
@@ -107,7 +107,7 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 		got := w.Do("GET", servertest.LivePath, nil)
 		got.ExpectError(t, 426, "upgrade_required")
 		if got.Header.Get("Upgrade") != "websocket" || got.Header.Get("Connection") != "Upgrade" {
-			t.Errorf("426 has the headers %v; due is Upgrade: websocket", got.Header)
+			t.Errorf("headers of 426: got %v, want Upgrade: websocket", got.Header)
 		}
 		w.Do("POST", servertest.LivePath, strings.NewReader("{}"), w.HandshakeHeaders()...).ExpectError(t, 405, "method_not_allowed")
 		w.Do("GET", strings.Replace(servertest.LivePath, "/p/", "/a:b/", 1), nil, w.HandshakeHeaders()...).ExpectError(t, 400, "project_invalid")
@@ -115,7 +115,7 @@ func TestLiveWhatIsNoHandshakeIsToldToBecomeOne(t *testing.T) {
 	})
 }
 
-// members lets user 1 into the project p, and nobody anywhere else.
+// members authorises user 1 in the project p, and nobody anywhere else.
 func members(_ context.Context, r identity.Request) (identity.Principal, error) {
 	switch {
 	case r.Token == "":
@@ -128,7 +128,7 @@ func members(_ context.Context, r identity.Request) (identity.Principal, error) 
 	return identity.Principal{}, identity.ErrProjectUnknown
 }
 
-func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testing.T) { // rule 14, case 37
+func TestForbiddenAndUnknownProjectsGetEqualAnswers(t *testing.T) { // rule 14, case 37
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		w.Join(&servertest.Client{Token: "alice"}, `"session": "a", "section": "s"`)
 		ask := func(project, what, token string) string {
@@ -145,17 +145,17 @@ func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testi
 			got := w.Do(method, "/writer/api/project/"+project+"/presence/"+what+"/", strings.NewReader("{}"), headers...)
 			return fmt.Sprint(got)
 		}
-		due := ask("none", "list", "mallory")
-		if !strings.Contains(due, "project_unknown") {
-			t.Fatalf("the list of a project that is not there: %s", due)
+		want := ask("none", "list", "mallory")
+		if !strings.Contains(want, "project_unknown") {
+			t.Fatalf("list of an unknown project: got %s, want project_unknown", want)
 		}
 		for _, project := range []string{"p", "none"} {
 			for _, what := range []string{"list", "update", "leave", "live"} {
-				if got := ask(project, what, "mallory"); got != due {
-					t.Errorf("%s of %s is answered\n%s\nand a list of none\n%s", what, project, got, due)
+				if got := ask(project, what, "mallory"); got != want {
+					t.Errorf("%s of %s: got\n%s\nwant the answer for an unknown project\n%s", what, project, got, want)
 				}
 			}
-			s := w.ConnectTo("/writer/api/project/" + project + "/presence/live/") // who is asking is said later
+			s := w.ConnectTo("/writer/api/project/" + project + "/presence/live/") // without credentials
 			s.Send("hello", `"session": "m", "token": "mallory"`)
 			s.ExpectRejected("project_unknown")
 		}
@@ -163,7 +163,7 @@ func TestLiveRule14AForbiddenProjectAndOneThatIsNotThereAreRefusedAlike(t *testi
 	}, func(p *servertest.Config) { p.Authenticator = servertest.AuthenticatorFunc(members) })
 }
 
-func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16
+func TestRateLimitsCountHandshakes(t *testing.T) { // rule 16
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		for range 2 {
 			w.Connect()
@@ -171,7 +171,7 @@ func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16
 		conn, _, got := w.Handshake(servertest.LivePath)
 		defer conn.Close()
 		if got.StatusCode != 429 || got.Header.Get("Retry-After") != "4" {
-			t.Errorf("answered %d, Retry-After %q; due is 429, and 4", got.StatusCode, got.Header.Get("Retry-After"))
+			t.Errorf("got %d, Retry-After %q, want 429 and 4", got.StatusCode, got.Header.Get("Retry-After"))
 		}
 	}, func(p *servertest.Config) { p.AddressRate = identity.Rate{PerSecond: 0.25, Burst: 2} })
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -182,9 +182,7 @@ func TestLiveALimitHoldsForHandshakesToo(t *testing.T) { // rule 16
 	}, func(p *servertest.Config) { p.UserRate = identity.Rate{PerSecond: 0.25, Burst: 1} })
 }
 
-// Case 42: whatever a live connection says and fails at, nothing of it is in errors or the
-// log.
-func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) { // case 42, invariant 12
+func TestMessageContentIsNotInErrorsOrLog(t *testing.T) { // case 42, invariant 12
 	const canary = "CaNaRy7"
 	store := &servertest.FlakyStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -208,7 +206,7 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) { // case 42, inv
 					}
 					failures++
 					if strings.Contains(m.Text, canary) || strings.Contains(m.Text, token) || strings.Contains(m.Text, "the store") {
-						t.Errorf("%s was answered %s", text, m.Text)
+						t.Errorf("%s: got %s, want no content of the message", text, m.Text)
 					}
 				}
 				s.Conn.Close()
@@ -217,20 +215,20 @@ func TestLiveNothingOfAMessageIsInErrorsOrTheLog(t *testing.T) { // case 42, inv
 		}
 		logged := w.Logs.String()
 		if strings.Contains(logged, canary) || strings.Contains(logged, token) {
-			t.Errorf("the log has something of a message: %s", logged)
+			t.Errorf("log: got content of a message: %s", logged)
 		}
 		if failures < 24 || !strings.Contains(logged, "the store") {
-			t.Errorf("there were %d failures, and the log is %q: this test saw too little", failures, logged)
+			t.Errorf("got %d errors and the log %q, want at least 24 errors and the store's in the log, or this test shows nothing", failures, logged)
 		}
 	}, store.Install)
 }
 
-func TestAPageOfAnotherOriginIsToldToTheLogOnce(t *testing.T) {
+func TestCrossOriginRejectionIsLoggedOnce(t *testing.T) {
 	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
 	for range 3 {
 		w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").ExpectError(t, 403, "cross_origin")
 	}
 	if logged := w.Logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
-		t.Errorf("the log: %s", logged)
+		t.Errorf("log: got %q, want one line with the origin and what to do", logged)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-func TestLiveAHelloThatIsNotTakenInEndsTheConnectionAndStoresNothing(t *testing.T) {
+func TestRejectedHelloEndsConnectionAndStoresNothing(t *testing.T) {
 	for _, c := range []struct{ kind, fields, code string }{
 		{"update", `"section": "s", "session": "a"`, "hello_first"},
 		{"leave", ``, "hello_first"},
@@ -39,7 +39,7 @@ func TestLiveAHelloThatIsNotTakenInEndsTheConnectionAndStoresNothing(t *testing.
 	}
 }
 
-func TestLiveAfterARefusalNothingMoreIsTakenIn(t *testing.T) {
+func TestNothingIsReadAfterRejectedHello(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := w.ConnectAs(w.As("alice", "1"))
 		update, hello := servertest.MaskedFrame(0x81, []byte(`{"type": "update", "section": "s"}`)), servertest.MaskedFrame(0x81, []byte(`{"type": "hello", "session": "a", "section": "s"}`))
@@ -49,24 +49,24 @@ func TestLiveAfterARefusalNothingMoreIsTakenIn(t *testing.T) {
 	})
 }
 
-func TestLiveAConnectionThatSaysNothingIsClosedAfterTenSeconds(t *testing.T) {
+func TestConnectionWithoutHelloIsClosedAfter10Seconds(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := w.ConnectAs(w.As("alice", "1"))
 		began := time.Now()
-		for i := range 9 { // pings are no hello
+		for i := range 9 { // pings do not extend the timeout
 			time.Sleep(time.Second)
 			alice.SendFrame(0x89, []byte{byte(i)})
 		}
 		alice.ExpectNothing(time.Second - time.Nanosecond)
 		alice.ExpectRejected("hello_late")
 		if took := time.Since(began); took != 10*time.Second {
-			t.Errorf("the connection ended after %v; due is 10 s", took)
+			t.Errorf("the connection ended after %v, want 10 s", took)
 		}
 		w.ExpectListed("")
 	})
 }
 
-func TestLiveAHelloInTimeIsNoneThatIsLate(t *testing.T) {
+func TestHelloAfter9SecondsIsAccepted(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice := w.ConnectAs(w.As("alice", "1"))
 		time.Sleep(9 * time.Second)
@@ -77,36 +77,36 @@ func TestLiveAHelloInTimeIsNoneThatIsLate(t *testing.T) {
 	})
 }
 
-func TestLiveWhoIsAskingIsSaidByTheHandshakeOrTheHello(t *testing.T) { // rule 15
+func TestUserComesFromHandshakeOrHelloToken(t *testing.T) { // rule 15
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		token := w.As("alice", "1").Token
 		visitor := w.Anonymous()
 		who := visitor.Update(`{"session": "v"}`).You.Username
 		for name, c := range map[string]struct {
-			headers    []string
-			hello, due string
+			headers     []string
+			hello, want string
 		}{
-			"the header":                 {[]string{"Authorization", "Bearer " + token}, ``, "alice"},
-			"the hello":                  {nil, `, "token": "` + token + `"`, "alice"},
-			"the hello, with a cookie":   {[]string{"Cookie", visitor.Cookie}, `, "token": "` + token + `"`, "alice"},
-			"the cookie":                 {[]string{"Cookie", visitor.Cookie}, ``, who},
-			"the header and other words": {[]string{"Authorization", "Bearer " + token}, `, "user_id": 2, "username": "bob", "visitor": true`, "alice"},
+			"the header":                {[]string{"Authorization", "Bearer " + token}, ``, "alice"},
+			"the hello":                 {nil, `, "token": "` + token + `"`, "alice"},
+			"the hello, with a cookie":  {[]string{"Cookie", visitor.Cookie}, `, "token": "` + token + `"`, "alice"},
+			"the cookie":                {[]string{"Cookie", visitor.Cookie}, ``, who},
+			"the header, not the hello": {[]string{"Authorization", "Bearer " + token}, `, "user_id": 2, "username": "bob", "visitor": true`, "alice"},
 		} {
 			s := w.Connect(c.headers...)
 			s.Send("hello", `"session": "a"`+c.hello)
-			if ack := s.Next("ack"); ack.You.Username != c.due {
-				t.Errorf("%s: the hello is that of %q; due is %q", name, ack.You.Username, c.due)
+			if ack := s.Next("ack"); ack.You.Username != c.want {
+				t.Errorf("%s: user of the hello: got %q, want %q", name, ack.You.Username, c.want)
 			}
 			s.Send("leave", "")
 		}
 	})
 }
 
-func TestLiveNobodyAndABadTokenAreRefused(t *testing.T) {
+func TestMissingAndInvalidCredentialsAreRejected(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-		nobody := w.Connect()
-		nobody.Send("hello", `"session": "a", "section": "s"`)
-		nobody.ExpectRejected("unauthenticated")
+		anonymous := w.Connect()
+		anonymous.Send("hello", `"session": "a", "section": "s"`)
+		anonymous.ExpectRejected("unauthenticated")
 		bad := w.Connect()
 		bad.Send("hello", `"session": "a", "section": "s", "token": "`+w.As("alice", "1").Token+`x"`)
 		bad.ExpectRejected("token_invalid")
@@ -115,60 +115,60 @@ func TestLiveNobodyAndABadTokenAreRefused(t *testing.T) {
 		got := w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Cookie", servertest.CookieName+"=junk")...)
 		got.ExpectError(t, 401, "cookie_invalid")
 		if !strings.Contains(got.Header.Get("Set-Cookie"), "Max-Age=0") {
-			t.Errorf("the bad cookie was not cleared, but %q", got.Header.Get("Set-Cookie"))
+			t.Errorf("Set-Cookie: got %q, want Max-Age=0", got.Header.Get("Set-Cookie"))
 		}
 	})
 }
 
-func TestLiveOnHTTPSACookieThatANeighbourCouldHaveSetIsNobodys(t *testing.T) {
+func TestHTTPSIgnoresCookieWithoutHostPrefix(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		plain, bound := w.Anonymous(), w.Anonymous()
 		plain.Update(`{"session": "p"}`)
-		due := bound.Update(`{"session": "b"}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin").You.Username
-		for cookies, name := range map[string]string{plain.Cookie: "", plain.Cookie + "; " + bound.Cookie: due} {
+		want := bound.Update(`{"session": "b"}`, "Origin", "https://"+w.Host, "Sec-Fetch-Site", "same-origin").You.Username
+		for cookies, name := range map[string]string{plain.Cookie: "", plain.Cookie + "; " + bound.Cookie: want} {
 			s := w.Connect("Origin", "https://"+w.Host, "Cookie", cookies)
 			s.Send("hello", `"session": "a"`)
 			if name == "" {
 				s.ExpectRejected("unauthenticated")
 			} else if ack := s.Next("ack"); ack.You.Username != name {
-				t.Errorf("with both cookies it is %s; due is %s", ack.You.Username, name)
+				t.Errorf("user with both cookies: got %s, want %s", ack.You.Username, name)
 			}
 		}
 	})
 }
 
-func TestLiveWithoutVisitorsAHelloWithATokenIsLetIn(t *testing.T) {
+func TestHelloWithTokenIsAcceptedWithoutVisitors(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
-		nobody := w.Connect()
-		nobody.Send("hello", `"session": "a"`)
-		nobody.ExpectRejected("unauthenticated")
+		anonymous := w.Connect()
+		anonymous.Send("hello", `"session": "a"`)
+		anonymous.ExpectRejected("unauthenticated")
 		alice := w.Connect()
 		alice.Send("hello", `"session": "a", "token": "`+w.As("alice", "1").Token+`"`)
 		alice.Next("ack")
 	}, func(p *servertest.Config) { p.Visitors = nil })
 }
 
-func TestLiveASecondHelloRenewsTheTokenAndNothingElse(t *testing.T) {
+func TestSecondHelloOnlyRenewsTheToken(t *testing.T) {
 	alice, bob := presence.User{ID: "1", Name: "alice"}, presence.User{ID: "2", Name: "bob"}
-	for name, c := range map[string]struct{ fields, due string }{
-		"without a token":         {`"session": "a", "seq": 2`, "hello_again"},
-		"for another session":     {`"session": "b", "seq": 2, "token": "new"`, "hello_again"},
-		"without a session":       {`"seq": 2, "token": "new"`, "hello_again"},
-		"by another user":         {`"session": "a", "seq": 2, "token": "bob's"`, "hello_again"},
-		"with a token of nobody":  {`"session": "a", "seq": 2, "token": "junk"`, "token_invalid"},
-		"with the one that it is": {`"session": "a", "seq": 2, "token": "old", "section": "t"`, ""},
-		"with a new one":          {`"session": "a", "seq": 2, "token": "new", "section": "t"`, ""},
+	for name, c := range map[string]struct{ fields, want string }{
+		"without a token":        {`"session": "a", "seq": 2`, "hello_again"},
+		"for another session":    {`"session": "b", "seq": 2, "token": "new"`, "hello_again"},
+		"without a session":      {`"seq": 2, "token": "new"`, "hello_again"},
+		"by another user":        {`"session": "a", "seq": 2, "token": "bob's"`, "hello_again"},
+		"with an invalid token":  {`"session": "a", "seq": 2, "token": "junk"`, "token_invalid"},
+		"with the present token": {`"session": "a", "seq": 2, "token": "old", "section": "t"`, ""},
+		"with a new one":         {`"session": "a", "seq": 2, "token": "new", "section": "t"`, ""},
 	} {
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			s, _, _ := w.Join(&servertest.Client{Token: "old"}, `"session": "a", "seq": 1, "section": "s"`)
 			s.Send("hello", c.fields)
-			if c.due != "" {
+			if c.want != "" {
 				t.Log(name)
-				s.ExpectRejected(c.due)
+				s.ExpectRejected(c.want)
 				return
 			}
 			if ack := s.SkipTo("ack"); ack.Seq != 2 || ack.You.Section != "t" {
-				t.Errorf("%s: the second hello was answered %s", name, ack.Text)
+				t.Errorf("%s: second hello: got %s, want seq 2 in section t", name, ack.Text)
 			}
 			s.Pending()
 			s.ExpectNothing(time.Minute)
@@ -176,7 +176,7 @@ func TestLiveASecondHelloRenewsTheTokenAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestLiveTheAnswerToAHelloIsWhatIsNotKnown(t *testing.T) {
+func TestHelloGetsSnapshotUnlessVersionIsKnown(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob := w.As("bob", "2")
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "section": "s"`)

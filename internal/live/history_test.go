@@ -11,10 +11,9 @@ import (
 	"github.com/writer-presence/writer-presence/internal/entering"
 )
 
-// TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther lets writers enter and leave one
-// section at once, over real connections, live and by polling, and looks for an order in
-// which all answers are right.
-func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // rule 5, case 21
+// Writers enter and leave one section at the same time, live and by polling. There must be an order in which
+// all replies are right.
+func TestConcurrentEntriesAreLinearizable(t *testing.T) { // rule 5, case 21
 	const writers, steps = 6, 60
 	w := servertest.New(t)
 	host := w.Listen()
@@ -33,8 +32,7 @@ func TestRule5OverConnectionsIsAsIfOneEnteredAfterTheOther(t *testing.T) { // ru
 	})
 }
 
-// take goes where it says, and gives what the answer was. Who leaves goes to no section:
-// the session stays.
+// take makes one entry, and returns its outcome. A leave is an update without a section.
 func take(in entering.Entry, p *servertest.Client, s *servertest.Socket, overHTTP bool) (out entering.Outcome) {
 	section := "s"
 	if in.Leave {

@@ -1,8 +1,8 @@
-// Package live has the live connections: WebSocket connections over which clients send their updates
-// and receive snapshots and deltas. docs/reference/protocol.md describes the messages.
+// Package live serves live connections: WebSocket connections over which clients send updates and receive
+// snapshots and deltas. docs/reference/protocol.md describes the messages.
 //
-// A [Hub] holds all connections and one room for each project that has some. A change marks the
-// project's room; the room reads the newest snapshot and sends each connection the delta, or the whole.
+// A [Hub] holds all connections, and one room for each project that has connections. A change marks the
+// room of its project; the room reads the newest snapshot and sends each connection the delta or the snapshot.
 package live
 
 import (
@@ -20,15 +20,14 @@ import (
 const (
 	// helloTimeout is how long a connection may be open before its hello.
 	helloTimeout = 10 * time.Second
-	// checkEvery is the interval at which a connection is pinged and its access is checked: less than the
-	// 30 s of rule 14.
+	// checkEvery is the interval at which a connection is pinged and its access is checked. Rule 14 allows
+	// 30 s.
 	checkEvery = 25 * time.Second
-	// groups is the number of groups into which connections are divided. They are checked one after the
-	// other, because a burst of pings would delay everybody else.
+	// groups is the number of groups into which connections are divided. The groups are checked one after
+	// the other, because checking all connections at once would delay messages.
 	groups = 250
-	// maxReaders is how many goroutines wait for connections on which something arrived. Their stacks
-	// have grown already; the stack of a new goroutine would have to grow for each message. If all are
-	// busy, new ones are started.
+	// maxReaders is how many goroutines wait to read from connections. They are reused because the stack of
+	// a new goroutine has to grow for each message. While all are busy, new ones are started.
 	maxReaders = 64
 	// drainTimeout is how long draining waits for connections to end.
 	drainTimeout = 10 * time.Second
@@ -41,7 +40,7 @@ type Hub struct {
 	rooms  rooms
 	began  time.Time
 
-	// arrived passes a connection on which something arrived to a goroutine that reads.
+	// arrived passes a connection with incoming bytes to a goroutine that reads.
 	arrived chan arrival
 
 	mu       sync.Mutex
@@ -51,7 +50,7 @@ type Hub struct {
 	open     sync.WaitGroup
 }
 
-// arrival is a connection on which something arrived, and its first bytes.
+// arrival is a connection with incoming bytes, and the first of them.
 type arrival struct {
 	conn  *conn
 	first []byte
@@ -63,7 +62,7 @@ func New(service *access.Control, limits *connlimit.Limits) *Hub {
 }
 
 // Run pings the connections and checks their access until ctx ends. Then it tells each client when to
-// come back, and returns when all connections have ended, within ten seconds.
+// reconnect, and returns when all connections have ended, within ten seconds. Call it once.
 func (h *Hub) Run(ctx context.Context) {
 	var reading sync.WaitGroup
 	for range maxReaders {
@@ -89,7 +88,7 @@ func (h *Hub) Run(ctx context.Context) {
 	reading.Wait()
 }
 
-// Draining reports whether the hub takes no more connections.
+// Draining reports whether the hub rejects new connections because it is shutting down.
 func (h *Hub) Draining() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,8 +108,8 @@ func (h *Hub) group(i int) []*conn {
 	return conns
 }
 
-// drain tells each client when to come back. The times are spread, so that the next server does not get
-// all clients at once.
+// drain tells each client when to reconnect. The times are spread, so that the clients do not reconnect all
+// at once.
 func (h *Hub) drain() {
 	h.mu.Lock()
 	h.draining = true
@@ -167,9 +166,9 @@ func (h *Hub) remove(c *conn) {
 	h.open.Done()
 }
 
-// recoverAndLog must be deferred. It keeps a panic in one goroutine from ending the process.
+// recoverAndLog must be deferred. It logs a panic, which would otherwise end the process.
 func recoverAndLog(log *slog.Logger) {
 	if cause := recover(); cause != nil {
-		log.Error("a goroutine of the live connections panicked", "cause", cause, "stack", string(debug.Stack()))
+		log.Error("a goroutine of package live panicked", "cause", cause, "stack", string(debug.Stack()))
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -21,7 +20,8 @@ import (
 // maxMistakes is how many messages of a connection may be answered with an error before it is closed.
 const maxMistakes = 10
 
-// receive handles a message.
+// receive decodes and handles a message. On an error it answers with the error, and closes the connection if
+// the hello failed, the user lost access, or there were maxMistakes errors.
 func (c *conn) receive(op ws.OpCode, message []byte) {
 	c.alive.Store(true)
 	c.lastMessage.Store(int64(c.hub.uptime()))
@@ -41,7 +41,7 @@ func (c *conn) receive(op ws.OpCode, message []byte) {
 	}
 	c.countFailure(err)
 	if c.joined && lostAccess(err) {
-		c.expel(err, m.Seq)
+		c.revoke(err, m.Seq)
 		return
 	}
 	if f := wire.FailureOf(err); f.Status < 500 {
@@ -49,7 +49,7 @@ func (c *conn) receive(op ws.OpCode, message []byte) {
 	} else {
 		c.hub.access.Log.Error("a live message failed", "code", f.Code, "project", c.project, "error", err)
 	}
-	if !c.joined { // closed below: from now on a newer connection may take its place
+	if !c.joined { // closed below, so a newer connection may evict it already
 		c.hub.limits.Keep(c.counted, 0)
 	}
 	c.out.write(errorFrame(err, m.Seq))
@@ -58,18 +58,10 @@ func (c *conn) receive(op ws.OpCode, message []byte) {
 	}
 }
 
-// lostAccess reports whether an error says that the user may no longer take part, or that the connection
-// is no longer theirs. An error that says only that this is unknown, such as [presence.ErrUnavailable],
-// ends no session.
-func lostAccess(err error) bool {
-	f := wire.FailureOf(err)
-	return err != nil && (f.Status == http.StatusUnauthorized || f.Err == identity.ErrProjectUnknown) || errors.Is(err, errHelloOther)
-}
-
-// errHelloOther is a second hello of another user or session.
+// errHelloOther reports a second hello of another user or session.
 var errHelloOther = fmt.Errorf("another user or session: %w", wire.ErrHelloAgain)
 
-// handle does what a message says, and answers it unless it returns an error.
+// handle handles a decoded message. It answers it unless it returns an error.
 func (c *conn) handle(m *wire.Message) error {
 	user := c.identified()
 	switch {
@@ -87,7 +79,7 @@ func (c *conn) handle(m *wire.Message) error {
 			return err
 		}
 		if !reply.Stale {
-			c.fate.Store(settled)
+			c.ending.Store(settled)
 		}
 		c.sendAck(m.Seq, reply)
 		c.close(ws.StatusNormalClosure)
@@ -101,8 +93,8 @@ func (c *conn) sendAck(seq uint64, reply presence.Reply) {
 	c.out.write(textFrame(func(b []byte) []byte { return wire.AppendAck(b, seq, reply, c.hub.access.Heartbeat) }))
 }
 
-// hello handles the first hello, which says whose the connection is, and later ones, which renew the token.
-// known is the user so far.
+// hello handles the first hello, which identifies the user and the session, and later ones, which renew the
+// token. known is the user of the first hello.
 func (c *conn) hello(m *wire.Message, known presence.User) error {
 	switch {
 	case known.ID != "" && m.Session != c.session:
@@ -144,8 +136,8 @@ func (c *conn) hello(m *wire.Message, known presence.User) error {
 	}
 }
 
-// renew handles a second hello of the same user and session, with a new token. The token counts from before
-// the ack, so that no check of the old one ends the connection.
+// renew handles a second hello of the same user and session, with a new token. It stores the token before it
+// sends the ack, so that a check after the ack uses the new one.
 func (c *conn) renew(m *wire.Message, credentials credentials, user presence.User) error {
 	c.mu.Lock()
 	c.credentials, c.user = credentials, user
@@ -153,8 +145,8 @@ func (c *conn) renew(m *wire.Message, credentials credentials, user presence.Use
 	return c.update(m, user)
 }
 
-// join handles the first hello. It counts the connection to its user and reserves a place in the room before
-// it stores the session, so that no session is stored for a connection that is rejected.
+// join handles the first hello. It counts the connection for its user and reserves a place in the room before
+// it stores the session, so that a rejected connection stores none.
 func (c *conn) join(m *wire.Message, credentials credentials, user presence.User) error {
 	if err := c.hub.limits.Identify(c.counted, access.UserKey(c.project, user.ID), user.Visitor); err != nil {
 		return err
@@ -163,13 +155,13 @@ func (c *conn) join(m *wire.Message, credentials credentials, user presence.User
 	if room == nil {
 		return presence.ErrTooManySessions
 	}
-	c.room = room // end gives the place back
+	c.room = room // end releases the place
 	c.mu.Lock()
 	c.credentials, c.user, c.session = credentials, user, m.Session
 	c.mu.Unlock()
 	if err := c.update(m, user); err != nil {
-		if !errors.Is(err, presence.ErrUnavailable) { // after which it may be stored all the same
-			c.fate.Store(settled)
+		if !errors.Is(err, presence.ErrUnavailable) { // which may have stored it
+			c.ending.Store(settled)
 		}
 		return err
 	}
@@ -182,16 +174,8 @@ func (c *conn) join(m *wire.Message, credentials credentials, user presence.User
 	return nil
 }
 
-// authenticate asks who has the credentials, and whether they may take part in the project. Nobody becomes
-// a visitor here: a connection cannot set a cookie.
-func (c *conn) authenticate(credentials credentials) (identity.Principal, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), authTimeout)
-	defer cancel()
-	return c.hub.access.Authenticate(ctx, credentials.request(c.project))
-}
-
-// update stores the session and sends the ack. A user over the rate limit may still renew, and is read no
-// faster than the limit allows.
+// update stores the session and sends the ack. For a user over the rate limit it waits before it stores, so
+// that messages are read no faster than the limit allows; only renewals succeed then.
 func (c *conn) update(m *wire.Message, user presence.User) error {
 	u, err := m.Domain()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-func TestLiveAfterALeaveNothingMoreIsTakenIn(t *testing.T) { // rule 8
+func TestMessagesAfterLeaveAreIgnored(t *testing.T) { // rule 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
 		leave, update := servertest.MaskedFrame(0x81, []byte(`{"type": "leave", "seq": 2}`)), servertest.MaskedFrame(0x81, []byte(`{"type": "update", "seq": 3, "section": "s"}`))
@@ -21,7 +21,7 @@ func TestLiveAfterALeaveNothingMoreIsTakenIn(t *testing.T) { // rule 8
 	})
 }
 
-func TestLiveAnUpdateThatKnowsAnotherVersionIsToldHowThingsAre(t *testing.T) {
+func TestUpdateWithOtherKnownVersionGetsSnapshot(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, ack, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s"`)
 		versions := []uint64{0, ack.Version}
@@ -39,12 +39,12 @@ func TestLiveAnUpdateThatKnowsAnotherVersionIsToldHowThingsAre(t *testing.T) {
 		alice.ExpectAckAndSnapshot(false, now, "nothing is asked")
 		bob.Update(`{"section": "v"}`)
 		if delta := alice.Next("delta"); delta.Base != now {
-			t.Errorf("after all that there came %s; due is a delta from %d", delta.Text, now)
+			t.Errorf("change after that: got %s, want a delta from %d", delta.Text, now)
 		}
 	})
 }
 
-func TestLiveWhoAsksAtTheMomentOfAChangeIsToldHowThingsAreToo(t *testing.T) {
+func TestKnownVersionDuringChangeGetsSnapshot(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob := w.As("bob", "2")
 		before := bob.Update(`{"section": "s"}`).Version
@@ -53,17 +53,17 @@ func TestLiveWhoAsksAtTheMomentOfAChangeIsToldHowThingsAreToo(t *testing.T) {
 		alice.Pending()
 		now := bob.Update(`{"section": "t"}`).Version
 		if delta := alice.Next("delta"); delta.Base != before || delta.Version != now {
-			t.Fatalf("there came %s; due is a delta from %d to %d", delta.Text, before, now)
+			t.Fatalf("got %s, want a delta from %d to %d", delta.Text, before, now)
 		}
-		alice.Send("update", `"section": "s", "known_version": `+fmt.Sprint(before)) // before that came
+		alice.Send("update", `"section": "s", "known_version": `+fmt.Sprint(before)) // as if sent before the delta arrived
 		alice.Next("ack")
 		if snapshot := alice.Next("snapshot"); snapshot.Version != now {
-			t.Errorf("there came %s; due is how things are, at %d", snapshot.Text, now)
+			t.Errorf("got %s, want a snapshot at version %d", snapshot.Text, now)
 		}
 	})
 }
 
-func TestLiveUpdatesAreAnsweredInTheirOrder(t *testing.T) {
+func TestUpdatesAreAckedInOrder(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1`)
 		for seq := 2; seq < 50; seq++ {
@@ -71,37 +71,37 @@ func TestLiveUpdatesAreAnsweredInTheirOrder(t *testing.T) {
 		}
 		for seq := 2; seq < 50; seq++ {
 			if ack := alice.SkipTo("ack"); ack.Seq != uint64(seq) || ack.You.Section != fmt.Sprintf("s%d", seq) || ack.Stale {
-				t.Fatalf("message %d was answered %s", seq, ack.Text)
+				t.Fatalf("message %d: got %s, want its ack", seq, ack.Text)
 			}
 		}
 	})
 }
 
-func TestLiveRule6ACarefulEntryIsViewingAndBothAreTold(t *testing.T) { // rules 5 and 6, case 21
+func TestUnlessOccupiedEntersAsViewing(t *testing.T) { // rules 5 and 6, case 21
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "seq": 1, "section": "s", "unless_occupied": true`)
 		bob, ack, _ := w.Join(w.As("bob", "2"), `"session": "b", "seq": 1, "section": "s", "unless_occupied": true`)
 		if ack.Activity != "viewing" || servertest.Names(ack.Conflicts) != "alice" {
-			t.Errorf("bob's careful hello was answered %s; due is viewing, and alice", ack.Text)
+			t.Errorf("bob's hello with unless_occupied: got %s, want viewing and a conflict with alice", ack.Text)
 		}
 		if delta := alice.Next("delta"); servertest.Names(delta.Changed) != "bob" || delta.Changed[0].Activity != "viewing" {
-			t.Errorf("alice was told %s; due is that bob views", delta.Text)
+			t.Errorf("delta for alice: got %s, want bob viewing", delta.Text)
 		}
 		bob.Send("update", `"seq": 2, "section": "s"`) // edits anyway
 		if ack := bob.SkipTo("ack"); ack.Activity != "editing" || servertest.Names(ack.Conflicts) != "alice" {
-			t.Errorf("bob's plain update was answered %s; due is editing, and alice", ack.Text)
+			t.Errorf("bob's plain update: got %s, want editing and a conflict with alice", ack.Text)
 		}
 		if delta := alice.Next("delta"); servertest.Names(delta.Changed) != "bob" || delta.Changed[0].Activity != "editing" {
-			t.Errorf("alice was told %s; due is that bob edits", delta.Text)
+			t.Errorf("delta for alice: got %s, want bob editing", delta.Text)
 		}
 		alice.Send("update", `"seq": 2, "section": "s", "unless_occupied": true`)
 		if ack := alice.SkipTo("ack"); ack.Activity != "editing" || servertest.Names(ack.Conflicts) != "bob" {
-			t.Errorf("alice, who was there first, was answered %s; due is editing, and bob", ack.Text)
+			t.Errorf("alice's update with unless_occupied in her own section: got %s, want editing and a conflict with bob", ack.Text)
 		}
 	})
 }
 
-func TestLiveRule8AnOlderMessageChangesNothing(t *testing.T) { // over HTTP and live together
+func TestOlderMessageIsStaleOverHTTPAndLive(t *testing.T) { // rule 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		alice, _, _ := w.Join(p, `"session": "a", "seq": 1, "section": "s"`)
@@ -110,40 +110,40 @@ func TestLiveRule8AnOlderMessageChangesNothing(t *testing.T) { // over HTTP and 
 		for _, seq := range []int{1, 4, 5} {
 			alice.Send("update", fmt.Sprintf(`"seq": %d, "section": "old"`, seq))
 			if ack := alice.Next("ack"); !ack.Stale || ack.Version != now.Version || ack.You.Section != "new" {
-				t.Errorf("message %d after 5 was answered %s; due is stale, and the session as it was", seq, ack.Text)
+				t.Errorf("message %d after 5: got %s, want stale and the session unchanged", seq, ack.Text)
 			}
 		}
 		alice.Send("update", `"seq": 6, "section": "newer"`)
 		if ack := alice.SkipTo("ack"); ack.Stale || ack.You.Section != "newer" {
-			t.Errorf("message 6 after 5 was answered %s", ack.Text)
+			t.Errorf("message 6 after 5: got %s, want section newer", ack.Text)
 		}
 		if got := p.Update(`{"session": "a", "seq": 6, "section": "old"}`); !got.Stale || got.You.Section != "newer" {
-			t.Errorf("over HTTP, after a newer one live, message 6 came to %+v", got)
+			t.Errorf("message 6 over HTTP after message 6 live: got %+v, want stale", got)
 		}
 		p.Leave(`{"session": "a", "seq": 7}`)
 		alice.Pending()
 		alice.Send("update", `"seq": 7, "section": "s"`)
 		if ack := alice.Next("ack"); !ack.Stale || ack.Activity != "" {
-			t.Errorf("after the leave, an older message was answered %s", ack.Text)
+			t.Errorf("older message after the leave: got %s, want stale without activity", ack.Text)
 		}
 		w.ExpectListed("")
 	})
 }
 
-func TestLiveRule8ALeaveIsFinalForOlderMessagesOverHTTP(t *testing.T) { // rule 8, cases 2 and 3
+func TestLiveLeaveIsFinalForOlderHTTPUpdates(t *testing.T) { // rule 8, cases 2 and 3
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		alice, _, _ := w.Join(p, `"session": "a", "seq": 1, "section": "s"`)
 		alice.Send("leave", `"seq": 5`)
 		alice.ExpectClose(1000)
 		if got := p.Update(`{"session": "a", "seq": 4, "section": "s"}`); !got.Stale {
-			t.Errorf("an update from before the leave came to %+v; due is stale", got)
+			t.Errorf("update older than the leave: got %+v, want stale", got)
 		}
 		w.ExpectListed("")
 	})
 }
 
-func TestLiveAnUpdateIsOfTheSessionOfItsConnection(t *testing.T) { // case 39
+func TestUpdateOfAnotherSessionIsRejected(t *testing.T) { // case 39
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		alice, _, _ := w.Join(p, `"session": "a", "seq": 1, "section": "s"`)
@@ -151,34 +151,34 @@ func TestLiveAnUpdateIsOfTheSessionOfItsConnection(t *testing.T) { // case 39
 		for _, kind := range []string{"update", "leave"} {
 			alice.Send(kind, `"seq": 2, "session": "b", "section": "t"`)
 			if m := alice.SkipTo("error"); m.Code != "session_invalid" || m.Seq != 2 {
-				t.Errorf("%s for another session was answered %s", kind, m.Text)
+				t.Errorf("%s of another session: got %s, want session_invalid of seq 2", kind, m.Text)
 			}
 		}
 		alice.Send("update", `"seq": 2, "session": "a", "section": "u", "user_id": 2, "username": "bob"`)
 		if ack := alice.SkipTo("ack"); ack.You.Section != "u" || strings.Join(ack.You.Sections, " ") != "u" || ack.You.Username != "alice" {
-			t.Errorf("an update for the own session was answered %s", ack.Text)
+			t.Errorf("update of the connection's session: got %s, want alice in section u", ack.Text)
 		}
 	})
 }
 
-func TestLiveRule7TwoTabsAreOnePersonWhoConflictsWithNobody(t *testing.T) { // rules 3 and 7, cases 13 to 15
+func TestTwoTabsAreOneOccupantWithoutConflict(t *testing.T) { // rules 3 and 7, cases 13 to 15
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		one, _, _ := w.Join(p, `"session": "one", "seq": 1, "section": "b"`)
 		two, ack, snapshot := w.Join(p, `"session": "two", "seq": 1, "section": "a"`)
 		if ack.You.Section != "a" || strings.Join(ack.You.Sections, " ") != "a b" || servertest.Names(snapshot.Users) != "alice" {
-			t.Errorf("the second tab was answered %s and %s; due is one alice, in a, of a and b", ack.Text, snapshot.Text)
+			t.Errorf("second tab: got %s and %s, want one alice in a, with sections a and b", ack.Text, snapshot.Text)
 		}
 		if delta := one.Next("delta"); servertest.Names(delta.Changed) != "alice" || delta.Changed[0].Section != "a" || len(delta.Left) != 0 {
-			t.Errorf("the first tab was told %s", delta.Text)
+			t.Errorf("delta for the first tab: got %s, want alice in a", delta.Text)
 		}
 		two.Send("update", `"seq": 2, "section": "b", "unless_occupied": true`)
 		if ack := two.SkipTo("ack"); ack.Activity != "editing" || len(ack.Conflicts) != 0 {
-			t.Errorf("in the section of the other tab: %s; due is editing, and no conflict", ack.Text)
+			t.Errorf("entering the other tab's section: got %s, want editing and no conflict", ack.Text)
 		}
 		one.Pending()
 		two.Send("leave", `"seq": 3`)
-		one.ExpectNothing(time.Minute) // the first tab shows the same
+		one.ExpectNothing(time.Minute) // its view is unchanged
 		w.ExpectListed("alice")
 	})
 }

@@ -1,10 +1,7 @@
 package live_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +11,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) { // rule 14, case 38
+func TestRecheckEndsConnectionAndSessionOnLostAccess(t *testing.T) { // rule 14, case 38
 	for _, c := range []struct {
 		why  error
 		code string
@@ -22,7 +19,7 @@ func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) {
 		{identity.ErrProjectUnknown, "project_unknown"}, {identity.ErrTokenInvalid, "token_invalid"},
 		{identity.ErrNobody, "unauthenticated"}, {identity.ErrCookieInvalid, "cookie_invalid"},
 	} {
-		doors := &moody{}
+		auth := &revocable{}
 		servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 			bob, _, _ := w.Join(&servertest.Client{Token: "2"}, `"session": "b"`)
 			alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a", "seq": 7, "section": "s"`)
@@ -32,99 +29,68 @@ func TestLiveAWithdrawnMembershipEndsTheConnectionAndThePresence(t *testing.T) {
 			alice.ExpectNothing(time.Minute)
 			bob.Send("update", "")
 			bob.Pending()
-			doors.set("1", c.why)
+			auth.reject("1", c.why)
 			began := time.Now()
 			for _, s := range []*servertest.Socket{alice, other} {
-				if m := s.NextWithin(30 * time.Second); m.Type == "delta" { // of the other tab
+				if m := s.NextWithin(30 * time.Second); m.Type == "delta" { // of her other tab
 					s.ExpectRejected(c.code)
 				} else if m.Code != c.code {
-					t.Errorf("there came %s; due is the error %s", m.Text, c.code)
+					t.Errorf("got %s, want the error %s", m.Text, c.code)
 				}
 				s.ExpectClose(1008)
 			}
 			if took := time.Since(began); took > 30*time.Second {
-				t.Errorf("alice was let go after %v; due is 30 s at most", took)
+				t.Errorf("alice's connections ended after %v, want 30 s at most", took)
 			}
-			news := bob.Pending()
-			if len(news) == 0 || len(news[len(news)-1].Left) != 1 {
-				t.Errorf("alice was let go, and bob was told %v; due is at once that she left", news)
+			deltas := bob.Pending()
+			if len(deltas) == 0 || len(deltas[len(deltas)-1].Left) != 1 {
+				t.Errorf("bob: got %v, want alice in left at once", deltas)
 			}
 			bob.Send("update", "")
 			bob.Pending()
 			bob.ExpectNothing(time.Minute)
-		}, func(p *servertest.Config) { p.Authenticator = doors })
+		}, func(p *servertest.Config) { p.Authenticator = auth })
 	}
 }
 
-func TestLiveAnotherUserByTheSameCredentialIsNobody(t *testing.T) {
-	doors := &moody{}
+func TestRecheckRejectsCredentialOfAnotherUser(t *testing.T) {
+	auth := &revocable{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
-		doors.set("1", errOther)
+		auth.reject("1", errOther)
 		m := alice.NextWithin(30 * time.Second)
 		if m.Code != "unauthenticated" {
-			t.Errorf("there came %s", m.Text)
+			t.Errorf("got %s, want unauthenticated", m.Text)
 		}
 		alice.ExpectClose(1008)
-	}, func(p *servertest.Config) { p.Authenticator = doors })
+	}, func(p *servertest.Config) { p.Authenticator = auth })
 }
 
-func TestLiveAGateThatDoesNotKnowLetsNobodyInAndNobodyGo(t *testing.T) {
-	doors := &moody{}
+func TestUnavailableAuthenticatorKeepsConnectionsAndAcceptsNone(t *testing.T) {
+	auth := &revocable{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
-		doors.set("1", fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable))
+		auth.reject("1", fmt.Errorf("%s: %w", servertest.SecretCause, presence.ErrUnavailable))
 		w.Do("GET", servertest.LivePath, nil, w.HandshakeHeaders("Authorization", "Bearer 1")...).ExpectError(t, 503, "unavailable")
 		alice.ExpectNothing(100 * time.Second)
 		alice.Send("update", "")
 		alice.Next("ack")
-		doors.set("1", nil)
+		auth.reject("1", nil)
 		alice.ExpectNothing(100 * time.Second)
-	}, func(p *servertest.Config) { p.Authenticator = doors })
+	}, func(p *servertest.Config) { p.Authenticator = auth })
 }
 
-func TestLiveTheNewestTokenIsTheOneThatIsAskedAbout(t *testing.T) {
-	doors := &moody{}
+func TestRecheckUsesTheNewestToken(t *testing.T) {
+	auth := &revocable{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(&servertest.Client{Token: "1"}, `"session": "a"`)
 		alice.Send("hello", `"session": "a", "token": "1-again"`)
 		alice.Pending()
-		doors.set("1", identity.ErrTokenInvalid)
+		auth.reject("1", identity.ErrTokenInvalid)
 		alice.ExpectNothing(time.Minute)
-		doors.set("1-again", identity.ErrTokenInvalid)
+		auth.reject("1-again", identity.ErrTokenInvalid)
 		if m := alice.NextWithin(30 * time.Second); m.Code != "token_invalid" {
-			t.Errorf("there came %s", m.Text)
+			t.Errorf("got %s, want token_invalid", m.Text)
 		}
-	}, func(p *servertest.Config) { p.Authenticator = doors })
-}
-
-// moody is a gate for users 1 and 2, by their ids as tokens, that changes its mind.
-type moody struct {
-	mu   sync.Mutex
-	says map[string]error
-}
-
-var errOther = errors.New("somebody else")
-
-func (g *moody) set(token string, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.says == nil {
-		g.says = map[string]error{}
-	}
-	g.says[token] = err
-}
-
-func (g *moody) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	id := presence.UserID(r.Token[:1])
-	switch err := g.says[r.Token]; err {
-	case nil:
-		return identity.Principal{User: presence.User{ID: id, Name: "writer " + string(id)}}, nil
-	case errOther:
-		return identity.Principal{User: presence.User{ID: "3", Name: "somebody else"}}, nil
-	default:
-		return identity.Principal{}, err
-	}
+	}, func(p *servertest.Config) { p.Authenticator = auth })
 }

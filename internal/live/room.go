@@ -25,10 +25,9 @@ const (
 
 // rooms holds one room for each project that has live connections.
 //
-// Nothing else is locked or called while rooms.mu is held, so that one room's work delays no other.
-// Other locks are taken in this order: those of a store, room.mu, conn.mu. A store calls room.mark with
-// the lock of a project held, so nobody calls a store with room.mu or conn.mu held. With Hub.mu held no
-// other lock is taken.
+// While rooms.mu or Hub.mu is held no other lock is taken and no store is called, so that one room's work
+// delays no other. The other locks are taken in this order: those of a store, room.mu, conn.mu. A store calls
+// room.mark while it holds the lock of a project, so no store is called while room.mu or conn.mu is held.
 type rooms struct {
 	service *presence.Service
 	log     *slog.Logger
@@ -38,8 +37,8 @@ type rooms struct {
 	of map[presence.Project]*room
 }
 
-// room is the set of live connections of one project. It is level-triggered: a change marks it, and it
-// then reads the newest snapshot and broadcasts what is new. There is no queue of changes.
+// room is the set of live connections of one project. It is level-triggered: a change marks it, then it
+// reads the newest snapshot and broadcasts what is new. There is no queue of changes.
 type room struct {
 	rooms   *rooms
 	project presence.Project
@@ -53,7 +52,7 @@ type room struct {
 	current *state                  // nil before the first broadcast
 	marked  bool
 	running bool
-	wanted  uint64 // the newest version that a client has seen elsewhere since the last read
+	wanted  uint64 // newest version that a client reported since the last read
 
 	next time.Time // earliest time of the next broadcast; used by run only
 }
@@ -65,8 +64,8 @@ type state struct {
 	snapshot     *presence.Snapshot // nil while the store is unavailable
 	base         uint64             // version that delta starts from
 	whole, delta func() []byte
-	// asked is the version that the store was asked for at least. A client that has seen a newer one is
-	// not sent this state.
+	// asked is the oldest version that was acceptable when the snapshot was read. A client that reports a
+	// newer one is not sent this state.
 	asked uint64
 }
 
@@ -76,7 +75,7 @@ const unavailable = math.MaxUint64
 func newState(before *state, snapshot *presence.Snapshot) *state {
 	s := &state{version: snapshot.Version, snapshot: snapshot}
 	s.whole = sync.OnceValue(func() []byte { return snapshotFrame(snapshot) })
-	// A delta has no field partial, so a change of it needs a snapshot.
+	// A delta has no field partial, so a change of partial is sent as a snapshot.
 	if before != nil && before.snapshot != nil && before.snapshot.Partial == snapshot.Partial {
 		old := before.snapshot
 		s.base = old.Version
@@ -89,7 +88,8 @@ func newUnavailable(err error) *state {
 	return &state{version: unavailable, whole: func() []byte { return errorFrame(err, 0) }}
 }
 
-// frame returns what a client needs that has a version, and counts it.
+// frame returns the frame for a client that has a version: the delta if it starts there, otherwise the whole.
+// It counts the frame.
 func (s *state) frame(have uint64, m *metrics.HTTP) []byte {
 	frame, sent := s.whole, m.Snapshots
 	switch {
@@ -107,9 +107,9 @@ func newRooms(s *presence.Service, log *slog.Logger) rooms {
 	return rooms{service: s, log: log, of: map[presence.Project]*room{}}
 }
 
-// reserve takes a place in the room of a project for a connection of the user, and returns the room, or
-// nil if the user has maxUserConnections there. The connection gets nothing before join. leave gives the
-// place back, with or without join.
+// reserve reserves a place in the room of a project for a connection of the user, and returns the room, or
+// nil if the user has maxUserConnections there. The room sends nothing to the connection before join. leave
+// releases the place, whether join was called or not.
 func (r *rooms) reserve(project presence.Project, user presence.UserID) *room {
 	r.mu.Lock()
 	room, ok := r.of[project]
@@ -127,7 +127,7 @@ func (r *rooms) reserve(project presence.Project, user presence.UserID) *room {
 	return room
 }
 
-// release undoes the counting of reserve. The room ends with its last holder.
+// release removes a holder of a room. Without holders the room is dropped.
 func (r *rooms) release(room *room) {
 	r.mu.Lock()
 	room.holders--
@@ -158,7 +158,7 @@ func (r *room) reserve(user presence.UserID) bool {
 	return true
 }
 
-// join adds a connection that has a place. It is sent the current snapshot, unless it has that version.
+// join adds a connection with a reserved place. The room sends it the current snapshot unless it has it.
 func (r *room) join(c *conn) {
 	r.mu.Lock()
 	r.conns[c] = struct{}{}
@@ -170,7 +170,7 @@ func (r *room) join(c *conn) {
 	r.mark()
 }
 
-// leave gives back the place of a connection.
+// leave removes a connection and releases its place.
 func (r *room) leave(c *conn, user presence.UserID) {
 	r.mu.Lock()
 	delete(r.conns, c)
@@ -181,7 +181,7 @@ func (r *room) leave(c *conn, user presence.UserID) {
 	r.rooms.release(r)
 }
 
-// mark says that the project may have changed.
+// mark makes the room read the newest snapshot soon. It is called when the project may have changed.
 func (r *room) mark() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -192,7 +192,7 @@ func (r *room) mark() {
 	}
 }
 
-// markSince says that a client has seen a version elsewhere, so this process may be behind.
+// markSince is mark for a client that reports a version. This process may not have read that version yet.
 func (r *room) markSince(version uint64) {
 	r.mu.Lock()
 	r.wanted = max(r.wanted, version)
@@ -200,8 +200,7 @@ func (r *room) markSince(version uint64) {
 	r.mark()
 }
 
-// run broadcasts until nothing is new: the first change at once, and then all that come within batchTime
-// together.
+// run broadcasts while the room is marked: the first change at once, then those of each batchTime together.
 func (r *room) run() {
 	for r.takeMark() {
 		time.Sleep(time.Until(r.next))
@@ -235,7 +234,7 @@ func (r *room) takeMark() bool {
 	r.running = r.marked && len(r.conns) > 0
 	r.marked = false
 	if !r.running && r.current != nil && r.current.snapshot != nil {
-		r.current = newState(nil, r.current.snapshot) // frees the frames
+		r.current = newState(nil, r.current.snapshot) // frees the encoded frames
 	}
 	return r.running
 }
@@ -252,7 +251,7 @@ func (r *room) broadcast() (ok bool) {
 	case err != nil:
 		r.wanted = max(r.wanted, wanted)
 		if r.current == nil || r.current.version != unavailable {
-			r.rooms.log.Error("the store is unavailable to live connections; they are told that presence is unknown", "project", r.project, "error", err)
+			r.rooms.log.Error("could not read a snapshot for live connections; their pages show that presence is unknown", "project", r.project, "error", err)
 			r.current = newUnavailable(err)
 		}
 	case r.current == nil || r.current.version != snapshot.Version:
@@ -265,7 +264,7 @@ func (r *room) broadcast() (ok bool) {
 	}
 	current := r.current
 	conns := slices.AppendSeq(make([]*conn, 0, len(r.conns)), maps.Keys(r.conns))
-	r.mu.Unlock() // changes from now on need not wait until all are sent this one
+	r.mu.Unlock() // before sending, so that marking does not wait for it
 	for _, c := range conns {
 		c.send(current)
 	}

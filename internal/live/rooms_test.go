@@ -12,7 +12,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// stuck is a store of which one kind of call hangs for one project until release is closed.
+// stuck is a store in which one method hangs for one project until release is closed.
 type stuck struct {
 	presence.Store
 	project presence.Project
@@ -52,7 +52,7 @@ func (s *stuck) Watch(p presence.Project, wake func()) (stop func()) {
 	}
 }
 
-func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) { // invariant 10
+func TestHangingStoreDelaysOnlyItsRoom(t *testing.T) { // invariant 10
 	for _, call := range []string{"Watch", "stop", "Snapshot", "Update", "Leave"} {
 		t.Run(call, func(t *testing.T) {
 			store := &stuck{project: "slow", call: call}
@@ -69,7 +69,7 @@ func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) { // invariant 10
 				}
 				time.Sleep(time.Second)
 				if store.hanging.Load() == 0 {
-					t.Fatalf("no %s hangs: this test would prove nothing", call)
+					t.Fatalf("no %s hangs, so this test shows nothing", call)
 				}
 
 				began := time.Now()
@@ -82,18 +82,18 @@ func TestARoomWhoseStoreHangsHoldsUpNoOtherRoom(t *testing.T) { // invariant 10
 				bob.Send("leave", `"seq": 3`)
 				alice.ExpectLeft("bob", 12.0, time.Minute)
 				if took := time.Since(began); took > 2*time.Second {
-					t.Errorf("joining, moving and leaving in another room took %v", took)
+					t.Errorf("joining, moving and leaving in another room took %v, want 2s at most", took)
 				}
 
 				close(store.release)
 				w.ConnectTo(there, "Authorization", "Bearer "+w.As("late", "13").Token).Send("hello", `"session": "l", "seq": 1`)
 				time.Sleep(time.Second)
 				if users := *w.As("late", "13").ExpectSuccess(w.As("late", "13").Do("GET", strings.Replace(there, "live", "list", 1), "")).Users; !strings.Contains(servertest.Names(users), "late") {
-					t.Errorf("when the store goes on, listed are %q; want late among them", servertest.Names(users))
+					t.Errorf("listed after the store continues: got %q, want late among them", servertest.Names(users))
 				}
 			}, func(p *servertest.Config) {
 				p.WrapStore = func(s presence.Store) presence.Store {
-					store.Store, store.release = s, make(chan struct{}) // in the bubble
+					store.Store, store.release = s, make(chan struct{}) // made in the synctest bubble
 					return store
 				}
 			})

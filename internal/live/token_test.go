@@ -14,7 +14,7 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) {
+func TestSecondHelloRenewsExpiringTokenUnseen(t *testing.T) {
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		end := time.Now().Add(160 * time.Second)
@@ -30,7 +30,7 @@ func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) 
 		began := time.Now()
 		m, err := alice.Receive(2 * time.Minute)
 		if left := time.Until(end); err != nil || m.Type != "error" || m.Code != "token_ends" || m.Seq != 0 || left < 95*time.Second || left > 2*time.Minute {
-			t.Fatalf("%v after the hello, %v before the end, got %s, error %v; want the error token_ends", time.Since(began), left, m.Text, err)
+			t.Fatalf("%v after the hello, %v before the expiry: got %s, error %v, want the error token_ends", time.Since(began), left, m.Text, err)
 		}
 		alice.Send("hello", `"session": "a", "seq": 2, "section": "s", "token": "a-new", "known_version": `+fmt.Sprint(m.Version))
 		alice.SkipTo("ack")
@@ -41,13 +41,13 @@ func TestLiveATokenThatEndsIsRenewedByASecondHelloAndNobodySeesIt(t *testing.T) 
 		}
 		for _, m := range append(alice.Pending(), bob.Pending()...) {
 			if m.Type == "error" || m.Type == "delta" {
-				t.Errorf("after the renewal there came %s", m.Text)
+				t.Errorf("after the renewal: got %s, want nothing", m.Text)
 			}
 		}
 	}, func(p *servertest.Config) { p.Authenticator = g })
 }
 
-func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { // case 38
+func TestExpiredTokenEndsConnectionAndSession(t *testing.T) { // case 38
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		g["a"], g["b"] = time.Now().Add(30*time.Second), time.Now().Add(time.Hour)
@@ -64,17 +64,17 @@ func TestLiveATokenThatHasEndedEndsTheConnectionAndThePresence(t *testing.T) { /
 				break
 			}
 			if m.Code != "token_ends" {
-				t.Fatalf("got %s, error %v; want the error token_ends, then token_invalid", m.Text, err)
+				t.Fatalf("got %s, error %v, want the error token_ends, then token_invalid", m.Text, err)
 			}
 		}
 		alice.ExpectClose(1008)
 		if took := bob.ExpectLeft("a", "a", time.Second); took > late {
-			t.Errorf("and she left %v later", took)
+			t.Errorf("she left %v after the close, want 1s at most", took)
 		}
 	}, func(p *servertest.Config) { p.Authenticator = g })
 }
 
-func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) { // rule 14
+func TestLostAccessOverHTTPEndsOnlyThatSession(t *testing.T) { // rule 14
 	alice := presence.User{ID: "1", Name: "alice"}
 	may := true
 	w := servertest.New(t, func(p *servertest.Config) {
@@ -95,16 +95,16 @@ func TestRule14WhoMayNoLongerIsNotListedAnyMore(t *testing.T) { // rule 14
 	may = false
 	p.Post("update", `{"session": "a", "section": "s"}`).ExpectError(t, 404, "project_unknown")
 	if users := *w.Anonymous().List().Users; servertest.Names(users) != "alice" {
-		t.Errorf("listed are %q; due is alice, by her other tab", servertest.Names(users))
+		t.Errorf("listed: got %q, want alice, by her other tab", servertest.Names(users))
 	}
 	p.Post("update", `{"session": "other", "section": "s"}`).ExpectError(t, 404, "project_unknown")
 	p.Post("update", `not JSON`).ExpectError(t, 404, "project_unknown")
 	if users := *w.Anonymous().List().Users; len(users) != 0 {
-		t.Errorf("listed are %q; due is nobody", servertest.Names(users))
+		t.Errorf("listed: got %q, want nobody", servertest.Names(users))
 	}
 }
 
-func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) { // rule 13
+func TestUnavailableAuthenticatorKeepsSessions(t *testing.T) { // rule 13
 	alice := identity.Principal{User: presence.User{ID: "1", Name: "alice"}}
 	var unknown error
 	w := servertest.New(t, func(p *servertest.Config) {
@@ -121,12 +121,12 @@ func TestRule13WhileItIsUnknownWhoMayNobodyGoes(t *testing.T) { // rule 13
 	for _, unknown = range []error{presence.ErrUnavailable, identity.ErrTokenInvalid, context.Canceled} {
 		p.Post("update", `{"session": "a", "section": "s"}`)
 		if users := *w.Anonymous().List().Users; servertest.Names(users) != "alice" {
-			t.Errorf("after %v are listed %q; due is alice", unknown, servertest.Names(users))
+			t.Errorf("listed after %v: got %q, want alice", unknown, servertest.Names(users))
 		}
 	}
 }
 
-func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *testing.T) { // rule 9
+func TestExpiredTokenOfOldConnectionKeepsSession(t *testing.T) { // rule 9
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		g["a-old"], g["a-new"], g["b"] = time.Now().Add(40*time.Second), time.Now().Add(time.Hour), time.Now().Add(time.Hour)
@@ -141,7 +141,7 @@ func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *te
 		bob.Pending()
 		old.ExpectClose(1008)
 		for _, m := range bob.Pending() {
-			t.Errorf("bob was told %s", m.Text)
+			t.Errorf("bob: got %s, want nothing", m.Text)
 		}
 		if now.Closed() {
 			t.Error("the new connection has ended")
@@ -149,7 +149,7 @@ func TestLiveRule9TheEndOfAnOldConnectionsTokenEndsNoSessionThatHasANewOne(t *te
 	}, func(p *servertest.Config) { p.Authenticator = g })
 }
 
-func TestLiveATokenThatNoHeaderCanHaveIsInvalid(t *testing.T) {
+func TestTokenWithInvalidHeaderCharactersIsInvalid(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		for _, token := range []string{`\n1`, `a b`, `\u0000`, `\u00e9`} {
 			s := w.Connect()
@@ -159,7 +159,7 @@ func TestLiveATokenThatNoHeaderCanHaveIsInvalid(t *testing.T) {
 	})
 }
 
-func TestLiveAUserHasFortyConnectionsInAProjectAtTheMost(t *testing.T) { // rule 16
+func TestUserHas40ConnectionsPerProjectAtMost(t *testing.T) { // rule 16
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		p := w.As("alice", "1")
 		for i := range 40 {
@@ -174,7 +174,7 @@ func TestLiveAUserHasFortyConnectionsInAProjectAtTheMost(t *testing.T) { // rule
 	})
 }
 
-func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41
+func TestDNSRebindingIsRejected(t *testing.T) { // case 41
 	for name, change := range map[string]func(*servertest.Config){
 		"--dev":             func(*servertest.Config) {},
 		"--allowed-origins": func(p *servertest.Config) { p.Dev, p.Origins = nil, []string{"https://write.example.org"} },
@@ -187,7 +187,7 @@ func TestANameThatIsPointedHereChangesNothing(t *testing.T) { // case 41
 			}
 			for _, what := range []string{"update/", "leave/"} {
 				if a := w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+what, strings.NewReader(`{"session": "a"}`), headers...); a.Status != 403 || a.Header.Get("Set-Cookie") != "" {
-					t.Errorf("%s, %s: answered %d %s", name, what, a.Status, a.Body)
+					t.Errorf("%s, %s: got %d %s, want 403 without a cookie", name, what, a.Status, a.Body)
 				}
 			}
 		}

@@ -12,12 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// through is a connection as httpserver passes it on.
+// through wraps a connection as httpserver does.
 type through struct{ net.Conn }
 
 func (t through) WritesThrough() net.Conn { return t.Conn }
 
-// tcpWriter is a writer to a client that reads when the test does.
+// tcpWriter returns a writer and the client's side of its connection.
 func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,18 +40,18 @@ func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
 	return o, client
 }
 
-func TestAnOfferNeverWaitsAndWhatIsLeftOfAFrameComesBeforeAllElse(t *testing.T) {
+func TestOfferNeverBlocksAndFinishesCutFrameFirst(t *testing.T) {
 	o, client := tcpWriter(t)
-	var due bytes.Buffer
+	var want bytes.Buffer
 	var rest []byte
 	var finish func([]byte)
 	for n := byte('a'); rest == nil; n++ { // until the kernel takes no more
 		frame := bytes.Repeat([]byte{n}, 1<<16)
-		due.Write(frame)
+		want.Write(frame)
 		rest, finish = o.offer(frame)
 	}
 	if len(rest) == 1<<16 {
-		t.Fatal("no frame was cut; the test shows nothing")
+		t.Fatal("no frame was cut, so this test shows nothing")
 	}
 	late := []byte("late")
 	var writing sync.WaitGroup
@@ -59,17 +59,17 @@ func TestAnOfferNeverWaitsAndWhatIsLeftOfAFrameComesBeforeAllElse(t *testing.T) 
 	offered := []byte("offered")
 	left, write := o.offer(offered)
 	if !bytes.Equal(left, offered) {
-		t.Fatalf("of %q, offered while a frame is half written, %q is left; due is all", offered, left)
+		t.Fatalf("offer of %q during a cut frame: got %q left, want all", offered, left)
 	}
 	writing.Go(func() { finish(rest) })
-	got := make([]byte, due.Len())
-	if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, due.Bytes()) {
-		t.Errorf("the frames did not come whole and in order, %v", err)
+	got := make([]byte, want.Len())
+	if _, err := io.ReadFull(client, got); err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("got the frames changed or out of order, %v", err)
 	}
 	writing.Wait()
 	write(left)
 	if rest, _ := o.offer([]byte("!")); rest != nil {
-		t.Errorf("nobody writes, and of an offer %q is left", rest)
+		t.Errorf("offer while nobody writes: got %q left, want nothing", rest)
 	}
 	o.close([]byte{closeHeader, 0})
 	if rest, finish := o.offer([]byte("after the end")); rest != nil {
@@ -78,10 +78,10 @@ func TestAnOfferNeverWaitsAndWhatIsLeftOfAFrameComesBeforeAllElse(t *testing.T) 
 	o.write([]byte("after the end"))
 	client.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if got, err := io.ReadAll(client); err != nil || string(got) != "lateoffered!\x88\x00" {
-		t.Errorf("then there came %q, %v", got, err)
+		t.Errorf("after the frames: got %q, %v, want lateoffered! and the close frame", got, err)
 	}
-	if sent, came := int(testutil.ToFloat64(o.sent)), due.Len()+len("lateoffered!\x88\x00"); sent != came {
-		t.Errorf("%d bytes were counted as sent; %d came", sent, came)
+	if sent, want := int(testutil.ToFloat64(o.sent)), want.Len()+len("lateoffered!\x88\x00"); sent != want {
+		t.Errorf("counter: got %d bytes sent, want %d", sent, want)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// wrappedTCP and wrappedUnix see all that is written, and pass everything else on.
+// wrappedTCP and wrappedUnix count the written bytes.
 type wrappedTCP struct {
 	*net.TCPConn
 	written *atomic.Int64
@@ -31,7 +31,7 @@ func (c wrappedUnix) Write(b []byte) (int, error) {
 	return c.UnixConn.Write(b)
 }
 
-func TestAConnectionThatEmbedsOneOfTheKernelIsWrittenToByItsOwnWrite(t *testing.T) {
+func TestWrappedConnectionIsWrittenThroughItsOwnWrite(t *testing.T) {
 	var written atomic.Int64
 	for network, wrap := range map[string]func(net.Conn) net.Conn{
 		"tcp":  func(c net.Conn) net.Conn { return wrappedTCP{c.(*net.TCPConn), &written} },
@@ -68,7 +68,7 @@ func TestAConnectionThatEmbedsOneOfTheKernelIsWrittenToByItsOwnWrite(t *testing.
 			}
 			got := make([]byte, len("offered"))
 			if _, err := io.ReadFull(client, got); err != nil || string(got) != "offered" || written.Load() != int64(len(got)) {
-				t.Errorf("%s, %s: the client got %q, %v, and the wrapper saw %d bytes of %d", network, name, got, err, written.Load(), len(got))
+				t.Errorf("%s, %s: got %q, %v, with %d bytes through the wrapper, want %d", network, name, got, err, written.Load(), len(got))
 			}
 		}
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // Is reports whether a Host header, with or without a port, names this machine: localhost, a name
-// below it, or a loopback address. Another name that resolves to loopback does not count, so that
-// pages of other sites gain nothing by one.
+// below it, or a loopback address. Another name that resolves to loopback does not count, because that would
+// allow DNS rebinding.
 func Is(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -10,7 +10,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// HTTP has the metrics of one handler: of its requests and of its live connections. It is safe for
+// HTTP has the metrics of one handler: those of its requests and of its live connections. It is safe for
 // concurrent use.
 type HTTP struct {
 	collectors
@@ -21,7 +21,7 @@ type HTTP struct {
 	Live      prometheus.Gauge   // open live connections
 	Messages  prometheus.Counter // received on live connections
 	Deltas    prometheus.Counter // sent on live connections, one for each connection
-	Snapshots prometheus.Counter // likewise
+	Snapshots prometheus.Counter // sent on live connections, one for each connection
 	Bytes     prometheus.Counter // sent on live connections
 }
 
@@ -64,7 +64,7 @@ func (h *HTTP) Request(operation string, status int, took time.Duration) {
 	o.duration.Observe(took.Seconds())
 }
 
-// Failure counts an error that a client was told, by its code.
+// Failure counts an error that was sent to a client, by its code. The code must be one of wire.Failures.
 func (h *HTTP) Failure(code string) { h.failures[code].Inc() }
 
 // TokenRejection counts a token that was rejected.

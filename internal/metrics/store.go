@@ -21,8 +21,8 @@ var (
 	pubSubAge  = gauge("pubsub_age_seconds", "Time since this node last received a message that it published itself.")
 )
 
-// Store is a [presence.Store] that measures the operations of another one, and a collector of them and
-// of that store's figures. It is safe for concurrent use.
+// Store wraps a [presence.Store] and measures its calls. It collects those measurements and the store's own
+// figures. It is safe for concurrent use.
 type Store struct {
 	presence.Store
 	presence.Health
@@ -55,7 +55,8 @@ func MeasureStore(s interface {
 	}
 }
 
-// Describe implements [prometheus.Collector]. It leaves out the figures, which depend on the store.
+// Describe implements [prometheus.Collector]. It omits the figures, because which of them exist depends on
+// the store.
 func (s *Store) Describe(out chan<- *prometheus.Desc) { s.collectors.Describe(out) }
 
 // Collect implements [prometheus.Collector].

@@ -1,4 +1,4 @@
-// Package netio writes to connections whose other side may read slowly.
+// Package netio writes to connections whose clients may read slowly. It bounds each write in time.
 package netio
 
 import (
@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Timeouts of writes, of an HTTP answer and of a live frame alike.
+// Timeouts of one write, which is an HTTP answer or a live frame.
 const (
-	// StallTimeout is how long a write may wait without progress; a phone that changes its network is
-	// back sooner. Progress is checked once in StallTimeout, so a client that stops reading is cut off
-	// after twice that at the latest.
+	// StallTimeout is how long a write may wait without progress. A phone that changes its network needs
+	// less. Progress is checked once in StallTimeout, so a client that stops reading is disconnected after
+	// twice that at the latest.
 	StallTimeout = 10 * time.Second
-	// WriteTimeout bounds one answer or frame in all, so that a client that reads a byte a second does not
-	// hold its connection for ever. The list of 1,000 people, 250 KB uncompressed, fits at 17 kbit/s, over
-	// TLS at 18.
+	// WriteTimeout bounds the whole answer or frame, so that a client that reads a byte a second does not
+	// occupy a connection for ever. The list of 1,000 people, 250 KB uncompressed, needs 17 kbit/s to arrive
+	// in time, over TLS 18.
 	WriteTimeout = 2 * time.Minute
 	// chunk is how many bytes are written at once: the size of a TLS record. A TLS connection cannot continue
 	// after a timeout, so its client has to take a whole chunk within StallTimeout. 16 KiB in 10 s are
@@ -24,7 +24,7 @@ const (
 	chunk = 16 << 10
 )
 
-// LongAgo is a deadline that interrupts what waits on a connection now.
+// LongAgo is a deadline in the past: setting it interrupts a read or write that is waiting.
 var LongAgo = time.Unix(1, 0)
 
 // WriteAll writes b to conn in chunks. It calls next after each chunk but the last, and when a write

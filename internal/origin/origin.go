@@ -20,8 +20,8 @@ type Origin struct {
 }
 
 // Parse parses an origin, such as https://write.example.org. It accepts spellings that a
-// browser would not send (capitals, the default port, IDN in Unicode), and rejects everything
-// that is more than an origin.
+// browser would not send (capitals, the default port, IDN in Unicode). It rejects a text with a path, a
+// query or user information.
 func Parse(s string) (Origin, error) {
 	scheme, authority, ok := strings.Cut(s, "://")
 	scheme = strings.ToLower(scheme)
@@ -116,10 +116,10 @@ func serialiseIPv6(a netip.Addr) string {
 	return fmt.Sprintf("::ffff:%x:%x", uint16(b[12])<<8|uint16(b[13]), uint16(b[14])<<8|uint16(b[15]))
 }
 
-// isPlainName reports whether a name needs no conversion.
+// isPlainName reports whether a name needs no conversion to ASCII.
 func isPlainName(name string) bool { return isName(name) && !strings.Contains(name, "xn--") }
 
-// isName reports whether a name has only characters that names of hosts have.
+// isName reports whether a name has only the characters of host names.
 func isName(name string) bool {
 	for i := range len(name) {
 		switch c := name[i]; {
@@ -146,7 +146,7 @@ type Pattern struct {
 }
 
 // ParsePattern parses an origin, or a pattern such as https://*.example.org. It returns an error for an entry
-// that no page can match.
+// that no origin can match.
 func ParsePattern(s string) (Pattern, error) {
 	scheme, authority, _ := strings.Cut(s, "://")
 	rest, wildcard := strings.CutPrefix(authority, "*.")
@@ -166,8 +166,8 @@ func ParsePattern(s string) (Pattern, error) {
 	return Pattern{origin: o, below: "." + o.host}, nil
 }
 
-// Matches reports whether an origin is the one of the pattern, or below it. The domain of a
-// wildcard is not below itself.
+// Matches reports whether an origin matches the pattern. https://*.example.org does not match
+// https://example.org itself.
 func (p Pattern) Matches(o Origin) bool {
 	if p.below == "" {
 		return o == p.origin && o.host != ""

@@ -8,38 +8,38 @@ import (
 	"time"
 )
 
-func TestDistinctAllowsSoManyDifferentThings(t *testing.T) {
+func TestDistinctLimitsDifferentThings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDistinct(3, time.Minute)
 		for range 2 { // a thing that is used again is not new
 			for i := range 3 {
 				if err := d.Use("alice", fmt.Sprint(i), errBusy); err != nil {
-					t.Fatalf("thing %d of 3: %v", i, err)
+					t.Fatalf("thing %d of 3: got %v, want nil", i, err)
 				}
 			}
 		}
 		var exceeded *Exceeded
 		if err := d.Use("alice", "3", errBusy); !errors.Is(err, errBusy) || !errors.As(err, &exceeded) || exceeded.After != 2*time.Minute {
-			t.Fatalf("a fourth thing: %v, %+v; want errBusy after 2 min", err, exceeded)
+			t.Fatalf("fourth thing: got %v, %+v, want errBusy after 2 min", err, exceeded)
 		}
 		if err := d.Use("bob", "3", errBusy); err != nil {
-			t.Errorf("bob is limited by what alice uses: %v", err)
+			t.Errorf("bob's first thing: got %v, want nil", err)
 		}
 		time.Sleep(90 * time.Second)
 		if err := d.Use("alice", "0", errBusy); err != nil { // still in use, unlike the others
 			t.Error(err)
 		}
 		if err := d.Use("alice", "3", errBusy); !errors.As(err, &exceeded) {
-			t.Fatalf("a fourth thing after 90 s: %v", err)
+			t.Fatalf("fourth thing after 90 s: got %v, want an Exceeded", err)
 		}
 		time.Sleep(exceeded.After)
 		for _, thing := range []string{"0", "3", "4"} {
 			if err := d.Use("alice", thing, errBusy); err != nil {
-				t.Errorf("after the time in After, thing %s: %v", thing, err)
+				t.Errorf("thing %s at After: got %v, want nil", thing, err)
 			}
 		}
 		if d.Use("alice", "5", errBusy) == nil {
-			t.Error("a fourth thing is allowed although the first is still in use")
+			t.Error("fourth thing: got nil, want an error, since the first is still in use")
 		}
 	})
 }
@@ -67,29 +67,29 @@ func TestDistinctCountsAThingForOneToTwoAges(t *testing.T) {
 	}
 }
 
-func TestDistinctWithoutANumberLimitsNothing(t *testing.T) {
+func TestDistinctWithoutLimitLimitsNothing(t *testing.T) {
 	for name, d := range map[string]*Distinct{"nil": nil, "0": NewDistinct(0, time.Minute), "-1": NewDistinct(-1, time.Minute)} {
 		for i := range 1000 {
 			if err := d.Use("alice", fmt.Sprint(i), errBusy); err != nil {
-				t.Fatalf("%s: %v", name, err)
+				t.Fatalf("%s: got %v, want nil", name, err)
 			}
 		}
 	}
 }
 
-func TestMemoryOfDistinctIsBounded(t *testing.T) {
+func TestDistinctMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDistinct(2, time.Minute)
 		for i := range 1_000_000 {
 			d.Use(fmt.Sprint(i%700_000), fmt.Sprint(i), errBusy)
 			if n := len(d.young.pairs) + len(d.old.pairs); n > 2*maxPairs {
-				t.Fatalf("%d pairs are held; want %d at most", n, 2*maxPairs)
+				t.Fatalf("got %d pairs, want %d at most", n, 2*maxPairs)
 			}
 		}
 		time.Sleep(2 * time.Minute)
 		d.Use("alice", "0", errBusy)
 		if n := len(d.young.count) + len(d.old.count); n != 1 {
-			t.Errorf("%d callers are held after two minutes; want 1", n)
+			t.Errorf("after two minutes: got %d callers, want 1", n)
 		}
 	})
 }

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errBusy = errors.New("too often")
 
-func TestABurstIsFreeAndThenTheRateHolds(t *testing.T) {
+func TestBurstThenRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(2, 5)
 		taken := func() (n int) {
@@ -25,24 +25,24 @@ func TestABurstIsFreeAndThenTheRateHolds(t *testing.T) {
 			return n
 		}
 		if n := taken(); n != 5 {
-			t.Errorf("%d at once, due is the burst, 5", n)
+			t.Errorf("got %d at once, want the burst, 5", n)
 		}
 		if err := l.Take("bob", errBusy); err != nil {
-			t.Errorf("bob is refused for alice: %v", err)
+			t.Errorf("bob after alice's burst: got %v, want nil", err)
 		}
 		for _, c := range []struct {
 			wait time.Duration
-			due  int
+			want int
 		}{{time.Second, 2}, {499 * time.Millisecond, 0}, {time.Millisecond, 1}, {10 * time.Second, 5}} {
 			time.Sleep(c.wait)
-			if n := taken(); n != c.due {
-				t.Errorf("after %v more %d were taken, due is %d", c.wait, n, c.due)
+			if n := taken(); n != c.want {
+				t.Errorf("after %v more: got %d, want %d", c.wait, n, c.want)
 			}
 		}
 	})
 }
 
-func TestARefusalSaysWhenToTryAgain(t *testing.T) {
+func TestExceededHasTheTimeToWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(0.2, 1)
 		if err := l.Take("alice", errBusy); err != nil {
@@ -52,43 +52,43 @@ func TestARefusalSaysWhenToTryAgain(t *testing.T) {
 			time.Sleep(wait)
 			var exceeded *Exceeded
 			if err := l.Take("alice", errBusy); !errors.Is(err, errBusy) || !errors.As(err, &exceeded) || err.Error() != errBusy.Error() {
-				t.Fatalf("the refusal is %v; due is an Exceeded of the caller's error", err)
+				t.Fatalf("got %v, want an Exceeded that wraps the caller's error", err)
 			}
 		}
 		var exceeded *Exceeded
 		errors.As(l.Take("alice", errBusy), &exceeded)
 		if exceeded.After != time.Second {
-			t.Errorf("4 s of 5 later the wait is %v, due is 1 s: asking in vain costs nothing", exceeded.After)
+			t.Errorf("After, 4 s of 5 later: got %v, want 1 s, since rejected calls cost nothing", exceeded.After)
 		}
 		time.Sleep(exceeded.After - time.Microsecond)
 		if l.Take("alice", errBusy) == nil {
-			t.Error("taken before the time that was told")
+			t.Error("got nil just before After, want an error")
 		}
 		time.Sleep(time.Microsecond)
 		if err := l.Take("alice", errBusy); err != nil {
-			t.Errorf("refused after the time that was told: %v", err)
+			t.Errorf("got %v at After, want nil", err)
 		}
 	})
 }
 
-func TestNoRateBoundsNothing(t *testing.T) {
+func TestZeroRateLimitsNothing(t *testing.T) {
 	for _, perSecond := range []float64{0, -1} {
 		l := New(perSecond, 10)
 		if l != nil {
-			t.Errorf("a rate of %v made a limiter", perSecond)
+			t.Errorf("New with rate %v: got a limiter, want nil", perSecond)
 		}
 		for range 1000 {
 			if err := l.Take("alice", errBusy); err != nil {
-				t.Fatalf("no limiter refused: %v", err)
+				t.Fatalf("nil limiter: got %v, want nil", err)
 			}
 		}
 	}
 	if err := New(0.01, 0).Take("alice", errBusy); err != nil {
-		t.Errorf("with no burst nobody is ever let through: %v", err)
+		t.Errorf("first call with burst 0: got %v, want nil", err)
 	}
 }
 
-func TestMemoryIsBoundedWhoeverComes(t *testing.T) { // rule 16, invariant 11
+func TestMemoryIsBounded(t *testing.T) { // rule 16, invariant 11
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1, 1)
 		highest := 0
@@ -97,20 +97,19 @@ func TestMemoryIsBoundedWhoeverComes(t *testing.T) { // rule 16, invariant 11
 			highest = max(highest, l.buckets.Len())
 		}
 		if highest > 2*maxCallers {
-			t.Errorf("%d are remembered after a million, due is %d at most", highest, 2*maxCallers)
+			t.Errorf("after a million callers: got %d buckets, want %d at most", highest, 2*maxCallers)
 		}
 		time.Sleep(2 * l.rotateEvery)
 		l.Take("a", errBusy)
 		time.Sleep(2 * l.rotateEvery)
 		l.Take("b", errBusy)
 		if n := l.buckets.Len(); n > 2 {
-			t.Errorf("%d are remembered long after the storm, due is 2", n)
+			t.Errorf("long after that: got %d buckets, want 2 at most", n)
 		}
 	})
 }
 
-// Whoever is forgotten must have their whole burst back by then.
-func TestNobodyGainsByBeingForgotten(t *testing.T) {
+func TestForgottenCallerGainsNothing(t *testing.T) {
 	for _, c := range []struct {
 		rate  float64
 		burst int
@@ -123,7 +122,7 @@ func TestNobodyGainsByBeingForgotten(t *testing.T) {
 			start, taken := time.Now(), 0
 			others := 0
 			for time.Since(start) < 20*time.Minute {
-				// She comes back now and then; others turn the pages meanwhile.
+				// Others rotate the generations between alice's calls.
 				for range 7 {
 					time.Sleep(11 * time.Second)
 					others++
@@ -133,29 +132,29 @@ func TestNobodyGainsByBeingForgotten(t *testing.T) {
 					taken++
 				}
 			}
-			if due := int(time.Since(start).Seconds() * c.rate); taken > due {
-				t.Errorf("at %v a second and %v at once, %d were taken in %v; due is %d at most", c.rate, c.burst, taken, time.Since(start), due)
+			if want := int(time.Since(start).Seconds() * c.rate); taken > want {
+				t.Errorf("rate %v, burst %v: got %d calls in %v, want %d at most", c.rate, c.burst, taken, time.Since(start), want)
 			}
 		})
 	}
 }
 
-func TestWhoIsAboveTheLimitIsNotForgottenWithinTheMinute(t *testing.T) {
+func TestCallerOverTheLimitIsRememberedForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(0.001, 1)
-		time.Sleep(l.rotateEvery - time.Nanosecond) // her turn is nearly over when she comes
+		time.Sleep(l.rotateEvery - time.Nanosecond) // just before a rotation
 		l.Take("alice", errBusy)
 		for range 60 {
 			time.Sleep(time.Second)
 			l.Take("other "+strconv.FormatInt(time.Now().Unix(), 10), errBusy)
 			if l.Take("alice", errBusy) == nil {
-				t.Fatal("alice was forgotten, and so let through")
+				t.Fatal("alice's second call: got nil, want an error, since she must not be forgotten")
 			}
 		}
 	})
 }
 
-func TestALimiterMayBeUsedAtOnce(t *testing.T) {
+func TestLimiterIsSafeForConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1, 100)
 		var mu sync.Mutex
@@ -176,7 +175,7 @@ func TestALimiterMayBeUsedAtOnce(t *testing.T) {
 		using.Wait()
 		for who, n := range taken {
 			if n != 100 {
-				t.Errorf("%s was let through %d times at once, due is the burst, 100", who, n)
+				t.Errorf("%s: got %d calls at once, want the burst, 100", who, n)
 			}
 		}
 	})

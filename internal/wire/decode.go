@@ -7,7 +7,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
 
-// Update is the body of an update, and part of a live message.
+// Update is the body of an update. A live message has the same fields.
 type Update struct {
 	Section        string
 	Session        string
@@ -37,7 +37,7 @@ func (u *Update) Field(name []byte) any {
 	}
 }
 
-// Domain returns the update as the domain has it. The error is ErrKnownVersion.
+// Domain returns the update in the terms of package presence. The error is ErrKnownVersion.
 func (u *Update) Domain() (presence.Update, error) {
 	update := presence.Update{
 		Session: u.Session, Seq: u.Seq,
@@ -73,7 +73,7 @@ func (l *Leave) Field(name []byte) any {
 	}
 }
 
-// Message is a message that a client sends on a live connection. Type says which fields count.
+// Message is a message that a client sends on a live connection. Type decides which fields are used.
 type Message struct {
 	Type   string
 	Token  string
@@ -95,7 +95,7 @@ func (m *Message) Field(name []byte) any {
 	}
 }
 
-// Known returns the version that the client has, 0 for none.
+// Known returns the version that the client reports, 0 for none.
 func (m *Message) Known() uint64 {
 	if m.KnownVersion == nil {
 		return 0
@@ -103,8 +103,8 @@ func (m *Message) Known() uint64 {
 	return *m.KnownVersion
 }
 
-// Decode decodes one JSON object into value, which keeps no reference to text. Names are exact,
-// unknown fields are ignored, and null is the same as a field left out. The errors are ErrJSON,
+// Decode decodes one JSON object into value, which keeps no reference to text. Names must match exactly,
+// unknown fields are ignored, and null is the same as a missing field. The errors are ErrJSON,
 // ErrDuplicateField, ErrFieldType, ErrKnownVersion and [presence.ErrSeqInvalid].
 func Decode(text []byte, value strictjson.Fields) error {
 	if decodeFast(text, value) {
@@ -113,6 +113,7 @@ func Decode(text []byte, value strictjson.Fields) error {
 	return decodeStrict(text, value)
 }
 
+// decodeStrict decodes any valid text. It is the only decoder that reports errors.
 func decodeStrict(text []byte, value strictjson.Fields) error {
 	err := strictjson.Decode(text, value)
 	var wrong *strictjson.FieldError

@@ -7,9 +7,9 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// AppendReply appends the answer to an update, without the list of its snapshot, which belongs at
-// the index at: it is large and shared, so the caller writes it from where it is. heartbeat is the
-// interval that the server asks for.
+// AppendReply appends the answer to an update without the list of its snapshot. The caller inserts the list at
+// the index at: the list is large and shared, so it is not copied. heartbeat is the interval that the server
+// asks for.
 func AppendReply(b []byte, reply presence.Reply, heartbeat time.Duration) (_ []byte, at int) {
 	b = append(b, `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, reply.Version, 10)
@@ -24,8 +24,7 @@ func AppendReply(b []byte, reply presence.Reply, heartbeat time.Duration) (_ []b
 	return append(appendState(b, reply, heartbeat), '}'), at
 }
 
-// AppendList appends the answer to a list request, without the list itself, which belongs at the
-// index at.
+// AppendList appends the answer to a list request without the list, which the caller inserts at the index at.
 func AppendList(b []byte, snapshot *presence.Snapshot) (_ []byte, at int) {
 	b = append(b, `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, snapshot.Version, 10)
@@ -53,12 +52,12 @@ func AppendAck(b []byte, seq uint64, reply presence.Reply, heartbeat time.Durati
 	return append(appendState(b, reply, heartbeat), '}')
 }
 
-// AppendSnapshot appends a live message with all that is visible in a project.
+// AppendSnapshot appends a live message with a whole snapshot.
 func AppendSnapshot(b []byte, snapshot *presence.Snapshot) []byte {
 	b = append(b, `{"type":"snapshot","version":`...)
 	b = strconv.AppendUint(b, snapshot.Version, 10)
 	b = append(b, `,"users":`...)
-	b = appendOccupants(b, snapshot.Occupants) // not Occupants: the message is kept, and a second copy is not needed
+	b = appendOccupants(b, snapshot.Occupants) // not Occupants, which would cache a second copy of the list
 	return append(appendPartial(appendCount(b, snapshot), snapshot.Partial), '}')
 }
 
@@ -111,7 +110,7 @@ func appendRecorded(b []byte, reply presence.Reply) []byte {
 	return appendPartial(appendOccupants(b, reply.Conflicts), reply.Partial)
 }
 
-// appendState appends the fields that are left out where they have their usual value.
+// appendState appends the fields that are left out while they have their default values.
 func appendState(b []byte, reply presence.Reply, heartbeat time.Duration) []byte {
 	if reply.Stale {
 		b = append(b, `,"stale":true`...)
@@ -126,7 +125,7 @@ func appendState(b []byte, reply presence.Reply, heartbeat time.Duration) []byte
 	return b
 }
 
-// appendPartial says that people may be missing from a list or from conflicts.
+// appendPartial appends partial if users may be missing from a list or from conflicts.
 func appendPartial(b []byte, partial bool) []byte {
 	if partial {
 		b = append(b, `,"partial":true`...)
@@ -134,7 +133,7 @@ func appendPartial(b []byte, partial bool) []byte {
 	return b
 }
 
-// appendCount appends the number of people in a project, if more are there than are listed.
+// appendCount appends the number of users in a project if the list does not have all of them.
 func appendCount(b []byte, snapshot *presence.Snapshot) []byte {
 	if snapshot.Count > len(snapshot.Occupants) {
 		b = append(b, `,"count":`...)

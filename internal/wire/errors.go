@@ -16,21 +16,21 @@ const MaxBody = 4096
 // Errors of requests and of live connections, besides those of the packages presence and identity.
 // Their texts are sent to clients.
 var (
-	ErrJSON               = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or {} at least")
-	ErrDuplicateField     = errors.New("the body has the same name twice in one object; send each field once")
+	ErrJSON               = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or at least {}")
+	ErrDuplicateField     = errors.New("the body has the same field twice in one object; send each field once")
 	ErrFieldType          = errors.New("a field of the body has the wrong type; see the table of the API")
 	ErrKnownVersion       = errors.New("known_version is a whole number from 0 to 9007199254740991")
-	ErrCrossOrigin        = errors.New("this request came from a page of an origin that may not send it; have the proxy in front leave Host as it is, or name the origin in --allowed-origins")
-	ErrNotLocal           = errors.New("tokens of --dev are given to pages of this machine only, not through a tunnel or by another name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
-	ErrDevOrigin          = errors.New("the server runs with --dev, in which anybody can be anybody, and so it answers only pages of this machine, not through a tunnel or by another name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
+	ErrCrossOrigin        = errors.New("this server does not allow requests from pages of this origin; make the proxy in front leave Host unchanged, or list the origin in --allowed-origins")
+	ErrNotLocal           = errors.New("the server runs with --dev and issues tokens only to pages of this machine, not through a tunnel or by another host name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
+	ErrDevOrigin          = errors.New("the server runs with --dev, with which anybody can take any name, and so answers only pages of this machine, not through a tunnel or by another host name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	ErrNotFound           = errors.New("there is nothing at this address; the addresses of the API end in a slash")
 	ErrMethod             = errors.New("this address does not support that method; the header Allow lists those that it supports")
-	ErrBodySlow           = errors.New("the body came too slowly; send it again")
+	ErrBodySlow           = errors.New("the body arrived too slowly; send it again")
 	ErrBodyTooLarge       = errors.New("the body is larger than 4096 bytes")
 	ErrMediaType          = errors.New("send the body as Content-Type: application/json")
 	ErrTooManyRequests    = errors.New("too many requests; wait for the time in Retry-After")
-	ErrTooManyProjects    = errors.New("you, or your address, entered too many different projects lately; go on in one of those, or wait for the time in Retry-After")
-	ErrTooManyConnections = errors.New("too many connections are open, of you, of your address or of all visitors; close some, or wait for the time in Retry-After; polling with list and update goes on")
+	ErrTooManyProjects    = errors.New("you or your address entered too many different projects; continue in one of those, or wait for the time in Retry-After")
+	ErrTooManyConnections = errors.New("you, your address or all visitors together have too many open connections; close some, or wait for the time in Retry-After; polling with list and update still works")
 	ErrUpgradeRequired    = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
 	ErrDraining           = errors.New("the server is restarting; come back after retry_after")
 	ErrInternal           = errors.New("the server failed; its log has the cause")
@@ -38,25 +38,25 @@ var (
 	ErrNotText     = errors.New("messages are text; this one was binary")
 	ErrUnknownType = errors.New("type is hello, update or leave")
 	ErrHelloFirst  = errors.New("the first message is a hello, with a session")
-	ErrHelloAgain  = errors.New("a second hello renews the token, for the same user and the same session; for another one, connect again")
-	ErrTokenEnds   = errors.New("the token expires soon; say hello again, with a new one")
-	ErrHelloLate   = errors.New("no hello came in time; connect again, and send it at once")
+	ErrHelloAgain  = errors.New("a second hello renews the token of the same user and session; for another user or session, open a new connection")
+	ErrTokenEnds   = errors.New("the token expires soon; send another hello with a new one")
+	ErrHelloLate   = errors.New("no hello arrived in time; reconnect, and send it at once")
 )
 
 // Failure is an error as clients see it.
 type Failure struct {
-	// Err has the text that clients are told. It is one of a fixed set: no text of a client and no
-	// cause inside the server is in it.
+	// Err has the text that is sent to clients. It is one of a fixed set, so it never contains input of a
+	// client or a cause inside the server.
 	Err error
 	// Status is the HTTP status; 0 for an error that only live connections have.
 	Status int
-	// Code is the value of the field code, by which programs tell errors apart.
+	// Code is the value of the field code, by which programs distinguish errors.
 	Code string
 }
 
-// failures gives every error that can reach a client its status and its code. The first row that an
-// error wraps counts, so whatever wraps ErrUnavailable is unavailable, whatever else it wraps. An
-// error without a row is ErrInternal.
+// failures gives every error that can reach a client its status and its code. The first row that an error
+// wraps counts, so ErrUnavailable wins over every other error in the same chain. An error without a row is
+// ErrInternal.
 var failures = []Failure{
 	{presence.ErrUnavailable, 503, "unavailable"},
 	{ErrJSON, 400, "bad_json"},
@@ -122,8 +122,9 @@ func (f Failure) Body() []byte {
 	return append(b, '}')
 }
 
-// RetryAfter returns how long a client should wait before it tries again: what err says by a method
-// RetryAfter() time.Duration, or the default of its status. It is 0 where trying again does not help.
+// RetryAfter returns how long a client should wait before it tries again: the result of err's method
+// RetryAfter() time.Duration if it has one, otherwise the default of its status. It is 0 where a retry does
+// not help.
 func RetryAfter(err error) time.Duration {
 	var later interface {
 		error

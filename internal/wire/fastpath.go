@@ -8,12 +8,13 @@ import (
 // maxFastFields is how many fields an object may have for the fast path.
 const maxFastFields = 16
 
-// decodeFast decodes update bodies as our own client and the note's client write them: a flat object
-// with strings of printable ASCII, whole numbers, booleans, and known fields, each once. Such bodies
-// dominate traffic.
+// decodeFast decodes the update bodies that dominate traffic: a flat object of known fields, each once, whose
+// values are strings of printable ASCII, whole numbers and booleans. Our own client and the note's client
+// write such bodies.
 //
 // It returns false for every other text, valid or not; the caller then decodes the same text with
-// strictjson, which sets every field again. Whatever it accepts, strictjson decodes to the same value.
+// strictjson, which sets every field again. For every text that decodeFast accepts, strictjson decodes the
+// same value; FuzzFastPathAgreesWithStrictDecoder checks that.
 func decodeFast(body []byte, value strictjson.Fields) bool {
 	if len(body) < 2 || body[0] != '{' {
 		return false

@@ -26,7 +26,7 @@ type writer struct {
 	net.Conn
 	raw    syscall.RawConn // nil unless the kernel's socket can be reached
 	closed atomic.Bool     // a close frame was sent
-	// deadline guards closing, which means that hurry set the last deadline, and the write deadline.
+	// deadline guards the write deadline and closing. After beginClosing nothing moves the deadline.
 	deadline sync.Mutex
 	closing  bool
 	sent     prometheus.Counter // bytes, of all connections
@@ -40,7 +40,7 @@ func (w *writer) open(conn net.Conn, sent prometheus.Counter) {
 	if wrapper, ok := conn.(interface{ WritesThrough() net.Conn }); ok { // of httpserver
 		conn = wrapper.WritesThrough()
 	}
-	switch socket := conn.(type) { // exactly these: a type that embeds one may have a Write of its own
+	switch socket := conn.(type) { // no interface: a type that embeds a socket may have its own Write
 	case *net.TCPConn:
 		w.raw, _ = socket.SyscallConn()
 	case *net.UnixConn:
@@ -86,7 +86,7 @@ func (w *writer) writeNow(frame []byte) (rest []byte) {
 			w.sent.Add(float64(n))
 			frame = frame[n:]
 		}
-		return true // do not wait, whatever the result
+		return true // false would wait until the socket is writable
 	})
 	return frame
 }
@@ -115,10 +115,10 @@ func (w *writer) finish(rest []byte) {
 	w.setDeadline(0)
 }
 
-// isBusy reports whether a frame is being written, to a client that takes it slowly or not at all.
+// isBusy reports whether a frame is being written. Usually the client reads slowly then.
 func (w *writer) isBusy() bool { return len(w.busy) > 0 }
 
-// setDeadline sets the write deadline d from now, or none for 0, unless hurry has set the last one.
+// setDeadline sets the write deadline to d from now, or to none for 0. It does nothing after beginClosing.
 func (w *writer) setDeadline(d time.Duration) {
 	w.deadline.Lock()
 	defer w.deadline.Unlock()
@@ -131,8 +131,8 @@ func (w *writer) setDeadline(d time.Duration) {
 	}
 }
 
-// hurry gives the frame that is being written, and those that follow, closeTimeout from now.
-func (w *writer) hurry() {
+// beginClosing gives the frame that is being written, and those that follow, closeTimeout from now.
+func (w *writer) beginClosing() {
 	w.deadline.Lock()
 	defer w.deadline.Unlock()
 	w.closing = true
@@ -147,7 +147,7 @@ func (w *writer) isClosing() bool {
 
 // close writes a close frame, and ends writing and reading. The caller must call linger and cut afterwards.
 func (w *writer) close(closeFrame []byte) {
-	w.hurry() // the frame that is being written, too
+	w.beginClosing() // bounds the wait for the frame that is being written
 	w.busy <- struct{}{}
 	defer func() { <-w.busy }()
 	if w.closed.Swap(true) {

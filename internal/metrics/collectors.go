@@ -1,5 +1,5 @@
-// Package metrics has the Prometheus metrics of the server: of its HTTP handler and live connections
-// ([HTTP]), and of its store ([Store]). Both are collectors. No label has a value that clients can
+// Package metrics has the Prometheus metrics of the server. [HTTP] has those of the handler and of live
+// connections, [Store] those of the store. Both are collectors. No label has a value that clients can
 // choose, so the number of series is fixed.
 package metrics
 
@@ -11,9 +11,9 @@ import (
 
 const namespace = "writer_presence"
 
-// buckets are the upper bounds of histograms, in seconds. Each limit that the project promises is among
-// them: a change on other screens within 0.3 ms usually and 3 ms nearly always, a commit within 10 ms,
-// a disk that fails after 2 s, every call within 5 s.
+// buckets are the upper bounds of histograms, in seconds. Each promised limit is among them: a change on
+// other screens within 0.3 ms (p50) and 3 ms (p99), a commit within 10 ms, a failing disk reported after 2 s,
+// every call within 5 s.
 var buckets = []float64{0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 2, 5}
 
 func counter(name, help string) prometheus.Counter {
@@ -32,7 +32,7 @@ func gauge(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc(namespace+"_"+name, help, nil, nil)
 }
 
-// collectors are several collectors as one.
+// collectors combines several collectors into one.
 type collectors []prometheus.Collector
 
 func (c collectors) Describe(out chan<- *prometheus.Desc) {
@@ -49,6 +49,6 @@ func (c collectors) Collect(out chan<- prometheus.Metric) {
 
 var start = time.Now()
 
-// Now returns the time since the program started. It takes half as long as [time.Now], which reads
-// the wall clock too.
+// Now returns the time since the program started, for durations. It takes half as long as [time.Now], which
+// also reads the wall clock.
 func Now() time.Duration { return time.Since(start) }

@@ -15,8 +15,8 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// reader reads the messages and control frames of a connection. It has buffers of several kilobytes, so
-// a connection has one only while something arrives; most connections are quiet most of the time.
+// reader parses the frames of a connection into messages and control frames. It has buffers of several
+// kilobytes, so an idle connection has none.
 type reader struct {
 	*bufio.Reader
 	source source
@@ -26,7 +26,7 @@ type reader struct {
 	parts  int       // number of fragments so far
 }
 
-// source is the bytes that were read already, and then the connection.
+// source reads the bytes that await has read already, and then the connection.
 type source struct {
 	first []byte
 	conn  net.Conn
@@ -73,7 +73,8 @@ var (
 	errLongLength    = ws.ProtocolError("the length of a frame has more bytes than it needs")
 )
 
-// next returns the next message, or a control frame, which may stand between the fragments of a message.
+// next reads frames until a message is complete and returns it. A control frame, which may come between the
+// fragments of a message, is returned at once. The payload is valid until the next call or release.
 func (r *reader) next() (op ws.OpCode, payload []byte, err error) {
 	for {
 		h, err := r.header()
@@ -87,7 +88,7 @@ func (r *reader) next() (op ws.OpCode, payload []byte, err error) {
 				return 0, nil, errMessageLarge
 			}
 		}
-		part := slices.Grow(r.text, int(h.Length))[begin : begin+int(h.Length)] // a control frame may need more than is left
+		part := slices.Grow(r.text, int(h.Length))[begin : begin+int(h.Length)] // grows only for a control frame amid fragments
 		if _, err := io.ReadFull(r, part); err != nil {
 			return 0, nil, err
 		}

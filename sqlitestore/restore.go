@@ -1,0 +1,85 @@
+package sqlitestore
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+// write writes the journal's records. After its files were lost it writes all sessions into new ones.
+func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
+	if !s.db.isLost {
+		err := s.db.write(records, clock, purge)
+		if lost := s.db.check(); lost != nil {
+			return lost
+		}
+		return err
+	}
+	if err := s.db.reopen(s.log); err != nil {
+		return err
+	}
+	all := maps.Clone(records)
+	for group := range groups {
+		for name, p := range s.projectsIn(group) {
+			p.mu.Lock()
+			sessions := p.roster.AllRecords()
+			for _, r := range sessions {
+				all[key{name, r.User.ID, r.Session}] = r
+			}
+			s.journal.replacePending(name, sessions)
+			clock = max(clock, p.roster.Clock())
+			p.mu.Unlock()
+		}
+	}
+	if err := s.db.write(all, clock, time.Time{}); err != nil {
+		return err
+	}
+	s.db.isLost = false
+	return s.db.check()
+}
+
+// load restores the sessions in the journal and deletes those that ended longer than
+// [presence.Finality] ago.
+func (s *Store) load(now time.Time) error {
+	clock, err := s.db.clock()
+	if err != nil {
+		return s.db.errUnusable(err)
+	}
+	// Versions follow the clock, so now is above them all unless the clock was set back or
+	// versions have overtaken it.
+	s.floor = uint64(now.UnixMilli())
+	if clock >= s.floor {
+		s.floor = clock + clockSlack
+	}
+	rows, err := s.db.rows(now.Add(-presence.Finality))
+	if err != nil {
+		return s.db.errUnusable(err)
+	}
+	if err := s.db.prune(rows); err != nil {
+		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
+	}
+	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
+	var last time.Time // the last sign of life of the previous process
+	for i := range rows {
+		r := &rows[i]
+		if r.LastSeen.After(now) { // the clock was set back
+			r.LastSeen = now
+		}
+		if r.Active && r.LastSeen.After(last) {
+			last = r.LastSeen
+		}
+	}
+	for _, r := range rows {
+		if now.Sub(last) > presence.Finality || last.Sub(r.LastSeen) > s.lease {
+			r.Active = false
+		}
+		p := s.groupOf(r.project)[r.project]
+		if p == nil {
+			p = s.createProject(r.project)
+		}
+		p.roster.Restore(now, r.Record)
+	}
+	return nil
+}
