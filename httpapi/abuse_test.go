@@ -61,7 +61,7 @@ func TestMemoryIsFreedAfterManyVisitorsLeave(t *testing.T) { // invariant 11
 		after := heap()
 		t.Logf("%d names: %.1f MB before, %.1f MB while they were here, %.1f MB after", names, before, during, after)
 		if after > before+allowed {
-			t.Errorf("%.1f MB are held by nobody", after-before)
+			t.Errorf("got %.1f MB more after all visitors left", after-before)
 		}
 	})
 }

@@ -257,7 +257,7 @@ func TestThousandBadRequestsASecondLeakNothing(t *testing.T) { // invariant 11
 			t.Errorf("the store holds %d projects, want the one that all are in", held)
 		}
 		if alice.Update(`{"section":"t","session":"tab"}`).You.Section != "t" {
-			t.Error("somebody else was hindered")
+			t.Error("another user was rejected")
 		}
 		goroutinesAfter, megabytesAfter := settle()
 		t.Logf("%d requests: %v; %d goroutines and %.1f MB before, %d and %.1f MB after", seconds*1000, got, goroutines, megabytes, goroutinesAfter, megabytesAfter)

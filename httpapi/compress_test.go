@@ -36,8 +36,8 @@ func TestAcceptEncodingWeightsDecideOnGzip(t *testing.T) {
 	}
 }
 
-// crowdOf returns a snapshot of n users.
-func crowdOf(n int) *presence.Snapshot {
+// snapshotOf returns a snapshot of n users.
+func snapshotOf(n int) *presence.Snapshot {
 	var all []*presence.Occupant
 	at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for i := range n {
@@ -52,8 +52,8 @@ func crowdOf(n int) *presence.Snapshot {
 	return &presence.Snapshot{Version: 1762189200000, Occupants: all, Count: n}
 }
 
-// answerOf returns the response that answers a list or an update with this head.
-func answerOf(s *Handler, method, accept, head string, snapshot *presence.Snapshot) *httptest.ResponseRecorder {
+// responseOf returns the response that answers a list or an update with this head.
+func responseOf(s *Handler, method, accept, head string, snapshot *presence.Snapshot) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "/", nil)
 	if accept != "" {
 		r.Header.Set("Accept-Encoding", accept)
@@ -70,12 +70,12 @@ func TestDecompressedResponseEqualsThePlainOne(t *testing.T) {
 	for _, people := range []int{-1, 0, 1, 10, 13, 14, 15, 16, 17, 18, 19, 20, 100, 1000} {
 		var snapshot *presence.Snapshot
 		if people >= 0 {
-			snapshot = crowdOf(people)
+			snapshot = snapshotOf(people)
 		}
 		for _, size := range heads {
 			head := strings.Repeat("h€", size)[:size]
-			plain := answerOf(s, http.MethodPost, "", head, snapshot)
-			packed := answerOf(s, http.MethodPost, "gzip", head, snapshot)
+			plain := responseOf(s, http.MethodPost, "", head, snapshot)
+			packed := responseOf(s, http.MethodPost, "gzip", head, snapshot)
 			large := plain.Body.Len() > compressAbove
 			if got := packed.Header().Get("Content-Encoding"); (got == "gzip") != large || plain.Header().Get("Content-Encoding") != "" {
 				t.Fatalf("%d people, head of %d bytes: a response of %d bytes is encoded %q", people, size, plain.Body.Len(), got)
@@ -107,13 +107,13 @@ func TestDecompressedResponseEqualsThePlainOne(t *testing.T) {
 
 func TestListIsCompressedOnceForEachSnapshot(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
-	snapshot := crowdOf(100)
+	snapshot := snapshotOf(100)
 	first := s.compress.list(snapshot)
 	s.compress.slots = nil // no slot is free
 	if again := s.compress.list(snapshot); len(first) == 0 || &again[0] != &first[0] {
 		t.Error("the list of the same snapshot was compressed twice")
 	}
-	w := answerOf(s, http.MethodPost, "gzip", "", crowdOf(200))
+	w := responseOf(s, http.MethodPost, "gzip", "", snapshotOf(200))
 	if w.Header().Get("Content-Encoding") != "" || w.Body.Len() < 10_000 {
 		t.Errorf("without a free slot there came %d bytes, encoded %q, want the plain response", w.Body.Len(), w.Header().Get("Content-Encoding"))
 	}
@@ -143,7 +143,7 @@ func TestSmallResponseNeedsNoAllocationForCompression(t *testing.T) {
 	s := &Handler{compress: newCompressor()}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Accept-Encoding", "gzip, br")
-	snapshot, w, b := crowdOf(10), discard{}, make([]byte, 0, compressAbove)
+	snapshot, w, b := snapshotOf(10), discard{}, make([]byte, 0, compressAbove)
 	head := []byte(`{"success":true,"users":`)
 	if n := testing.AllocsPerRun(100, func() {
 		b = append(append(b[:0], head...), '}')
@@ -158,7 +158,7 @@ func BenchmarkAnswer(b *testing.B) {
 	head := []byte(`{"success":true,"version":1762189200000,"users":`)
 	for _, people := range []int{10, 100, 1000} {
 		for name, accept := range map[string]string{"plain": "", "gzip": "gzip"} {
-			snapshot := crowdOf(people)
+			snapshot := snapshotOf(people)
 			for _, again := range []bool{true, false} {
 				b.Run(fmt.Sprintf("%d-%s-again-%t", people, name, again), func(b *testing.B) {
 					r := httptest.NewRequest(http.MethodPost, "/", nil)

@@ -147,7 +147,7 @@ func TestOneAddressLeavesConnectionsToTokenHolders(t *testing.T) {
 					t.Errorf("the last attempt got %q, want %q", last, a.code)
 				}
 				for i, from := range a.from {
-					w.getsIn([]string{"Alice", "Bo"}[i], from, a.header...)
+					w.expectConnects([]string{"Alice", "Bo"}[i], from, a.header...)
 				}
 			}, change)
 		})

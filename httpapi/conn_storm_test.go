@@ -21,9 +21,9 @@ import (
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 )
 
-// rawLive opens a live connection over TCP and sends hello if it is not empty. It returns the status of the handshake (0
+// dialLive opens a live connection over TCP and sends hello if it is not empty. It returns the status of the handshake (0
 // if there was no response) and the first message (empty if there was none).
-func rawLive(address, project, hello string, headers ...string) (conn net.Conn, status int, said string) {
+func dialLive(address, project, hello string, headers ...string) (conn net.Conn, status int, first string) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, 0, ""
@@ -43,8 +43,8 @@ func rawLive(address, project, hello string, headers ...string) (conn net.Conn, 
 	return conn, answer.StatusCode, string(payload)
 }
 
-// zero waits until a handler counts no connections.
-func zero(t *testing.T, h *httpapi.Handler) {
+// waitForNoConnections waits until a handler counts no connections.
+func waitForNoConnections(t *testing.T, h *httpapi.Handler) {
 	t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		open := httpapi.OpenConnections(h)
@@ -94,11 +94,11 @@ func TestConnectionCountsReturnToZeroAfterAStorm(t *testing.T) { // rule 16, inv
 						conn.Read(make([]byte, 100))
 					}
 				case 2:
-					conn, _, _ = rawLive(address, "p", "")
+					conn, _, _ = dialLive(address, "p", "")
 				case 3:
-					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session, "Cookie", visitor.Cookie)
+					conn, _, _ = dialLive(address, fmt.Sprint("p", i), session, "Cookie", visitor.Cookie)
 				case 4:
-					conn, _, _ = rawLive(address, fmt.Sprint("p", i), session+`, "token": "`+tokens[worker%4]+`"`)
+					conn, _, _ = dialLive(address, fmt.Sprint("p", i), session+`, "token": "`+tokens[worker%4]+`"`)
 				}
 				if conn != nil {
 					conn.Close()
@@ -107,13 +107,13 @@ func TestConnectionCountsReturnToZeroAfterAStorm(t *testing.T) { // rule 16, inv
 		})
 	}
 	storm.Wait()
-	zero(t, w.Handler)
-	conn, _, said := rawLive(address, "p", `"session": "a", "token": "`+tokens[0]+`"`)
-	if !strings.Contains(said, `"ack"`) {
-		t.Errorf("after the storm a hello got %q", said)
+	waitForNoConnections(t, w.Handler)
+	conn, _, first := dialLive(address, "p", `"session": "a", "token": "`+tokens[0]+`"`)
+	if !strings.Contains(first, `"ack"`) {
+		t.Errorf("after the storm a hello got %q", first)
 	}
 	conn.Close()
-	zero(t, w.Handler)
+	waitForNoConnections(t, w.Handler)
 }
 
 func TestLiveConnectionLimitsHoldInAnEmbeddingServer(t *testing.T) {
@@ -124,26 +124,26 @@ func TestLiveConnectionLimitsHoldInAnEmbeddingServer(t *testing.T) {
 	defer server.Close()
 	address := server.Listener.Addr().String()
 	open := func(i int, who string, headers ...string) (net.Conn, int, string) {
-		conn, status, said := rawLive(address, fmt.Sprint("p", i), `"session": "s"`+who, headers...)
+		conn, status, first := dialLive(address, fmt.Sprint("p", i), `"session": "s"`+who, headers...)
 		if conn != nil {
 			t.Cleanup(func() { conn.Close() })
 		}
-		return conn, status, said
+		return conn, status, first
 	}
 	var conns []net.Conn
 	for i := range 4 { // the limit of a user is four fifths of the limit of an address
-		conn, _, said := open(i, "", "Cookie", visitor.Cookie)
-		if !strings.Contains(said, `"ack"`) {
-			t.Fatalf("hello %d of a visitor got %q", i, said)
+		conn, _, first := open(i, "", "Cookie", visitor.Cookie)
+		if !strings.Contains(first, `"ack"`) {
+			t.Fatalf("hello %d of a visitor got %q", i, first)
 		}
 		conns = append(conns, conn)
 	}
-	if _, _, said := open(4, "", "Cookie", visitor.Cookie); !strings.Contains(said, `"too_many_connections"`) {
-		t.Errorf("a visitor's hello over the limit got %q, want too_many_connections", said)
+	if _, _, first := open(4, "", "Cookie", visitor.Cookie); !strings.Contains(first, `"too_many_connections"`) {
+		t.Errorf("a visitor's hello over the limit got %q, want too_many_connections", first)
 	}
 	alice := `, "token": "` + w.As("alice", "1").Token + `"`
-	if _, _, said := open(4, alice); !strings.Contains(said, `"ack"`) {
-		t.Errorf("the hello of a token holder got %q, want an ack", said)
+	if _, _, first := open(4, alice); !strings.Contains(first, `"ack"`) {
+		t.Errorf("the hello of a token holder got %q, want an ack", first)
 	}
 	if _, status, _ := open(5, alice); status != 429 {
 		t.Errorf("a handshake over the limit of the address got %d, want 429", status)
@@ -152,7 +152,7 @@ func TestLiveConnectionLimitsHoldInAnEmbeddingServer(t *testing.T) {
 		conn.Close()
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if _, _, said := open(6, alice); strings.Contains(said, `"ack"`) {
+		if _, _, first := open(6, alice); strings.Contains(first, `"ack"`) {
 			break
 		}
 		if time.Now().After(deadline) {

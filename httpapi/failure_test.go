@@ -55,10 +55,10 @@ func TestInternalErrorIsLoggedAndHiddenFromTheClient(t *testing.T) {
 	got := w.As("alice", "1").GetList()
 	got.ExpectError(t, 500, "broken")
 	if strings.Contains(got.Body, "canary") || strings.Contains(got.Body, "10.1.2.3") {
-		t.Errorf("the response tells the cause: %s", got.Body)
+		t.Errorf("got %s, want no cause in it", got.Body)
 	}
 	if !strings.Contains(w.Logs.String(), "10.1.2.3") {
-		t.Errorf("the log does not tell the cause: %q", w.Logs.String())
+		t.Errorf("got log %q, want the cause in it", w.Logs.String())
 	}
 }
 
@@ -80,7 +80,7 @@ func TestReplySaysIfChangesAreNotDurable(t *testing.T) {
 	for _, notDurable := range []bool{false, true, false} {
 		store.NotDurable = notDurable
 		for name, r := range map[string]servertest.Reply{"update": alice.Update(`{"section":"s"}`), "leave": alice.Leave(`{}`)} {
-			if told := r.Durable != nil && !*r.Durable; told != notDurable || r.Durable != nil && *r.Durable {
+			if got := r.Durable != nil && !*r.Durable; got != notDurable || r.Durable != nil && *r.Durable {
 				t.Errorf("%s with NotDurable %v: got durable %v, want false if it is set and none if not", name, notDurable, r.Durable)
 			}
 		}
@@ -109,7 +109,7 @@ func TestUnavailableAuthenticatorRejectsEverybody(t *testing.T) { // rule 13
 		for _, got := range []servertest.Response{p.Post("update", `{}`), p.Post("leave", `{}`), p.GetList()} {
 			got.ExpectError(t, c.status, c.code)
 			if strings.Contains(got.Body, "canary") {
-				t.Errorf("the response tells the cause: %s", got.Body)
+				t.Errorf("got %s, want no cause in it", got.Body)
 			}
 		}
 	}

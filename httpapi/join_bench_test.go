@@ -22,27 +22,27 @@ import (
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// still is a store without changes, so that the benchmark measures connections only.
-type still struct{ snapshot *presence.Snapshot }
+// staticStore is a store without changes, so that the benchmark measures connections only.
+type staticStore struct{ snapshot *presence.Snapshot }
 
-func (s still) Update(context.Context, presence.Project, presence.User, presence.Update) (presence.Reply, error) {
+func (s staticStore) Update(context.Context, presence.Project, presence.User, presence.Update) (presence.Reply, error) {
 	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
 }
-func (s still) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
+func (s staticStore) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
 	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
 }
-func (s still) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
+func (s staticStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
 	return s.snapshot, nil
 }
-func (s still) FreshSnapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
+func (s staticStore) FreshSnapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
 	return s.snapshot, nil
 }
-func (s still) Watch(presence.Project, func()) (stop func()) { return func() {} }
+func (s staticStore) Watch(presence.Project, func()) (stop func()) { return func() {} }
 
-// byToken uses the token as the id of the user.
-type byToken struct{}
+// tokenIsID uses the token as the id of the user.
+type tokenIsID struct{}
 
-func (byToken) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
+func (tokenIsID) Authenticate(_ context.Context, r identity.Request) (identity.Principal, error) {
 	if r.Token == "" {
 		return identity.Principal{}, identity.ErrNobody
 	}
@@ -99,7 +99,7 @@ func BenchmarkJoins(b *testing.B) {
 		b.StopTimer()
 		l := servertest.NewPipeListener()
 		h, err := httpapi.New(httpapi.Options{
-			Service: presence.NewService(still{&presence.Snapshot{Version: 1}}), Authenticator: byToken{},
+			Service: presence.NewService(staticStore{&presence.Snapshot{Version: 1}}), Authenticator: tokenIsID{},
 			UserRate: identity.NoLimit, AddressRate: identity.NoLimit, Log: slog.New(slog.DiscardHandler),
 			AddressConnections: -1, // all clients have one address
 		})

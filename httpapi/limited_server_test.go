@@ -120,8 +120,8 @@ func (w *limitedServer) open(from, path string, headers ...string) (s *servertes
 	return servertest.NewSocket(w.T, conn, r), answer.StatusCode
 }
 
-// getsIn checks that somebody with a token gets in from an address, live and by polling.
-func (w *limitedServer) getsIn(name, from string, headers ...string) {
+// expectConnects checks that a user with a token can connect and poll from an address.
+func (w *limitedServer) expectConnects(name, from string, headers ...string) {
 	w.T.Helper()
 	alice := w.As(name, presence.UserID("7"+fmt.Sprint(len(name))))
 	s, status := w.open(from, servertest.LivePath, headers...)

@@ -69,34 +69,34 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 	}
 }
 
-// held is a store that blocks until the context of the request ends.
-type held struct {
+// blockingStore is a store that blocks until the context of the request ends.
+type blockingStore struct {
 	presence.Store
 	reached chan struct{}
 }
 
-func (s held) wait(ctx context.Context) error {
+func (s blockingStore) wait(ctx context.Context) error {
 	s.reached <- struct{}{}
 	<-ctx.Done()
 	return fmt.Errorf("%w: %w", presence.ErrUnavailable, ctx.Err())
 }
 
-func (s held) Update(ctx context.Context, _ presence.Project, _ presence.User, _ presence.Update) (presence.Reply, error) {
+func (s blockingStore) Update(ctx context.Context, _ presence.Project, _ presence.User, _ presence.Update) (presence.Reply, error) {
 	return presence.Reply{}, s.wait(ctx)
 }
 
-func (s held) Leave(ctx context.Context, _ presence.Project, _ presence.User, _ presence.Leave) (presence.Reply, error) {
+func (s blockingStore) Leave(ctx context.Context, _ presence.Project, _ presence.User, _ presence.Leave) (presence.Reply, error) {
 	return presence.Reply{}, s.wait(ctx)
 }
 
-func (s held) Snapshot(ctx context.Context, _ presence.Project) (*presence.Snapshot, error) {
+func (s blockingStore) Snapshot(ctx context.Context, _ presence.Project) (*presence.Snapshot, error) {
 	return nil, s.wait(ctx)
 }
 
 // http.Server cancels the context of a request when the page is closed, which is not an error of the server.
 func TestAbortedRequestsLogNoError(t *testing.T) {
 	reached := make(chan struct{})
-	store := held{reached: reached}
+	store := blockingStore{reached: reached}
 	functions := identity.Functions{ // whose errors do not wrap the error of the context
 		Identify: func(ctx context.Context, _ identity.Request) (presence.User, error) {
 			reached <- struct{}{}

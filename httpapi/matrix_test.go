@@ -103,19 +103,19 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 		access  map[string]int // by project; the default is 404
 		unnamed bool           // an update makes the caller a visitor
 	}{
-		"a member by cookie":           {[]string{"Cookie", "session=alice"}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
-		"a member with a visitor's":    {[]string{"Cookie", "session=alice; " + visitor.Cookie}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
-		"somebody outside":             {[]string{"Cookie", "session=mallory"}, map[string]int{"blog": may, "down": unknown}, false},
-		"a visitor":                    {[]string{"Cookie", visitor.Cookie}, map[string]int{"blog": may, "down": unknown}, false},
-		"a token for the thesis":       {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "thesis")}, map[string]int{"thesis": may}, false},
-		"a token for another project":  {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "other")}, map[string]int{"other": may}, false},
-		"a token for none":             {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0)}, nil, false},
-		"a forged token":               {[]string{"Authorization", "Bearer " + token(t, jwtSecret+"!", 0, "thesis")}, map[string]int{"*": invalid}, false},
-		"a forged one and a member's":  {[]string{"Authorization", "Bearer " + token(t, jwtSecret+"!", 0, "thesis"), "Cookie", "session=alice"}, map[string]int{"*": invalid}, false},
-		"a token that has ended":       {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 2*time.Hour, "thesis")}, map[string]int{"*": invalid}, false},
-		"a name in the wrong place":    {[]string{"Authorization", "Basic YWxpY2U6", "Cookie", "user=alice"}, map[string]int{"blog": may, "down": unknown}, true},
-		"a forged visitor's cookie":    {[]string{"Cookie", "writer_presence_visitor=AAAAAAAAAAAAAAAA.t.AAAA"}, map[string]int{"blog": nobody, "down": unknown}, false},
-		"somebody who says to be more": {[]string{"X-User-Id", "alice", "X-Forwarded-User", "alice", "Remote-User", "alice"}, map[string]int{"blog": may, "down": unknown}, true},
+		"a member by cookie":          {[]string{"Cookie", "session=alice"}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
+		"a member with a visitor's":   {[]string{"Cookie", "session=alice; " + visitor.Cookie}, map[string]int{"thesis": may, "blog": may, "down": unknown}, false},
+		"a user who is no member":     {[]string{"Cookie", "session=mallory"}, map[string]int{"blog": may, "down": unknown}, false},
+		"a visitor":                   {[]string{"Cookie", visitor.Cookie}, map[string]int{"blog": may, "down": unknown}, false},
+		"a token for the thesis":      {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "thesis")}, map[string]int{"thesis": may}, false},
+		"a token for another project": {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0, "other")}, map[string]int{"other": may}, false},
+		"a token for none":            {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 0)}, nil, false},
+		"a forged token":              {[]string{"Authorization", "Bearer " + token(t, jwtSecret+"!", 0, "thesis")}, map[string]int{"*": invalid}, false},
+		"a forged one and a member's": {[]string{"Authorization", "Bearer " + token(t, jwtSecret+"!", 0, "thesis"), "Cookie", "session=alice"}, map[string]int{"*": invalid}, false},
+		"a token that has ended":      {[]string{"Authorization", "Bearer " + token(t, jwtSecret, 2*time.Hour, "thesis")}, map[string]int{"*": invalid}, false},
+		"a name in the wrong place":   {[]string{"Authorization", "Basic YWxpY2U6", "Cookie", "user=alice"}, map[string]int{"blog": may, "down": unknown}, true},
+		"a forged visitor's cookie":   {[]string{"Cookie", "writer_presence_visitor=AAAAAAAAAAAAAAAA.t.AAAA"}, map[string]int{"blog": nobody, "down": unknown}, false},
+		"forged identity headers":     {[]string{"X-User-Id", "alice", "X-Forwarded-User", "alice", "Remote-User", "alice"}, map[string]int{"blog": may, "down": unknown}, true},
 	}
 	forbidden := map[string]string{}
 	for _, id := range []string{"thesis", "blog", "other", "nothing", "down"} {
@@ -172,7 +172,7 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 	}
 	list := w.Do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
 	if strings.Count(list.Body, `"user_id"`) != 2 || !strings.Contains(list.Body, `"username":"alice"`) || !strings.Contains(list.Body, `"username":"tok"`) {
-		t.Errorf("in the thesis are listed %s, want the two who may", list.Body)
+		t.Errorf("got %s in the list of the thesis, want its two members", list.Body)
 	}
 }
 

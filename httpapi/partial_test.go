@@ -14,23 +14,23 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// lossy is a store whose snapshots are partial while loss is above 0.
-type lossy struct {
+// partialStore is a store whose snapshots are partial while loss is above 0.
+type partialStore struct {
 	presence.Store
 	loss atomic.Uint64
 }
 
-func (s *lossy) behind(p *servertest.Config) {
+func (s *partialStore) install(p *servertest.Config) {
 	p.WrapStore = func(store presence.Store) presence.Store { s.Store = store; return s }
 }
 
-func (s *lossy) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
+func (s *partialStore) Update(ctx context.Context, p presence.Project, u presence.User, m presence.Update) (presence.Reply, error) {
 	r, err := s.Store.Update(ctx, p, u, m)
 	r.Partial = s.loss.Load() > 0
 	return r, err
 }
 
-func (s *lossy) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+func (s *partialStore) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
 	whole, err := s.Store.Snapshot(ctx, p)
 	if loss := s.loss.Load(); err == nil && loss > 0 {
 		partial := &presence.Snapshot{Version: whole.Version + loss, Occupants: whole.Occupants, Count: whole.Count}
@@ -41,22 +41,22 @@ func (s *lossy) Snapshot(ctx context.Context, p presence.Project) (*presence.Sna
 }
 
 func TestListsAndRepliesSayIfTheyArePartial(t *testing.T) { // rule 13
-	s := &lossy{}
+	s := &partialStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		for _, loss := range []uint64{0, 1} {
 			s.loss.Store(loss)
 			alice := w.As("alice", "1")
 			for _, r := range []servertest.Reply{alice.Update(`{"section": "a"}`), alice.List()} {
 				if got := r.Partial != nil && *r.Partial; got != (loss > 0) || r.Partial != nil && !got {
-					t.Errorf("after %d losses a response says partial: %v", loss, r.Partial)
+					t.Errorf("after %d losses got partial %v", loss, r.Partial)
 				}
 			}
 		}
-	}, s.behind)
+	}, s.install)
 }
 
 func TestLiveClientsAreAskedOnceForEachLossToSendTheirState(t *testing.T) { // rule 13
-	s := &lossy{}
+	s := &partialStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
 		bob := w.As("bob", "2")
@@ -71,7 +71,7 @@ func TestLiveClientsAreAskedOnceForEachLossToSendTheirState(t *testing.T) { // r
 			alice.Next("restate").ExpectGolden(t, "restate")
 			wake("y")
 			if delta := alice.Next("delta"); strings.Contains(delta.Text, "partial") {
-				t.Errorf("a delta says %s", delta.Text)
+				t.Errorf("got the delta %s", delta.Text)
 			}
 			s.loss.Store(0)
 			wake("z")
@@ -79,28 +79,28 @@ func TestLiveClientsAreAskedOnceForEachLossToSendTheirState(t *testing.T) { // r
 				t.Errorf("when it is complete again there comes %s", whole.Text)
 			}
 		}
-	}, s.behind)
+	}, s.install)
 }
 
 func TestPartialSnapshotOfANewConnectionIsTheGoldenMessage(t *testing.T) {
-	s := &lossy{}
+	s := &partialStore{}
 	s.loss.Store(1000)
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, snapshot := w.Join(w.As("alice", "1"), `"session": "a", "section": "manuscript/abstract"`)
 		snapshot.ExpectGolden(t, "snapshot-partial")
 		alice.Next("restate").ExpectGolden(t, "restate")
-	}, s.behind)
+	}, s.install)
 }
 
-// lagging is the store of a node that returns an old snapshot, if it has one, instead of the shared data.
-type lagging struct {
+// laggingStore is the store of a node that returns an old snapshot, if it has one, instead of the shared data.
+type laggingStore struct {
 	presence.Store
 	old atomic.Pointer[presence.Snapshot]
 	// held makes reads of the old snapshot wait if it is not nil.
 	held atomic.Pointer[chan struct{}]
 }
 
-func (s *lagging) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+func (s *laggingStore) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
 	if old := s.old.Load(); old != nil {
 		if held := s.held.Load(); held != nil {
 			<-*held
@@ -110,13 +110,13 @@ func (s *lagging) Snapshot(ctx context.Context, p presence.Project) (*presence.S
 	return s.Store.Snapshot(ctx, p)
 }
 
-func (s *lagging) FreshSnapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+func (s *laggingStore) FreshSnapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
 	return s.Store.Snapshot(ctx, p)
 }
 
 // The clients have a newer version from another node, and poll or connect to a node that is behind.
 func TestNoClientIsSentAnOlderVersionThanItHas(t *testing.T) {
-	s := &lagging{}
+	s := &laggingStore{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, bob := w.As("alice", "1"), w.As("bob", "2")
 		alice.Update(`{"session": "a", "section": "old"}`)

@@ -234,7 +234,7 @@ func TestProjectsAreLimitedByDefault(t *testing.T) {
 		})
 		for _, p := range []*servertest.Client{w.As("alice", "1"), w.Anonymous()} {
 			if got := enter(t, p, 300); got != 300 {
-				t.Errorf("without a limit somebody entered %d projects of 300", got)
+				t.Errorf("without a limit: got %d of 300 projects", got)
 			}
 		}
 	})

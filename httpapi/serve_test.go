@@ -18,8 +18,8 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// serving runs httpserver.Serve in a synctest bubble until stop is called, which returns its error.
-func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc, served <-chan error) {
+// startServing runs httpserver.Serve in a synctest bubble until stop is called, which returns its error.
+func startServing(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc, served <-chan error) {
 	l = servertest.NewPipeListener()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -27,8 +27,8 @@ func serving(h http.Handler) (l *servertest.PipeListener, end context.CancelFunc
 	return l, cancel, done
 }
 
-// presenceOn returns a whole handler for httpserver.Serve.
-func presenceOn(t *testing.T) http.Handler {
+// newHandler returns a whole handler for httpserver.Serve.
+func newHandler(t *testing.T) http.Handler {
 	w := servertest.New(t, servertest.Direct)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.URL.Host, r.URL.Scheme, r.RequestURI = "127.0.0.1", "http", ""
@@ -43,7 +43,7 @@ func presenceOn(t *testing.T) http.Handler {
 
 func TestSlowBodyGets408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end, served := serving(presenceOn(t))
+		l, end, served := startServing(newHandler(t))
 		for _, path := range []string{"/writer/api/project/p/presence/update/", servertest.DevTokenPath} {
 			c, _ := l.Dial()
 			start := time.Now()
@@ -71,7 +71,7 @@ func TestSlowBodyGets408(t *testing.T) {
 
 func TestConnectionWithASlowHeaderIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end, served := serving(presenceOn(t))
+		l, end, served := startServing(newHandler(t))
 		for _, sent := range []string{"", "P", "POST /writer/api/project/p/presence/update/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "} {
 			c, _ := l.Dial()
 			start := time.Now()
@@ -92,7 +92,7 @@ func TestConnectionWithASlowHeaderIsClosed(t *testing.T) {
 
 func TestIdleConnectionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end, served := serving(presenceOn(t))
+		l, end, served := startServing(newHandler(t))
 		c, _ := l.Dial()
 		io.WriteString(c, "GET /writer/api/project/p/presence/list/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		r := bufio.NewReader(c)
@@ -112,7 +112,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 
 func TestOversizedHeaderGets431(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end, served := serving(presenceOn(t))
+		l, end, served := startServing(newHandler(t))
 		c, _ := l.Dial()
 		go func() { // the server stops reading before the end
 			fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: %s\r\n\r\n", strings.Repeat("x", 1<<20))
@@ -130,7 +130,7 @@ func TestOversizedHeaderGets431(t *testing.T) {
 func TestShutdownFinishesTheRequestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, release := make(chan bool), make(chan bool)
-		l, end, served := serving(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		l, end, served := startServing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			begun <- true
 			<-release
 			io.WriteString(w, "finished")
@@ -165,7 +165,7 @@ func TestShutdownFinishesTheRequestInFlight(t *testing.T) {
 func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := make(chan bool)
-		l, end, served := serving(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		l, end, served := startServing(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			begun <- true
 			<-r.Context().Done() // ends when the connection is closed
 		}))
@@ -185,7 +185,7 @@ func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 
 func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end, served := serving(http.NotFoundHandler())
+		l, end, served := startServing(http.NotFoundHandler())
 		defer end()
 		l.Close()
 		if err := <-served; !errors.Is(err, net.ErrClosed) {

@@ -93,7 +93,7 @@ func TestReaderWithoutProgressIsDisconnected(t *testing.T) {
 
 func TestShutdownDoesNotWaitForASlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, end, served := serving(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		l, end, served := startServing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(bytes.Repeat([]byte("x"), 250_000))
 		}))
 		c, _ := l.Dial()

@@ -70,7 +70,7 @@ func TestEnteringWithUnlessOccupiedRecordsViewing(t *testing.T) { // rule 6
 		t.Errorf("a plain entry is %q with conflicts %q, want editing, and alice", got.Activity, servertest.Names(got.Conflicts))
 	}
 	if got := bob.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "editing" {
-		t.Errorf("whoever edits already is %q after a careful update, want editing", got.Activity)
+		t.Errorf("got activity %q for a user who edits already, want editing", got.Activity)
 	}
 }
 
@@ -151,13 +151,13 @@ func TestSessionOfAnotherUserIsNotChanged(t *testing.T) { // rule 15, case 39
 	alice, mallory := w.As("alice", "1"), w.As("mallory", "3")
 	before := alice.Update(`{"section":"s","session":"tab","seq":7}`)
 	if got := mallory.Leave(`{"session":"tab","seq":1000}`); got.Version != before.Version {
-		t.Errorf("leaving somebody else's session made version %d of %d", got.Version, before.Version)
+		t.Errorf("leave of another user's session: got version %d, want %d", got.Version, before.Version)
 	}
 	w.ExpectListed("alice")
 	mallory.Update(`{"section":"elsewhere","session":"tab","seq":2000}`)
 	w.ExpectListed("alice mallory")
 	if got := alice.Update(`{"section":"s","session":"tab","seq":8}`); got.Stale || got.You.Section != "s" {
-		t.Errorf("after somebody else used her session's name, alice got %+v", got)
+		t.Errorf("after another user used the name of her session: got %+v", got)
 	}
 	mallory.Leave(`{"session":"tab"}`)
 	w.ExpectListed("alice")
@@ -215,7 +215,7 @@ func TestReplyHasTheHeartbeatIntervalIfNotDefault(t *testing.T) {
 	for d, want := range map[time.Duration]float64{0: 0, 30 * time.Second: 0, 45 * time.Second: 45, 500 * time.Millisecond: 0.5} {
 		w := servertest.New(t, func(p *servertest.Config) { p.Heartbeat = d })
 		if got := w.As("alice", "1").Update(`{}`); got.Heartbeat != want {
-			t.Errorf("with heartbeat %v the response tells %v, want %v", d, got.Heartbeat, want)
+			t.Errorf("with heartbeat %v: got %v, want %v", d, got.Heartbeat, want)
 		}
 	}
 }
