@@ -61,13 +61,13 @@ func TestEnteringWithUnlessOccupiedRecordsViewing(t *testing.T) { // rule 6
 	w := servertest.New(t)
 	alice, bob := w.As("alice", "1"), w.As("bob", "2")
 	if got := alice.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "editing" {
-		t.Errorf("a careful entry into a free section is %q, want editing", got.Activity)
+		t.Errorf("entering a free section with unless_occupied: got %q, want editing", got.Activity)
 	}
 	if got := bob.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "viewing" || servertest.Names(got.Conflicts) != "alice" {
-		t.Errorf("a careful entry is %q with conflicts %q, want viewing, and alice", got.Activity, servertest.Names(got.Conflicts))
+		t.Errorf("entering with unless_occupied: got %q with conflicts %q, want viewing and alice", got.Activity, servertest.Names(got.Conflicts))
 	}
 	if got := bob.Update(`{"section":"s"}`); got.Activity != "editing" || servertest.Names(got.Conflicts) != "alice" {
-		t.Errorf("a plain entry is %q with conflicts %q, want editing, and alice", got.Activity, servertest.Names(got.Conflicts))
+		t.Errorf("entering without unless_occupied: got %q with conflicts %q, want editing and alice", got.Activity, servertest.Names(got.Conflicts))
 	}
 	if got := bob.Update(`{"section":"s","unless_occupied":true}`); got.Activity != "editing" {
 		t.Errorf("got activity %q for a user who edits already, want editing", got.Activity)
