@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,29 +101,34 @@ func TestDatabaseRestoredAfterFailedReopenIsNotOverwritten(t *testing.T) {
 
 // The file that a failed attempt made is the store's own: the next attempt must use it.
 func TestReopenRecoversAfterItFailedWithANewFileInPlace(t *testing.T) {
-	sync := syncDir
+	var failing atomic.Bool
+	failures, sync := 0, syncDir
 	t.Cleanup(func() { syncDir = sync })
+	syncDir = func(dir string) error {
+		if failing.Load() {
+			failures++
+			return errors.New("input/output error")
+		}
+		return sync(dir)
+	}
 	in(t, func(t *testing.T) {
-		failures := 0
 		s, _, _ := whileRunning(t, func(path string) error {
-			syncDir = func(dir string) error {
-				if failures++; failures <= 2 {
-					return errors.New("input/output error")
-				}
-				return sync(dir)
-			}
+			failing.Store(true)
 			return os.Remove(path)
 		})
-		time.Sleep(6 * retryEvery)
+		time.Sleep(3 * retryEvery)
 		synctest.Wait()
 		if failures == 0 {
 			t.Fatal("no attempt to reopen has failed")
 		}
+		failing.Store(false)
+		time.Sleep(2 * retryEvery)
+		synctest.Wait()
 		if err := s.Ready(t.Context()); err != nil {
 			t.Errorf("Ready: got %v, want nil", err)
 		}
 		if reply := update(t, s, alice, presence.Update{Session: "x", Seq: 2, Section: "b"}); !reply.Durable {
-			t.Error("a change is not durable after the files were written again")
+			t.Error("a change after the files are rewritten: got not durable, want durable")
 		}
 	})
 }
