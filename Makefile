@@ -24,7 +24,7 @@ build: ## build one static binary, ./writer-presence
 
 test: prepare test-go test-client test-browser ## run all tests; installs what they need
 
-test-quick: ## run the unit tests that need no server: domain, wire, embedded store, client (under a minute)
+test-quick: ## run the unit tests that need no server: domain, wire, embedded store, client (about a minute)
 	@scripts/npm-ci
 	@scripts/test-quick
 

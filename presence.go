@@ -22,12 +22,10 @@ import "time"
 
 const (
 	// DefaultLease is how long a session outlives its last update: four heartbeats, and twice the
-	// interval at which browsers run the timers of a hidden tab. The architecture note calls it the
-	// active threshold.
+	// interval at which browsers run the timers of a hidden tab.
 	DefaultLease = 2 * time.Minute
 
-	// DefaultHeartbeat is the interval between updates of a session that does not change. It is from
-	// the architecture note.
+	// DefaultHeartbeat is the interval between updates of a session that does not change.
 	DefaultHeartbeat = 30 * time.Second
 
 	// HiddenGrace is how long a session stays alive after a leave with Hidden. A page that reloads

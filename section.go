@@ -9,8 +9,7 @@ import (
 const (
 	// MaxName is the length limit of project and session ids, in characters.
 	MaxName = 64
-	// MaxSection is the length limit of a section, in characters. It is from the architecture note's
-	// CharField(max_length=100).
+	// MaxSection is the length limit of a section, in characters.
 	MaxSection = 100
 )
 

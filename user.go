@@ -21,8 +21,8 @@ const (
 // UserID is the id that the host chose for a person, as text: 42 and "42" are the same person.
 type UserID string
 
-// Number returns the id as an integer if it is a canonical decimal of at most MaxSafe. Messages have
-// such an id as a JSON number.
+// Number returns the id as an integer if it is a decimal of at most [MaxSafe] without a sign or leading
+// zeros; otherwise ok is false. Messages have such an id as a JSON number, and any other as a string.
 func (id UserID) Number() (n uint64, ok bool) {
 	if len(id) == 0 || len(id) > 16 || (id[0] == '0' && len(id) > 1) {
 		return 0, false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -249,5 +250,48 @@ func TestErrorsPageListsEveryCode(t *testing.T) {
 		if !strings.Contains(text, "`"+m[1]+"`") {
 			t.Errorf("docs/reference/errors.md lacks %s", m[1])
 		}
+	}
+}
+
+func TestGoCodeOfTheEmbeddingGuideCompiles(t *testing.T) {
+	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindAllStringSubmatch(page(t, "how-to/embed-in-go.md"), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("found %d blocks of Go; want the program, metrics and an authenticator", len(blocks))
+	}
+	rest := `package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/identity"
+)
+
+var mayEnter func(context.Context, presence.UserID, presence.Project) (bool, error)
+
+var _ identity.Authenticator = agents{}
+`
+	for _, block := range blocks[1:] {
+		rest += "\n" + block[1]
+	}
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "main.go"), filepath.Join(dir, "rest.go")}
+	for i, text := range []string{blocks[0][1], rest} {
+		if err := os.WriteFile(files[i], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vet := exec.Command("go", "vet", files[0], files[1])
+	vet.Dir = root
+	if out, err := vet.CombinedOutput(); err != nil {
+		t.Errorf("go vet: %v\n%s", err, out)
 	}
 }

@@ -94,7 +94,7 @@ type Authenticator interface {
 
 // The errors of authenticators; clients see their texts.
 var (
-	ErrNobody           = errors.New("sign in first: this request says neither by a token nor by a cookie who is asking")
+	ErrNobody           = errors.New("sign in first: nothing in this request identifies a known user")
 	ErrTokenInvalid     = errors.New("this token is not valid, or not any more; fetch a new one and send it as Authorization: Bearer")
 	ErrCookieInvalid    = errors.New("the visitor cookie was forged, damaged or out of date and has been cleared; send the request again to become a new visitor")
 	ErrProjectUnknown   = errors.New("there is no such project, or it is not yours")

@@ -37,10 +37,10 @@ type JWT struct {
 	// Audience must be in the token's aud. If it is empty, only tokens without aud are accepted
 	// (RFC 7519, 4.1.3).
 	Audience string
-	// NameClaim is the claim with the user's name, instead of the three above. ProjectsClaim is the
-	// claim with the projects; empty means projects. Both are a name, such as Auth0's
-	// https://example.org/projects, or a dotted path into objects, such as app.projects. A claim
-	// with exactly that name takes precedence over a path.
+	// NameClaim is the claim with the user's name; empty means the first of username, preferred_username
+	// and name that is present. ProjectsClaim is the claim with the projects; empty means projects. Both
+	// are a name, such as Auth0's https://example.org/projects, or a dotted path into objects, such as
+	// app.projects. A claim with exactly that name takes precedence over a path.
 	NameClaim, ProjectsClaim string
 
 	methods []string

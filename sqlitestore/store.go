@@ -64,9 +64,9 @@ type count struct{ projects, people atomic.Int64 }
 
 // Options of a store. The zero value of each is its default.
 type Options struct {
-	// Lease is how long a session outlives its last update. Default: presence.DefaultLease.
+	// Lease is how long a session outlives its last update; the default is [presence.DefaultLease].
 	Lease time.Duration
-	// Log gets warnings and errors. Default: nothing is logged.
+	// Log receives warnings and errors; the default discards them.
 	Log *slog.Logger
 }
 
@@ -76,6 +76,8 @@ type Options struct {
 //
 // If another process uses the directory, or a file is damaged or of a newer version, Open returns an error that says
 // what to do, and replaces nothing.
+//
+// [Store.Run] must be running while the store is used: it writes the journal, and changes wait for that.
 func Open(dir string, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = presence.DefaultLease

@@ -1,4 +1,9 @@
-// Command rulesdoc writes the table of tests in docs/reference/rules.md. It must be run at the top of the repository.
+// Command rulesdoc writes the table of tests in docs/reference/rules.md. With an item as its argument it prints all tests
+// of that item instead:
+//
+//	go run ./internal/rulesdoc 'rule 8'
+//
+// It must be run at the top of the repository.
 //
 // A test says what it tests in a comment at the end of its first line:
 //
@@ -12,6 +17,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,13 +56,44 @@ var firstLine = map[string]*regexp.Regexp{
 }
 
 func main() {
-	if err := run("."); err != nil {
+	var err error
+	switch len(os.Args) {
+	case 1:
+		err = run(".")
+	case 2:
+		err = show(os.Stdout, ".", os.Args[1])
+	default:
+		err = errors.New("give one item in quotes, such as 'rule 8', or nothing to write the table")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// maxNamed is how many tests of an item the table names; a search for its marker finds the others.
+// show writes the tests of the items that name lists, such as "rule 8" or "cases 2 and 3", one a line with its file.
+func show(w io.Writer, root, name string) error {
+	named, ok := parse(name)
+	if !ok || named[0].kind == "" {
+		return fmt.Errorf("cannot read %q: give an item such as 'rule 8', 'invariant 2' or 'cases 5 to 7'", name)
+	}
+	tests, err := collect(root)
+	if err != nil {
+		return err
+	}
+	for _, e := range named {
+		found := sortTests(tests[e])
+		if len(found) == 0 {
+			return fmt.Errorf("no test names %s %d; %s has the numbers", e.kind, e.number, page)
+		}
+		for _, t := range found {
+			fmt.Fprintf(w, "%s %d\t%s: %s\n", e.kind, e.number, t.file, t.name)
+		}
+	}
+	return nil
+}
+
+// maxNamed is how many tests of an item the table names; show prints all.
 const maxNamed = 4
 
 // run updates the page below root. It also does so when it returns an error about entries or markers.
@@ -132,8 +169,7 @@ func entries(text string) (order []entry, planned map[entry]bool) {
 
 // list renders tests as the cell of a table: how many there are and, up to maxNamed of them, one from each file.
 func list(tests []test) string {
-	slices.SortFunc(tests, func(a, b test) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.name, b.name)) })
-	tests = slices.Compact(tests)
+	tests = sortTests(tests)
 	total := len(tests)
 	tests = slices.CompactFunc(tests, func(a, b test) bool { return a.file == b.file })
 	var named []string
@@ -141,6 +177,12 @@ func list(tests []test) string {
 		named = append(named, fmt.Sprintf("`%s`: %s", t.file, escape.Replace(t.name)))
 	}
 	return fmt.Sprintf("%d | %s", total, strings.Join(named, "<br>"))
+}
+
+// sortTests sorts tests by file and name in place, and returns them without duplicates.
+func sortTests(tests []test) []test {
+	slices.SortFunc(tests, func(a, b test) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.name, b.name)) })
+	return slices.Compact(tests)
 }
 
 // collect returns the tests of every entry that a marker names.

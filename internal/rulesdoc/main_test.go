@@ -54,6 +54,25 @@ func TestTableHasTheTestsOfEveryRuleAndCase(t *testing.T) {
 	}
 }
 
+func TestAllTestsOfAnItemArePrinted(t *testing.T) {
+	root := write(t, fixture, goLine, jsLine)
+	const a, b = "rule 2\ta/a_test.go: TestA\n", "rule 2\tb/b.test.js: it's … | <b>\n"
+	for name, want := range map[string]string{
+		"rule 2": a + b, "rules 1 and 2": "rule 1\ta/a_test.go: TestA\n" + a + b, "case 1": "case 1\tb/b.test.js: it's … | <b>\n",
+	} {
+		var out strings.Builder
+		if err := show(&out, root, name); err != nil || out.String() != want {
+			t.Errorf("%q prints %q, %v; want %q", name, out.String(), err, want)
+		}
+	}
+	for name, want := range map[string]string{"rule 7": "no test names rule 7", "8": `cannot read "8"`, "law 8": `cannot read "law 8"`} {
+		var out strings.Builder
+		if err := show(&out, root, name); err == nil || !strings.Contains(err.Error(), want) || out.Len() > 0 {
+			t.Errorf("%q prints %q, %v; want the error %q", name, out.String(), err, want)
+		}
+	}
+}
+
 func TestProblemsAreReported(t *testing.T) {
 	for name, c := range map[string]struct{ page, goLine, jsLine, want string }{
 		"a rule without a test":          {fixture, "func TestA(t *testing.T) { // rule 2", jsLine, "rule 1 has no test"},

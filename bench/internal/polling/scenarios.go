@@ -32,9 +32,9 @@ func Scenarios(s Sizes, out io.Writer) (all []harness.Scenario) {
 	}{
 		{"whole poll as one heartbeat, 10 people", func(f *fixture) []*client { return f.heartbeats(10) }},
 		{"whole poll as one heartbeat, 100 people", func(f *fixture) []*client { return f.heartbeats(100) }},
-		{"the note's mix (update, list), 10 people", func(f *fixture) []*client { return f.noteMix(10, "") }},
-		{"the note's mix (update, list), 100 people", func(f *fixture) []*client { return f.noteMix(100, "") }},
-		{"the note's mix, all in one section, 100 people", func(f *fixture) []*client { return f.noteMix(100, "abstract") }},
+		{"update and list in turn, 10 people", func(f *fixture) []*client { return f.updateAndList(10, "") }},
+		{"update and list in turn, 100 people", func(f *fixture) []*client { return f.updateAndList(100, "") }},
+		{"update and list in turn, all in one section, 100 people", func(f *fixture) []*client { return f.updateAndList(100, "abstract") }},
 		{"list of 100 people", func(f *fixture) []*client { return f.lists(100, false) }},
 		{"list of 100 people, unchanged (304)", func(f *fixture) []*client { return f.lists(100, true) }},
 		{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
@@ -99,9 +99,9 @@ func (f *fixture) heartbeats(n int) []*client {
 	return onTenConnections(requests)
 }
 
-// noteMix is what pages with the note's own JavaScript send: an update and a list each. All are
-// in one section, or where that is empty in one of their own.
-func (f *fixture) noteMix(n int, section string) []*client {
+// updateAndList is what clients of the original specification send: an update and a list each. All
+// are in one section, or where that is empty in one of their own.
+func (f *fixture) updateAndList(n int, section string) []*client {
 	var requests [][]*request
 	for i, user := range f.r.Users(f.server, n) {
 		own := section
@@ -117,7 +117,7 @@ func (f *fixture) noteMix(n int, section string) []*client {
 
 // lists ask for the list; unchanged ones know its ETag.
 func (f *fixture) lists(n int, unchanged bool) []*client {
-	clients := f.noteMix(n, "")
+	clients := f.updateAndList(n, "")
 	etag := ""
 	if unchanged {
 		etag = `W/"` + f.version(clients[0].requests[1]) + `"`
