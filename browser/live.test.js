@@ -24,8 +24,9 @@ test('a change is shown on another live page within 800 ms and without a request
 });
 
 for (const mode of ['refuse', 'silent']) {
-  test(`behind a proxy that blocks live connections (${mode}) a page polls, and is live once they pass`, {skip: skipIf.onePage}, async () => { // case 31
+  test(`behind a proxy that blocks live connections (${mode}) a page polls, and is live once they pass`, {skip: skipIf.onePage}, async (t) => { // case 31
     const proxy = await startProxy(env.url);
+    t.after(proxy.stop); // also if the test fails, or the process would not end
     proxy.live = mode;
     const through = {...env, next: () => proxy.url};
     const project = newProject(env);
@@ -45,7 +46,6 @@ for (const mode of ['refuse', 'silent']) {
     await waitForStatus(a, 'live', 40_000);
     assert.deepEqual(await b.evaluate(() => globalThis.badgeTexts.filter((text) => text !== '📝 1')), []);
     for (const page of [a, b]) await page.context().close();
-    proxy.stop();
   });
 }
 
