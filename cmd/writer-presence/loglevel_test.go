@@ -16,6 +16,7 @@ func TestLogLevelDebugLogsRejectedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
+		s.kill() // waits until all of the log was read
 		text := s.stderr.String()
 		if got := strings.Contains(text, "request=the-id project=p user=\"\" code=unauthenticated"); got != want || !strings.Contains(text, "msg=serving") {
 			t.Errorf("at level %s the log has the rejected request: %v; want %v\n%s", level, got, want, text)

@@ -117,6 +117,7 @@ func TestHealthOfNodesOnRedis(t *testing.T) {
 	if after := fmt.Sprint(readServerFile(shared)); after != before {
 		t.Errorf("the second node with the directory changed its file from %s to %s", before, after)
 	}
+	second.admin() // waits for the log up to its address
 	if text := second.stderr.String(); !strings.Contains(text, "another server uses it, at "+first.admin()) {
 		t.Errorf("the log of the second node does not say that health cannot find it:\n%s", text)
 	}
