@@ -69,6 +69,26 @@ func TestRejectedConnectionEvictsNobody(t *testing.T) {
 	}, func(p *servertest.Config) { p.AddressConnections = 1 })
 }
 
+// Both limits are reached: that of all connections and that of the address.
+func TestConnectionOfAFullAddressEvictsOnlyOneOfThatAddress(t *testing.T) {
+	runLimited(t, 2, func(w *limitedServer) {
+		other := w.dial("203.0.113.10") // the oldest of all
+		w.get(other, "/")
+		first := w.dial("203.0.113.9")
+		w.get(first, "/")
+		time.Sleep(10 * time.Second) // both are idle
+		if status, body, _ := w.get(w.dial("203.0.113.9"), "/"); status != 200 {
+			t.Errorf("a second connection of the address got %d %s, want 200", status, body)
+		}
+		if status, _, _ := w.get(first, "/"); status != 0 {
+			t.Errorf("the first connection of the address got %d, want it closed", status)
+		}
+		if status, body, _ := w.get(other, "/"); status != 200 {
+			t.Errorf("the connection of another address got %d %s, want 200", status, body)
+		}
+	}, func(p *servertest.Config) { p.AddressConnections = 1 })
+}
+
 func TestNewConnectionWaitsWhileNoneIsEvictable(t *testing.T) {
 	runLimited(t, 1, func(w *limitedServer) {
 		alice := w.As("alice", "1")

@@ -23,7 +23,7 @@ import (
 //
 // When ctx ends, Serve accepts no more connections, finishes the requests in flight within ten seconds and
 // returns nil. It cuts off an answer that a client still reads after nine seconds. [Handler.Run] must run
-// beside it.
+// beside it. Call Serve once for a handler: two listeners would evict each other's connections.
 func (h *Handler) Serve(ctx context.Context, l net.Listener) error {
 	if h.hub == nil {
 		return errNotMade

@@ -79,7 +79,7 @@ func (s *settings) rate(flag string, perSecond float64, standard identity.Rate) 
 	if perSecond == 0 || s.dev && !s.changed(flag) {
 		return identity.NoLimit
 	}
-	return identity.Rate{PerSecond: perSecond, Burst: int(perSecond * float64(standard.Burst) / standard.PerSecond)}
+	return identity.Rate{PerSecond: perSecond, Burst: int(perSecond * (float64(standard.Burst) / standard.PerSecond))}
 }
 
 // parseNetworks reads the networks and addresses of --trusted-proxies.

@@ -142,7 +142,7 @@ func (l *Limits) Add(c *Conn, conn net.Conn) {
 func (l *Limits) AddTo(c *Conn, key string) error {
 	evicted, err := l.addTo(c, key)
 	if evicted != nil {
-		go evicted.Close() // closing TLS may block
+		closeEvicted(evicted)
 	}
 	if err != nil {
 		l.log.Warn("an address has as many connections as --address-connections allows, and more are rejected; "+
@@ -186,8 +186,17 @@ func (l *Limits) Evict() {
 	}
 	l.mu.Unlock()
 	if c != nil {
-		go c.conn.Close() // closing TLS may block
+		closeEvicted(c.conn)
 	}
+}
+
+// closeEvicted closes a connection. Its place is free before it returns, or the listener would evict a second
+// connection for the same new one. Limits.mu must not be held.
+func closeEvicted(conn net.Conn) {
+	if c, ok := conn.(interface{ Release() }); ok {
+		c.Release()
+	}
+	go conn.Close() // closing TLS may block
 }
 
 // oldestEvictable returns the first evictable connection of a list, or nil. It moves the connections that

@@ -146,8 +146,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // between two requests, when it has had connlimit.MinAge to send a request, and when answering takes longer
 // than answerTimeout.
 func (c *Conn) Evictable() bool {
+	phase := c.phase.Load() // before since, which enter stores first: a new phase must not get an old time
 	age := c.listener.elapsed(c.since.Load())
-	switch c.phase.Load() {
+	switch phase {
 	case idle:
 		return true
 	case answering:
@@ -176,8 +177,9 @@ func (c *Conn) Close() error {
 	return c.close()
 }
 
-// close is Close without unregister. It holds no lock while it closes, since closing TLS may block.
-func (c *Conn) close() error {
+// Release frees the place of a connection that is about to be closed, so that a new connection need not wait
+// until it is: closing TLS may block. It may be called twice.
+func (c *Conn) Release() {
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
@@ -187,5 +189,10 @@ func (c *Conn) close() error {
 		c.listener.uncount(c)
 		c.listener.freePlace()
 	}
+}
+
+// close is Close without unregister. It holds no lock while it closes.
+func (c *Conn) close() error {
+	c.Release()
 	return c.Conn.Close()
 }

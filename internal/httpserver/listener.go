@@ -91,8 +91,9 @@ func (l *listener) takeOverdue() (overdue []*Conn) {
 	defer l.mu.Unlock()
 	for c := range l.conns {
 		closes := false
+		phase := c.phase.Load() // before since, as in Evictable
 		switch age := l.elapsed(c.since.Load()); {
-		case c.phase.Load() == idle:
+		case phase == idle:
 			closes = age >= idleTimeout
 		case age >= netio.WriteTimeout, c.writing.Load() && last > 0 && now >= last:
 			closes = true
