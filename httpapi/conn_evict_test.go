@@ -44,6 +44,7 @@ func TestIdleConnectionIsEvictedOnlyForANewOne(t *testing.T) {
 		if status, body, _ := w.get(w.dial("203.0.113.10"), "/"); status != 200 {
 			t.Errorf("a request on a new connection got %d %s", status, body)
 		}
+		synctest.Wait() // the close runs in a goroutine
 		if status, _, _ := w.get(first, "/"); status != 0 {
 			t.Errorf("the idle connection got %d, want it closed for the new one", status)
 		}
@@ -80,6 +81,7 @@ func TestConnectionOfAFullAddressEvictsOnlyOneOfThatAddress(t *testing.T) {
 		if status, body, _ := w.get(w.dial("203.0.113.9"), "/"); status != 200 {
 			t.Errorf("a second connection of the address got %d %s, want 200", status, body)
 		}
+		synctest.Wait() // the close runs in a goroutine
 		if status, _, _ := w.get(first, "/"); status != 0 {
 			t.Errorf("the first connection of the address got %d, want it closed", status)
 		}
