@@ -13,6 +13,9 @@ export async function startProxy(...targets) {
   const proxy = {
     live: 'let',
     url: '',
+    /** When the first live connection, and the first update by polling, arrived; 0 before. */
+    firstLive: 0,
+    firstUpdate: 0,
     /** Closes all live connections. */
     cut: () => sockets.forEach((socket) => socket.destroy()),
     stop: () => {
@@ -32,6 +35,7 @@ export async function startProxy(...targets) {
   }
 
   const server = createServer((incoming, answer) => {
+    if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
     reach('request', (socket) => {
       const {method, url: path, headers} = incoming;
       const forwarded = request({createConnection: () => socket, method, path, headers}, (response) => {
@@ -43,6 +47,7 @@ export async function startProxy(...targets) {
     }, () => answer.destroy());
   });
   server.on('upgrade', (incoming, socket) => {
+    proxy.firstLive ||= Date.now();
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     if (proxy.live === 'silent') return;
