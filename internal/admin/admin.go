@@ -4,12 +4,10 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,13 +17,9 @@ import (
 	"github.com/writer-presence/writer-presence/internal/localhost"
 )
 
-// readyTimeout is how long the store may take to report its health. It is shorter than the usual timeout of a probe (2 s in
-// deploy/Caddyfile.nodes), so that the probe gets the reason.
-const readyTimeout = 1500 * time.Millisecond
-
 // Options of the handler.
 type Options struct {
-	// Health is the store whose health /readyz reports.
+	// Health is the store whose health /readyz reports. It must bound the time of its Ready, as metrics.Store does.
 	Health presence.Health
 	// Collectors have the metrics of /metrics, in addition to those of the process.
 	Collectors []prometheus.Collector
@@ -78,9 +72,7 @@ func (o Options) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
-	err := o.Health.Ready(ctx)
+	err := o.Health.Ready(r.Context())
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, "ready")

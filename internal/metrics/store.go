@@ -10,7 +10,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// readyTimeout is how long the store may take to report its health to a scrape.
+// readyTimeout is how long the store may take to report its health. It is shorter than the usual timeout of a
+// probe (2 s in deploy/Caddyfile.nodes), so that the probe gets the reason.
 const readyTimeout = 1500 * time.Millisecond
 
 var (
@@ -55,6 +56,13 @@ func MeasureStore(s interface {
 	}
 }
 
+// Ready implements [presence.Health]. It returns within readyTimeout.
+func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return s.Health.Ready(ctx)
+}
+
 // Describe implements [prometheus.Collector]. It omits the figures, because which of them exist depends on
 // the store.
 func (s *Store) Describe(out chan<- *prometheus.Desc) { s.collectors.Describe(out) }
@@ -65,10 +73,8 @@ func (s *Store) Collect(out chan<- prometheus.Metric) {
 	set := func(d *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
-	defer cancel()
 	ready := 0.0
-	if s.Ready(ctx) == nil {
+	if s.Ready(context.Background()) == nil {
 		ready = 1
 	}
 	set(storeReady, ready)
