@@ -21,5 +21,5 @@ func NewLoggingHostThrough(t http.RoundTripper, log *slog.Logger) *Host {
 // RemoteKeysThrough fetches keys likewise.
 func RemoteKeysThrough(t http.RoundTripper) *JWT {
 	k := &remoteKeys{address: "http://keys/", client: &http.Client{Transport: t}}
-	return k.gate()
+	return k.authenticator()
 }

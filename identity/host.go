@@ -178,7 +178,7 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 	}
 	user, err := h.send(ctx, q, places)
 	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
-		user = before // whoever ends their presence needs to know whose it is
+		user = before // the caller needs the user to end the session
 	}
 	if errors.Is(err, presence.ErrUnavailable) {
 		h.logFailure(q.project, err)
@@ -190,8 +190,8 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 	return a
 }
 
-// logFailure logs that the host gave no usable answer: at debug level each time, for whoever is
-// writing the host's view, and as an error at most once a minute.
+// logFailure logs that the host gave no usable answer: at debug level each time, to help
+// with writing the host's view, and as an error at most once a minute.
 func (h *Host) logFailure(project presence.Project, err error) {
 	attributes := []any{"error", err}
 	if unusable := (*unusableAnswer)(nil); errors.As(err, &unusable) {

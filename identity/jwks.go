@@ -40,7 +40,7 @@ func RemoteKeys(address string) (*JWT, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, errors.New("this is no address of a set of keys; give one such as https://login.example.org/.well-known/jwks.json") // without the value, which may hold a password
 	}
-	return (&remoteKeys{address: address, client: newClient(maxKeys)}).gate(), nil
+	return (&remoteKeys{address: address, client: newClient(maxKeys)}).authenticator(), nil
 }
 
 type remoteKeys struct {
@@ -55,7 +55,7 @@ type remoteKeys struct {
 	failure error // of the last fetch
 }
 
-func (k *remoteKeys) gate() *JWT {
+func (k *remoteKeys) authenticator() *JWT {
 	return &JWT{methods: []string{"RS256", "ES256", "EdDSA"}, key: k.key}
 }
 
