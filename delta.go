@@ -11,6 +11,9 @@ type Delta struct {
 	At []int
 	// Left are the users who are no longer listed.
 	Left []UserID
+	// Saves are the saves that are new or newer; SavesGone are the sections whose save was dropped.
+	Saves     []*Save
+	SavesGone []Section
 }
 
 // Since returns the difference between an older snapshot of the same project and s. A nil base is an empty
@@ -35,5 +38,23 @@ func (s *Snapshot) Since(base *Snapshot) *Delta {
 			d.Left = append(d.Left, o.User.ID)
 		}
 	}
+	d.addSaves(base.Saves, s.Saves)
 	return d
+}
+
+// addSaves adds the difference between two lists that are sorted by section.
+func (d *Delta) addSaves(before, after []*Save) {
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(before) == 0 || len(after) > 0 && after[0].Section < before[0].Section:
+			d.Saves, after = append(d.Saves, after[0]), after[1:]
+		case len(after) == 0 || before[0].Section < after[0].Section:
+			d.SavesGone, before = append(d.SavesGone, before[0].Section), before[1:]
+		default:
+			if !before[0].equal(after[0]) {
+				d.Saves = append(d.Saves, after[0])
+			}
+			before, after = before[1:], after[1:]
+		}
+	}
 }

@@ -14,7 +14,8 @@ func (s *session) endedBy(l Leave) bool {
 	return s.connection == l.Connection
 }
 
-// Leave ends a session of the user (rules 8 and 9). The end of an unknown session is kept, since the
+// Leave ends a session of the user (rules 8 and 9), also one that its page began under another identity
+// (rule 7). The end of an unknown session is kept, since the
 // leave may have overtaken the session's first update; with OnlyLiving it is not kept, and the reply is
 // Stale unless the session is alive. Changed reports that a record changed that must be written.
 func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
@@ -22,6 +23,13 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	r.Expire(now)
 	m := r.member(user)
 	s := m.find(l.Session)
+	if s == nil && l.Connection == 0 && !l.Broken {
+		if owner, other := r.otherOwner(m, l.Session); other != nil && (l.Seq == 0 || l.Seq > other.seq) {
+			r.keepEnd(now, m, l)
+			r.alsoChanged = append(r.alsoChanged, owner)
+			m, s = owner, other
+		}
+	}
 	switch {
 	case (l.Broken || l.Connection != 0) && (s == nil || !s.endedBy(l)):
 		return Reply{Version: r.version, Stale: true}, false
@@ -38,9 +46,8 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	case stale, s == nil && l.Seq == 0, unknown && l.OnlyLiving:
 		changed = false
 	case s == nil:
-		r.members[user.ID] = m
-		m.removeEnded(l.Session)
-		m.addEnded(endedSession{name: l.Session, seq: max(l.Seq, newest), at: now, unwritten: true}, r.maxEnded)
+		l.Seq = max(l.Seq, newest)
+		r.keepEnd(now, m, l)
 	default:
 		s.seq = max(s.seq, l.Seq)
 		if l.Hidden {
@@ -52,6 +59,16 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 		}
 	}
 	return Reply{Version: r.version, Stale: stale || s == nil && l.OnlyLiving}, changed
+}
+
+// keepEnd keeps that a session ended which the member does not have, so that no older message begins it.
+func (r *Roster) keepEnd(now time.Time, m *member, l Leave) {
+	if l.Seq == 0 {
+		return
+	}
+	r.members[m.user.ID] = m
+	m.removeEnded(l.Session)
+	r.addEnded(m, endedSession{name: l.Session, seq: l.Seq, at: now, unwritten: true})
 }
 
 func earlier(a, b time.Time) time.Time {

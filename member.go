@@ -26,9 +26,12 @@ type session struct {
 	seq      uint64
 	section  Section
 	activity Activity
-	lastSeen time.Time
-	expires  time.Time // the end of its lease, or of its grace after a leave
-	leaving  bool      // a hidden leave came; the session ends when its grace is over
+	unsaved  bool
+	// waitingFor is a section that the session waits for; it never claims that section itself.
+	waitingFor Section
+	lastSeen   time.Time
+	expires    time.Time // the end of its lease, or of its grace after a leave
+	leaving    bool      // a hidden leave came; the session ends when its grace is over
 	// connection is the live connection of the newest update, 0 for HTTP. Records do not have it,
 	// since no connection outlives the process.
 	connection uint64
@@ -54,8 +57,9 @@ const lastSeenPrecision = time.Second
 // expired decides rule 1: at exactly the end of its lease a session is still alive.
 func (s *session) expired(now time.Time) bool { return now.After(s.expires) }
 
-func (s *session) edits(section Section) bool {
-	return s.activity == Editing && s.section == section
+// claims decides rule 18: a session claims its section while it edits it or has unsaved changes in it.
+func (s *session) claims(section Section) bool {
+	return (s.activity == Editing || s.unsaved) && s.section == section
 }
 
 // outranks decides rule 3: the section and activity of an occupant are those of a session with a
@@ -122,6 +126,10 @@ func (m *member) addEnded(e endedSession, limit int) {
 	}
 }
 
+func (m *member) remove(s *session) {
+	m.sessions = slices.DeleteFunc(m.sessions, func(other *session) bool { return other == s })
+}
+
 func (m *member) removeEnded(name string) {
 	m.ended = slices.DeleteFunc(m.ended, func(e endedSession) bool { return e.name == name })
 }
@@ -153,6 +161,7 @@ func (m *member) aggregate() *Occupant {
 		return nil
 	}
 	primary := m.sessions[0]
+	var waiting *session
 	o := &Occupant{User: m.user}
 	for _, s := range m.sessions {
 		if s.outranks(primary) {
@@ -164,12 +173,18 @@ func (m *member) aggregate() *Occupant {
 		if s.activity == Editing {
 			o.Editing = append(o.Editing, s.section)
 		}
+		if s.unsaved {
+			o.Unsaved = append(o.Unsaved, s.section)
+		}
+		if s.waitingFor != "" && (waiting == nil || s.touched > waiting.touched) {
+			waiting, o.WaitingFor = s, s.waitingFor
+		}
 		if s.lastSeen.After(o.LastSeen) {
 			o.LastSeen = s.lastSeen
 		}
 	}
 	o.Section, o.Activity = primary.section, primary.activity
-	o.Sections, o.Editing = sorted(o.Sections), sorted(o.Editing)
+	o.Sections, o.Editing, o.Unsaved = sorted(o.Sections), sorted(o.Editing), sorted(o.Unsaved)
 	return o
 }
 
@@ -186,9 +201,9 @@ func (m *member) currentOccupant(now time.Time) *Occupant {
 	return m.occupant
 }
 
-// edits reports whether any session of the member edits the section.
-func (m *member) edits(section Section) bool {
-	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.edits(section) })
+// claims reports whether any session of the member claims the section.
+func (m *member) claims(section Section) bool {
+	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.claims(section) })
 }
 
 // compare decides rule 17, the order of lists.

@@ -50,6 +50,17 @@ const (
 	// be older than an end that was dropped.
 	MaxEnded = 50 * MaxSessions
 
+	// MaxSaves is the number of sections of a project whose newest save is kept. Beyond it, the oldest
+	// save is dropped.
+	MaxSaves = 1000
+
+	// MaxRevision is the length limit of a revision, in characters.
+	MaxRevision = 64
+
+	// UnguessableName is the length from which the name of a session counts as known to its own page
+	// only, in characters: such a session keeps its place when its page has another identity (rule 7).
+	UnguessableName = 16
+
 	// MaxListed is the number of occupants that a snapshot lists. Its Count includes the others.
 	MaxListed = 1000
 
@@ -81,8 +92,17 @@ type Update struct {
 	Section Section
 	// Activity is what the session does there. Empty means Editing in a section, Viewing without one.
 	Activity Activity
-	// UnlessOccupied records Viewing instead of Editing if other users are editing the section and
-	// this session is not yet.
+	// Unsaved says that the section holds changes of this session that are not saved yet. The session
+	// then claims the section as if it were editing, whatever its Activity. Without a section it has
+	// no effect.
+	Unsaved bool
+	// WaitingFor is a section that the session waits for; empty for none. A session does not wait for a
+	// section that it claims itself.
+	WaitingFor Section
+	// Saved reports a save; zero for none. Repeating the newest save of a section changes nothing.
+	Saved Saved
+	// UnlessOccupied records Viewing instead of Editing if other users claim the section and this
+	// session does not claim it yet.
 	UnlessOccupied bool
 	// OnlyRenew rejects the update with [ErrTooManyChanges] if it is not a mere renewal. It is set for
 	// senders that exceeded a rate limit.
@@ -94,6 +114,13 @@ type Update struct {
 	// Poll asks for the snapshot as well, unless its version is Known.
 	Poll  bool
 	Known uint64
+}
+
+// Saved is a revision of a section that was saved. The zero Saved is none.
+type Saved struct {
+	Section Section
+	// Revision identifies what was saved: an opaque text of the host, 1 to [MaxRevision] characters.
+	Revision string
 }
 
 // Leave ends a session. It is final: no older message creates the session again.
@@ -125,8 +152,8 @@ type Reply struct {
 	Activity Activity
 	// You is the sender as others see them, aggregated from all of the sender's sessions.
 	You *Occupant
-	// Conflicts are the other users who are editing the section at this moment, in list order, at
-	// most MaxListed.
+	// Conflicts are the other users who claim the section at this moment, because they are editing it or
+	// hold unsaved changes in it, in list order, at most MaxListed.
 	Conflicts []*Occupant
 	// Snapshot is set if the update asked for it and does not know its version.
 	Snapshot *Snapshot

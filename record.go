@@ -13,6 +13,9 @@ type Record struct {
 	Seq      uint64
 	Section  Section
 	Activity Activity
+	Unsaved  bool
+	// WaitingFor is the section that the session waits for; empty for none.
+	WaitingFor Section
 	// LastSeen is the time of the newest update, or of the end of a session that ended.
 	LastSeen time.Time
 	// Touched orders the sessions of a user by the person's last action in them; 0 for one that ended.
@@ -27,12 +30,17 @@ func (r Record) Compare(other Record) int {
 	return cmp.Or(cmp.Compare(r.Touched, other.Touched), r.LastSeen.Compare(other.LastSeen))
 }
 
-// RecordsOf returns the sessions of a user that changed since their records were last returned.
-func (r *Roster) RecordsOf(id UserID) []Record {
-	if m := r.members[id]; m != nil {
-		return m.unwritten(nil)
+// RecordsOf returns the sessions of a user that changed since their records were last returned, and those
+// of other users that changed by a message of this one (rule 7).
+func (r *Roster) RecordsOf(id UserID) (records []Record) {
+	for _, m := range r.alsoChanged {
+		records = m.unwritten(records)
 	}
-	return nil
+	r.alsoChanged = nil
+	if m := r.members[id]; m != nil {
+		records = m.unwritten(records)
+	}
+	return records
 }
 
 // Records returns the sessions of all users that changed since their records were last returned.
@@ -80,12 +88,13 @@ func (r *Roster) Restore(now time.Time, record Record) {
 	m := r.member(record.User)
 	r.members[record.User.ID] = m
 	if !record.Active {
-		m.addEnded(endedSession{name: record.Session, seq: record.Seq, at: record.LastSeen}, r.maxEnded)
+		r.addEnded(m, endedSession{name: record.Session, seq: record.Seq, at: record.LastSeen})
 		return
 	}
-	s := &session{name: record.Session, seq: record.Seq, lastSeen: record.LastSeen, touched: record.Touched}
+	s := &session{name: record.Session, seq: record.Seq, waitingFor: record.WaitingFor, lastSeen: record.LastSeen, touched: record.Touched}
 	m.sessions = append(m.sessions, s)
-	r.place(s, record.Section, record.Activity)
+	r.setOwner(m, s)
+	r.place(s, record.Section, record.Activity, record.Unsaved)
 	r.setExpiry(s, now.Add(r.lease))
 	r.clock = max(r.clock, record.Touched)
 	r.tick(now)
@@ -98,7 +107,7 @@ func (r *Roster) Restore(now time.Time, record Record) {
 func (m *member) record(s *session) Record {
 	s.unwritten = false
 	return Record{
-		User: m.user, Session: s.name, Seq: s.seq, Section: s.section, Activity: s.activity,
+		User: m.user, Session: s.name, Seq: s.seq, Section: s.section, Activity: s.activity, Unsaved: s.unsaved, WaitingFor: s.waitingFor,
 		LastSeen: s.lastSeen, Touched: s.touched, Active: !s.leaving,
 	}
 }
@@ -109,20 +118,25 @@ func (m *member) endedRecord(e *endedSession) Record {
 }
 
 // Aggregate returns the snapshot at a version from the records of all living sessions, in which the
-// sessions of each user are adjacent. It is for stores that keep rosters outside this process.
-func Aggregate(version uint64, living []Record) *Snapshot {
+// sessions of each user are adjacent, and from all saves, which it sorts. It is for stores that keep
+// rosters outside this process.
+func Aggregate(version uint64, living []Record, saves []*Save) *Snapshot {
 	var members []*member
 	for _, record := range living {
 		if len(members) == 0 || members[len(members)-1].user.ID != record.User.ID {
 			members = append(members, &member{user: record.User, sortKey: record.User.sortKey()})
 		}
 		m := members[len(members)-1]
-		m.sessions = append(m.sessions, &session{section: record.Section, activity: record.Activity, lastSeen: record.LastSeen, touched: record.Touched})
+		m.sessions = append(m.sessions, &session{
+			section: record.Section, activity: record.Activity, unsaved: record.Unsaved, waitingFor: record.WaitingFor,
+			lastSeen: record.LastSeen, touched: record.Touched,
+		})
 	}
 	slices.SortFunc(members, (*member).compare)
 	all := make([]*Occupant, len(members))
 	for i, m := range members {
 		all[i] = m.aggregate()
 	}
-	return &Snapshot{Version: version, Occupants: all[:min(len(all), MaxListed)], Count: len(all), all: all}
+	slices.SortFunc(saves, func(a, b *Save) int { return cmp.Compare(a.Section, b.Section) })
+	return &Snapshot{Version: version, Occupants: all[:min(len(all), MaxListed)], Count: len(all), Saves: saves, all: all}
 }

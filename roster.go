@@ -22,8 +22,22 @@ type Roster struct {
 	members map[UserID]*member
 	// listed are the members with a living session, in list order.
 	listed []*member
-	// editing is the number of sessions that edit a section; no entry stands for 0.
-	editing map[Section]int
+	// claims is the number of sessions that claim a section; no entry stands for 0.
+	claims map[Section]int
+	// owners are the members of the living sessions whose names nobody could guess (rule 7).
+	owners map[string]*member
+	// alsoChanged are members whose sessions changed by a message of another user since RecordsOf was
+	// last called.
+	alsoChanged []*member
+
+	// saves are the newest saves, sorted by section. Snapshots share the slice, so a change makes a new one.
+	saves []*Save
+	// unwrittenSaves are the sections whose save changed since UnwrittenSaves was last called. The value
+	// says whether an older save of the section was returned before.
+	unwrittenSaves map[Section]bool
+	// lastEnd is when the newest of all ended sessions ended.
+	lastEnd time.Time
+
 	// maxEnded is [MaxEnded], except in tests.
 	maxEnded int
 	// nextExpiry is the time of the first expiry, or before it; zero if nobody is online.
@@ -46,7 +60,8 @@ func (r *Roster) init() {
 	if r.members == nil {
 		r.lease = cmp.Or(r.lease, DefaultLease)
 		r.maxEnded = MaxEnded
-		r.members, r.editing = map[UserID]*member{}, map[Section]int{}
+		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]int{}, map[string]*member{}
+		r.unwrittenSaves = map[Section]bool{}
 	}
 }
 
@@ -61,21 +76,22 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 	for _, m := range r.listed[:cap(occupants)] {
 		occupants = append(occupants, m.currentOccupant(now))
 	}
-	r.snapshot, r.snapshotAt, r.renewed = &Snapshot{Version: r.version, Occupants: occupants, Count: len(r.listed)}, now, false
+	r.snapshot, r.snapshotAt, r.renewed = &Snapshot{Version: r.version, Occupants: occupants, Count: len(r.listed), Saves: r.saves}, now, false
 	return r.snapshot
 }
 
 // Forget removes the sessions that ended longer than [Finality] ago. It reports whether the roster
-// holds nothing any more, so that a store can drop it.
+// holds nothing any more, neither sessions nor saves, so that a store can drop it.
 func (r *Roster) Forget(now time.Time) (empty bool) {
 	r.Expire(now)
+	r.alsoChanged = nil // Records returns what RecordsOf did not
 	for id, m := range r.members {
 		m.forgetEnded(now)
 		if len(m.sessions) == 0 && len(m.ended) == 0 {
 			delete(r.members, id)
 		}
 	}
-	return len(r.members) == 0
+	return len(r.members) == 0 && len(r.saves) == 0
 }
 
 // Clock returns a number that is not below any version the roster has had.
@@ -100,16 +116,17 @@ func (r *Roster) tick(at time.Time) {
 	r.clock = max(r.clock+1, uint64(max(at.UnixMilli(), 0)))
 }
 
-// place sets section and activity of a session and counts the sessions that edit.
-func (r *Roster) place(s *session, section Section, activity Activity) {
-	if s.activity == Editing {
-		if r.editing[s.section]--; r.editing[s.section] == 0 {
-			delete(r.editing, s.section)
+// place sets section and activity of a session, and whether it has unsaved changes there, and counts
+// the sessions that claim a section.
+func (r *Roster) place(s *session, section Section, activity Activity, unsaved bool) {
+	if s.claims(s.section) {
+		if r.claims[s.section]--; r.claims[s.section] == 0 {
+			delete(r.claims, s.section)
 		}
 	}
-	s.section, s.activity = section, activity
-	if s.activity == Editing {
-		r.editing[s.section]++
+	s.section, s.activity, s.unsaved = section, activity, unsaved
+	if s.claims(s.section) {
+		r.claims[s.section]++
 	}
 }
 
@@ -123,9 +140,49 @@ func (r *Roster) setExpiry(s *session, expires time.Time) {
 // endSession removes a session that ended at that time, and keeps its end.
 func (r *Roster) endSession(at time.Time, m *member, s *session) {
 	r.tick(at)
-	r.place(s, "", "")
-	m.sessions = slices.DeleteFunc(m.sessions, func(other *session) bool { return other == s })
-	m.addEnded(endedSession{name: s.name, seq: s.seq, at: at, unwritten: true}, r.maxEnded)
+	r.place(s, "", "", false)
+	m.remove(s)
+	delete(r.owners, s.name)
+	r.addEnded(m, endedSession{name: s.name, seq: s.seq, at: at, unwritten: true})
+}
+
+// addEnded keeps the end of a session of a member.
+func (r *Roster) addEnded(m *member, e endedSession) {
+	m.addEnded(e, r.maxEnded)
+	if e.at.After(r.lastEnd) {
+		r.lastEnd = e.at
+	}
+}
+
+// setOwner notes whose session it is, if nobody could guess its name.
+func (r *Roster) setOwner(m *member, s *session) {
+	if len(s.name) >= UnguessableName {
+		r.owners[s.name] = m
+	}
+}
+
+// otherOwner returns the living session with a name that nobody could guess, and its member, if that is
+// not m. Whoever sends this name is the same page under another identity (rule 7).
+func (r *Roster) otherOwner(m *member, name string) (*member, *session) {
+	owner := r.owners[name]
+	if owner == nil || owner == m {
+		return nil, nil
+	}
+	return owner, owner.find(name)
+}
+
+// moveSession gives a session to the member of the identity that its page has now (rule 7). The former
+// member keeps its end, so that no message up to seq takes the session back.
+func (r *Roster) moveSession(now time.Time, s *session, from, to *member, seq uint64) {
+	r.tick(now)
+	from.remove(s)
+	r.addEnded(from, endedSession{name: s.name, seq: max(s.seq, seq), at: now, unwritten: true})
+	r.reaggregate(from)
+	r.alsoChanged = append(r.alsoChanged, from)
+	r.members[to.user.ID] = to
+	to.removeEnded(s.name)
+	to.sessions = append(to.sessions, s)
+	r.setOwner(to, s)
 }
 
 // endLeaving ends the sessions of a member that are leaving.
@@ -176,7 +233,8 @@ func (r *Roster) reaggregate(m *member) {
 	r.version, r.snapshot = r.clock, nil
 }
 
-// Expire ends the sessions whose lease or grace is over. It is cheap if there is none. Update, Leave,
+// Expire ends the sessions whose lease or grace is over, and drops the saves that nobody was there to see
+// for [Finality]. It is cheap if there is none. Update, Leave,
 // Snapshot and Forget call it first; a store must call it when no message arrives.
 func (r *Roster) Expire(now time.Time) {
 	if !now.After(r.nextExpiry) {
@@ -197,4 +255,5 @@ func (r *Roster) Expire(now time.Time) {
 			r.reaggregate(m)
 		}
 	}
+	r.expireSaves(now)
 }

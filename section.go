@@ -48,6 +48,20 @@ func (s Section) check() error {
 	return nil
 }
 
+// check returns an error unless the save has a section and a revision, or is zero.
+func (s Saved) check() error {
+	switch {
+	case s == Saved{}:
+		return nil
+	case s.Section == "":
+		return ErrSectionInvalid
+	case s.Revision == "", len(s.Revision) > utf8.UTFMax*MaxRevision, utf8.RuneCountInString(s.Revision) > MaxRevision,
+		!utf8.ValidString(s.Revision), strings.ContainsFunc(s.Revision, isDisallowed):
+		return ErrRevisionInvalid
+	}
+	return s.Section.check()
+}
+
 // isPlain is the fast path of check for most sections: printable ASCII without spaces, in segments
 // that are not empty.
 func (s Section) isPlain() bool {

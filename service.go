@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
@@ -18,10 +19,10 @@ func NewService(store Store) *Service { return &Service{store: store} }
 // errNoStore is the error of a Service without a store.
 var errNoStore = fmt.Errorf("%w: this Service has no store; create it with presence.NewService", ErrUnavailable)
 
-// Update records where a session of the user is, and names the other users who are editing that
-// section at that moment. Repeating a numbered update changes nothing. Errors: those of
-// [Store.Update] and [User.Check], [ErrSectionInvalid], [ErrSectionTooLong], [ErrSessionInvalid],
-// [ErrSeqInvalid], [ErrActivityInvalid]. After an invalid argument nothing has changed.
+// Update records where a session of the user is, and names the other users who claim that section at
+// that moment. Repeating a numbered update changes nothing. Errors: those of [Store.Update] and
+// [User.Check], [ErrSectionInvalid], [ErrSectionTooLong], [ErrSessionInvalid], [ErrSeqInvalid],
+// [ErrActivityInvalid], [ErrRevisionInvalid]. After an invalid argument nothing has changed.
 func (s *Service) Update(ctx context.Context, project Project, user User, u Update) (Reply, error) {
 	if err := user.Check(); err != nil {
 		return Reply{}, err
@@ -29,7 +30,7 @@ func (s *Service) Update(ctx context.Context, project Project, user User, u Upda
 	if err := checkSession(u.Session, u.Seq); err != nil {
 		return Reply{}, err
 	}
-	if err := u.Section.check(); err != nil {
+	if err := cmp.Or(u.Section.check(), u.WaitingFor.check(), u.Saved.check()); err != nil {
 		return Reply{}, err
 	}
 	switch u.Activity {

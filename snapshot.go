@@ -15,8 +15,11 @@ type Occupant struct {
 	Section  Section
 	Activity Activity
 	// Sections are the sections of all sessions, sorted, without duplicates. Editing are those of
-	// them in which at least one session edits.
-	Sections, Editing []Section
+	// them in which at least one session edits, Unsaved those with unsaved changes.
+	Sections, Editing, Unsaved []Section
+	// WaitingFor is the section that the user waits for; empty for none. If several sessions wait, it
+	// is that of the session touched last.
+	WaitingFor Section
 	// LastSeen is the time of the newest update of any session.
 	LastSeen time.Time
 
@@ -42,6 +45,9 @@ type Snapshot struct {
 	Occupants []*Occupant
 	// Count is the number of occupants, listed or not.
 	Count int
+	// Saves are the newest saves, at most one of each section and MaxSaves in all, sorted by section.
+	// They are kept while anybody is in the project, and for [Finality] after that.
+	Saves []*Save
 	// Partial says that the store lost data a short time ago, so that users who are online may be
 	// missing. It changes only together with Version.
 	Partial bool
@@ -50,6 +56,18 @@ type Snapshot struct {
 
 	all      []*Occupant // from Aggregate: those beyond MaxListed, too
 	encoding encoding
+}
+
+// Save is the newest save of a section: who saved it, when, and which revision. It never changes.
+type Save struct {
+	Saved
+	User UserID
+	Name string // the user's name at that time
+	At   time.Time
+}
+
+func (s *Save) equal(other *Save) bool {
+	return s == other || s.Saved == other.Saved && s.User == other.User && s.Name == other.Name && s.At.Equal(other.At)
 }
 
 // Encoded returns encode(o). It calls encode once and returns the same bytes from then on; do not
@@ -64,7 +82,7 @@ func (s *Snapshot) Encoded(encode func(*Snapshot) []byte) []byte {
 	return s.encoding.get(func() []byte { return encode(s) })
 }
 
-// Conflicts returns the other users who are editing the section, in list order, at most MaxListed.
+// Conflicts returns the other users who claim the section, in list order, at most MaxListed.
 // It finds listed occupants only; in a snapshot from [Aggregate], all.
 func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) {
 	all := s.all
@@ -72,7 +90,7 @@ func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) 
 		all = s.Occupants
 	}
 	for _, o := range all {
-		if o.User.ID != user && slices.Contains(o.Editing, section) && len(others) < MaxListed {
+		if o.User.ID != user && (slices.Contains(o.Editing, section) || slices.Contains(o.Unsaved, section)) && len(others) < MaxListed {
 			others = append(others, o)
 		}
 	}
@@ -82,5 +100,6 @@ func (s *Snapshot) Conflicts(user UserID, section Section) (others []*Occupant) 
 // sameVisible reports whether o and other show the same. LastSeen may differ.
 func (o *Occupant) sameVisible(other *Occupant) bool {
 	return o == other || o.User == other.User && o.Section == other.Section && o.Activity == other.Activity &&
-		slices.Equal(o.Sections, other.Sections) && slices.Equal(o.Editing, other.Editing)
+		o.WaitingFor == other.WaitingFor && slices.Equal(o.Sections, other.Sections) &&
+		slices.Equal(o.Editing, other.Editing) && slices.Equal(o.Unsaved, other.Unsaved)
 }

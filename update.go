@@ -4,15 +4,15 @@ import "time"
 
 // This file and redisstore/update.lua have the same rules, in functions of the same names and order.
 
-// occupied decides rule 5: whether users other than m are editing the section.
+// occupied decides rule 5: whether users other than m claim the section.
 func (r *Roster) occupied(m *member, section Section) bool {
 	own := 0
 	for _, s := range m.sessions {
-		if s.edits(section) {
+		if s.claims(section) {
 			own++
 		}
 	}
-	return r.editing[section] > own
+	return r.claims[section] > own
 }
 
 // recordedActivity decides rule 6: which activity is recorded for an update.
@@ -22,36 +22,60 @@ func (r *Roster) recordedActivity(m *member, s *session, u Update) Activity {
 		return Viewing
 	case u.Activity != "" && u.Activity != Editing:
 		return u.Activity
-	case !u.UnlessOccupied || s != nil && s.edits(u.Section) || !r.occupied(m, u.Section):
+	case !u.UnlessOccupied || s != nil && s.claims(u.Section) || !r.occupied(m, u.Section):
 		return Editing
 	default:
 		return Viewing
 	}
 }
 
-// Update records where a session of the user is, and names the other users who are editing that
-// section at that moment (rules 4 to 8). Changed reports that the session is new or states something
-// else than before; a renewal changes nothing. Errors: [ErrTooManySessions], [ErrTooManyChanges].
+// recordedWait decides rule 20: a session does not wait for a section that it claims itself.
+func recordedWait(u Update, activity Activity, unsaved bool) Section {
+	if u.WaitingFor == u.Section && (activity == Editing || unsaved) {
+		return ""
+	}
+	return u.WaitingFor
+}
+
+// Update records where a session of the user is, and names the other users who claim that section at
+// that moment (rules 4 to 8 and 18 to 20). Changed reports that the session is new, or that it or its
+// save states something else than before; a renewal changes nothing. Errors: [ErrTooManySessions],
+// [ErrTooManyChanges].
 func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
 	r.init()
 	r.Expire(now)
 	m := r.member(user)
 	s := m.find(u.Session)
+	var from *member // whose session s was until now
+	if s == nil {
+		from, s = r.otherOwner(m, u.Session)
+	}
 	if u.Seq != 0 && s == nil && m.hasDropped(now) {
 		if _, ended := m.endedSeq(now, u.Session); !ended {
 			return Reply{}, false, ErrTooManyChanges // it may be older than an end that was dropped
 		}
 	}
 	newest := m.newestSeq(now, u.Session)
+	if from != nil {
+		newest = from.newestSeq(now, u.Session)
+	}
 	if u.Seq != 0 && u.Seq <= newest {
-		return r.reply(now, m, s, user, u, true), false, nil
+		return r.reply(now, m, m.find(u.Session), user, u, true), false, nil
+	}
+	isNew := s == nil || from != nil
+	if isNew && m.stayingCount() >= MaxSessions {
+		return Reply{}, false, ErrTooManySessions
+	}
+	if from != nil && !u.OnlyRenew {
+		r.moveSession(now, s, from, m, u.Seq)
 	}
 	activity := r.recordedActivity(m, s, u)
-	changed = s == nil || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
-	switch {
-	case s == nil && m.stayingCount() >= MaxSessions:
-		return Reply{}, false, ErrTooManySessions
-	case changed && u.OnlyRenew:
+	unsaved := u.Unsaved && u.Section != ""
+	waitingFor := recordedWait(u, activity, unsaved)
+	acts := isNew || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
+	saves := r.isNewSave(user, u.Saved)
+	changed = acts || saves || s.unsaved != unsaved || s.waitingFor != waitingFor
+	if changed && u.OnlyRenew {
 		return Reply{}, false, ErrTooManyChanges
 	}
 
@@ -64,6 +88,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 			r.endLeaving(now, m)
 		}
 		m.sessions = append(m.sessions, s)
+		r.setOwner(m, s)
 	}
 	s.seq, s.connection = max(s.seq, u.Seq), u.Connection
 	s.leaving, s.unwritten = false, true
@@ -72,12 +97,16 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	r.renewed = true
 	if changed {
 		r.tick(now)
-		if activity != Idle || s.touched == 0 {
+		if acts && (activity != Idle || s.touched == 0) {
 			s.touched = r.clock
 		}
-		r.place(s, u.Section, activity)
+		r.place(s, u.Section, activity, unsaved)
+		s.waitingFor = waitingFor
 		r.rename(m, user)
 		r.reaggregate(m)
+		if saves {
+			r.addSave(Save{Saved: u.Saved, User: user.ID, Name: user.Name, At: now})
+		}
 	}
 	return r.reply(now, m, s, user, u, false), changed, nil
 }
@@ -104,7 +133,7 @@ func (r *Roster) conflicts(now time.Time, m *member, section Section) []*Occupan
 	}
 	var others []*Occupant
 	for _, other := range r.listed {
-		if other != m && other.edits(section) && len(others) < MaxListed {
+		if other != m && other.claims(section) && len(others) < MaxListed {
 			others = append(others, other.currentOccupant(now))
 		}
 	}

@@ -16,6 +16,8 @@ const (
 	MaxUsername = 64
 	// maxUsernameBytes bounds a username whose graphemes have many combining marks.
 	maxUsernameBytes = 512
+	// maxAvatarURL is the length limit of the address of a picture, in bytes.
+	maxAvatarURL = 1000
 )
 
 // UserID is the id that the host chose for a person, as text: 42 and "42" are the same person.
@@ -54,6 +56,32 @@ type User struct {
 	ID      UserID
 	Name    string
 	Visitor bool // not authenticated by the host; identified by a cookie
+	// AvatarURL is the address of a picture, as [AvatarURL] returns it; empty for none.
+	AvatarURL string
+	// Agent says that this is software that acts by itself.
+	Agent bool
+}
+
+// AvatarURL returns s if it can be the address of a user's picture, and "" otherwise: an absolute https
+// URL of at most 1,000 bytes of printable ASCII, without user and password.
+func AvatarURL(s string) string {
+	rest, ok := strings.CutPrefix(s, "https://")
+	if !ok || len(s) > maxAvatarURL {
+		return ""
+	}
+	for i := range len(rest) {
+		if c := rest[i]; c <= ' ' || c > '~' || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			return ""
+		}
+	}
+	host := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		host = rest[:end]
+	}
+	if host == "" || host[0] == ':' || strings.Contains(host, "@") {
+		return ""
+	}
+	return s
 }
 
 // NewUser returns a user with an id and a name that a host gave. It removes control and zero-width
@@ -65,9 +93,12 @@ func NewUser(id UserID, name string, visitor bool) (User, error) {
 	return u, err
 }
 
-// Check returns an error for a user that [NewUser] would not make: [ErrUserIDInvalid]
-// or [ErrUsernameInvalid]. It allocates no memory for a valid user.
+// Check returns an error for a user that [NewUser] and [AvatarURL] would not make: [ErrUserIDInvalid],
+// [ErrUsernameInvalid] or [ErrAvatarInvalid]. It allocates no memory for a valid user.
 func (u User) Check() error {
+	if u.AvatarURL != AvatarURL(u.AvatarURL) {
+		return ErrAvatarInvalid
+	}
 	if u.isPlain() {
 		return nil
 	}
@@ -75,7 +106,7 @@ func (u User) Check() error {
 	switch {
 	case err != nil:
 		return err
-	case made != u:
+	case made.Name != u.Name:
 		return ErrUsernameInvalid
 	}
 	return nil

@@ -64,7 +64,7 @@ func TestZeroValuesCanBeRead(t *testing.T) {
 	if d := s.Since(nil); len(d.Changed)+len(d.Left) != 0 || s.Conflicts("1", "abstract") != nil {
 		t.Errorf("the zero Snapshot is not empty: %+v", d)
 	}
-	if s := presence.Aggregate(1, nil); s.Version != 1 || s.Count != 0 {
+	if s := presence.Aggregate(1, nil, nil); s.Version != 1 || s.Count != 0 {
 		t.Errorf("the aggregate of no records is %+v", s)
 	}
 	var u presence.User

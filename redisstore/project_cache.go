@@ -84,7 +84,7 @@ func (c *projectCache) wakeAll() {
 func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 	receives := c.store.probe.receives(c.shard)
 	if a.complete {
-		a.snapshot = presence.Aggregate(a.version, a.records)
+		a.snapshot = presence.Aggregate(a.version, a.records, nil)
 		a.snapshot.Partial, a.snapshot.Loss = a.partial, a.loss
 	}
 	c.mu.Lock()

@@ -133,7 +133,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	}
 	if len(own) > 0 {
 		c.setOccupied()
-		reply.You = presence.Aggregate(0, own).Occupants[0]
+		reply.You = presence.Aggregate(0, own, nil).Occupants[0]
 	} else {
 		reply.You = &presence.Occupant{User: user, Activity: presence.Viewing, LastSeen: a.now}
 	}
