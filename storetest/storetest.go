@@ -63,12 +63,19 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"rule 16: a leave over a rate limit is stale unless the session is alive", leaveOnlyLiving},
 		{"rule 5: of concurrent entrants, each reply names all before it", enterAtOnce},
 		{"rule 6: of concurrent careful entrants, one edits", carefulAtOnce},
+		{"rule 7: an unguessable session moves to its page's new identity", sessionMoves},
+		{"rule 18: unsaved work claims its section until its lease expires", unsavedClaims},
+		{"rule 19: the newest save of each section is in the snapshot", newestSaves},
+		{"rule 19: saves end ten minutes after the last person", savesEnd},
+		{"rules 16 and 19: the number of saves is bounded", savesAreBounded},
+		{"rule 20: waiting ends with entering", waitingEnds},
 		{"versions grow with visible changes, and over restarts", versionsGrow},
 		{"an unknown project is empty", emptyProject},
 		{"projects are separate", projectsAreSeparate},
 		{"rule 16: the session limit rejects new sessions only", sessionLimit},
 		{"rule 16: over a rate limit only renewals succeed", onlyRenew},
 		{"a durable change survives a restart", survivesRestart},
+		{"saves, unsaved work, waits and moves survive a restart", claimsSurviveRestart},
 		{"rule 8: a leave is final after a restart", endSurvivesRestart},
 		{"rule 8: a restart keeps the newest ends", newestEndsSurviveRestart},
 		{"rule 8: older updates do not undo a leave, however many sessions have ended", manyEnds},
@@ -81,6 +88,9 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 }
 
 const project = presence.Project("p")
+
+// unguessable is a session name that moves between identities.
+const unguessable = "0123456789abcdef"
 
 var (
 	alice = presence.User{ID: "1", Name: "Alice"}
