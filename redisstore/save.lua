@@ -78,6 +78,7 @@ local function expire_saves(all, last)
   end
   if dropped > 0 then
     tick(now)
+    dirty.oldest = 0
     count_saves(-dropped)
   end
 end
