@@ -22,6 +22,8 @@ type Message struct {
 	At         []int
 	Left       []any
 	Count      int
+	Saved      []Save
+	SavedGone  []string `json:"saved_gone"`
 	Stale      bool
 	Durable    *bool
 	Heartbeat  float64
@@ -75,7 +77,7 @@ func hideVersionsAndTimes(v any) {
 	case map[string]any:
 		for name, each := range v {
 			switch name {
-			case "version", "base", "last_seen", "retry_after":
+			case "version", "base", "last_seen", "saved_at", "retry_after":
 				v[name] = fmt.Sprintf("%T", each)
 			default:
 				hideVersionsAndTimes(each)
