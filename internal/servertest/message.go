@@ -85,3 +85,33 @@ func hideVersionsAndTimes(v any) {
 		}
 	}
 }
+
+// ExpectFields checks that a message has all fields of another one with the same values, except for versions and times. It
+// may have more.
+func ExpectFields(t *testing.T, name string, got, want []byte) {
+	t.Helper()
+	if !contains(decodeComparable(t, got), decodeComparable(t, want)) {
+		t.Errorf("%s: got %s\nwant at least the fields of %s", name, got, want)
+	}
+}
+
+// contains reports whether got is want, or want with more fields in its objects.
+func contains(got, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		for name := range want {
+			each, has := object[name]
+			ok = ok && has && contains(each, want[name])
+		}
+		return ok
+	case []any:
+		array, ok := got.([]any)
+		ok = ok && len(array) == len(want)
+		for i := range want {
+			ok = ok && contains(array[i], want[i])
+		}
+		return ok
+	}
+	return got == want
+}
