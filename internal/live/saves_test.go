@@ -131,7 +131,7 @@ func TestDeltasOfManySavesFoldToTheList(t *testing.T) { // rules 16 and 19, inva
 				p := w.As(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(1000+i)))
 				for n := range each {
 					p.Update(fmt.Sprintf(`{"session": "s", "section": "s", "saved": {"section": "chapter-%d/part-%d", "revision": "%d"}}`, i, n, n))
-				time.Sleep(5 * time.Millisecond)
+					time.Sleep(5 * time.Millisecond)
 				}
 			})
 		}
