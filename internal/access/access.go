@@ -67,8 +67,10 @@ type Sender struct {
 	Exceeded error
 }
 
-// Update passes an update to the service. Over a limit, only a renewal succeeds.
+// Update passes an update to the service, with its sections in their normal form; see [NormalSection]. Over a
+// limit, only a renewal succeeds.
 func (c *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
+	normaliseSections(&u)
 	exceeded := c.exceeded(from)
 	u.OnlyRenew = exceeded != nil
 	reply, err := c.Presence.Update(ctx, from.Project, from.User, u)

@@ -3,10 +3,13 @@ package servertest
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // BadBody is the body of a request, or a live message, with the result that it must have.
@@ -111,9 +114,9 @@ func ValueError(field string, v JSONValue) string {
 	isTooLarge := v.Kind == 'd' && len(v.text) >= 16 && v.text > "9007199254740991"
 	switch {
 	case v.Kind == 'n':
-	case field == "section" && utf8.RuneCountInString(v.Text) > 100:
+	case field == "section" && utf8.RuneCountInString(norm.NFC.String(strings.Trim(v.Text, "/ "))) > 100:
 		return "section_too_long"
-	case field == "section" && (invisible.MatchString(v.Text) || slices.Contains(strings.Split(v.Text, "/"), "") && v.Text != ""):
+	case field == "section" && invisible.MatchString(v.Text):
 		return "section_invalid"
 	case field == "session" && !sessionGrammar.MatchString(v.Text):
 		return "session_invalid"
@@ -125,7 +128,7 @@ func ValueError(field string, v JSONValue) string {
 		return "version_invalid"
 	case field == "username" && strings.Trim(v.Text, "\x00 ") == "":
 		return "name_invalid"
-	case field == "user_id" && v.Kind == 's' && (len(v.Text) > 200 || invisible.MatchString(v.Text)):
+	case field == "user_id" && v.Kind == 's' && (len(v.Text) > presence.MaxUserID || invisible.MatchString(v.Text)):
 		return "user_id_invalid"
 	}
 	return ""

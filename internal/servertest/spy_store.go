@@ -2,6 +2,8 @@ package servertest
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -80,7 +82,8 @@ func (s *SpyStore) ExpectChecked(t *testing.T) {
 	defer s.mu.Unlock()
 	for _, u := range s.Updates {
 		section := JSONValue{Kind: 's', Text: string(u.Section)}
-		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", section) != "" || ValueError("activity", JSONValue{Kind: 's', Text: string(u.Activity)}) != "" {
+		isNormal := u.Section == "" || !slices.Contains(strings.Split(string(u.Section), "/"), "")
+		if !isNormal || !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", section) != "" || ValueError("activity", JSONValue{Kind: 's', Text: string(u.Activity)}) != "" {
 			t.Errorf("the store got the invalid update %+.200v", u)
 		}
 	}
