@@ -2,6 +2,8 @@ package servertest
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,7 +87,8 @@ func (s *SpyStore) ExpectChecked(t *testing.T) {
 		if badSave || ValueError("waiting_for", text(string(u.WaitingFor))) != "" {
 			t.Errorf("the store got the invalid save or wait %+.200v", u)
 		}
-		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", text(string(u.Section))) != "" || ValueError("activity", text(string(u.Activity))) != "" {
+		isNormal := u.Section == "" || !slices.Contains(strings.Split(string(u.Section), "/"), "")
+		if !isNormal || !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", text(string(u.Section))) != "" || ValueError("activity", text(string(u.Activity))) != "" {
 			t.Errorf("the store got the invalid update %+.200v", u)
 		}
 	}
