@@ -22,6 +22,7 @@
 import {PresenceConflict, claims, missing} from './presence-conflict.js';
 import {PresenceSaves} from './presence-saves.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
+import {normalSection} from './section.js';
 import {statusWords} from './strings.js';
 
 export class PresenceState {
@@ -35,7 +36,8 @@ export class PresenceState {
   #statusWords;
   #emit;
 
-  /** @type {string | null} */ #section = null;
+  /** @type {string | null} as the page writes it */ #section = null;
+  /** as the server writes it; `''` for none */ #normal = '';
   /** @type {string | null} the last section without a warning */ #earlier = null;
   #readOnly = false;
 
@@ -79,13 +81,16 @@ export class PresenceState {
 
   /** @param {string | null} section @param {boolean} readOnly @returns {unknown} whether an update is due */
   enter(section, readOnly) {
-    if (section === this.#section && readOnly === this.#readOnly) return;
-    if (section !== this.#section) {
+    const normal = normalSection(section);
+    const moved = normal !== this.#normal;
+    if (moved) {
       if (!this.snapshot.warning.length) this.#earlier = this.#section;
-      this.#conflict.enter(section);
+      this.#conflict.enter(normal);
       this.unsaved = this.#holds = false;
     }
     this.#section = section;
+    if (!moved && readOnly === this.#readOnly) return this.#publish();
+    this.#normal = normal;
     this.#readOnly = readOnly;
     return this.#assume();
   }
@@ -99,7 +104,7 @@ export class PresenceState {
 
   /** @param {boolean} unsaved @returns {unknown} whether an update is due */
   setUnsaved(unsaved) {
-    if (unsaved === this.unsaved || !this.#section) return;
+    if (unsaved === this.unsaved || !this.#normal) return;
     this.unsaved = unsaved;
     this.#publish();
     return true;
@@ -107,28 +112,29 @@ export class PresenceState {
 
   /** @param {string} section @param {string} revision */
   saved(section, revision) {
-    this.#saves.saved(section, revision);
+    this.#saves.saved(normalSection(section), revision);
     this.#publish();
   }
 
   /** @param {string} section @param {string} revision */
   opened(section, revision) {
-    this.#saves.opened(section, revision);
+    this.#saves.opened(normalSection(section), revision);
     this.#publish();
   }
 
   /** @param {string | null} section @returns {unknown} whether an update is due */
   waitFor(section) {
-    if (section && section === this.#section && this.#claims) section = null; // it is yours
-    if (section === this.#waitingFor) return;
-    this.#waitingFor = section;
+    let normal = normalSection(section) || null;
+    if (normal === this.#normal && this.#claims) normal = null; // it is yours
+    if (normal === this.#waitingFor) return;
+    this.#waitingFor = normal;
     this.#publish();
     return true;
   }
 
   /** The section to return to from a warning, or null. */
   get previous() {
-    return this.#earlier === this.#section ? null : this.#earlier;
+    return normalSection(this.#earlier) === this.#normal ? null : this.#earlier;
   }
 
   // ---- reports of the transport
@@ -142,7 +148,7 @@ export class PresenceState {
     const activity = warned && wanted === 'editing' ? 'viewing' : wanted;
     this.#restating = false;
     return {
-      section: this.#section ?? '',
+      section: this.#normal,
       activity,
       unless_occupied: activity === 'editing' && !this.#conflict.agreed,
       known_version: this.version,
@@ -167,7 +173,7 @@ export class PresenceState {
     if (!this.running) return; // stopped meanwhile
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
     const before = this.#replaceList(answer, message.known_version);
-    const here = message.section === (this.#section ?? '') && !answer.stale;
+    const here = message.section === this.#normal && !answer.stale;
     const saved = !answer.stale && this.#saves.settle(message.saved, answer.version);
     const newest = answer.version >= this.version;
     const overtaken = !newest && answer.version >= message.known_version;
@@ -264,7 +270,7 @@ export class PresenceState {
   }
 
   /** @param {User} user */
-  #claimsHere = (user) => claims(user, this.#section);
+  #claimsHere = (user) => claims(user, this.#normal);
 
   /** If the users are not complete, earlier conflicts stay. @param {readonly User[]} users @param {boolean} complete */
   #setConflicts(users, complete) {
@@ -303,7 +309,7 @@ export class PresenceState {
 
   get #wanted() {
     if (this.#activity.state !== 'active') return 'idle';
-    return this.#section && !this.#readOnly ? 'editing' : 'viewing';
+    return this.#normal && !this.#readOnly ? 'editing' : 'viewing';
   }
 
   /** Whether your section is claimed by this page. */
@@ -323,7 +329,7 @@ export class PresenceState {
   /** Ends the waiting: the section is free, or you entered it. @returns {string | null} the section if it is free */
   #endWaiting() {
     const section = this.#waitingFor;
-    const here = section === this.#section;
+    const here = section === this.#normal;
     if (section && this.#isFree(section, here)) {
       this.#waitingFor = null;
       return section;
@@ -351,8 +357,8 @@ export class PresenceState {
     const status = this.#status;
     const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status;
     const users = this.#others(this.#shown);
-    const newer = this.#saves.newer(this.#section, this.version, this.#isMe);
-    const intrudes = this.#section && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
+    const newer = this.#saves.newer(this.#normal, this.version, this.#isMe);
+    const intrudes = this.#normal && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
     return {
       status,
       text: this.#statusWords[words].replace('{seconds}', `${Math.round(this.heartbeat / 1000)}`),
@@ -362,7 +368,7 @@ export class PresenceState {
       users,
       count: this.#count - (this.#users?.length ?? 0) + users.filter(({agent}) => !agent).length,
       you: this.#you,
-      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#section) ?? [],
+      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#normal) ?? [],
       section: this.#section,
       activity: this.#recorded || this.#wanted,
       conflicts: this.#conflict.users,
@@ -371,7 +377,7 @@ export class PresenceState {
       saves: this.#saves.list,
       newer: newer && this.#withUser(newer),
       waitingFor: this.#waitingFor,
-      waiting: users.filter(({waiting_for}) => waiting_for && waiting_for === this.#section && this.#claims),
+      waiting: users.filter(({waiting_for}) => waiting_for && waiting_for === this.#normal && this.#claims),
     };
   }
 

@@ -3,10 +3,13 @@ package servertest
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // BadBody is the body of a request, or a live message, with the result that it must have.
@@ -131,13 +134,13 @@ func ValueError(field string, v JSONValue) string {
 	case v.Kind == 'n':
 	case field == "saved" && v.text == `{"section":"s"}`:
 		return "revision_invalid"
-	case field == "saved", field == "saved.section" && v.Text == "":
+	case field == "saved", field == "saved.section" && strings.Trim(v.Text, "/ ") == "":
 		return "section_invalid"
 	case field == "saved.revision" && (v.Text == "" || utf8.RuneCountInString(v.Text) > 64 || invisible.MatchString(v.Text)):
 		return "revision_invalid"
-	case isSection(field) && utf8.RuneCountInString(v.Text) > 100:
+	case isSection(field) && utf8.RuneCountInString(norm.NFC.String(strings.Trim(v.Text, "/ "))) > 100:
 		return "section_too_long"
-	case isSection(field) && (invisible.MatchString(v.Text) || slices.Contains(strings.Split(v.Text, "/"), "") && v.Text != ""):
+	case isSection(field) && invisible.MatchString(v.Text):
 		return "section_invalid"
 	case field == "session" && !sessionGrammar.MatchString(v.Text):
 		return "session_invalid"
@@ -149,7 +152,7 @@ func ValueError(field string, v JSONValue) string {
 		return "version_invalid"
 	case field == "username" && strings.Trim(v.Text, "\x00 ") == "":
 		return "name_invalid"
-	case field == "user_id" && v.Kind == 's' && (len(v.Text) > 200 || invisible.MatchString(v.Text)):
+	case field == "user_id" && v.Kind == 's' && (len(v.Text) > presence.MaxUserID || invisible.MatchString(v.Text)):
 		return "user_id_invalid"
 	}
 	return ""
