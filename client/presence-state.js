@@ -345,7 +345,7 @@ export class PresenceState {
 
   /** Whether it is known that nobody else claims a section. @param {string} section @param {boolean} here it is yours */
   #isFree(section, here) {
-    if (!this.#users || this.#partial || (this.#status !== 'live' && this.#status !== 'polling')) return false;
+    if (!this.#users || (this.#status !== 'live' && this.#status !== 'polling')) return false;
     if (here) return this.#recorded && !this.#conflict.users.length;
     return this.version >= this.#ownVersion && this.#count <= this.#users.length && !this.#others(this.#users).some((user) => claims(user, section));
   }

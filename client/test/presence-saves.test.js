@@ -105,8 +105,11 @@ test('the newest saves of others are in the snapshot, the next list or delta rep
   const env = new FakeEnvironment('open');
   env.set(BOB);
   env.save(BOB, METHODS, '1');
-  const core = await started(env, {}, ABSTRACT);
+  const core = env.core();
   const events = recordSaves(core);
+  core.start();
+  core.setSection(ABSTRACT);
+  await settle();
   const saves = () => core.getSnapshot().saves.map(({section, revision, username}) => `${section} ${revision} ${username}`);
   assert.deepEqual(saves(), [`${METHODS} 1 Bob`]);
   assert.ok(Object.isFrozen(core.getSnapshot().saves));
@@ -188,6 +191,8 @@ test('a save of your own other tab is yours, and a save of this page is not newe
   core.saved({revision: 1});
   await settle();
   assert.deepEqual([core.getSnapshot().newer, core.getSnapshot().saves.length], [null, 1]);
+  core.opened({revision: 'of the formatter'});
+  assert.equal(core.getSnapshot().newer, null, 'the page opened what the host made of its save');
   env.save(env.me, ABSTRACT, '2');
   await settle();
   assert.equal(core.getSnapshot().newer?.own, true);
@@ -206,6 +211,7 @@ test('a page that saved over a newer save is not told of that one again', async 
   const late = env.socket.deliver.bind(env.socket);
   env.socket.deliver = (/** @type {any} */ message) => message.type !== 'delta' && late(message); // the delta comes later than the ack
   core.saved({revision: 3});
+  assert.equal(core.getSnapshot().newer, null, 'before the answer');
   await settle();
   late({type: 'snapshot', version: env.version, users: [env.me], saved: env.saves});
   await settle();
