@@ -7,6 +7,7 @@
 
 import {make} from './element.js';
 import {applyAvatar} from './presence-badge.js';
+import {normalSection} from './section.js';
 import {labelOf} from './strings.js';
 
 const AVATARS = 4;
@@ -25,7 +26,8 @@ export class PresenceMarkers {
 
   /** The host's label for a section. @param {string} section */
   label(section) {
-    const option = this.#list().find(({value}) => value === section);
+    const normal = normalSection(section);
+    const option = this.#list().find(({value}) => normalSection(value) === normal);
     return (option && this.#labelOf(option).trim()) || labelOf(section);
   }
 
@@ -33,9 +35,9 @@ export class PresenceMarkers {
   render(users) {
     /** @param {string} section */
     const usersIn = (section) => users.filter(({sections}) => sections.includes(section));
-    for (const option of this.#list()) this.#mark(option, usersIn(option.value));
+    for (const option of this.#list()) this.#mark(option, usersIn(normalSection(option.value)));
     for (const element of document.querySelectorAll('[data-presence-section]')) {
-      const section = element.getAttribute('data-presence-section') ?? '';
+      const section = normalSection(element.getAttribute('data-presence-section'));
       this.#renderAvatars(element, section, usersIn(section));
     }
   }
@@ -54,7 +56,7 @@ export class PresenceMarkers {
   /** @param {HTMLOptionElement} option @param {User[]} users */
   #mark(option, users) {
     const label = this.#labelOf(option);
-    const shown = users.length ? label.trimEnd() + this.#words.sentence('occupants', this.#named(users, option.value)) : label;
+    const shown = users.length ? label.trimEnd() + this.#words.sentence('occupants', this.#named(users, normalSection(option.value))) : label;
     this.#options.set(option, {label, shown});
     if (option.textContent !== shown) option.textContent = shown;
   }

@@ -21,6 +21,7 @@
 
 import {PresenceConflict, missing} from './presence-conflict.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
+import {normalSection} from './section.js';
 import {statusWords} from './strings.js';
 
 export class PresenceState {
@@ -33,7 +34,8 @@ export class PresenceState {
   #statusWords;
   #emit;
 
-  /** @type {string | null} */ #section = null;
+  /** @type {string | null} as the page writes it */ #section = null;
+  /** as the server writes it; `''` for none */ #normal = '';
   /** @type {string | null} the last section without a warning */ #earlier = null;
   #readOnly = false;
 
@@ -74,12 +76,15 @@ export class PresenceState {
 
   /** @param {string | null} section @param {boolean} readOnly @returns {unknown} whether an update is due */
   enter(section, readOnly) {
-    if (section === this.#section && readOnly === this.#readOnly) return;
-    if (section !== this.#section) {
+    const normal = normalSection(section);
+    const moved = normal !== this.#normal;
+    if (moved) {
       if (!this.snapshot.warning.length) this.#earlier = this.#section;
-      this.#conflict.enter(section);
+      this.#conflict.enter(normal);
     }
     this.#section = section;
+    if (!moved && readOnly === this.#readOnly) return this.#publish();
+    this.#normal = normal;
     this.#readOnly = readOnly;
     return this.#assume();
   }
@@ -93,7 +98,7 @@ export class PresenceState {
 
   /** The section to return to from a warning, or null. */
   get previous() {
-    return this.#earlier === this.#section ? null : this.#earlier;
+    return normalSection(this.#earlier) === this.#normal ? null : this.#earlier;
   }
 
   // ---- reports of the transport
@@ -106,7 +111,7 @@ export class PresenceState {
     const activity = warned && wanted === 'editing' ? 'viewing' : wanted;
     this.#restating = false;
     return {
-      section: this.#section ?? '',
+      section: this.#normal,
       activity,
       unless_occupied: activity === 'editing' && !this.#conflict.agreed,
       known_version: this.version,
@@ -128,7 +133,7 @@ export class PresenceState {
     if (!this.running) return; // stopped meanwhile
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
     const before = this.#replaceList(answer, message.known_version);
-    const here = message.section === (this.#section ?? '') && !answer.stale;
+    const here = message.section === this.#normal && !answer.stale;
     const newest = answer.version >= this.version;
     const overtaken = !newest && answer.version >= message.known_version;
     this.#answeredSection = message.section;
@@ -212,7 +217,7 @@ export class PresenceState {
   }
 
   /** @param {User} user */
-  #isEditingHere = ({editing, activity, section}) => (editing ?? (activity === 'editing' ? [section] : [])).includes(/** @type {string} */ (this.#section));
+  #isEditingHere = ({editing, activity, section}) => (editing ?? (activity === 'editing' ? [section] : [])).includes(this.#normal);
 
   /** If the users are not complete, earlier conflicts stay. @param {readonly User[]} users @param {boolean} complete */
   #setConflicts(users, complete) {
@@ -248,7 +253,7 @@ export class PresenceState {
 
   get #wanted() {
     if (this.#activity.state !== 'active') return 'idle';
-    return this.#section && !this.#readOnly ? 'editing' : 'viewing';
+    return this.#normal && !this.#readOnly ? 'editing' : 'viewing';
   }
 
   // Compared as strings: a host may use "1" where the server sends 1. The server's ids are canonical, so no two users are equal as strings.
@@ -267,7 +272,7 @@ export class PresenceState {
     const status = this.#status;
     const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status;
     const users = this.#others(this.#shown);
-    const intrudes = this.#section && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
+    const intrudes = this.#normal && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
     return {
       status,
       text: this.#statusWords[words].replace('{seconds}', `${Math.round(this.heartbeat / 1000)}`),
@@ -277,7 +282,7 @@ export class PresenceState {
       users,
       count: this.#count - (this.#users?.length ?? 0) + users.length,
       you: this.#you,
-      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#section) ?? [],
+      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#normal) ?? [],
       section: this.#section,
       activity: this.#recorded || this.#wanted,
       conflicts: this.#conflict.users,

@@ -19,6 +19,7 @@ import {areOld, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
 import {PresenceWarning} from './presence-warning.js';
+import {normalSection} from './section.js';
 import {Words} from './strings.js';
 
 /**
@@ -134,10 +135,10 @@ export class PresenceView {
   }
 
   #returnToSection() {
-    const section = this.#core.chooseDifferent() ?? '';
+    const section = normalSection(this.#core.chooseDifferent());
     const selector = this.#find('selector');
     if (!(selector instanceof HTMLSelectElement)) return;
-    selector.value = section;
+    selector.value = [...selector.options].find(({value}) => normalSection(value) === section)?.value ?? '';
     selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads the selected section
   }
 
