@@ -211,9 +211,7 @@ func New(o Options) (*Handler, error) {
 }
 
 func limiter(rate, normal identity.Rate) *ratelimit.Limiter {
-	if rate == (identity.Rate{}) {
-		rate = normal
-	}
+	rate = cmp.Or(rate, normal)
 	return ratelimit.New(rate.PerSecond, rate.Burst)
 }
 
@@ -237,7 +235,7 @@ func (h *Handler) Run(ctx context.Context) {
 // Metrics returns the metrics of the handler, to be registered with Prometheus.
 func (h *Handler) Metrics() prometheus.Collector {
 	if h.metrics == nil {
-		return &metrics.HTTP{}
+		return prometheus.NewRegistry()
 	}
 	return h.metrics
 }
