@@ -121,11 +121,7 @@ func orDefault(option, normal int) int {
 // visitorShare returns how much of a limit visitors may use: four fifths, rounded down, but at least 1.
 // The rest is reserved for users with a token or a session of the host.
 func visitorShare(limit int) int {
-	reserved := limit / 5
-	if limit%5 > 0 {
-		reserved++
-	}
-	return max(1, limit-reserved)
+	return max(1, limit-limit/5-min(1, limit%5))
 }
 
 // Add counts an accepted connection, but not to an address, which is unknown behind a proxy.
