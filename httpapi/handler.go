@@ -177,7 +177,7 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		o: o, projects: o.Prefix + "/project/", metrics: metrics.NewHTTP(), compress: newCompressor(),
-		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Log: o.Log}),
+		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
 	}
 	for _, text := range o.Origins {
 		pattern, err := origin.ParsePattern(text)
