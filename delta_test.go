@@ -2,7 +2,9 @@ package presence
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +24,30 @@ func apply(base []*Occupant, d *Delta) []*Occupant {
 	return list
 }
 
+// applySaves applies the saves of a delta as a client does.
+func applySaves(base []*Save, d *Delta) []*Save {
+	saves := map[Section]*Save{}
+	for _, s := range slices.Concat(base, d.Saves) {
+		saves[s.Section] = s
+	}
+	for _, section := range d.SavesGone {
+		delete(saves, section)
+	}
+	return slices.SortedFunc(maps.Values(saves), func(a, b *Save) int { return strings.Compare(string(a.Section), string(b.Section)) })
+}
+
+// all returns all that a snapshot shows, a line each.
+func all(s *Snapshot) (lines []string) {
+	for i, line := range shown(s) {
+		o := s.Occupants[i]
+		lines = append(lines, fmt.Sprintf("%s, unsaved %q, waits for %q", line, o.Unsaved, o.WaitingFor))
+	}
+	for _, save := range s.Saves {
+		lines = append(lines, fmt.Sprintf("%s saved %s %s at %v", save.Name, save.Section, save.Revision, save.At))
+	}
+	return lines
+}
+
 // After random messages, an older snapshot with the delta since then must equal the newest snapshot.
 func TestSnapshotEqualsOlderSnapshotWithDelta(t *testing.T) { // invariant 8
 	rapid.Check(t, func(t *rapid.T) {
@@ -29,14 +55,19 @@ func TestSnapshotEqualsOlderSnapshotWithDelta(t *testing.T) { // invariant 8
 		base := r.Snapshot(now)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			for range rapid.IntRange(0, 5).Draw(t, "messages") {
-				now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute, DefaultLease}).Draw(t, "passes"))
+				now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute, DefaultLease, Finality}).Draw(t, "passes"))
 				id := rapid.IntRange(1, 6).Draw(t, "user")
 				name := rapid.SampledFrom([]string{"Ann", "bob", "Zoe"}).Draw(t, "name") // a host renames people
 				user := User{ID: UserID(fmt.Sprint(id)), Name: name}
 				session := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "session")
+				section := rapid.SampledFrom([]Section{"", "a", "b"})
+				u := Update{Session: session, Section: section.Draw(t, "section"), Unsaved: rapid.Bool().Draw(t, "unsaved"), WaitingFor: section.Draw(t, "waits for")}
+				if saved := section.Draw(t, "saved"); saved != "" {
+					u.Saved = Saved{saved, rapid.SampledFrom([]string{"1", "2"}).Draw(t, "revision")}
+				}
 				if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
 					r.Leave(now, user, Leave{Session: session})
-				} else if _, _, err := r.Update(now, user, Update{Session: session, Section: rapid.SampledFrom([]Section{"", "a", "b"}).Draw(t, "section")}); err != nil {
+				} else if _, _, err := r.Update(now, user, u); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -45,12 +76,12 @@ func TestSnapshotEqualsOlderSnapshotWithDelta(t *testing.T) { // invariant 8
 			if d.Base != base.Version || d.Version != next.Version {
 				t.Fatalf("the delta is from %d to %d; want from %d to %d", d.Base, d.Version, base.Version, next.Version)
 			}
-			applied := &Snapshot{Version: next.Version, Occupants: apply(base.Occupants, d)}
-			if got, want := shown(applied), shown(next); !slices.Equal(got, want) {
-				t.Fatalf("applied to %q the delta gives %q; want %q", shown(base), got, want)
+			applied := &Snapshot{Version: next.Version, Occupants: apply(base.Occupants, d), Saves: applySaves(base.Saves, d)}
+			if got, want := all(applied), all(next); !slices.Equal(got, want) {
+				t.Fatalf("applied to %q the delta gives %q; want %q", all(base), got, want)
 			}
-			if base.Version == next.Version && len(d.Changed)+len(d.Left) > 0 {
-				t.Fatalf("nothing visible changed, and the delta has %d changed and %d left", len(d.Changed), len(d.Left))
+			if n := len(d.Changed) + len(d.Left) + len(d.Saves) + len(d.SavesGone); base.Version == next.Version && n > 0 {
+				t.Fatalf("nothing visible changed, and the delta has %d differences: %+v", n, d)
 			}
 			base = next
 		}

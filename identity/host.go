@@ -45,7 +45,8 @@ const (
 // request, its X-Request-ID, and X-Forwarded-Host, -Proto and -For.
 //
 // The application answers 200 and {"user_id": 1, "username": "alice"} for a user who may see the
-// project, 401 for a caller it does not know, and 403 or 404 for a project that is forbidden or does
+// project, with "avatar_url", the https address of a picture, and "agent": true for software that acts
+// by itself, where it has them; 401 for a caller it does not know, and 403 or 404 for a project that is forbidden or does
 // not exist. These three count only with a JSON object as body or with the header Writer-Presence,
 // because proxies, allow-lists and login pages send them too. Any other answer is
 // [presence.ErrUnavailable], and access is denied. Create a Host with [NewHost]; it is safe for

@@ -15,7 +15,7 @@ import (
 
 // randomHistories sends the same random messages to the store and to a roster, and compares the replies
 // and lists.
-func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invariants 1 to 4
+func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20, invariants 1 to 4
 	history := 0
 	// testing.TB hides the Deadline method, which panics in a synctest bubble.
 	rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
@@ -33,15 +33,19 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invarian
 		for range rapid.IntRange(1, 40).Draw(t, "messages") {
 			// The times stay some grains away from every expiry. The exact moments are tested on
 			// the roster.
-			pass := rapid.SampledFrom([]time.Duration{0, 0, 4 * s.Grain, presence.HiddenGrace + 4*s.Grain, presence.BrokenGrace + 4*s.Grain, s.Lease * 3 / 8, s.Lease + 4*s.Grain}).Draw(t, "passes")
+			pass := rapid.SampledFrom([]time.Duration{0, 0, 4 * s.Grain, presence.HiddenGrace + 4*s.Grain, presence.BrokenGrace + 4*s.Grain, s.Lease * 3 / 8, s.Lease + 4*s.Grain, presence.Finality - 4*s.Grain}).Draw(t, "passes")
 			s.Pass(pass)
 			now := s.Now()
 			user := writer(rapid.IntRange(0, 2).Draw(t, "user"))
 			if rapid.IntRange(0, 7).Draw(t, "renamed") == 0 {
 				user.Name, user.Visitor = "Another "+user.Name, rapid.Bool().Draw(t, "visitor")
+				user.AvatarURL, user.Agent = "https://example.org/picture", rapid.Bool().Draw(t, "agent")
 			}
-			session := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "session")
+			session := rapid.SampledFrom([]string{"", "x", "y", unguessable, unguessable + "2"}).Draw(t, "session")
 			of := tab{user.ID, session}
+			if len(session) >= presence.UnguessableName {
+				of.user = "" // one page, whatever its identity
+			}
 			seq := seqs[of] + 1
 			if rapid.IntRange(0, 3).Draw(t, "numbered at random") == 0 {
 				seq = rapid.Uint64Range(0, seq+2).Draw(t, "seq")
@@ -59,13 +63,21 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invarian
 					t.Fatalf("leave is answered stale %v, %v; want %v", got.Stale, err, want.Stale)
 				}
 			} else {
+				section := rapid.SampledFrom([]presence.Section{"", "a", "b"})
 				u := presence.Update{
 					Session: session, Seq: seq,
-					Section:        rapid.SampledFrom([]presence.Section{"", "a", "b"}).Draw(t, "section"),
+					Section:        section.Draw(t, "section"),
+					Unsaved:        rapid.IntRange(0, 3).Draw(t, "unsaved") == 0,
 					Activity:       rapid.SampledFrom([]presence.Activity{"", presence.Editing, presence.Viewing, presence.Idle}).Draw(t, "activity"),
 					UnlessOccupied: rapid.Bool().Draw(t, "unless occupied"),
 					OnlyRenew:      rapid.IntRange(0, 3).Draw(t, "only renew") == 0,
 					Poll:           rapid.Bool().Draw(t, "poll"),
+				}
+				if rapid.IntRange(0, 3).Draw(t, "waits") == 0 {
+					u.WaitingFor = section.Draw(t, "waits for")
+				}
+				if saved := section.Draw(t, "saved"); saved != "" && rapid.Bool().Draw(t, "saves") {
+					u.Saved = presence.Saved{Section: saved, Revision: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "revision")}
 				}
 				if last, ok := sent[of]; ok && rapid.Bool().Draw(t, "heartbeat") {
 					u = last
@@ -87,7 +99,7 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invarian
 				t.Fatal(err)
 			}
 			model := roster.Snapshot(s.Now())
-			if seen, want := lines(snapshot.Occupants), lines(model.Occupants); !slices.Equal(seen, want) {
+			if seen, want := details(snapshot), details(model); !slices.Equal(seen, want) {
 				t.Fatalf("listed:\n  %s\nwant:\n  %s", strings.Join(seen, "\n  "), strings.Join(want, "\n  "))
 			}
 			differs := (snapshot.Version > version) != (model.Version > rosterVersion)
@@ -103,7 +115,20 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1 and 3 to 9, invarian
 func describe(r presence.Reply) string {
 	listed := "no list"
 	if r.Snapshot != nil {
-		listed = fmt.Sprintf("%q, %d", lines(r.Snapshot.Occupants), r.Snapshot.Count)
+		listed = fmt.Sprintf("%q, %d", details(r.Snapshot), r.Snapshot.Count)
 	}
-	return fmt.Sprintf("stale %v, %q, you %q, conflicts %q, %s", r.Stale, r.Activity, lines([]*presence.Occupant{r.You}), lines(r.Conflicts), listed)
+	you := &presence.Snapshot{Occupants: []*presence.Occupant{r.You}}
+	return fmt.Sprintf("stale %v, %q, you %q, conflicts %q, %s", r.Stale, r.Activity, details(you), lines(r.Conflicts), listed)
+}
+
+// details returns all that a snapshot shows but times, a line for each occupant and save.
+func details(s *presence.Snapshot) []string {
+	all := lines(s.Occupants)
+	for i, o := range s.Occupants {
+		all[i] += fmt.Sprintf(", edits %q, unsaved %q, waits for %q, %q, agent %v", o.Editing, o.Unsaved, o.WaitingFor, o.User.AvatarURL, o.User.Agent)
+	}
+	for _, save := range s.Saves {
+		all = append(all, fmt.Sprintf("%s of %s by %s %q", save.Revision, save.Section, save.User, save.Name))
+	}
+	return all
 }

@@ -13,6 +13,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -63,12 +64,19 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"rule 16: a leave over a rate limit is stale unless the session is alive", leaveOnlyLiving},
 		{"rule 5: of concurrent entrants, each reply names all before it", enterAtOnce},
 		{"rule 6: of concurrent careful entrants, one edits", carefulAtOnce},
+		{"rule 7: an unguessable session moves to its page's new identity", sessionMoves},
+		{"rule 18: unsaved work claims its section until its lease expires", unsavedClaims},
+		{"rule 19: the newest save of each section is in the snapshot", newestSaves},
+		{"rule 19: saves end ten minutes after the last person", savesEnd},
+		{"rules 16 and 19: the number of saves is bounded", savesAreBounded},
+		{"rule 20: waiting ends with entering", waitingEnds},
 		{"versions grow with visible changes, and over restarts", versionsGrow},
 		{"an unknown project is empty", emptyProject},
 		{"projects are separate", projectsAreSeparate},
 		{"rule 16: the session limit rejects new sessions only", sessionLimit},
 		{"rule 16: over a rate limit only renewals succeed", onlyRenew},
 		{"a durable change survives a restart", survivesRestart},
+		{"saves, unsaved work, waits and moves survive a restart", claimsSurviveRestart},
 		{"rule 8: a leave is final after a restart", endSurvivesRestart},
 		{"rule 8: a restart keeps the newest ends", newestEndsSurviveRestart},
 		{"rule 8: older updates do not undo a leave, however many sessions have ended", manyEnds},
@@ -80,7 +88,46 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 	}
 }
 
+// RunHistories runs only the random histories of the suite, on the stores of several processes that share
+// their data: each call goes to one of them at random. Subject.Store and Restart are not used.
+func RunHistories(t *testing.T, s Subject, stores ...presence.Store) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	s.Store = &spread{stores, rand.New(rand.NewPCG(seed, 0))}
+	randomHistories(t, &s)
+}
+
+// spread is a store that passes each call to one of several stores. It is not safe for concurrent use.
+type spread struct {
+	stores []presence.Store
+	random *rand.Rand
+}
+
+func (s *spread) any() presence.Store { return s.stores[s.random.IntN(len(s.stores))] }
+
+func (s *spread) Update(ctx context.Context, p presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	return s.any().Update(ctx, p, user, u)
+}
+
+func (s *spread) Leave(ctx context.Context, p presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	return s.any().Leave(ctx, p, user, l)
+}
+
+// Snapshot includes the changes of all processes, since the histories make no concurrent calls.
+func (s *spread) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	return s.any().FreshSnapshot(ctx, p)
+}
+
+func (s *spread) FreshSnapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	return s.any().FreshSnapshot(ctx, p)
+}
+
+func (s *spread) Watch(p presence.Project, wake func()) (stop func()) { return s.any().Watch(p, wake) }
+
 const project = presence.Project("p")
+
+// unguessable is a session name that moves between identities.
+const unguessable = "0123456789abcdef"
 
 var (
 	alice = presence.User{ID: "1", Name: "Alice"}

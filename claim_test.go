@@ -1,0 +1,208 @@
+package presence
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// longName is a session name that nobody could guess.
+const longName = "0123456789abcdef"
+
+func TestUnsavedWorkClaimsItsSectionWhileIdle(t *testing.T) { // rule 18, case 45
+	r := newTestRoster(t)
+	for _, activity := range []Activity{Idle, Viewing, Editing} {
+		r.update(alice, Update{Section: "a", Activity: activity, Unsaved: true})
+		reply := r.update(bob, Update{Section: "a", UnlessOccupied: true})
+		if names(reply.Conflicts) != "Alice" || reply.Activity != Viewing {
+			t.Errorf("Alice is %s with unsaved work: Bob is %s, conflicts %q; want viewing, Alice", activity, reply.Activity, names(reply.Conflicts))
+		}
+		if s := r.Snapshot(r.now); names(s.Conflicts(bob.ID, "a")) != "Alice" {
+			t.Errorf("Alice is %s with unsaved work, and the snapshot has the conflicts %q for Bob", activity, names(s.Conflicts(bob.ID, "a")))
+		}
+	}
+	r.update(alice, Update{Section: "a", Activity: Idle})
+	if reply := r.update(bob, Update{Section: "a", UnlessOccupied: true}); len(reply.Conflicts) > 0 || reply.Activity != Editing {
+		t.Errorf("after the save Bob is %s, conflicts %q; want editing, none", reply.Activity, names(reply.Conflicts))
+	}
+}
+
+func TestUnsavedWorkEndsWithItsLease(t *testing.T) { // rule 18, case 27
+	r := newTestRoster(t)
+	r.update(alice, Update{Section: "a", Unsaved: true})
+	r.advance(DefaultLease + 1)
+	if reply := r.update(bob, Update{Section: "a", UnlessOccupied: true}); len(reply.Conflicts) > 0 || reply.Activity != Editing {
+		t.Errorf("Bob is %s, conflicts %q; want editing, none", reply.Activity, names(reply.Conflicts))
+	}
+	if len(r.claims) != 1 {
+		t.Errorf("claims are counted as %v; want Bob's only", r.claims)
+	}
+}
+
+func TestUnsavedIsRecordedInASectionOnly(t *testing.T) { // rule 18
+	r := newTestRoster(t)
+	if you := r.update(alice, Update{Unsaved: true}).You; len(you.Unsaved) > 0 {
+		t.Errorf("without a section the unsaved sections are %q", you.Unsaved)
+	}
+	if you := r.update(alice, Update{Section: "a", Unsaved: true}).You; !slices.Equal(you.Unsaved, []Section{"a"}) {
+		t.Errorf("the unsaved sections are %q; want a", you.Unsaved)
+	}
+	if you := r.update(alice, Update{Section: "b"}).You; len(you.Unsaved) > 0 || len(r.claims) != 1 {
+		t.Errorf("in another section the unsaved sections are %q, claims %v", you.Unsaved, r.claims)
+	}
+}
+
+// A page that reconnects states its unsaved work with a careful update. It keeps its claim.
+func TestCarefulUpdateOfUnsavedWorkKeepsItsClaim(t *testing.T) { // rules 6 and 18
+	r := newTestRoster(t)
+	r.update(alice, Update{Session: "x", Section: "a", Activity: Idle, Unsaved: true})
+	r.update(bob, Update{Section: "a"}) // anyway
+	if reply := r.update(alice, Update{Session: "x", Section: "a", Unsaved: true, UnlessOccupied: true}); reply.Activity != Editing {
+		t.Errorf("the owner of unsaved work is recorded as %s; want editing", reply.Activity)
+	}
+}
+
+func TestWaitingEndsWithEntering(t *testing.T) { // rule 20
+	r := newTestRoster(t)
+	r.update(alice, Update{Section: "a"})
+	wait := Update{Section: "a", UnlessOccupied: true, WaitingFor: "a"}
+	if reply := r.update(bob, wait); reply.Activity != Viewing || reply.You.WaitingFor != "a" {
+		t.Fatalf("Bob is %s and waits for %q; want viewing, a", reply.Activity, reply.You.WaitingFor)
+	}
+	version := r.Version()
+	r.leave(alice, Leave{})
+	if reply := r.update(bob, wait); reply.Activity != Editing || reply.You.WaitingFor != "" {
+		t.Errorf("after Alice left, Bob is %s and waits for %q; want editing, nothing", reply.Activity, reply.You.WaitingFor)
+	}
+	if r.Version() <= version {
+		t.Error("the end of waiting raised no version")
+	}
+	if you := r.update(bob, Update{Section: "b", Activity: Viewing, Unsaved: true, WaitingFor: "b"}).You; you.WaitingFor != "" {
+		t.Errorf("Bob waits for %q, where he has unsaved work himself", you.WaitingFor)
+	}
+}
+
+func TestWaitingIsThatOfTheSessionTouchedLast(t *testing.T) { // rules 3 and 20
+	r := newTestRoster(t)
+	r.update(bob, Update{Session: "x", Section: "c", WaitingFor: "a"})
+	r.update(bob, Update{Session: "y", Section: "d", WaitingFor: "b"})
+	if you := r.update(bob, Update{Session: "z", Section: "e"}).You; you.WaitingFor != "b" {
+		t.Errorf("Bob waits for %q; want b", you.WaitingFor)
+	}
+	if you := r.update(bob, Update{Session: "y", Section: "d"}).You; you.WaitingFor != "a" {
+		t.Errorf("Bob waits for %q after he took b back; want a", you.WaitingFor)
+	}
+}
+
+func TestUnguessableSessionMovesToItsPagesNewIdentity(t *testing.T) { // rule 7, case 46
+	r := newTestRoster(t)
+	r.update(alice, Update{Session: longName, Seq: 1, Section: "a"})
+	reply := r.update(bob, Update{Session: longName, Seq: 2, Section: "a", UnlessOccupied: true})
+	if len(reply.Conflicts) > 0 || reply.Activity != Editing {
+		t.Errorf("the page is %s under its new identity, conflicts %q; want editing, none", reply.Activity, names(reply.Conflicts))
+	}
+	r.wantList(`Bob editing "a" of ["a"]`)
+	if reply := r.update(alice, Update{Session: longName, Seq: 2, Section: "b"}); !reply.Stale {
+		t.Error("an older message under the former identity took the session back")
+	}
+	r.leave(bob, Leave{Session: longName, Seq: 3})
+	if reply := r.update(alice, Update{Session: longName, Seq: 2, Section: "b"}); !reply.Stale {
+		t.Error("an older message under the former identity came after the leave and is not stale")
+	}
+	r.wantList()
+	r.update(alice, Update{Session: longName, Seq: 4, Section: "a"})
+	r.wantList(`Alice editing "a" of ["a"]`)
+	if len(r.claims) != 1 || len(r.owners) != 1 {
+		t.Errorf("claims %v and owners %v; want one each", r.claims, r.owners)
+	}
+}
+
+func TestGuessableSessionNeverMoves(t *testing.T) { // rule 7, case 39
+	for _, name := range []string{"", "tab", longName[1:]} {
+		r := newTestRoster(t)
+		r.update(alice, Update{Session: name, Section: "a"})
+		if reply := r.update(bob, Update{Session: name, Section: "a"}); names(reply.Conflicts) != "Alice" {
+			t.Errorf("session %q: conflicts %q; want Alice", name, names(reply.Conflicts))
+		}
+		r.leave(bob, Leave{Session: name})
+		r.wantList(`Alice editing "a" of ["a"]`)
+	}
+}
+
+func TestLeaveUnderAnotherIdentityEndsTheSession(t *testing.T) { // rules 7 and 8
+	r := newTestRoster(t)
+	r.update(alice, Update{Session: longName, Seq: 1, Section: "a"})
+	if reply := r.leave(bob, Leave{Session: longName, Seq: 1}); reply.Stale {
+		r.wantList(`Alice editing "a" of ["a"]`)
+	}
+	r.update(alice, Update{Session: longName, Seq: 2, Section: "a"})
+	r.leave(bob, Leave{Session: longName, Seq: 4})
+	r.wantList()
+	for _, user := range []User{alice, bob} {
+		if reply := r.update(user, Update{Session: longName, Seq: 3, Section: "a"}); !reply.Stale {
+			t.Errorf("an older update by %s is not stale after the leave", user.Name)
+		}
+	}
+}
+
+// The connection of a former identity breaks or loses its access after the session moved.
+func TestEndOfFormerConnectionLeavesMovedSessionAlone(t *testing.T) { // rules 7, 9 and 14
+	r := newTestRoster(t)
+	r.update(alice, Update{Session: longName, Seq: 1, Section: "a", Connection: 1})
+	r.update(bob, Update{Session: longName, Seq: 2, Section: "a", Connection: 2})
+	for _, l := range []Leave{{Broken: true}, {}} {
+		l.Session, l.Connection = longName, 1
+		r.leave(alice, l)
+	}
+	r.advance(BrokenGrace + 1)
+	r.wantList(`Bob editing "a" of ["a"]`)
+}
+
+func TestMovedSessionCountsForItsNewUsersLimit(t *testing.T) { // rules 7 and 16, case 40
+	r := newTestRoster(t)
+	for i := range MaxSessions {
+		r.update(bob, Update{Session: string(rune('a' + i))})
+	}
+	r.update(alice, Update{Session: longName, Section: "a"})
+	if _, _, err := r.Update(r.now, bob, Update{Session: longName, Section: "a"}); err != ErrTooManySessions {
+		t.Errorf("error %v; want ErrTooManySessions", err)
+	}
+	if _, _, err := r.Update(r.now, carol, Update{Session: longName, Section: "a", OnlyRenew: true}); err != ErrTooManyChanges {
+		t.Errorf("error %v; want ErrTooManyChanges", err)
+	}
+	r.wantList(`Alice editing "a" of ["a"]`, `Bob viewing "" of []`)
+}
+
+func TestRecordsOfAMoveAreReturnedTogether(t *testing.T) { // rule 7, invariant 6
+	for what, act := range map[string]func(r *testRoster){
+		"update": func(r *testRoster) { r.update(bob, Update{Session: longName, Seq: 2, Section: "a"}) },
+		"leave":  func(r *testRoster) { r.leave(bob, Leave{Session: longName, Seq: 2}) },
+	} {
+		r := newTestRoster(t)
+		r.update(alice, Update{Session: longName, Seq: 1, Section: "a"})
+		r.RecordsOf(alice.ID)
+		act(r)
+		records := r.RecordsOf(bob.ID)
+		slices.SortFunc(records, Record.Compare)
+		again := NewRoster(DefaultLease, 0)
+		for _, record := range records {
+			again.Restore(r.now, record)
+		}
+		if got, want := shownTo(again.Snapshot(r.now)), shownTo(r.Snapshot(r.now)); len(records) != 2 || !slices.Equal(got, want) {
+			t.Errorf("%s: the %d records restore %q; want two, and %q", what, len(records), got, want)
+		}
+	}
+}
+
+func TestMovesLeaveNothingBehind(t *testing.T) { // rule 7, invariant 11
+	r := newTestRoster(t)
+	for i := range 100 {
+		user := User{ID: UserID(rune('a' + i)), Name: "x"}
+		r.update(user, Update{Session: longName, Seq: uint64(i + 1), Section: "a"})
+		r.advance(time.Second)
+	}
+	r.advance(Finality + DefaultLease + 1)
+	if !r.Forget(r.now) || len(r.owners)+len(r.claims)+len(r.alsoChanged)+len(r.members) > 0 {
+		t.Errorf("%d owners, %d claims, %d changed and %d members are left", len(r.owners), len(r.claims), len(r.alsoChanged), len(r.members))
+	}
+}

@@ -1,0 +1,216 @@
+package presence
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+func (r *testRoster) save(u User, section Section, revision string) Reply {
+	r.Helper()
+	return r.update(u, Update{Section: "elsewhere", Saved: Saved{section, revision}})
+}
+
+// saves returns the saves of the roster, a line each.
+func (r *testRoster) savesShown() (lines []string) {
+	for _, s := range r.Snapshot(r.now).Saves {
+		lines = append(lines, fmt.Sprintf("%s %s by %s at %v", s.Section, s.Revision, s.Name, s.At.Sub(start)))
+	}
+	return lines
+}
+
+func (r *testRoster) wantSaves(want ...string) {
+	r.Helper()
+	if got := r.savesShown(); !slices.Equal(got, want) {
+		r.Fatalf("saves %q; want %q", got, want)
+	}
+}
+
+func TestNewestSaveOfEachSectionIsInTheSnapshot(t *testing.T) { // rule 19, case 58
+	r := newTestRoster(t)
+	r.save(alice, "b", "1")
+	r.advance(time.Second)
+	r.save(bob, "a", "7")
+	r.save(bob, "b", "2")
+	r.wantSaves("a 7 by Bob at 1s", "b 2 by Bob at 1s")
+	r.leave(bob, Leave{})
+	r.wantSaves("a 7 by Bob at 1s", "b 2 by Bob at 1s")
+}
+
+func TestRepeatedSaveChangesNothing(t *testing.T) { // rule 19, case 26
+	r := newTestRoster(t)
+	r.save(alice, "a", "1")
+	version := r.Version()
+	r.advance(time.Second)
+	r.save(alice, "a", "1")
+	if r.wantSaves("a 1 by Alice at 0s"); r.Version() != version {
+		t.Error("a repeated save raised the version")
+	}
+	r.save(bob, "a", "1") // another person's save is another save
+	if r.wantSaves("a 1 by Bob at 1s"); r.Version() == version {
+		t.Error("a save raised no version")
+	}
+}
+
+func TestSaveIsNoActionOfItsTab(t *testing.T) { // rules 3 and 19
+	r := newTestRoster(t)
+	r.update(alice, Update{Session: "x", Section: "a"})
+	r.update(alice, Update{Session: "y", Section: "b"})
+	r.update(alice, Update{Session: "x", Section: "a", Saved: Saved{"a", "1"}}) // an autosave
+	r.update(alice, Update{Session: "x", Section: "a", Unsaved: true})
+	r.wantList(`Alice editing "b" of ["a" "b"]`)
+}
+
+func TestStaleOrRejectedUpdateSavesNothing(t *testing.T) { // rules 8, 16 and 19
+	r := newTestRoster(t)
+	r.update(alice, Update{Seq: 5, Section: "a"})
+	r.update(alice, Update{Seq: 5, Section: "a", Saved: Saved{"a", "1"}})
+	if _, _, err := r.Update(r.now, alice, Update{Seq: 6, Section: "a", Saved: Saved{"a", "1"}, OnlyRenew: true}); err != ErrTooManyChanges {
+		t.Errorf("a save over a rate limit is answered %v; want ErrTooManyChanges", err)
+	}
+	r.wantSaves()
+}
+
+func TestSavesAreBounded(t *testing.T) { // rules 16 and 19
+	r := newTestRoster(t)
+	for i := range 10 * MaxSaves {
+		r.save(alice, Section(fmt.Sprintf("s%05d", i)), "1")
+		r.advance(time.Millisecond)
+	}
+	saves := r.Snapshot(r.now).Saves
+	if len(saves) != MaxSaves || saves[0].Section != "s09000" || saves[MaxSaves-1].Section != "s09999" {
+		t.Errorf("%d saves are kept, from %s to %s; want the newest %d", len(saves), saves[0].Section, saves[len(saves)-1].Section, MaxSaves)
+	}
+	if n := len(r.unwrittenSaves); n != MaxSaves {
+		t.Errorf("%d saves are unwritten; want %d, since the dropped ones were never returned", n, MaxSaves)
+	}
+}
+
+func TestSavesStayTenMinutesAfterTheLastPersonLeft(t *testing.T) { // rule 19
+	r := newTestRoster(t)
+	r.save(alice, "a", "1")
+	for range 20 {
+		r.advance(time.Minute)
+		r.update(alice, Update{Section: "elsewhere"})
+	}
+	r.leave(alice, Leave{Seq: 1})
+	r.advance(Finality)
+	version := r.Version()
+	r.wantSaves("a 1 by Alice at 0s")
+	if r.advance(1); r.Forget(r.now) != true {
+		t.Error("the roster is not empty")
+	}
+	if r.wantSaves(); r.Version() <= version {
+		t.Error("the end of the save raised no version")
+	}
+}
+
+func TestSavesEndTenMinutesAfterTheLastLeaseExpired(t *testing.T) { // rule 19
+	r := newTestRoster(t)
+	r.save(alice, "a", "1")
+	r.advance(DefaultLease + Finality)
+	r.wantSaves("a 1 by Alice at 0s") // the session expired only now, at the end of its lease
+	r.advance(1)
+	r.wantSaves()
+}
+
+func TestUnwrittenSavesRestoreTheSaves(t *testing.T) { // rule 19, invariant 6
+	r := newTestRoster(t)
+	journal := map[Section]Save{}
+	write := func() {
+		for _, s := range r.UnwrittenSaves() {
+			if journal[s.Section] = s; s.Revision == "" {
+				delete(journal, s.Section)
+			}
+		}
+	}
+	for i := range MaxSaves + 300 {
+		r.save(alice, Section(fmt.Sprintf("s%d", i%(MaxSaves+100))), fmt.Sprint(i))
+		r.advance(time.Second)
+		if i%7 == 0 {
+			write()
+		}
+	}
+	write()
+	if write(); len(r.UnwrittenSaves()) > 0 {
+		t.Error("written saves are returned again")
+	}
+	restored := newTestRoster(t)
+	restored.now = r.now
+	for _, record := range r.AllRecords() {
+		restored.Restore(r.now, record)
+	}
+	for _, s := range journal {
+		restored.RestoreSave(s)
+	}
+	if got, want := restored.savesShown(), r.savesShown(); !slices.Equal(got, want) {
+		t.Errorf("%d saves are restored from %d; want %d", len(got), len(journal), len(want))
+	}
+	if left := restored.UnwrittenSaves(); len(left) > 0 {
+		t.Errorf("%d restored saves are unwritten", len(left))
+	}
+}
+
+func TestServiceChecksSavesAndWaits(t *testing.T) { // rule 19, invariant 12
+	service := NewService(nil)
+	long := make([]byte, MaxRevision+1)
+	for i := range long {
+		long[i] = 'r'
+	}
+	for _, c := range []struct {
+		u    Update
+		want error
+	}{
+		{Update{Saved: Saved{"a", ""}}, ErrRevisionInvalid},
+		{Update{Saved: Saved{"a", string(long)}}, ErrRevisionInvalid},
+		{Update{Saved: Saved{"a", "1\n2"}}, ErrRevisionInvalid},
+		{Update{Saved: Saved{"a", "1\u202e"}}, ErrRevisionInvalid},
+		{Update{Saved: Saved{"a", "\xff"}}, ErrRevisionInvalid},
+		{Update{Saved: Saved{"", "1"}}, ErrSectionInvalid},
+		{Update{Saved: Saved{"a//b", "1"}}, ErrSectionInvalid},
+		{Update{WaitingFor: "a//b"}, ErrSectionInvalid},
+		{Update{WaitingFor: "a\x00"}, ErrSectionInvalid},
+		{Update{Saved: Saved{"a", string(long[1:])}, WaitingFor: "a"}, errNoStore},
+		{Update{Saved: Saved{"a", "Übung 7"}}, errNoStore},
+	} {
+		if _, err := service.Update(t.Context(), "p", alice, c.u); err != c.want {
+			t.Errorf("%+v: %v; want %v", c.u, err, c.want)
+		}
+	}
+}
+
+func TestAvatarIsAnHTTPSAddress(t *testing.T) { // rule 21, invariant 12
+	for s, valid := range map[string]bool{
+		"":                                          true,
+		"https://example.org/a.png?s=64#x":          true,
+		"https://[2001:db8::1]/a":                   true,
+		"http://example.org/a.png":                  false,
+		"javascript:alert(1)":                       false,
+		"data:image/png;base64,AAAA":                false,
+		"//example.org/a.png":                       false,
+		"https://":                                  false,
+		"https:///a.png":                            false,
+		"https://:443/":                             false,
+		"https://user:pass@example.org/":            false,
+		"https://example.org/a b":                   false,
+		"https://example.org/\"><script>":           false,
+		"https://example.org/ü":                     false,
+		"https://example.org/\n":                    false,
+		"https://example.org/'":                     true,
+		"https://e.org/" + fmt.Sprintf("%0986d", 0): true,
+		"https://e.org/" + fmt.Sprintf("%0987d", 0): false,
+	} {
+		want := ""
+		if valid {
+			want = s
+		}
+		if got := AvatarURL(s); got != want {
+			t.Errorf("AvatarURL(%q) = %q; want %q", s, got, want)
+		}
+		err := User{ID: "1", Name: "Alice", AvatarURL: s}.Check()
+		if (err == nil) != valid || err != nil && err != ErrAvatarInvalid {
+			t.Errorf("the check of a user with %q is %v", s, err)
+		}
+	}
+}
