@@ -35,7 +35,7 @@ test('each golden message with saves gives the golden saves', async () => { // r
   const core = env.core({}, 99);
   core.start();
   await settle();
-  for (const {why, receive, version, saved, asks} of golden('fold-saved')) {
+  for (const {why, receive, version, saved, asks} of golden('delta-sequence-saved')) {
     const before = env.socket.messages.length;
     env.socket.deliver(receive);
     await settle();
