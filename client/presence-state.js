@@ -30,6 +30,7 @@ export class PresenceState {
   /** this page has unsaved changes in its section */ unsaved = false;
   /** of the list */ version = 0;
   /** when an older version will be accepted, so that it is worth asking again; 0: the last one was not older */ recheckAt = 0;
+  /** the last answer was to another visitor than the one before: the browser does not keep the cookie */ cookieless = false;
   #environment;
   #activity;
   #userId;
@@ -182,7 +183,11 @@ export class PresenceState {
     if (here) this.#recorded = answer.activity;
     if (newest) {
       this.#ownVersion = answer.version;
-      if (answer.you) this.#you = complete(answer.you);
+      if (answer.you) {
+        const you = complete(answer.you);
+        this.cookieless = !!this.#you?.visitor && you.visitor && you.user_id !== this.#you.user_id;
+        this.#you = you;
+      }
     }
     if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(complete), newest && !answer.partial);
     // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
@@ -355,7 +360,7 @@ export class PresenceState {
   /** @returns {Snapshot} */
   #compile() {
     const status = this.#status;
-    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status;
+    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status === 'polling' && this.cookieless ? 'cookies' : status;
     const users = this.#others(this.#shown);
     const newer = this.#saves.newer(this.#normal, this.version, this.#isMe);
     const intrudes = this.#normal && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;

@@ -79,6 +79,7 @@
  * @property {(timer: any) => void} clearTimeout
  * @property {Window & typeof globalThis | EventTarget} [window]
  * @property {Document} [document]
+ * @property {{locks?: LockManager}} [navigator]
  * @property {typeof WebSocket} [WebSocket] without it: polling only
  */
 

@@ -22,6 +22,7 @@ export const statusWords = {
   reconnecting: 'Presence: reconnecting…',
   live: 'Presence is live',
   polling: 'Presence checked every {seconds} s',
+  cookies: 'Presence needs cookies here',
   offline: 'Offline: presence unknown',
   unknown: 'Presence unknown',
   partial: 'Presence and conflicts partly unknown',

@@ -97,6 +97,10 @@ type Options struct {
 	// hyphens, and no other meaning in HTTP. Default: none.
 	TokenHeader string
 
+	// Embedding lets pages of other sites show the reference page in an iframe. Pages of the application decide
+	// that by headers of their own. Set it together with [identity.Visitors.Embedding]. Default: no.
+	Embedding bool
+
 	// UserRate and AddressRate bound the requests and live messages of one user and of one address. Over
 	// them, renewals still succeed. Defaults: DefaultUserRate, DefaultAddressRate.
 	UserRate, AddressRate identity.Rate

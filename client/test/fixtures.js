@@ -179,6 +179,8 @@ export class FakeEnvironment {
   /** @type {FakeSocket[]} */ sockets = [];
   /** the server's error for each live message @type {object | null} */ liveError = null;
 
+  /** shared by the tabs of a browser; without it, the browser has no locks @type {LockManager | undefined} */ locks;
+
   /** @param {FakeEnvironment['webSocket']} [webSocket] */
   constructor(webSocket = 'none') {
     this.webSocket = webSocket;
@@ -199,6 +201,7 @@ export class FakeEnvironment {
       clearTimeout: this.clock.clearTimeout,
       window: /** @type {any} */ (this.window),
       document: /** @type {any} */ (this.document),
+      ...(this.locks && {navigator: {locks: this.locks}}),
       ...(this.webSocket !== 'none' && {WebSocket: this.#WebSocket()}),
     };
   }
