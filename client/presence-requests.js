@@ -7,6 +7,7 @@ import {ANSWER_TIMEOUT, LOCK, MAX_WARNINGS} from './constants.js';
  * @typedef {object} Result
  * @property {number} status of HTTP, or its equivalent
  * @property {'' | 'refused' | 'unknown' | 'offline'} fault `''`: the request succeeded
+ * @property {string} [code] of the error
  * @property {number} [retry_after] seconds
  * @property {string} [error] what went wrong and what to do
  * @typedef {Reply & Result} Outcome

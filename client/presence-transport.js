@@ -227,6 +227,10 @@ export class PresenceTransport {
     const first = !this.#named && !this.#failures && this.#lastAnswer === Infinity;
     const outcome = await (this.#live?.ready ? this.#live.update(compose(), this.#state.missed) : this.#requests.ask('update/', attempt, compose, first));
     if (this.#attempt !== attempt) return 0;
+    if (outcome.fault && this.#state.drop(message, outcome.code)) {
+      this.#requests.warn(`dropped from the update: ${outcome.error}`);
+      return 0;
+    }
     return outcome.fault ? this.#onFailure(outcome) : this.#onAnswer(/** @type {Answer} */ (outcome), message);
   }
 

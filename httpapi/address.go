@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -68,13 +69,7 @@ func safeValue(value string, most int) string {
 // hostBefore returns the Host of the page's request before a trusted proxy changed it: the last entry of
 // X-Forwarded-Host, which the nearest proxy wrote, or the host of Forwarded.
 func (h *Handler) hostBefore(r *http.Request, c forwardedClient) string {
-	if host := lastOf(r.Header["X-Forwarded-Host"]); host != "" {
-		return host
-	}
-	if c.host != "" {
-		return c.host
-	}
-	return r.Host
+	return cmp.Or(lastOf(r.Header["X-Forwarded-Host"]), c.host, r.Host)
 }
 
 // lastOf returns the last element of a list header, "" if it has none.

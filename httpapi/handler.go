@@ -181,7 +181,7 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		o: o, projects: o.Prefix + "/project/", metrics: metrics.NewHTTP(), compress: newCompressor(),
-		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Log: o.Log}),
+		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
 	}
 	for _, text := range o.Origins {
 		pattern, err := origin.ParsePattern(text)
@@ -215,9 +215,7 @@ func New(o Options) (*Handler, error) {
 }
 
 func limiter(rate, normal identity.Rate) *ratelimit.Limiter {
-	if rate == (identity.Rate{}) {
-		rate = normal
-	}
+	rate = cmp.Or(rate, normal)
 	return ratelimit.New(rate.PerSecond, rate.Burst)
 }
 
@@ -241,7 +239,7 @@ func (h *Handler) Run(ctx context.Context) {
 // Metrics returns the metrics of the handler, to be registered with Prometheus.
 func (h *Handler) Metrics() prometheus.Collector {
 	if h.metrics == nil {
-		return &metrics.HTTP{}
+		return prometheus.NewRegistry()
 	}
 	return h.metrics
 }

@@ -93,7 +93,7 @@ func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	if h.client == nil {
 		return Principal{}, fmt.Errorf("%w: this Host has no address; create it with NewHost", presence.ErrUnavailable)
 	}
-	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization"), r.Forwarded}
+	q := question{r.Project, foreignCookies(r.Header), r.Header.Get("Authorization"), r.Forwarded}
 	if r.Token != "" {
 		q.authorization = "Bearer " + r.Token
 	}
@@ -339,11 +339,4 @@ func foreignCookies(h http.Header) string {
 		}
 	}
 	return strings.Join(all, "; ")
-}
-
-func first(h http.Header, name string) string {
-	if lines := h[name]; len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
 }

@@ -1,6 +1,10 @@
 package identity
 
-import "errors"
+import (
+	"errors"
+	"maps"
+	"slices"
+)
 
 // Reason is why a token was rejected. Reasons are a fixed set, because they are labels of a metric.
 type Reason string
@@ -49,13 +53,7 @@ var explanations = map[Reason]string{
 }
 
 // Reasons returns every reason.
-func Reasons() []Reason {
-	all := make([]Reason, 0, len(explanations))
-	for r := range explanations {
-		all = append(all, r)
-	}
-	return all
-}
+func Reasons() []Reason { return slices.Collect(maps.Keys(explanations)) }
 
 // Explain describes the reason and what to do. The text contains nothing of any token.
 func (r Reason) Explain() string { return explanations[r] }

@@ -39,7 +39,7 @@ end
 -- forgotten reports whether a session that ended at that time ended longer than FINALITY ago.
 local function forgotten(at) return now - at > FINALITY end
 
--- digest, find_older and set_older work on the ended sessions in the string older; see read.lua.
+-- digest stands for the name of a session in the strings older and owners; see read.lua.
 local function digest(name) return redis.sha1hex(name):sub(1, 8) end
 
 -- find_older returns the position of a session in older.

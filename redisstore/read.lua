@@ -8,9 +8,11 @@
 --   lost         until when people may be missing because Redis lost data; only while they may
 --   u<user id>   a member, in MessagePack
 --   e<section>   the number of sessions that claim the section; no field stands for 0
---   n<session>   the user field of the living session, if nobody could guess its name (Roster.owners)
 --   s<section>   the newest save of the section, in MessagePack
 --   count        the number of saves; no field stands for 0
+--   owners       the living sessions whose names nobody could guess (Roster.owners): a line for each,
+--                with 8 of a digest of the name, and the field of its member. A line begins after \n
+--                and ends with it. One field is much cheaper to read with the others than many
 --   oldest       the sections of the oldest saves, oldest first; see drop_oldest in save.lua
 --
 -- A script is the text of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS,

@@ -4,6 +4,7 @@
 local roster = { version = version, clock = clock, next_expiry = next_expiry, partial = partial }
 local counted = { [section] = claimants } -- sessions that claim a section, for the sections read so far
 local dirty = {} -- the fields to write, with their values; 0 deletes
+local owners -- the field of that name; nil until it is read
 if loaded then complete(loaded) end
 
 -- member returns the member of the user, or a new one that the roster does not hold yet.
@@ -59,12 +60,25 @@ local function set_expiry(s, expires)
   if roster.next_expiry == 0 or expires < roster.next_expiry then roster.next_expiry = expires end
 end
 
+-- find_owner returns where the line of a session in owners begins, nil if there is none.
+local function find_owner(name)
+  owners = owners or call('HGET', key, 'owners') or ''
+  return owners:find('\n' .. digest(name), 1, true)
+end
+
+local function remove_owner(name)
+  local from = #name >= UNGUESSABLE_NAME and find_owner(name)
+  if not from then return end
+  owners = owners:sub(1, from) .. owners:sub(owners:find('\n', from + 1, true) + 1)
+  dirty.owners = #owners > 1 and owners or 0
+end
+
 -- end_session removes a session that ended at that time, and keeps its end.
 local function end_session(at, m, s)
   tick(at)
   place(s, '', '', false)
   remove(m, s)
-  if #s[NAME] >= UNGUESSABLE_NAME then dirty['n' .. s[NAME]] = 0 end
+  remove_owner(s[NAME])
   add_ended(m, { s[NAME], s[SEQ], at })
 end
 
@@ -76,7 +90,10 @@ end
 
 -- set_owner notes whose session it is, if nobody could guess its name.
 local function set_owner(field, s)
-  if #s[NAME] >= UNGUESSABLE_NAME then dirty['n' .. s[NAME]] = field end
+  if #s[NAME] < UNGUESSABLE_NAME then return end
+  remove_owner(s[NAME])
+  owners = (owners == '' and '\n' or owners) .. digest(s[NAME]) .. field .. '\n'
+  dirty.owners = owners
 end
 
 -- other_owner returns the living session with a name that nobody could guess, with its member and the
@@ -84,15 +101,16 @@ end
 -- identity (rule 7).
 local function other_owner(name)
   if #name < UNGUESSABLE_NAME then return end
-  local field = dirty['n' .. name]
-  if field == nil then field = call('HGET', key, 'n' .. name) end
-  if not field or field == 0 or field == user_field then return end
+  local from = find_owner(name)
+  if not from then return end
+  local field = owners:sub(from + 9, owners:find('\n', from + 1, true) - 1)
+  if field == user_field then return end
   local owner = dirty[field]
   if not owner then
     local got = call('HGET', key, field)
     owner = got and complete(cmsgpack.unpack(got))
   end
-  local s = owner and find(owner, name) -- an older node ends sessions without deleting the field
+  local s = owner and find(owner, name) -- an older node ends sessions without removing the line
   if s then return field, owner, s end
 end
 
@@ -131,16 +149,14 @@ end
 
 -- count_again corrects the counts of claims and the owners of sessions, from all living sessions. Nodes
 -- that are older than unsaved changes count only sessions that edit, and write no owners.
-local function count_again(all, claimed, owners)
-  local stored = {}
+local function count_again(all, claimed, lines)
+  local stored, stored_owners = {}, ''
   for i = 1, #all, 2 do
-    local field, kind, rest = all[i], all[i]:sub(1, 1), all[i]:sub(2)
-    if kind == 'e' then
-      stored[rest], claimed[rest] = tonumber(all[i + 1]), claimed[rest] or 0
-    elseif kind == 'n' then
-      dirty[field] = nil
-      if owners[rest] ~= all[i + 1] then dirty[field] = owners[rest] or 0 end
-      owners[rest] = nil
+    if all[i]:sub(1, 1) == 'e' then
+      local section = all[i]:sub(2)
+      stored[section], claimed[section] = tonumber(all[i + 1]), claimed[section] or 0
+    elseif all[i] == 'owners' then
+      stored_owners = all[i + 1]
     end
   end
   for section in pairs(counted) do claimed[section] = claimed[section] or 0 end
@@ -148,7 +164,8 @@ local function count_again(all, claimed, owners)
     counted[section], dirty['e' .. section] = n, nil
     if n ~= (stored[section] or 0) then dirty['e' .. section] = n end
   end
-  for name, field in pairs(owners) do dirty['n' .. name] = field end
+  owners = #lines > 0 and '\n' .. table.concat(lines) or ''
+  if owners ~= stored_owners then dirty.owners = owners ~= '' and owners or 0 end
 end
 
 -- expire ends the sessions whose lease or grace is over. If there may be one, it reads all members; it
@@ -158,8 +175,9 @@ local function expire()
   if roster.next_expiry == 0 or now <= roster.next_expiry then return end
   roster.next_expiry = 0
   local lost = dirty.lost
-  local all, claimed, owners = call('HGETALL', key), {}, {}
+  local all, claimed, lines = call('HGETALL', key), {}, {}
   local online, last = false, 0
+  owners = '' -- made again below
   for i = 1, #all, 2 do
     if all[i] == 'lost' then
       lost = lost or tonumber(all[i + 1])
@@ -173,7 +191,7 @@ local function expire()
           set_expiry(s, s[EXPIRES])
           online = true
           if claims(s, s[SECTION]) then claimed[s[SECTION]] = (claimed[s[SECTION]] or 0) + 1 end
-          if #s[NAME] >= UNGUESSABLE_NAME then owners[s[NAME]] = field end
+          if #s[NAME] >= UNGUESSABLE_NAME then lines[#lines + 1] = digest(s[NAME]) .. field .. '\n' end
         end
       end
       if #m[SESSIONS] < living then
@@ -184,7 +202,7 @@ local function expire()
       if #m[SESSIONS] == 0 then last = math.max(last, last_end(m)) end
     end
   end
-  count_again(all, claimed, owners)
+  count_again(all, claimed, lines)
   if lost and now > lost then
     roster.partial, dirty.lost = false, 0
     raise_version()

@@ -69,7 +69,7 @@ func TestSaveAloneIsSentAsTheGoldenDelta(t *testing.T) { // rule 19
 	}, newHolder)
 }
 
-func TestGoldenDeltasFoldToGoldenSaves(t *testing.T) { // rule 19, case 29
+func TestGoldenDeltasGiveGoldenSaves(t *testing.T) { // rule 19, case 29
 	var steps []struct {
 		Why     string
 		Receive servertest.Message
@@ -77,8 +77,8 @@ func TestGoldenDeltasFoldToGoldenSaves(t *testing.T) { // rule 19, case 29
 		Saved   []string
 		Asks    bool
 	}
-	if err := json.Unmarshal(servertest.ReadGolden(t, "fold-saved"), &steps); err != nil || len(steps) == 0 {
-		t.Fatalf("fold-saved.json: %v", err)
+	if err := json.Unmarshal(servertest.ReadGolden(t, "delta-sequence-saved"), &steps); err != nil || len(steps) == 0 {
+		t.Fatalf("delta-sequence-saved.json: %v", err)
 	}
 	var k savesFold
 	for _, step := range steps {
@@ -119,7 +119,7 @@ func (k *savesFold) receive(m servertest.Message) (missed bool) {
 }
 
 // More sections are saved than a project keeps. Everybody gets the new saves only, and who joins gets all that are kept.
-func TestDeltasOfManySavesFoldToTheList(t *testing.T) { // rules 16 and 19, invariants 7 and 8
+func TestDeltasOfManySavesGiveTheList(t *testing.T) { // rules 16 and 19, invariants 7 and 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		const writers, each = 20, 52
 		alice, _, snapshot := w.Join(w.As("alice", "1"), `"session": "a"`)

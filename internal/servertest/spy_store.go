@@ -87,8 +87,12 @@ func (s *SpyStore) ExpectChecked(t *testing.T) {
 		if badSave || ValueError("waiting_for", text(string(u.WaitingFor))) != "" {
 			t.Errorf("the store got the invalid save or wait %+.200v", u)
 		}
-		isNormal := u.Section == "" || !slices.Contains(strings.Split(string(u.Section), "/"), "")
-		if !isNormal || !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", text(string(u.Section))) != "" || ValueError("activity", text(string(u.Activity))) != "" {
+		for _, section := range []presence.Section{u.Section, u.WaitingFor, u.Saved.Section} {
+			if section != "" && slices.Contains(strings.Split(string(section), "/"), "") {
+				t.Errorf("the store got a section that is not in its normal form: %+.200v", u)
+			}
+		}
+		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", text(string(u.Section))) != "" || ValueError("activity", text(string(u.Activity))) != "" {
 			t.Errorf("the store got the invalid update %+.200v", u)
 		}
 	}
