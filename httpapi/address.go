@@ -55,7 +55,7 @@ func (h *Handler) senderOf(r *http.Request) sender {
 const (
 	// maxLanguage and maxRequestID are the longest values of two headers that are passed on.
 	maxLanguage  = 1000
-	maxRequestID = 255
+	maxRequestID = 128
 )
 
 // safeValue returns a header's value if it is printable ASCII of at most that length, otherwise "".

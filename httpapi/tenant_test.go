@@ -179,8 +179,8 @@ func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 		"a proxy":            {"10.0.0.1", []string{"Host", "inner", "X-Forwarded-Host", "a.example", "X-Forwarded-For", "[2001:db8:1:2:3::4]:1", "X-Forwarded-Proto", "https"}, identity.Forwarded{Host: "a.example", Proto: "https", For: address("2001:db8:1:2:3::4")}},
 		"an unknown client":  {"10.0.0.1", []string{"Host", "a.example", "X-Forwarded-For", "unknown"}, identity.Forwarded{Host: "a.example", Proto: "http"}},
 		"an odd Host":        {"10.0.0.1", []string{"X-Forwarded-Host", "a b"}, identity.Forwarded{Proto: "http", For: address("10.0.0.1")}},
-		"odd values":         {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 256)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
-		"the longest values": {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", strings.Repeat("d", 1000), "X-Request-ID", strings.Repeat("a", 255)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: strings.Repeat("d", 1000), RequestID: strings.Repeat("a", 255)}},
+		"odd values":         {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 129)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"the longest values": {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", strings.Repeat("d", 1000), "X-Request-ID", strings.Repeat("a", 128)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: strings.Repeat("d", 1000), RequestID: strings.Repeat("a", 128)}},
 		"a longer language":  {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", strings.Repeat("d", 1001)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 		"line breaks":        {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 	} {
