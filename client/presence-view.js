@@ -5,14 +5,17 @@
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').User} User
  *
- * @typedef {object} Elements each an element or a selector; what is not there is not drawn
+ * @typedef {object} Elements each an element or a selector; what is not there is not drawn. Selectors are looked up in the shadow roots of
+ *   the elements, in the roots around these, and in the document
+ * @property {Element | DocumentFragment} [root] an element or shadow root: selectors are looked up there first, and only the sections in
+ *   it are marked
  * @property {HTMLElement | string} [badge] `#presence-badge`
  * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
  * @property {HTMLElement | string} [warning] the container of the warning, `#presence-warning`; without it, the warning follows the badge's parent
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 
-import {make} from './element.js';
+import {identify, make, own} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
 import {areOld, missing} from './presence-conflict.js';
@@ -40,6 +43,7 @@ export class PresenceView {
   #announcer;
   /** @type {(section: string) => string} */ #label;
   /** @type {PresenceBadge | undefined} */ #badge;
+  /** @type {HTMLElement | undefined} the warning */ #placed;
   #liveRegion = make('div', 'presence-said');
   /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
   /** @type {readonly User[]} */ #shownNewcomers = this.#newcomers;
@@ -52,7 +56,7 @@ export class PresenceView {
     this.#core = core;
     this.#words = new Words(strings);
     this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
-    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'));
+    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'), (selector) => this.#findAll(selector));
     this.#label = label ?? ((section) => this.#markers.label(section));
     this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
@@ -65,6 +69,7 @@ export class PresenceView {
       environment,
     );
     this.#liveRegion.role = 'status';
+    own(this.#liveRegion);
     core.addEventListener('conflict', (event) => {
       const {users, editing} = /** @type {CustomEvent} */ (event).detail;
       if (editing) this.#newcomers = users;
@@ -73,13 +78,15 @@ export class PresenceView {
 
   /** @param {Snapshot} snapshot */
   render(snapshot) {
-    adoptStyle();
-    this.#renderBadge(snapshot);
+    const roots = this.#roots;
+    roots.forEach(adoptStyle);
     this.#markers.render(snapshot.users);
+    this.#renderBadge(snapshot);
+    this.#followAnchor();
     this.#warning.render(snapshot.warning, areOld(snapshot.warning, snapshot));
     this.#renderNotice(snapshot);
     // Screen readers announce a live region only if it existed before its text changed.
-    if (!this.#liveRegion.isConnected) document.body.append(this.#liveRegion);
+    if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
     if (snapshot.version) this.#announcer.update(this.#facts(snapshot));
   }
 
@@ -94,10 +101,35 @@ export class PresenceView {
     this.#newcomers = [];
   }
 
-  /** @param {keyof Elements} which @returns {HTMLElement | null} */
+  /** The shadow roots of the host's elements, the roots around them, and the document. @returns {any[]} */
+  get #roots() {
+    const roots = new Set();
+    for (const place of Object.values(this.#elements)) {
+      /** @type {any} */ let node = typeof place === 'string' ? null : place;
+      while (node) {
+        node = node.getRootNode();
+        if (node !== document) roots.add(node);
+        node = node instanceof DocumentFragment && /** @type {ShadowRoot} */ (node).host;
+      }
+    }
+    return [...roots, document];
+  }
+
+  /** @param {keyof Elements} which @returns {any} an element, or null */
   #find(which) {
     const place = this.#elements[which];
-    return (place && typeof place === 'string' ? document.querySelector(place) : /** @type {HTMLElement | ''} */ (place)) || null;
+    if (!place || typeof place !== 'string') return place || null;
+    for (const root of [this.#elements.root, ...this.#roots]) {
+      const found = root?.querySelector(place);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** @param {string} selector @returns {Element[]} */
+  #findAll(selector) {
+    const {root} = this.#elements;
+    return (root ? [root] : this.#roots).flatMap((root) => [...root.querySelectorAll(selector)]);
   }
 
   /** @param {Snapshot} snapshot */
@@ -117,13 +149,30 @@ export class PresenceView {
     this.#shownNewcomers = this.#newcomers;
   }
 
-  /** @param {HTMLElement[]} parts */
+  /** What the warning follows where it has no place of its own: the badge's parent, or the badge if that stands in the body. @returns {Element | null} */
+  get #anchor() {
+    const badge = this.#find('badge');
+    const [root] = this.#roots;
+    if (!badge) return (root.body ?? root).firstElementChild;
+    return badge.parentElement && badge.parentElement !== document.body ? badge.parentElement : badge;
+  }
+
+  /** @param {HTMLElement[]} parts the warning first */
   #placeWarning(parts) {
     const place = this.#find('warning');
-    const badge = this.#find('badge');
     if (place) place.append(...parts);
-    else if (badge && badge.parentElement !== document.body) badge.parentElement?.after(...parts);
-    else (badge ?? document.body.firstElementChild)?.after(...parts);
+    else this.#anchor?.after(...parts);
+    own(...parts);
+    const [warning] = parts;
+    const [sentence] = warning.children;
+    warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
+    this.#placed = warning;
+  }
+
+  /** Removes the warning if its anchor was moved into another root. It is then placed again. */
+  #followAnchor() {
+    const anchor = this.#find('warning') ?? this.#anchor;
+    if (anchor?.isConnected && this.#placed?.isConnected && anchor.getRootNode() !== this.#placed.getRootNode()) this.#warning.remove();
   }
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */

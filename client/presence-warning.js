@@ -5,7 +5,7 @@
  * @typedef {import('./presence-types.js').User} User
  */
 
-import {make} from './element.js';
+import {hasFocus, make} from './element.js';
 import {NOTICE_TIME} from './constants.js';
 
 export class PresenceWarning {
@@ -32,7 +32,7 @@ export class PresenceWarning {
   render(users, stale) {
     if (!users.length && !this.#warning) return;
     const warning = this.#build();
-    const focused = warning.contains(document.activeElement);
+    const focused = hasFocus(warning);
     warning.hidden = !users.length;
     if (focused && warning.hidden) this.#answer.refocus();
     const sentence = warning.firstElementChild;
@@ -61,7 +61,6 @@ export class PresenceWarning {
   #build() {
     if (this.#warning?.isConnected) return this.#warning;
     const sentence = make('p');
-    sentence.id = 'presence-warning-text';
     const buttons = /** @type {const} */ (['editAnyway', 'chooseDifferent']).map((answer) => {
       const button = make('button', '', this.#words.text(answer));
       button.type = 'button';
@@ -70,7 +69,6 @@ export class PresenceWarning {
     });
     const warning = (this.#warning = make('div', 'presence-warning', sentence, ...buttons));
     warning.role = 'group';
-    warning.setAttribute('aria-labelledby', sentence.id);
     const notice = (this.#notice = make('div', 'presence-company'));
     warning.hidden = notice.hidden = true;
     this.#place([warning, notice]);
