@@ -323,3 +323,24 @@ test('list, warning, styles and live region follow a badge that is moved into an
   assert.deepEqual(page.errors, []);
   await page.context().close();
 });
+
+test('elements that are neither an element nor a selector throw a TypeError; a selector that matches nothing yet is told', {skip: skipIf.onePage}, async () => {
+  const project = newProject(env);
+  const page = await hostPage('<p></p>', project);
+  const thrown = await page.evaluate(() => [null, 5, {}, [], '##x', '<p>', document, document.querySelectorAll('p')].map((badge) => {
+    try {
+      globalThis.create({elements: {badge}});
+      return 'nothing';
+    } catch (error) {
+      return `${error.name}: ${error.message}`;
+    }
+  }));
+  for (const error of thrown) assert.match(error, /^TypeError: Presence: elements\.badge is .*: pass an element or a CSS selector/s);
+  await page.evaluate(() => globalThis.create({elements: {badge: '#later', warning: '', editor: '#nowhere', selector: undefined}}));
+  await assertSoon(() => assert.deepEqual(page.errors, ['Presence: no element is #later (elements.badge)']));
+  await page.evaluate(() => { document.body.innerHTML = '<p><b id="later"></b></p>'; });
+  await enter(project, 'bob');
+  await page.locator('#later').filter({hasText: '📝 1'}).waitFor({timeout: TIMEOUT});
+  assert.equal(page.errors.length, 1, 'told once');
+  await page.context().close();
+});

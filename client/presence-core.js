@@ -7,6 +7,7 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
+import {checkArguments, need} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
@@ -21,6 +22,7 @@ export class PresenceCore extends EventTarget {
    * @param {import('./presence-types.js').Options} [options]
    */
   constructor(projectId, userId = null, options = {}) {
+    checkArguments(projectId, userId, options);
     super();
     this.projectId = projectId;
     this.userId = userId;
@@ -48,6 +50,7 @@ export class PresenceCore extends EventTarget {
 
   /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
+    need(typeof listener === 'function', 'subscribe(listener) takes a function');
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
@@ -81,7 +84,10 @@ export class PresenceCore extends EventTarget {
    * @param {string | null} section
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
-  setSection(section, {activity = 'editing'} = {}) {
+  setSection(section, options = {}) {
+    const {activity = 'editing'} = options;
+    need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
+    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
     if (this.#state.enter(section || null, activity === 'viewing')) void this.#transport.update();
   }
 

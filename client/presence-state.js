@@ -59,13 +59,13 @@ export class PresenceState {
    * @param {import('./presence-types.js').Options} options
    * @param {(type: string, detail: object) => void} emit
    */
-  constructor(environment, activity, userId, {strings, heartbeat = HEARTBEAT}, emit) {
+  constructor(environment, activity, userId, {strings, heartbeat}, emit) {
     this.#environment = environment;
     this.#activity = activity;
     this.#userId = userId;
     this.#statusWords = {...statusWords, ...strings?.status};
     /** milliseconds between updates */
-    this.heartbeat = heartbeat;
+    this.heartbeat = Math.max(1000, heartbeat || HEARTBEAT);
     this.#emit = emit;
     this.snapshot = deepFreeze(this.#compile());
   }

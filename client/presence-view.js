@@ -18,6 +18,7 @@
 import {identify, make, own} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
+import {need} from './presence-check.js';
 import {areOld, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
@@ -38,6 +39,7 @@ export class PresenceView {
   #core;
   #words;
   #elements;
+  /** selectors of the host that are still to be found once @type {(keyof Elements)[]} */ #unseen;
   #markers;
   #warning;
   #announcer;
@@ -56,6 +58,8 @@ export class PresenceView {
     this.#core = core;
     this.#words = new Words(strings);
     this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
+    for (const [name, place] of Object.entries(this.#elements)) need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
+    this.#unseen = /** @type {const} */ (['badge', 'selector', 'warning']).filter((name) => elements?.[name]);
     this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'), (selector) => this.#findAll(selector));
     this.#label = label ?? ((section) => this.#markers.label(section));
     this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
@@ -87,7 +91,10 @@ export class PresenceView {
     this.#renderNotice(snapshot);
     // Screen readers announce a live region only if it existed before its text changed.
     if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
-    if (snapshot.version) this.#announcer.update(this.#facts(snapshot));
+    if (!snapshot.version) return;
+    this.#announcer.update(this.#facts(snapshot));
+    // It may still appear, so it is no error.
+    for (const name of this.#unseen.splice(0)) if (!this.#find(name)) console.warn(`Presence: no element is ${this.#elements[name]} (elements.${name})`);
   }
 
   /** Restores the host's page. */
@@ -214,4 +221,12 @@ export class PresenceView {
     ];
     return changes.filter(Boolean).join('. ');
   }
+}
+
+/** @param {any} place undefined counts as `''` @param {string} name */
+function isPlace(place, name) {
+  if (typeof place !== 'string') return place === undefined || place?.nodeType === Node.ELEMENT_NODE || (name === 'root' && place?.querySelector);
+  try {
+    return !place || document.querySelector(place) !== undefined;
+  } catch {} // it is no selector
 }

@@ -8,6 +8,7 @@
  */
 
 import {make} from './element.js';
+import {need} from './presence-check.js';
 
 /**
  * @typedef {typeof strings} Strings
@@ -79,7 +80,13 @@ export class Words {
   /** @param {Partial<Strings>} [own] the host's replacements */
   constructor(own = {}) {
     /** @type {Strings} */
-    this.table = {...strings, ...own};
+    this.table = {...strings};
+    for (const [key, value] of Object.entries(own)) {
+      const text = /** @type {any} */ (value);
+      if (text === undefined) continue;
+      need(key === 'status' || [typeof text, typeof text?.other].includes('string'), `strings.${key}: pass a string or {other: string}`);
+      Object.assign(this.table, {[key]: text});
+    }
     this.#plural = new Intl.PluralRules(this.table.locale);
     this.#conjunction = new Intl.ListFormat(this.table.locale);
     this.#plainList = new Intl.ListFormat(this.table.locale, {type: 'unit', style: 'short'});
