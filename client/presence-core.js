@@ -11,7 +11,7 @@ import {checkArguments, need} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
-export class PresenceCore extends EventTarget {
+export class PresenceCore extends /** @type {new () => import('./presence-types.js').PresenceEventTarget} */ (EventTarget) {
   #activity;
   #state;
   #transport;
@@ -28,7 +28,7 @@ export class PresenceCore extends EventTarget {
     this.userId = userId;
     const {environment = globalThis} = options;
     this.#activity = new ActivityMonitor(environment, (now) => this.#onActivity(now));
-    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new CustomEvent(type, {detail})));
+    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new (globalThis.CustomEvent ?? Event)(type, {detail})));
     this.#transport = new PresenceTransport(environment, this.#state, projectId, userId, options);
   }
 

@@ -31,6 +31,14 @@
  * @property {readonly User[]} conflicts other users who are editing your section
  * @property {readonly User[]} warning the conflicts to warn about: you entered their section, and have not answered yet
  *
+ * @typedef {object} PresenceEvents the events, each with its `detail`
+ * @property {Snapshot} change anything visible is different
+ * @property {{user: User}} join another user, not one who was there at the start
+ * @property {{user: User}} leave
+ * @property {{section: string | null, users: readonly User[], editing: boolean}} conflict somebody new is editing your section; `editing`:
+ *   you were there first
+ * @property {{status: Status, text: string}} status
+ *
  * @typedef {object} Message the body of an update
  * @property {string} session
  * @property {number} seq
@@ -64,6 +72,19 @@
  * @property {Window & typeof globalThis | EventTarget} [window]
  * @property {Document} [document]
  * @property {typeof WebSocket} [WebSocket] without it: polling only
+ */
+
+/**
+ * @template {keyof PresenceEvents} T
+ * @typedef {((event: CustomEvent<PresenceEvents[T]>) => void) | {handleEvent(event: CustomEvent<PresenceEvents[T]>): void} | null} Listener
+ */
+
+/**
+ * An `EventTarget` whose listeners know the `detail` of each event. Any other event can be listened to as well.
+ * @typedef {{
+ *   addEventListener<T extends keyof PresenceEvents>(type: T, listener: Listener<T>, options?: boolean | AddEventListenerOptions): void;
+ *   removeEventListener<T extends keyof PresenceEvents>(type: T, listener: Listener<T>, options?: boolean | EventListenerOptions): void;
+ * } & EventTarget} PresenceEventTarget
  */
 
 export {};

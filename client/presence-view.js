@@ -74,8 +74,7 @@ export class PresenceView {
     );
     this.#liveRegion.role = 'status';
     own(this.#liveRegion);
-    core.addEventListener('conflict', (event) => {
-      const {users, editing} = /** @type {CustomEvent} */ (event).detail;
+    core.addEventListener('conflict', ({detail: {users, editing}}) => {
       if (editing) this.#newcomers = users;
     });
   }
