@@ -30,7 +30,7 @@ import {Words} from './strings.js';
  * @property {boolean} [view] false: no interface; the page draws its own from `getSnapshot()`
  * @property {Elements} [elements] where the interface is drawn
  * @property {(section: string) => string} [label] the label of a section; by default the text of its option in the select, or its path
- * @property {Partial<import('./strings.js').Strings>} [strings] replaces words of the interface
+ * @property {Partial<import('./strings.js').OwnStrings>} [strings] replaces words of the interface
  */
 
 /** @typedef {{people: readonly User[], warning: string, company: string, status: string}} Facts */

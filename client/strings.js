@@ -12,6 +12,7 @@ import {need} from './presence-check.js';
 
 /**
  * @typedef {typeof strings} Strings
+ * @typedef {Omit<Strings, 'status'> & {status: Partial<Strings['status']>}} OwnStrings
  * @typedef {Exclude<keyof Strings, 'status'>} Key
  * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor'>} Named
  */
@@ -77,7 +78,7 @@ export class Words {
   #conjunction;
   #plainList;
 
-  /** @param {Partial<Strings>} [own] the host's replacements */
+  /** @param {Partial<OwnStrings>} [own] the host's replacements */
   constructor(own = {}) {
     /** @type {Strings} */
     this.table = {...strings};
