@@ -12,6 +12,8 @@ export async function startProxy(...targets) {
   const sockets = new Set();
   const proxy = {
     live: 'let',
+    /** Milliseconds that each request takes longer. */
+    latency: 0,
     url: '',
     /** When the first live connection, and the first update by polling, arrived; 0 before. */
     firstLive: 0,
@@ -34,7 +36,8 @@ export async function startProxy(...targets) {
     socket.on('error', refused);
   }
 
-  const server = createServer((incoming, answer) => {
+  const server = createServer(async (incoming, answer) => {
+    if (proxy.latency) await new Promise((passed) => setTimeout(passed, proxy.latency));
     if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
     reach('request', (socket) => {
       const {method, url: path, headers} = incoming;

@@ -19,10 +19,11 @@ import {identify, make, own} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
 import {need} from './presence-check.js';
-import {areOld, missing} from './presence-conflict.js';
+import {areOld, claims, edits, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
-import {PresenceWarning} from './presence-warning.js';
+import {NOTICES, PresenceWarning} from './presence-warning.js';
+import {normalSection} from './section.js';
 import {Words} from './strings.js';
 
 /**
@@ -33,7 +34,13 @@ import {Words} from './strings.js';
  * @property {Partial<import('./strings.js').OwnStrings>} [strings] replaces words of the interface
  */
 
-/** @typedef {{people: readonly User[], warning: string, company: string, status: string}} Facts */
+/**
+ * @typedef {import('./presence-warning.js').Notice} Notice
+ * @typedef {import('./presence-warning.js').Sentence} Sentence
+ * @typedef {{people: readonly User[], status: string} & Record<'warning' | Notice, string>} Facts
+ */
+
+/** @type {Sentence} */ const NOTHING = ['free', []];
 
 export class PresenceView {
   #core;
@@ -48,7 +55,7 @@ export class PresenceView {
   /** @type {HTMLElement | undefined} the warning */ #placed;
   #liveRegion = make('div', 'presence-said');
   /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
-  /** @type {readonly User[]} */ #shownNewcomers = this.#newcomers;
+  /** @type {{section: string, here: boolean} | null} the section that you waited for, since it is free; `here`: you are in it */ #free = null;
 
   /**
    * @param {import('./presence-core.js').PresenceCore} core
@@ -65,6 +72,11 @@ export class PresenceView {
     this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
       chooseDifferent: () => this.#answer('selector', () => this.#returnToSection()),
+      tellMe: () => {
+        const {waitingFor, section} = core.getSnapshot();
+        core.waitFor(waitingFor === section ? null : section);
+      },
+      showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => this.#find('selector')?.focus(),
     });
     this.#announcer = new Announcer(
@@ -77,6 +89,9 @@ export class PresenceView {
     core.addEventListener('conflict', ({detail: {users, editing}}) => {
       if (editing) this.#newcomers = users;
     });
+    core.addEventListener('free', ({detail: {section}}) => {
+      this.#free = {section, here: section === core.currentSection};
+    });
   }
 
   /** @param {Snapshot} snapshot */
@@ -86,12 +101,14 @@ export class PresenceView {
     this.#markers.render(snapshot.users);
     this.#renderBadge(snapshot);
     this.#followAnchor();
-    this.#warning.render(snapshot.warning, areOld(snapshot.warning, snapshot));
-    this.#renderNotice(snapshot);
+    const {warning, section, waitingFor} = snapshot;
+    this.#warning.render(warning, this.#warningKey(snapshot), waitingFor === section);
+    const notices = this.#notices(snapshot);
+    this.#renderNotices(notices);
     // Screen readers announce a live region only if it existed before its text changed.
     if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
     if (!snapshot.version) return;
-    this.#announcer.update(this.#facts(snapshot));
+    this.#announcer.update(this.#facts(snapshot, notices));
     // It may still appear, so it is no error.
     for (const name of this.#unseen.splice(0)) if (!this.#find(name)) console.warn(`Presence: no element is ${this.#elements[name]} (elements.${name})`);
   }
@@ -105,6 +122,14 @@ export class PresenceView {
     this.#liveRegion.remove();
     this.#badge = undefined;
     this.#newcomers = [];
+    this.#free = null;
+  }
+
+  /** The sentence of the warning: whether the users edit or only have unsaved changes, and whether they may have left. @param {Snapshot} snapshot @returns {import('./strings.js').Key} */
+  #warningKey(snapshot) {
+    const {warning, section} = snapshot;
+    const old = areOld(warning, snapshot);
+    return warning.some((user) => edits(user, section)) ? (old ? 'oldWarning' : 'warning') : old ? 'oldUnsavedWarning' : 'unsavedWarning';
   }
 
   /** The shadow roots of the host's elements, the roots around them, and the document. @returns {any[]} */
@@ -148,11 +173,28 @@ export class PresenceView {
     this.#badge?.render(snapshot);
   }
 
-  /** Draws the notice. It ends when a user in it no longer conflicts, or you no longer edit. @param {Snapshot} snapshot */
-  #renderNotice({conflicts, activity}) {
-    if (activity !== 'editing' || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
-    if (this.#newcomers !== this.#shownNewcomers) this.#warning.notify(this.#newcomers);
-    this.#shownNewcomers = this.#newcomers;
+  /**
+   * What each notice says; nothing about no users. Forgets what is over: newcomers who no longer conflict or whose section you do not hold
+   * any more, and the section that was free until somebody claimed it or you entered or left it.
+   * @param {Snapshot} snapshot @returns {Record<Notice, Sentence>}
+   */
+  #notices(snapshot) {
+    const {conflicts, activity, unsaved, users, section, waitingFor, newer, waiting} = snapshot;
+    if ((activity !== 'editing' && !unsaved) || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
+    const free = this.#free;
+    if (free && (waitingFor || (section === free.section) !== free.here || users.some((user) => claims(user, free.section)))) this.#free = null;
+    return {
+      newer: newer ? [newer.own ? 'ownNewer' : 'newer', newer.own ? null : [newer.user], {time: this.#words.time(newer.saved_at)}] : NOTHING,
+      company: [this.#newcomers.some((user) => edits(user, section)) ? 'company' : 'unsavedCompany', this.#newcomers],
+      waiting: ['waiting', areOld(waiting, snapshot) ? [] : waiting],
+      free: this.#free ? ['free', null, {section: this.#label(this.#free.section)}] : NOTHING,
+    };
+  }
+
+  /** @param {Record<Notice, Sentence>} notices */
+  #renderNotices(notices) {
+    const brief = {newer: false, company: true, waiting: false, free: !!this.#free?.here};
+    for (const name of NOTICES) this.#warning.notify(name, notices[name], brief[name]);
   }
 
   /** What the warning follows where it has no place of its own: the badge's parent, or the badge if that stands in the body. @returns {Element | null} */
@@ -189,21 +231,22 @@ export class PresenceView {
   }
 
   #returnToSection() {
-    const section = this.#core.chooseDifferent() ?? '';
+    const section = normalSection(this.#core.chooseDifferent());
     const selector = this.#find('selector');
     if (!(selector instanceof HTMLSelectElement)) return;
-    selector.value = section;
+    selector.value = [...selector.options].find(({value}) => normalSection(value) === section)?.value ?? '';
     selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads the selected section
   }
 
-  /** @param {Snapshot} snapshot @returns {Facts} */
-  #facts(snapshot) {
+  /** @param {Snapshot} snapshot @param {Record<Notice, Sentence>} notices @returns {Facts} */
+  #facts(snapshot, notices) {
     const {users, warning, status, text} = snapshot;
     const words = this.#words;
+    const [newer, company, waiting, free] = NOTICES.map((name) => words.sentence(...notices[name]));
     return {
       people: users,
-      warning: areOld(warning, snapshot) ? '' : words.sentence('warning', warning),
-      company: words.sentence('company', this.#newcomers),
+      warning: areOld(warning, snapshot) ? '' : words.sentence(this.#warningKey(snapshot), warning),
+      newer, company, waiting, free,
       status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
     };
   }
@@ -212,8 +255,7 @@ export class PresenceView {
   #describe(current, announced) {
     const words = this.#words;
     const changes = [
-      current.warning !== announced.warning && current.warning,
-      current.company !== announced.company && current.company,
+      .../** @type {const} */ (['warning', ...NOTICES]).map((name) => current[name] !== announced[name] && current[name]),
       current.status !== announced.status && (current.status || words.text('again')),
       words.sentence('arrived', missing(current.people, announced.people)),
       words.sentence('gone', missing(announced.people, current.people)),

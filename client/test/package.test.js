@@ -65,6 +65,9 @@ presence.addEventListener('conflict', ({detail: {section, users, editing}}) => {
   const all: [string | null, readonly User[], boolean] = [section, users, editing]; void all;
 });
 const onStatus = ({detail}: CustomEvent<PresenceEvents['status']>) => void detail.text.trim();
+presence.addEventListener('saved', ({detail: {section, revision, own}}) => { const all: [string, string, boolean] = [section, revision, own]; void all; });
+presence.addEventListener('showlatest', (event) => { event.preventDefault(); void event.detail.revision; });
+presence.addEventListener('free', ({detail: {section}}) => void section.trim());
 presence.addEventListener('status', onStatus);
 presence.removeEventListener('status', onStatus);
 // What version 1 consumers wrote.
@@ -78,6 +81,8 @@ const target: EventTarget = presence; void target;
 presence.addEventListener('join', ({detail}) => void detail.users);
 // @ts-expect-error the detail of change is a snapshot
 presence.addEventListener('change', ({detail}) => void detail.user);
+// @ts-expect-error the detail of free is {section}
+presence.addEventListener('free', ({detail}) => void detail.users);
 // @ts-expect-error a snapshot is read-only
 presence.addEventListener('change', ({detail}) => void detail.users.push());
 // @ts-expect-error no event of this name has a detail

@@ -34,6 +34,7 @@ test('methods throw a TypeError for a section, activity or listener of the wrong
   const core = /** @type {any} */ (new FakeEnvironment().core());
   for (const section of [5, {}, ['a'], true, new Event('change'), () => 'a']) fails(() => core.setSection(section), /setSection\(section\)/);
   for (const activity of ['idle', 'edit', null, 5, '']) fails(() => core.setSection('a', {activity}), /'editing' or 'viewing'/);
+  for (const section of [5, {}, true]) fails(() => core.waitFor(section), /waitFor\(section\)/);
   fails(() => core.setSection('a', 'viewing'), /'editing' or 'viewing'/);
   for (const listener of [undefined, null, 'change', {}]) fails(() => core.subscribe(listener), /subscribe\(listener\)/);
   assert.equal(core.currentSection, null, 'a call that throws changes nothing');
