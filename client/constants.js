@@ -14,6 +14,7 @@ export const REFUSED_RETRY = 5 * 60_000;
 
 export const IDLE_AFTER = 2 * 60_000;
 export const AWAY_AFTER = 30 * 60_000; // of being idle
+export const MIN_SLEEP = 1_000; // that the system clock gains on performance.now() when it was set or the computer slept; less is drift
 
 export const ANNOUNCEMENT_PAUSE = 5_000;
 export const NOTICE_TIME = 10_000;

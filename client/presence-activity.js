@@ -12,6 +12,7 @@
  * @typedef {'active' | 'idle' | 'away' | 'gone'} Activity
  */
 
+import {time} from './presence-clock.js';
 import {Timer} from './presence-timer.js';
 import {AWAY_AFTER, IDLE_AFTER} from './constants.js';
 
@@ -37,7 +38,7 @@ export class ActivityMonitor {
 
   start() {
     this.#listen('addEventListener');
-    this.#lastInput = this.#environment.Date.now();
+    this.#lastInput = time(this.#environment);
     this.#hiddenAt = this.#hidden ? this.#lastInput : Infinity;
     this.state = 'active';
     this.#check();
@@ -63,13 +64,13 @@ export class ActivityMonitor {
 
   #onInput = () => {
     if (this.state === 'gone') return;
-    this.#lastInput = this.#environment.Date.now();
+    this.#lastInput = time(this.#environment);
     if (this.state !== 'active') this.#check();
   };
 
   /** @param {Event} event */
   #onPageEvent = ({type}) => {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     if (type === 'pagehide') {
       this.#timer.clear();
       return this.#setState('gone');
@@ -84,7 +85,7 @@ export class ActivityMonitor {
   #check() {
     const idleAt = Math.min(this.#hiddenAt, this.#lastInput + IDLE_AFTER);
     const awayAt = idleAt + AWAY_AFTER;
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     this.#setState(now >= awayAt ? 'away' : now >= idleAt ? 'idle' : 'active');
     if (now < awayAt) this.#timer.set(() => this.#check(), (now < idleAt ? idleAt : awayAt) - now);
   }

@@ -19,6 +19,7 @@
  * @typedef {import('./presence-types.js').Answer} Answer
  */
 
+import {time} from './presence-clock.js';
 import {PresenceConflict, missing} from './presence-conflict.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
 import {statusWords} from './strings.js';
@@ -200,7 +201,7 @@ export class PresenceState {
 
   /** Whether a version is older than the list and has to be ignored. @param {number} version */
   #isBehind(version) {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     if (version >= this.version) this.recheckAt = 0;
     else this.recheckAt ||= now + MAX_LAG;
     return now < this.recheckAt;

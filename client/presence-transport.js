@@ -13,6 +13,7 @@
  * @typedef {import('./presence-requests.js').Outcome} Outcome
  */
 
+import {time} from './presence-clock.js';
 import {LiveConnection} from './presence-live.js';
 import {PresenceRequests} from './presence-requests.js';
 import {Timer, jitter} from './presence-timer.js';
@@ -83,7 +84,7 @@ export class PresenceTransport {
     this.#state.fail('connecting');
     if (this.#live && this.#named) {
       this.#live.start();
-      this.#pollAt = this.#environment.Date.now() + LIVE_TIMEOUT;
+      this.#pollAt = time(this.#environment) + LIVE_TIMEOUT;
     }
     void this.update();
   }
@@ -138,7 +139,7 @@ export class PresenceTransport {
   /** Sends what the state needs after a report. @param {unknown} due whether an update is due */
   #follow(due) {
     // An older version is accepted from then on, so ask again.
-    const wait = this.#state.recheckAt - this.#environment.Date.now();
+    const wait = this.#state.recheckAt - time(this.#environment);
     if (wait > 0) this.#recheck.set(() => this.update(), wait);
     if (due) void this.update();
   }
@@ -162,7 +163,7 @@ export class PresenceTransport {
 
   /** The live connection ended, or an attempt to connect failed. @type {import('./presence-live.js').LiveEvents['closed']} */
   #onClosed = (wasOpen, refused, pause, failures) => {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     const waited = this.#pollAt > now;
     if (refused || !this.#present) this.#pollAt = 0;
     else if (wasOpen || pause) this.#pollAt = now + pause + LIVE_TIMEOUT * (0.5 + this.#environment.Math.random());
@@ -193,7 +194,7 @@ export class PresenceTransport {
 
   /** Sets the time of the next update. @param {number} delay */
   #schedule(delay) {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     const soon = this.#failing ? this.#sentAt + MIN_RETRY - now : 0;
     this.#timer.set(() => this.#send(), Math.max(this.#due.length ? soon : delay, this.#retryAt - now, this.#pollAt - now));
   }
@@ -204,7 +205,7 @@ export class PresenceTransport {
     const attempt = (this.#attempt = new AbortController());
     let done, wait = state.heartbeat;
     try {
-      this.#sentAt = this.#environment.Date.now();
+      this.#sentAt = time(this.#environment);
       // After the computer slept, the list is outdated although no request has failed.
       if (this.#sentAt - this.#lastAnswer > 3 * state.heartbeat && !this.#failing) state.fail('connecting');
       done = this.#begin(); // after the event, so that an update which a listener requests is this one
@@ -240,7 +241,7 @@ export class PresenceTransport {
     const recovered = this.#failing;
     this.#failures = this.#retryAt = this.#pollAt = 0;
     this.#failing = false;
-    this.#lastAnswer = this.#environment.Date.now();
+    this.#lastAnswer = time(this.#environment);
     this.#live?.start();
     if (recovered) this.#live?.retry();
     return this.#state.heartbeat;
@@ -251,7 +252,7 @@ export class PresenceTransport {
     if (status < 500 && error) this.#requests.warn(error);
     this.#state.fail(fault || 'unknown');
     const {heartbeat} = this.#state;
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     let wait = Math.max(0, jitter(this.#environment, ++this.#failures) - now + this.#sentAt); // minus the duration of the attempt
     this.#failing = true;
     if (fault === 'refused') this.#live?.stop();

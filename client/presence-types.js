@@ -57,7 +57,8 @@
  *
  * @typedef {object} Environment the network, the clock and the page: the parts of the global object that the client uses
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
- * @property {{now: () => number}} Date must advance while the computer sleeps
+ * @property {{now: () => number}} Date
+ * @property {{now: () => number}} [performance] without it, `Date` alone measures durations
  * @property {{random: () => number}} Math
  * @property {(run: () => void, delay: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout
