@@ -96,6 +96,11 @@ export class PresenceCore extends EventTarget {
     return this.currentSection;
   }
 
+  /** Tells that the person is active, for editors whose input no event in the page shows: frames of another origin, windows, devices. */
+  active() {
+    this.#activity.active();
+  }
+
   /** Sends an update now. Resolves when it was answered, failed, or was aborted by stop(); never rejects. */
   async updatePresence() {
     await this.#transport.update();

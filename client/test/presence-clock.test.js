@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {time} from '../presence-clock.js';
-import {ABSTRACT, Clock, FakeEnvironment, started, user} from './fixtures.js';
+import {ABSTRACT, Clock, FakeEnvironment, settle, started, state, user} from './fixtures.js';
 
 const MINUTE = 60_000;
 const HOURS = 60 * MINUTE;
@@ -101,6 +101,26 @@ test('a Retry-After that is a date does not depend on the system clock', async (
   assert.equal(env.updates.length, before + 1);
 });
 
+test('a system clock that is set forward causes at most one more update, and ends no presence', async () => { // case 48
+  const withoutChange = new FakeEnvironment();
+  await started(withoutChange, {}, ABSTRACT);
+  await withoutChange.clock.advance(1.9 * MINUTE);
+  await withEachClock(async (env, name) => {
+    const core = await started(env, {}, ABSTRACT);
+    await env.clock.advance(MINUTE);
+    env.clock.set(2 * HOURS);
+    await env.clock.advance(0.9 * MINUTE);
+    assert.ok(env.updates.length <= withoutChange.updates.length + 1, `${name}: ${env.updates.length} updates`);
+    assert.deepEqual([core.getSnapshot().status, env.leaves.length], ['polling', 0], name);
+    await env.clock.advance(0.2 * MINUTE);
+    assert.deepEqual([env.last.body.activity, env.leaves.length], ['idle', 0], name);
+    await env.clock.advance(29 * MINUTE);
+    assert.equal(env.leaves.length, 0, name);
+    await env.clock.advance(2 * MINUTE);
+    assert.equal(env.leaves.length, 1, name);
+  });
+});
+
 test('a person who types is active whatever happens to the system clock', async () => { // case 48
   await withEachClock(async (env, name) => {
     await started(env, {}, ABSTRACT);
@@ -111,4 +131,32 @@ test('a person who types is active whatever happens to the system clock', async 
     }
     assert.deepEqual(new Set(env.updates.map(({body}) => body.activity)), new Set(['editing']), name);
   });
+});
+
+test('the first input and the first view after a sleep send an update at once, although no timer is due', async () => { // case 10
+  for (const still of [false, true]) {
+    for (const wake of ['input', 'show']) {
+      const env = new FakeEnvironment('open');
+      const core = await started(env, {}, ABSTRACT);
+      if (wake === 'show') env.hide();
+      env.clock.sleep(10 * MINUTE, still);
+      if (wake === 'show') env.show();
+      else env.fire('keydown');
+      await settle();
+      assert.deepEqual([env.messageTypes.slice(0, 2), env.socket.messages[1].activity, state(core)[0]], [['hello', 'update'], 'editing', 'live'], wake);
+    }
+  }
+});
+
+test('after a sleep a page that nobody touches is idle first, and away at a later sleep', async () => { // rule 12
+  for (const still of [false, true]) {
+    const env = new FakeEnvironment();
+    await started(env, {}, ABSTRACT);
+    env.clock.sleep(8 * HOURS, still);
+    await env.clock.advance(MINUTE);
+    assert.deepEqual([env.last.path, env.last.body.activity, env.leaves.length], ['update/', 'idle', 0]);
+    env.clock.sleep(HOURS, still);
+    await env.clock.advance(MINUTE);
+    assert.equal(env.leaves.length, 1);
+  }
 });
