@@ -10,7 +10,12 @@ import {ActivityMonitor} from './presence-activity.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
+// On the environment and not in this module, because a page may load two copies of the client.
+const RUNNING = Symbol.for('writer-presence');
+
 export class PresenceCore extends EventTarget {
+  /** @type {any} */ #environment;
+  /** one manager with this key runs in a page */ #key;
   #activity;
   #state;
   #transport;
@@ -24,10 +29,12 @@ export class PresenceCore extends EventTarget {
     super();
     this.projectId = projectId;
     this.userId = userId;
-    const {environment = globalThis} = options;
+    const {environment = globalThis, pane = ''} = options;
+    this.#environment = environment;
     this.#activity = new ActivityMonitor(environment, (now) => this.#onActivity(now));
     this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new CustomEvent(type, {detail})));
     this.#transport = new PresenceTransport(environment, this.#state, projectId, userId, options);
+    this.#key = `${this.#transport.address} ${pane}`;
   }
 
   /** The section set last, whether or not the server knows it yet. */
@@ -53,13 +60,45 @@ export class PresenceCore extends EventTarget {
     return () => this.removeEventListener('change', call);
   };
 
-  /** Safe to call twice. The first update contains all that is set in the same turn. */
+  /**
+   * Safe to call twice. The first update contains all that is set in the same turn.
+   *
+   * Another manager that runs in this page for the same project (and the same `pane`) stops. This one continues its session, so that
+   * others see no change, or begins its own if the user is another one.
+   */
   start() {
     if (this.running) return;
     this.#state.running = true;
-    if (this.getSnapshot().status !== 'stopped') return; // undoes a stop() of the same turn
+    this.#begin();
+  }
+
+  #begin() {
+    if (!this.running || this.getSnapshot().status !== 'stopped') return; // undoes a stop() of the same turn
+    const earlier = this.#managers.get(this.#key);
+    this.#managers.set(this.#key, this.#giveWay);
+    earlier?.(this.userId, this.#transport.adopt);
+    if (!this.running) return; // a listener has started the earlier one again
     this.#activity.start();
     this.#transport.start();
+  }
+
+  /** What ends each manager that runs in this page. @returns {Map<string, (userId: typeof this.userId, adopt: PresenceTransport['adopt']) => void>} */
+  get #managers() {
+    return (this.#environment[RUNNING] ??= new Map());
+  }
+
+  /** Stops at once, because another manager starts for the user `userId` and continues the session by `adopt`. @param {typeof this.userId} userId @param {PresenceTransport['adopt']} adopt */
+  #giveWay = (userId, adopt) => {
+    this.#state.running = false;
+    this.#end(`${userId}` === `${this.userId}` ? adopt : undefined);
+  };
+
+  /** @param {PresenceTransport['adopt']} [adopt] */
+  #end(adopt) {
+    if (this.#managers.get(this.#key) === this.#giveWay) this.#managers.delete(this.#key);
+    this.#activity.stop();
+    this.#transport.stop(false, adopt);
+    this.#state.fail('stopped');
   }
 
   /**
@@ -70,10 +109,7 @@ export class PresenceCore extends EventTarget {
     if (!this.running) return;
     this.#state.running = false;
     queueMicrotask(() => {
-      if (this.running) return;
-      this.#activity.stop();
-      this.#transport.stop();
-      this.#state.fail('stopped');
+      if (!this.running) this.#end();
     });
   }
 

@@ -27,7 +27,9 @@ export class PresenceRequests {
     const prefix = (options.prefix ?? '/writer/api').replace(/\/+$/, '');
     this.base = `${prefix}/project/${encodeURIComponent(projectId)}/presence/`;
     const {window, document} = /** @type {{window?: any, document?: Document}} */ (environment);
-    this.#crossOrigin = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
+    /** the same for all ways to write the prefix */
+    this.address = window?.origin ? new URL(this.base, document?.baseURI).href : this.base;
+    this.#crossOrigin = window?.origin && new URL(this.address).origin !== window.origin;
   }
 
   /** The address of the live connection. Throws if the page has none. */

@@ -55,6 +55,8 @@ export class PresenceTransport {
     this.#environment = environment;
     this.#state = state;
     this.#requests = new PresenceRequests(environment, projectId, options);
+    /** of the project's API, which is absolute in a page */
+    this.address = this.#requests.address;
     this.#named = options.token || userId !== null;
     this.#timer = new Timer(environment);
     this.#recheck = new Timer(environment);
@@ -89,8 +91,19 @@ export class PresenceTransport {
     void this.update();
   }
 
-  /** Sends one leave, ends all traffic and timers, and settles all promises. @param {boolean} [hidden] the page is being hidden, and may come back */
-  stop(hidden = false) {
+  /** Continues a session of another transport, which has sent updates. @param {string} session @param {number} seq */
+  adopt = (session, seq) => {
+    this.#session = session;
+    this.#seq = seq;
+    this.#present = true;
+  };
+
+  /**
+   * Sends one leave, ends all traffic and timers, and settles all promises.
+   * @param {boolean} [hidden] the page is being hidden, and may come back
+   * @param {PresenceTransport['adopt']} [adopt] instead of a leave: gives the session to another transport
+   */
+  stop(hidden = false, adopt) {
     if (!this.#running) return;
     this.#running = false;
     this.#listen('removeEventListener');
@@ -100,7 +113,8 @@ export class PresenceTransport {
     this.#listRequest?.abort();
     this.#attempt = this.#listRequest = null;
     this.#begin()(); // settles all promises that wait
-    if (this.#present) {
+    if (this.#present && adopt) adopt(this.#session, this.#seq);
+    else if (this.#present) {
       const leave = {...this.#sign(), hidden: hidden || undefined};
       // The last message of a socket may be lost when its page is closed.
       if (hidden || !this.#live?.leave(leave.seq)) this.#requests.leave(leave);
