@@ -61,7 +61,7 @@ export class PresenceCore extends EventTarget {
   };
 
   /**
-   * Safe to call twice. The first update contains all that is set in the same turn.
+   * Safe to call twice. The first update contains all that is set in the same turn. A page that is prerendered starts when it is shown.
    *
    * Another manager that runs in this page for the same project (and the same `pane`) stops. This one continues its session, so that
    * others see no change, or begins its own if the user is another one.
@@ -69,7 +69,9 @@ export class PresenceCore extends EventTarget {
   start() {
     if (this.running) return;
     this.#state.running = true;
-    this.#begin();
+    const {document} = this.#environment;
+    if (document?.prerendering) document.addEventListener('prerenderingchange', () => this.#begin(), {once: true});
+    else this.#begin();
   }
 
   #begin() {
