@@ -13,6 +13,8 @@ export async function startProxy(...targets) {
   const proxy = {
     live: 'let',
     url: '',
+    /** Pages of a host application: gives the HTML or script of a path, or nothing for what the servers answer. @type {(path: string) => string | undefined} */
+    page: () => undefined,
     /** When the first live connection, and the first update by polling, arrived; 0 before. */
     firstLive: 0,
     firstUpdate: 0,
@@ -35,6 +37,8 @@ export async function startProxy(...targets) {
   }
 
   const server = createServer((incoming, answer) => {
+    const page = proxy.page(incoming.url);
+    if (page !== undefined) return answer.writeHead(200, {'Content-Type': incoming.url.endsWith('.js') ? 'text/javascript' : 'text/html'}).end(page);
     if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
     reach('request', (socket) => {
       const {method, url: path, headers} = incoming;

@@ -91,12 +91,12 @@ export class ActivityMonitor {
    */
   #watch(window, document) {
     try {
-      const options = {capture: true, passive: true, signal: this.#listening?.signal}; // `capture`: also if the page stops the event
+      const options = {capture: true, passive: true, signal: /** @type {AbortController} */ (this.#listening).signal}; // `capture`: also if the page stops the event
       for (const type of INPUTS) window.addEventListener(type, this.active, options);
       window.addEventListener('blur', this.#onBlur, options);
       (document ?? window.document).addEventListener('load', this.#onLoad, options);
       for (let i = 0; i < window.length; i++) this.#watch(window[i]);
-    } catch {} // there is no window, or it is of another origin
+    } catch {} // there is no window, it is of another origin, or stop() was called
   }
 
   /** The new document of a frame has a new window, or has lost its listeners by document.open(). @param {Event} event */
@@ -105,13 +105,16 @@ export class ActivityMonitor {
     if (contentWindow) this.#watch(contentWindow);
   };
 
-  /** The focus may have moved into a frame that is still loading, or is inside a shadow root, whose `load` events end there. @param {any} event */
+  /** The focus may have moved into a frame that is still loading, or is in a shadow root, whose `load` events end there. @param {any} event */
   #onBlur = ({target, currentTarget: window}) => {
     if (target !== window) return;
-    this.#watch(window);
-    let focused = window.document?.activeElement;
-    while (focused?.shadowRoot) focused = focused.shadowRoot.activeElement;
-    if (focused?.contentWindow) this.#watch(focused.contentWindow);
+    // Firefox moves `activeElement` after the event.
+    this.#environment.setTimeout(() => {
+      this.#watch(window);
+      let focused = window.document?.activeElement;
+      while (focused?.shadowRoot) focused = focused.shadowRoot.activeElement;
+      if (focused?.contentWindow) this.#watch(focused.contentWindow);
+    }, 0);
   };
 
   /** @param {Event} event */
