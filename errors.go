@@ -12,7 +12,7 @@ var (
 	ErrSeqInvalid      = errors.New("seq is a whole number from 1 to 9007199254740991 that grows with every message of the session")
 	ErrActivityInvalid = errors.New("activity is editing, viewing or idle")
 	ErrRevisionInvalid = errors.New("a revision is 1 to 64 characters without control characters")
-	ErrUserIDInvalid   = errors.New("a user id is 1 to 200 bytes without control characters, and begins with visitor- for visitors only")
+	ErrUserIDInvalid   = errors.New("a user id is 1 to 512 bytes without control characters, and begins with visitor- for visitors only")
 	ErrUsernameInvalid = errors.New("a username is 1 to 64 visible characters with single spaces between words; make users with NewUser")
 	ErrAvatarInvalid   = errors.New("an avatar URL is an absolute https URL of at most 1000 bytes; use what AvatarURL returns")
 	ErrTooManyChanges  = errors.New("too many requests; this one would have changed something and was rejected, so send it again after the time in Retry-After")

@@ -97,6 +97,28 @@ func ExampleSnapshot_Since() {
 	// Bob is in results
 }
 
+// The newest save of each section is part of the snapshot, also after its author has left.
+func ExampleSnapshot_saves() {
+	roster := presence.NewRoster(presence.DefaultLease, 0)
+	now := time.Date(2026, 11, 28, 14, 3, 0, 0, time.UTC)
+	bob, _ := presence.NewUser("2", "Bob", false)
+	for i, revision := range []string{"41", "42"} {
+		update := presence.Update{
+			Session: "tab", Seq: uint64(i + 1), Section: "abstract",
+			Saved: presence.Saved{Section: "abstract", Revision: revision},
+		}
+		if _, _, err := roster.Update(now, bob, update); err != nil {
+			log.Fatal(err)
+		}
+	}
+	roster.Leave(now, bob, presence.Leave{Session: "tab", Seq: 3})
+	for _, save := range roster.Snapshot(now).Saves {
+		fmt.Printf("%s saved revision %s of %s at %s\n", save.Name, save.Revision, save.Section, save.At.Format("15:04"))
+	}
+	// Output:
+	// Bob saved revision 42 of abstract at 14:03
+}
+
 // A name is cleaned, so that it shows as itself and as nothing else.
 func ExampleNewUser() {
 	user, err := presence.NewUser("42", "  Ada\n Lovelace ", false)

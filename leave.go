@@ -14,6 +14,16 @@ func (s *session) endedBy(l Leave) bool {
 	return s.connection == l.Connection
 }
 
+// keepEnd keeps that a session ended which the member does not have, so that no older message begins it.
+func (r *Roster) keepEnd(now time.Time, m *member, l Leave) {
+	if l.Seq == 0 {
+		return
+	}
+	r.members[m.user.ID] = m
+	m.removeEnded(l.Session)
+	r.addEnded(m, endedSession{name: l.Session, seq: l.Seq, at: now, unwritten: true})
+}
+
 // Leave ends a session of the user (rules 8 and 9), also one that its page began under another identity
 // (rule 7). The end of an unknown session is kept, since the
 // leave may have overtaken the session's first update; with OnlyLiving it is not kept, and the reply is
@@ -59,16 +69,6 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 		}
 	}
 	return Reply{Version: r.version, Stale: stale || s == nil && l.OnlyLiving}, changed
-}
-
-// keepEnd keeps that a session ended which the member does not have, so that no older message begins it.
-func (r *Roster) keepEnd(now time.Time, m *member, l Leave) {
-	if l.Seq == 0 {
-		return
-	}
-	r.members[m.user.ID] = m
-	m.removeEnded(l.Session)
-	r.addEnded(m, endedSession{name: l.Session, seq: l.Seq, at: now, unwritten: true})
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -11,7 +11,7 @@ import (
 
 const (
 	// MaxUserID is the length limit of a user's id, in bytes.
-	MaxUserID = 200
+	MaxUserID = 512
 	// MaxUsername is the length limit of a username, in graphemes.
 	MaxUsername = 64
 	// maxUsernameBytes bounds a username whose graphemes have many combining marks.

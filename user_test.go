@@ -65,6 +65,11 @@ func TestNewUserCleansAndBoundsNames(t *testing.T) { // cases 17, 43
 }
 
 func TestNewUserRejectsInvalidIDs(t *testing.T) { // case 16
+	for _, id := range []UserID{UserID(strings.Repeat("x", MaxUserID)), UserID(strings.Repeat("é", MaxUserID/2)), "did:web:example.org:user:alice", "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"} {
+		if u, err := NewUser(id, "Alice", false); err != nil || u.ID != id || u.Check() != nil {
+			t.Errorf("NewUser(%q): %+v, %v, want the id accepted", id, u, err)
+		}
+	}
 	for _, id := range []UserID{"", "a\nb", "a\u202eb", "\xff", UserID(strings.Repeat("x", MaxUserID+1)), "visitor-7"} {
 		if _, err := NewUser(id, "Alice", false); !errors.Is(err, ErrUserIDInvalid) {
 			t.Errorf("id %.20q: %v; want %v", id, err, ErrUserIDInvalid)

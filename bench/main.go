@@ -6,9 +6,6 @@
 //	go -C bench run .                 all scenarios, in about ten minutes
 //	go -C bench run . live            those whose name contains the words
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
-//	go -C bench run . -list           their names
-//	go -C bench run . model           what millions of people need, computed from measured costs
-//	go -C bench run . model write     likewise, into docs/explanation/scaling.md
 package main
 
 import (
@@ -19,10 +16,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
-	"github.com/writer-presence/writer-presence/bench/internal/capacity"
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
 	"github.com/writer-presence/writer-presence/bench/internal/live"
 	"github.com/writer-presence/writer-presence/bench/internal/polling"
@@ -45,26 +42,13 @@ func run(args []string) error {
 	}
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	quick := flags.Bool("quick", false, "run scenarios in their shortest form, whose figures mean nothing")
-	list := flags.Bool("list", false, "print the names of the scenarios")
 	pinned := flags.Bool("pinned", false, "do not move to the load generator's core")
 	flags.Parse(args)
 	words := strings.Join(flags.Args(), " ")
-	switch {
-	case words == "model":
-		fmt.Print(capacity.Text(capacity.Measured))
-		return nil
-	case words == "model write":
-		return capacity.WriteDocument(filepath.Join(root, capacity.Document), capacity.Measured)
-	case *list:
-		scenarios, _ := scenarios(*quick, os.Stdout)
-		for _, s := range scenarios {
-			fmt.Println(s.Name)
-		}
-		return nil
-	case !*pinned:
+	if !*pinned {
 		return pin(args)
 	}
-	fmt.Printf("%s, %s, server and load generator on a core each\n", cpuModel(), runtime.Version())
+	fmt.Printf("%s, server and load generator on a core each\n", runtime.Version())
 	if harness.Realtime() == nil {
 		fmt.Println("Servers are not scheduled ahead of other processes, which needs root: p99 figures may be the machine's.")
 	}
@@ -95,15 +79,12 @@ func pin(args []string) error {
 	return syscall.Exec(taskset, append([]string{"taskset", "-c", harness.LoadCore, self, "-pinned"}, args...), os.Environ())
 }
 
-func scenarios(quick bool, out io.Writer) ([]harness.Scenario, *redis.Suite) {
+func scenarios(quick bool) []harness.Scenario {
 	http, sockets, nodes := polling.Full, live.Full, redis.Full
 	if quick {
 		http, sockets, nodes = polling.Quick, live.Quick, redis.Quick
 	}
-	suite := &redis.Suite{Sizes: nodes, Costs: capacity.Measured}
-	all := polling.Scenarios(http, out)
-	all = append(all, live.Scenarios(sockets)...)
-	return append(all, suite.Scenarios()...), suite
+	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes))
 }
 
 // runScenarios runs the scenarios whose name contains the words.
@@ -119,38 +100,20 @@ func runScenarios(words string, quick bool, out io.Writer) error {
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
-	all, suite := scenarios(quick, out)
-	found := false
-	for _, s := range all {
+	ran, names := false, []string(nil)
+	for _, s := range scenarios(quick) {
+		names = append(names, s.Name)
 		if !strings.Contains(s.Name, words) {
 			continue
 		}
-		switch {
-		case !s.SharesTable:
-			fmt.Fprintf(out, "\n### %s\n\n", s.Name)
-		case !found:
-			fmt.Fprintln(out)
-		}
-		found = true
+		ran = true
+		fmt.Fprintf(out, "\n### %s\n\n", s.Name)
 		if err := env.Run(s.Run); err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
-	if !found {
-		return fmt.Errorf("no scenario's name contains %q; -list prints the names", words)
-	}
-	if suite.Measured {
-		fmt.Fprintf(out, "\nFor bench/internal/capacity/costs.go (what was not measured is unchanged):\n\n%s", suite.Costs.GoCode())
+	if !ran {
+		return fmt.Errorf("no scenario's name contains %q; there are: %s", words, strings.Join(names, "; "))
 	}
 	return nil
-}
-
-func cpuModel() string {
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-		}
-	}
-	return runtime.GOARCH
 }

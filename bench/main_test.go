@@ -35,8 +35,7 @@ func TestScenariosWithoutRedisAreSkipped(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	var out strings.Builder
 	env := harness.Env{Dir: t.TempDir(), Out: &out}
-	all, _ := scenarios(true, &out)
-	for _, s := range all {
+	for _, s := range scenarios(true) {
 		if !strings.HasPrefix(s.Name, "redis") {
 			continue
 		}

@@ -12,6 +12,8 @@ export async function startProxy(...targets) {
   const sockets = new Set();
   const proxy = {
     live: 'let',
+    /** Milliseconds that each request takes longer. */
+    latency: 0,
     url: '',
     /** Pages of a host application: gives the HTML or script of a path, or nothing for what the servers answer. @type {(path: string) => string | undefined} */
     page: () => undefined,
@@ -36,9 +38,10 @@ export async function startProxy(...targets) {
     socket.on('error', refused);
   }
 
-  const server = createServer((incoming, answer) => {
+  const server = createServer(async (incoming, answer) => {
     const page = proxy.page(incoming.url);
     if (page !== undefined) return answer.writeHead(200, {'Content-Type': incoming.url.endsWith('.js') ? 'text/javascript' : 'text/html'}).end(page);
+    if (proxy.latency) await new Promise((passed) => setTimeout(passed, proxy.latency));
     if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
     reach('request', (socket) => {
       const {method, url: path, headers} = incoming;

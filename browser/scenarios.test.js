@@ -55,7 +55,7 @@ for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     const warning = b.locator('.presence-warning');
     await warning.waitFor({timeout: TIMEOUT});
     assert.equal((await warning.locator('p').innerText()).trim(), '⚠️ User A is editing this section');
-    assert.deepEqual(await warning.getByRole('button').allInnerTexts(), ['Edit anyway', 'Choose different section']);
+    assert.deepEqual(await warning.getByRole('button').allInnerTexts(), ['Edit anyway', 'Choose different section', 'Tell me when it is free']);
     assert.equal(await b.evaluate(() => document.activeElement?.id), 'texfile-selector', 'the warning took the focus');
 
     // `Choose different section` returns to the earlier one and moves the focus to the select.

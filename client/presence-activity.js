@@ -77,6 +77,7 @@ export class ActivityMonitor {
 
   /** Whether an idle page stays, because it has unsaved work. If it is `away` already, true makes it `idle`. @param {boolean} keep */
   set keep(keep) {
+    if (keep === this.#keep) return;
     this.#keep = keep;
     if (this.#listening && this.state !== 'gone') this.#check();
   }

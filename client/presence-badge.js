@@ -144,7 +144,8 @@ export class PresenceBadge {
     const stale = areOld(users, snapshot);
     const words = this.#words;
     const people = users.map((user) => this.#item(user));
-    if (count > users.length) people.push(make('li', 'presence-own', words.text('more', {count: count - users.length})));
+    const unlisted = count - users.filter(({agent}) => !agent).length;
+    if (unlisted > 0) people.push(make('li', 'presence-own', words.text('more', {count: unlisted})));
     for (const section of ownWindows) {
       people.push(make('li', 'presence-own', words.text('ownWindow', {section: this.#label(section)})));
     }
@@ -165,14 +166,22 @@ export class PresenceBadge {
     if (section) row.append(words.text('inSection', {section}));
     const state = user.activity === 'idle' || (user.section && user.activity === 'viewing') ? words.text(user.activity) : '';
     if (state) row.append(words.text('state', {state}));
+    if (user.unsaved) row.append(words.text('state', {state: words.text('unsaved')}));
     applyAvatar(row, user);
     return row;
   }
 }
 
-/** Gives an element a user's colour and initials, which only repeat its text. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
+/** Gives an element a user's colour, and initials or a picture, which only repeat its text. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
 export function applyAvatar(element, user, idle = user.activity === 'idle') {
   element.dataset.initials = user.initials || '?';
   if (idle) element.dataset.idle = '';
   if (/^#[0-9a-f]{6}$/i.test(user.avatar_color)) element.style.setProperty('--presence-color', user.avatar_color);
+  if (!user.avatar_url?.startsWith('https:')) return;
+  // It covers the initials, which stay visible if it cannot be loaded.
+  const picture = make('img');
+  picture.alt = '';
+  picture.referrerPolicy = 'no-referrer';
+  picture.src = user.avatar_url;
+  element.append(picture);
 }

@@ -49,6 +49,13 @@ export class PresenceConflict {
   }
 }
 
+/** Whether a user edits a section. @param {User} user @param {string | null} section */
+export const edits = ({editing, activity, section: last}, section) =>
+  (editing ?? (activity === 'editing' ? [last] : [])).includes(/** @type {string} */ (section));
+
+/** Whether a user edits a section or has unsaved changes in it (rule 18). @param {User} user @param {string | null} section */
+export const claims = (user, section) => edits(user, section) || !!user.unsaved?.includes(/** @type {string} */ (section));
+
 /** The users in the first list who are not in the second. @param {readonly User[]} these @param {readonly Pick<User, 'user_id'>[]} those */
 export function missing(these, those) {
   const ids = new Set(those.map((user) => user.user_id));

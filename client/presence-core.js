@@ -120,7 +120,7 @@ export class PresenceCore extends EventTarget {
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
   setSection(section, {activity = 'editing'} = {}) {
-    if (this.#state.enter(section || null, activity === 'viewing')) void this.#transport.update();
+    this.#follow(this.#state.enter(section || null, activity === 'viewing'));
   }
 
   /** Answers a warning: edits in spite of the users it names. Another user causes a new warning. */
@@ -139,6 +139,36 @@ export class PresenceCore extends EventTarget {
     this.#activity.active();
   }
 
+  /**
+   * States whether this page has unsaved changes in the current section. They keep its claim while you are idle or the page is hidden.
+   * Entering another section ends them. @param {boolean} unsaved
+   */
+  setUnsaved(unsaved) {
+    this.#follow(this.#state.setUnsaved(Boolean(unsaved)));
+  }
+
+  /**
+   * Reports that this page saved a section, by default the current one; others are told. Sent with each update until the server accepted it.
+   * @param {{section?: string | null, revision: string | number}} save
+   */
+  saved({section = this.currentSection, revision}) {
+    this.#state.saved(sectionOf(section), revisionOf(revision));
+    void this.#transport.update();
+  }
+
+  /**
+   * States which revision of a section, by default the current one, this page shows, so that a newer save is noticed.
+   * @param {{section?: string | null, revision: string | number | null}} text null: the section was never saved
+   */
+  opened({section = this.currentSection, revision}) {
+    this.#state.opened(sectionOf(section), revision === null ? '' : revisionOf(revision));
+  }
+
+  /** Waits for a section: others in it see it, and the event `free` tells when nobody conflicts there. @param {string | null} section null: takes it back */
+  waitFor(section) {
+    if (this.#state.waitFor(section || null)) void this.#transport.update();
+  }
+
   /** Sends an update now. Resolves when it was answered, failed, or was aborted by stop(); never rejects. */
   async updatePresence() {
     await this.#transport.update();
@@ -147,6 +177,12 @@ export class PresenceCore extends EventTarget {
   /** Reads the list, which renews nothing. Resolves and never rejects, as `updatePresence` does. */
   async fetchPresence() {
     if (this.running) await this.#transport.list();
+  }
+
+  /** Applies a change of the section or of its unsaved work. @param {unknown} due whether an update is due */
+  #follow(due) {
+    this.#activity.keep = this.#state.unsaved;
+    if (due) void this.#transport.update();
   }
 
   /** @param {import('./presence-activity.js').Activity} now */
@@ -160,4 +196,17 @@ export class PresenceCore extends EventTarget {
       void this.#transport.update();
     }
   }
+}
+
+/** @param {string | null | undefined} section */
+function sectionOf(section) {
+  if (!section) throw new TypeError('Presence: name the section, {section, revision}, or call setSection() before');
+  return section;
+}
+
+/** @param {unknown} revision */
+function revisionOf(revision) {
+  const text = typeof revision === 'number' ? String(revision) : revision;
+  if (typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text)) return text;
+  throw new TypeError('Presence: a revision is a number or a text of 1 to 64 characters without control characters');
 }

@@ -7,6 +7,7 @@
 
 import {make} from './element.js';
 import {applyAvatar} from './presence-badge.js';
+import {normalSection} from './section.js';
 import {labelOf} from './strings.js';
 
 const AVATARS = 4;
@@ -25,7 +26,8 @@ export class PresenceMarkers {
 
   /** The host's label for a section. @param {string} section */
   label(section) {
-    const option = this.#list().find(({value}) => value === section);
+    const normal = normalSection(section);
+    const option = this.#list().find(({value}) => normalSection(value) === normal);
     return (option && this.#labelOf(option).trim()) || labelOf(section);
   }
 
@@ -33,9 +35,9 @@ export class PresenceMarkers {
   render(users) {
     /** @param {string} section */
     const usersIn = (section) => users.filter(({sections}) => sections.includes(section));
-    for (const option of this.#list()) this.#mark(option, usersIn(option.value));
+    for (const option of this.#list()) this.#mark(option, usersIn(normalSection(option.value)));
     for (const element of document.querySelectorAll('[data-presence-section]')) {
-      const section = element.getAttribute('data-presence-section') ?? '';
+      const section = normalSection(element.getAttribute('data-presence-section'));
       this.#renderAvatars(element, section, usersIn(section));
     }
   }
@@ -54,7 +56,7 @@ export class PresenceMarkers {
   /** @param {HTMLOptionElement} option @param {User[]} users */
   #mark(option, users) {
     const label = this.#labelOf(option);
-    const shown = users.length ? label.trimEnd() + this.#words.sentence('occupants', this.#named(users, option.value)) : label;
+    const shown = users.length ? label.trimEnd() + this.#words.sentence('occupants', this.#named(users, normalSection(option.value))) : label;
     this.#options.set(option, {label, shown});
     if (option.textContent !== shown) option.textContent = shown;
   }
@@ -62,7 +64,7 @@ export class PresenceMarkers {
   /** @param {Element} element @param {string} section @param {User[]} users */
   #renderAvatars(element, section, users) {
     const names = this.#named(users, section);
-    const key = JSON.stringify([names, users.map((user) => user.user_id)]);
+    const key = JSON.stringify([names, users.map(({user_id, avatar_url}) => [user_id, avatar_url])]);
     const old = this.#rows.get(element);
     if (old?.key === key && old.row.parentNode === element) return;
     old?.row.remove();
@@ -71,7 +73,7 @@ export class PresenceMarkers {
 
     const text = make('span', 'presence-said');
     this.#words.showSentence(text, 'occupants', names);
-    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, isIdleIn(user, section) && this.#words.text('idle')));
+    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, section, isIdleIn(user, section) && this.#words.text('idle')));
     const row = make('span', 'presence-occupants', text, ...avatars);
     row.title = names.map(({username}) => username).join('\n');
     if (users.length > AVATARS) row.append(avatarElement(`+${users.length - AVATARS}`));
@@ -83,7 +85,8 @@ export class PresenceMarkers {
   #named(users, section) {
     return users.map((user) => {
       const name = this.#words.name(user);
-      return {username: isIdleIn(user, section) ? this.#words.text('idleName', {name}) : name, visitor: false};
+      const state = user.unsaved?.includes(section) ? 'unsavedName' : isIdleIn(user, section) && 'idleName';
+      return {username: state ? this.#words.text(state, {name}) : name, visitor: false};
     });
   }
 }
@@ -91,11 +94,12 @@ export class PresenceMarkers {
 /** Whether a user is idle in a section; the activity is known for the section touched last only. @param {User} user @param {string} section */
 const isIdleIn = (user, section) => user.activity === 'idle' && user.section === section;
 
-/** @param {User} user @param {string | false} idle the word for it */
-function avatar(user, idle) {
+/** @param {User} user @param {string} section @param {string | false} idle the word for it */
+function avatar(user, section, idle) {
   const element = avatarElement(user.initials || '?');
   applyAvatar(element, user, Boolean(idle));
   if (idle) element.append(` ${idle}`);
+  element.toggleAttribute('data-unsaved', !!user.unsaved?.includes(section));
   return element;
 }
 

@@ -1,12 +1,13 @@
 /** Sends requests to the HTTP API, with credentials, headers and time limit, and classifies their outcome. */
 
-import {ANSWER_TIMEOUT, MAX_WARNINGS} from './constants.js';
+import {ANSWER_TIMEOUT, LOCK, MAX_WARNINGS} from './constants.js';
 
 /**
  * @typedef {Partial<import('./presence-types.js').Answer>} Reply the server's answer or error
  * @typedef {object} Result
  * @property {number} status of HTTP, or its equivalent
  * @property {'' | 'refused' | 'unknown' | 'offline'} fault `''`: the request succeeded
+ * @property {string} [code] of the error
  * @property {number} [retry_after] seconds
  * @property {string} [error] what went wrong and what to do
  * @typedef {Reply & Result} Outcome
@@ -76,17 +77,27 @@ export class PresenceRequests {
 
   /**
    * A request and its JSON within the time limit. Never rejects: a failure is an outcome.
-   * @param {string} path @param {AbortController} controller aborts it @param {() => object} [compose] gives the message once the token is there; none: a GET @returns {Promise<Outcome>}
+   *
+   * `first`: the answer may make this browser a visitor. Of the tabs that ask for that at the same time, one goes ahead, and the others
+   * wait for its answer, and so for the cookie: they are the same visitor then.
+   * @param {string} path @param {AbortController} controller aborts it @param {() => object} [compose] gives the message once the token is there; none: a GET
+   * @param {boolean} [first] @returns {Promise<Outcome>}
    */
-  async ask(path, controller, compose) {
+  async ask(path, controller, compose, first) {
     const timer = this.#environment.setTimeout(() => {
       controller.abort();
       if (this.#fetching) this.warn('token() gave nothing in 8 s');
       this.#fetching = undefined; // the next attempt calls it again
     }, ANSWER_TIMEOUT);
-    const aborted = new Promise((_, reject) => (controller.signal.onabort = reject));
+    const {signal} = controller;
+    const aborted = new Promise((_, reject) => (signal.onabort = reject));
+    const ask = () => this.#ask(path, controller, compose);
+    const locks = first && this.#environment.navigator?.locks; // browsers have them on https and on this machine
     try {
-      return await /** @type {Promise<Outcome>} */ (Promise.race([this.#ask(path, controller, compose), aborted]));
+      return await /** @type {Promise<Outcome>} */ (Promise.race([
+        locks ? locks.request(LOCK, {ifAvailable: true}, (lock) => (lock ? ask() : locks.request(LOCK, {mode: 'shared', signal}, ask))) : ask(),
+        aborted,
+      ]));
     } catch (error) {
       return {status: 503, fault: error instanceof TypeError ? 'offline' : 'unknown'};
     } finally {

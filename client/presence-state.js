@@ -20,21 +20,26 @@
  */
 
 import {time} from './presence-clock.js';
-import {PresenceConflict, missing} from './presence-conflict.js';
+import {PresenceConflict, claims, missing} from './presence-conflict.js';
+import {PresenceSaves} from './presence-saves.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
+import {normalSection} from './section.js';
 import {statusWords} from './strings.js';
 
 export class PresenceState {
   /** false: reports are ignored */ running = false;
+  /** this page has unsaved changes in its section */ unsaved = false;
   /** of the list */ version = 0;
   /** when an older version will be accepted, so that it is worth asking again; 0: the last one was not older */ recheckAt = 0;
+  /** the last answer was to another visitor than the one before: the browser does not keep the cookie */ cookieless = false;
   #environment;
   #activity;
   #userId;
   #statusWords;
   #emit;
 
-  /** @type {string | null} */ #section = null;
+  /** @type {string | null} as the page writes it */ #section = null;
+  /** as the server writes it; `''` for none */ #normal = '';
   /** @type {string | null} the last section without a warning */ #earlier = null;
   #readOnly = false;
 
@@ -50,6 +55,9 @@ export class PresenceState {
   /** the activity that the server recorded; `''`: unknown or outdated */ #recorded = '';
   /** the server asked for a new update of this session */ #restating = false;
   #conflict = new PresenceConflict();
+  /** your claim is older than the conflicts: the server recorded `editing`, and there are unsaved changes since it did not any more */ #holds = false;
+  /** @type {string | null} */ #waitingFor = null;
+  #saves = new PresenceSaves();
 
   /** @type {string | undefined} the snapshot as text, without what changes nothing visible */ #key;
 
@@ -75,12 +83,16 @@ export class PresenceState {
 
   /** @param {string | null} section @param {boolean} readOnly @returns {unknown} whether an update is due */
   enter(section, readOnly) {
-    if (section === this.#section && readOnly === this.#readOnly) return;
-    if (section !== this.#section) {
+    const normal = normalSection(section);
+    const moved = normal !== this.#normal;
+    if (moved) {
       if (!this.snapshot.warning.length) this.#earlier = this.#section;
-      this.#conflict.enter(section);
+      this.#conflict.enter(normal);
+      this.unsaved = this.#holds = false;
     }
     this.#section = section;
+    if (!moved && readOnly === this.#readOnly) return this.#publish();
+    this.#normal = normal;
     this.#readOnly = readOnly;
     return this.#assume();
   }
@@ -92,9 +104,39 @@ export class PresenceState {
     return this.#assume();
   }
 
+  /** @param {boolean} unsaved @returns {unknown} whether an update is due */
+  setUnsaved(unsaved) {
+    if (unsaved === this.unsaved || !this.#normal) return;
+    this.unsaved = unsaved;
+    this.#publish();
+    return true;
+  }
+
+  /** @param {string} section @param {string} revision */
+  saved(section, revision) {
+    this.#saves.saved(normalSection(section), revision);
+    this.#publish();
+  }
+
+  /** @param {string} section @param {string} revision */
+  opened(section, revision) {
+    this.#saves.opened(normalSection(section), revision);
+    this.#publish();
+  }
+
+  /** @param {string | null} section @returns {unknown} whether an update is due */
+  waitFor(section) {
+    let normal = normalSection(section) || null;
+    if (normal === this.#normal && this.#claims) normal = null; // it is yours
+    if (normal === this.#waitingFor) return;
+    this.#waitingFor = normal;
+    this.#publish();
+    return true;
+  }
+
   /** The section to return to from a warning, or null. */
   get previous() {
-    return this.#earlier === this.#section ? null : this.#earlier;
+    return normalSection(this.#earlier) === this.#normal ? null : this.#earlier;
   }
 
   // ---- reports of the transport
@@ -103,14 +145,18 @@ export class PresenceState {
   compose() {
     const wanted = this.#wanted;
     // A server that lost its data may not know the users in the warning, so nothing is claimed before the warning is answered.
-    const warned = (this.#partial || this.#restating) && this.snapshot.warning.length;
+    // With unsaved changes it would accept `editing` in spite of the warning.
+    const warned = (this.#partial || this.#restating || this.unsaved) && this.snapshot.warning.length;
     const activity = warned && wanted === 'editing' ? 'viewing' : wanted;
     this.#restating = false;
     return {
-      section: this.#section ?? '',
+      section: this.#normal,
       activity,
       unless_occupied: activity === 'editing' && !this.#conflict.agreed,
       known_version: this.version,
+      unsaved: this.unsaved || undefined,
+      waiting_for: this.#waitingFor ?? undefined,
+      saved: this.#saves.unsent,
     };
   }
 
@@ -129,7 +175,8 @@ export class PresenceState {
     if (!this.running) return; // stopped meanwhile
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
     const before = this.#replaceList(answer, message.known_version);
-    const here = message.section === (this.#section ?? '') && !answer.stale;
+    const here = message.section === this.#normal && !answer.stale;
+    const saved = !answer.stale && this.#saves.settle(message.saved, answer.version);
     const newest = answer.version >= this.version;
     const overtaken = !newest && answer.version >= message.known_version;
     this.#answeredSection = message.section;
@@ -137,12 +184,23 @@ export class PresenceState {
     if (here) this.#recorded = answer.activity;
     if (newest) {
       this.#ownVersion = answer.version;
-      if (answer.you) this.#you = complete(answer.you);
+      if (answer.you) {
+        const you = complete(answer.you);
+        this.cookieless = !!this.#you?.visitor && you.visitor && you.user_id !== this.#you.user_id;
+        this.#you = you;
+      }
     }
     if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(complete), newest && !answer.partial);
     // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
     const withdrawn = careful && this.#recorded === 'editing' && this.#conflict.open.length && this.#assume('viewing');
-    return this.#finish(status, before, !overtaken && message.activity === this.#wanted && !this.#conflict.agreed) || withdrawn;
+    const due = this.#finish(status, before, !overtaken && message.activity === this.#wanted);
+    return due || withdrawn || (saved && this.#saves.unsent);
+  }
+
+  /** The server rejected a message for this error. @param {Message | undefined} message @param {string} [code] @returns {unknown} whether an update is due without what may have caused it */
+  drop(message, code = '') {
+    const dropped = /^(revision|section)_/.test(code) && this.#saves.settle(message?.saved, 0);
+    return (/^section_/.test(code) && message?.waiting_for && this.waitFor(null)) || dropped;
   }
 
   /**
@@ -155,7 +213,7 @@ export class PresenceState {
   }
 
   /** The difference between two versions. @param {Delta} delta @returns {unknown} whether an update is due */
-  acceptDelta({base, version, changed, at, left, count}) {
+  acceptDelta({base, version, changed, at, left, count, saved, saved_gone}) {
     if (base !== this.version || !this.#users) {
       // A delta was missed. Ask for the list once, however many deltas arrive before it.
       if (this.#isBehind(version) || version === this.version || this.#gap === this.version) return;
@@ -165,12 +223,13 @@ export class PresenceState {
     const gone = left.map((user_id) => ({user_id}));
     const users = missing(this.#users, [...changed, ...gone]);
     changed.forEach((user, i) => users.splice(at[i], 0, user));
-    return this.acceptList({version, users, count, partial: this.#partial, gone}, 'live', base);
+    return this.acceptList({version, users, count, partial: this.#partial, gone, saved: this.#saves.merge(saved, saved_gone)}, 'live', base);
   }
 
   /** There was no answer, or a rejection, or traffic has ended. @param {Status} status */
   fail(status) {
     if (status === 'stopped' || status === 'refused') this.#forget();
+    if (status === 'stopped') this.#waitingFor = null;
     else if (!this.running) return;
     this.#status = status;
     this.#publish();
@@ -180,22 +239,26 @@ export class PresenceState {
    * Accepts a list, unless it is older than the current one.
    * @param {List} list @param {number} known @returns {readonly User[] | null | undefined} the users shown before; undefined: the list was ignored
    */
-  #replaceList({version, users, count = 0, partial = false, gone = []}, known) {
+  #replaceList({version, users, count = 0, partial = false, gone = [], saved = []}, known) {
     if (version < this.version && version >= known) return; // a newer answer arrived in between
     const behind = this.#isBehind(version);
     if (partial || (!behind && (users || version === this.version))) this.#partial = partial;
     if (behind || !users) return;
-    if (version < this.version) this.#ownVersion = this.recheckAt = 0;
+    if (version < this.version) {
+      this.#ownVersion = this.recheckAt = 0;
+      this.#saves.restart();
+    }
     const before = this.#users && this.#shown;
     this.#users = users.map(complete);
     this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => ({...user, old: true})) : [];
     this.version = version;
+    this.#saves.replace(partial ? this.#saves.merge(saved) : saved, !before);
     this.#count = Math.max(count, users.length);
     // An answer may have had newer data about you and your section.
     if (version < this.#ownVersion) return before;
     this.#you = this.#users.find((user) => this.#isMe(user)) ?? this.#you;
     // A list that was cut does not contain all users.
-    if (count <= users.length) this.#setConflicts(this.#users.filter(this.#isEditingHere), !partial);
+    if (count <= users.length) this.#setConflicts(this.#users.filter(this.#claimsHere), !partial);
     return before;
   }
 
@@ -213,11 +276,11 @@ export class PresenceState {
   }
 
   /** @param {User} user */
-  #isEditingHere = ({editing, activity, section}) => (editing ?? (activity === 'editing' ? [section] : [])).includes(/** @type {string} */ (this.#section));
+  #claimsHere = (user) => claims(user, this.#normal);
 
   /** If the users are not complete, earlier conflicts stay. @param {readonly User[]} users @param {boolean} complete */
   #setConflicts(users, complete) {
-    if (!complete) for (const more of [this.#conflict.users, this.#old.filter(this.#isEditingHere)]) users = [...users, ...missing(more, users)];
+    if (!complete) for (const more of [this.#conflict.users, this.#old.filter(this.#claimsHere)]) users = [...users, ...missing(more, users)];
     this.#conflict.users = this.#others(users);
   }
 
@@ -227,8 +290,9 @@ export class PresenceState {
    */
   #finish(status, before, decided) {
     this.#status = this.#partial ? 'unknown' : status;
-    this.#publish(before);
-    return !decided && this.#recorded === 'viewing' && this.#wanted === 'editing' && !this.#conflict.open.length && this.#assume();
+    const free = this.#publish(before);
+    const settled = decided && !this.#conflict.agreed;
+    return free || !settled && this.#recorded === 'viewing' && this.#wanted === 'editing' && !this.#conflict.open.length && this.#assume();
   }
 
   /** What the server recorded is outdated. @param {string} [recorded] the activity to assume until the answer @returns {true} an update is due */
@@ -245,30 +309,62 @@ export class PresenceState {
     this.version = this.#count = this.#ownVersion = this.recheckAt = 0;
     this.#partial = false;
     this.#recorded = '';
+    this.#saves.list = [];
+    this.#saves.restart();
   }
 
   get #wanted() {
     if (this.#activity.state !== 'active') return 'idle';
-    return this.#section && !this.#readOnly ? 'editing' : 'viewing';
+    return this.#normal && !this.#readOnly ? 'editing' : 'viewing';
+  }
+
+  /** Whether your section is claimed by this page. */
+  get #claims() {
+    return this.#recorded === 'editing' || this.unsaved;
   }
 
   // Compared as strings: a host may use "1" where the server sends 1. The server's ids are canonical, so no two users are equal as strings.
-  /** @param {User} user */
-  #isMe(user) {
-    return `${user.user_id}` === `${this.#you?.user_id ?? this.#userId}`;
-  }
+  /** @param {Pick<User, 'user_id'>} user */
+  #isMe = (user) => `${user.user_id}` === `${this.#you?.user_id ?? this.#userId}`;
 
   /** @param {readonly User[]} users */
   #others(users) {
     return users.filter((user) => !this.#isMe(user));
   }
 
+  /** Ends the waiting: the section is free, or you entered it. @returns {string | null} the section if it is free */
+  #endWaiting() {
+    const section = this.#waitingFor;
+    const here = section === this.#normal;
+    if (section && this.#isFree(section, here)) {
+      this.#waitingFor = null;
+      return section;
+    }
+    if (here && this.#claims) this.#waitingFor = null;
+    return null;
+  }
+
+  /** Whether it is known that nobody else claims a section. @param {string} section @param {boolean} here it is yours */
+  #isFree(section, here) {
+    if (!this.#users || (this.#status !== 'live' && this.#status !== 'polling')) return false;
+    if (here) return this.#recorded && !this.#conflict.users.length;
+    return this.version >= this.#ownVersion && this.#count <= this.#users.length && !this.#others(this.#users).some((user) => claims(user, section));
+  }
+
+  /** @param {import('./presence-types.js').Save} save @returns {import('./presence-types.js').NewSave} */
+  #withUser(save) {
+    const {user_id, username} = save;
+    const user = this.#shown.find((user) => user.user_id === user_id) ?? {user_id, username, visitor: false};
+    return {...save, user, own: this.#isMe(save)};
+  }
+
   /** @returns {Snapshot} */
   #compile() {
     const status = this.#status;
-    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status;
+    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status === 'polling' && this.cookieless ? 'cookies' : status;
     const users = this.#others(this.#shown);
-    const intrudes = this.#section && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
+    const newer = this.#saves.newer(this.#normal, this.version, this.#isMe);
+    const intrudes = this.#normal && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
     return {
       status,
       text: this.#statusWords[words].replace('{seconds}', `${Math.round(this.heartbeat / 1000)}`),
@@ -276,23 +372,31 @@ export class PresenceState {
       partial: this.#partial,
       version: this.version,
       users,
-      count: this.#count - (this.#users?.length ?? 0) + users.length,
+      count: this.#count - (this.#users?.length ?? 0) + users.filter(({agent}) => !agent).length,
       you: this.#you,
-      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#section) ?? [],
+      ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#normal) ?? [],
       section: this.#section,
       activity: this.#recorded || this.#wanted,
       conflicts: this.#conflict.users,
       warning: intrudes ? this.#conflict.users : [],
+      unsaved: this.unsaved,
+      saves: this.#saves.list,
+      newer: newer && this.#withUser(newer),
+      waitingFor: this.#waitingFor,
+      waiting: users.filter(({waiting_for}) => waiting_for && waiting_for === this.#normal && this.#claims),
     };
   }
 
-  /** Updates the snapshot, and emits events if it changed. @param {readonly User[] | null} [before] the list that was replaced */
+  /** Updates the snapshot, and emits events if it changed. @param {readonly User[] | null} [before] the list that was replaced @returns {unknown} whether the section that you waited for is free */
   #publish(before) {
-    const editing = this.#recorded === 'editing';
+    const editing = (this.#holds = this.#recorded === 'editing' || (this.#holds && this.unsaved));
     const isNew = this.#conflict.takeNew(editing);
+    const free = this.#endWaiting();
+    const saves = this.#saves.fresh;
+    this.#saves.fresh = [];
     const old = this.snapshot;
     const next = this.#compile();
-    const key = JSON.stringify(next, (name, value) => (name === 'last_seen' ? undefined : value));
+    const key = JSON.stringify(next, (name, value) => (name === 'last_seen' || name === 'saves' ? undefined : value)); // the saves change with the version only
     if (key === this.#key) return;
     this.#key = key;
     this.snapshot = deepFreeze(next);
@@ -304,7 +408,12 @@ export class PresenceState {
       for (const user of this.#others(missing(now, before))) this.#emit('join', {user});
     }
     if (isNew) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
+    for (const save of saves) {
+      if (!this.#saves.isFromHere(save, this.version, this.#isMe)) this.#emit('saved', this.#withUser(save));
+    }
+    if (free) this.#emit('free', {section: free});
     this.#emit('change', this.snapshot);
+    return free;
   }
 }
 
@@ -316,6 +425,6 @@ function complete(user) {
 
 /** @template {object} T @param {T} value @returns {T} */
 function deepFreeze(value) {
-  for (const part of Object.values(value)) if (part instanceof Object) deepFreeze(part);
+  for (const part of Object.values(value)) if (part instanceof Object && !Object.isFrozen(part)) deepFreeze(part);
   return Object.freeze(value);
 }

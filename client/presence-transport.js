@@ -239,8 +239,13 @@ export class PresenceTransport {
     let message;
     /** @returns {Message} */
     const compose = () => (message ??= this.#compose());
-    const outcome = await (this.#live?.ready ? this.#live.update(compose(), this.#state.missed) : this.#requests.ask('update/', attempt, compose));
+    const first = !this.#named && !this.#failures && this.#lastAnswer === Infinity;
+    const outcome = await (this.#live?.ready ? this.#live.update(compose(), this.#state.missed) : this.#requests.ask('update/', attempt, compose, first));
     if (this.#attempt !== attempt) return 0;
+    if (outcome.fault && this.#state.drop(message, outcome.code)) {
+      this.#requests.warn(`dropped from the update: ${outcome.error}`);
+      return 0;
+    }
     return outcome.fault ? this.#onFailure(outcome) : this.#onAnswer(/** @type {Answer} */ (outcome), message);
   }
 
@@ -252,6 +257,7 @@ export class PresenceTransport {
       this.#requests.warn(`unreadable answer: ${error}`);
       return this.#onFailure({status: 503, fault: 'unknown'});
     }
+    if (this.#state.cookieless) this.#requests.warn('the visitor changed, so the browser seems to keep no cookie here: use a token or --embedding on');
     const recovered = this.#failing;
     this.#failures = this.#retryAt = this.#pollAt = 0;
     this.#failing = false;

@@ -12,9 +12,17 @@
  * @property {string} initials
  * @property {boolean} visitor
  * @property {readonly string[]} [editing] the sections that a user in several sections is editing
+ * @property {readonly string[]} [unsaved] the sections in which the user has unsaved changes
+ * @property {string} [waiting_for] the section that the user waits for
+ * @property {string} [avatar_url] a picture, https
+ * @property {boolean} [agent] software that acts by itself
  * @property {boolean} [old] listed before the server lost its data, and not since
  *
  * @typedef {'stopped' | 'connecting' | 'live' | 'polling' | 'offline' | 'unknown' | 'refused' | 'away'} Status
+ *
+ * @typedef {{section: string, revision: string}} Saved
+ * @typedef {Saved & {user_id: User['user_id'], username: string, saved_at: string}} Save the newest save of a section
+ * @typedef {Save & {user: Pick<User, 'user_id' | 'username' | 'visitor' | 'agent'>, own: boolean}} NewSave by `user`; `own`: by another page of yours
  *
  * @typedef {object} Snapshot never changed, and the same object until something visible changes
  * @property {Status} status
@@ -23,13 +31,18 @@
  * @property {boolean} partial the server lost its data: users and conflicts may be missing
  * @property {number} version
  * @property {readonly User[]} users the other users
- * @property {number} count the number of other users; larger than `users` if the server cut its list
+ * @property {number} count the number of other people, agents not counted; the server may cut its list, so that `users` are fewer
  * @property {User | null} you
  * @property {readonly string[]} ownWindows the sections of your other tabs
  * @property {string | null} section
  * @property {string} activity as the server recorded it; until its answer, as requested
- * @property {readonly User[]} conflicts other users who are editing your section
+ * @property {readonly User[]} conflicts other users who are editing your section, or have unsaved changes in it
  * @property {readonly User[]} warning the conflicts to warn about: you entered their section, and have not answered yet
+ * @property {boolean} unsaved this page has unsaved changes in its section
+ * @property {readonly Save[]} saves the newest save of each section, sorted by section
+ * @property {NewSave | null} newer the save of your section by another page, if the text in this page is of another revision
+ * @property {string | null} waitingFor the section that this page waits for
+ * @property {readonly User[]} waiting other users who wait for the section that you hold
  *
  * @typedef {object} Message the body of an update
  * @property {string} session
@@ -38,9 +51,12 @@
  * @property {string} activity
  * @property {boolean} unless_occupied
  * @property {number} known_version
+ * @property {boolean} [unsaved] these three are left out for false and none
+ * @property {string} [waiting_for]
+ * @property {Saved} [saved]
  *
- * @typedef {{version: number, users?: User[], count?: number, partial?: boolean, gone?: Pick<User, 'user_id'>[]}} List
- * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number}} Delta
+ * @typedef {{version: number, users?: User[], count?: number, partial?: boolean, gone?: Pick<User, 'user_id'>[], saved?: readonly Save[]}} List
+ * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number, saved?: Save[], saved_gone?: string[]}} Delta
  * @typedef {List & {activity: string, you: User, conflicts: User[], stale?: boolean, heartbeat?: number}} Answer
  *
  * @typedef {object} Options
@@ -66,6 +82,7 @@
  * @property {(timer: any) => void} clearTimeout
  * @property {Window & typeof globalThis | EventTarget} [window]
  * @property {Document} [document]
+ * @property {{locks?: LockManager}} [navigator]
  * @property {typeof WebSocket} [WebSocket] without it: polling only
  */
 

@@ -15,10 +15,11 @@
 import {make} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
-import {areOld, missing} from './presence-conflict.js';
+import {areOld, claims, edits, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
-import {PresenceWarning} from './presence-warning.js';
+import {NOTICES, PresenceWarning} from './presence-warning.js';
+import {normalSection} from './section.js';
 import {Words} from './strings.js';
 
 /**
@@ -29,7 +30,13 @@ import {Words} from './strings.js';
  * @property {Partial<import('./strings.js').Strings>} [strings] replaces words of the interface
  */
 
-/** @typedef {{people: readonly User[], warning: string, company: string, status: string}} Facts */
+/**
+ * @typedef {import('./presence-warning.js').Notice} Notice
+ * @typedef {import('./presence-warning.js').Sentence} Sentence
+ * @typedef {{people: readonly User[], status: string} & Record<'warning' | Notice, string>} Facts
+ */
+
+/** @type {Sentence} */ const NOTHING = ['free', []];
 
 export class PresenceView {
   #core;
@@ -42,7 +49,7 @@ export class PresenceView {
   /** @type {PresenceBadge | undefined} */ #badge;
   #liveRegion = make('div', 'presence-said');
   /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
-  /** @type {readonly User[]} */ #shownNewcomers = this.#newcomers;
+  /** @type {{section: string, here: boolean} | null} the section that you waited for, since it is free; `here`: you are in it */ #free = null;
 
   /**
    * @param {import('./presence-core.js').PresenceCore} core
@@ -57,6 +64,11 @@ export class PresenceView {
     this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
       chooseDifferent: () => this.#answer('selector', () => this.#returnToSection()),
+      tellMe: () => {
+        const {waitingFor, section} = core.getSnapshot();
+        core.waitFor(waitingFor === section ? null : section);
+      },
+      showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => this.#find('selector')?.focus(),
     });
     this.#announcer = new Announcer(
@@ -69,6 +81,10 @@ export class PresenceView {
       const {users, editing} = /** @type {CustomEvent} */ (event).detail;
       if (editing) this.#newcomers = users;
     });
+    core.addEventListener('free', (event) => {
+      const {section} = /** @type {CustomEvent} */ (event).detail;
+      this.#free = {section, here: section === core.currentSection};
+    });
   }
 
   /** @param {Snapshot} snapshot */
@@ -76,11 +92,13 @@ export class PresenceView {
     adoptStyle();
     this.#renderBadge(snapshot);
     this.#markers.render(snapshot.users);
-    this.#warning.render(snapshot.warning, areOld(snapshot.warning, snapshot));
-    this.#renderNotice(snapshot);
+    const {warning, section, waitingFor} = snapshot;
+    this.#warning.render(warning, this.#warningKey(snapshot), waitingFor === section);
+    const notices = this.#notices(snapshot);
+    this.#renderNotices(notices);
     // Screen readers announce a live region only if it existed before its text changed.
     if (!this.#liveRegion.isConnected) document.body.append(this.#liveRegion);
-    if (snapshot.version) this.#announcer.update(this.#facts(snapshot));
+    if (snapshot.version) this.#announcer.update(this.#facts(snapshot, notices));
   }
 
   /** Restores the host's page. */
@@ -92,6 +110,14 @@ export class PresenceView {
     this.#liveRegion.remove();
     this.#badge = undefined;
     this.#newcomers = [];
+    this.#free = null;
+  }
+
+  /** The sentence of the warning: whether the users edit or only have unsaved changes, and whether they may have left. @param {Snapshot} snapshot @returns {import('./strings.js').Key} */
+  #warningKey(snapshot) {
+    const {warning, section} = snapshot;
+    const old = areOld(warning, snapshot);
+    return warning.some((user) => edits(user, section)) ? (old ? 'oldWarning' : 'warning') : old ? 'oldUnsavedWarning' : 'unsavedWarning';
   }
 
   /** @param {keyof Elements} which @returns {HTMLElement | null} */
@@ -110,11 +136,28 @@ export class PresenceView {
     this.#badge?.render(snapshot);
   }
 
-  /** Draws the notice. It ends when a user in it no longer conflicts, or you no longer edit. @param {Snapshot} snapshot */
-  #renderNotice({conflicts, activity}) {
-    if (activity !== 'editing' || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
-    if (this.#newcomers !== this.#shownNewcomers) this.#warning.notify(this.#newcomers);
-    this.#shownNewcomers = this.#newcomers;
+  /**
+   * What each notice says; nothing about no users. Forgets what is over: newcomers who no longer conflict or whose section you do not hold
+   * any more, and the section that was free until somebody claimed it or you entered or left it.
+   * @param {Snapshot} snapshot @returns {Record<Notice, Sentence>}
+   */
+  #notices(snapshot) {
+    const {conflicts, activity, unsaved, users, section, waitingFor, newer, waiting} = snapshot;
+    if ((activity !== 'editing' && !unsaved) || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
+    const free = this.#free;
+    if (free && (waitingFor || (section === free.section) !== free.here || users.some((user) => claims(user, free.section)))) this.#free = null;
+    return {
+      newer: newer ? [newer.own ? 'ownNewer' : 'newer', newer.own ? null : [newer.user], {time: this.#words.time(newer.saved_at)}] : NOTHING,
+      company: [this.#newcomers.some((user) => edits(user, section)) ? 'company' : 'unsavedCompany', this.#newcomers],
+      waiting: ['waiting', areOld(waiting, snapshot) ? [] : waiting],
+      free: this.#free ? ['free', null, {section: this.#label(this.#free.section)}] : NOTHING,
+    };
+  }
+
+  /** @param {Record<Notice, Sentence>} notices */
+  #renderNotices(notices) {
+    const brief = {newer: false, company: true, waiting: false, free: !!this.#free?.here};
+    for (const name of NOTICES) this.#warning.notify(name, notices[name], brief[name]);
   }
 
   /** @param {HTMLElement[]} parts */
@@ -134,21 +177,22 @@ export class PresenceView {
   }
 
   #returnToSection() {
-    const section = this.#core.chooseDifferent() ?? '';
+    const section = normalSection(this.#core.chooseDifferent());
     const selector = this.#find('selector');
     if (!(selector instanceof HTMLSelectElement)) return;
-    selector.value = section;
+    selector.value = [...selector.options].find(({value}) => normalSection(value) === section)?.value ?? '';
     selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads the selected section
   }
 
-  /** @param {Snapshot} snapshot @returns {Facts} */
-  #facts(snapshot) {
+  /** @param {Snapshot} snapshot @param {Record<Notice, Sentence>} notices @returns {Facts} */
+  #facts(snapshot, notices) {
     const {users, warning, status, text} = snapshot;
     const words = this.#words;
+    const [newer, company, waiting, free] = NOTICES.map((name) => words.sentence(...notices[name]));
     return {
       people: users,
-      warning: areOld(warning, snapshot) ? '' : words.sentence('warning', warning),
-      company: words.sentence('company', this.#newcomers),
+      warning: areOld(warning, snapshot) ? '' : words.sentence(this.#warningKey(snapshot), warning),
+      newer, company, waiting, free,
       status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
     };
   }
@@ -157,8 +201,7 @@ export class PresenceView {
   #describe(current, announced) {
     const words = this.#words;
     const changes = [
-      current.warning !== announced.warning && current.warning,
-      current.company !== announced.company && current.company,
+      .../** @type {const} */ (['warning', ...NOTICES]).map((name) => current[name] !== announced[name] && current[name]),
       current.status !== announced.status && (current.status || words.text('again')),
       words.sentence('arrived', missing(current.people, announced.people)),
       words.sentence('gone', missing(announced.people, current.people)),

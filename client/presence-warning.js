@@ -1,26 +1,38 @@
 /**
- * The messages about a section that others are editing. A user who enters gets a warning with two buttons, in the page's flow and
- * without taking the focus. A user who was editing already gets a notice that disappears by itself.
+ * The messages about your section. A user who enters a section that others claim gets a warning with buttons, in the page's flow and
+ * without taking the focus. Notices say what else happened: others entered, a newer version was saved, others wait, or the section that
+ * you waited for is free.
  *
  * @typedef {import('./presence-types.js').User} User
+ *
+ * @typedef {object} Answers what the buttons do
+ * @property {() => void} editAnyway
+ * @property {() => void} chooseDifferent
+ * @property {() => void} tellMe
+ * @property {() => void} showLatest
+ * @property {() => void} refocus where the focus goes when it was on a button that is no longer there
  */
 
 import {make} from './element.js';
 import {NOTICE_TIME} from './constants.js';
+export const NOTICES = /** @type {const} */ (['newer', 'company', 'waiting', 'free']);
+
+/**
+ * @typedef {typeof NOTICES[number]} Notice
+ * @typedef {Parameters<import('./strings.js').Words['sentence']>} Sentence
+ */
 
 export class PresenceWarning {
   #words;
   #place;
   #answer;
   /** @type {HTMLElement | undefined} */ #warning;
-  /** @type {HTMLElement | undefined} */ #notice;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #noticeTimer;
+  /** @type {Map<Notice, {element: HTMLElement, text: string, timer?: ReturnType<typeof setTimeout>}>} */ #notices = new Map();
 
   /**
    * @param {import('./strings.js').Words} words
    * @param {(elements: HTMLElement[]) => void} place adds them to the page
-   * @param {{editAnyway: () => void, chooseDifferent: () => void, refocus: () => void}} answer what the buttons do, and where the focus
-   *   goes when it was on a button that is no longer there
+   * @param {Answers} answer
    */
   constructor(words, place, answer) {
     this.#words = words;
@@ -28,52 +40,70 @@ export class PresenceWarning {
     this.#answer = answer;
   }
 
-  /** @param {readonly User[]} users empty: removes the warning @param {boolean} stale */
-  render(users, stale) {
+  /** @param {readonly User[]} users empty: removes the warning @param {import('./strings.js').Key} key the sentence @param {boolean} told you wait for the section */
+  render(users, key, told) {
     if (!users.length && !this.#warning) return;
     const warning = this.#build();
-    const focused = warning.contains(document.activeElement);
-    warning.hidden = !users.length;
-    if (focused && warning.hidden) this.#answer.refocus();
-    const sentence = warning.firstElementChild;
-    if (users.length && sentence) this.#words.showSentence(sentence, stale ? 'oldWarning' : 'warning', users);
+    this.#show(warning, !!users.length);
+    const [sentence] = warning.children;
+    if (users.length) this.#words.showSentence(sentence, key, users);
+    warning.lastElementChild?.setAttribute('aria-pressed', String(told));
   }
 
-  /** @param {readonly User[]} users empty: removes the notice */
-  notify(users) {
-    clearTimeout(this.#noticeTimer);
-    if (!users.length && !this.#notice) return;
+  /** Shows a notice from the moment that its sentence changes. @param {Notice} name @param {Sentence} sentence about no users: removes it @param {boolean} brief it disappears by itself */
+  notify(name, sentence, brief) {
+    const text = this.#words.sentence(...sentence);
+    if (!text && !this.#warning) return;
     this.#build();
-    const notice = /** @type {HTMLElement} */ (this.#notice);
-    notice.hidden = !users.length;
-    if (!users.length) return;
-    this.#words.showSentence(notice, 'company', users);
-    this.#noticeTimer = setTimeout(() => (notice.hidden = true), NOTICE_TIME);
+    const notice = this.#notices.get(name);
+    if (!notice || notice.text === text) return;
+    notice.text = text;
+    clearTimeout(notice.timer);
+    this.#show(notice.element, !!text);
+    if (text) this.#words.showSentence(notice.element.children[0], ...sentence);
+    if (text && brief) notice.timer = setTimeout(() => this.#show(notice.element, false), NOTICE_TIME);
   }
 
   remove() {
-    clearTimeout(this.#noticeTimer);
     this.#warning?.remove();
-    this.#notice?.remove();
-    this.#warning = this.#notice = undefined;
+    for (const {element, timer} of this.#notices.values()) {
+      clearTimeout(timer);
+      element.remove();
+    }
+    this.#warning = undefined;
+  }
+
+  /** @param {HTMLElement} part @param {boolean} shown */
+  #show(part, shown) {
+    const focused = part.contains(document.activeElement);
+    part.hidden = !shown;
+    if (focused && !shown) this.#answer.refocus();
   }
 
   #build() {
     if (this.#warning?.isConnected) return this.#warning;
     const sentence = make('p');
     sentence.id = 'presence-warning-text';
-    const buttons = /** @type {const} */ (['editAnyway', 'chooseDifferent']).map((answer) => {
-      const button = make('button', '', this.#words.text(answer));
-      button.type = 'button';
-      button.onclick = this.#answer[answer];
-      return button;
-    });
+    const buttons = /** @type {const} */ (['editAnyway', 'chooseDifferent', 'tellMe']).map((answer) => this.#button(answer));
     const warning = (this.#warning = make('div', 'presence-warning', sentence, ...buttons));
     warning.role = 'group';
     warning.setAttribute('aria-labelledby', sentence.id);
-    const notice = (this.#notice = make('div', 'presence-company'));
-    warning.hidden = notice.hidden = true;
-    this.#place([warning, notice]);
+    const notices = NOTICES.map((name) => {
+      const element = make('div', 'presence-company', make('span'), ...(name === 'newer' ? [this.#button('showLatest')] : []));
+      element.hidden = true;
+      this.#notices.set(name, {element, text: ''});
+      return element;
+    });
+    warning.hidden = true;
+    this.#place([warning, ...notices]);
     return warning;
+  }
+
+  /** @param {Exclude<keyof Answers, 'refocus'>} answer */
+  #button(answer) {
+    const button = make('button', '', this.#words.text(answer));
+    button.type = 'button';
+    button.onclick = this.#answer[answer];
+    return button;
   }
 }

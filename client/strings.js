@@ -12,7 +12,7 @@ import {make} from './element.js';
 /**
  * @typedef {typeof strings} Strings
  * @typedef {Exclude<keyof Strings, 'status'>} Key
- * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor'>} Named
+ * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor' | 'agent'>} Named
  */
 
 /** The status in words: the only texts of a `PresenceCore`. */
@@ -22,6 +22,7 @@ export const statusWords = {
   reconnecting: 'Presence: reconnecting…',
   live: 'Presence is live',
   polling: 'Presence checked every {seconds} s',
+  cookies: 'Presence needs cookies here',
   offline: 'Offline: presence unknown',
   unknown: 'Presence unknown',
   partial: 'Presence and conflicts partly unknown',
@@ -44,13 +45,27 @@ export const strings = {
   more: /** @type {Text} */ ('{count} more'),
   occupants: ' — {names}',
   idleName: '{name} (idle)',
+  agent: '{name} (agent)',
+  unsaved: 'unsaved changes',
+  unsavedName: '{name} (unsaved changes)',
   warning: /** @type {Text} */ ({one: '⚠️ {names} is editing this section', other: '⚠️ {names} are editing this section'}),
   oldWarning: /** @type {Text} */ ({
     one: '{names} was last seen editing this section', other: '{names} were last seen editing this section',
   }),
   company: /** @type {Text} */ ({one: '{names} is editing this section too', other: '{names} are editing this section too'}),
+  unsavedWarning: /** @type {Text} */ ({one: '⚠️ {names} has unsaved changes in this section', other: '⚠️ {names} have unsaved changes in this section'}),
+  oldUnsavedWarning: /** @type {Text} */ ({
+    one: '{names} was last seen with unsaved changes in this section', other: '{names} were last seen with unsaved changes in this section',
+  }),
+  unsavedCompany: /** @type {Text} */ ({one: '{names} has unsaved changes in this section', other: '{names} have unsaved changes in this section'}),
   editAnyway: 'Edit anyway',
   chooseDifferent: 'Choose different section',
+  tellMe: 'Tell me when it is free',
+  free: 'The section is free now',
+  waiting: /** @type {Text} */ ({one: '{names} is waiting for this section', other: '{names} are waiting for this section'}),
+  newer: '{names} saved a newer version of this section at {time}',
+  ownNewer: 'You saved a newer version of this section in another window at {time}',
+  showLatest: 'Show latest',
   arrived: /** @type {Text} */ ({one: '{names} is online', other: '{names} are online'}),
   gone: /** @type {Text} */ ({one: '{names} has left', other: '{names} have left'}),
   status: statusWords,
@@ -69,6 +84,9 @@ export function labelOf(section) {
   const words = (section.split('/').pop() ?? '').split(/[-_\s]+/).filter(Boolean);
   return words.map((word) => word[0].toUpperCase() + word.slice(1)).join(' ') || section;
 }
+
+/** Fills in the placeholders that have a value. @param {string} text @param {Record<string, string | number>} values */
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, key) => String(values[key] ?? place));
 
 /** Fills in the texts of the table. */
 export class Words {
@@ -91,26 +109,36 @@ export class Words {
    * @param {Record<string, string | number>} [values] `count` chooses the plural form
    */
   text(key, values = {}) {
-    return this.#textFor(key, Number(values.count)).replace(/\{(\w+)\}/g, (place, key) => String(values[key] ?? place));
+    return fill(this.#textFor(key, Number(values.count)), values);
   }
 
-  /** The name of a user; `Visitor` is added for a visitor unless the name contains it. @param {Named} user */
-  name({username, visitor}) {
+  /** The name of a user; `Visitor` is added for a visitor, and `agent` for an agent, unless the name contains it. @param {Named} user */
+  name({username, visitor, agent}) {
     const name = username || this.table.unnamed;
-    const marked = name.toLowerCase().includes(this.text('visitor', {name: ''}).trim().toLowerCase());
-    return visitor && !marked ? this.text('visitor', {name}) : name;
+    const label = agent ? 'agent' : visitor && 'visitor';
+    const marked = label && name.toLowerCase().includes(this.text(label, {name: ''}).trim().toLowerCase());
+    return label && !marked ? this.text(label, {name}) : name;
   }
 
-  /** A sentence about users as plain text, or `''` without users. @param {Key} key @param {readonly Named[]} users */
-  sentence(key, users) {
-    return users.length ? this.text(key, {count: users.length, names: this.#format(key).format(this.#names(users).map(isolate))}) : '';
+  /** The time of day in the language of the strings, with the date if it was not today. @param {string} time as the server states it */
+  time(time) {
+    const date = new Date(time);
+    const today = date.toDateString() === new Date().toDateString();
+    return new Intl.DateTimeFormat(this.table.locale, {timeStyle: 'short', dateStyle: today ? undefined : 'medium'}).format(date);
   }
 
-  /** Fills an element with the sentence, each name isolated by `<bdi>`. @param {Element} element @param {Key} key @param {readonly Named[]} users */
-  showSentence(element, key, users) {
+  /** A sentence about users as plain text, `''` without users; null: it is not about users. @param {Key} key @param {readonly Named[] | null} users @param {Record<string, string>} [values] */
+  sentence(key, users, values) {
+    if (!users) return this.text(key, values);
+    return users.length ? this.text(key, {...values, count: users.length, names: this.#format(key).format(this.#names(users).map(isolate))}) : '';
+  }
+
+  /** Fills an element with the sentence, each name isolated by `<bdi>`. @param {Element} element @param {Key} key @param {readonly Named[] | null} users @param {Record<string, string>} [values] */
+  showSentence(element, key, users, values = {}) {
+    users ??= [];
     const parts = this.#format(key).formatToParts(this.#names(users));
     const names = parts.map(({type, value}) => (type === 'element' ? make('bdi', '', value) : value));
-    const pieces = this.#textFor(key, users.length).split('{names}');
+    const pieces = this.#textFor(key, users.length).split('{names}').map((piece) => fill(piece, values));
     element.replaceChildren(...pieces.flatMap((piece, i) => (i ? [...names, piece] : [piece])));
   }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -53,7 +54,7 @@ func (h *Handler) senderOf(r *http.Request) sender {
 
 const (
 	// maxLanguage and maxRequestID are the longest values of two headers that are passed on.
-	maxLanguage  = 200
+	maxLanguage  = 1000
 	maxRequestID = 128
 )
 
@@ -68,13 +69,7 @@ func safeValue(value string, most int) string {
 // hostBefore returns the Host of the page's request before a trusted proxy changed it: the last entry of
 // X-Forwarded-Host, which the nearest proxy wrote, or the host of Forwarded.
 func (h *Handler) hostBefore(r *http.Request, c forwardedClient) string {
-	if host := lastOf(r.Header["X-Forwarded-Host"]); host != "" {
-		return host
-	}
-	if c.host != "" {
-		return c.host
-	}
-	return r.Host
+	return cmp.Or(lastOf(r.Header["X-Forwarded-Host"]), c.host, r.Host)
 }
 
 // lastOf returns the last element of a list header, "" if it has none.

@@ -64,7 +64,7 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 	principal, err := h.access.Authenticate(r.Context(), request)
 	if err != nil {
 		if principal.Cookie != nil {
-			http.SetCookie(w, principal.Cookie)
+			clearCookie(w, *principal.Cookie)
 		}
 		return caller{project: request.Key(), user: principal.User, request: request}, cmp.Or(exceeded, err)
 	}
@@ -72,6 +72,17 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 		exceeded = h.access.TakeUser(request.Key(), principal.User.ID)
 	}
 	return caller{request.Key(), principal.User, principal.Cookie, exceeded, request}, nil
+}
+
+// clearCookie sets a cookie that clears another one. To browsers, a cookie that a page got in an iframe of
+// another site (Partitioned) is a different one of the same name, so it is cleared too.
+func clearCookie(w http.ResponseWriter, c http.Cookie) {
+	c.Partitioned, c.SameSite = false, http.SameSiteLaxMode
+	http.SetCookie(w, &c)
+	if c.Secure {
+		c.Partitioned, c.SameSite = true, http.SameSiteNoneMode
+		http.SetCookie(w, &c)
+	}
 }
 
 // bearer returns the token of an Authorization header, "" if it has another scheme. Such a header may be meant

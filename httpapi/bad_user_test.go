@@ -14,16 +14,16 @@ import (
 
 // badUsers are users that no authenticator may return.
 var badUsers = map[string]presence.User{
-	"none at all":           {},
-	"an empty id":           {Name: "Alice"},
-	"a control character":   {ID: "a\nb", Name: "Alice"},
-	"another direction":     {ID: "a\u202eb", Name: "Alice"},
-	"an id of 201 bytes":    {ID: presence.UserID(strings.Repeat("x", 201)), Name: "Alice"},
-	"an id of visitors":     {ID: "visitor-7", Name: "Alice"},
-	"a visitor":             {ID: "visitor-7", Name: "Alice", Visitor: true},
-	"no name":               {ID: "7"},
-	"a name with line feed": {ID: "7", Name: "Alice\nlevel=ERROR"},
-	"a name of 1 MiB":       {ID: "7", Name: strings.Repeat("x", 1<<20)},
+	"none at all":            {},
+	"an empty id":            {Name: "Alice"},
+	"a control character":    {ID: "a\nb", Name: "Alice"},
+	"another direction":      {ID: "a\u202eb", Name: "Alice"},
+	"an id that is too long": {ID: presence.UserID(strings.Repeat("x", presence.MaxUserID+1)), Name: "Alice"},
+	"an id of visitors":      {ID: "visitor-7", Name: "Alice"},
+	"a visitor":              {ID: "visitor-7", Name: "Alice", Visitor: true},
+	"no name":                {ID: "7"},
+	"a name with line feed":  {ID: "7", Name: "Alice\nlevel=ERROR"},
+	"a name of 1 MiB":        {ID: "7", Name: strings.Repeat("x", 1<<20)},
 }
 
 // An invalid user is a fault of the host. Accepting it could make several people share one user.

@@ -125,7 +125,7 @@ func (c *compressor) list(s *presence.Snapshot) []byte {
 	list.mu.Lock()
 	defer list.mu.Unlock()
 	if list.deflated == nil {
-		list.deflated = c.deflate(wire.Occupants(s))
+		list.deflated = c.deflate(wire.List(s))
 	}
 	return list.deflated
 }
@@ -167,7 +167,7 @@ func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (befor
 		if list = c.list(snapshot); list == nil {
 			return nil, nil, nil
 		}
-		text := wire.Occupants(snapshot)
+		text := wire.List(snapshot)
 		sum, size = crc32.Update(sum, crc32.IEEETable, text), size+len(text)
 	}
 	sum, size = crc32.Update(sum, crc32.IEEETable, tail), size+len(tail)
@@ -183,7 +183,7 @@ func (c *compressor) gzip(head, tail []byte, snapshot *presence.Snapshot) (befor
 func (h *Handler) respondWithList(w http.ResponseWriter, r *http.Request, b *buffer, at int, snapshot *presence.Snapshot) int {
 	var users []byte
 	if snapshot != nil {
-		users = wire.Occupants(snapshot)
+		users = wire.List(snapshot)
 	}
 	if len(*b)+len(users) <= compressAbove {
 		*b = slices.Insert(*b, at, users...)

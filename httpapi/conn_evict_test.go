@@ -24,6 +24,7 @@ func TestConnectionWithARequestIsNotEvicted(t *testing.T) {
 			if status, body, _ := w.get(w.dial(fmt.Sprintf("198.51.100.%d", i)), "/"); status != 200 {
 				t.Errorf("request %d got %d %s", i, status, body)
 			}
+			synctest.Wait() // until that connection is idle, and so is the one to be evicted
 		}
 		io.WriteString(slow, "}")
 		if got, err := http.ReadResponse(bufio.NewReader(slow), nil); err != nil || got.StatusCode != 200 {

@@ -72,7 +72,7 @@ func TestDevTokenMayHaveAnyIDExceptAVisitorID(t *testing.T) {
 		`{"username":"a","user_id":"visitor-x"}`:                        "user_id_invalid",
 		`{"username":"a","user_id":"visitor-"}`:                         "user_id_invalid",
 		`{"username":"a","user_id":"a\nb"}`:                             "user_id_invalid",
-		`{"username":"a","user_id":"` + strings.Repeat("x", 201) + `"}`: "user_id_invalid",
+		`{"username":"a","user_id":"` + strings.Repeat("x", 513) + `"}`: "user_id_invalid",
 		`{"username":"a","user_id":-0}`:                                 "bad_type",
 		`{"username":"a","user_id":1.5}`:                                "bad_type",
 		`{"username":"a","user_id":1e2}`:                                "bad_type",

@@ -16,9 +16,9 @@ import (
 )
 
 // pagePolicy allows the reference page its own modules and styles and requests to this server. It forbids
-// inline code, other origins and frames.
+// inline code and other origins.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'none'; frame-ancestors "
 
 const pageFile = "writer/index.html"
 
@@ -39,17 +39,21 @@ func (h *Handler) files() (map[string]endpoint, error) {
 		if len(h.origins) > 0 {
 			readers = "cross-origin" // pages of allowed origins load the client from here
 		}
+		policy := pagePolicy + "'none'"
+		if name == pageFile && h.o.Embedding {
+			policy = pagePolicy + "*"
+		}
 		if name == pageFile {
 			at, readers, body = "/", "same-origin", []byte(placeholders.Replace(string(body)))
 		}
-		pages[at] = endpoint{http.MethodGet, "page", file(name, body, readers)}
+		pages[at] = endpoint{http.MethodGet, "page", file(name, body, readers, policy)}
 		return nil
 	})
 	return pages, err
 }
 
-// file serves a file. readers is its Cross-Origin-Resource-Policy.
-func file(name string, body []byte, readers string) func(http.ResponseWriter, *http.Request, string) int {
+// file serves a file. readers is its Cross-Origin-Resource-Policy, policy its Content-Security-Policy.
+func file(name string, body []byte, readers, policy string) func(http.ResponseWriter, *http.Request, string) int {
 	kind := mime.TypeByExtension(path.Ext(name))
 	if path.Ext(name) == ".js" {
 		kind = "text/javascript; charset=utf-8"
@@ -64,7 +68,7 @@ func file(name string, body []byte, readers string) func(http.ResponseWriter, *h
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", readers)
-		h.Set("Content-Security-Policy", pagePolicy)
+		h.Set("Content-Security-Policy", policy)
 		if matches(r.Header["If-None-Match"], tag) { // http.ServeContent does not know tags that a proxy has rewritten
 			w.WriteHeader(http.StatusNotModified)
 			return http.StatusNotModified

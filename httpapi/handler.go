@@ -97,6 +97,10 @@ type Options struct {
 	// hyphens, and no other meaning in HTTP. Default: none.
 	TokenHeader string
 
+	// Embedding lets pages of other sites show the reference page in an iframe. Pages of the application decide
+	// that by headers of their own. Set it together with [identity.Visitors.Embedding]. Default: no.
+	Embedding bool
+
 	// UserRate and AddressRate bound the requests and live messages of one user and of one address. Over
 	// them, renewals still succeed. Defaults: DefaultUserRate, DefaultAddressRate.
 	UserRate, AddressRate identity.Rate
@@ -177,7 +181,7 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		o: o, projects: o.Prefix + "/project/", metrics: metrics.NewHTTP(), compress: newCompressor(),
-		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Log: o.Log}),
+		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
 	}
 	for _, text := range o.Origins {
 		pattern, err := origin.ParsePattern(text)
@@ -211,9 +215,7 @@ func New(o Options) (*Handler, error) {
 }
 
 func limiter(rate, normal identity.Rate) *ratelimit.Limiter {
-	if rate == (identity.Rate{}) {
-		rate = normal
-	}
+	rate = cmp.Or(rate, normal)
 	return ratelimit.New(rate.PerSecond, rate.Burst)
 }
 
@@ -237,7 +239,7 @@ func (h *Handler) Run(ctx context.Context) {
 // Metrics returns the metrics of the handler, to be registered with Prometheus.
 func (h *Handler) Metrics() prometheus.Collector {
 	if h.metrics == nil {
-		return &metrics.HTTP{}
+		return prometheus.NewRegistry()
 	}
 	return h.metrics
 }

@@ -67,7 +67,7 @@ func TestBadRequestChangesNothing(t *testing.T) {
 		session("seq "+wrong, `{"section":"x","session":"tab","seq":`+wrong+`}`, "seq_invalid")
 		update("known_version "+wrong, `{"section":"x","known_version":`+wrong+`}`, "version_invalid")
 	}
-	for _, wrong := range []string{"/", "a/", "/a", "a//b", "a/ /b", " ", "\t", "a/\u00a0", "a\nb", "a\x00b", "a\x7fb", "a\u0085b", "a\u202eb", "a\u2066b", "a\u200fb", "a\u061cb", "a\u200bb", "a\u2028b", "\ufeffa", "a\ufffdb"} {
+	for _, wrong := range []string{"\u200b", "a/\u2800", "\t", "a/\t", "a\nb", "a\x00b", "a\x7fb", "a\u0085b", "a\u202eb", "a\u2066b", "a\u200fb", "a\u061cb", "a\u200bb", "a\u2028b", "\ufeffa", "a\ufffdb"} {
 		update("section "+quoted(wrong), `{"section":`+servertest.JSONString(wrong)+`}`, "section_invalid")
 	}
 	update("a section with half a surrogate", `{"section":"a\ud800b"}`, "section_invalid")

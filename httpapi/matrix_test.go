@@ -130,7 +130,7 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 			for operation, try := range map[string]func() servertest.Response{
 				"list": func() servertest.Response { return w.Do("GET", base+"list/", nil, r.headers...) },
 				"update": func() servertest.Response {
-					return w.Do("POST", base+"update/", strings.NewReader(`{"session": "m", "section": "taken", "user_id": "alice", "username": "alice"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
+					return w.Do("POST", base+"update/", strings.NewReader(`{"session": "m", "section": "taken", "user_id": "alice", "username": "alice", "waiting_for": "other", "saved": {"section": "taken by `+strings.ReplaceAll(role, "'", "")+`", "revision": "7"}}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
 				},
 				"leave": func() servertest.Response {
 					return w.Do("POST", base+"leave/", strings.NewReader(`{"session": "c", "seq": 9, "user_id": "canary"}`), append([]string{"Content-Type", "application/json"}, r.headers...)...)
@@ -170,9 +170,13 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 			t.Errorf("rejected by %s, and by %s", body, forbidden["list"])
 		}
 	}
-	list := w.Do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice")
-	if strings.Count(list.Body, `"user_id"`) != 2 || !strings.Contains(list.Body, `"username":"alice"`) || !strings.Contains(list.Body, `"username":"tok"`) {
-		t.Errorf("got %s in the list of the thesis, want its two members", list.Body)
+	list := w.Anonymous().ExpectSuccess(w.Do("GET", httpapi.DefaultPrefix+"/project/thesis/presence/list/", nil, "Cookie", "session=alice"))
+	if got := servertest.Names(*list.Users); got != "alice tok" {
+		t.Errorf("got %q in the list of the thesis, want its two members", got)
+	}
+	want := "taken by a member by cookie@7 by alice, taken by a member with a visitors@7 by alice, taken by a token for the thesis@7 by tok"
+	if got := servertest.Saves(list.Saved); got != want {
+		t.Errorf("got the saves %q in the list of the thesis, want those of its members: %q", got, want)
 	}
 }
 

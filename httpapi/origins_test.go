@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
@@ -39,5 +40,35 @@ func TestPollingAndLiveCompareOriginsInTheSameWay(t *testing.T) { // cases 41 an
 				t.Errorf("live, %s: got %d", name, got.StatusCode)
 			}
 		}, func(p *servertest.Config) { p.Dev, p.Origins = nil, c.origins })
+	}
+}
+
+func TestDNSRebindingIsRejected(t *testing.T) { // case 41
+	for name, change := range map[string]func(*servertest.Config){
+		"--dev":             func(*servertest.Config) {},
+		"--allowed-origins": func(p *servertest.Config) { p.Dev, p.Origins = nil, []string{"https://write.example.org"} },
+	} {
+		w := servertest.New(t, servertest.Direct, change)
+		for _, site := range []string{"", "same-origin"} {
+			headers := []string{"Content-Type", "application/json", "Host", "evil.example:8080", "Origin", "http://evil.example:8080"}
+			if site != "" {
+				headers = append(headers, "Sec-Fetch-Site", site)
+			}
+			for _, what := range []string{"update/", "leave/"} {
+				if a := w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+what, strings.NewReader(`{"session": "a"}`), headers...); a.Status != 403 || a.Header.Get("Set-Cookie") != "" {
+					t.Errorf("%s, %s: got %d %s, want 403 without a cookie", name, what, a.Status, a.Body)
+				}
+			}
+		}
+	}
+}
+
+func TestCrossOriginRejectionIsLoggedOnce(t *testing.T) {
+	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
+	for range 3 {
+		w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").ExpectError(t, 403, "cross_origin")
+	}
+	if logged := w.Logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
+		t.Errorf("log: got %q, want one line with the origin and what to do", logged)
 	}
 }

@@ -54,7 +54,7 @@ func TestEachRejectedRequestIsLoggedAtDebug(t *testing.T) {
 		"a method":              {"PUT", update, "", good, []string{"project=p ", "code=method_not_allowed"}},
 		"another origin":        {"POST", update, "{}", good, []string{"project=p ", "code=cross_origin"}},
 	} {
-		for _, id := range []string{"", "from-a-proxy.1", strings.Repeat("x", 200), "a\tb"} {
+		for _, id := range []string{"", "from-a-proxy.1", strings.Repeat("x", 256), "a\tb"} {
 			headers := []string{"Content-Type", "application/json", "Cookie", "session=hidden-cookie"}
 			if id != "" {
 				headers = append(headers, "X-Request-ID", id)

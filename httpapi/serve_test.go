@@ -127,6 +127,33 @@ func TestOversizedHeaderGets431(t *testing.T) {
 	})
 }
 
+func TestHeaderOf64KiBIsAccepted(t *testing.T) {
+	for size, want := range map[int]int{64 << 10: http.StatusOK, 64<<10 + 4<<10 + 1: http.StatusRequestHeaderFieldsTooLarge} { // net/http adds 4 KiB
+		synctest.Test(t, func(t *testing.T) {
+			l, end, served := startServing(newHandler(t))
+			c, _ := l.Dial()
+			line, cookies := "GET /writer/api/project/p/presence/list/ HTTP/1.1\r\n", ""
+			for rest := size - len("Host: 127.0.0.1\r\n\r\n"); rest > 0; {
+				const name = "Cookie: a=\r\n"
+				n := min(rest, 4096)
+				if rest-n < len(name) {
+					n = rest
+				}
+				cookies += "Cookie: a=" + strings.Repeat("x", n-len(name)) + "\r\n"
+				rest -= n
+			}
+			go func() { io.WriteString(c, line+"Host: 127.0.0.1\r\n"+cookies+"\r\n") }() // the server may stop reading before the end
+			got, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil || got.StatusCode != want {
+				t.Errorf("a header of %d bytes: got %v, %v, want %d", size, got, err, want)
+			}
+			c.Close()
+			end()
+			<-served
+		})
+	}
+}
+
 func TestShutdownFinishesTheRequestInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, release := make(chan bool), make(chan bool)

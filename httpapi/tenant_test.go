@@ -174,13 +174,15 @@ func TestForwardedHeadersForTheHostAreSanitised(t *testing.T) {
 		headers []string
 		want    identity.Forwarded
 	}{
-		"a client":          {"192.0.2.1", []string{"Host", "A.example:80", "Accept-Language", "de, en;q=0.5", "X-Request-ID", "id-1"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: "de, en;q=0.5", RequestID: "id-1"}},
-		"a client's claim":  {"192.0.2.1", []string{"Host", "a.example", "X-Forwarded-Host", "b.example", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "Origin", "https://a.example"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
-		"a proxy":           {"10.0.0.1", []string{"Host", "inner", "X-Forwarded-Host", "a.example", "X-Forwarded-For", "[2001:db8:1:2:3::4]:1", "X-Forwarded-Proto", "https"}, identity.Forwarded{Host: "a.example", Proto: "https", For: address("2001:db8:1:2:3::4")}},
-		"an unknown client": {"10.0.0.1", []string{"Host", "a.example", "X-Forwarded-For", "unknown"}, identity.Forwarded{Host: "a.example", Proto: "http"}},
-		"an odd Host":       {"10.0.0.1", []string{"X-Forwarded-Host", "a b"}, identity.Forwarded{Proto: "http", For: address("10.0.0.1")}},
-		"odd values":        {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 129)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
-		"line breaks":       {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"a client":           {"192.0.2.1", []string{"Host", "A.example:80", "Accept-Language", "de, en;q=0.5", "X-Request-ID", "id-1"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: "de, en;q=0.5", RequestID: "id-1"}},
+		"a client's claim":   {"192.0.2.1", []string{"Host", "a.example", "X-Forwarded-Host", "b.example", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-Proto", "https", "Origin", "https://a.example"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"a proxy":            {"10.0.0.1", []string{"Host", "inner", "X-Forwarded-Host", "a.example", "X-Forwarded-For", "[2001:db8:1:2:3::4]:1", "X-Forwarded-Proto", "https"}, identity.Forwarded{Host: "a.example", Proto: "https", For: address("2001:db8:1:2:3::4")}},
+		"an unknown client":  {"10.0.0.1", []string{"Host", "a.example", "X-Forwarded-For", "unknown"}, identity.Forwarded{Host: "a.example", Proto: "http"}},
+		"an odd Host":        {"10.0.0.1", []string{"X-Forwarded-Host", "a b"}, identity.Forwarded{Proto: "http", For: address("10.0.0.1")}},
+		"odd values":         {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "d\x80", "X-Request-ID", strings.Repeat("a", 129)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"the longest values": {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", strings.Repeat("d", 1000), "X-Request-ID", strings.Repeat("a", 128)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1"), Language: strings.Repeat("d", 1000), RequestID: strings.Repeat("a", 128)}},
+		"a longer language":  {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", strings.Repeat("d", 1001)}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
+		"line breaks":        {"192.0.2.1", []string{"Host", "a.example", "Accept-Language", "de\r\nX-Forwarded-Host: b.example", "X-Request-ID", "a\nb"}, identity.Forwarded{Host: "a.example", Proto: "http", For: address("192.0.2.1")}},
 	} {
 		w.DoFrom(c.peer, "GET", "/writer/api"+servertest.ProjectPath+"list/", nil, c.headers...)
 		if seen != c.want {

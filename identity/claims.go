@@ -147,6 +147,8 @@ func (j *JWT) bearer(text []byte, now time.Time) (b bearer, err error) {
 	if b.user, err = NewUser(presence.UserID(id), name); err != nil {
 		return b, reject(BadSubject)
 	}
+	picture, _ := c.text("picture") // what is no picture is left out: it must not lock out its user
+	b.user.AvatarURL, b.user.Agent = presence.AvatarURL(picture), string(c["agent"]) == "true"
 	b.projects, b.noProjects, err = j.projects(c)
 	return b, err
 }

@@ -11,7 +11,8 @@ import (
 // Functions authenticates and authorises users by functions of the program that embeds this package. Both
 // functions are needed and must be safe for concurrent use.
 type Functions struct {
-	// Identify returns the user of a request, made by [NewUser]. It returns [ErrNobody] for a caller
+	// Identify returns the user of a request, made by [NewUser], with AvatarURL and Agent where the
+	// program knows them; an AvatarURL that [presence.AvatarURL] does not accept is left out. It returns [ErrNobody] for a caller
 	// it does not know. Any other error except [ErrTokenInvalid] counts as [presence.ErrUnavailable],
 	// and so does a user that [NewUser] rejects, such as one with an empty id.
 	Identify func(context.Context, Request) (presence.User, error)
@@ -30,6 +31,7 @@ func (f Functions) Authenticate(ctx context.Context, r Request) (Principal, erro
 	if err != nil {
 		return Principal{}, known(err)
 	}
+	user.AvatarURL = presence.AvatarURL(user.AvatarURL)
 	if user.Visitor { // only Visitors makes visitors
 		err = presence.ErrUserIDInvalid
 	} else {

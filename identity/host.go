@@ -45,7 +45,8 @@ const (
 // request, its X-Request-ID, and X-Forwarded-Host, -Proto and -For.
 //
 // The application answers 200 and {"user_id": 1, "username": "alice"} for a user who may see the
-// project, 401 for a caller it does not know, and 403 or 404 for a project that is forbidden or does
+// project, with "avatar_url", the https address of a picture, and "agent": true for software that acts
+// by itself, where it has them; 401 for a caller it does not know, and 403 or 404 for a project that is forbidden or does
 // not exist. These three count only with a JSON object as body or with the header Writer-Presence,
 // because proxies, allow-lists and login pages send them too. Any other answer is
 // [presence.ErrUnavailable], and access is denied. Create a Host with [NewHost]; it is safe for
@@ -92,7 +93,7 @@ func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	if h.client == nil {
 		return Principal{}, fmt.Errorf("%w: this Host has no address; create it with NewHost", presence.ErrUnavailable)
 	}
-	q := question{r.Project, foreignCookies(r.Header), first(r.Header, "Authorization"), r.Forwarded}
+	q := question{r.Project, foreignCookies(r.Header), r.Header.Get("Authorization"), r.Forwarded}
 	if r.Token != "" {
 		q.authorization = "Bearer " + r.Token
 	}
@@ -338,11 +339,4 @@ func foreignCookies(h http.Header) string {
 		}
 	}
 	return strings.Join(all, "; ")
-}
-
-func first(h http.Header, name string) string {
-	if lines := h[name]; len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,8 +15,31 @@ import (
 
 // hostUser is the body of the host's answer 200.
 type hostUser struct {
-	id   hostid.ID
-	name string
+	id        hostid.ID
+	name      string
+	avatarURL avatarURL
+	agent     agent
+}
+
+// avatarURL is the address of a picture. A value of any other kind is no picture: it must not lock out its user.
+type avatarURL string
+
+// UnmarshalJSON returns no error.
+func (a *avatarURL) UnmarshalJSON(text []byte) error {
+	var s string
+	if json.Unmarshal(text, &s) == nil {
+		*a = avatarURL(presence.AvatarURL(s))
+	}
+	return nil
+}
+
+// agent is true for the JSON value true only: hosts may have a field of this name that means something else.
+type agent bool
+
+// UnmarshalJSON returns no error.
+func (a *agent) UnmarshalJSON(text []byte) error {
+	*a = string(text) == "true"
+	return nil
 }
 
 // Field implements [strictjson.Fields].
@@ -25,6 +49,10 @@ func (u *hostUser) Field(name []byte) any {
 		return &u.id
 	case "username":
 		return &u.name
+	case "avatar_url":
+		return &u.avatarURL
+	case "agent":
+		return &u.agent
 	default:
 		return nil
 	}
@@ -47,6 +75,7 @@ func readHostUser(text []byte) (presence.User, error) {
 	if err != nil {
 		return presence.User{}, fmt.Errorf("the host's answer has an invalid user_id: %w", err)
 	}
+	user.AvatarURL, user.Agent = string(u.avatarURL), bool(u.agent)
 	return user, nil
 }
 

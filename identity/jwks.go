@@ -135,7 +135,7 @@ func (k *remoteKeys) fetch(ctx context.Context) (keyfunc.Keyfunc, error) {
 // newClient returns a client that follows no redirects and reads at most the given number of bytes
 // of a body.
 func newClient(most int64) *http.Client {
-	t := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 16 << 10}
+	t := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10}
 	return &http.Client{
 		Transport:     bounded{t, most},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

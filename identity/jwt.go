@@ -29,7 +29,9 @@ const (
 // JWT authenticates users by tokens (RFC 7519) that the host application signed. A token must have
 // sub, the user's id, and exp; nbf, iss and aud are validated too. The user's name is the first of
 // username, preferred_username and name that is present. The projects claim lists the projects that
-// the user may see, or is "*" for all; without it the user may see none. Create a JWT with
+// the user may see, or is "*" for all; without it the user may see none. Optional are picture, the https
+// address of a picture of the user ([presence.AvatarURL]), and agent, true for software that acts by
+// itself; other values of these two are ignored. Create a JWT with
 // [SharedSecret] or [RemoteKeys]. Authenticate is safe for concurrent use.
 type JWT struct {
 	// Issuer is the required iss; empty accepts any.

@@ -1,6 +1,10 @@
 package identity
 
-import "errors"
+import (
+	"errors"
+	"maps"
+	"slices"
+)
 
 // Reason is why a token was rejected. Reasons are a fixed set, because they are labels of a metric.
 type Reason string
@@ -41,7 +45,7 @@ var explanations = map[Reason]string{
 	WrongIssuer:   "iss is not what --jwt-issuer says",
 	WrongAudience: "aud does not name what --jwt-audience says, or names somebody where that flag is not set",
 	NoSubject:     "it has no sub; add the user's id as a string",
-	BadSubject:    `sub is not a string that can be a user's id; send "1042" and not 1042, of 1 to 200 bytes, without control characters and not beginning with visitor-`,
+	BadSubject:    `sub is not a string that can be a user's id; send "1042" and not 1042, of 1 to 512 bytes, without control characters and not beginning with visitor-`,
 	BadName:       "the claim with the name is not a string",
 	BadProjects:   `the claim with the projects is neither a list of strings nor "*"; send ["1042"] and not [1042]`,
 	NoProjects:    `it has no claim with the projects, so its user may see none; add projects, a list of strings or "*", or name the claim with --jwt-projects-claim`,
@@ -49,13 +53,7 @@ var explanations = map[Reason]string{
 }
 
 // Reasons returns every reason.
-func Reasons() []Reason {
-	all := make([]Reason, 0, len(explanations))
-	for r := range explanations {
-		all = append(all, r)
-	}
-	return all
-}
+func Reasons() []Reason { return slices.Collect(maps.Keys(explanations)) }
 
 // Explain describes the reason and what to do. The text contains nothing of any token.
 func (r Reason) Explain() string { return explanations[r] }

@@ -39,6 +39,11 @@ type Visitors struct {
 	Allowed func(presence.Project) bool
 	// Rate bounds the new visitors of one address. The zero Rate is DefaultVisitorRate.
 	Rate Rate
+	// Embedding offers cookies that browsers also keep for pages in iframes of other sites, over https:
+	// SameSite=None and Partitioned, which is one cookie for each site around. Otherwise such a page is a
+	// new visitor with each request. Set it only where the origin of each request is checked, as package
+	// httpapi does: browsers send these cookies with requests of other sites too.
+	Embedding bool
 
 	once      sync.Once
 	newcomers *ratelimit.Limiter // of Rate
@@ -75,7 +80,7 @@ func (v *Visitors) Authenticate(_ context.Context, r Request) (Principal, error)
 		}
 	}
 	if bad != "" {
-		return Principal{Cookie: newCookie(bad, "", -1)}, ErrCookieInvalid
+		return Principal{Cookie: v.newCookie(bad, "", -1)}, ErrCookieInvalid
 	}
 	if r.ReadOnly {
 		return Principal{}, nil
@@ -94,7 +99,7 @@ func (v *Visitors) Authenticate(_ context.Context, r Request) (Principal, error)
 	if r.Secure {
 		name = hostCookie
 	}
-	return Principal{User: visitor(id), Cookie: newCookie(name, signed, int(visitorAge/time.Second))}, nil
+	return Principal{User: visitor(id), Cookie: v.newCookie(name, signed, int(visitorAge/time.Second))}, nil
 }
 
 // limiter returns the limiter of Rate.
@@ -136,9 +141,13 @@ func cookies(h http.Header, name string) iter.Seq[string] {
 	}
 }
 
-func newCookie(name, value string, age int) *http.Cookie {
-	return &http.Cookie{
+func (v *Visitors) newCookie(name, value string, age int) *http.Cookie {
+	c := &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: age,
 		Secure: name == hostCookie, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
+	if v.Embedding && c.Secure {
+		c.SameSite, c.Partitioned = http.SameSiteNoneMode, true
+	}
+	return c
 }

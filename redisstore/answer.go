@@ -19,9 +19,10 @@ type answer struct {
 	partial    bool          // Redis lost data, and people may be missing
 	loss       uint64        // as in [presence.Snapshot]
 	nextExpiry time.Duration // until the next session may expire or be forgotten; or noRoster
-	complete   bool          // whether records are all sessions of the project
+	complete   bool          // whether records and saves are all of the project
 	records    []presence.Record
-	snapshot   *presence.Snapshot // of records; set by projectCache.apply
+	saves      []*presence.Save
+	snapshot   *presence.Snapshot // of records and saves; set by projectCache.apply
 	more       []rueidis.RedisMessage
 }
 
@@ -57,15 +58,17 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 		return a, err
 	}
 	for i := 0; i+1 < len(hash); i += 2 { // names and values; see read.lua
-		if hash[i] == "lost" {
-			until, _ := strconv.ParseFloat(hash[i+1], 64)
+		name, value := hash[i], hash[i+1]
+		switch {
+		case name == "lost":
+			until, _ := strconv.ParseFloat(value, 64)
 			a.loss = uint64(max(until, 0))
+		case strings.HasPrefix(name, "u"):
+			a.records, err = appendMember(a.records, presence.UserID(name[1:]), value)
+		case strings.HasPrefix(name, "s"):
+			a.saves, err = appendSave(a.saves, presence.Section(name[1:]), value)
 		}
-		id, isMember := strings.CutPrefix(hash[i], "u")
-		if !isMember {
-			continue
-		}
-		if a.records, err = appendMember(a.records, presence.UserID(id), hash[i+1]); err != nil {
+		if err != nil {
 			return a, err
 		}
 	}
@@ -93,42 +96,72 @@ func (a answer) text(i int) string {
 	return s
 }
 
-// member is a user as the scripts store it; see read.lua. The array must have exactly these fields.
+// member has the fields of a user that a node reads; see read.lua.
 type member struct {
-	_msgpack struct{} `msgpack:",as_array"`
 	Name     string
 	Visitor  bool
 	Sessions []session
-	Ended    msgpack.RawMessage // only the scripts read it
+}
+
+// DecodeMsgpack reads the array of a member.
+func (m *member) DecodeMsgpack(d *msgpack.Decoder) error {
+	return decodeArray(d, "a member", 3, &m.Name, &m.Visitor, &m.Sessions)
 }
 
 // session has the fields of a session that a node reads; see read.lua.
 type session struct {
-	Name     string
-	Seq      uint64
-	Section  presence.Section
-	Activity presence.Activity
-	Seen     int64 // in microseconds
-	Touched  uint64
+	Name       string
+	Seq        uint64
+	Section    presence.Section
+	Activity   presence.Activity
+	Seen       int64 // in microseconds
+	Touched    uint64
+	Unsaved    bool
+	WaitingFor presence.Section
+	AvatarURL  string
+	Agent      bool
 }
 
-// DecodeMsgpack reads the array of a session. It ignores the elements after touched, so that
-// nodes of different versions can share a Redis while they are replaced one by one.
+// DecodeMsgpack reads the array of a session. The elements after touched may be missing.
 func (s *session) DecodeMsgpack(d *msgpack.Decoder) error {
+	var till, leaving, connection skipped
+	return decodeArray(d, "a session", 7, &s.Name, &s.Seq, (*string)(&s.Section), (*string)(&s.Activity), &s.Seen, &till, &s.Touched,
+		&leaving, &connection, &s.Unsaved, (*string)(&s.WaitingFor), &s.AvatarURL, &s.Agent)
+}
+
+// save has the fields of a save that a node reads; see read.lua.
+type save struct {
+	Revision, User, Name string
+	At                   int64 // in microseconds
+}
+
+// DecodeMsgpack reads the array of a save.
+func (s *save) DecodeMsgpack(d *msgpack.Decoder) error {
+	return decodeArray(d, "a save", 4, &s.Revision, &s.User, &s.Name, &s.At)
+}
+
+// skipped stands for an element of an array that a node does not read.
+type skipped struct{}
+
+// decodeArray decodes an array of at least so many elements into the fields. It ignores the elements
+// after them, so that nodes of different versions can share a Redis while they are replaced one by one.
+func decodeArray(d *msgpack.Decoder, what string, least int, fields ...any) error {
 	n, err := d.DecodeArrayLen()
 	if err != nil {
 		return err
 	}
-	var till int64
-	fields := []any{&s.Name, &s.Seq, (*string)(&s.Section), (*string)(&s.Activity), &s.Seen, &till, &s.Touched}
-	if n < len(fields) {
-		return fmt.Errorf("a session in Redis has %d elements; at least %d are due", n, len(fields))
+	if n < least {
+		return fmt.Errorf("%s in Redis has %d elements; at least %d are due", what, n, least)
 	}
-	if err := d.DecodeMulti(fields...); err != nil {
-		return err
-	}
-	for range n - len(fields) {
-		if err := d.Skip(); err != nil {
+	for i := range n {
+		if i >= len(fields) {
+			err = d.Skip()
+		} else if _, skip := fields[i].(*skipped); skip {
+			err = d.Skip()
+		} else {
+			err = d.Decode(fields[i])
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -143,10 +176,23 @@ func appendMember(records []presence.Record, id presence.UserID, packed string) 
 	}
 	for _, s := range m.Sessions {
 		records = append(records, presence.Record{
-			User: presence.User{ID: id, Name: m.Name, Visitor: m.Visitor}, Session: s.Name, Seq: s.Seq,
-			Section: s.Section, Activity: s.Activity,
+			User:    presence.User{ID: id, Name: m.Name, Visitor: m.Visitor, AvatarURL: m.Sessions[0].AvatarURL, Agent: m.Sessions[0].Agent},
+			Session: s.Name, Seq: s.Seq,
+			Section: s.Section, Activity: s.Activity, Unsaved: s.Unsaved, WaitingFor: s.WaitingFor,
 			LastSeen: time.UnixMicro(s.Seen), Touched: s.Touched, Active: true,
 		})
 	}
 	return records, nil
+}
+
+// appendSave decodes a save and appends it.
+func appendSave(saves []*presence.Save, section presence.Section, packed string) ([]*presence.Save, error) {
+	var s save
+	if err := msgpack.Unmarshal([]byte(packed), &s); err != nil {
+		return nil, fmt.Errorf("cannot decode a save in Redis: %w", err)
+	}
+	return append(saves, &presence.Save{
+		Saved: presence.Saved{Section: section, Revision: s.Revision},
+		User:  presence.UserID(s.User), Name: s.Name, At: time.UnixMicro(s.At),
+	}), nil
 }

@@ -51,6 +51,18 @@ func TestStoreKeepsTheContractOnACluster(t *testing.T) {
 	})
 }
 
+func TestHistoriesOverThreeNodesEqualTheRoster(t *testing.T) { // rules 1, 3 to 9 and 18 to 20, invariants 1 to 4 and 8
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	var nodes []presence.Store
+	for range 3 {
+		nodes = append(nodes, openWithClock(t, server.URL(), &clock))
+	}
+	storetest.RunHistories(t, storetest.Subject{
+		Volatile: true, Lease: presence.DefaultLease, Grain: 400 * time.Millisecond, Now: clock.Now, Pass: clock.Advance,
+	}, nodes...)
+}
+
 // Of users who enter a section at the same time through different nodes, each later one is told of the
 // earlier ones.
 func TestConcurrentEntrantsOnSeveralNodesAreToldOfEachOther(t *testing.T) { // invariant 5, case 21

@@ -44,15 +44,21 @@ func TestRepliesSayDurableAsFarAsRedisPersists(t *testing.T) {
 			for _, step := range []struct {
 				seq     uint64
 				section presence.Section
+				saved   presence.Saved
 				want    bool
-			}{{1, "a", c.change}, {2, "a", c.renewal}, {3, "b", c.change}} {
+			}{
+				{1, "a", presence.Saved{}, c.change},
+				{2, "a", presence.Saved{}, c.renewal},
+				{3, "b", presence.Saved{}, c.change},
+				{4, "b", presence.Saved{Section: "b", Revision: "1"}, c.change},
+			} {
 				began := time.Now()
-				reply, err := s.Update(t.Context(), where, alice, presence.Update{Session: "x", Seq: step.seq, Section: step.section})
+				reply, err := s.Update(t.Context(), where, alice, presence.Update{Session: "x", Seq: step.seq, Section: step.section, Saved: step.saved})
 				if err != nil || reply.Durable != step.want || time.Since(began) > maxCall {
 					t.Errorf("update %d took %v and has durable: %v, %v; want %v", step.seq, time.Since(began), reply.Durable, err, step.want)
 				}
 			}
-			reply, err := s.Leave(t.Context(), where, alice, presence.Leave{Session: "x", Seq: 4})
+			reply, err := s.Leave(t.Context(), where, alice, presence.Leave{Session: "x", Seq: 5})
 			if err != nil || reply.Durable != c.change {
 				t.Errorf("a leave has durable: %v, %v; want %v", reply.Durable, err, c.change)
 			}

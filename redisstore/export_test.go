@@ -11,41 +11,46 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Clock shifts the time of a store under test, in the scripts and in the node.
+// Clock shifts the time of the stores under test, in the scripts and in the nodes.
 type Clock struct {
-	store *Store
-	shift atomic.Int64
+	stores []*Store
+	shift  atomic.Int64
 }
 
 // Attach makes a store use the clock. It must be called before [Store.Run].
 func (c *Clock) Attach(s *Store) {
-	c.store = s
+	c.stores = append(c.stores, s)
 	s.now = c.Now
-	c.shiftScripts(time.Duration(c.shift.Load()))
+	s.shiftScripts(time.Duration(c.shift.Load()))
 }
 
-func (c *Clock) shiftScripts(shift time.Duration) {
-	c.store.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, c.store.publishCommand(), shift))
+func (s *Store) shiftScripts(shift time.Duration) {
+	s.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand(), shift))
 }
 
 // Now returns the time by the clock.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
 
-// Advance moves the clock, runs the refreshes that are due then, and waits until the node has received
+// Advance moves the clock, runs the refreshes that are due then, and waits until the nodes have received
 // the wake-ups of all changes before.
 func (c *Clock) Advance(d time.Duration) {
 	if d > 0 {
-		c.shiftScripts(time.Duration(c.shift.Add(int64(d))))
+		shift := time.Duration(c.shift.Add(int64(d)))
+		for _, s := range c.stores {
+			s.shiftScripts(shift)
+		}
 	}
 	for range 2 { // the second time, with what the first refreshes published
-		c.store.tick()
-		for range maxRefreshes { // waits until no refresh is running
-			c.store.refreshes <- struct{}{}
+		for _, s := range c.stores {
+			s.tick()
+			for range maxRefreshes { // waits until no refresh is running
+				s.refreshes <- struct{}{}
+			}
+			for range maxRefreshes {
+				<-s.refreshes
+			}
+			s.receiveAll()
 		}
-		for range maxRefreshes {
-			<-c.store.refreshes
-		}
-		c.store.receiveAll()
 	}
 }
 

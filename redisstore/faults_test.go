@@ -117,7 +117,7 @@ func TestDelayedMessagesDoNotUndoNewerOnes(t *testing.T) { // rule 8, case 35
 		for _, n := range nodes {
 			s, err := n.store.Snapshot(t.Context(), project)
 			if err != nil || len(s.Occupants) != 1 || !slices.Equal(s.Occupants[0].Sections, []presence.Section{"new"}) {
-				t.Fatalf("%s lists %s, %v; want only Bob, in new", n.name, wire.Occupants(s), err)
+				t.Fatalf("%s lists %s, %v; want only Bob, in new", n.name, wire.List(s), err)
 			}
 		}
 	}

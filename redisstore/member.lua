@@ -1,6 +1,27 @@
 -- The rules of one member: member.go, in functions of the same names and order.
 
-local function edits(s, section) return s[ACTIVITY] == 'editing' and s[SECTION] == section end
+-- complete adds the last elements of the sessions that have none in Redis; one that a much older node
+-- wrote has no CONNECTION either.
+local function complete(m)
+  for _, s in ipairs(m[SESSIONS]) do
+    s[CONNECTION] = s[CONNECTION] or 0
+    if s[UNSAVED] == nil then s[UNSAVED], s[WAITING_FOR], s[AVATAR], s[AGENT] = false, '', '', false end
+  end
+  return m
+end
+
+-- packed packs a member for Redis and for the node. The rules must not use the member afterwards.
+local function packed(m)
+  for _, s in ipairs(m[SESSIONS]) do
+    if not s[UNSAVED] and s[WAITING_FOR] == '' and s[AVATAR] == '' and not s[AGENT] then
+      s[UNSAVED], s[WAITING_FOR], s[AVATAR], s[AGENT] = nil, nil, nil, nil
+    end
+  end
+  return cmsgpack.pack(m)
+end
+
+-- claims decides rule 18: a session claims its section while it edits it or has unsaved changes in it.
+local function claims(s, section) return (s[ACTIVITY] == 'editing' or s[UNSAVED]) and s[SECTION] == section end
 
 -- outranks decides rule 3, as session.outranks does.
 local function outranks(a, b)
@@ -18,7 +39,7 @@ end
 -- forgotten reports whether a session that ended at that time ended longer than FINALITY ago.
 local function forgotten(at) return now - at > FINALITY end
 
--- digest, find_older and set_older work on the ended sessions in the string older; see read.lua.
+-- digest stands for the name of a session in the strings older and owners; see read.lua.
 local function digest(name) return redis.sha1hex(name):sub(1, 8) end
 
 -- find_older returns the position of a session in older.
@@ -89,6 +110,10 @@ local function filter_ended(m, wanted)
   m[ENDED] = kept
 end
 
+local function remove(m, s)
+  m[SESSIONS] = filter(m[SESSIONS], function(other) return other ~= s end)
+end
+
 local function remove_ended(m, name)
   filter_ended(m, function(e) return e[NAME] ~= name end)
   local place = find_older(m, name)
@@ -114,6 +139,18 @@ local function forget_ended(m)
   return #m[ENDED] < count or from > 1
 end
 
+-- last_end returns when the newest of the ended sessions ended; 0 if there is none. Sessions are kept in
+-- the order in which they ended, except those that one call of expire ended, at most 2 * MAX_SESSIONS.
+local function last_end(m)
+  local last, older = 0, m[ENDED].older or ''
+  for _, e in ipairs(m[ENDED]) do last = math.max(last, e[AT]) end
+  for from = math.max(1, #older - MAX_SESSIONS * ENTRY + 1), #older, ENTRY do
+    local _, at = struct.unpack('>dd', older, from + 8)
+    last = math.max(last, at)
+  end
+  return last
+end
+
 -- staying_count returns the number of sessions that are not leaving.
 local function staying_count(m)
   return #filter(m[SESSIONS], function(s) return not s[LEAVING] end)
@@ -132,11 +169,14 @@ end
 -- equal strings look the same to others (Occupant.sameVisible); '' if there is no session.
 local function aggregate(m)
   if #m[SESSIONS] == 0 then return '' end
-  local primary, sections, editing = m[SESSIONS][1], {}, {}
+  local primary, sections, editing, unsaved, waiting = m[SESSIONS][1], {}, {}, {}, nil
   for _, s in ipairs(m[SESSIONS]) do
     if outranks(s, primary) then primary = s end
     if s[SECTION] ~= '' then sections[#sections + 1] = s[SECTION] end
     if s[ACTIVITY] == 'editing' then editing[#editing + 1] = s[SECTION] end
+    if s[UNSAVED] then unsaved[#unsaved + 1] = s[SECTION] end
+    if s[WAITING_FOR] ~= '' and (not waiting or s[TOUCHED] > waiting[TOUCHED]) then waiting = s end
   end
-  return cmsgpack.pack({ m[NAME], m[VISITOR], primary[SECTION], primary[ACTIVITY], sorted(sections), sorted(editing) })
+  return cmsgpack.pack({ m[NAME], m[VISITOR], m[SESSIONS][1][AVATAR], m[SESSIONS][1][AGENT], primary[SECTION], primary[ACTIVITY],
+    sorted(sections), sorted(editing), sorted(unsaved), waiting and waiting[WAITING_FOR] or '' })
 end

@@ -192,6 +192,6 @@ func (s *Store) sendProbes(message string) {
 	for _, result := range s.client.DoMulti(ctx, all...) { // in parallel: a master that hangs does not delay the others
 		s.outage.note(result.Error())
 	}
-	s.logRejections()
+	s.subscriptionOutage.note(s.subscriptionErrors.rejected())
 	s.checkMarkers(ctx)
 }

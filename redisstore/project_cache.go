@@ -35,14 +35,15 @@ type projectCache struct {
 type observation struct {
 	version uint64
 	absent  bool // Redis had no roster at that version
-	// seen is when the node last saw a roster, and occupied whether it had sessions.
+	// seen is when the node last saw a roster, and occupied whether it had sessions or saves.
 	seen     time.Time
 	occupied bool
 }
 
 // floor encodes the version for the scripts; see read.lua. It is negative if a missing roster may have
 // expired. Otherwise, a missing roster means that Redis lost it: a roster expires two leases after the
-// last read at the soonest, and [presence.Finality] after the last session.
+// last read at the soonest, and [presence.Finality] after the last read that found sessions or saves (see
+// expire_saves in save.lua).
 func (o observation) floor(now time.Time, lease time.Duration) string {
 	kept := lease
 	if o.occupied {
@@ -80,17 +81,17 @@ func (c *projectCache) wakeAll() {
 }
 
 // apply records the answer to a call that began at a time, and sets the answer's snapshot. It reports
-// whether Redis lost sessions that the cache has.
+// whether Redis lost sessions or saves that the cache has.
 func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 	receives := c.store.probe.receives(c.shard)
 	if a.complete {
-		a.snapshot = presence.Aggregate(a.version, a.records, nil)
+		a.snapshot = presence.Aggregate(a.version, a.records, a.saves)
 		a.snapshot.Partial, a.snapshot.Loss = a.partial, a.loss
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.complete {
-		lost = a.nextExpiry == noRoster && c.cached != nil && c.cached.snapshot.Count > 0
+		lost = a.nextExpiry == noRoster && c.cached != nil && c.cached.snapshot.Count+len(c.cached.snapshot.Saves) > 0
 		if c.cached == nil || a.version >= c.cached.snapshot.Version {
 			c.cached = &cachedSnapshot{snapshot: a.snapshot, until: began.Add(maxCacheAge)}
 		}
@@ -113,7 +114,7 @@ func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 	if a.nextExpiry != noRoster && began.After(c.observed.seen) {
 		c.observed.seen = began
 		if a.complete {
-			c.observed.occupied = len(a.records) > 0
+			c.observed.occupied = len(a.records)+len(a.saves) > 0
 		}
 	}
 	return lost

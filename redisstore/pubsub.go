@@ -196,48 +196,35 @@ func (s *Store) subscribe(ctx context.Context, channel string, shard int, setRec
 
 // subscriptionErrors holds the last error of each channel whose subscription has failed and not
 // succeeded since. Its zero value is ready to use; its methods are safe to call concurrently.
-type subscriptionErrors struct {
-	mu       sync.Mutex
-	channels map[string]error
-}
+type subscriptionErrors struct{ channels sync.Map }
 
 // set replaces the error of a channel; nil removes it.
 func (e *subscriptionErrors) set(channel string, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if err == nil {
-		delete(e.channels, channel)
+		e.channels.Delete(channel)
 		return
 	}
-	if e.channels == nil {
-		e.channels = map[string]error{}
-	}
-	e.channels[channel] = fmt.Errorf("subscription to %q: %w", channel, err)
+	e.channels.Store(channel, fmt.Errorf("subscription to %q: %w", channel, err))
 }
 
 // get returns the error of a channel, nil if it has none.
 func (e *subscriptionErrors) get(channel string) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.channels[channel]
+	err, _ := e.channels.Load(channel)
+	failure, _ := err.(error)
+	return failure
 }
 
 // rejected returns an error that Redis itself replied to one of the subscriptions, nil if there is
-// none. Network errors do not count.
-func (e *subscriptionErrors) rejected() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, err := range e.channels {
-		if reply := new(rueidis.RedisError); errors.As(err, &reply) {
-			return err
+// none. Network errors do not count: the calls that meet them log them.
+func (e *subscriptionErrors) rejected() (rejection error) {
+	e.channels.Range(func(_, err any) bool {
+		if reply := new(rueidis.RedisError); errors.As(err.(error), &reply) {
+			rejection = err.(error)
 		}
-	}
-	return nil
+		return rejection == nil
+	})
+	return rejection
 }
-
-// logRejections logs that Redis answers subscriptions with an error, and that it no longer does.
-// Network errors are logged by the calls that meet them.
-func (s *Store) logRejections() { s.subscriptionOutage.note(s.subscriptionErrors.rejected()) }
 
 // probeSubscriptionError returns the subscription error of a probe channel, nil if there is none. A project's
 // own channel does not count: it says nothing about the other projects.

@@ -26,6 +26,8 @@ var (
 	renewLua string
 	//go:embed roster.lua
 	rosterLua string
+	//go:embed save.lua
+	saveLua string
 	//go:embed snapshot.lua
 	snapshotLua string
 	//go:embed snapshot_args.lua
@@ -44,14 +46,14 @@ type scripts struct{ update, leave, snapshot *rueidis.Lua }
 // newScripts builds the scripts. Publish is the command that sends wake-ups. Shift is added to the time
 // of Redis; only tests set it.
 func newScripts(lease, heartbeat time.Duration, publish string, shift time.Duration) *scripts {
-	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAFE, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
+	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
-		presence.MaxSessions, presence.MaxEnded, presence.MaxSafe, heartbeat.Microseconds(), shift.Microseconds(), publish)
+		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.UnguessableName, heartbeat.Microseconds(), shift.Microseconds(), publish)
 	script := func(parts ...string) *rueidis.Lua { return rueidis.NewLuaScript(constants + strings.Join(parts, "")) }
 	return &scripts{
-		update:   script(updateArgsLua, readLua, renewLua, memberLua, rosterLua, updateLua),
-		leave:    script(leaveArgsLua, readLua, memberLua, rosterLua, leaveLua),
-		snapshot: script(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, snapshotLua),
+		update:   script(updateArgsLua, readLua, renewLua, memberLua, rosterLua, saveLua, updateLua),
+		leave:    script(leaveArgsLua, readLua, memberLua, rosterLua, saveLua, leaveLua),
+		snapshot: script(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, saveLua, snapshotLua),
 	}
 }
 

@@ -2,7 +2,8 @@ package redisstore
 
 import (
 	"strconv"
-	"strings"
+
+	"github.com/redis/rueidis"
 )
 
 const (
@@ -12,26 +13,10 @@ const (
 	shards = 16
 )
 
-// slotOf returns the hash slot of a key or channel: the CRC16 of the text in its first braces, or of the
-// whole key (Redis Cluster specification, "Hash tags"; XMODEM variant: polynomial 0x1021, initial value 0).
+// slotOf returns the hash slot of a key or channel.
 func slotOf(key string) int {
-	if _, rest, ok := strings.Cut(key, "{"); ok {
-		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			key = tag
-		}
-	}
-	crc := uint16(0)
-	for _, b := range []byte(key) {
-		crc ^= uint16(b) << 8
-		for range 8 {
-			carry := crc&0x8000 != 0
-			crc <<= 1
-			if carry {
-				crc ^= 0x1021
-			}
-		}
-	}
-	return int(crc) % slots
+	c := rueidis.Completed{}.SetSlot(key)
+	return int(c.Slot())
 }
 
 // shardOf returns the shard of a key or channel.

@@ -1,5 +1,5 @@
 -- Roster.Snapshot. The answer has no list if the node has this version already.
 
-expire()
-save()
+expire_saves(expire())
+commit()
 return answer(cached_version ~= roster.version)

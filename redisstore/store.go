@@ -108,9 +108,13 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	if u.Poll {
 		known = number(u.Known)
 	}
-	a, err := s.call(ctx, c, s.scripts.Load().update,
+	args := append(make([]string, 0, 15),
 		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
-		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew), known, number(u.Connection))
+		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent), known, number(u.Connection))
+	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) {
+		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision)
+	}
+	a, err := s.call(ctx, c, s.scripts.Load().update, args...)
 	if err != nil {
 		s.noteFailure(c.key)
 		return presence.Reply{}, err

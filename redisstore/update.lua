@@ -2,42 +2,62 @@
 -- member, packed; whether others edit the section; stale; the reason of a rejection ('sessions',
 -- 'changes', or ''); and the clock if the update changed something, otherwise 0.
 
-local cached_version = tonumber(ARGV[2])
+local cached_version, user = tonumber(ARGV[2]), user_field:sub(2)
 local unless_occupied, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
 
--- occupied decides rule 5: whether users other than m are editing the section.
+-- occupied decides rule 5: whether users other than m claim the section.
 local function occupied(m, section)
   local own = 0
   for _, s in ipairs(m[SESSIONS]) do
-    if edits(s, section) then own = own + 1 end
+    if claims(s, section) then own = own + 1 end
   end
-  return editors_of(section) > own
+  return claims_of(section) > own
 end
 
 -- recorded_activity decides rule 6: which activity is recorded for an update.
 local function recorded_activity(m, s)
   if section == '' and activity ~= 'idle' then return 'viewing' end
   if activity ~= '' and activity ~= 'editing' then return activity end
-  if not unless_occupied or s and edits(s, section) or not occupied(m, section) then return 'editing' end
+  if not unless_occupied or s and claims(s, section) or not occupied(m, section) then return 'editing' end
   return 'viewing'
 end
 
+-- recorded_wait decides rule 20: a session does not wait for a section that it claims itself.
+local function recorded_wait(activity)
+  if waiting_for == section and (activity == 'editing' or unsaved) then return '' end
+  return waiting_for
+end
+
+-- is_user reports whether the member is recorded as the user that the update states.
+local function is_user(m, s) return m[NAME] == name and m[VISITOR] == visitor and s[AVATAR] == avatar and s[AGENT] == agent end
+
 -- update returns stale, the reason of a rejection, and changed.
 local function update(m)
-  local s, newest = find(m, session), newest_seq(m, session)
+  local s, newest, from_field, from = find(m, session), newest_seq(m, session), nil, nil
+  if not s then
+    from_field, from, s = other_owner(session) -- whose session s was until now
+    if from then newest = s[SEQ] end
+  end
   if seq ~= 0 and not s and has_dropped(m) and not ended_seq(m, session) then return 0, 'changes', false end
   if seq ~= 0 and seq <= newest then return 1, '', false end
+  local is_new = not s or from
+  if is_new and staying_count(m) >= MAX_SESSIONS then return 0, 'sessions', false end
+  local before = from and aggregate(m)
+  if from and not only_renew then move_session(s, from_field, from, m, seq) end
   local recorded = recorded_activity(m, s)
-  local changed = not s or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or m[NAME] ~= name or m[VISITOR] ~= visitor
-  if not s and staying_count(m) >= MAX_SESSIONS then return 0, 'sessions', false end
+  local waits = recorded_wait(recorded)
+  local acts = is_new or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or not is_user(m, s)
+  local saves = is_new_save(saved_section, saved_revision, user)
+  local changed = acts or saves or s[UNSAVED] ~= unsaved or s[WAITING_FOR] ~= waits
   if changed and only_renew then return 0, 'changes', false end
 
-  local before = changed and aggregate(m)
+  before = before or changed and aggregate(m)
   if not s then
-    s = { session, newest, '', '', now, now, 0, false, connection }
+    s = { session, newest, '', '', now, now, 0, false, connection, false, '', avatar, agent }
     remove_ended(m, session)
     if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(m) end
     m[SESSIONS][#m[SESSIONS] + 1] = s
+    set_owner(user_field, s)
   end
   s[SEQ] = math.max(s[SEQ], seq)
   s[LEAVING], s[CONNECTION] = false, connection
@@ -45,19 +65,21 @@ local function update(m)
   set_expiry(s, now + LEASE)
   if changed then
     tick(now)
-    if recorded ~= 'idle' or s[TOUCHED] == 0 then s[TOUCHED] = roster.clock end
-    place(s, section, recorded)
-    m[NAME], m[VISITOR] = name, visitor
+    if acts and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
+    place(s, section, recorded, unsaved)
+    s[WAITING_FOR] = waits
+    rename(m)
     reaggregate(m, before)
+    if saves then add_save(saved_section, saved_revision, user) end
   end
   set_dirty(user_field, m)
   return 0, '', changed
 end
 
-expire()
+expire_saves(expire())
 local m = member()
 local stale, rejection, changed = update(m)
 local conflicts = occupied(m, section)
-save()
+commit()
 local wanted = conflicts or known_version and known_version ~= roster.version
-return answer(wanted and cached_version ~= roster.version, cmsgpack.pack(m), conflicts and 1 or 0, stale, rejection, changed and roster.clock or 0)
+return answer(wanted and cached_version ~= roster.version, packed(m), conflicts and 1 or 0, stale, rejection, changed and roster.clock or 0)

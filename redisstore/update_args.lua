@@ -1,10 +1,13 @@
 -- Arguments of Roster.Update. ARGV: floor, cached_version (the version of the snapshot that the
 -- node has, or 0), user_field ('u' and the user id), name, session, seq, section, activity, flags
--- (bits: 1 visitor, 2 unless_occupied, 4 only_renew), known_version (the version that the client
--- has; '' if it does not poll), connection (0 for HTTP). Booleans share one argument because each
--- argument costs Redis about as much as a line of Lua.
+-- (bits: 1 visitor, 2 unless_occupied, 4 only_renew, 8 unsaved, 16 agent), known_version (the version
+-- that the client has; '' if it does not poll), connection (0 for HTTP); and, unless all of them are
+-- empty, waiting_for, avatar, saved_section and saved_revision. Booleans share one argument, and few
+-- updates have the last ones, because each argument costs Redis about as much as a line of Lua.
 
 local user_field, name, flags = ARGV[3], ARGV[4], tonumber(ARGV[9])
-local visitor = bit.band(flags, 1) ~= 0
+local visitor, agent = bit.band(flags, 1) ~= 0, bit.band(flags, 16) ~= 0
 local session, seq, section, activity = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local unsaved = section ~= '' and bit.band(flags, 8) ~= 0
 local known_version, connection = ARGV[10] ~= '' and tonumber(ARGV[10]), tonumber(ARGV[11])
+local waiting_for, avatar, saved_section, saved_revision = ARGV[12] or '', ARGV[13] or '', ARGV[14] or '', ARGV[15] or ''

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,10 +23,17 @@ type disk struct {
 	hangs chan struct{} // not nil while writes hang: closed when they go on
 	fails error         // for writes that begin, and for those that hang, when they go on
 	rows  map[key]presence.Record
-	busy  bool // a write is under way
+	saves map[saveKey]presence.Save
+	// commits are the changes of each write that succeeded.
+	commits []changes
+	busy    bool // a write is under way
 }
 
-func (d *disk) write(records map[key]presence.Record, _ uint64, _ time.Time) error {
+func newDisk() *disk {
+	return &disk{rows: map[key]presence.Record{}, saves: map[saveKey]presence.Save{}}
+}
+
+func (d *disk) write(c changes, _ uint64, _ time.Time) error {
 	d.mu.Lock()
 	hangs := d.hangs
 	d.busy = true
@@ -39,7 +47,9 @@ func (d *disk) write(records map[key]presence.Record, _ uint64, _ time.Time) err
 	if d.fails != nil {
 		return d.fails
 	}
-	maps.Copy(d.rows, records)
+	maps.Copy(d.rows, c.records)
+	maps.Copy(d.saves, c.saves)
+	d.commits = append(d.commits, c)
 	return nil
 }
 
@@ -69,9 +79,17 @@ func (d *disk) has(k key, seq uint64) bool {
 	return d.rows[k].Seq >= seq
 }
 
+// hasSave reports whether a project's save of draft is there, with that revision or a higher one.
+func (d *disk) hasSave(project presence.Project, revision uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	saved, _ := strconv.ParseUint(d.saves[saveKey{project, "draft"}].Revision, 10, 64)
+	return saved >= revision
+}
+
 // withDisk runs a test on a store that writes to a disk. The disk works again at the end.
 func withDisk(t *testing.T, test func(*Store, *disk)) {
-	d := &disk{rows: map[key]presence.Record{}}
+	d := newDisk()
 	s := newStore(presence.DefaultLease, slog.New(slog.DiscardHandler), d.write)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -196,7 +214,7 @@ func TestRepliesAreDurableOnlyIfWrittenInRandomHistories(t *testing.T) { // inva
 				defer mu.Unlock()
 				wrong = append(wrong, fmt.Sprintf(format, args...))
 			}
-			d := &disk{rows: map[key]presence.Record{}}
+			d := newDisk()
 			s := newStore(presence.DefaultLease, slog.New(slog.DiscardHandler), d.write)
 			stop, stopped := make(chan struct{}), make(chan struct{})
 			go func() {
@@ -206,28 +224,39 @@ func TestRepliesAreDurableOnlyIfWrittenInRandomHistories(t *testing.T) { // inva
 			type change struct {
 				seq     uint64
 				section presence.Section
+				saved   uint64 // the revision of draft; 0 for none
+			}
+			message := func(seq uint64, c change) presence.Update {
+				u := presence.Update{Session: "x", Seq: seq, Section: c.section}
+				if c.saved > 0 {
+					u.Saved = presence.Saved{Section: "draft", Revision: fmt.Sprint(c.saved)}
+				}
+				return u
 			}
 			last := map[presence.Project]change{} // the newest change that was sent
 			seqs := map[presence.Project]uint64{}
 			var calls sync.WaitGroup
 			for range rapid.IntRange(1, 40).Draw(t, "steps") {
-				switch step := rapid.SampledFrom([]string{"works", "fails", "hangs", "change", "change", "renewal", "renewal", "pass"}).Draw(t, "step"); step {
+				switch step := rapid.SampledFrom([]string{"works", "fails", "hangs", "change", "change", "save", "renewal", "renewal", "pass"}).Draw(t, "step"); step {
 				case "pass":
 					time.Sleep(rapid.SampledFrom([]time.Duration{1, commitPause, retryEvery / 2, commitTimeout}).Draw(t, "time"))
-				case "change", "renewal":
+				case "change", "save", "renewal":
 					p := rapid.SampledFrom([]presence.Project{"p", "q"}).Draw(t, "project")
 					seqs[p]++
 					if step == "change" || last[p].seq == 0 {
-						last[p] = change{seqs[p], presence.Section(fmt.Sprint("s", seqs[p]))}
+						last[p] = change{seqs[p], presence.Section(fmt.Sprint("s", seqs[p])), last[p].saved}
+					}
+					if step == "save" {
+						last[p] = change{seqs[p], last[p].section, seqs[p]}
 					}
 					c, seq := last[p], seqs[p]
 					calls.Go(func() {
 						began := time.Now()
-						reply, err := s.Update(context.Background(), p, alice, presence.Update{Session: "x", Seq: seq, Section: c.section})
+						reply, err := s.Update(context.Background(), p, alice, message(seq, c))
 						if err != nil {
 							fail("%v", err)
 						}
-						if reply.Durable && !d.has(key{p, alice.ID, "x"}, c.seq) {
+						if reply.Durable && !(d.has(key{p, alice.ID, "x"}, c.seq) && d.hasSave(p, c.saved)) {
 							fail("message %d in %s: got durable, want not, since change %d is not written", seq, p, c.seq)
 						}
 						if took := time.Since(began); took > 5*time.Second {
@@ -244,9 +273,9 @@ func TestRepliesAreDurableOnlyIfWrittenInRandomHistories(t *testing.T) { // inva
 			calls.Wait()
 			for p, c := range last {
 				seqs[p]++
-				reply, err := s.Update(context.Background(), p, alice, presence.Update{Session: "x", Seq: seqs[p], Section: c.section})
-				if err != nil || !reply.Durable || !d.has(key{p, alice.ID, "x"}, c.seq) {
-					fail("renewal in %s after the disk works again: got durable %v, %v, written %v, want true, nil, true", p, reply.Durable, err, d.has(key{p, alice.ID, "x"}, c.seq))
+				reply, err := s.Update(context.Background(), p, alice, message(seqs[p], c))
+				if written := d.has(key{p, alice.ID, "x"}, c.seq) && d.hasSave(p, c.saved); err != nil || !reply.Durable || !written {
+					fail("renewal in %s after the disk works again: got durable %v, %v, written %v, want true, nil, true", p, reply.Durable, err, written)
 				}
 			}
 			close(stop)

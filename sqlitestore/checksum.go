@@ -9,17 +9,44 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum covers all columns of a row and is never 0, which marks rows of older versions.
-// SQLite has no page checksums, so it would read a row with a flipped bit as valid.
+// checksum covers all columns of a session's row and is never 0, which marks rows of versions without
+// checksums. SQLite has no page checksums, so it would read a row with a flipped bit as valid.
 func checksum(project presence.Project, r presence.Record) uint32 {
 	b := make([]byte, 0, 512)
-	for _, text := range []string{string(project), string(r.User.ID), r.Session, r.User.Name, string(r.Section), string(r.Activity)} {
+	b = appendTexts(b, string(project), string(r.User.ID), r.Session, r.User.Name, string(r.Section), string(r.Activity))
+	b = appendNumbers(b, r.Seq, r.Touched, uint64(r.LastSeen.UnixMilli()), flag(r.User.Visitor), flag(r.Active))
+	// Columns that a later version added are covered once one of them is set, so that the checksums of
+	// older rows stay valid.
+	if r.Unsaved || r.WaitingFor != "" || r.User.AvatarURL != "" || r.User.Agent {
+		b = appendTexts(b, string(r.WaitingFor), r.User.AvatarURL)
+		b = appendNumbers(b, flag(r.Unsaved), flag(r.User.Agent))
+	}
+	return sum(b)
+}
+
+// saveChecksum covers all columns of a save's row.
+func saveChecksum(project presence.Project, s presence.Save) uint32 {
+	b := make([]byte, 0, 512)
+	b = appendTexts(b, string(project), string(s.Section), s.Revision, string(s.User), s.Name)
+	return sum(appendNumbers(b, uint64(s.At.UnixNano())))
+}
+
+func appendTexts(b []byte, texts ...string) []byte {
+	for _, text := range texts {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 		b = append(b, text...)
 	}
-	for _, number := range []uint64{r.Seq, r.Touched, uint64(r.LastSeen.UnixMilli()), flag(r.User.Visitor), flag(r.Active)} {
+	return b
+}
+
+func appendNumbers(b []byte, numbers ...uint64) []byte {
+	for _, number := range numbers {
 		b = binary.BigEndian.AppendUint64(b, number)
 	}
+	return b
+}
+
+func sum(b []byte) uint32 {
 	if sum := crc32.Checksum(b, castagnoli); sum != 0 {
 		return sum
 	}

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -43,8 +42,8 @@ type database struct {
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
-	begin, commit, rollback, setClock, purge *sql.Stmt
-	upsert                                   map[int]*sql.Stmt // by number of rows
+	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves *sql.Stmt
+	upsertSessions, upsertSaves                                      upsert
 }
 
 // row is a record with its project.
@@ -167,7 +166,8 @@ func (d *database) clock() (clock uint64, err error) {
 // rows returns all rows except those of sessions that ended before a moment. A row with a wrong
 // checksum is an error; checksum 0 marks a row of an older version and is accepted.
 func (d *database) rows(before time.Time) (all []row, err error) {
-	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum
+	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, avatar_url, agent, current_section, activity, unsaved, waiting_for,
+			seq, touched, last_seen, is_active, checksum
 		FROM writer_presence WHERE NOT (is_active = 0 AND last_seen < ?)`, before.UnixMilli())
 	if err != nil {
 		return nil, err
@@ -177,7 +177,8 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 		var r row
 		var lastSeen int64
 		var sum uint32
-		if err := rows.Scan(&r.project, &r.User.ID, &r.Session, &r.User.Name, &r.User.Visitor, &r.Section, &r.Activity, &r.Seq, &r.Touched, &lastSeen, &r.Active, &sum); err != nil {
+		if err := rows.Scan(&r.project, &r.User.ID, &r.Session, &r.User.Name, &r.User.Visitor, &r.User.AvatarURL, &r.User.Agent, &r.Section, &r.Activity,
+			&r.Unsaved, &r.WaitingFor, &r.Seq, &r.Touched, &lastSeen, &r.Active, &sum); err != nil {
 			return nil, fmt.Errorf("it is damaged: row %d cannot be read: %w", len(all)+1, err)
 		}
 		r.LastSeen = time.UnixMilli(lastSeen)
@@ -189,26 +190,31 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 	return all, rows.Err()
 }
 
-// prune deletes all rows except keep and shrinks the file, if the file is much larger than keep
-// needs. It empties the table and inserts keep again: ten times as fast as single deletes.
-func (d *database) prune(keep []row) error {
+// prune deletes the saves that are stale before a moment. If the file is much larger than the rows to keep
+// need, it deletes all other rows and shrinks the file. It empties the tables and inserts these rows again:
+// ten times as fast as single deletes.
+func (d *database) prune(sessions []row, saves []saveRow, before time.Time) error {
 	var pages int
 	if err := d.sql.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
 		return err
 	}
 	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
-	if pages*pageSize <= tables+most*len(keep) {
-		return nil
+	if pages*pageSize <= tables+most*(len(sessions)+len(saves)) {
+		_, err := d.purgeSaves.Exec(before.UnixNano(), before.UnixMilli())
+		return err
 	}
 	err := d.transact(func() error {
-		if _, err := d.sql.Exec("DELETE FROM writer_presence"); err != nil {
+		if _, err := d.sql.Exec("DELETE FROM writer_presence; DELETE FROM writer_presence_saves"); err != nil {
 			return err
 		}
-		records := make(map[key]presence.Record, len(keep))
-		for _, r := range keep {
-			records[key{r.project, r.User.ID, r.Session}] = r.Record
+		keep := newChanges(len(sessions))
+		for _, r := range sessions {
+			keep.put(r.project, []presence.Record{r.Record}, nil)
 		}
-		return d.writeRecords(records)
+		for _, r := range saves {
+			keep.put(r.project, nil, []presence.Save{r.Save})
+		}
+		return d.writeChanges(keep)
 	})
 	if err == nil {
 		_, err = d.sql.Exec("VACUUM")
@@ -216,11 +222,12 @@ func (d *database) prune(keep []row) error {
 	return err
 }
 
-// write commits records and the clock in one transaction. It deletes the rows of sessions that
+// write commits changes and the clock in one transaction. It deletes the rows of sessions that
 // ended before purge, and of any last seen more than a lease before it; a zero purge deletes none.
-func (d *database) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
+// Saves need no purge, since a roster says when it drops one.
+func (d *database) write(c changes, clock uint64, purge time.Time) error {
 	return d.transact(func() error {
-		if err := d.writeRecords(records); err != nil {
+		if err := d.writeChanges(c); err != nil {
 			return err
 		}
 		if _, err := d.setClock.Exec(int64(clock)); err != nil {
@@ -234,33 +241,20 @@ func (d *database) write(records map[key]presence.Record, clock uint64, purge ti
 	})
 }
 
-func (d *database) writeRecords(records map[key]presence.Record) error {
-	args := make([]any, 0, len(records)*columns)
-	for k, r := range records {
-		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, string(r.Section),
-			string(r.Activity), int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(k.project, r)))
+func (d *database) writeChanges(c changes) error {
+	args := make([]any, 0, len(c.records)*d.upsertSessions.columns)
+	for k, r := range c.records {
+		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, r.User.AvatarURL, r.User.Agent,
+			string(r.Section), string(r.Activity), r.Unsaved, string(r.WaitingFor),
+			int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(k.project, r)))
 	}
-	for rows := maxRows; len(args) > 0; {
-		if rows > len(args)/columns {
-			rows /= 2
-			continue
-		}
-		if _, err := d.upsert[rows].Exec(args[:rows*columns]...); err != nil {
-			return err
-		}
-		args = args[rows*columns:]
+	if err := d.upsertSessions.exec(args); err != nil {
+		return err
 	}
-	return nil
+	return d.writeSaves(c.saves)
 }
 
-const (
-	columns = 12
-	// maxRows is the largest number of rows of one statement; a power of two.
-	maxRows = 64
-)
-
-// prepare prepares all statements once, because preparing costs more than writing a row. Inserts
-// of many rows exist because most of a row's cost is its statement.
+// prepare prepares all statements once, because preparing costs more than writing a row.
 func (d *database) prepare() (err error) {
 	prepare := func(text string) *sql.Stmt {
 		var stmt *sql.Stmt
@@ -269,19 +263,13 @@ func (d *database) prepare() (err error) {
 		}
 		return stmt
 	}
-	d.upsert = map[int]*sql.Stmt{}
 	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
 	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ? OR last_seen < ?")
-	one := "(?" + strings.Repeat(", ?", columns-1) + ")"
-	for rows := maxRows; rows > 0; rows /= 2 {
-		d.upsert[rows] = prepare(`INSERT INTO writer_presence
-			(project, user, session, username, visitor, current_section, activity, seq, touched, last_seen, is_active, checksum)
-			VALUES ` + one + strings.Repeat(", "+one, rows-1) + `
-			ON CONFLICT (project, user, session) DO UPDATE SET
-				username = excluded.username, visitor = excluded.visitor, current_section = excluded.current_section,
-				activity = excluded.activity, seq = excluded.seq, touched = excluded.touched,
-				last_seen = excluded.last_seen, is_active = excluded.is_active, checksum = excluded.checksum`)
-	}
+	d.upsertSessions = prepareUpsert(prepare, "writer_presence", 3, "project", "user", "session", "username", "visitor", "avatar_url", "agent",
+		"current_section", "activity", "unsaved", "waiting_for", "seq", "touched", "last_seen", "is_active", "checksum")
+	d.upsertSaves = prepareUpsert(prepare, "writer_presence_saves", 2, "project", "section", "revision", "user", "username", "saved_at", "checksum")
+	d.deleteSave = prepare("DELETE FROM writer_presence_saves WHERE project = ? AND section = ?")
+	d.purgeSaves = prepare("DELETE FROM writer_presence_saves WHERE " + isStale)
 	return err
 }

@@ -75,7 +75,7 @@ func TestFullDiskIsDegradedAndLagGrows(t *testing.T) {
 func TestLagIsAgeOfOldestUnwrittenRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		written := make(chan error) // each write ends with the error that the test sends
-		j := newJournal(func(map[key]presence.Record, uint64, time.Time) error { return <-written }, slog.New(slog.DiscardHandler))
+		j := newJournal(func(changes, uint64, time.Time) error { return <-written }, slog.New(slog.DiscardHandler))
 		joined := presence.Record{User: alice, Session: "x", Active: true, LastSeen: time.Now()}
 		after := func(when string, want time.Duration) {
 			t.Helper()

@@ -89,15 +89,26 @@ func listed(t *testing.T, s *Store) string {
 	return strings.Join(names, ", ")
 }
 
-// rows counts rows over a connection of its own.
-func rows(t *testing.T, dir, where string) (n int) {
+// rows counts rows of sessions over a connection of its own.
+func rows(t *testing.T, dir, where string) int {
+	t.Helper()
+	return countRows(t, dir, "SELECT count(*) FROM writer_presence WHERE "+where)
+}
+
+// savedRows counts rows of saves over a connection of its own.
+func savedRows(t *testing.T, dir, where string) int {
+	t.Helper()
+	return countRows(t, dir, "SELECT count(*) FROM writer_presence_saves WHERE "+where)
+}
+
+func countRows(t *testing.T, dir, query string) (n int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(dir, fileName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.QueryRow("SELECT count(*) FROM writer_presence WHERE " + where).Scan(&n); err != nil {
+	if err := db.QueryRow(query).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -34,16 +34,16 @@ const restoredBatch = 1
 // were removed, replaced or cut: nothing written before is durable.
 var errFileLost = errors.New("the journal's files were removed, replaced or cut short")
 
-// journal writes records to the database in grouped commits. It keeps only the newest pending
-// record of each session, which bounds its memory by the number of sessions.
+// journal writes changes to the database in grouped commits. It keeps only the newest pending state of
+// each session and save, which bounds its memory by their number.
 type journal struct {
-	// write commits records and the clock in one transaction, and deletes the rows of sessions
+	// write commits changes and the clock in one transaction, and deletes the rows of sessions
 	// that ended before purge; a zero purge deletes nothing.
-	write func(records map[key]presence.Record, clock uint64, purge time.Time) error
+	write func(c changes, clock uint64, purge time.Time) error
 	// check returns an error if the files were removed, replaced or cut; nil disables it.
 	check func() error
 	log   *slog.Logger
-	// wake holds an element when pending records should be written; full, when as many replies
+	// wake holds an element when pending changes should be written; full, when as many replies
 	// wait as in recent batches (see commitPause).
 	wake, full chan struct{}
 	// written is the number of the newest batch that is in the file with all batches before it.
@@ -52,12 +52,12 @@ type journal struct {
 	fault atomic.Pointer[error]
 
 	mu        sync.Mutex
-	pending   map[key]presence.Record
+	pending   changes
 	clock     uint64
-	batch     *batch // will write the pending records
+	batch     *batch // will write the pending changes
 	purge     time.Time
 	lastCheck time.Time // when write or check was last called
-	// pendingSince is when the oldest pending record was added; writingSince is the same for the records of
+	// pendingSince is when the oldest pending change was added; writingSince is the same for the changes of
 	// the running commit, zero if there are none.
 	pendingSince, writingSince time.Time
 	// waiting counts the replies added since the last commit began; recentWaiting is its maximum over
@@ -68,8 +68,8 @@ type journal struct {
 // batch is the unit of a commit. It is pending, then being written, and is settled in one of three ways:
 //
 //   - written: the journal's written has reached its number;
-//   - failed: its records are pending again, and a later batch writes them;
-//   - given up: it was not written within commitTimeout of its first reply. Its records are
+//   - failed: its changes are pending again, and a later batch writes them;
+//   - given up: it was not written within commitTimeout of its first reply. Its changes are
 //     still written, by a running commit or by a later batch, but no reply waits for them.
 type batch struct {
 	number  uint64
@@ -88,27 +88,21 @@ func (b *batch) settle() {
 	}
 }
 
-type key struct {
-	project presence.Project
-	user    presence.UserID
-	session string
-}
-
-func newJournal(write func(map[key]presence.Record, uint64, time.Time) error, log *slog.Logger) *journal {
+func newJournal(write func(changes, uint64, time.Time) error, log *slog.Logger) *journal {
 	j := &journal{
 		write: write, log: log, wake: make(chan struct{}, 1), full: make(chan struct{}, 1),
-		pending: map[key]presence.Record{}, batch: newBatch(restoredBatch + 1), lastCheck: time.Now(),
+		pending: newChanges(0), batch: newBatch(restoredBatch + 1), lastCheck: time.Now(),
 	}
 	j.written.Store(restoredBatch)
 	return j
 }
 
-// add queues records and returns the batch that will write them. Records of one session must
-// be added in the order of its changes: the last one wins.
-func (j *journal) add(project presence.Project, clock uint64, records []presence.Record) *batch {
+// add queues records and saves and returns the batch that will write all of them. Those of one session or
+// section must be added in the order of their changes: the last one wins.
+func (j *journal) add(project presence.Project, clock uint64, records []presence.Record, saves ...presence.Save) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, records)
+	j.put(project, clock, records, saves)
 	switch j.waiting++; {
 	case j.waiting == 1:
 		j.flush()
@@ -121,20 +115,18 @@ func (j *journal) add(project presence.Project, clock uint64, records []presence
 	return j.batch
 }
 
-// addLater queues records that no reply waits for.
-func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record) {
+// addLater queues records and saves that no reply waits for.
+func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record, saves ...presence.Save) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, records)
+	j.put(project, clock, records, saves)
 }
 
-func (j *journal) put(project presence.Project, clock uint64, records []presence.Record) {
-	if len(j.pending) == 0 && len(records) > 0 {
+func (j *journal) put(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) {
+	if j.pending.isEmpty() && len(records)+len(saves) > 0 {
 		j.pendingSince = time.Now()
 	}
-	for _, r := range records {
-		j.pending[key{project, r.User.ID, r.Session}] = r
-	}
+	j.pending.put(project, records, saves)
 	j.clock = max(j.clock, clock)
 }
 
@@ -144,8 +136,8 @@ func (j *journal) replacePending(project presence.Project, records []presence.Re
 	defer j.mu.Unlock()
 	for _, r := range records {
 		k := key{project, r.User.ID, r.Session}
-		if _, ok := j.pending[k]; ok {
-			j.pending[k] = r
+		if _, ok := j.pending.records[k]; ok {
+			j.pending.records[k] = r
 		}
 	}
 }
@@ -157,7 +149,7 @@ func (j *journal) purgeBefore(before time.Time) {
 	j.purge = before
 }
 
-// flush wakes run to write the pending records.
+// flush wakes run to write the pending changes.
 func (j *journal) flush() {
 	select {
 	case j.wake <- struct{}{}:
@@ -206,13 +198,13 @@ func (j *journal) run(stop <-chan struct{}) {
 	}
 }
 
-// commit writes the pending records. After an error they are pending again, except where a
+// commit writes the pending changes. After an error they are pending again, except where a
 // newer record is. Only one commit may run at a time.
 func (j *journal) commit() error {
 	j.mu.Lock()
 	taken, clock, b, purge := j.pending, j.clock, j.batch, j.purge
-	j.pending, j.batch, j.purge = make(map[key]presence.Record, len(taken)), newBatch(b.number+1), time.Time{}
-	if len(taken) > 0 {
+	j.pending, j.batch, j.purge = newChanges(len(taken.records)), newBatch(b.number+1), time.Time{}
+	if !taken.isEmpty() {
 		j.writingSince = j.pendingSince
 	}
 	j.waiting, j.recentWaiting = 0, max(j.waiting, j.recentWaiting*7/8)
@@ -224,7 +216,7 @@ func (j *journal) commit() error {
 	j.mu.Unlock()
 
 	var err error
-	isWrite := len(taken) > 0 || !purge.IsZero() || j.isFailing()
+	isWrite := !taken.isEmpty() || !purge.IsZero() || j.isFailing()
 	switch {
 	case isWrite:
 		err = j.write(taken, clock, purge)
@@ -236,8 +228,8 @@ func (j *journal) commit() error {
 }
 
 // finish settles a batch with the result of its commit. A written batch covers all batches before
-// it, because the records of failed ones were pending again.
-func (j *journal) finish(b *batch, taken map[key]presence.Record, purge time.Time, isChecked bool, err error) {
+// it, because the changes of failed ones were pending again.
+func (j *journal) finish(b *batch, taken changes, purge time.Time, isChecked bool, err error) {
 	j.mu.Lock()
 	if isChecked {
 		j.lastCheck = time.Now()
@@ -294,27 +286,23 @@ func (j *journal) report(before *error, now error) {
 
 var errCommitTimeout = fmt.Errorf("a commit takes longer than %v", commitTimeout)
 
-// requeue makes records pending again after a failed commit. mu must be held.
-func (j *journal) requeue(taken map[key]presence.Record) {
-	if len(taken) > 0 {
+// requeue makes changes pending again after a failed commit. mu must be held.
+func (j *journal) requeue(taken changes) {
+	if !taken.isEmpty() {
 		j.pendingSince = j.writingSince
 	}
 	j.writingSince = time.Time{}
-	for k, r := range taken {
-		if _, newer := j.pending[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
-			j.pending[k] = r
-		}
-	}
+	j.pending.putOlder(taken)
 }
 
-// lag returns the age of the oldest unwritten record, 0 if there is none.
+// lag returns the age of the oldest unwritten change, 0 if there is none.
 func (j *journal) lag() time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
 	case !j.writingSince.IsZero():
 		return time.Since(j.writingSince)
-	case len(j.pending) > 0:
+	case !j.pending.isEmpty():
 		return time.Since(j.pendingSince)
 	}
 	return 0

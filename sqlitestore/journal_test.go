@@ -17,7 +17,7 @@ import (
 func TestChangeAfterTimedOutPendingBatchIsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		commits := make(chan error) // each write ends with the error that the test sends
-		j := newJournal(func(map[key]presence.Record, uint64, time.Time) error { return <-commits }, slog.New(slog.DiscardHandler))
+		j := newJournal(func(changes, uint64, time.Time) error { return <-commits }, slog.New(slog.DiscardHandler))
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
@@ -89,10 +89,10 @@ func TestRequeuedRecordDoesNotReplaceNewerOne(t *testing.T) {
 	j.add("p", 1, []presence.Record{joined})
 	j.add("p", 1, []presence.Record{other})
 	taken := j.pending
-	j.pending = map[key]presence.Record{}
+	j.pending = newChanges(0)
 	j.add("p", 2, []presence.Record{moved}) // during the first commit, which then fails
 	j.requeue(taken)
-	x, y := j.pending[key{"p", alice.ID, "x"}], j.pending[key{"p", alice.ID, "y"}]
+	x, y := j.pending.records[key{"p", alice.ID, "x"}], j.pending.records[key{"p", alice.ID, "y"}]
 	if x != moved || y != other {
 		t.Errorf("pending: got %+v and %+v, want %+v and %+v", x, y, moved, other)
 	}

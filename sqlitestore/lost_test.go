@@ -63,7 +63,7 @@ func TestNothingIsDurableAfterFilesAreLostUntilTheyAreRewritten(t *testing.T) {
 // The check finds lost files when there is nothing to write, too.
 func TestLostFilesFoundByCheckEndDurability(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := newJournal(func(map[key]presence.Record, uint64, time.Time) error { return errors.New("the disk is full") }, slog.New(slog.DiscardHandler))
+		j := newJournal(func(changes, uint64, time.Time) error { return errors.New("the disk is full") }, slog.New(slog.DiscardHandler))
 		j.check = func() error { return errFileLost }
 		if !j.wait(nil) {
 			t.Error("restored state is not durable at the start")
@@ -101,10 +101,10 @@ func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
 	if err := s.journal.commit(); !errors.Is(err, errFileLost) {
 		t.Fatalf("the commit after the removal says %v", err)
 	}
-	s.journal.write = func(records map[key]presence.Record, clock uint64, purge time.Time) error {
+	s.journal.write = func(c changes, clock uint64, purge time.Time) error {
 		send(3, "c") // queued for the next commit
 		send(4, "c") // a renewal: only the roster has it
-		return s.write(records, clock, purge)
+		return s.write(c, clock, purge)
 	}
 	must(t, s.journal.commit())
 	s.journal.write = s.write

@@ -71,9 +71,7 @@ func (s *Store) lockProject(name presence.Project) *project {
 		s.mu.RUnlock()
 		if p == nil {
 			s.mu.Lock()
-			if p = s.groupOf(name)[name]; p == nil {
-				p = s.createProject(name)
-			}
+			p = s.findOrCreate(name)
 			s.mu.Unlock()
 		}
 		p.mu.Lock()
@@ -84,9 +82,13 @@ func (s *Store) lockProject(name presence.Project) *project {
 	}
 }
 
-func (s *Store) createProject(name presence.Project) *project {
-	p := &project{roster: presence.NewRoster(s.lease, s.floor)}
-	s.groupOf(name)[name] = p
+// findOrCreate returns the project, a new one if it is not held. mu must be held.
+func (s *Store) findOrCreate(name presence.Project) *project {
+	p := s.groupOf(name)[name]
+	if p == nil {
+		p = &project{roster: presence.NewRoster(s.lease, s.floor)}
+		s.groupOf(name)[name] = p
+	}
 	return p
 }
 
@@ -114,7 +116,7 @@ func (s *Store) sweep(group int) {
 	for name, p := range s.projectsIn(group) {
 		p.mu.Lock()
 		p.roster.Expire(time.Now())
-		s.journal.addLater(name, p.roster.Clock(), p.roster.Records())
+		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(), p.roster.UnwrittenSaves()...)
 		if n := p.roster.Count(); n > 0 {
 			projects, people = projects+1, people+n
 		}
@@ -125,7 +127,7 @@ func (s *Store) sweep(group int) {
 	s.journal.flush()
 }
 
-// forgetEnded removes projects without sessions, and deletes old ended sessions from the journal.
+// forgetEnded removes projects without sessions and saves, and deletes old ended sessions from the journal.
 func (s *Store) forgetEnded() {
 	for group := range groups {
 		for name, p := range s.projectsIn(group) {
@@ -153,12 +155,13 @@ func (s *Store) removeIfEmpty(name presence.Project, p *project) {
 	defer p.mu.Unlock()
 	if !p.gone && p.isEmpty() {
 		p.gone = true
+		s.journal.addLater(name, p.roster.Clock(), nil, p.roster.UnwrittenSaves()...) // of saves that isEmpty has dropped
 		s.floor = max(s.floor, p.roster.Clock())
 		delete(s.groupOf(name), name)
 	}
 }
 
-// isEmpty reports whether the project has no sessions, no recent ends and no watches.
+// isEmpty reports whether the project has no sessions, no recent ends, no saves and no watches.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
 // projectsIn returns a copy of a group.

@@ -29,7 +29,9 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 	failed := errors.New("a row cannot be written")
 	for i, session := range []string{"first", "second"} {
 		err := s.db.transact(func() error {
-			must(t, s.db.writeRecords(map[key]presence.Record{{"p", bob.ID, session}: record(bob)}))
+			c := newChanges(1)
+			c.records[key{"p", bob.ID, session}] = record(bob)
+			must(t, s.db.writeChanges(c))
 			return failed
 		})
 		if !errors.Is(err, failed) {

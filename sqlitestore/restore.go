@@ -8,10 +8,11 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// write writes the journal's records. After its files were lost it writes all sessions into new ones.
-func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.Time) error {
+// write writes the journal's changes. After its files were lost it writes all sessions and saves into new
+// ones.
+func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	if !s.db.isLost {
-		err := s.db.write(records, clock, purge)
+		err := s.db.write(c, clock, purge)
 		if lost := s.db.check(); lost != nil {
 			return lost
 		}
@@ -20,17 +21,19 @@ func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.
 	if err := s.db.reopen(s.log); err != nil {
 		return err
 	}
-	all := maps.Clone(records)
+	all := changes{maps.Clone(c.records), maps.Clone(c.saves)}
 	for group := range groups {
 		for name, p := range s.projectsIn(group) {
 			p.mu.Lock()
-			sessions := p.roster.AllRecords()
-			for _, r := range sessions {
-				all[key{name, r.User.ID, r.Session}] = r
+			var saves []presence.Save
+			for _, save := range p.roster.Snapshot(time.Now()).Saves {
+				saves = append(saves, *save)
 			}
+			sessions := p.roster.AllRecords()
+			all.put(name, sessions, saves)
 			s.journal.replacePending(name, sessions)
 			clock = max(clock, p.roster.Clock())
-			p.mu.Unlock()
+			p.notifyAndUnlock()
 		}
 	}
 	if err := s.db.write(all, clock, time.Time{}); err != nil {
@@ -40,7 +43,7 @@ func (s *Store) write(records map[key]presence.Record, clock uint64, purge time.
 	return s.db.check()
 }
 
-// load restores the sessions in the journal and deletes those that ended longer than
+// load restores the sessions and saves in the journal. It deletes what ended longer than
 // [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
@@ -53,11 +56,16 @@ func (s *Store) load(now time.Time) error {
 	if clock >= s.floor {
 		s.floor = clock + clockSlack
 	}
-	rows, err := s.db.rows(now.Add(-presence.Finality))
+	before := now.Add(-presence.Finality)
+	rows, err := s.db.rows(before)
 	if err != nil {
 		return s.db.errUnusable(err)
 	}
-	if err := s.db.prune(rows); err != nil {
+	saves, err := s.db.saves(before)
+	if err != nil {
+		return s.db.errUnusable(err)
+	}
+	if err := s.db.prune(rows, saves, before); err != nil {
 		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
 	}
 	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
@@ -75,11 +83,13 @@ func (s *Store) load(now time.Time) error {
 		if now.Sub(last) > presence.Finality || last.Sub(r.LastSeen) > s.lease {
 			r.Active = false
 		}
-		p := s.groupOf(r.project)[r.project]
-		if p == nil {
-			p = s.createProject(r.project)
+		s.findOrCreate(r.project).roster.Restore(now, r.Record)
+	}
+	for _, r := range saves {
+		if r.At.After(now) {
+			r.At = now
 		}
-		p.roster.Restore(now, r.Record)
+		s.findOrCreate(r.project).roster.RestoreSave(r.Save)
 	}
 	return nil
 }

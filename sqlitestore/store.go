@@ -6,8 +6,8 @@
 //	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
 //	service := presence.NewService(store)
 //
-// A change (a session begins, ends, or changes its section or activity) is acknowledged
-// after its commit; commits are grouped. A renewal is written within five seconds.
+// A change (a session begins, ends, or changes what it states; a save) is acknowledged after
+// its commit; commits are grouped. A renewal is written within five seconds.
 // While the disk fails, presence continues from memory, replies are not durable, and
 // the journal writes what is missing when the disk works again.
 package sqlitestore
@@ -99,7 +99,7 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 // newStore creates an empty store whose journal is written by a function.
-func newStore(lease time.Duration, log *slog.Logger, write func(map[key]presence.Record, uint64, time.Time) error) *Store {
+func newStore(lease time.Duration, log *slog.Logger, write func(changes, uint64, time.Time) error) *Store {
 	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
 	for i := range s.projects {
 		s.projects[i] = map[presence.Project]*project{}
@@ -243,11 +243,11 @@ func (s *Store) Figures() presence.Figures {
 	return f
 }
 
-// queueAndWait queues the changes of a message, including sessions of the user that it ended, unlocks
+// queueAndWait queues the changes of a message, including other sessions that it ended or moved, unlocks
 // the project, and waits for the commit of its last change, which the reply depends on.
 func (s *Store) queueAndWait(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
-		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user))
+		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user), p.roster.UnwrittenSaves()...)
 	}
 	changed := p.changed
 	p.notifyAndUnlock()

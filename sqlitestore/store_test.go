@@ -28,6 +28,13 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	})
 }
 
+func TestConcurrentEntrantsAreToldOfEachOther(t *testing.T) { // rules 5, 6 and 18, case 21, invariant 5
+	s, _ := run(t, t.TempDir(), Options{})
+	for round := range 3 {
+		storetest.EnterStores(t, presence.Project(fmt.Sprint("p", round)), s)
+	}
+}
+
 func TestTableHasTheColumnsOfTheSpecification(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := run(t, dir, Options{})

@@ -11,10 +11,10 @@ import (
 )
 
 // EnterStores lets writers enter and leave one section concurrently, through several stores on the same data. It
-// fails the test unless the replies are linearizable (rule 5).
+// fails the test unless the replies are linearizable (rules 5, 6 and 18).
 func EnterStores(t *testing.T, project presence.Project, stores ...presence.Store) {
 	entering.Run(t, 6, 60, func(in entering.Entry, random *rand.Rand) (out entering.Outcome) {
-		u := presence.Update{Session: "tab", Seq: in.Seq, Section: "s", UnlessOccupied: in.Careful}
+		u := presence.Update{Session: "tab", Seq: in.Seq, Section: "s", Activity: presence.Activity(in.Activity()), Unsaved: in.Unsaved, UnlessOccupied: in.Careful}
 		if in.Leave { // the section; the session stays
 			u.Section = ""
 		}

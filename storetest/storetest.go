@@ -13,6 +13,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -86,6 +87,42 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		t.Run(c.name, func(t *testing.T) { with(t, c.test) })
 	}
 }
+
+// RunHistories runs only the random histories of the suite, on the stores of several processes that share
+// their data: each call goes to one of them at random. Subject.Store and Restart are not used.
+func RunHistories(t *testing.T, s Subject, stores ...presence.Store) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	s.Store = &spread{stores, rand.New(rand.NewPCG(seed, 0))}
+	randomHistories(t, &s)
+}
+
+// spread is a store that passes each call to one of several stores. It is not safe for concurrent use.
+type spread struct {
+	stores []presence.Store
+	random *rand.Rand
+}
+
+func (s *spread) any() presence.Store { return s.stores[s.random.IntN(len(s.stores))] }
+
+func (s *spread) Update(ctx context.Context, p presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	return s.any().Update(ctx, p, user, u)
+}
+
+func (s *spread) Leave(ctx context.Context, p presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
+	return s.any().Leave(ctx, p, user, l)
+}
+
+// Snapshot includes the changes of all processes, since the histories make no concurrent calls.
+func (s *spread) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	return s.any().FreshSnapshot(ctx, p)
+}
+
+func (s *spread) FreshSnapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	return s.any().FreshSnapshot(ctx, p)
+}
+
+func (s *spread) Watch(p presence.Project, wake func()) (stop func()) { return s.any().Watch(p, wake) }
 
 const project = presence.Project("p")
 

@@ -3,6 +3,7 @@
  *
  * @typedef {import('../presence-types.js').User} User
  * @typedef {import('../presence-types.js').Delta} Delta
+ * @typedef {import('../presence-types.js').Save} Save
  * @typedef {{path: string, method: string, headers: Record<string, string>, body: any, keepalive: boolean, at: number, aborted: boolean, done: boolean, credentials?: string, url: string}} Sent
  */
 
@@ -178,6 +179,7 @@ export class FakeEnvironment {
   version = 100;
   /** @type {User} */ me = user(1, 'me');
   /** @type {User[]} */ others = [];
+  /** @type {Save[]} */ saves = [];
   /** instead of an answer: a status, an error to throw, or no answer at all @type {number | Error | 'silence' | null} */ failure = null;
   /** @type {Record<string, string>} */ failureHeaders = {};
   failureCode = 'unavailable';
@@ -193,6 +195,7 @@ export class FakeEnvironment {
   /** the server's error for each live message @type {object | null} */ liveError = null;
 
   /** false: a page that gives only `Date` */ hasPerformance = true;
+  /** shared by the tabs of a browser; without it, the browser has no locks @type {LockManager | undefined} */ locks;
 
   /** @param {FakeEnvironment['webSocket']} [webSocket] */
   constructor(webSocket = 'none') {
@@ -215,6 +218,7 @@ export class FakeEnvironment {
       clearTimeout: this.clock.clearTimeout,
       window: /** @type {any} */ (this.window),
       document: /** @type {any} */ (this.document),
+      ...(this.locks && {navigator: {locks: this.locks}}),
       ...(this.webSocket !== 'none' && {WebSocket: this.#WebSocket()}),
     };
   }
@@ -250,8 +254,16 @@ export class FakeEnvironment {
     for (const socket of this.sockets) socket.deliver(delta(before, this.#listed));
   }
 
+  /** A user saves a section, and the delta is sent to live connections. @param {User} user @param {string} section @param {string} revision */
+  save(user, section, revision) {
+    const base = this.version++;
+    const save = {section, revision, user_id: user.user_id, username: user.username, saved_at: new Date(this.clock.now()).toISOString()};
+    this.saves = [...this.saves.filter((other) => other.section !== section), save].sort((a, b) => (a.section < b.section ? -1 : 1));
+    for (const socket of this.sockets) socket.deliver({type: 'delta', base, version: this.version, changed: [], at: [], left: [], saved: [save]});
+  }
+
   get #listed() {
-    return {version: this.version, users: [this.me, ...this.others]};
+    return {version: this.version, users: [this.me, ...this.others], ...(this.saves.length && {saved: this.saves})};
   }
 
   #WebSocket() {
@@ -330,11 +342,12 @@ export class FakeEnvironment {
 
   /** @param {any} body */
   #update(body) {
-    const conflicts = this.others.filter((other) => body.section && other.section === body.section && other.activity === 'editing');
+    const conflicts = this.others.filter(({section, activity, unsaved = []}) => body.section && (unsaved.includes(body.section) || (section === body.section && activity === 'editing')));
     const careful = body.unless_occupied && body.activity === 'editing' && conflicts.length > 0;
     const holds = this.#recorded === 'editing' && this.me.section === body.section;
     this.#recorded = careful && !holds ? 'viewing' : body.activity;
     this.me = {...this.me, section: body.section, sections: body.section ? [body.section] : [], activity: this.#recorded};
+    if (body.saved) this.save(this.me, body.saved.section, body.saved.revision);
     return {
       success: true, version: this.version, activity: this.#recorded, you: this.me, conflicts,
       ...(body.known_version !== this.version && this.#listed), ...this.extra,

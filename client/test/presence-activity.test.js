@@ -214,6 +214,24 @@ test('a page with unsaved work is idle and does not leave; without it, it leaves
   assert.equal(env.clock.pending, 0);
 });
 
+test('setUnsaved() keeps a page that nobody touches, until the work is saved or its section is left', async () => { // rule 18, case 45
+  for (const end of ['saved', 'left']) {
+    const {env, core} = await editing();
+    core.setUnsaved(true);
+    env.hide();
+    await env.clock.advance(600 * MINUTE, MINUTE);
+    assert.deepEqual([env.leaves.length, activity(env), env.last.body.unsaved], [0, 'idle', true], end);
+    if (end === 'saved') core.setUnsaved(false);
+    else core.setSection('manuscript/methods');
+    await settle();
+    assert.deepEqual([env.leaves.length, core.getSnapshot().status], [1, 'away'], end);
+    core.setSection(ABSTRACT);
+    core.setUnsaved(true);
+    await settle();
+    assert.deepEqual([env.last.path, activity(env), env.last.body.unsaved], ['update/', 'idle', true], end);
+  }
+});
+
 test('input in frames of the page\'s origin is input, at any depth, and frames of other origins do no harm', async () => { // case 44
   const env = new FakeEnvironment();
   const inner = Object.assign(new EventTarget(), {document: new EventTarget(), length: 0});

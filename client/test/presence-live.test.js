@@ -52,7 +52,7 @@ test('each golden delta and snapshot gives the golden list', async () => { // ca
   const core = env.core({}, 99);
   core.start();
   await settle();
-  for (const {why, receive, version, users, asks} of golden('fold')) {
+  for (const {why, receive, version, users, asks} of golden('delta-sequence')) {
     const before = env.socket.messages.length;
     env.socket.deliver(receive);
     await settle();

@@ -146,6 +146,12 @@ func (a *authFlags) explainKeysError(err error) error {
 func printToken(out io.Writer, info identity.TokenInfo) {
 	fmt.Fprintf(out, "the token is valid\nuser: %q, shown as %q\nexpires: %s, in %s\n", info.User.ID, info.User.Name,
 		info.Expires.UTC().Format(time.RFC3339), time.Until(info.Expires).Round(time.Second))
+	if info.User.AvatarURL != "" {
+		fmt.Fprintf(out, "picture: %s\n", info.User.AvatarURL)
+	}
+	if info.User.Agent {
+		fmt.Fprintln(out, "agent: yes")
+	}
 	shown := info.Projects[:min(len(info.Projects), maxShownProjects)]
 	fmt.Fprintf(out, "projects: %.200q", shown)
 	if rest := len(info.Projects) - len(shown); rest > 0 {

@@ -22,9 +22,9 @@ type settings struct {
 	data, secretFile, redisURL, redisDurability string
 	lease, heartbeat, drainDelay                time.Duration
 
-	auth     authFlags
-	visitors string
-	dev      bool
+	auth                authFlags
+	visitors, embedding string
+	dev                 bool
 
 	userRate, addressRate, visitorRate               float64 // per second
 	addressProjects                                  int
@@ -46,6 +46,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.secretFile, "secret-file", "", "`file` with the signing key, one or two lines of base64; created if missing (default: secret in --data)")
 	f.StringVar(&s.prefix, "prefix", httpapi.DefaultPrefix, "`path` below which the API is served")
 	f.StringVar(&s.visitors, "visitors", "", "who may use the server without signing in: on, off, or a list of `projects` that are open to visitors, separated by commas; project:NAME for a project whose name looks like on or off (default: on, but off with --auth-url, --jwt-secret-file or --jwks-url)")
+	f.StringVar(&s.embedding, "embedding", "off", "`mode` of pages in iframes of other sites: on offers visitors, over https, a cookie that browsers keep there (SameSite=None, Partitioned), and lets the reference page be shown there; off does neither")
 	f.StringSliceVar(&s.origins, "allowed-origins", nil, "`origins` of the pages that may send changes or open live connections, separated by commas, such as https://write.example.org or https://*.example.org; needed for pages of other origins, which then get CORS headers and must send tokens, and where a proxy changes Host; also protects against DNS rebinding (default: the origin of the request's Host)")
 	s.auth.flags(f)
 	f.StringVar(&s.tokenHeader, "token-header", "", "`header` that has the token, with or without the word Bearer, such as X-Presence-Token where basic authentication in front uses Authorization; requests without it may use Authorization: Bearer")

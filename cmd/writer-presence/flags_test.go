@@ -18,6 +18,8 @@ func TestInvalidValuesStopTheStart(t *testing.T) {
 		want string // in the error
 	}{
 		{args: []string{"--lease", "soon"}, want: "lease"},
+		{args: []string{"--embedding", "yes"}, want: "--embedding"},
+		{args: []string{"--embedding", ""}, want: "--embedding"},
 		{args: []string{"--lease", "-2m"}, want: "--lease"},
 		{args: []string{"--redis-url", ""}, want: "--redis-url is empty"},
 		{args: []string{"--drain-delay", "-1s"}, want: "--drain-delay"},

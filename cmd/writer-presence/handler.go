@@ -38,6 +38,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Han
 	if !s.visitorRule.none() {
 		authenticators = append(authenticators, &identity.Visitors{
 			Keys: keys, Allowed: s.visitorRule.allowed(), Rate: s.rate("visitor-rate", s.visitorRate, identity.DefaultVisitorRate),
+			Embedding: s.embedding == "on",
 		})
 	}
 	o.Authenticator = identity.FirstOf(authenticators...)
@@ -48,7 +49,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Han
 func (s *settings) options() httpapi.Options {
 	o := httpapi.Options{
 		Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat,
-		TenantFromHost: s.tenantFrom == "host", TokenHeader: s.tokenHeader,
+		TenantFromHost: s.tenantFrom == "host", TokenHeader: s.tokenHeader, Embedding: s.embedding == "on",
 		UserRate:        s.rate("user-rate", s.userRate, httpapi.DefaultUserRate),
 		AddressRate:     s.rate("address-rate", s.addressRate, httpapi.DefaultAddressRate),
 		AddressProjects: s.limit("projects-per-address", s.addressProjects),

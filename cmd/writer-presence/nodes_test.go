@@ -98,12 +98,7 @@ func TestOneOfTwoWhoEnterAtOnceIsWarnedAcrossNodes(t *testing.T) { // case 21, i
 		tokens[i] = n.servers[0].token(fmt.Sprint(i))
 	}
 	entering.Run(t, writers, 60, func(in entering.Entry, random *rand.Rand) (out entering.Outcome) {
-		section := "s"
-		if in.Leave {
-			section = ""
-		}
-		reply, status := n.post(random.IntN(len(n.servers)), "update", tokens[in.Who],
-			fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "unless_occupied": %v}`, in.Seq, section, in.Careful))
+		reply, status := n.post(random.IntN(len(n.servers)), "update", tokens[in.Who], in.JSON("s", in.Seq))
 		if status != 200 {
 			t.Errorf("an update was answered %d %q", status, reply.Code)
 		}

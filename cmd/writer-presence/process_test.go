@@ -187,6 +187,17 @@ type list struct {
 		Username string
 		Sections []string
 	}
+	Saved []struct{ Section, Revision string }
+}
+
+// revision returns the revision of the save of a section.
+func (l list) revision(section string) string {
+	for _, save := range l.Saved {
+		if save.Section == section {
+			return save.Revision
+		}
+	}
+	return ""
 }
 
 // sections returns the sections of a user.

@@ -31,7 +31,7 @@ func TestAcknowledgedUpdatesSurviveSIGKILLUnderLoad(t *testing.T) { // invariant
 				for n := 1; ; n++ {
 					sent[i] = fmt.Sprintf("round-%d/step-%d", round, n)
 					var reply updateReply
-					body := fmt.Sprintf(`{"section": %q, "session": "round-%d", "seq": %d}`, sent[i], round, n)
+					body := fmt.Sprintf(`{"section": %q, "session": "round-%d", "seq": %d, "saved": {"section": "draft-%d", "revision": %[1]q}}`, sent[i], round, n, i)
 					if s.post("project/p/presence/update/", tokens[i], body, &reply) != 200 {
 						return
 					}
@@ -59,6 +59,9 @@ func TestAcknowledgedUpdatesSurviveSIGKILLUnderLoad(t *testing.T) { // invariant
 			sections := l.sections(fmt.Sprintf("Writer %d", i))
 			if !slices.Contains(sections, acknowledged[i]) && !slices.Contains(sections, sent[i]) {
 				t.Errorf("round %d: after the kill writer %d is in %q; want %s, which was acknowledged, or %s, which was sent", round, i, sections, acknowledged[i], sent[i])
+			}
+			if revision := l.revision(fmt.Sprint("draft-", i)); revision != acknowledged[i] && revision != sent[i] {
+				t.Errorf("round %d: after the kill the save of writer %d is %q; want %s, which was acknowledged, or %s, which was sent", round, i, revision, acknowledged[i], sent[i])
 			}
 		}
 		var reply updateReply

@@ -69,6 +69,8 @@ func (s *settings) validate() error {
 		return fmt.Errorf("--heartbeat %v is more than a third of --lease %v: users would disappear after one lost heartbeat", s.heartbeat, s.lease)
 	case s.tenantFrom != "" && s.tenantFrom != "host":
 		return fmt.Errorf("--tenant-from %q: give host, or leave it out", s.tenantFrom)
+	case s.embedding != "on" && s.embedding != "off":
+		return fmt.Errorf("--embedding %q: give on or off", s.embedding)
 	case s.connections < 1:
 		return errors.New("--connections: give at least 1")
 	case s.userConnections < 0 || s.addressConnections < 0:

@@ -35,12 +35,13 @@ type Control struct {
 }
 
 // Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
-// who have it would be one user, without limits. Only a request that reads may have no user.
+// who have it would be one user, without limits. An invalid picture is left out. Only a request that reads may have no user.
 func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	a, err := c.Authenticator.Authenticate(ctx, r)
 	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
 		return a, err
 	}
+	a.User.AvatarURL = presence.AvatarURL(a.User.AvatarURL)
 	if err := a.User.Check(); err != nil {
 		return identity.Principal{}, fmt.Errorf("%w: the authenticator returned an invalid user: %w", presence.ErrUnavailable, err)
 	}
@@ -67,8 +68,10 @@ type Sender struct {
 	Exceeded error
 }
 
-// Update passes an update to the service. Over a limit, only a renewal succeeds.
+// Update passes an update to the service, with its sections in their normal form; see [NormalSection]. Over a
+// limit, only a renewal succeeds.
 func (c *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
+	normaliseSections(&u)
 	exceeded := c.exceeded(from)
 	u.OnlyRenew = exceeded != nil
 	reply, err := c.Presence.Update(ctx, from.Project, from.User, u)

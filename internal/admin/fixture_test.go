@@ -148,7 +148,7 @@ func (f *fixture) use(project, name, section string) {
 	base, as := httpapi.DefaultPrefix+"/project/"+project+"/presence/", []string{"Authorization", "Bearer " + token}
 	for _, r := range [][3]string{
 		{http.MethodPost, base + "update/", fmt.Sprintf(`{"session": "x", "section": %q}`, section)},
-		{http.MethodPost, base + "update/", `{"section": "//"}`},
+		{http.MethodPost, base + "update/", `{"section": "\u0001"}`},
 		{http.MethodGet, base + "list/", ""},
 		{http.MethodPost, base + "leave/", `{"session": "x"}`},
 		{http.MethodGet, base + "live/", ""},

@@ -8,8 +8,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
 // Default limits.
@@ -18,14 +16,6 @@ const (
 	DefaultUserConnections = 100
 	// minAddressConnections is the smallest default for an address.
 	minAddressConnections = 32
-)
-
-const (
-	// MinAge is the time that a connection has to send a request, and after the handshake its hello,
-	// before it can be evicted.
-	MinAge = time.Second
-	// maxSearch bounds how many connections one search for an evictable one checks.
-	maxSearch = 64
 )
 
 // Options are the limits of [New]. Zero is the default of a field, less than zero is no limit.
@@ -37,7 +27,9 @@ type Options struct {
 	PerUser int
 	// PerAddress bounds the connections of one address. Default: a quarter of Connections, at least 32.
 	PerAddress int
-	Log        *slog.Logger
+	// Exceeded is the error of a connection over a limit.
+	Exceeded error
+	Log      *slog.Logger
 }
 
 // Limits counts open connections and enforces four limits on them: all connections of one address, the
@@ -50,6 +42,7 @@ type Options struct {
 // All methods are safe for concurrent use.
 type Limits struct {
 	perUser, perAddress, visitors int // 0 for no limit
+	exceeded                      error
 	log                           *slog.Logger
 
 	mu           sync.Mutex
@@ -98,7 +91,7 @@ func FromContext(ctx context.Context) *Conn {
 
 // New returns limits without connections.
 func New(o Options) *Limits {
-	l := &Limits{users: map[string]int{}, addresses: map[string]*address{}, log: o.Log}
+	l := &Limits{users: map[string]int{}, addresses: map[string]*address{}, exceeded: o.Exceeded, log: o.Log}
 	connections := orDefault(o.Connections, DefaultConnections)
 	perAddress := 0
 	if connections > 0 {
@@ -121,11 +114,7 @@ func orDefault(option, normal int) int {
 // visitorShare returns how much of a limit visitors may use: four fifths, rounded down, but at least 1.
 // The rest is reserved for users with a token or a session of the host.
 func visitorShare(limit int) int {
-	reserved := limit / 5
-	if limit%5 > 0 {
-		reserved++
-	}
-	return max(1, limit-reserved)
+	return max(1, limit-limit/5-min(1, limit%5))
 }
 
 // Add counts an accepted connection, but not to an address, which is unknown behind a proxy.
@@ -138,7 +127,7 @@ func (l *Limits) Add(c *Conn, conn net.Conn) {
 
 // AddTo counts a connection to its address, unless it is counted to one already. At the limit of the
 // address it evicts the oldest evictable connection of that address; if there is none, it returns
-// [wire.ErrTooManyConnections].
+// Options.Exceeded.
 func (l *Limits) AddTo(c *Conn, key string) error {
 	evicted, err := l.addTo(c, key)
 	if evicted != nil {
@@ -165,7 +154,7 @@ func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, err error) {
 	if l.perAddress > 0 && a.open >= l.perAddress {
 		oldest := oldestEvictable(&a.unidentified)
 		if oldest == nil {
-			return nil, wire.ErrTooManyConnections
+			return nil, l.exceeded
 		}
 		l.remove(oldest)
 		l.addresses[key] = a // remove deletes it with its last connection
@@ -177,73 +166,8 @@ func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, err error) {
 	return evicted, nil
 }
 
-// Evict closes the oldest evictable connection of all addresses, if there is one.
-func (l *Limits) Evict() {
-	l.mu.Lock()
-	c := oldestEvictable(&l.unidentified)
-	if c != nil {
-		l.remove(c)
-	}
-	l.mu.Unlock()
-	if c != nil {
-		closeEvicted(c.conn)
-	}
-}
-
-// closeEvicted closes a connection. Its place is free before it returns, or the listener would evict a second
-// connection for the same new one. Limits.mu must not be held.
-func closeEvicted(conn net.Conn) {
-	if c, ok := conn.(interface{ Release() }); ok {
-		c.Release()
-	}
-	go conn.Close() // closing TLS may block
-}
-
-// oldestEvictable returns the first evictable connection of a list, or nil. It moves the connections that
-// it skips to the end, so that the next search starts with others.
-func oldestEvictable(conns *list.List) *Conn {
-	for range min(conns.Len(), maxSearch) {
-		e := conns.Front()
-		if c := e.Value.(*Conn); c.canEvict() {
-			return c
-		}
-		conns.MoveToBack(e)
-	}
-	return nil
-}
-
-// canEvict reports whether a connection without a hello can be closed for a newer one: a live connection
-// after keepUntil, another one if the server says so. Limits.mu must be held.
-func (c *Conn) canEvict() bool {
-	if !c.keepUntil.IsZero() {
-		return !time.Now().Before(c.keepUntil)
-	}
-	conn, ok := c.conn.(interface{ Evictable() bool })
-	return ok && conn.Evictable() // not ok: the handshake is not finished under another server
-}
-
-// Attach registers a live connection after its handshake, and protects it from eviction for MinAge. It
-// returns false if the connection was evicted before; the caller then closes it.
-func (l *Limits) Attach(c *Conn, conn net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.conn == nil {
-		c.conn = conn
-	}
-	c.keepUntil = time.Now().Add(MinAge)
-	return !c.removed
-}
-
-// Keep protects a live connection from eviction for d while its hello is being authenticated. The time is
-// bounded so that an authenticator that hangs does not use up the connections for good.
-func (l *Limits) Keep(c *Conn, d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.keepUntil = time.Now().Add(d)
-}
-
 // Identify counts a live connection to its user, by a key, after the first hello. From then on it is never
-// evicted. The error is [wire.ErrTooManyConnections]: at the limit of the user, of all visitors or of the
+// evicted. The error is Options.Exceeded: at the limit of the user, of all visitors or of the
 // visitors of the address, or if the connection was evicted before.
 func (l *Limits) Identify(c *Conn, user string, visitor bool) error {
 	l.mu.Lock()
@@ -253,7 +177,7 @@ func (l *Limits) Identify(c *Conn, user string, visitor bool) error {
 		l.perUser > 0 && l.users[user] >= l.perUser,
 		visitor && l.visitors > 0 && l.openVisitors >= l.visitors,
 		visitor && l.perAddress > 0 && c.address.visitors >= visitorShare(l.perAddress):
-		return wire.ErrTooManyConnections
+		return l.exceeded
 	}
 	l.dropFromLists(c)
 	c.user, c.visitor = user, visitor

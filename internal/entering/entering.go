@@ -1,4 +1,5 @@
-// Package entering tests rule 5: of the users who enter a section at once, the replies must be linearizable.
+// Package entering tests rules 5, 6 and 18: of the users who enter a section at once, the replies must be
+// linearizable.
 package entering
 
 import (
@@ -11,12 +12,30 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// Entry is one step of a writer: to enter a section in order to edit it, or to leave it.
+// Entry is one step of a writer: to be in a section, editing or idle, or to leave it.
 type Entry struct {
 	Who     int    // the writer, from 0
 	Seq     uint64 // from 1 for each writer
 	Leave   bool
 	Careful bool // enter with UnlessOccupied
+	Idle    bool // the activity; otherwise editing
+	Unsaved bool // with unsaved changes in the section
+}
+
+// Activity is the activity that the writer sends.
+func (e Entry) Activity() string {
+	if e.Idle {
+		return "idle"
+	}
+	return "editing"
+}
+
+// JSON is the body of the update of a section, or of none for a Leave.
+func (e Entry) JSON(section string, seq uint64) string {
+	if e.Leave {
+		section = ""
+	}
+	return fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "activity": %q, "unsaved": %v, "unless_occupied": %v}`, seq, section, e.Activity(), e.Unsaved, e.Careful)
 }
 
 // Outcome is what the reply to an Entry said.
@@ -25,22 +44,22 @@ type Outcome struct {
 	Conflicts uint // a bit for each writer
 }
 
-// rule5 is the sequential model of a section for porcupine. Its state has a bit for each writer who
-// edits.
-var rule5 = porcupine.Model{
+// section is the sequential model of a section for porcupine. Its state has a bit for each writer who
+// claims it: by editing it, or by unsaved changes in it.
+var section = porcupine.Model{
 	Init: func() any { return uint(0) },
 	Step: func(state, input, output any) (bool, any) {
-		editing, in, out := state.(uint), input.(Entry), output.(Outcome)
+		claims, in, out := state.(uint), input.(Entry), output.(Outcome)
 		self := uint(1) << in.Who
-		others := editing &^ self
+		others := claims &^ self
 		if in.Leave {
 			return true, others
 		}
-		edits := !in.Careful || others == 0 || editing&self != 0
+		edits := !in.Idle && (!in.Careful || others == 0 || claims&self != 0)
 		if out.Conflicts != others || out.Edits != edits {
 			return false, state
 		}
-		if edits {
+		if edits || in.Unsaved {
 			return true, others | self
 		}
 		return true, others
@@ -49,7 +68,7 @@ var rule5 = porcupine.Model{
 }
 
 // Run lets writers enter and leave one section concurrently. It fails the test unless the replies are
-// linearizable, that is, unless there is an order in which all of them follow rule 5. take sends the
+// linearizable, that is, unless there is an order in which all of them follow the rules. take sends the
 // Entry of a writer and returns what the reply said; it is called concurrently.
 func Run(t *testing.T, writers, steps int, take func(Entry, *rand.Rand) Outcome) {
 	seed := uint64(time.Now().UnixNano())
@@ -64,7 +83,7 @@ func Run(t *testing.T, writers, steps int, take func(Entry, *rand.Rand) Outcome)
 		ready.Wait()
 		random := rand.New(rand.NewPCG(seed, uint64(who)))
 		for step := range steps {
-			in := Entry{Who: who, Seq: uint64(step + 1), Leave: random.IntN(3) == 0, Careful: random.IntN(2) == 0}
+			in := Entry{Who: who, Seq: uint64(step + 1), Leave: random.IntN(3) == 0, Careful: random.IntN(2) == 0, Idle: random.IntN(3) == 0, Unsaved: random.IntN(3) == 0}
 			called := time.Since(began)
 			out := take(in, random)
 			returned := time.Since(began)
@@ -77,7 +96,7 @@ func Run(t *testing.T, writers, steps int, take func(Entry, *rand.Rand) Outcome)
 		done.Go(func() { write(who) })
 	}
 	done.Wait()
-	if !porcupine.CheckOperations(rule5, history) {
+	if !porcupine.CheckOperations(section, history) {
 		t.Errorf("the %d replies are not linearizable", len(history))
 	}
 }

@@ -18,13 +18,16 @@ import (
 const (
 	// drainTimeout is how long Serve waits at its end for requests that are in flight.
 	drainTimeout = 10 * time.Second
-	// maxHeader is the largest header of a request, in bytes.
-	maxHeader = 16 << 10
+	// maxHeader is the largest header of a request, in bytes; net/http accepts 4 KiB more. A browser may have 50
+	// cookies of 4 KiB for a site (RFC 6265, 6.1), but live connections keep their cookies in memory.
+	maxHeader = 64 << 10
 	// maxRejections bounds how many connections are answered 429 at the same time; above it they are
 	// closed without an answer.
 	maxRejections = 64
 	// rejectTimeout bounds the answer to a connection that is rejected.
 	rejectTimeout = time.Second
+	// firstRead is how many bytes of a rejected connection are read before the answer.
+	firstRead = 16 << 10
 	// maxDiscard is how many bytes of a rejected connection are read after the answer.
 	maxDiscard = 64 << 10
 )
@@ -102,7 +105,7 @@ func (l *listener) reject(conn net.Conn, err error) {
 func answer(conn net.Conn, response *http.Response) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(rejectTimeout))
-	if _, err := conn.Read(make([]byte, maxHeader)); err != nil {
+	if _, err := conn.Read(make([]byte, firstRead)); err != nil {
 		return // clients expect no answer before they have sent a request
 	}
 	if response.Write(conn) != nil {

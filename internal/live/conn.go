@@ -146,11 +146,7 @@ func closeAnswer(payload []byte) ws.StatusCode {
 // which has 1012 to 1014 by now): 1004 is reserved, 1005, 1006 and 1015 are never sent, and 3000 to 4999
 // belong to libraries and applications.
 func isCloseCode(code ws.StatusCode) bool {
-	switch {
-	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014, code >= 3000 && code <= 4999:
-		return true
-	}
-	return false
+	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
 }
 
 // end removes the connection from its room and the hub, and ends its session unless that is settled.

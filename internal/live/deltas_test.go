@@ -14,7 +14,7 @@ import (
 )
 
 // Several users act at random, and the watcher's fold of snapshot and deltas is compared with the list over HTTP.
-func TestDeltasFoldToTheList(t *testing.T) { // invariant 8
+func TestDeltasGiveTheList(t *testing.T) { // invariant 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		history := 0
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {

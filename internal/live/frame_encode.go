@@ -3,7 +3,6 @@ package live
 import (
 	"github.com/gobwas/ws"
 
-	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
@@ -26,12 +25,4 @@ func errorFrame(err error, seq uint64) []byte {
 func compile(f ws.Frame) []byte {
 	b, _ := ws.CompileFrame(f) // writing to memory does not fail
 	return b
-}
-
-func snapshotFrame(s *presence.Snapshot) []byte {
-	return textFrame(func(b []byte) []byte { return wire.AppendSnapshot(b, s) })
-}
-
-func deltaFrame(from, to *presence.Snapshot) []byte {
-	return textFrame(func(b []byte) []byte { return wire.AppendDelta(b, from, to) })
 }

@@ -136,7 +136,7 @@ func (k *known) receive(text string) error {
 	return nil
 }
 
-func TestGoldenDeltasFoldToGoldenState(t *testing.T) { // case 29
+func TestGoldenDeltasGiveGoldenState(t *testing.T) { // case 29
 	var steps []struct {
 		Why     string
 		Receive json.RawMessage
@@ -144,8 +144,8 @@ func TestGoldenDeltasFoldToGoldenState(t *testing.T) { // case 29
 		Users   []any
 		Asks    bool
 	}
-	if err := json.Unmarshal(servertest.ReadGolden(t, "fold"), &steps); err != nil || len(steps) == 0 {
-		t.Fatalf("fold.json: %v", err)
+	if err := json.Unmarshal(servertest.ReadGolden(t, "delta-sequence"), &steps); err != nil || len(steps) == 0 {
+		t.Fatalf("delta-sequence.json: %v", err)
 	}
 	var k known
 	for _, step := range steps {

@@ -11,7 +11,6 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
 
@@ -221,14 +220,4 @@ func TestMessageContentIsNotInErrorsOrLog(t *testing.T) { // case 42, invariant 
 			t.Errorf("got %d errors and the log %q, want at least 24 errors and the store's in the log, or this test shows nothing", failures, logged)
 		}
 	}, store.Install)
-}
-
-func TestCrossOriginRejectionIsLoggedOnce(t *testing.T) {
-	w := servertest.New(t, func(p *servertest.Config) { p.Dev = nil })
-	for range 3 {
-		w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+"update/", strings.NewReader(`{}`), "Content-Type", "application/json", "Origin", "http://other.example", "Sec-Fetch-Site", "cross-site").ExpectError(t, 403, "cross_origin")
-	}
-	if logged := w.Logs.String(); strings.Count(logged, "http://other.example") != 1 || !strings.Contains(logged, "Host as it is") {
-		t.Errorf("log: got %q, want one line with the origin and what to do", logged)
-	}
 }

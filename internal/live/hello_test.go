@@ -20,7 +20,7 @@ func TestRejectedHelloEndsConnectionAndStoresNothing(t *testing.T) {
 		{"hello", `"session": "a b"`, "session_invalid"},
 		{"hello", `"session": ""`, "session_invalid"},
 		{"hello", `"session": "a", "section": "` + strings.Repeat("x", 101) + `"`, "section_too_long"},
-		{"hello", `"session": "a", "section": "/s"`, "section_invalid"},
+		{"hello", `"session": "a", "section": "s\t"`, "section_invalid"},
 		{"hello", `"session": "a", "activity": "dancing"`, "activity_invalid"},
 		{"hello", `"session": "a", "seq": 9007199254740992`, "seq_invalid"},
 		{"hello", `"session": "a", "seq": -1`, "seq_invalid"},

@@ -13,7 +13,7 @@ import (
 
 // Writers enter and leave one section at the same time, live and by polling. There must be an order in which
 // all replies are right.
-func TestConcurrentEntriesAreLinearizable(t *testing.T) { // rule 5, case 21
+func TestConcurrentEntriesAreLinearizable(t *testing.T) { // rules 5, 6 and 18, case 21
 	const writers, steps = 6, 60
 	w := servertest.New(t)
 	host := w.Listen()
@@ -34,11 +34,7 @@ func TestConcurrentEntriesAreLinearizable(t *testing.T) { // rule 5, case 21
 
 // take makes one entry, and returns its outcome. A leave is an update without a section.
 func take(in entering.Entry, p *servertest.Client, s *servertest.Socket, overHTTP bool) (out entering.Outcome) {
-	section := "s"
-	if in.Leave {
-		section = ""
-	}
-	body := fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q, "unless_occupied": %v}`, in.Seq+1, section, in.Careful)
+	body := in.JSON("s", in.Seq+1)
 	var activity string
 	var conflicts []servertest.User
 	if overHTTP {

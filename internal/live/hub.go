@@ -8,8 +8,10 @@ package live
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,11 +103,7 @@ func (h *Hub) uptime() time.Duration { return time.Since(h.began) }
 func (h *Hub) group(i int) []*conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	conns := make([]*conn, 0, len(h.conns[i]))
-	for c := range h.conns[i] {
-		conns = append(conns, c)
-	}
-	return conns
+	return slices.Collect(maps.Keys(h.conns[i]))
 }
 
 // drain tells each client when to reconnect. The times are spread, so that the clients do not reconnect all
@@ -122,21 +120,13 @@ func (h *Hub) drain() {
 	for _, c := range all {
 		go c.drain(time.Second/2 + rand.N(spread))
 	}
-	ended := make(chan struct{})
-	go func() {
-		h.open.Wait()
-		close(ended)
-	}()
-	timeout := time.NewTimer(drainTimeout)
-	defer timeout.Stop()
-	select {
-	case <-ended:
-	case <-timeout.C:
+	timeout := time.AfterFunc(drainTimeout, func() {
 		for _, c := range all {
 			c.out.cut()
 		}
-		<-ended
-	}
+	})
+	defer timeout.Stop()
+	h.open.Wait()
 	h.rooms.wait()
 }
 

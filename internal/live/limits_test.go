@@ -21,7 +21,7 @@ func TestTenthMistakeEndsConnection(t *testing.T) { // rule 16
 			`nonsense`:                    "bad_json",
 			`[]`:                          "bad_json",
 			`{"type": "update", "seq": 2, "section": 3}`:            "bad_type",
-			`{"type": "update", "seq": 2, "section": "a//b"}`:       "section_invalid",
+			`{"type": "update", "seq": 2, "section": "a\tb"}`:       "section_invalid",
 			`{"type": "update", "seq": 2, "activity": "x"}`:         "activity_invalid",
 			`{"type": "update", "seq": 2, "known_version": "five"}`: "version_invalid",
 			`{"type": "leave", "seq": -2}`:                          "seq_invalid",

@@ -11,6 +11,7 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
 const (
@@ -74,12 +75,16 @@ const unavailable = math.MaxUint64
 
 func newState(before *state, snapshot *presence.Snapshot) *state {
 	s := &state{version: snapshot.Version, snapshot: snapshot}
-	s.whole = sync.OnceValue(func() []byte { return snapshotFrame(snapshot) })
+	s.whole = sync.OnceValue(func() []byte {
+		return textFrame(func(b []byte) []byte { return wire.AppendSnapshot(b, snapshot) })
+	})
 	// A delta has no field partial, so a change of partial is sent as a snapshot.
 	if before != nil && before.snapshot != nil && before.snapshot.Partial == snapshot.Partial {
 		old := before.snapshot
 		s.base = old.Version
-		s.delta = sync.OnceValue(func() []byte { return deltaFrame(old, snapshot) })
+		s.delta = sync.OnceValue(func() []byte {
+			return textFrame(func(b []byte) []byte { return wire.AppendDelta(b, old, snapshot) })
+		})
 	}
 	return s
 }
@@ -207,7 +212,7 @@ func (r *room) run() {
 		pause := batchTime
 		if !r.broadcast() {
 			pause = retryTime
-			r.markAgain()
+			r.mark()
 		}
 		r.next = time.Now().Add(pause)
 	}
@@ -219,13 +224,6 @@ func (r *room) takeWanted() uint64 {
 	wanted := r.wanted
 	r.wanted = 0
 	return wanted
-}
-
-// markAgain marks the room after a broadcast failed.
-func (r *room) markAgain() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.marked = true
 }
 
 func (r *room) takeMark() bool {

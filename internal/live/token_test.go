@@ -1,17 +1,11 @@
 package live_test
 
 import (
-	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/writer-presence/writer-presence/internal/servertest"
-
-	presence "github.com/writer-presence/writer-presence"
-	"github.com/writer-presence/writer-presence/httpapi"
-	"github.com/writer-presence/writer-presence/identity"
 )
 
 func TestSecondHelloRenewsExpiringTokenUnseen(t *testing.T) {
@@ -74,58 +68,6 @@ func TestExpiredTokenEndsConnectionAndSession(t *testing.T) { // case 38
 	}, func(p *servertest.Config) { p.Authenticator = g })
 }
 
-func TestLostAccessOverHTTPEndsOnlyThatSession(t *testing.T) { // rule 14
-	alice := presence.User{ID: "1", Name: "alice"}
-	may := true
-	w := servertest.New(t, func(p *servertest.Config) {
-		p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
-			switch {
-			case r.Token != "alice":
-				return identity.Principal{User: presence.User{ID: "2", Name: "bob"}}, nil
-			case !may:
-				return identity.Principal{User: alice}, identity.ErrProjectUnknown
-			}
-			return identity.Principal{User: alice}, nil
-		})
-	})
-	p := w.Anonymous()
-	p.Token = "alice"
-	p.Update(`{"session": "a", "section": "s"}`)
-	p.Update(`{"session": "other", "section": "s"}`)
-	may = false
-	p.Post("update", `{"session": "a", "section": "s"}`).ExpectError(t, 404, "project_unknown")
-	if users := *w.Anonymous().List().Users; servertest.Names(users) != "alice" {
-		t.Errorf("listed: got %q, want alice, by her other tab", servertest.Names(users))
-	}
-	p.Post("update", `{"session": "other", "section": "s"}`).ExpectError(t, 404, "project_unknown")
-	p.Post("update", `not JSON`).ExpectError(t, 404, "project_unknown")
-	if users := *w.Anonymous().List().Users; len(users) != 0 {
-		t.Errorf("listed: got %q, want nobody", servertest.Names(users))
-	}
-}
-
-func TestUnavailableAuthenticatorKeepsSessions(t *testing.T) { // rule 13
-	alice := identity.Principal{User: presence.User{ID: "1", Name: "alice"}}
-	var unknown error
-	w := servertest.New(t, func(p *servertest.Config) {
-		p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
-			if r.Token == "alice" {
-				return alice, unknown
-			}
-			return identity.Principal{User: presence.User{ID: "2", Name: "bob"}}, nil
-		})
-	})
-	p := w.Anonymous()
-	p.Token = "alice"
-	p.Update(`{"session": "a", "section": "s"}`)
-	for _, unknown = range []error{presence.ErrUnavailable, identity.ErrTokenInvalid, context.Canceled} {
-		p.Post("update", `{"session": "a", "section": "s"}`)
-		if users := *w.Anonymous().List().Users; servertest.Names(users) != "alice" {
-			t.Errorf("listed after %v: got %q, want alice", unknown, servertest.Names(users))
-		}
-	}
-}
-
 func TestExpiredTokenOfOldConnectionKeepsSession(t *testing.T) { // rule 9
 	g := servertest.TokenAuthenticator{}
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
@@ -172,24 +114,4 @@ func TestUserHas40ConnectionsPerProjectAtMost(t *testing.T) { // rule 16
 		last.ExpectClose(1008)
 		w.Join(w.As("bob", "2"), `"session": "b"`)
 	})
-}
-
-func TestDNSRebindingIsRejected(t *testing.T) { // case 41
-	for name, change := range map[string]func(*servertest.Config){
-		"--dev":             func(*servertest.Config) {},
-		"--allowed-origins": func(p *servertest.Config) { p.Dev, p.Origins = nil, []string{"https://write.example.org"} },
-	} {
-		w := servertest.New(t, servertest.Direct, change)
-		for _, site := range []string{"", "same-origin"} {
-			headers := []string{"Content-Type", "application/json", "Host", "evil.example:8080", "Origin", "http://evil.example:8080"}
-			if site != "" {
-				headers = append(headers, "Sec-Fetch-Site", site)
-			}
-			for _, what := range []string{"update/", "leave/"} {
-				if a := w.Do("POST", httpapi.DefaultPrefix+servertest.ProjectPath+what, strings.NewReader(`{"session": "a"}`), headers...); a.Status != 403 || a.Header.Get("Set-Cookie") != "" {
-					t.Errorf("%s, %s: got %d %s, want 403 without a cookie", name, what, a.Status, a.Body)
-				}
-			}
-		}
-	}
 }

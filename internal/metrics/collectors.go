@@ -32,19 +32,11 @@ func gauge(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc(namespace+"_"+name, help, nil, nil)
 }
 
-// collectors combines several collectors into one.
-type collectors []prometheus.Collector
-
-func (c collectors) Describe(out chan<- *prometheus.Desc) {
-	for _, one := range c {
-		one.Describe(out)
-	}
-}
-
-func (c collectors) Collect(out chan<- prometheus.Metric) {
-	for _, one := range c {
-		one.Collect(out)
-	}
+// collect combines several collectors into one.
+func collect(all ...prometheus.Collector) prometheus.Collector {
+	r := prometheus.NewRegistry()
+	r.MustRegister(all...)
+	return r
 }
 
 var start = time.Now()

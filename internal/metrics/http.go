@@ -13,7 +13,7 @@ import (
 // HTTP has the metrics of one handler: those of its requests and of its live connections. It is safe for
 // concurrent use.
 type HTTP struct {
-	collectors
+	prometheus.Collector
 	operations map[string]*operation
 	failures   map[string]prometheus.Counter
 	rejections map[identity.Reason]prometheus.Counter
@@ -44,7 +44,7 @@ func NewHTTP() *HTTP {
 		Snapshots: counter("live_sent_snapshots_total", "Snapshots sent on live connections, one for each connection."),
 		Bytes:     counter("live_sent_bytes_total", "Bytes sent on live connections."),
 	}
-	h.collectors = collectors{requests, duration, failures, rejections, h.Live, h.Messages, h.Deltas, h.Snapshots, h.Bytes}
+	h.Collector = collect(requests, duration, failures, rejections, h.Live, h.Messages, h.Deltas, h.Snapshots, h.Bytes)
 	for _, name := range []string{"update", "list", "leave", "live", "token", "page", "other"} {
 		h.operations[name] = &operation{requests.MustCurryWith(prometheus.Labels{"operation": name}), duration.WithLabelValues(name)}
 	}

@@ -27,7 +27,7 @@ var (
 type Store struct {
 	presence.Store
 	presence.Health
-	collectors
+	calls                   prometheus.Collector
 	update, leave, snapshot storeOperation
 }
 
@@ -51,7 +51,7 @@ func MeasureStore(s interface {
 		return o
 	}
 	return &Store{
-		Store: s, Health: s, collectors: collectors{duration, failures},
+		Store: s, Health: s, calls: collect(duration, failures),
 		update: measure("update"), leave: measure("leave"), snapshot: measure("snapshot"),
 	}
 }
@@ -65,11 +65,11 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Describe implements [prometheus.Collector]. It omits the figures, because which of them exist depends on
 // the store.
-func (s *Store) Describe(out chan<- *prometheus.Desc) { s.collectors.Describe(out) }
+func (s *Store) Describe(out chan<- *prometheus.Desc) { s.calls.Describe(out) }
 
 // Collect implements [prometheus.Collector].
 func (s *Store) Collect(out chan<- prometheus.Metric) {
-	s.collectors.Collect(out)
+	s.calls.Collect(out)
 	set := func(d *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
 	}

@@ -3,10 +3,13 @@ package servertest
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // BadBody is the body of a request, or a live message, with the result that it must have.
@@ -17,13 +20,21 @@ type BadBody struct {
 }
 
 // BadBodies returns JSON objects in which one field has one of jsonValues: as the first and the last member, twice,
-// nested, in an array and with an escaped name. base returns the other members of an object with a field, each with a
+// nested, in an array and with an escaped name. A field such as saved.revision is one of an object whose other fields are
+// valid. base returns the other members of an object with a field, each with a
 // comma. check returns the code of the error about a value of a field, empty for none; it gets only values that are JSON.
 func BadBodies(base func(field string) string, fields []string, check func(field string, v JSONValue) string) (all []BadBody) {
 	add := func(name, body, code string) { all = append(all, BadBody{Name: name, Body: body, Code: code}) }
 	for _, field := range append(fields, "unknown", "user_id ", "SECTION", "ſeq", "") {
 		for _, v := range jsonValues() {
-			code, member, base, whole := "", `"`+field+`":`+v.text, base(field), base("")
+			outer, text := field, v.text
+			switch field {
+			case "saved.section":
+				outer, text = "saved", `{"revision":"7","section":`+v.text+`}`
+			case "saved.revision":
+				outer, text = "saved", `{"section":"s","revision":`+v.text+`}`
+			}
+			code, member, base, whole := "", `"`+outer+`":`+text, base(field), base("")
 			name := field + " " + v.text[:min(len(v.text), 20)]
 			if code = check(field, v); v.Kind == 'x' {
 				code = "bad_json"
@@ -41,10 +52,10 @@ func BadBodies(base func(field string) string, fields []string, check func(field
 			if len(v.text) < 100 {
 				add(name+" twice", `{`+base+member+`,`+member+`}`, "bad_json")
 				add(name+" in an array", `[{`+base+member+`}]`, "bad_json")
-				if field != "" && v.Kind != 'x' {
-					escaped := fmt.Sprintf(`"\u%04x%s":`, field[0], field[1:])
-					if field[0] < 0x80 {
-						add(name+" twice, once escaped", `{`+base+member+`,`+escaped+v.text+`}`, "bad_json")
+				if outer != "" && v.Kind != 'x' {
+					escaped := fmt.Sprintf(`"\u%04x%s":`, outer[0], outer[1:])
+					if outer[0] < 0x80 {
+						add(name+" twice, once escaped", `{`+base+member+`,`+escaped+text+`}`, "bad_json")
 					}
 				}
 			}
@@ -72,7 +83,13 @@ var statusOf = map[string]int{"": 200, "body_too_large": 413, "not_json": 415, "
 // TypeError returns the code of the error about a value of the wrong type, as docs/reference/api.md has it. It is empty
 // if the type is right.
 func TypeError(field string, v JSONValue) string {
-	if v.Kind == 'n' {
+	switch {
+	case v.Kind != 'n':
+	case field == "saved.section":
+		return "section_invalid"
+	case field == "saved.revision":
+		return "revision_invalid"
+	default:
 		return "" // means that the field is missing
 	}
 	isUnsigned := v.Kind == 'd' && len(v.text) <= 20 && unsigned.MatchString(v.text)
@@ -81,11 +98,15 @@ func TypeError(field string, v JSONValue) string {
 		isUnsigned = err == nil
 	}
 	switch field {
-	case "section", "session", "activity", "type", "token", "username":
+	case "section", "session", "activity", "type", "token", "username", "waiting_for", "saved.section", "saved.revision":
 		if v.Kind != 's' {
 			return "bad_type"
 		}
-	case "unless_occupied", "hidden":
+	case "saved":
+		if v.Kind != 'o' {
+			return "bad_type"
+		}
+	case "unless_occupied", "hidden", "unsaved":
 		if v.Kind != 'b' {
 			return "bad_type"
 		}
@@ -111,9 +132,15 @@ func ValueError(field string, v JSONValue) string {
 	isTooLarge := v.Kind == 'd' && len(v.text) >= 16 && v.text > "9007199254740991"
 	switch {
 	case v.Kind == 'n':
-	case field == "section" && utf8.RuneCountInString(v.Text) > 100:
+	case field == "saved" && v.text == `{"section":"s"}`:
+		return "revision_invalid"
+	case field == "saved", field == "saved.section" && strings.Trim(v.Text, "/ ") == "":
+		return "section_invalid"
+	case field == "saved.revision" && (v.Text == "" || utf8.RuneCountInString(v.Text) > 64 || invisible.MatchString(v.Text)):
+		return "revision_invalid"
+	case isSection(field) && utf8.RuneCountInString(norm.NFC.String(strings.Trim(v.Text, "/ "))) > 100:
 		return "section_too_long"
-	case field == "section" && (invisible.MatchString(v.Text) || slices.Contains(strings.Split(v.Text, "/"), "") && v.Text != ""):
+	case isSection(field) && invisible.MatchString(v.Text):
 		return "section_invalid"
 	case field == "session" && !sessionGrammar.MatchString(v.Text):
 		return "session_invalid"
@@ -125,10 +152,14 @@ func ValueError(field string, v JSONValue) string {
 		return "version_invalid"
 	case field == "username" && strings.Trim(v.Text, "\x00 ") == "":
 		return "name_invalid"
-	case field == "user_id" && v.Kind == 's' && (len(v.Text) > 200 || invisible.MatchString(v.Text)):
+	case field == "user_id" && v.Kind == 's' && (len(v.Text) > presence.MaxUserID || invisible.MatchString(v.Text)):
 		return "user_id_invalid"
 	}
 	return ""
+}
+
+func isSection(field string) bool {
+	return field == "section" || field == "waiting_for" || field == "saved.section"
 }
 
 var (

@@ -139,6 +139,20 @@ type User struct {
 	Color    string    `json:"avatar_color"`
 	Initials string
 	Visitor  bool
+
+	AvatarURL  string `json:"avatar_url"`
+	Agent      bool
+	Editing    []string
+	Unsaved    []string
+	WaitingFor string `json:"waiting_for"`
+}
+
+// Save is a save in a response.
+type Save struct {
+	Section, Revision string
+	UserID            any `json:"user_id"`
+	Username          string
+	SavedAt           time.Time `json:"saved_at"`
 }
 
 // Reply is the body of a successful response.
@@ -150,10 +164,20 @@ type Reply struct {
 	Conflicts []User
 	Users     *[]User
 	Count     int
+	Saved     []Save
 	Stale     bool
 	Durable   *bool
 	Partial   *bool
 	Heartbeat float64
+}
+
+// Saves returns each save, in the order of the list, as "section@revision by username", separated by commas.
+func Saves(saves []Save) string {
+	var all []string
+	for _, s := range saves {
+		all = append(all, s.Section+"@"+s.Revision+" by "+s.Username)
+	}
+	return strings.Join(all, ", ")
 }
 
 // Names returns the usernames in the order of the list, separated by spaces.

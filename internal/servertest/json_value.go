@@ -3,6 +3,8 @@ package servertest
 import (
 	"strings"
 	"sync"
+
+	presence "github.com/writer-presence/writer-presence"
 )
 
 // JSONValue is a valid or invalid value for any field.
@@ -30,8 +32,8 @@ var jsonValues = sync.OnceValue(func() (all []JSONValue) {
 		strings.Repeat("[", 3000), strings.Repeat(`{"a":`, 800))
 	for _, text := range []string{
 		"", "a", "0", "1", "-1", "1.5", "true", "null", "editing", "a/b", "a//b", "/", "a b", "[object Object]", "<script>", "__proto__", "%00", "a\x00b", "\x00", "a\nb", "a\u202eb", "ä", "hello\r\nX: y",
-		strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 100), strings.Repeat("x", 101), strings.Repeat("語", 100), strings.Repeat("語", 101),
-		strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 4000), strings.Repeat("x", 4097), strings.Repeat("x", 10_000), strings.Repeat("x", 1_000_000),
+		strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 100), strings.Repeat("x", 101), strings.Repeat("語", 100), strings.Repeat("語", 101), "/" + strings.Repeat("x", 100) + "/", strings.Repeat("e\u0301", 100), strings.Repeat("e\u0301", 101),
+		strings.Repeat("x", presence.MaxUserID), strings.Repeat("x", presence.MaxUserID+1), strings.Repeat("x", 4000), strings.Repeat("x", 4097), strings.Repeat("x", 10_000), strings.Repeat("x", 1_000_000),
 	} {
 		all = append(all, JSONValue{JSONString(text), 's', text})
 	}

@@ -22,6 +22,8 @@ type Message struct {
 	At         []int
 	Left       []any
 	Count      int
+	Saved      []Save
+	SavedGone  []string `json:"saved_gone"`
 	Stale      bool
 	Durable    *bool
 	Heartbeat  float64
@@ -75,11 +77,41 @@ func hideVersionsAndTimes(v any) {
 	case map[string]any:
 		for name, each := range v {
 			switch name {
-			case "version", "base", "last_seen", "retry_after":
+			case "version", "base", "last_seen", "saved_at", "retry_after":
 				v[name] = fmt.Sprintf("%T", each)
 			default:
 				hideVersionsAndTimes(each)
 			}
 		}
 	}
+}
+
+// ExpectFields checks that a message has all fields of another one with the same values, except for versions and times. It
+// may have more.
+func ExpectFields(t *testing.T, name string, got, want []byte) {
+	t.Helper()
+	if !contains(decodeComparable(t, got), decodeComparable(t, want)) {
+		t.Errorf("%s: got %s\nwant at least the fields of %s", name, got, want)
+	}
+}
+
+// contains reports whether got is want, or want with more fields in its objects.
+func contains(got, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		for name := range want {
+			each, has := object[name]
+			ok = ok && has && contains(each, want[name])
+		}
+		return ok
+	case []any:
+		array, ok := got.([]any)
+		ok = ok && len(array) == len(want)
+		for i := range want {
+			ok = ok && contains(array[i], want[i])
+		}
+		return ok
+	}
+	return got == want
 }

@@ -72,7 +72,10 @@ func (s *Socket) read(r *bufio.Reader) {
 // Send sends a message of a type with the members of a JSON object; the braces may be left out.
 func (s *Socket) Send(kind, fields string) {
 	s.T.Helper()
-	fields = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(fields), "{"), "}"))
+	fields = strings.TrimSpace(fields)
+	if members, whole := strings.CutPrefix(fields, "{"); whole {
+		fields = strings.TrimSpace(strings.TrimSuffix(members, "}"))
+	}
 	if fields != "" {
 		fields = ", " + fields
 	}

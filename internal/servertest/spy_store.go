@@ -2,6 +2,8 @@ package servertest
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -79,8 +81,18 @@ func (s *SpyStore) ExpectChecked(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range s.Updates {
-		section := JSONValue{Kind: 's', Text: string(u.Section)}
-		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", section) != "" || ValueError("activity", JSONValue{Kind: 's', Text: string(u.Activity)}) != "" {
+		text := func(s string) JSONValue { return JSONValue{Kind: 's', Text: s} }
+		badSave := u.Saved != (presence.Saved{}) &&
+			(ValueError("saved.section", text(string(u.Saved.Section))) != "" || ValueError("saved.revision", text(u.Saved.Revision)) != "")
+		if badSave || ValueError("waiting_for", text(string(u.WaitingFor))) != "" {
+			t.Errorf("the store got the invalid save or wait %+.200v", u)
+		}
+		for _, section := range []presence.Section{u.Section, u.WaitingFor, u.Saved.Section} {
+			if section != "" && slices.Contains(strings.Split(string(section), "/"), "") {
+				t.Errorf("the store got a section that is not in its normal form: %+.200v", u)
+			}
+		}
+		if !sessionGrammar.MatchString(u.Session) || u.Seq > presence.MaxSafe || u.Known > presence.MaxSafe || ValueError("section", text(string(u.Section))) != "" || ValueError("activity", text(string(u.Activity))) != "" {
 			t.Errorf("the store got the invalid update %+.200v", u)
 		}
 	}

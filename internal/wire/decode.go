@@ -15,6 +15,29 @@ type Update struct {
 	Activity       presence.Activity
 	UnlessOccupied bool
 	KnownVersion   *uint64
+	Unsaved        bool
+	WaitingFor     string
+	Saved          *Saved // nil if the field is missing or null
+}
+
+// Saved is the value of the field saved.
+type Saved struct{ Section, Revision string }
+
+// UnmarshalJSON decodes an object as strictly as [Decode].
+func (s *Saved) UnmarshalJSON(text []byte) error { return strictjson.Decode(text, (*savedFields)(s)) }
+
+type savedFields Saved
+
+// Field implements [strictjson.Fields].
+func (s *savedFields) Field(name []byte) any {
+	switch string(name) {
+	case "section":
+		return &s.Section
+	case "revision":
+		return &s.Revision
+	default:
+		return nil
+	}
 }
 
 // Field implements [strictjson.Fields].
@@ -32,16 +55,30 @@ func (u *Update) Field(name []byte) any {
 		return &u.UnlessOccupied
 	case "known_version":
 		return &u.KnownVersion
+	case "unsaved":
+		return &u.Unsaved
+	case "waiting_for":
+		return &u.WaitingFor
+	case "saved":
+		return &u.Saved
 	default:
 		return nil
 	}
 }
 
-// Domain returns the update in the terms of package presence. The error is ErrKnownVersion.
+// Domain returns the update in the terms of package presence. The errors are ErrKnownVersion and, for a save
+// without a section, [presence.ErrSectionInvalid].
 func (u *Update) Domain() (presence.Update, error) {
 	update := presence.Update{
 		Session: u.Session, Seq: u.Seq,
 		Section: presence.Section(u.Section), Activity: u.Activity, UnlessOccupied: u.UnlessOccupied,
+		Unsaved: u.Unsaved, WaitingFor: presence.Section(u.WaitingFor),
+	}
+	if u.Saved != nil {
+		if u.Saved.Section == "" { // the zero presence.Saved would mean that there is none
+			return update, presence.ErrSectionInvalid
+		}
+		update.Saved = presence.Saved{Section: presence.Section(u.Saved.Section), Revision: u.Saved.Revision}
 	}
 	if u.KnownVersion != nil {
 		if *u.KnownVersion > presence.MaxSafe {

@@ -22,6 +22,9 @@ func FuzzFastPathAgreesWithStrictDecoder(f *testing.F) {
 		`{"section":"a","section":"b"}`, `{"section":"a","SECTION":"b"}`, `{"section":"a","ſection":"b"}`, `{"section":null}`, `{"section":"a\u0062"}`, `{"section":"ä"}`, "{\"section\":\"a\x7f\"}",
 		"{\"section\":\"a\xff\"}", `{"section":"a",}`, `{,}`, `{"section":"a"}}`, `{"section":"a"} `, ` {"section":"a"}`, `{"section":"a"`, `{"section":}`, `{"section"}`,
 		`{"section":"a" ,"seq":1}`, `{"section" :"a"}`, `{"seq":1}x`, `{"x":{"section":"a"}}`, `{"x":"}","section":"a"}`, `{"":1}`, `{"seq":"1"}`, `{"section":1}`, `{"activity":true}`, `{"seq":1,"seq":"x"}`,
+		`{"section":"a","unsaved":true,"waiting_for":"b"}`, `{"unsaved":false,"waiting_for":""}`, `{"unsaved":null,"waiting_for":null,"saved":null}`, `{"unsaved":1}`, `{"waiting_for":true}`,
+		`{"section":"a","saved":{"section":"a","revision":"7"}}`, `{"saved":{}}`, `{"saved":{"revision":null}}`, `{"saved":{"section":"a","section":"a"}}`, `{"saved":{"section":1}}`, `{"saved":[]}`, `{"saved":"}"}`,
+		`{"saved":{"section":"a"},"saved":null}`, `{"saved": {"SECTION":"a","x":{"section":"b"}} }`, `{"unsaved":true,"unsaved":false}`, `{"saved":{"section":"a","revision":"}"},"seq":1}`,
 		`{"known_version":1,"known_version":1}`, `{"seq":1,"s\u0065q":1}`, `{"x":1,"x":1}`, `{"section":"a","seq":1,"section":"a"}`,
 	} {
 		f.Add([]byte(body))
@@ -47,7 +50,7 @@ func FuzzFastPathAgreesWithStrictDecoder(f *testing.F) {
 }
 
 func TestNamesInBodiesAndMessagesAreExactAndUnique(t *testing.T) {
-	for _, name := range []string{"SECTION", "Section", "ſection", "ſeq", "SEQ", "Session", "ſession", "TOKEN", "toKen", "Type", "HIDDEN", "Known_Version", "unleſſ_occupied"} {
+	for _, name := range []string{"SECTION", "Section", "ſection", "ſeq", "SEQ", "Session", "ſession", "TOKEN", "toKen", "Type", "HIDDEN", "Known_Version", "unleſſ_occupied", "Unsaved", "WAITING_FOR", "Saved", "ſaved"} {
 		for _, value := range []string{`"x"`, `1`, `true`} {
 			var m Message
 			if err := Decode([]byte(`{"`+name+`":`+value+`}`), &m); err != nil || !reflect.DeepEqual(m, Message{}) {
@@ -55,7 +58,7 @@ func TestNamesInBodiesAndMessagesAreExactAndUnique(t *testing.T) {
 			}
 		}
 	}
-	for _, body := range []string{`{"section":"a","section":"a"}`, `{"seq":1,"seq":1}`, `{"hidden":true,"hidden":true}`, `{"known_version":null,"known_version":1}`, `{"type":"a","typ\u0065":"b"}`, `{"later":{"a":1,"a":1}}`} {
+	for _, body := range []string{`{"section":"a","section":"a"}`, `{"seq":1,"seq":1}`, `{"hidden":true,"hidden":true}`, `{"known_version":null,"known_version":1}`, `{"type":"a","typ\u0065":"b"}`, `{"later":{"a":1,"a":1}}`, `{"saved":{"section":"a","section":"a"}}`, `{"saved":null,"saved":null}`} {
 		if err := Decode([]byte(body), new(Message)); err != ErrDuplicateField {
 			t.Errorf("%s: %v; want ErrDuplicateField", body, err)
 		}
@@ -71,10 +74,55 @@ func TestTheQuickWayTakesWhatTheClientsSend(t *testing.T) {
 			Section: "manuscript/abstract", Session: "3J8sQ0c2", Seq: 17, Activity: presence.Editing, UnlessOccupied: true, KnownVersion: &version,
 		},
 		`{"section":"","activity":"idle","unless_occupied":false}`: {Activity: presence.Idle},
+		`{"section":"a","session":"3J8sQ0c2","seq":17,"activity":"idle","unless_occupied":false,"known_version":1762189200000,"unsaved":true,"waiting_for":"b"}`: {
+			Section: "a", Session: "3J8sQ0c2", Seq: 17, Activity: presence.Idle, KnownVersion: &version, Unsaved: true, WaitingFor: "b",
+		},
 	} {
 		var got Update
 		if !decodeFast([]byte(body), &got) || !reflect.DeepEqual(got, due) {
 			t.Errorf("%s came to %+v, due is %+v", body, got, due)
+		}
+	}
+}
+
+func TestSavedIsDecodedAsAnObjectWithExactNames(t *testing.T) { // rule 19
+	for body, want := range map[string]*Saved{
+		`{}`:             nil,
+		`{"saved":null}`: nil,
+		`{"saved":{}}`:   {},
+		`{"saved":{"section":"a","revision":"7"}}`:                                     {"a", "7"},
+		` { "saved" : { "revision" : "\u0037" , "section" : "a" } } `:                  {"a", "7"},
+		`{"saved":{"SECTION":"x","Revision":"x","section":"a","saved_at":"x","x":{}}}`: {Section: "a"},
+		`{"saved":{"section":null,"revision":"7"}}`:                                    {Revision: "7"},
+	} {
+		var got Update
+		if err := Decode([]byte(body), &got); err != nil || !reflect.DeepEqual(got, Update{Saved: want}) {
+			t.Errorf("%s is decoded as %+v, %v; want saved %+v", body, got, err, want)
+		}
+	}
+	for _, value := range []string{`1`, `true`, `"a"`, `[]`, `[{}]`, `{"section":1}`, `{"revision":7}`, `{"section":{}}`, `{"revision":["7"]}`} {
+		if err := Decode([]byte(`{"saved":`+value+`}`), new(Update)); err != ErrFieldType {
+			t.Errorf("saved %s: %v; want ErrFieldType", value, err)
+		}
+	}
+}
+
+func TestDomainHasTheFieldsOfAnUpdate(t *testing.T) { // rules 18 to 20
+	version := uint64(7)
+	body := Update{
+		Section: "a", Session: "tab", Seq: 3, Activity: presence.Idle, UnlessOccupied: true, KnownVersion: &version,
+		Unsaved: true, WaitingFor: "b", Saved: &Saved{"c", "7"},
+	}
+	want := presence.Update{
+		Section: "a", Session: "tab", Seq: 3, Activity: presence.Idle, UnlessOccupied: true, Poll: true, Known: 7,
+		Unsaved: true, WaitingFor: "b", Saved: presence.Saved{Section: "c", Revision: "7"},
+	}
+	if got, err := body.Domain(); err != nil || got != want {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	for _, saved := range []*Saved{{}, {Revision: "7"}} {
+		if _, err := (&Update{Section: "a", Saved: saved}).Domain(); err != presence.ErrSectionInvalid {
+			t.Errorf("saved %+v: %v; want ErrSectionInvalid", *saved, err)
 		}
 	}
 }

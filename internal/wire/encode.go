@@ -7,8 +7,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// AppendReply appends the answer to an update without the list of its snapshot. The caller inserts the list at
-// the index at: the list is large and shared, so it is not copied. heartbeat is the interval that the server
+// AppendReply appends the answer to an update without the [List] of its snapshot. The caller inserts the list
+// at the index at: the list is large and shared, so it is not copied. heartbeat is the interval that the server
 // asks for.
 func AppendReply(b []byte, reply presence.Reply, heartbeat time.Duration) (_ []byte, at int) {
 	b = append(b, `{"success":true,"version":`...)
@@ -18,19 +18,16 @@ func AppendReply(b []byte, reply presence.Reply, heartbeat time.Duration) (_ []b
 		b = append(b, `,"users":`...)
 	}
 	at = len(b)
-	if reply.Snapshot != nil {
-		b = appendCount(b, reply.Snapshot)
-	}
 	return append(appendState(b, reply, heartbeat), '}'), at
 }
 
-// AppendList appends the answer to a list request without the list, which the caller inserts at the index at.
+// AppendList appends the answer to a list request without its [List], which the caller inserts at the index at.
 func AppendList(b []byte, snapshot *presence.Snapshot) (_ []byte, at int) {
 	b = append(b, `{"success":true,"version":`...)
 	b = strconv.AppendUint(b, snapshot.Version, 10)
 	b = append(b, `,"users":`...)
 	at = len(b)
-	return append(appendPartial(appendCount(b, snapshot), snapshot.Partial), '}'), at
+	return append(appendPartial(b, snapshot.Partial), '}'), at
 }
 
 // AppendLeft appends the answer to a leave.
@@ -57,8 +54,8 @@ func AppendSnapshot(b []byte, snapshot *presence.Snapshot) []byte {
 	b = append(b, `{"type":"snapshot","version":`...)
 	b = strconv.AppendUint(b, snapshot.Version, 10)
 	b = append(b, `,"users":`...)
-	b = appendOccupants(b, snapshot.Occupants) // not Occupants, which would cache a second copy of the list
-	return append(appendPartial(appendCount(b, snapshot), snapshot.Partial), '}')
+	b = appendList(b, snapshot) // not List, which would cache a second copy
+	return append(appendPartial(b, snapshot.Partial), '}')
 }
 
 // AppendDelta appends a live message with what changed from one snapshot to another.
@@ -84,8 +81,12 @@ func AppendDelta(b []byte, from, to *presence.Snapshot) []byte {
 		}
 		b = appendUserID(b, id)
 	}
-	b = append(b, ']')
-	return append(appendCount(b, to), '}')
+	b = appendSaved(appendCount(append(b, ']'), to), d.Saves)
+	if len(d.SavesGone) > 0 {
+		b = append(b, `,"saved_gone":`...)
+		b = appendSections(b, d.SavesGone)
+	}
+	return append(b, '}')
 }
 
 // AppendRestate appends a live message that asks the client to send its session again.
@@ -129,15 +130,6 @@ func appendState(b []byte, reply presence.Reply, heartbeat time.Duration) []byte
 func appendPartial(b []byte, partial bool) []byte {
 	if partial {
 		b = append(b, `,"partial":true`...)
-	}
-	return b
-}
-
-// appendCount appends the number of users in a project if the list does not have all of them.
-func appendCount(b []byte, snapshot *presence.Snapshot) []byte {
-	if snapshot.Count > len(snapshot.Occupants) {
-		b = append(b, `,"count":`...)
-		b = strconv.AppendInt(b, int64(snapshot.Count), 10)
 	}
 	return b
 }

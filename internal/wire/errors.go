@@ -68,6 +68,7 @@ var failures = []Failure{
 	{presence.ErrSessionInvalid, 400, "session_invalid"},
 	{presence.ErrSeqInvalid, 400, "seq_invalid"},
 	{presence.ErrActivityInvalid, 400, "activity_invalid"},
+	{presence.ErrRevisionInvalid, 400, "revision_invalid"},
 	{presence.ErrUserIDInvalid, 400, "user_id_invalid"},
 	{identity.ErrTokenNameInvalid, 400, "name_invalid"},
 	{ErrKnownVersion, 400, "version_invalid"},

@@ -10,7 +10,7 @@ const maxFastFields = 16
 
 // decodeFast decodes the update bodies that dominate traffic: a flat object of known fields, each once, whose
 // values are strings of printable ASCII, whole numbers and booleans. Our own client writes such bodies, and so
-// do clients of the original specification.
+// do clients of the original specification. A save has an object, which is left to strictjson.
 //
 // It returns false for every other text, valid or not; the caller then decodes the same text with
 // strictjson, which sets every field again. For every text that decodeFast accepts, strictjson decodes the

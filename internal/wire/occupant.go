@@ -14,11 +14,50 @@ import (
 // change them.
 func Occupant(o *presence.Occupant) []byte { return o.Encoded(encodeOccupant) }
 
-// Occupants returns the occupants of a snapshot as a JSON array. The bytes are cached with the
-// snapshot: do not change them.
-func Occupants(s *presence.Snapshot) []byte { return s.Encoded(encodeOccupants) }
+// List returns what follows `"users":` in answers that have a snapshot: the occupants as a JSON array and,
+// where they are due, the fields count and saved. The bytes are cached with the snapshot: do not change them.
+func List(s *presence.Snapshot) []byte { return s.Encoded(encodeList) }
 
-func encodeOccupants(s *presence.Snapshot) []byte { return appendOccupants(nil, s.Occupants) }
+func encodeList(s *presence.Snapshot) []byte { return appendList(nil, s) }
+
+func appendList(b []byte, s *presence.Snapshot) []byte {
+	b = appendCount(appendOccupants(b, s.Occupants), s)
+	return appendSaved(b, s.Saves)
+}
+
+// appendCount appends the number of users in a project if the list does not have all of them.
+func appendCount(b []byte, s *presence.Snapshot) []byte {
+	if s.Count > len(s.Occupants) {
+		b = append(b, `,"count":`...)
+		b = strconv.AppendInt(b, int64(s.Count), 10)
+	}
+	return b
+}
+
+// appendSaved appends the field saved if there are saves.
+func appendSaved(b []byte, saves []*presence.Save) []byte {
+	if len(saves) == 0 {
+		return b
+	}
+	b = append(b, `,"saved":[`...)
+	for i, s := range saves {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"section":`...)
+		b = appendText(b, string(s.Section))
+		b = append(b, `,"revision":`...)
+		b = appendText(b, s.Revision)
+		b = append(b, `,"user_id":`...)
+		b = appendUserID(b, s.User)
+		b = append(b, `,"username":`...)
+		b = appendText(b, s.Name)
+		b = append(b, `,"saved_at":"`...)
+		b = s.At.UTC().AppendFormat(b, time.RFC3339)
+		b = append(b, `"}`...)
+	}
+	return append(b, ']')
+}
 
 // appendOccupants appends a JSON array of occupants to b.
 func appendOccupants(b []byte, occupants []*presence.Occupant) []byte {
@@ -57,6 +96,21 @@ func encodeOccupant(o *presence.Occupant) []byte {
 	b = appendText(b, o.User.Initials())
 	b = append(b, `,"visitor":`...)
 	b = strconv.AppendBool(b, o.User.Visitor)
+	if o.User.AvatarURL != "" {
+		b = append(b, `,"avatar_url":`...)
+		b = appendText(b, o.User.AvatarURL)
+	}
+	if o.User.Agent {
+		b = append(b, `,"agent":true`...)
+	}
+	if len(o.Unsaved) > 0 {
+		b = append(b, `,"unsaved":`...)
+		b = appendSections(b, o.Unsaved)
+	}
+	if o.WaitingFor != "" {
+		b = append(b, `,"waiting_for":`...)
+		b = appendText(b, string(o.WaitingFor))
+	}
 	return append(b, '}')
 }
 

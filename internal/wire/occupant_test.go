@@ -2,6 +2,8 @@ package wire_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,8 +29,56 @@ func TestOccupantIsEncodedAsDocumented(t *testing.T) {
 	}
 }
 
+func TestOccupantHasOptionalFieldsOnlyWhereSet(t *testing.T) { // rules 18, 20 and 21
+	o := &presence.Occupant{
+		User: presence.User{ID: "7", Name: "agent", AvatarURL: "https://host.example/7.png?size=40&v=2", Agent: true}, Section: "b",
+		Sections: []presence.Section{"a", "b"}, Unsaved: []presence.Section{"a", "b"}, WaitingFor: "c", Activity: presence.Viewing,
+	}
+	var got map[string]any
+	if err := json.Unmarshal(wire.Occupant(o), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"avatar_url": "https://host.example/7.png?size=40&v=2", "agent": true, "unsaved": []any{"a", "b"}, "waiting_for": "c", "editing": nil}
+	for name, value := range want {
+		if !reflect.DeepEqual(got[name], value) {
+			t.Errorf("%s is %v in %s, want %v", name, got[name], wire.Occupant(o), value)
+		}
+	}
+	plain := string(wire.Occupant(&presence.Occupant{User: presence.User{ID: "1", Name: "alice"}, Activity: presence.Viewing}))
+	for name := range want {
+		if strings.Contains(plain, `"`+name+`"`) {
+			t.Errorf("got %s, want no field %s", plain, name)
+		}
+	}
+}
+
+func TestSavesAreEncodedInListsSnapshotsAndDeltas(t *testing.T) { // rule 19
+	at := time.Date(2025, 11, 3, 18, 0, 0, 5e8, time.FixedZone("CET", 3600))
+	saves := []*presence.Save{
+		{Saved: presence.Saved{Section: "a", Revision: `"<7>"`}, User: "1", Name: "alice", At: at},
+		{Saved: presence.Saved{Section: "b", Revision: "v2"}, User: "visitor-x", Name: "Zoë", At: at},
+	}
+	const (
+		a = `{"section":"a","revision":"\"\u003c7\u003e\"","user_id":1,"username":"alice","saved_at":"2025-11-03T17:00:00Z"}`
+		b = `{"section":"b","revision":"v2","user_id":"visitor-x","username":"Zoë","saved_at":"2025-11-03T17:00:00Z"}`
+	)
+	both := &presence.Snapshot{Version: 1, Count: 5, Saves: saves}
+	first, second := &presence.Snapshot{Version: 2, Saves: saves[:1]}, &presence.Snapshot{Version: 3, Saves: saves[1:]}
+	for got, want := range map[string]string{
+		string(wire.List(both)):                           `[],"count":5,"saved":[` + a + `,` + b + `]`,
+		string(wire.AppendSnapshot(nil, both)):            `{"type":"snapshot","version":1,"users":[],"count":5,"saved":[` + a + `,` + b + `]}`,
+		string(wire.AppendDelta(nil, first, second)):      `{"type":"delta","base":2,"version":3,"changed":[],"at":[],"left":[],"saved":[` + b + `],"saved_gone":["a"]}`,
+		string(wire.AppendDelta(nil, first, first)):       `{"type":"delta","base":2,"version":2,"changed":[],"at":[],"left":[]}`,
+		string(wire.List(&presence.Snapshot{Version: 1})): `[]`,
+	} {
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 func TestAnEmptySnapshotIsAnEmptyArray(t *testing.T) {
-	if got := string(wire.Occupants(&presence.Snapshot{Version: 1})); got != "[]" {
+	if got := string(wire.List(&presence.Snapshot{Version: 1})); got != "[]" {
 		t.Errorf("got %s, want []", got)
 	}
 }

@@ -2,8 +2,6 @@ package capacity
 
 import (
 	"math"
-	"os"
-	"strings"
 	"testing"
 )
 
@@ -83,16 +81,5 @@ func TestLargeRoomAgreesWithACaseByHand(t *testing.T) {
 	}
 	if _, snapshots, _ = roundCosts.LargeRoom(10_000); snapshots != 20 {
 		t.Errorf("%v snapshots a second; the limit is 20, since changes within 50 ms are delivered together", snapshots)
-	}
-}
-
-func TestDocumentShowsTheModel(t *testing.T) {
-	const root = "../../../"
-	text, err := os.ReadFile(root + Document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), section(Text(Measured))) {
-		t.Errorf("%s does not show the current model; run go -C bench run . model write", Document)
 	}
 }

@@ -105,9 +105,6 @@ func (r *Run) CPU(processes ...*Process) (micros float64) {
 	return micros
 }
 
-// Self is this process.
-func Self() *Process { return &Process{pid: os.Getpid()} }
-
 // cpu adds up the threads of a process to the nanosecond: the ticks of /proc/<pid>/stat are
 // too coarse for short rounds.
 func cpu(pid int) (total time.Duration, err error) {

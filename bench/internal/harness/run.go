@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,10 +23,7 @@ const APIPrefix = "/writer/api"
 // Scenario is one benchmark.
 type Scenario struct {
 	Name string
-	// SharesTable says that the scenario prints one line of a table that it shares with the
-	// scenarios around it, and so gets no heading.
-	SharesTable bool
-	Run         func(*Run)
+	Run  func(*Run)
 }
 
 // Env is what all scenarios of one invocation share.
@@ -113,6 +111,16 @@ func (r *Run) StartServer(args ...string) *Process {
 	r.Check(err)
 	return r.Start(r.Binary, slices.Concat([]string{"serve", "--dev", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0",
 		"--data", data, "--secret-file", filepath.Join(r.Dir, "secret")}, args)...)
+}
+
+// ServeYardstick serves a handler at a free port, which it prints for Start. It returns only on errors.
+func ServeYardstick(h http.Handler) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("http://%s/\n", l.Addr())
+	return http.Serve(l, h)
 }
 
 // StartYardstick starts this program as one of the servers to compare with.

@@ -46,40 +46,16 @@ func fieldMedians[F any](rounds int, value func(round, field int) float64) (m F)
 	return m
 }
 
-// Fit returns the line through points by least squares.
-func Fit(xs, ys []float64) (intercept, slope float64) {
-	var x, y, xx, xy float64
-	n := float64(len(xs))
-	for i := range xs {
-		x, y, xx, xy = x+xs[i], y+ys[i], xx+xs[i]*xs[i], xy+xs[i]*ys[i]
+// Durations are measured times.
+type Durations []time.Duration
+
+func (d *Durations) Add(one time.Duration) { *d = append(*d, one) }
+
+// Quantile returns the duration, in ms, that a share q of all durations does not exceed, 0 if there are none.
+func (d Durations) Quantile(q float64) float64 {
+	if len(d) == 0 {
+		return 0
 	}
-	slope = (n*xy - x*y) / (n*xx - x*x)
-	return (y - slope*x) / n, slope
-}
-
-// Histogram counts durations in steps of 10 µs; those of 10 s and more are counted as 10 s.
-type Histogram []uint32
-
-const (
-	histogramStep = 10 * time.Microsecond
-	histogramMax  = 10 * time.Second
-)
-
-func NewHistogram() Histogram { return make(Histogram, histogramMax/histogramStep) }
-
-func (h Histogram) Add(d time.Duration) { h[min(int(d/histogramStep), len(h)-1)]++ }
-
-// Quantile returns the duration, in ms, that a share q of all durations does not exceed.
-func (h Histogram) Quantile(q float64) float64 {
-	total := 0
-	for _, n := range h {
-		total += int(n)
-	}
-	rest := float64(total) * q
-	for i, n := range h {
-		if rest -= float64(n); rest < 0 {
-			return (time.Duration(i+1) * histogramStep).Seconds() * 1000
-		}
-	}
-	return 0
+	sorted := slices.Sorted(slices.Values(d))
+	return 1000 * sorted[min(int(q*float64(len(d))), len(d)-1)].Seconds()
 }

@@ -46,13 +46,14 @@ func (t *Table) Row(name string, cells ...any) {
 	fmt.Fprintln(t.out)
 }
 
-// Compare prints a line for each field that has a `row` tag, which names it: ours, the
-// yardstick's and their ratio. All three are structs of the same type.
-func (t *Table) Compare(prefix string, ours, yardstick, ratio any) {
-	fields := reflect.TypeOf(ours)
+// Compare prints a line for each field of F that has a `row` tag, which names it: the medians of
+// our rounds and the yardstick's, and their ratio.
+func Compare[F any](t *Table, prefix string, ours, yardstick []F) {
+	a, b, ratio := Medians(ours), Medians(yardstick), MedianRatios(ours, yardstick)
+	fields := reflect.TypeFor[F]()
 	for i := range fields.NumField() {
 		if name := fields.Field(i).Tag.Get("row"); name != "" {
-			t.Row(prefix+name, fieldOf(ours, i), fieldOf(yardstick, i), fieldOf(ratio, i))
+			t.Row(prefix+name, fieldOf(a, i), fieldOf(b, i), fieldOf(ratio, i))
 		}
 	}
 }

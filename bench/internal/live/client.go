@@ -15,6 +15,7 @@ type Client struct {
 	index   int
 	server  *harness.Process
 	room    string
+	place   int // in the room, on this server
 	user    harness.User
 	seq     int
 	section int // the index of its last change
@@ -23,10 +24,6 @@ type Client struct {
 	conn   *harness.Conn
 	state  state
 	sentAt time.Time // when its last message was sent
-
-	// record keeps all snapshots and deltas in recorded.
-	record   bool
-	recorded [][]byte
 }
 
 type state int
@@ -183,9 +180,6 @@ func (p *Pool) handle(c *Client, now time.Time, in []byte) (int, error) {
 	default:
 		return 0, fmt.Errorf("the server sent %q", text)
 	}
-	if c.record {
-		c.recorded = append(c.recorded, bytes.Clone(text))
-	}
 	return length, nil
 }
 
@@ -194,7 +188,7 @@ func (p *Pool) handleDelta(c *Client, now time.Time, text []byte) {
 	base, text, _ := numberAfter(text, baseField)
 	version, text, _ := numberAfter(text, versionField)
 	if base != c.version {
-		p.gaps++
+		p.run.Check(fmt.Errorf("a delta is based on version %d, and the client has version %d", base, c.version))
 	}
 	c.version = version
 	for {

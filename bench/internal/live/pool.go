@@ -53,33 +53,19 @@ type counters struct {
 	sent, acks, deltas int
 	delivered          int // changes in those deltas, a client's own among them
 	bytes              int // of frames with deltas
-	gaps               int // deltas that are not based on the version that the client had
 
-	deltaLatency        harness.Histogram // from a change to another client's delta
-	SameNode, OtherNode harness.Histogram // likewise, by whether both are connected to one node
-	ackLatency          harness.Histogram // from an update to its ack
-	snapshotLatency     harness.Histogram // from a hello to its snapshot
-	lag                 harness.Histogram // by which the load generator sent a change too late
-}
-
-func newCounters() counters {
-	h := harness.NewHistogram
-	return counters{deltaLatency: h(), SameNode: h(), OtherNode: h(), ackLatency: h(), snapshotLatency: h(), lag: h()}
-}
-
-func (c *counters) reset() {
-	for _, h := range []harness.Histogram{c.deltaLatency, c.SameNode, c.OtherNode, c.ackLatency, c.snapshotLatency, c.lag} {
-		clear(h)
-	}
-	*c = counters{deltaLatency: c.deltaLatency, SameNode: c.SameNode, OtherNode: c.OtherNode,
-		ackLatency: c.ackLatency, snapshotLatency: c.snapshotLatency, lag: c.lag}
+	deltaLatency        harness.Durations // from a change to another client's delta
+	SameNode, OtherNode harness.Durations // likewise, by whether both are connected to one node
+	ackLatency          harness.Durations // from an update to its ack
+	snapshotLatency     harness.Durations // from a hello to its snapshot
+	lag                 harness.Durations // by which the load generator sent a change too late
 }
 
 // NewPool returns a pool whose connections are closed when the scenario ends.
 func NewPool(r *harness.Run) *Pool {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	r.Check(err)
-	p := &Pool{run: r, epoll: epoll, in: make([]byte, 1<<20), changes: make([]change, 1, 1<<17), counters: newCounters()}
+	p := &Pool{run: r, epoll: epoll, in: make([]byte, 1<<20), changes: make([]change, 1, 1<<17)}
 	r.Cleanup(func() {
 		p.Disconnect(p.Clients)
 		syscall.Close(epoll)
@@ -90,7 +76,7 @@ func NewPool(r *harness.Run) *Pool {
 // Add adds a client for each user, roomSize of them to a room. It does not connect them.
 func (p *Pool) Add(server *harness.Process, users []harness.User, roomSize int) (added []*Client) {
 	for i, user := range users {
-		added = append(added, &Client{index: len(p.Clients) + i, server: server, room: fmt.Sprintf("room-%d", i/roomSize), user: user})
+		added = append(added, &Client{index: len(p.Clients) + i, server: server, room: fmt.Sprintf("room-%d", i/roomSize), place: i % roomSize, user: user})
 	}
 	p.Clients = append(p.Clients, added...)
 	return added
@@ -208,18 +194,13 @@ func (p *Pool) poll() {
 
 // Result is what a round of changes measured.
 type Result struct {
-	Changes, Frames, Bytes, Gaps float64
+	Changes, FrameSize float64
 
-	CPUShare            float64 `row:"CPU, % of a core"`
-	CPUPerFrame         float64 `row:"µs CPU per frame"`
 	CPUPerDelivery      float64 `row:"µs CPU per delivered change"`
 	CPUPerChange        float64 `row:"µs CPU per change"`
 	DeliveriesPerChange float64 `row:"deliveries per change"`
 	AcksPerChange       float64 `row:"acks per change"`
 	BytesPerDelivery    float64 `row:"bytes per delivered change"`
-	FramesPerClient     float64 `row:"frames per client and second"`
-	DeliveriesPerClient float64 `row:"delivered changes per client and second"`
-	BytesPerClient      float64 `row:"bytes per client and second"`
 	DeltaP50            float64 `row:"ms from change to delta, p50"`
 	DeltaP99            float64 `row:"ms from change to delta, p99"`
 	AckP50              float64 `row:"ms from change to ack, p50"`
@@ -229,7 +210,7 @@ type Result struct {
 
 // Round has clients change their sections, at an interval, and measures what the servers do.
 func (p *Pool) Round(next func() *Client, d, interval time.Duration, servers ...*harness.Process) Result {
-	p.reset()
+	p.counters = counters{}
 	before, ticker := p.run.CPU(servers...), newTicker(interval)
 	p.Serve(d, func(now time.Time) {
 		for ticker.due(now) {
@@ -239,19 +220,10 @@ func (p *Pool) Round(next func() *Client, d, interval time.Duration, servers ...
 	})
 	p.Serve(drainTime, nil)
 	cpu := p.run.CPU(servers...) - before
-	changes, frames, delivered, bytes := float64(p.sent), float64(p.deltas), float64(p.delivered), float64(p.bytes)
-	clients := 0
-	for _, c := range p.Clients {
-		if c.state == joined && slices.Contains(servers, c.server) {
-			clients++
-		}
-	}
-	clientSeconds := float64(clients) * d.Seconds()
+	changes, delivered, bytes := float64(p.sent), float64(p.delivered), float64(p.bytes)
 	return Result{
-		Changes: changes, Frames: frames, Bytes: bytes, Gaps: float64(p.gaps),
-		CPUShare: 100 * cpu / float64(d.Microseconds()), CPUPerFrame: cpu / frames, CPUPerDelivery: cpu / delivered, CPUPerChange: cpu / changes,
+		Changes: changes, FrameSize: bytes / float64(p.deltas), CPUPerDelivery: cpu / delivered, CPUPerChange: cpu / changes,
 		DeliveriesPerChange: delivered / changes, AcksPerChange: float64(p.acks) / changes, BytesPerDelivery: bytes / delivered,
-		FramesPerClient: frames / clientSeconds, DeliveriesPerClient: delivered / clientSeconds, BytesPerClient: bytes / clientSeconds,
 		DeltaP50: p.deltaLatency.Quantile(0.5), DeltaP99: p.deltaLatency.Quantile(0.99),
 		AckP50: p.ackLatency.Quantile(0.5), AckP99: p.ackLatency.Quantile(0.99), LagP99: p.lag.Quantile(0.99),
 	}
@@ -268,21 +240,6 @@ func RoundRobin(clients []*Client) func() *Client {
 
 // Interleave orders clients so that those of a room are far apart: the server delivers
 // changes of one room that come within 50 ms together, and later.
-func Interleave(clients []*Client) (ordered []*Client) {
-	rooms := map[string][]*Client{}
-	var names []string
-	for _, c := range clients {
-		if len(rooms[c.room]) == 0 {
-			names = append(names, c.room)
-		}
-		rooms[c.room] = append(rooms[c.room], c)
-	}
-	for i := 0; len(ordered) < len(clients); i++ {
-		for _, name := range names {
-			if i < len(rooms[name]) {
-				ordered = append(ordered, rooms[name][i])
-			}
-		}
-	}
-	return ordered
+func Interleave(clients []*Client) []*Client {
+	return slices.SortedStableFunc(slices.Values(clients), func(a, b *Client) int { return a.place - b.place })
 }

@@ -13,27 +13,23 @@ import (
 
 // Sizes are numbers of clients and durations.
 type Sizes struct {
-	Clients, FewClients, LargeRoom int
-
+	Clients         int
 	Settle, Idle    time.Duration // with no changes: before and while CPU is measured
 	ChangeInterval  time.Duration
 	Rounds          int // of changes, after one to warm up
 	RoundTime       time.Duration
-	LargeRoomTime   time.Duration
 	Reconnects      int
 	ReconnectSpread time.Duration
 }
 
 var (
 	Full = Sizes{
-		Clients: 10_000, FewClients: 1000, LargeRoom: 1000, Settle: 5 * time.Second, Idle: 30 * time.Second,
-		ChangeInterval: time.Millisecond, Rounds: 5, RoundTime: 5 * time.Second, LargeRoomTime: 10 * time.Second,
-		Reconnects: 3, ReconnectSpread: 5 * time.Second,
+		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second,
+		ChangeInterval: time.Millisecond, Rounds: 5, RoundTime: 5 * time.Second, Reconnects: 3, ReconnectSpread: 5 * time.Second,
 	}
 	Quick = Sizes{
-		Clients: 100, FewClients: 20, LargeRoom: 20, Settle: 50 * time.Millisecond, Idle: 100 * time.Millisecond,
-		ChangeInterval: 10 * time.Millisecond, Rounds: 1, RoundTime: 200 * time.Millisecond, LargeRoomTime: 500 * time.Millisecond,
-		Reconnects: 1, ReconnectSpread: 100 * time.Millisecond,
+		Clients: 100, Settle: 50 * time.Millisecond, Idle: 100 * time.Millisecond,
+		ChangeInterval: 10 * time.Millisecond, Rounds: 1, RoundTime: 200 * time.Millisecond, Reconnects: 1, ReconnectSpread: 100 * time.Millisecond,
 	}
 )
 
@@ -48,7 +44,6 @@ func Scenarios(s Sizes) []harness.Scenario {
 	return []harness.Scenario{
 		{Name: "live, idle connections in rooms of 10", Run: b.idle},
 		{Name: "live, changes in rooms of 10", Run: b.changes},
-		{Name: "live, one large room", Run: b.largeRoom},
 		{Name: "live, reconnect", Run: b.reconnect},
 	}
 }
@@ -85,19 +80,16 @@ type footprint struct {
 // idle measures connections on which nothing but heartbeats and pings is sent.
 func (b *suite) idle(r *harness.Run) {
 	b.prepare(r)
-	t := table(r)
-	for _, n := range []int{b.FewClients, b.Clients} {
-		var ours, bare []footprint
-		r.Sub(func(r *harness.Run) { ours = append(ours, b.footprint(r, b.server(r), n)) })
-		r.Sub(func(r *harness.Run) { bare = append(bare, b.footprint(r, b.yardstick(r, 0), n)) })
-		t.Compare(fmt.Sprintf("%d connections: ", n), ours[0], bare[0], harness.MedianRatios(ours, bare))
-	}
+	var ours, bare footprint
+	r.Sub(func(r *harness.Run) { ours = b.footprint(r, b.server(r)) })
+	r.Sub(func(r *harness.Run) { bare = b.footprint(r, b.yardstick(r, 0)) })
+	harness.Compare(table(r), fmt.Sprintf("%d connections: ", b.Clients), []footprint{ours}, []footprint{bare})
 }
 
 // footprint leaves out one room that connects first, and with it what the first connection costs.
-func (b *suite) footprint(r *harness.Run, server *harness.Process, n int) (f footprint) {
-	p := NewPool(r)
-	clients := p.Add(server, b.users[:n], RoomSize)
+func (b *suite) footprint(r *harness.Run, server *harness.Process) (f footprint) {
+	p, n := NewPool(r), b.Clients
+	clients := p.Add(server, b.users, RoomSize)
 	p.Connect(clients[:RoomSize], PacedHandshakes, 0)
 	rss, pss := r.Memory(server)
 	each := func() (float64, float64) {
@@ -129,7 +121,7 @@ func (b *suite) changes(r *harness.Run) {
 	}
 	next := RoundRobin(Interleave(clients))
 	warm := round(server, next)
-	yardstick := b.yardstick(r, warm.Bytes/warm.Frames)
+	yardstick := b.yardstick(r, warm.FrameSize)
 	twins := p.Add(yardstick, b.users[:b.Clients*19/20], RoomSize) // there are too few descriptors for all
 	p.Connect(twins, PacedHandshakes, 0)
 	nextTwin := RoundRobin(Interleave(twins))
@@ -139,38 +131,10 @@ func (b *suite) changes(r *harness.Run) {
 	p.CheckConnected()
 
 	t := table(r)
-	t.Compare("", harness.Medians(rounds[0]), harness.Medians(rounds[1]), harness.MedianRatios(rounds[0], rounds[1]))
+	harness.Compare(t, "", rounds[0], rounds[1])
 	t.Row("rooms at random: µs CPU per delivered change", random.CPUPerDelivery)
 	t.Row("rooms at random: ms from change to delta, p50", random.DeltaP50)
 	t.Row("rooms at random: ms from change to delta, p99", random.DeltaP99)
-}
-
-// largeRoom measures one room in which each client changes section about once a second, and
-// checks that all end up with the server's list.
-func (b *suite) largeRoom(r *harness.Run) {
-	b.prepare(r)
-	server, p := b.server(r), NewPool(r)
-	clients := p.Add(server, b.users[:b.LargeRoom], b.LargeRoom)
-	for i := range 5 {
-		clients[i*b.LargeRoom/5].record = true
-	}
-	p.Connect(clients, PacedHandshakes, 0)
-	next := RoundRobin(clients)
-	p.Round(next, b.LargeRoomTime/10, b.ChangeInterval, server)
-	ours := p.Round(next, b.LargeRoomTime, b.ChangeInterval, server)
-	same, lost := upToDate(r, server, clients), p.lost
-	p.Disconnect(clients)
-
-	// The yardstick writes as many frames of the same size.
-	yardstick := b.yardstick(r, ours.Bytes/ours.Frames)
-	twins := p.Add(yardstick, b.users[:b.LargeRoom], b.LargeRoom)
-	p.Connect(twins, PacedHandshakes, 0)
-	interval := time.Duration(float64(b.LargeRoomTime) / ours.Frames * float64(b.LargeRoom))
-	bare := p.Round(RoundRobin(twins), b.LargeRoomTime, interval, yardstick)
-
-	table(r).Compare("", ours, bare, harness.MedianRatios([]Result{ours}, []Result{bare}))
-	fmt.Fprintf(r.Out, "\nConnections closed by the server: %d; deltas after a gap: %.0f; clients with the server's list at the end: %d of %d (budget: 0, 0, all).\n",
-		lost, ours.Gaps, same, b.LargeRoom)
 }
 
 // recovery is what it takes until all clients that were cut off have a snapshot.
@@ -199,13 +163,13 @@ func (b *suite) reconnect(r *harness.Run) {
 	ours, oursSpread := measure(b.server)
 	bare, bareSpread := measure(func(r *harness.Run) *harness.Process { return b.yardstick(r, 0) })
 	t := table(r)
-	t.Compare("at once: ", harness.Medians(ours), harness.Medians(bare), harness.MedianRatios(ours, bare))
-	t.Compare(fmt.Sprintf("over %v: ", b.ReconnectSpread), oursSpread[0], bareSpread[0], harness.MedianRatios(oursSpread, bareSpread))
+	harness.Compare(t, "at once: ", ours, bare)
+	harness.Compare(t, fmt.Sprintf("over %v: ", b.ReconnectSpread), oursSpread, bareSpread)
 }
 
 // reconnect cuts all connections at once, and connects again at an interval.
 func (p *Pool) reconnect(r *harness.Run, server *harness.Process, interval time.Duration) (f recovery) {
-	p.reset()
+	p.counters = counters{}
 	before, began := r.CPU(server), time.Now()
 	p.Disconnect(p.Clients)
 	p.Connect(p.Clients, MassHandshakes, interval)

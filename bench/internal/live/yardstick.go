@@ -2,14 +2,14 @@ package live
 
 import (
 	"bytes"
-	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/lxzan/gws"
+
+	"github.com/writer-presence/writer-presence/bench/internal/harness"
 )
 
 // yardstick is a server that writes what it receives to all of the room, in frames of a fixed
@@ -40,12 +40,7 @@ func ServeYardstick(frameSize string) error {
 		SubProtocols:   []string{"writer-presence.v1"},
 		NewSession:     func() gws.SessionStorage { return &session{} },
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Printf("http://%s/\n", l.Addr())
-	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return harness.ServeYardstick(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		socket, err := upgrader.Upgrade(w, r)
 		if err != nil {
 			return

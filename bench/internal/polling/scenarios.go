@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
@@ -23,35 +22,33 @@ var (
 	Quick = Sizes{Rounds: 1, RoundTime: 20 * time.Millisecond}
 )
 
-// Scenarios returns the scenarios of this package, which share a table.
-func Scenarios(s Sizes, out io.Writer) (all []harness.Scenario) {
-	table := harness.NewTable(out, 46, "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
-	for _, c := range []struct {
-		name    string
-		clients func(*fixture) []*client
-	}{
-		{"whole poll as one heartbeat, 10 people", func(f *fixture) []*client { return f.heartbeats(10) }},
-		{"whole poll as one heartbeat, 100 people", func(f *fixture) []*client { return f.heartbeats(100) }},
-		{"update and list in turn, 10 people", func(f *fixture) []*client { return f.updateAndList(10, "") }},
-		{"update and list in turn, 100 people", func(f *fixture) []*client { return f.updateAndList(100, "") }},
-		{"update and list in turn, all in one section, 100 people", func(f *fixture) []*client { return f.updateAndList(100, "abstract") }},
-		{"list of 100 people", func(f *fixture) []*client { return f.lists(100, false) }},
-		{"list of 100 people, unchanged (304)", func(f *fixture) []*client { return f.lists(100, true) }},
-		{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
-	} {
-		all = append(all, harness.Scenario{Name: c.name, SharesTable: true, Run: func(r *harness.Run) {
-			f := &fixture{r, r.StartServer()}
-			yardstick := r.StartYardstick("yardstick-http")
-			clients := c.clients(f)
-			twins := prepareYardstick(r, yardstick, f.server, clients)
-			rounds := harness.InTurns(s.Rounds,
-				func() result { return load(r, f.server, clients, s.RoundTime) },
-				func() result { return load(r, yardstick, twins, s.RoundTime) })
-			ratio := harness.MedianRatios(rounds[0], rounds[1])
-			table.Row(c.name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
-		}})
-	}
-	return all
+// Scenario compares the servers with each kind of request.
+func Scenario(s Sizes) harness.Scenario {
+	return harness.Scenario{Name: "polling, beside bare net/http", Run: func(r *harness.Run) {
+		table := harness.NewTable(r.Out, 46, "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
+		for _, c := range []struct {
+			name    string
+			clients func(*fixture) []*client
+		}{
+			{"whole poll as one heartbeat, 10 people", func(f *fixture) []*client { return f.heartbeats(10) }},
+			{"whole poll as one heartbeat, 100 people", func(f *fixture) []*client { return f.heartbeats(100) }},
+			{"update and list in turn, 10 people", func(f *fixture) []*client { return f.updateAndList(10) }},
+			{"update and list in turn, 100 people", func(f *fixture) []*client { return f.updateAndList(100) }},
+			{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
+		} {
+			r.Sub(func(r *harness.Run) {
+				f := &fixture{r, r.StartServer()}
+				yardstick := r.StartYardstick("yardstick-http")
+				clients := c.clients(f)
+				twins := prepareYardstick(r, yardstick, f.server, clients)
+				rounds := harness.InTurns(s.Rounds,
+					func() result { return load(r, f.server, clients, s.RoundTime) },
+					func() result { return load(r, yardstick, twins, s.RoundTime) })
+				ratio := harness.MedianRatios(rounds[0], rounds[1])
+				table.Row(c.name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
+			})
+		}
+	}}
 }
 
 // fixture makes the requests of a scenario.
@@ -99,32 +96,14 @@ func (f *fixture) heartbeats(n int) []*client {
 	return onTenConnections(requests)
 }
 
-// updateAndList is what clients of the original specification send: an update and a list each. All
-// are in one section, or where that is empty in one of their own.
-func (f *fixture) updateAndList(n int, section string) []*client {
+// updateAndList is what clients of the original specification send: an update and a list each.
+func (f *fixture) updateAndList(n int) []*client {
 	var requests [][]*request
 	for i, user := range f.r.Users(f.server, n) {
-		own := section
-		if own == "" {
-			own = fmt.Sprintf("s%d", i)
-		}
-		u := update(user, fmt.Sprintf(`{"section":"manuscript/%s"}`, own))
+		u := update(user, fmt.Sprintf(`{"section":"manuscript/s%d"}`, i))
 		ask(f.r, f.server, u)
-		requests = append(requests, []*request{u, list(user, "")})
-	}
-	return onTenConnections(requests)
-}
-
-// lists ask for the list; unchanged ones know its ETag.
-func (f *fixture) lists(n int, unchanged bool) []*client {
-	clients := f.updateAndList(n, "")
-	etag := ""
-	if unchanged {
-		etag = `W/"` + f.version(clients[0].requests[1]) + `"`
-	}
-	var requests [][]*request
-	for _, user := range f.r.Users(f.server, n) {
-		requests = append(requests, []*request{list(user, etag)})
+		list := &request{text: fmt.Appendf(nil, "GET %s/list/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", projectURL, user.Token)}
+		requests = append(requests, []*request{u, list})
 	}
 	return onTenConnections(requests)
 }
@@ -149,12 +128,4 @@ func update(user harness.User, body string) *request {
 		q.seqAt = at + len(`"seq":`)
 	}
 	return q
-}
-
-func list(user harness.User, etag string) *request {
-	condition := ""
-	if etag != "" {
-		condition = "If-None-Match: " + etag + "\r\n"
-	}
-	return &request{text: fmt.Appendf(nil, "GET %s/list/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s\r\n", projectURL, user.Token, condition)}
 }

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,119 +14,68 @@ import (
 	"github.com/writer-presence/writer-presence/redisstore"
 )
 
-// command is what a store sends for one operation.
-type command int
-
-const (
-	updateCommand command = iota // a renewal or a change, by whether the section is another one
-	entryCommand                 // an update with unless_occupied
-	pollCommand                  // likewise, which asks for the snapshot if that is new
-	leaveCommand
-	snapshotCommand
-	versionCheckCommand
-	noopCommand // a script with the same arguments that does nothing
-	hashCommand // HSET and HGET
-	commandCount
-)
-
-// Numbers that stand in a recorded command for those of the operations. All have as many
-// digits as what replaces them.
-const (
-	anyRoom      = "1234567"
-	anyPerson    = "7654321"
-	anySection   = "2222222"
-	numberDigits = 7
-
-	firstSeq      = 1_000_000_000
-	seqDigits     = 10
-	versionDigits = 13
-)
-
-// template is a command with positions at which numbers are filled in.
-type template struct {
-	text                                     []byte
-	rooms, persons, sections, seqs, versions []int
+// commands are the words that a store sends for each operation.
+type commands struct {
+	update, leave, snapshot, versionCheck []string
+	noop                                  []string // a script with the arguments of an update that does nothing
 }
 
-// numbers are what a template is filled with.
+// Placeholders in recorded commands, of as many digits as what replaces them.
+const (
+	anyRoom    = "1234567"
+	anyPerson  = "7654321"
+	anySection = "2222222"
+	firstSeq   = 1_000_000_000
+	anyVersion = "version" // replaces the version at which the commands were recorded
+)
+
+// numbers replace the placeholders.
 type numbers struct {
 	room, person, section int
 	seq                   int64
-	version               uint64
+	version               int64
 }
 
-// newTemplate finds the positions in a command that was sent when the room had this version.
-func newTemplate(version uint64, text []byte) *template {
-	positions := func(number string) (all []int) {
-		for at := 0; ; at++ {
-			next := bytes.Index(text[at:], []byte(number))
-			if next < 0 {
-				return all
-			}
-			at += next
-			all = append(all, at)
+// fill returns the words of a recorded command with its placeholders replaced.
+func (n numbers) fill(words []string) []string {
+	seq, room, person, section := strconv.Itoa(firstSeq), fmt.Sprintf("%07d", n.room), fmt.Sprintf("%07d", n.person), fmt.Sprintf("%07d", n.section)
+	filled := make([]string, len(words))
+	for i, word := range words {
+		switch word {
+		case seq:
+			word = strconv.FormatInt(n.seq, 10)
+		case anyVersion:
+			word = strconv.FormatInt(n.version, 10)
+		default:
+			word = strings.ReplaceAll(word, anyRoom, room)
+			word = strings.ReplaceAll(word, anyPerson, person)
+			word = strings.ReplaceAll(word, anySection, section)
 		}
+		filled[i] = word
 	}
-	t := &template{text: text, rooms: positions(anyRoom), persons: positions(anyPerson), sections: positions(anySection), seqs: positions(strconv.Itoa(firstSeq))}
-	if version > 0 {
-		t.versions = positions(strconv.FormatUint(version, 10))
-	}
-	return t
+	return filled
 }
 
-func (t *template) append(out []byte, n numbers) []byte {
-	start := len(out)
-	out = append(out, t.text...)
-	text := out[start:]
-	fill(text, t.rooms, numberDigits, uint64(n.room))
-	fill(text, t.persons, numberDigits, uint64(n.person))
-	fill(text, t.sections, numberDigits, uint64(n.section))
-	fill(text, t.seqs, seqDigits, uint64(n.seq))
-	fill(text, t.versions, versionDigits, n.version)
-	return out
-}
-
-func fill(text []byte, positions []int, digits int, number uint64) {
-	for _, at := range positions {
-		rest := number
-		for i := at + digits - 1; i >= at; i-- {
-			text[i] = '0' + byte(rest%10)
-			rest /= 10
-		}
-	}
-}
-
-// encode returns a command in Redis's protocol.
-func encode(words ...string) []byte {
-	text := fmt.Appendf(nil, "*%d\r\n", len(words))
-	for _, word := range words {
-		text = fmt.Appendf(text, "$%d\r\n%s\r\n", len(word), word)
-	}
-	return text
-}
-
-// record has a store perform each operation once, and returns the commands that it sends: what
-// is measured is what the store sends, to the byte.
-func (b *bench) record(lease time.Duration) (commands [commandCount]*template) {
-	ctx := context.Background()
-	store, closeStore := b.openStore(redisstore.Options{Lease: lease})
-	defer closeStore()
+// record has a store perform each operation once, and returns the commands that it sends, with placeholders.
+func (b *bench) record(lease time.Duration) (c commands) {
+	// The store runs only to be closed: a running one answers from memory what is to be measured.
+	ctx, cancel := context.WithCancel(context.Background())
+	store, err := redisstore.Open(ctx, "redis://"+b.redis.Address, redisstore.Options{Lease: lease})
+	b.Check(err)
+	defer store.Run(ctx)
+	defer cancel()
 	const room = "room-" + anyRoom
-	user := presence.User{ID: anyPerson, Name: "Writer " + anyPerson}
+	user := presence.User{ID: anyPerson, Name: "Writer-" + anyPerson}
 	update := presence.Update{Session: "session-" + anyPerson + "-of-one-page-load", Seq: firstSeq, Section: "manuscript/section-" + anySection, Activity: presence.Editing}
 	reply, err := store.Update(ctx, room, user, update)
 	b.Check(err)
-	snapshot, err := store.Snapshot(ctx, room)
+	_, err = store.Snapshot(ctx, room)
 	b.Check(err)
-	version := reply.Version
-	if snapshot.Version != version {
-		b.Check(fmt.Errorf("an unchanged room went from version %d to %d", version, snapshot.Version))
-	}
 
 	monitor, err := net.Dial("tcp", b.redis.Address)
 	b.Check(err)
 	defer monitor.Close()
-	_, err = monitor.Write(encode("MONITOR"))
+	_, err = monitor.Write([]byte("MONITOR\r\n"))
 	b.Check(err)
 	lines := bufio.NewReader(monitor)
 	_, err = lines.ReadString('\n')
@@ -138,57 +86,45 @@ func (b *bench) record(lease time.Duration) (commands [commandCount]*template) {
 		b.Check(b.client.Do(ctx, b.client.B().Echo().Message(marker).Build()).Error())
 		words, err := lastScript(lines, marker)
 		b.Check(err)
+		for i, word := range words {
+			if word == strconv.FormatUint(reply.Version, 10) {
+				words[i] = anyVersion
+			}
+		}
 		return words
 	}
-	set := func(c command, words []string) { commands[c] = newTemplate(version, encode(words...)) }
-
-	words := sent(store.Update(ctx, room, user, update))
-	set(updateCommand, words)
-	words[1], err = b.client.Do(ctx, b.client.B().ScriptLoad().Script("return 1").Build()).ToString()
+	c.update = sent(store.Update(ctx, room, user, update))
+	sha, err := b.client.Do(ctx, b.client.B().ScriptLoad().Script("return 1").Build()).ToString()
 	b.Check(err)
-	set(noopCommand, words)
-	update.UnlessOccupied = true
-	set(entryCommand, sent(store.Update(ctx, room, user, update)))
-	update.Poll, update.Known = true, version
-	set(pollCommand, sent(store.Update(ctx, room, user, update)))
-	words = sent(store.Snapshot(ctx, room))
-	set(snapshotCommand, words)
-	words[len(words)-1] = strconv.FormatUint(version, 10)
-	set(versionCheckCommand, words)
-	set(leaveCommand, sent(store.Leave(ctx, room, user, presence.Leave{Session: update.Session, Seq: firstSeq})))
-	commands[hashCommand] = newTemplate(0, append(encode("HSET", "pair:"+anyRoom, anyPerson, strings.Repeat("v", 100)), encode("HGET", "pair:"+anyRoom, anyPerson)...))
+	c.noop = append([]string{"EVALSHA", sha}, c.update[2:]...)
+	c.snapshot = sent(store.Snapshot(ctx, room))
+	c.versionCheck = append(c.snapshot[:len(c.snapshot)-1:len(c.snapshot)-1], anyVersion)
+	c.leave = sent(store.Leave(ctx, room, user, presence.Leave{Session: update.Session, Seq: firstSeq}))
 	b.flush()
-	return commands
+	return c
 }
 
-// lastScript reads lines of MONITOR up to one with the marker, and returns the last EVALSHA among them.
+// lastScript reads lines of MONITOR up to one with the marker, and returns the last EVALSHA among them. Its words
+// contain no spaces.
 func lastScript(lines *bufio.Reader, marker string) (words []string, err error) {
 	for {
 		line, err := lines.ReadString('\n')
-		if err != nil {
+		switch _, rest, found := strings.Cut(line, `] "EVALSHA" `); {
+		case err != nil:
 			return nil, err
-		}
-		if strings.Contains(line, strconv.Quote(marker)) {
-			if words == nil {
-				return nil, errors.New("the store called no script")
-			}
+		case strings.Contains(line, strconv.Quote(marker)) && words == nil:
+			return nil, errors.New("the store called no script")
+		case strings.Contains(line, strconv.Quote(marker)):
 			return words, nil
-		}
-		_, rest, found := strings.Cut(line, `] "EVALSHA" `)
-		if !found {
-			continue
-		}
-		words = []string{"EVALSHA"}
-		for rest = strings.TrimSpace(rest); rest != ""; rest = strings.TrimSpace(rest) {
-			quoted, err := strconv.QuotedPrefix(rest)
-			if err != nil {
-				return nil, err
+		case found:
+			words = []string{"EVALSHA"}
+			for _, quoted := range strings.Fields(rest) {
+				word, err := strconv.Unquote(quoted)
+				if err != nil {
+					return nil, err
+				}
+				words = append(words, word)
 			}
-			word, err := strconv.Unquote(quoted)
-			if err != nil {
-				return nil, err
-			}
-			words, rest = append(words, word), rest[len(quoted):]
 		}
 	}
 }

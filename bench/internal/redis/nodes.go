@@ -35,10 +35,9 @@ func (b *bench) idleNodes() {
 		b.Sub(func(r *harness.Run) { all[i] = b.idleCost(r, size) })
 		t.Row(fmt.Sprintf("%d people, rooms of %d", b.IdleClients, size), all[i].kb, all[i].node, all[i].redis, all[i].scripts)
 	}
-	c := &b.suite.Costs
-	c.ConnKB, c.RoomKB = split(all[0].kb, all[1].kb)
-	c.ConnMicros, c.RoomMicros = split(all[0].node, all[1].node)
-	fmt.Fprintf(b.Out, "\nA connection takes %.2f KB and %.2f µs a second, and a watched room %.2f KB and %.2f µs a second.\n", c.ConnKB, c.ConnMicros, c.RoomKB, c.RoomMicros)
+	connKB, roomKB := split(all[0].kb, all[1].kb)
+	connMicros, roomMicros := split(all[0].node, all[1].node)
+	fmt.Fprintf(b.Out, "\nA connection takes %.2f KB and %.2f µs a second, and a watched room %.2f KB and %.2f µs a second.\n", connKB, connMicros, roomKB, roomMicros)
 }
 
 func (b *bench) idleCost(r *harness.Run, size int) (c idleCost) {
@@ -73,48 +72,39 @@ func split(roomsOfTen, roomsOfOne float64) (connection, room float64) {
 // changesAcrossNodes measures changes in rooms that are on several nodes.
 func (b *bench) changesAcrossNodes() {
 	b.PauseGC()
-	t := harness.NewTable(b.Out, 24, "nodes, µs", "Redis, µs", "scripts", "Redis, B in", "Redis, B out", "delivered",
-		"same node: p50, p99", "another node: p50, p99", "load late, p99")
-	var xs, ys []float64
+	t := harness.NewTable(b.Out, 24, "nodes, µs", "Redis, µs", "scripts", "Redis, B in", "Redis, B out", "delivered", "B each",
+		"same node: p50, p99", "another node: p50, p99", "load late, p99", "connections")
+	var micros []float64
 	for _, n := range b.Nodes {
-		b.Sub(func(r *harness.Run) { xs, ys = append(xs, float64(n)), append(ys, b.changesOn(r, t, n)) })
+		b.Sub(func(r *harness.Run) { micros = append(micros, b.changesOn(r, t, n)) })
 	}
-	c := &b.suite.Costs
-	c.ChangeMicros, c.WatcherMicros = harness.Fit(xs, ys)
-	fmt.Fprintf(b.Out, "\nTimes from a change to its delta are in ms. A change takes %.1f µs of nodes, and %.1f µs for each node that watches its room, at %d/s; %.0f bytes for each client that it is delivered to. A node has %.0f connections to Redis.\n",
-		c.ChangeMicros, c.WatcherMicros, b.Rates[len(b.Rates)-1], c.DeliveredBytes, c.Connections)
+	last := len(b.Nodes) - 1
+	watcher := (micros[last] - micros[0]) / float64(b.Nodes[last]-b.Nodes[0])
+	change := micros[0] - watcher*float64(b.Nodes[0])
+	fmt.Fprintf(b.Out, "\nTimes from a change to its delta are in ms. A change takes %.1f µs of nodes, and %.1f µs for each node that watches its room.\n", change, watcher)
 }
 
-// changesOn measures rooms that are on n nodes, and returns µs of all nodes for a change at the last rate.
+// changesOn measures rooms that are on n nodes, and returns µs of all nodes for a change.
 func (b *bench) changesOn(r *harness.Run, t *harness.Table, n int) (micros float64) {
 	b.flush()
-	connected := func() float64 { return b.info("clients", "connected_clients") }
-	before := connected()
+	before := b.info("connected_clients:")
 	var nodes []*harness.Process
 	for range n {
 		nodes = append(nodes, b.startNode(r))
 	}
 	p := b.newPool(r, nodes, b.ActiveClients, roomSize)
 	p.Connect(p.Clients, live.PacedHandshakes, 0)
-	costs := &b.suite.Costs
-	costs.Connections = (connected() - before) / float64(n)
-	next := live.RoundRobin(live.Interleave(p.Clients))
-	p.Round(next, b.ActiveTime/5, time.Second/time.Duration(b.Rates[0]), nodes...)
-	for _, rate := range b.Rates {
-		var f live.Result
-		u := b.measure(func() int {
-			f = p.Round(next, b.ActiveTime, time.Second/time.Duration(rate), nodes...)
-			return int(f.Changes)
-		})
-		p.CheckConnected()
-		micros, costs.DeliveredBytes = f.CPUPerChange, f.BytesPerDelivery
-		quantiles := func(h harness.Histogram) string { return fmt.Sprintf("%.2f, %.2f", h.Quantile(0.5), h.Quantile(0.99)) }
-		other := ""
-		if n > 1 {
-			other = quantiles(p.OtherNode)
-		}
-		t.Row(fmt.Sprintf("%d nodes, %d changes/s", n, rate), micros, u.Micros, u.Scripts, u.In, u.Out, f.DeliveriesPerChange,
-			quantiles(p.SameNode), other, f.LagP99)
-	}
-	return micros
+	connections := (b.info("connected_clients:") - before) / float64(n)
+	next, interval := live.RoundRobin(live.Interleave(p.Clients)), time.Second/time.Duration(b.Rate)
+	p.Round(next, b.ActiveTime/5, interval, nodes...)
+	var f live.Result
+	u := b.measure(func() int {
+		f = p.Round(next, b.ActiveTime, interval, nodes...)
+		return int(f.Changes)
+	})
+	p.CheckConnected()
+	quantiles := func(d harness.Durations) string { return fmt.Sprintf("%.2f, %.2f", d.Quantile(0.5), d.Quantile(0.99)) }
+	t.Row(fmt.Sprintf("%d nodes, %d changes/s", n, b.Rate), f.CPUPerChange, u.Micros, u.Scripts, u.In, u.Out, f.DeliveriesPerChange, f.BytesPerDelivery,
+		quantiles(p.SameNode), quantiles(p.OtherNode), f.LagP99, connections)
+	return f.CPUPerChange
 }

@@ -1,31 +1,37 @@
 package capacity
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"reflect"
 	"strings"
+	"testing"
 )
 
-// Document is the page that shows the model, from the root of the repository.
-const Document = "docs/explanation/scaling.md"
+// document is the page that shows the model.
+const document = "../../../docs/explanation/scaling.md"
+
+var update = flag.Bool("update", false, "write the model into "+document)
 
 const (
-	beginMark = "<!-- begin of the generated model: go -C bench run . model write -->\n"
+	beginMark = "<!-- begin of the generated model: go -C bench test ./internal/capacity -update -->\n"
 	endMark   = "<!-- end of the generated model -->\n"
 )
 
-// Text returns what the document shows between its marks.
-func Text(c Costs) string {
+// text returns what the document shows between its marks.
+func text(c Costs) string {
 	var b strings.Builder
 	fmt.Fprint(&b, "The measured costs:\n\n| cost of | measured | table and line |\n| --- | --- | --- |\n")
-	c.each(func(field reflect.StructField, value any) {
+	costs := reflect.ValueOf(c)
+	for i := range costs.NumField() {
+		tag, value := costs.Type().Field(i).Tag, costs.Field(i).Interface()
 		text := fmt.Sprintf("%.2f", value)
 		if v, ok := value.(Cost); ok {
 			text = fmt.Sprintf("%.2f µs, %.0f bytes in, %.0f out", v.Micros, v.In, v.Out)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", field.Tag.Get("of"), text, field.Tag.Get("from"))
-	})
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", tag.Get("of"), text, tag.Get("from"))
+	}
 	var all []Needs
 	for _, routed := range []bool{false, true} {
 		for _, people := range []float64{1e6, 10e6, 100e6} {
@@ -51,18 +57,22 @@ func Text(c Costs) string {
 	return b.String()
 }
 
-func section(text string) string { return beginMark + "\n" + text + "\n" + endMark }
-
-// WriteDocument replaces the model in the document at path.
-func WriteDocument(path string, c Costs) error {
-	text, err := os.ReadFile(path)
+func TestDocumentShowsTheModel(t *testing.T) {
+	page, err := os.ReadFile(document)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	before, rest, begun := strings.Cut(string(text), beginMark)
-	_, after, ended := strings.Cut(rest, endMark)
+	before, rest, begun := strings.Cut(string(page), beginMark)
+	shown, after, ended := strings.Cut(rest, endMark)
 	if !begun || !ended {
-		return fmt.Errorf("%s lacks the marks that enclose the model", path)
+		t.Fatalf("%s lacks the marks that enclose the model", document)
 	}
-	return os.WriteFile(path, []byte(before+section(Text(c))+after), 0o644)
+	want := "\n" + text(Measured) + "\n"
+	if *update {
+		if err := os.WriteFile(document, []byte(before+beginMark+want+endMark+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if shown != want {
+		t.Errorf("%s does not show the current model; run go -C bench test ./internal/capacity -update", document)
+	}
 }

@@ -1,0 +1,14 @@
+-- +goose Up
+
+-- Unsaved work, waiting, and what else a user shows. Rows of older versions get the values that their
+-- checksums count as not there.
+ALTER TABLE writer_presence ADD COLUMN unsaved INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE writer_presence ADD COLUMN waiting_for TEXT NOT NULL DEFAULT '';
+ALTER TABLE writer_presence ADD COLUMN avatar_url TEXT NOT NULL DEFAULT '';
+ALTER TABLE writer_presence ADD COLUMN agent INTEGER NOT NULL DEFAULT 0;
+
+-- +goose Down
+ALTER TABLE writer_presence DROP COLUMN agent;
+ALTER TABLE writer_presence DROP COLUMN avatar_url;
+ALTER TABLE writer_presence DROP COLUMN waiting_for;
+ALTER TABLE writer_presence DROP COLUMN unsaved;
