@@ -7,7 +7,7 @@ export function need(condition, todo) {
 
 const TYPES = {
   prefix: 'string', token: 'string or function', tokenHeader: 'string', csrfToken: 'string', heartbeat: 'number', live: 'boolean',
-  view: 'boolean', label: 'function', elements: 'object', strings: 'object',
+  view: 'boolean', pane: 'string', label: 'function', elements: 'object', strings: 'object',
 };
 
 /** The arguments of the constructor. Falsy options are as good as none. @param {unknown} project @param {unknown} user @param {any} options */

@@ -20,6 +20,7 @@
  * @typedef {import('./presence-types.js').PresenceEvents} PresenceEvents
  */
 
+import {time} from './presence-clock.js';
 import {PresenceConflict, claims, missing} from './presence-conflict.js';
 import {PresenceSaves} from './presence-saves.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
@@ -264,7 +265,7 @@ export class PresenceState {
 
   /** Whether a version is older than the list and has to be ignored. @param {number} version */
   #isBehind(version) {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     if (version >= this.version) this.recheckAt = 0;
     else this.recheckAt ||= now + MAX_LAG;
     return now < this.recheckAt;

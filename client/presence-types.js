@@ -79,12 +79,15 @@
  * @property {string} [csrfToken] for `X-CSRFToken`; by default the value of the cookie `csrftoken`
  * @property {number} [heartbeat] milliseconds between updates, until the server sends its own value
  * @property {boolean} [live] false: polling only
+ * @property {string} [pane] a name for this manager, if a page shows several sections at once and each has a manager. Without it, a manager
+ *   takes the place of the one that was started before for the same project
  * @property {{status?: Partial<typeof import('./strings.js').statusWords>}} [strings] replaces words
  * @property {Environment} [environment] for tests: replaces the global object
  *
  * @typedef {object} Environment the network, the clock and the page: the parts of the global object that the client uses
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
- * @property {{now: () => number}} Date must advance while the computer sleeps
+ * @property {{now: () => number}} Date
+ * @property {{now: () => number}} [performance] without it, `Date` alone measures durations
  * @property {{random: () => number}} Math
  * @property {(run: () => void, delay: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout

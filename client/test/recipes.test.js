@@ -24,6 +24,7 @@ declare function load(section: string): Promise<{text: string, revision: string}
 declare function store(section: string, text: string): Promise<string>;
 declare function saveSoon(section: string): void;
 declare function notify(text: string): void;
+declare const router: {afterEach(run: (to: {params: {section?: string}}) => void): void};
 declare const editor: HTMLTextAreaElement;
 interface Element { value: any } // recipes know which element a selector finds
 declare function fetchToken(): Promise<string>;
@@ -58,7 +59,7 @@ for (const recipe of all.filter(({language}) => language === 'js')) {
       import {PresenceManager as Manager} from ${JSON.stringify(client)};
       globalThis.fetch = async () => { throw new TypeError('no network'); };
       delete globalThis.WebSocket;
-      const page = {editor: Object.assign(new EventTarget(), {value: ''}), addEventListener() {}, load: async () => ({text: '', revision: '1'})};
+      const page = {editor: Object.assign(new EventTarget(), {value: ''}), addEventListener() {}, load: async () => ({text: '', revision: '1'}), router: {afterEach: (run) => [{params: {section: 'a'}}, {params: {}}].forEach(run)}};
       Object.assign(globalThis, page, {PresenceManager: Manager, presence: new Manager('demo'), project: 'demo', projectId: 'demo', user: 1, userId: 1, token: 'x', options: {}, fetchToken: async () => 'x'});`;
     const source = `${prelude}\nawait import('data:text/javascript,' + encodeURIComponent(${JSON.stringify(withClient(code).replaceAll(client, pathToFileURL(client).href))}));\nprocess.exit();`;
     execFileSync(process.execPath, ['--input-type=module', '-e', source], {encoding: 'utf8', stdio: 'pipe'});
