@@ -7,13 +7,14 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
+import {checkArguments, need} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
 // On the environment and not in this module, because a page may load two copies of the client.
 const RUNNING = Symbol.for('writer-presence');
 
-export class PresenceCore extends EventTarget {
+export class PresenceCore extends /** @type {new () => import('./presence-types.js').PresenceEventTarget} */ (EventTarget) {
   /** @type {any} */ #environment;
   /** one manager with this key runs in a page */ #key;
   #activity;
@@ -26,13 +27,14 @@ export class PresenceCore extends EventTarget {
    * @param {import('./presence-types.js').Options} [options]
    */
   constructor(projectId, userId = null, options = {}) {
+    checkArguments(projectId, userId, options);
     super();
     this.projectId = projectId;
     this.userId = userId;
     const {environment = globalThis, pane = ''} = options;
     this.#environment = environment;
     this.#activity = new ActivityMonitor(environment, (now) => this.#onActivity(now));
-    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new CustomEvent(type, {detail})));
+    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new (globalThis.CustomEvent ?? Event)(type, {detail})));
     this.#transport = new PresenceTransport(environment, this.#state, projectId, userId, options);
     this.#key = `${this.#transport.address} ${pane}`;
   }
@@ -55,6 +57,7 @@ export class PresenceCore extends EventTarget {
 
   /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
+    need(typeof listener === 'function', 'subscribe(listener) takes a function');
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
@@ -119,7 +122,10 @@ export class PresenceCore extends EventTarget {
    * @param {string | null} section
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
-  setSection(section, {activity = 'editing'} = {}) {
+  setSection(section, options = {}) {
+    const {activity = 'editing'} = options;
+    need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
+    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
     this.#follow(this.#state.enter(section || null, activity === 'viewing'));
   }
 
@@ -166,6 +172,7 @@ export class PresenceCore extends EventTarget {
 
   /** Waits for a section: others in it see it, and the event `free` tells when nobody conflicts there. @param {string | null} section null: takes it back */
   waitFor(section) {
+    need(!section || typeof section === 'string', 'waitFor(section) takes a string or null');
     if (this.#state.waitFor(section || null)) void this.#transport.update();
   }
 
