@@ -7,10 +7,11 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
+import {checkArguments, need} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
-export class PresenceCore extends EventTarget {
+export class PresenceCore extends /** @type {new () => import('./presence-types.js').PresenceEventTarget} */ (EventTarget) {
   #activity;
   #state;
   #transport;
@@ -21,12 +22,13 @@ export class PresenceCore extends EventTarget {
    * @param {import('./presence-types.js').Options} [options]
    */
   constructor(projectId, userId = null, options = {}) {
+    checkArguments(projectId, userId, options);
     super();
     this.projectId = projectId;
     this.userId = userId;
     const {environment = globalThis} = options;
     this.#activity = new ActivityMonitor(environment, (now) => this.#onActivity(now));
-    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new CustomEvent(type, {detail})));
+    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new (globalThis.CustomEvent ?? Event)(type, {detail})));
     this.#transport = new PresenceTransport(environment, this.#state, projectId, userId, options);
   }
 
@@ -48,6 +50,7 @@ export class PresenceCore extends EventTarget {
 
   /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
+    need(typeof listener === 'function', 'subscribe(listener) takes a function');
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
@@ -81,7 +84,10 @@ export class PresenceCore extends EventTarget {
    * @param {string | null} section
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
-  setSection(section, {activity = 'editing'} = {}) {
+  setSection(section, options = {}) {
+    const {activity = 'editing'} = options;
+    need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
+    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
     if (this.#state.enter(section || null, activity === 'viewing')) void this.#transport.update();
   }
 
@@ -123,6 +129,7 @@ export class PresenceCore extends EventTarget {
 
   /** Waits for a section: others in it see it, and the event `free` tells when nobody conflicts there. @param {string | null} section null: takes it back */
   waitFor(section) {
+    need(!section || typeof section === 'string', 'waitFor(section) takes a string or null');
     if (this.#state.waitFor(section || null)) void this.#transport.update();
   }
 

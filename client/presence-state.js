@@ -17,6 +17,7 @@
  * @typedef {import('./presence-types.js').List} List
  * @typedef {import('./presence-types.js').Delta} Delta
  * @typedef {import('./presence-types.js').Answer} Answer
+ * @typedef {import('./presence-types.js').PresenceEvents} PresenceEvents
  */
 
 import {PresenceConflict, claims, missing} from './presence-conflict.js';
@@ -65,15 +66,15 @@ export class PresenceState {
    * @param {{readonly state: import('./presence-activity.js').Activity}} activity of the user on the page
    * @param {string | number | null} userId
    * @param {import('./presence-types.js').Options} options
-   * @param {(type: string, detail: object) => void} emit
+   * @param {<T extends keyof PresenceEvents>(type: T, detail: PresenceEvents[T]) => void} emit
    */
-  constructor(environment, activity, userId, {strings, heartbeat = HEARTBEAT}, emit) {
+  constructor(environment, activity, userId, {strings, heartbeat}, emit) {
     this.#environment = environment;
     this.#activity = activity;
     this.#userId = userId;
     this.#statusWords = {...statusWords, ...strings?.status};
     /** milliseconds between updates */
-    this.heartbeat = heartbeat;
+    this.heartbeat = Math.max(1000, heartbeat || HEARTBEAT);
     this.#emit = emit;
     this.snapshot = deepFreeze(this.#compile());
   }

@@ -28,8 +28,8 @@ export class PresenceTransport {
   #recheck;
   #running = false;
   // 96 random bits (`crypto.randomUUID` does not exist on plain http). In memory only: a duplicated tab copies its storage, but must be
-  // a session of its own.
-  #session = crypto.getRandomValues(new Uint32Array(3)).join('-');
+  // a session of its own. Made for the first message, so that a server can render the page without `crypto`.
+  #session = '';
   #seq = 0;
   /** an update was sent, so a leave has to follow */ #present = false;
   /** @type {AbortController | null} the update under way */ #attempt = null;
@@ -151,6 +151,7 @@ export class PresenceTransport {
 
   /** The session's name and its next sequence number. */
   #sign() {
+    this.#session ||= crypto.getRandomValues(new Uint32Array(3)).join('-');
     return {session: this.#session, seq: ++this.#seq};
   }
 
