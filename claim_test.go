@@ -230,9 +230,35 @@ func TestMovesLeaveNothingBehind(t *testing.T) { // rule 7, invariant 11
 		user := User{ID: UserID(rune('a' + i)), Name: "x"}
 		r.update(user, Update{Session: longName, Seq: uint64(i + 1), Section: "a"})
 		r.advance(time.Second)
+		if r.Records(); len(r.alsoChanged) > 0 {
+			t.Fatalf("Records left %d changed members to RecordsOf; want none", len(r.alsoChanged))
+		}
 	}
 	r.advance(Finality + DefaultLease + 1)
 	if !r.Forget(r.now) || len(r.owners)+len(r.claims)+len(r.alsoChanged)+len(r.members) > 0 {
 		t.Errorf("%d owners, %d claims, %d changed and %d members are left", len(r.owners), len(r.claims), len(r.alsoChanged), len(r.members))
 	}
+}
+
+func TestOldRecordsOfOnePageUnderTwoUsersAreOneSession(t *testing.T) { // rule 7, case 46
+	r := newTestRoster(t)
+	for i, user := range []User{alice, bob} { // as a version without rule 7 recorded a page that signed in
+		n := uint64(i + 1)
+		r.Restore(r.now, Record{User: user, Session: longName, Seq: n, Section: "a", Activity: Editing, LastSeen: r.now, Touched: n, Active: true})
+	}
+	r.wantList(`Bob editing "a" of ["a"]`)
+	if reply := r.update(alice, Update{Session: longName, Seq: 2, Section: "a"}); !reply.Stale {
+		t.Error("an update that Bob's session has seen took it back")
+	}
+	ended := Record{User: alice, Session: longName, Seq: 2, LastSeen: r.now}
+	if got := r.Records(); !slices.Equal(got, []Record{ended}) {
+		t.Errorf("records to write: %+v; want the end of Alice's session", got)
+	}
+	r.advance(DefaultLease / 2)
+	r.update(bob, Update{Session: longName, Seq: 3, Section: "a"})
+	r.advance(DefaultLease/2 + time.Second) // Alice's session would have expired here
+	if reply := r.update(carol, Update{Session: longName, Seq: 4, Section: "a"}); len(reply.Conflicts) > 0 {
+		t.Errorf("conflicts %q with the page's own session", shownTo(&Snapshot{Occupants: reply.Conflicts}))
+	}
+	r.wantList(`Carol editing "a" of ["a"]`)
 }

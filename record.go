@@ -46,6 +46,7 @@ func (r *Roster) RecordsOf(id UserID) (records []Record) {
 // Records returns the sessions of all users that changed since their records were last returned.
 // A store that writes RecordsOf after each change gets renewals and expired sessions from it.
 func (r *Roster) Records() (records []Record) {
+	r.alsoChanged = nil
 	for _, m := range r.members {
 		records = m.unwritten(records)
 	}
@@ -81,7 +82,8 @@ func (m *member) unwritten(records []Record) []Record {
 }
 
 // Restore adds a session from its record. A living one gets a full lease from now, since it could not
-// reach the server while that was down. Call it in the order of [Record.Compare], before any other
+// reach the server while that was down. Of several living ones that are one page under several identities
+// (rule 7), it keeps the last one. Call it in the order of [Record.Compare], before any other
 // method.
 func (r *Roster) Restore(now time.Time, record Record) {
 	r.init()
@@ -90,6 +92,12 @@ func (r *Roster) Restore(now time.Time, record Record) {
 	if !record.Active {
 		r.addEnded(m, endedSession{name: record.Session, seq: record.Seq, at: record.LastSeen})
 		return
+	}
+	// Without rule 7, an older version recorded a living session under each identity of its page.
+	if owner, older := r.otherOwner(m, record.Session); older != nil {
+		older.seq = max(older.seq, record.Seq)
+		r.endSession(record.LastSeen, owner, older)
+		r.reaggregate(owner)
 	}
 	s := &session{name: record.Session, seq: record.Seq, waitingFor: record.WaitingFor, lastSeen: record.LastSeen, touched: record.Touched}
 	m.sessions = append(m.sessions, s)

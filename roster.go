@@ -171,9 +171,21 @@ func (r *Roster) otherOwner(m *member, name string) (*member, *session) {
 	return owner, owner.find(name)
 }
 
+// endLeaving ends the sessions of a member that are leaving.
+func (r *Roster) endLeaving(now time.Time, m *member) {
+	for _, s := range slices.Clone(m.sessions) {
+		if s.leaving {
+			r.endSession(now, m, s)
+		}
+	}
+}
+
 // moveSession gives a session to the member of the identity that its page has now (rule 7). The former
 // member keeps its end, so that no message up to seq takes the session back.
 func (r *Roster) moveSession(now time.Time, s *session, from, to *member, seq uint64) {
+	if len(to.sessions) >= 2*MaxSessions {
+		r.endLeaving(now, to)
+	}
 	r.tick(now)
 	from.remove(s)
 	r.addEnded(from, endedSession{name: s.name, seq: max(s.seq, seq), at: now, unwritten: true})
@@ -183,15 +195,6 @@ func (r *Roster) moveSession(now time.Time, s *session, from, to *member, seq ui
 	to.removeEnded(s.name)
 	to.sessions = append(to.sessions, s)
 	r.setOwner(to, s)
-}
-
-// endLeaving ends the sessions of a member that are leaving.
-func (r *Roster) endLeaving(now time.Time, m *member) {
-	for _, s := range slices.Clone(m.sessions) {
-		if s.leaving {
-			r.endSession(now, m, s)
-		}
-	}
 }
 
 // rename replaces the user of a member and keeps the list in order.

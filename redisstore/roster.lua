@@ -114,9 +114,17 @@ local function other_owner(name)
   if s then return field, owner, s end
 end
 
+-- end_leaving ends the sessions of a member that are leaving.
+local function end_leaving(m)
+  for _, s in ipairs(m[SESSIONS]) do
+    if s[LEAVING] then end_session(now, m, s) end
+  end
+end
+
 -- move_session gives a session to the user, whose identity its page has now (rule 7). The former
 -- member keeps its end, so that no message up to seq takes the session back.
 local function move_session(s, from_field, from, to, seq)
+  if #to[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(to) end
   tick(now)
   local before = aggregate(from)
   remove(from, s)
@@ -126,13 +134,6 @@ local function move_session(s, from_field, from, to, seq)
   remove_ended(to, s[NAME])
   to[SESSIONS][#to[SESSIONS] + 1] = s
   set_owner(user_field, s)
-end
-
--- end_leaving ends the sessions of a member that are leaving.
-local function end_leaving(m)
-  for _, s in ipairs(m[SESSIONS]) do
-    if s[LEAVING] then end_session(now, m, s) end
-  end
 end
 
 -- rename replaces the user of a member: the user's name, and what else the update says of the user.

@@ -31,6 +31,19 @@ func sessionMoves(t *testing.T, s *Subject) { // rule 7, case 46
 	}
 }
 
+func movedSessionsAreBounded(t *testing.T, s *Subject) { // rules 7 and 16
+	for i := range 3 * presence.MaxSessions {
+		page := fmt.Sprintf("%s%03d", unguessable, i)
+		section := presence.Section(page)
+		s.update(t, alice, presence.Update{Session: page, Seq: 1, Section: section})
+		s.update(t, bob, presence.Update{Session: page, Seq: 2, Section: section})
+		if n := len(s.snapshot(t).Occupants[0].Sections); n > 2*presence.MaxSessions {
+			t.Fatalf("Bob has %d sessions; want at most %d", n, 2*presence.MaxSessions)
+		}
+		s.leave(t, bob, presence.Leave{Session: page, Seq: 3, Hidden: true})
+	}
+}
+
 func unsavedClaims(t *testing.T, s *Subject) { // rule 18, case 45
 	s.update(t, alice, presence.Update{Section: "a", Activity: presence.Idle, Unsaved: true})
 	careful := presence.Update{Section: "a", UnlessOccupied: true}

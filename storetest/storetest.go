@@ -65,6 +65,7 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"rule 5: of concurrent entrants, each reply names all before it", enterAtOnce},
 		{"rule 6: of concurrent careful entrants, one edits", carefulAtOnce},
 		{"rule 7: an unguessable session moves to its page's new identity", sessionMoves},
+		{"rules 7 and 16: sessions that move to a user and leave are bounded", movedSessionsAreBounded},
 		{"rule 18: unsaved work claims its section until its lease expires", unsavedClaims},
 		{"rule 19: the newest save of each section is in the snapshot", newestSaves},
 		{"rule 19: saves end ten minutes after the last person", savesEnd},

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 
@@ -12,8 +13,9 @@ import (
 // normaliseSections gives all sections of an update the form in which sections are compared and stored.
 func normaliseSections(u *presence.Update) {
 	u.Section, u.WaitingFor = NormalSection(u.Section), NormalSection(u.WaitingFor)
-	if s := NormalSection(u.Saved.Section); s != "" { // a save needs a section, so "/" stays and is rejected
-		u.Saved.Section = s
+	if u.Saved.Section != "" {
+		// A save needs a section. The service rejects "/", and would take no section for no save.
+		u.Saved.Section = cmp.Or(NormalSection(u.Saved.Section), "/")
 	}
 }
 

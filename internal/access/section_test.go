@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -86,9 +87,15 @@ func TestAllSectionsOfAnUpdateAreNormalised(t *testing.T) {
 	if u.Section != "a" || u.WaitingFor != "b/c" || u.Saved != (presence.Saved{Section: "d", Revision: "1"}) {
 		t.Errorf("got %+v, want the sections a, b/c and d", u)
 	}
-	u = presence.Update{Saved: presence.Saved{Section: "//"}}
-	normaliseSections(&u)
-	if u.Saved == (presence.Saved{}) {
-		t.Error("a save of the section // became no save; want it to be rejected")
+}
+
+func TestSaveOfNoSectionIsRejected(t *testing.T) { // rule 19
+	alice := presence.User{ID: "1", Name: "Alice"}
+	for _, section := range []presence.Section{"/", "//", " ", ".", "./.", ". /.", "\u3000"} {
+		u := presence.Update{Saved: presence.Saved{Section: section, Revision: "1"}}
+		normaliseSections(&u)
+		if _, err := presence.NewService(nil).Update(t.Context(), "p", alice, u); !errors.Is(err, presence.ErrSectionInvalid) {
+			t.Errorf("%q: got %v, want ErrSectionInvalid", section, err)
+		}
 	}
 }
