@@ -145,6 +145,36 @@ func TestLeaveUnderAnotherIdentityEndsTheSession(t *testing.T) { // rules 7 and 
 	}
 }
 
+// An end under an identity is final for it also while the page has another one.
+func TestMoveDoesNotUndoANewerLeave(t *testing.T) { // rules 7 and 8, invariant 4
+	for seq, isLate := range map[uint64]bool{10: true, 11: false} {
+		r := newTestRoster(t)
+		r.leave(bob, Leave{Session: longName, Seq: 10})
+		r.update(alice, Update{Session: longName, Seq: 3, Section: "a"})
+		if reply := r.leave(bob, Leave{Session: longName, Seq: 9}); !reply.Stale {
+			t.Error("an older leave is not stale")
+		}
+		if reply := r.update(bob, Update{Session: longName, Seq: seq, Section: "a"}); reply.Stale != isLate {
+			t.Errorf("update %d after leave 10: stale %v; want %v", seq, reply.Stale, isLate)
+		}
+		r.update(bob, Update{Session: longName, Section: "a"}) // a client that sends no seq
+		if reply := r.update(bob, Update{Session: longName, Seq: 10, Section: "a"}); !reply.Stale {
+			t.Error("update 10 after leave 10 is not stale once the page has moved")
+		}
+	}
+}
+
+func TestMoveIsRejectedWhileItsEndMayBeDropped(t *testing.T) { // rules 7 and 8
+	r := newTestRoster(t)
+	r.leave(alice, Leave{Session: longName, Seq: 10})
+	endSessions(r, MaxEnded) // drops the end of the page
+	r.update(bob, Update{Session: longName, Seq: 3, Section: "a"})
+	if _, _, err := r.Update(r.now, alice, Update{Session: longName, Seq: 4, Section: "a"}); err != ErrTooManyChanges {
+		t.Errorf("an update that may be older than a dropped end is answered %v; want %v", err, ErrTooManyChanges)
+	}
+	r.wantList(`Bob editing "a" of ["a"]`)
+}
+
 // The connection of a former identity breaks or loses its access after the session moved.
 func TestEndOfFormerConnectionLeavesMovedSessionAlone(t *testing.T) { // rules 7, 9 and 14
 	r := newTestRoster(t)

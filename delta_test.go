@@ -38,9 +38,8 @@ func applySaves(base []*Save, d *Delta) []*Save {
 
 // all returns all that a snapshot shows, a line each.
 func all(s *Snapshot) (lines []string) {
-	for i, line := range shown(s) {
-		o := s.Occupants[i]
-		lines = append(lines, fmt.Sprintf("%s, unsaved %q, waits for %q", line, o.Unsaved, o.WaitingFor))
+	for _, o := range s.Occupants {
+		lines = append(lines, fmt.Sprintf("%s, edits %q, unsaved %q, waits for %q", show(o), o.Editing, o.Unsaved, o.WaitingFor))
 	}
 	for _, save := range s.Saves {
 		lines = append(lines, fmt.Sprintf("%s saved %s %s at %v", save.Name, save.Section, save.Revision, save.At))

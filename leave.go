@@ -34,7 +34,8 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	m := r.member(user)
 	s := m.find(l.Session)
 	if s == nil && l.Connection == 0 && !l.Broken {
-		if owner, other := r.otherOwner(m, l.Session); other != nil && (l.Seq == 0 || l.Seq > other.seq) {
+		ended, _ := m.endedSeq(now, l.Session)
+		if owner, other := r.otherOwner(m, l.Session); other != nil && (l.Seq == 0 || l.Seq > max(other.seq, ended)) {
 			r.keepEnd(now, m, l)
 			r.alsoChanged = append(r.alsoChanged, owner)
 			m, s = owner, other

@@ -50,19 +50,20 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	if s == nil {
 		from, s = r.otherOwner(m, u.Session)
 	}
-	if u.Seq != 0 && s == nil && m.hasDropped(now) {
+	isNew := s == nil || from != nil
+	if u.Seq != 0 && isNew && m.hasDropped(now) {
 		if _, ended := m.endedSeq(now, u.Session); !ended {
 			return Reply{}, false, ErrTooManyChanges // it may be older than an end that was dropped
 		}
 	}
 	newest := m.newestSeq(now, u.Session)
 	if from != nil {
-		newest = from.newestSeq(now, u.Session)
+		ended, _ := m.endedSeq(now, u.Session) // rule 8 holds for an end under this identity, too
+		newest = max(s.seq, ended)
 	}
 	if u.Seq != 0 && u.Seq <= newest {
 		return r.reply(now, m, m.find(u.Session), user, u, true), false, nil
 	}
-	isNew := s == nil || from != nil
 	if isNew && m.stayingCount() >= MaxSessions {
 		return Reply{}, false, ErrTooManySessions
 	}
@@ -90,7 +91,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		m.sessions = append(m.sessions, s)
 		r.setOwner(m, s)
 	}
-	s.seq, s.connection = max(s.seq, u.Seq), u.Connection
+	s.seq, s.connection = max(newest, u.Seq), u.Connection
 	s.leaving, s.unwritten = false, true
 	s.lastSeen = now
 	r.setExpiry(s, now.Add(r.lease))

@@ -128,7 +128,7 @@ test('two members see each other by name on the Writer page, live through nginx'
 test('entering a section that the other member is editing shows the warning', {skip}, async () => { // rule 6
   const [a, b] = await Promise.all([openWriter('thesis', 'alice'), openWriter('thesis', 'bob')]);
   await a.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
-  await b.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'alice'}).waitFor({state: 'attached', timeout: TIMEOUT});
+  await b.locator('#texfile-selector option[value="manuscript/abstract"][label*="alice"]').waitFor({state: 'attached', timeout: TIMEOUT});
   await b.locator('#texfile-selector').selectOption({value: 'manuscript/methods'});
   await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
   const warning = b.locator('.presence-warning').filter({hasText: 'alice is editing this section'});
@@ -178,7 +178,7 @@ test('a person whose access is withdrawn disappears for the others within 30 s',
   const watched = async (project, withdraw, status = 'refused') => {
     const [a, b] = await Promise.all([openWriter(project, 'alice'), openWriter(project, 'bob')]);
     await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
-    const bob = a.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'bob'});
+    const bob = a.locator('#texfile-selector option[value="manuscript/abstract"][label*="bob"]');
     await bob.waitFor({state: 'attached', timeout: TIMEOUT});
     await withdraw(b);
     await bob.waitFor({state: 'detached', timeout: WITHDRAWN});

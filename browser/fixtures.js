@@ -22,6 +22,9 @@ export const TIMEOUT = 10_000;
 /** The path of Firefox (Debian's works with WebDriver BiDi). Without it, its tests are skipped. */
 export const firefox = find(process.env.FIREFOX, 'firefox-esr');
 
+/** The path of Chromium. */
+export const chromium = find(process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome');
+
 export const HEARTBEAT = 1_000;
 export const LEASE = 4_000;
 
@@ -124,9 +127,8 @@ function sharedBrowser(engine, bfcache) {
 
 export function launch(engine = 'chromium', bfcache = false) {
   if (engine === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath: firefox});
-  const executablePath = find(process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome');
-  if (!executablePath) throw new Error('no Chromium found: run scripts/prepare');
-  return playwright.chromium.launch({executablePath, args: SWITCHES, ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
+  if (!chromium) throw new Error('no Chromium found: run scripts/prepare');
+  return playwright.chromium.launch({executablePath: chromium, args: SWITCHES, ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
 }
 
 function find(...names) {

@@ -36,7 +36,7 @@ test('a closed page is removed after the grace time, before its lease expires', 
   for (const page of [a, b]) await page.context().close();
 });
 
-test('a hidden page is shown as idle, and as active when it is visible again', async () => { // rule 12
+test('a page is shown as idle once it has been hidden for 30 s, and as active when it is visible again', async () => { // rule 12
   const project = newProject(env);
   const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
   const b = await openPage(env, project, 'User B');
@@ -45,8 +45,12 @@ test('a hidden page is shown as idle, and as active when it is visible again', a
     Object.defineProperty(document, 'hidden', {value: state === 'hidden', configurable: true});
     document.dispatchEvent(new Event('visibilitychange'));
   }, state);
+  await a.clock.install();
   await hide('hidden');
+  await a.clock.fastForward(29_000);
   await expectBadge(b, '📝 1');
+  await expectList(b, ['User A (Abstract)']);
+  await a.clock.fastForward(2_000);
   await assertSoon(() => expectList(b, ['User A (Abstract), idle']));
   await hide('visible');
   await assertSoon(() => expectList(b, ['User A (Abstract)']));

@@ -15,6 +15,8 @@ export async function startProxy(...targets) {
     /** Milliseconds that each request takes longer. */
     latency: 0,
     url: '',
+    /** Pages of a host application: gives the HTML or script of a path, or nothing for what the servers answer. @type {(path: string) => string | undefined} */
+    page: () => undefined,
     /** When the first live connection, and the first update by polling, arrived; 0 before. */
     firstLive: 0,
     firstUpdate: 0,
@@ -37,6 +39,8 @@ export async function startProxy(...targets) {
   }
 
   const server = createServer(async (incoming, answer) => {
+    const page = proxy.page(incoming.url);
+    if (page !== undefined) return answer.writeHead(200, {'Content-Type': incoming.url.endsWith('.js') ? 'text/javascript' : 'text/html'}).end(page);
     if (proxy.latency) await new Promise((passed) => setTimeout(passed, proxy.latency));
     if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
     reach('request', (socket) => {

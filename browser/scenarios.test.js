@@ -39,7 +39,7 @@ for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     await expectList(b, ['User A (Abstract)']);
     // A is also shown beside the section, before B enters.
     await b.locator('[data-presence-section="manuscript/abstract"]').filter({hasText: 'User A'}).waitFor({timeout: TIMEOUT});
-    await b.locator('#texfile-selector option[value="manuscript/abstract"]').filter({hasText: 'User A'}).waitFor({state: 'attached', timeout: TIMEOUT});
+    await b.locator('#texfile-selector option[value="manuscript/abstract"][label*="User A"]').waitFor({state: 'attached', timeout: TIMEOUT});
     await a.context().close();
     await b.context().close();
   });

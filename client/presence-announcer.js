@@ -5,6 +5,7 @@
  * @template Facts
  */
 
+import {time} from './presence-clock.js';
 import {Timer} from './presence-timer.js';
 import {ANNOUNCEMENT_PAUSE} from './constants.js';
 
@@ -21,7 +22,7 @@ export class Announcer {
   /**
    * @param {(current: Facts, announced: Facts) => string} describe the difference in words, `''` for none
    * @param {(text: string) => void} announce
-   * @param {Pick<import('./presence-types.js').Environment, 'Date' | 'setTimeout' | 'clearTimeout'>} environment
+   * @param {Pick<import('./presence-types.js').Environment, 'Date' | 'performance' | 'setTimeout' | 'clearTimeout'>} environment
    */
   constructor(describe, announce, environment) {
     this.#describe = describe;
@@ -45,7 +46,7 @@ export class Announcer {
   #update() {
     const text = this.#announced && this.#current && this.#describe(this.#current, this.#announced);
     if (!text) return;
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     const wait = this.#lastTime + ANNOUNCEMENT_PAUSE - now;
     if (wait > 0) return this.#timer.set(() => this.#update(), wait);
     this.#lastTime = now;

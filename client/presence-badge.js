@@ -6,7 +6,7 @@
  * @typedef {import('./presence-types.js').User} User
  */
 
-import {make} from './element.js';
+import {identify, make, own} from './element.js';
 import {areOld} from './presence-conflict.js';
 import {CLOSE_DELAY} from './constants.js';
 
@@ -37,17 +37,16 @@ export class PresenceBadge {
     this.#words = words;
     this.#label = label;
     this.#list = make('div', 'presence-list');
-    this.#list.id = 'presence-list';
     this.#list.hidden = true;
     this.#list.popover = 'manual';
     this.#status = make('span', 'presence-status');
+    own(this.#list, this.#status);
     badge.classList.add('presence-badge');
     if (badge.tagName !== 'BUTTON') {
       badge.role = 'button';
       badge.tabIndex = 0;
     }
     badge.setAttribute('aria-expanded', 'false');
-    badge.setAttribute('aria-controls', this.#list.id);
     this.#listen();
   }
 
@@ -58,7 +57,11 @@ export class PresenceBadge {
   /** @param {Snapshot} snapshot */
   render(snapshot) {
     this.#snapshot = snapshot;
-    if (!this.#list.isConnected) this.#badge.after(this.#status, this.#list);
+    if (this.#list.parentNode !== this.#badge.parentNode) {
+      this.#toggle(false); // to move an open popover would close it
+      this.#badge.after(this.#status, this.#list);
+      this.#badge.setAttribute('aria-controls', identify(this.#list, 'presence-list'));
+    }
     const {status, text, count} = snapshot;
     showCount(this.#badge, count, this.#words);
     this.#status.textContent = ['live', 'polling', 'stopped'].includes(status) ? '' : text;
@@ -81,9 +84,12 @@ export class PresenceBadge {
     /** @param {EventTarget} target @param {string} type @param {(event: any) => void} act */
     const on = (target, type, act) => target.addEventListener(type, act, {signal});
 
+    /** @type {Event | undefined} a press on the badge or in the list: outside a closed shadow root its path does not tell */
+    let inside;
     for (const place of [badge, this.#list]) {
       on(place, 'mouseenter', () => this.#toggle(true));
       on(place, 'mouseleave', () => this.#closeSoon());
+      on(place, 'pointerdown', (event) => (inside = event));
     }
     on(badge, 'focus', () => this.#toggle(true));
     on(badge, 'blur', () => this.#closeSoon());
@@ -94,7 +100,7 @@ export class PresenceBadge {
       badge.click();
     });
     on(document, 'keydown', ({key}) => key === 'Escape' && this.#toggle(false));
-    on(document, 'pointerdown', (event) => [badge, this.#list].some((place) => event.composedPath().includes(place)) || this.#toggle(false));
+    on(document, 'pointerdown', (event) => event === inside || this.#toggle(false));
     for (const type of ['resize', 'scroll']) on(window, type, () => this.#open && this.#place());
   }
 

@@ -7,10 +7,16 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
+import {checkArguments, need} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
-export class PresenceCore extends EventTarget {
+// On the environment and not in this module, because a page may load two copies of the client.
+const RUNNING = Symbol.for('writer-presence');
+
+export class PresenceCore extends /** @type {new () => import('./presence-types.js').PresenceEventTarget} */ (EventTarget) {
+  /** @type {any} */ #environment;
+  /** one manager with this key runs in a page */ #key;
   #activity;
   #state;
   #transport;
@@ -21,13 +27,16 @@ export class PresenceCore extends EventTarget {
    * @param {import('./presence-types.js').Options} [options]
    */
   constructor(projectId, userId = null, options = {}) {
+    checkArguments(projectId, userId, options);
     super();
     this.projectId = projectId;
     this.userId = userId;
-    const {environment = globalThis} = options;
+    const {environment = globalThis, pane = ''} = options;
+    this.#environment = environment;
     this.#activity = new ActivityMonitor(environment, (now) => this.#onActivity(now));
-    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new CustomEvent(type, {detail})));
+    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new (globalThis.CustomEvent ?? Event)(type, {detail})));
     this.#transport = new PresenceTransport(environment, this.#state, projectId, userId, options);
+    this.#key = `${this.#transport.address} ${pane}`;
   }
 
   /** The section set last, whether or not the server knows it yet. */
@@ -48,18 +57,53 @@ export class PresenceCore extends EventTarget {
 
   /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
+    need(typeof listener === 'function', 'subscribe(listener) takes a function');
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
   };
 
-  /** Safe to call twice. The first update contains all that is set in the same turn. */
+  /**
+   * Safe to call twice. The first update contains all that is set in the same turn. A page that is prerendered starts when it is shown.
+   *
+   * Another manager that runs in this page for the same project (and the same `pane`) stops. This one continues its session, so that
+   * others see no change, or begins its own if the user is another one.
+   */
   start() {
     if (this.running) return;
     this.#state.running = true;
-    if (this.getSnapshot().status !== 'stopped') return; // undoes a stop() of the same turn
+    const {document} = this.#environment;
+    if (document?.prerendering) document.addEventListener('prerenderingchange', () => this.#begin(), {once: true});
+    else this.#begin();
+  }
+
+  #begin() {
+    if (!this.running || this.getSnapshot().status !== 'stopped') return; // undoes a stop() of the same turn
+    const earlier = this.#managers.get(this.#key);
+    this.#managers.set(this.#key, this.#giveWay);
+    earlier?.(this.userId, this.#transport.adopt);
+    if (!this.running) return; // a listener has started the earlier one again
     this.#activity.start();
     this.#transport.start();
+  }
+
+  /** What ends each manager that runs in this page. @returns {Map<string, (userId: typeof this.userId, adopt: PresenceTransport['adopt']) => void>} */
+  get #managers() {
+    return (this.#environment[RUNNING] ??= new Map());
+  }
+
+  /** Stops at once, because another manager starts for the user `userId` and continues the session by `adopt`. @param {typeof this.userId} userId @param {PresenceTransport['adopt']} adopt */
+  #giveWay = (userId, adopt) => {
+    this.#state.running = false;
+    this.#end(`${userId}` === `${this.userId}` ? adopt : undefined);
+  };
+
+  /** @param {PresenceTransport['adopt']} [adopt] */
+  #end(adopt) {
+    if (this.#managers.get(this.#key) === this.#giveWay) this.#managers.delete(this.#key);
+    this.#activity.stop();
+    this.#transport.stop(false, adopt);
+    this.#state.fail('stopped');
   }
 
   /**
@@ -70,10 +114,7 @@ export class PresenceCore extends EventTarget {
     if (!this.running) return;
     this.#state.running = false;
     queueMicrotask(() => {
-      if (this.running) return;
-      this.#activity.stop();
-      this.#transport.stop();
-      this.#state.fail('stopped');
+      if (!this.running) this.#end();
     });
   }
 
@@ -81,8 +122,11 @@ export class PresenceCore extends EventTarget {
    * @param {string | null} section
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
-  setSection(section, {activity = 'editing'} = {}) {
-    if (this.#state.enter(section || null, activity === 'viewing')) void this.#transport.update();
+  setSection(section, options = {}) {
+    const {activity = 'editing'} = options;
+    need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
+    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
+    this.#follow(this.#state.enter(section || null, activity === 'viewing'));
   }
 
   /** Answers a warning: edits in spite of the users it names. Another user causes a new warning. */
@@ -96,12 +140,17 @@ export class PresenceCore extends EventTarget {
     return this.currentSection;
   }
 
+  /** Tells that the person is active, for editors whose input no event in the page shows: frames of another origin, windows, devices. */
+  active() {
+    this.#activity.active();
+  }
+
   /**
    * States whether this page has unsaved changes in the current section. They keep its claim while you are idle or the page is hidden.
    * Entering another section ends them. @param {boolean} unsaved
    */
   setUnsaved(unsaved) {
-    if (this.#state.setUnsaved(Boolean(unsaved))) void this.#transport.update();
+    this.#follow(this.#state.setUnsaved(Boolean(unsaved)));
   }
 
   /**
@@ -123,6 +172,7 @@ export class PresenceCore extends EventTarget {
 
   /** Waits for a section: others in it see it, and the event `free` tells when nobody conflicts there. @param {string | null} section null: takes it back */
   waitFor(section) {
+    need(!section || typeof section === 'string', 'waitFor(section) takes a string or null');
     if (this.#state.waitFor(section || null)) void this.#transport.update();
   }
 
@@ -134,6 +184,12 @@ export class PresenceCore extends EventTarget {
   /** Reads the list, which renews nothing. Resolves and never rejects, as `updatePresence` does. */
   async fetchPresence() {
     if (this.running) await this.#transport.list();
+  }
+
+  /** Applies a change of the section or of its unsaved work. @param {unknown} due whether an update is due */
+  #follow(due) {
+    this.#activity.keep = this.#state.unsaved;
+    if (due) void this.#transport.update();
   }
 
   /** @param {import('./presence-activity.js').Activity} now */

@@ -14,6 +14,7 @@
  *   update sends
  */
 
+import {time} from './presence-clock.js';
 import {Timer, jitter} from './presence-timer.js';
 import {ANSWER_TIMEOUT, MAX_LIVE_RETRY, MIN_RETRY, SOCKET_OPEN, SOCKET_REFUSED} from './constants.js';
 
@@ -57,7 +58,7 @@ export class LiveConnection {
 
   /** Makes the next attempt to connect now; while attempts fail, at most one a second. */
   retry() {
-    if (this.#running && !this.#socket) this.#schedule(this.#failures && this.#triedAt + MIN_RETRY - this.#environment.Date.now());
+    if (this.#running && !this.#socket) this.#schedule(this.#failures && this.#triedAt + MIN_RETRY - time(this.#environment));
   }
 
   /** @param {Message} message @param {boolean} missed whether to ask for the list, too @returns {Promise<import('./presence-requests.js').Outcome>} */
@@ -76,13 +77,13 @@ export class LiveConnection {
   }
 
   #schedule(delay = jitter(this.#environment, this.#failures, MAX_LIVE_RETRY)) {
-    this.#timer.set(() => this.#connect(), Math.max(delay, this.#retryAt - this.#environment.Date.now()));
+    this.#timer.set(() => this.#connect(), Math.max(delay, this.#retryAt - time(this.#environment)));
   }
 
   #connect() {
     if (!this.#running || this.#socket || !this.#owner.mayConnect()) return;
     const {WebSocket} = this.#environment;
-    this.#triedAt = this.#environment.Date.now();
+    this.#triedAt = time(this.#environment);
     try {
       const socket = (this.#socket = new /** @type {typeof globalThis.WebSocket} */ (WebSocket)(this.#requests.live, 'writer-presence.v1'));
       this.#timer.set(() => this.#end(socket), ANSWER_TIMEOUT);
@@ -144,7 +145,7 @@ export class LiveConnection {
     const wasOpen = this.ready;
     this.#drop();
     this.#failures++;
-    this.#retryAt = this.#environment.Date.now() + pause;
+    this.#retryAt = time(this.#environment) + pause;
     this.#running = !refused;
     this.#schedule();
     this.#owner.closed(wasOpen, refused, pause, this.#failures);

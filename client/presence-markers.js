@@ -2,33 +2,44 @@
  * Shows the users beside each section, so that you see them before you enter: names after each option of the select with the
  * sections, avatars in every element with `data-presence-section`.
  *
+ * The text of an option is never changed, and so never mistaken for the host's after a translator or an extension rewrote it: the names
+ * are in the attribute `label`. Meanwhile `data-presence-label` has the host's `label`, also in a copy of the option; `''` for none.
+ *
  * @typedef {import('./presence-types.js').User} User
  */
 
-import {make} from './element.js';
+import {isCopy, make, own} from './element.js';
 import {applyAvatar} from './presence-badge.js';
 import {normalSection} from './section.js';
 import {labelOf} from './strings.js';
 
 const AVATARS = 4;
 
+/** @type {WeakMap<HTMLOptionElement, {label: string, name: string}>} the `label` that was set, and a name in it */
+const shown = new WeakMap();
+
 export class PresenceMarkers {
   #words;
   #selector;
-  /** @type {WeakMap<HTMLOptionElement, {label: string, shown: string}>} */ #options = new WeakMap();
+  #findAll;
   /** @type {WeakMap<Element, {row: HTMLElement, key: string}>} */ #rows = new WeakMap();
 
-  /** @param {import('./strings.js').Words} words @param {() => Element | null} selector the select with the sections, if there is one now */
-  constructor(words, selector) {
+  /**
+   * @param {import('./strings.js').Words} words
+   * @param {() => Element | null} selector the select with the sections, if there is one now
+   * @param {(selector: string) => Iterable<Element>} findAll
+   */
+  constructor(words, selector, findAll) {
     this.#words = words;
     this.#selector = selector;
+    this.#findAll = findAll;
   }
 
   /** The host's label for a section. @param {string} section */
   label(section) {
     const normal = normalSection(section);
     const option = this.#list().find(({value}) => normalSection(value) === normal);
-    return (option && this.#labelOf(option).trim()) || labelOf(section);
+    return (option && this.#labelOf(option)) || labelOf(section);
   }
 
   /** @param {readonly User[]} users */
@@ -36,7 +47,8 @@ export class PresenceMarkers {
     /** @param {string} section */
     const usersIn = (section) => users.filter(({sections}) => sections.includes(section));
     for (const option of this.#list()) this.#mark(option, usersIn(normalSection(option.value)));
-    for (const element of document.querySelectorAll('[data-presence-section]')) {
+    for (const part of this.#findAll('[data-presence-part]')) if (isCopy(part)) part.remove();
+    for (const element of this.#findAll('[data-presence-section]')) {
       const section = normalSection(element.getAttribute('data-presence-section'));
       this.#renderAvatars(element, section, usersIn(section));
     }
@@ -47,18 +59,29 @@ export class PresenceMarkers {
     return selector instanceof HTMLSelectElement ? [...selector.options] : [];
   }
 
-  /** The host's text of an option, also if the host changed it since. @param {HTMLOptionElement} option */
-  #labelOf(option) {
-    const cached = this.#options.get(option);
-    return cached?.shown === option.textContent ? cached.label : option.textContent ?? '';
+  /** The host's label of an option. @param {HTMLOptionElement} option */
+  #labelOf({dataset, label, text}) {
+    return dataset.presenceLabel === undefined ? label : dataset.presenceLabel || text;
   }
 
   /** @param {HTMLOptionElement} option @param {User[]} users */
   #mark(option, users) {
-    const label = this.#labelOf(option);
-    const shown = users.length ? label.trimEnd() + this.#words.sentence('occupants', this.#named(users, normalSection(option.value))) : label;
-    this.#options.set(option, {label, shown});
-    if (option.textContent !== shown) option.textContent = shown;
+    const {dataset} = option;
+    const last = shown.get(option);
+    const label = option.getAttribute('label') ?? '';
+    // Without our names it is the host's new label, and not ours that an extension rewrote.
+    if (dataset.presenceLabel !== undefined && last && label !== last.label && !label.includes(last.name)) dataset.presenceLabel = label;
+    if (users.length) {
+      dataset.presenceLabel ??= label;
+      const names = this.#named(users, normalSection(option.value));
+      const next = this.#labelOf(option) + this.#words.sentence('occupants', names);
+      shown.set(option, {label: next, name: names[0].username});
+      if (label !== next) option.label = next;
+    } else if (dataset.presenceLabel !== undefined) {
+      if (dataset.presenceLabel) option.label = dataset.presenceLabel;
+      else option.removeAttribute('label');
+      delete dataset.presenceLabel;
+    }
   }
 
   /** @param {Element} element @param {string} section @param {User[]} users */
@@ -77,6 +100,7 @@ export class PresenceMarkers {
     const row = make('span', 'presence-occupants', text, ...avatars);
     row.title = names.map(({username}) => username).join('\n');
     if (users.length > AVATARS) row.append(avatarElement(`+${users.length - AVATARS}`));
+    own(row);
     element.append(row);
     this.#rows.set(element, {row, key});
   }

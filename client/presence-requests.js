@@ -28,7 +28,9 @@ export class PresenceRequests {
     const prefix = (options.prefix ?? '/writer/api').replace(/\/+$/, '');
     this.base = `${prefix}/project/${encodeURIComponent(projectId)}/presence/`;
     const {window, document} = /** @type {{window?: any, document?: Document}} */ (environment);
-    this.#crossOrigin = window?.origin && new URL(this.base, document?.baseURI).origin !== window.origin;
+    /** the same for all ways to write the prefix */
+    this.address = window?.origin ? new URL(this.base, document?.baseURI).href : this.base;
+    this.#crossOrigin = window?.origin && new URL(this.address).origin !== window.origin;
   }
 
   /** The address of the live connection. Throws if the page has none. */
@@ -123,7 +125,9 @@ export class PresenceRequests {
     if (status === 401 && renewable && !again && (await this.token(true).then(() => true, () => false))) return this.#ask(path, controller, compose, true);
     const fault = body?.success ? '' : [401, 403, 404].includes(status) ? 'refused' : 'unknown';
     const after = /** @type {string} */ (headers.get('Retry-After')); // seconds or a date; null: not a number
-    return {...body, retry_after: Number(after) || (Date.parse(after) - this.#environment.Date.now()) / 1000, status, fault};
+    // A date is compared with the answer's own date, because the clock of this computer may be wrong.
+    const sent = Date.parse(/** @type {string} */ (headers.get('Date'))) || this.#environment.Date.now();
+    return {...body, retry_after: Number(after) || (Date.parse(after) - sent) / 1000, status, fault};
   }
 
   /** @param {string} path @param {object | undefined} message @param {RequestInit} init */

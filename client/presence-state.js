@@ -17,8 +17,10 @@
  * @typedef {import('./presence-types.js').List} List
  * @typedef {import('./presence-types.js').Delta} Delta
  * @typedef {import('./presence-types.js').Answer} Answer
+ * @typedef {import('./presence-types.js').PresenceEvents} PresenceEvents
  */
 
+import {time} from './presence-clock.js';
 import {PresenceConflict, claims, missing} from './presence-conflict.js';
 import {PresenceSaves} from './presence-saves.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
@@ -65,15 +67,15 @@ export class PresenceState {
    * @param {{readonly state: import('./presence-activity.js').Activity}} activity of the user on the page
    * @param {string | number | null} userId
    * @param {import('./presence-types.js').Options} options
-   * @param {(type: string, detail: object) => void} emit
+   * @param {<T extends keyof PresenceEvents>(type: T, detail: PresenceEvents[T]) => void} emit
    */
-  constructor(environment, activity, userId, {strings, heartbeat = HEARTBEAT}, emit) {
+  constructor(environment, activity, userId, {strings, heartbeat}, emit) {
     this.#environment = environment;
     this.#activity = activity;
     this.#userId = userId;
     this.#statusWords = {...statusWords, ...strings?.status};
     /** milliseconds between updates */
-    this.heartbeat = heartbeat;
+    this.heartbeat = Math.max(1000, heartbeat || HEARTBEAT);
     this.#emit = emit;
     this.snapshot = deepFreeze(this.#compile());
   }
@@ -263,7 +265,7 @@ export class PresenceState {
 
   /** Whether a version is older than the list and has to be ignored. @param {number} version */
   #isBehind(version) {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     if (version >= this.version) this.recheckAt = 0;
     else this.recheckAt ||= now + MAX_LAG;
     return now < this.recheckAt;

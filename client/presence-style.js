@@ -41,13 +41,18 @@ const css = `
 .presence-warning[hidden]{display: none}
 .presence-said{position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)}`;
 
-let adopted = false;
+/** @type {WeakMap<Node, CSSStyleSheet>} a document adopts only sheets that its own window made */
+const sheets = new WeakMap();
 
-/** Adds the style sheet once, however many managers exist. */
-export function adoptStyle() {
-  if (adopted || !document.adoptedStyleSheets) return;
-  adopted = true;
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
-  document.adoptedStyleSheets.push(sheet);
+/** Adds the style sheet to a document or shadow root, unless it is there. @param {any} root */
+export function adoptStyle(root) {
+  const page = root.ownerDocument ?? root;
+  if (!root.adoptedStyleSheets || !page.defaultView) return;
+  let sheet = sheets.get(page);
+  if (!sheet) {
+    sheet = /** @type {CSSStyleSheet} */ (new page.defaultView.CSSStyleSheet());
+    sheet.replaceSync(css);
+    sheets.set(page, sheet);
+  }
+  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
 }

@@ -13,6 +13,7 @@
  * @typedef {import('./presence-requests.js').Outcome} Outcome
  */
 
+import {time} from './presence-clock.js';
 import {LiveConnection} from './presence-live.js';
 import {PresenceRequests} from './presence-requests.js';
 import {Timer, jitter} from './presence-timer.js';
@@ -28,8 +29,8 @@ export class PresenceTransport {
   #recheck;
   #running = false;
   // 96 random bits (`crypto.randomUUID` does not exist on plain http). In memory only: a duplicated tab copies its storage, but must be
-  // a session of its own.
-  #session = crypto.getRandomValues(new Uint32Array(3)).join('-');
+  // a session of its own. Made for the first message, so that a server can render the page without `crypto`.
+  #session = '';
   #seq = 0;
   /** an update was sent, so a leave has to follow */ #present = false;
   /** @type {AbortController | null} the update under way */ #attempt = null;
@@ -54,6 +55,8 @@ export class PresenceTransport {
     this.#environment = environment;
     this.#state = state;
     this.#requests = new PresenceRequests(environment, projectId, options);
+    /** of the project's API, which is absolute in a page */
+    this.address = this.#requests.address;
     this.#named = options.token || userId !== null;
     this.#timer = new Timer(environment);
     this.#recheck = new Timer(environment);
@@ -83,13 +86,24 @@ export class PresenceTransport {
     this.#state.fail('connecting');
     if (this.#live && this.#named) {
       this.#live.start();
-      this.#pollAt = this.#environment.Date.now() + LIVE_TIMEOUT;
+      this.#pollAt = time(this.#environment) + LIVE_TIMEOUT;
     }
     void this.update();
   }
 
-  /** Sends one leave, ends all traffic and timers, and settles all promises. @param {boolean} [hidden] the page is being hidden, and may come back */
-  stop(hidden = false) {
+  /** Continues a session of another transport, which has sent updates. @param {string} session @param {number} seq */
+  adopt = (session, seq) => {
+    this.#session = session;
+    this.#seq = seq;
+    this.#present = true;
+  };
+
+  /**
+   * Sends one leave, ends all traffic and timers, and settles all promises.
+   * @param {boolean} [hidden] the page is being hidden, and may come back
+   * @param {PresenceTransport['adopt']} [adopt] instead of a leave: gives the session to another transport
+   */
+  stop(hidden = false, adopt) {
     if (!this.#running) return;
     this.#running = false;
     this.#listen('removeEventListener');
@@ -99,7 +113,8 @@ export class PresenceTransport {
     this.#listRequest?.abort();
     this.#attempt = this.#listRequest = null;
     this.#begin()(); // settles all promises that wait
-    if (this.#present) {
+    if (this.#present && adopt) adopt(this.#session, this.#seq);
+    else if (this.#present) {
       const leave = {...this.#sign(), hidden: hidden || undefined};
       // The last message of a socket may be lost when its page is closed.
       if (hidden || !this.#live?.leave(leave.seq)) this.#requests.leave(leave);
@@ -138,7 +153,7 @@ export class PresenceTransport {
   /** Sends what the state needs after a report. @param {unknown} due whether an update is due */
   #follow(due) {
     // An older version is accepted from then on, so ask again.
-    const wait = this.#state.recheckAt - this.#environment.Date.now();
+    const wait = this.#state.recheckAt - time(this.#environment);
     if (wait > 0) this.#recheck.set(() => this.update(), wait);
     if (due) void this.update();
   }
@@ -151,6 +166,7 @@ export class PresenceTransport {
 
   /** The session's name and its next sequence number. */
   #sign() {
+    this.#session ||= crypto.getRandomValues(new Uint32Array(3)).join('-');
     return {session: this.#session, seq: ++this.#seq};
   }
 
@@ -162,7 +178,7 @@ export class PresenceTransport {
 
   /** The live connection ended, or an attempt to connect failed. @type {import('./presence-live.js').LiveEvents['closed']} */
   #onClosed = (wasOpen, refused, pause, failures) => {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     const waited = this.#pollAt > now;
     if (refused || !this.#present) this.#pollAt = 0;
     else if (wasOpen || pause) this.#pollAt = now + pause + LIVE_TIMEOUT * (0.5 + this.#environment.Math.random());
@@ -193,7 +209,7 @@ export class PresenceTransport {
 
   /** Sets the time of the next update. @param {number} delay */
   #schedule(delay) {
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     const soon = this.#failing ? this.#sentAt + MIN_RETRY - now : 0;
     this.#timer.set(() => this.#send(), Math.max(this.#due.length ? soon : delay, this.#retryAt - now, this.#pollAt - now));
   }
@@ -204,7 +220,7 @@ export class PresenceTransport {
     const attempt = (this.#attempt = new AbortController());
     let done, wait = state.heartbeat;
     try {
-      this.#sentAt = this.#environment.Date.now();
+      this.#sentAt = time(this.#environment);
       // After the computer slept, the list is outdated although no request has failed.
       if (this.#sentAt - this.#lastAnswer > 3 * state.heartbeat && !this.#failing) state.fail('connecting');
       done = this.#begin(); // after the event, so that an update which a listener requests is this one
@@ -246,7 +262,7 @@ export class PresenceTransport {
     const recovered = this.#failing;
     this.#failures = this.#retryAt = this.#pollAt = 0;
     this.#failing = false;
-    this.#lastAnswer = this.#environment.Date.now();
+    this.#lastAnswer = time(this.#environment);
     this.#live?.start();
     if (recovered) this.#live?.retry();
     return this.#state.heartbeat;
@@ -257,7 +273,7 @@ export class PresenceTransport {
     if (status < 500 && error) this.#requests.warn(error);
     this.#state.fail(fault || 'unknown');
     const {heartbeat} = this.#state;
-    const now = this.#environment.Date.now();
+    const now = time(this.#environment);
     let wait = Math.max(0, jitter(this.#environment, ++this.#failures) - now + this.#sentAt); // minus the duration of the attempt
     this.#failing = true;
     if (fault === 'refused') this.#live?.stop();

@@ -44,6 +44,17 @@
  * @property {string | null} waitingFor the section that this page waits for
  * @property {readonly User[]} waiting other users who wait for the section that you hold
  *
+ * @typedef {object} PresenceEvents the events, each with its `detail`
+ * @property {Snapshot} change anything visible is different
+ * @property {{user: User}} join another user, not one who was there at the start
+ * @property {{user: User}} leave
+ * @property {{section: string | null, users: readonly User[], editing: boolean}} conflict somebody new is editing your section; `editing`:
+ *   you were there first
+ * @property {{status: Status, text: string}} status
+ * @property {NewSave} saved a new save of any section by another page
+ * @property {NewSave} showlatest the button `Show latest` was pressed; cancelable
+ * @property {{section: string}} free nobody else claims the section that you waited for
+ *
  * @typedef {object} Message the body of an update
  * @property {string} session
  * @property {number} seq
@@ -68,12 +79,15 @@
  * @property {string} [csrfToken] for `X-CSRFToken`; by default the value of the cookie `csrftoken`
  * @property {number} [heartbeat] milliseconds between updates, until the server sends its own value
  * @property {boolean} [live] false: polling only
+ * @property {string} [pane] a name for this manager, if a page shows several sections at once and each has a manager. Without it, a manager
+ *   takes the place of the one that was started before for the same project
  * @property {{status?: Partial<typeof import('./strings.js').statusWords>}} [strings] replaces words
  * @property {Environment} [environment] for tests: replaces the global object
  *
  * @typedef {object} Environment the network, the clock and the page: the parts of the global object that the client uses
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch
- * @property {{now: () => number}} Date must advance while the computer sleeps
+ * @property {{now: () => number}} Date
+ * @property {{now: () => number}} [performance] without it, `Date` alone measures durations
  * @property {{random: () => number}} Math
  * @property {(run: () => void, delay: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout
@@ -81,6 +95,19 @@
  * @property {Document} [document]
  * @property {{locks?: LockManager}} [navigator]
  * @property {typeof WebSocket} [WebSocket] without it: polling only
+ */
+
+/**
+ * @template {keyof PresenceEvents} T
+ * @typedef {((event: CustomEvent<PresenceEvents[T]>) => void) | {handleEvent(event: CustomEvent<PresenceEvents[T]>): void} | null} Listener
+ */
+
+/**
+ * An `EventTarget` whose listeners know the `detail` of each event. Any other event can be listened to as well.
+ * @typedef {{
+ *   addEventListener<T extends keyof PresenceEvents>(type: T, listener: Listener<T>, options?: boolean | AddEventListenerOptions): void;
+ *   removeEventListener<T extends keyof PresenceEvents>(type: T, listener: Listener<T>, options?: boolean | EventListenerOptions): void;
+ * } & EventTarget} PresenceEventTarget
  */
 
 export {};

@@ -5,16 +5,20 @@
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').User} User
  *
- * @typedef {object} Elements each an element or a selector; what is not there is not drawn
+ * @typedef {object} Elements each an element or a selector; what is not there is not drawn. Selectors are looked up in the shadow roots of
+ *   the elements, in the roots around these, and in the document
+ * @property {Element | DocumentFragment} [root] an element or shadow root: selectors are looked up there first, and only the sections in
+ *   it are marked
  * @property {HTMLElement | string} [badge] `#presence-badge`
  * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
  * @property {HTMLElement | string} [warning] the container of the warning, `#presence-warning`; without it, the warning follows the badge's parent
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 
-import {make} from './element.js';
+import {identify, make, own} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
+import {need} from './presence-check.js';
 import {areOld, claims, edits, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
 import {adoptStyle} from './presence-style.js';
@@ -27,7 +31,7 @@ import {Words} from './strings.js';
  * @property {boolean} [view] false: no interface; the page draws its own from `getSnapshot()`
  * @property {Elements} [elements] where the interface is drawn
  * @property {(section: string) => string} [label] the label of a section; by default the text of its option in the select, or its path
- * @property {Partial<import('./strings.js').Strings>} [strings] replaces words of the interface
+ * @property {Partial<import('./strings.js').OwnStrings>} [strings] replaces words of the interface
  */
 
 /**
@@ -42,11 +46,13 @@ export class PresenceView {
   #core;
   #words;
   #elements;
+  /** selectors of the host that are still to be found once @type {(keyof Elements)[]} */ #unseen;
   #markers;
   #warning;
   #announcer;
   /** @type {(section: string) => string} */ #label;
   /** @type {PresenceBadge | undefined} */ #badge;
+  /** @type {HTMLElement | undefined} the warning */ #placed;
   #liveRegion = make('div', 'presence-said');
   /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
   /** @type {{section: string, here: boolean} | null} the section that you waited for, since it is free; `here`: you are in it */ #free = null;
@@ -59,7 +65,9 @@ export class PresenceView {
     this.#core = core;
     this.#words = new Words(strings);
     this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
-    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'));
+    for (const [name, place] of Object.entries(this.#elements)) need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
+    this.#unseen = /** @type {const} */ (['badge', 'selector', 'warning']).filter((name) => elements?.[name]);
+    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'), (selector) => this.#findAll(selector));
     this.#label = label ?? ((section) => this.#markers.label(section));
     this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
@@ -77,28 +85,32 @@ export class PresenceView {
       environment,
     );
     this.#liveRegion.role = 'status';
-    core.addEventListener('conflict', (event) => {
-      const {users, editing} = /** @type {CustomEvent} */ (event).detail;
+    own(this.#liveRegion);
+    core.addEventListener('conflict', ({detail: {users, editing}}) => {
       if (editing) this.#newcomers = users;
     });
-    core.addEventListener('free', (event) => {
-      const {section} = /** @type {CustomEvent} */ (event).detail;
+    core.addEventListener('free', ({detail: {section}}) => {
       this.#free = {section, here: section === core.currentSection};
     });
   }
 
   /** @param {Snapshot} snapshot */
   render(snapshot) {
-    adoptStyle();
-    this.#renderBadge(snapshot);
+    const roots = this.#roots;
+    roots.forEach(adoptStyle);
     this.#markers.render(snapshot.users);
+    this.#renderBadge(snapshot);
+    this.#followAnchor();
     const {warning, section, waitingFor} = snapshot;
     this.#warning.render(warning, this.#warningKey(snapshot), waitingFor === section);
     const notices = this.#notices(snapshot);
     this.#renderNotices(notices);
     // Screen readers announce a live region only if it existed before its text changed.
-    if (!this.#liveRegion.isConnected) document.body.append(this.#liveRegion);
-    if (snapshot.version) this.#announcer.update(this.#facts(snapshot, notices));
+    if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
+    if (!snapshot.version) return;
+    this.#announcer.update(this.#facts(snapshot, notices));
+    // It may still appear, so it is no error.
+    for (const name of this.#unseen.splice(0)) if (!this.#find(name)) console.warn(`Presence: no element is ${this.#elements[name]} (elements.${name})`);
   }
 
   /** Restores the host's page. */
@@ -120,10 +132,35 @@ export class PresenceView {
     return warning.some((user) => edits(user, section)) ? (old ? 'oldWarning' : 'warning') : old ? 'oldUnsavedWarning' : 'unsavedWarning';
   }
 
-  /** @param {keyof Elements} which @returns {HTMLElement | null} */
+  /** The shadow roots of the host's elements, the roots around them, and the document. @returns {any[]} */
+  get #roots() {
+    const roots = new Set();
+    for (const place of Object.values(this.#elements)) {
+      /** @type {any} */ let node = typeof place === 'string' ? null : place;
+      while (node) {
+        node = node.getRootNode();
+        if (node !== document) roots.add(node);
+        node = node instanceof DocumentFragment && /** @type {ShadowRoot} */ (node).host;
+      }
+    }
+    return [...roots, document];
+  }
+
+  /** @param {keyof Elements} which @returns {any} an element, or null */
   #find(which) {
     const place = this.#elements[which];
-    return (place && typeof place === 'string' ? document.querySelector(place) : /** @type {HTMLElement | ''} */ (place)) || null;
+    if (!place || typeof place !== 'string') return place || null;
+    for (const root of [this.#elements.root, ...this.#roots]) {
+      const found = root?.querySelector(place);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** @param {string} selector @returns {Element[]} */
+  #findAll(selector) {
+    const {root} = this.#elements;
+    return (root ? [root] : this.#roots).flatMap((root) => [...root.querySelectorAll(selector)]);
   }
 
   /** @param {Snapshot} snapshot */
@@ -160,13 +197,30 @@ export class PresenceView {
     for (const name of NOTICES) this.#warning.notify(name, notices[name], brief[name]);
   }
 
-  /** @param {HTMLElement[]} parts */
+  /** What the warning follows where it has no place of its own: the badge's parent, or the badge if that stands in the body. @returns {Element | null} */
+  get #anchor() {
+    const badge = this.#find('badge');
+    const [root] = this.#roots;
+    if (!badge) return (root.body ?? root).firstElementChild;
+    return badge.parentElement && badge.parentElement !== document.body ? badge.parentElement : badge;
+  }
+
+  /** @param {HTMLElement[]} parts the warning first */
   #placeWarning(parts) {
     const place = this.#find('warning');
-    const badge = this.#find('badge');
     if (place) place.append(...parts);
-    else if (badge && badge.parentElement !== document.body) badge.parentElement?.after(...parts);
-    else (badge ?? document.body.firstElementChild)?.after(...parts);
+    else this.#anchor?.after(...parts);
+    own(...parts);
+    const [warning] = parts;
+    const [sentence] = warning.children;
+    warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
+    this.#placed = warning;
+  }
+
+  /** Removes the warning if its anchor was moved into another root. It is then placed again. */
+  #followAnchor() {
+    const anchor = this.#find('warning') ?? this.#anchor;
+    if (anchor?.isConnected && this.#placed?.isConnected && anchor.getRootNode() !== this.#placed.getRootNode()) this.#warning.remove();
   }
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */
@@ -208,4 +262,12 @@ export class PresenceView {
     ];
     return changes.filter(Boolean).join('. ');
   }
+}
+
+/** @param {any} place undefined counts as `''` @param {string} name */
+function isPlace(place, name) {
+  if (typeof place !== 'string') return place === undefined || place?.nodeType === Node.ELEMENT_NODE || (name === 'root' && place?.querySelector);
+  try {
+    return !place || document.querySelector(place) !== undefined;
+  } catch {} // it is no selector
 }

@@ -13,7 +13,7 @@
  * @property {() => void} refocus where the focus goes when it was on a button that is no longer there
  */
 
-import {make} from './element.js';
+import {hasFocus, make} from './element.js';
 import {NOTICE_TIME} from './constants.js';
 export const NOTICES = /** @type {const} */ (['newer', 'company', 'waiting', 'free']);
 
@@ -75,7 +75,7 @@ export class PresenceWarning {
 
   /** @param {HTMLElement} part @param {boolean} shown */
   #show(part, shown) {
-    const focused = part.contains(document.activeElement);
+    const focused = hasFocus(part);
     part.hidden = !shown;
     if (focused && !shown) this.#answer.refocus();
   }
@@ -83,11 +83,9 @@ export class PresenceWarning {
   #build() {
     if (this.#warning?.isConnected) return this.#warning;
     const sentence = make('p');
-    sentence.id = 'presence-warning-text';
     const buttons = /** @type {const} */ (['editAnyway', 'chooseDifferent', 'tellMe']).map((answer) => this.#button(answer));
     const warning = (this.#warning = make('div', 'presence-warning', sentence, ...buttons));
     warning.role = 'group';
-    warning.setAttribute('aria-labelledby', sentence.id);
     const notices = NOTICES.map((name) => {
       const element = make('div', 'presence-company', make('span'), ...(name === 'newer' ? [this.#button('showLatest')] : []));
       element.hidden = true;

@@ -8,9 +8,11 @@
  */
 
 import {make} from './element.js';
+import {need} from './presence-check.js';
 
 /**
  * @typedef {typeof strings} Strings
+ * @typedef {Omit<Strings, 'status'> & {status: Partial<Strings['status']>}} OwnStrings
  * @typedef {Exclude<keyof Strings, 'status'>} Key
  * @typedef {Pick<import('./presence-types.js').User, 'username' | 'visitor' | 'agent'>} Named
  */
@@ -94,10 +96,16 @@ export class Words {
   #conjunction;
   #plainList;
 
-  /** @param {Partial<Strings>} [own] the host's replacements */
+  /** @param {Partial<OwnStrings>} [own] the host's replacements */
   constructor(own = {}) {
     /** @type {Strings} */
-    this.table = {...strings, ...own};
+    this.table = {...strings};
+    for (const [key, value] of Object.entries(own)) {
+      const text = /** @type {any} */ (value);
+      if (text === undefined) continue;
+      need(key === 'status' || [typeof text, typeof text?.other].includes('string'), `strings.${key}: pass a string or {other: string}`);
+      Object.assign(this.table, {[key]: text});
+    }
     this.#plural = new Intl.PluralRules(this.table.locale);
     this.#conjunction = new Intl.ListFormat(this.table.locale);
     this.#plainList = new Intl.ListFormat(this.table.locale, {type: 'unit', style: 'short'});

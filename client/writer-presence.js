@@ -17,11 +17,12 @@ export {labelOf, strings} from './strings.js';
  * @typedef {import('./presence-types.js').User} User
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').Status} Status
+ * @typedef {import('./presence-types.js').PresenceEvents} PresenceEvents
+ * @typedef {import('./presence-types.js').Options & import('./presence-view.js').ViewOptions} Options
  */
 
 /**
- * A session with its interface. Events, each with a `detail`: `change` (the snapshot), `join` and `leave` `{user}`, `conflict`
- * `{section, users, editing}` (`editing`: you were there first), `status` `{status, text}`.
+ * A session with its interface. `PresenceEvents` lists its events.
  *
  * For a framework: `useSyncExternalStore(presence.subscribe, presence.getSnapshot)`.
  */
@@ -31,7 +32,7 @@ export class PresenceManager extends PresenceCore {
   /**
    * @param {string | number} projectId
    * @param {string | number | null} [userId] null for a visitor
-   * @param {import('./presence-types.js').Options & import('./presence-view.js').ViewOptions} [options]
+   * @param {Options} [options]
    */
   constructor(projectId, userId = null, options = {}) {
     super(projectId, userId, options);

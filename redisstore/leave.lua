@@ -21,7 +21,7 @@ local function leave(m)
   local s, field = find(m, session), user_field
   if not s and connection == 0 and not broken then
     local owner_field, owner, other = other_owner(session)
-    if other and (seq == 0 or seq > other[SEQ]) then
+    if other and (seq == 0 or seq > math.max(other[SEQ], ended_seq(m, session) or 0)) then
       keep_end(m, seq)
       m, s, field = owner, other, owner_field
     end

@@ -10,14 +10,17 @@ local function complete(m)
   return m
 end
 
--- packed packs a member for Redis and for the node. The rules must not use the member afterwards.
+-- packed packs a member for Redis and for the node, once. The rules must not use the member afterwards.
+local texts = {}
 local function packed(m)
+  if texts[m] then return texts[m] end
   for _, s in ipairs(m[SESSIONS]) do
     if not s[UNSAVED] and s[WAITING_FOR] == '' and s[AVATAR] == '' and not s[AGENT] then
       s[UNSAVED], s[WAITING_FOR], s[AVATAR], s[AGENT] = nil, nil, nil, nil
     end
   end
-  return cmsgpack.pack(m)
+  texts[m] = cmsgpack.pack(m)
+  return texts[m]
 end
 
 -- claims decides rule 18: a session claims its section while it edits it or has unsaved changes in it.
@@ -157,6 +160,7 @@ local function staying_count(m)
 end
 
 local function sorted(sections)
+  if #sections < 2 then return sections end
   table.sort(sections)
   local once = {}
   for i, section in ipairs(sections) do

@@ -17,8 +17,8 @@
 --
 -- A script is the text of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS,
 -- MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH), its arguments, this
--- file, and its other files; see script.go. It reads nothing but the one hash, and only the fields
--- that it needs.
+-- file, and its other files; see script.go, which replaces constants by their values. It reads nothing
+-- but the one hash, and only the fields that it needs.
 
 -- Positions in a packed member, session, ended session and save. Names instead would make each
 -- renewal slower (ADR 12). Older nodes read exactly four elements of a member, and ignore those of a

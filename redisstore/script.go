@@ -3,6 +3,7 @@ package redisstore
 import (
 	_ "embed"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,12 +50,40 @@ func newScripts(lease, heartbeat time.Duration, publish string, shift time.Durat
 	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
 		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.UnguessableName, heartbeat.Microseconds(), shift.Microseconds(), publish)
-	script := func(parts ...string) *rueidis.Lua { return rueidis.NewLuaScript(constants + strings.Join(parts, "")) }
+	script := func(parts ...string) *rueidis.Lua {
+		return rueidis.NewLuaScript(inlineConstants(constants + strings.Join(parts, "")))
+	}
 	return &scripts{
 		update:   script(updateArgsLua, readLua, renewLua, memberLua, rosterLua, saveLua, updateLua),
 		leave:    script(leaveArgsLua, readLua, memberLua, rosterLua, saveLua, leaveLua),
 		snapshot: script(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, saveLua, snapshotLua),
 	}
+}
+
+var (
+	// constantsLine is a line that declares constants, which have names in capitals.
+	constantsLine = regexp.MustCompile(`(?m)^local ([A-Z][A-Z_, ]*) = ([\w'>, ]+?)(?: --.*)?$`)
+	capitals      = regexp.MustCompile(`\b[A-Z][A-Z_]*\b`)
+)
+
+// inlineConstants replaces the constants of a script by their values. Redis creates the functions of a
+// script anew for each call, and that takes the longer the more locals they use.
+func inlineConstants(script string) string {
+	values := map[string]string{}
+	script = constantsLine.ReplaceAllStringFunc(script, func(line string) string {
+		m := constantsLine.FindStringSubmatch(line)
+		of := strings.Split(m[2], ", ")
+		for i, name := range strings.Split(m[1], ", ") {
+			values[name] = of[i]
+		}
+		return ""
+	})
+	return capitals.ReplaceAllStringFunc(script, func(name string) string {
+		if value, ok := values[name]; ok {
+			return value
+		}
+		return name
+	})
 }
 
 // number encodes an argument of a script.

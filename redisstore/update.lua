@@ -36,11 +36,11 @@ local function update(m)
   local s, newest, from_field, from = find(m, session), newest_seq(m, session), nil, nil
   if not s then
     from_field, from, s = other_owner(session) -- whose session s was until now
-    if from then newest = s[SEQ] end
+    if from then newest = math.max(s[SEQ], ended_seq(m, session) or 0) end -- rule 8 holds for an end under this identity, too
   end
-  if seq ~= 0 and not s and has_dropped(m) and not ended_seq(m, session) then return 0, 'changes', false end
-  if seq ~= 0 and seq <= newest then return 1, '', false end
   local is_new = not s or from
+  if seq ~= 0 and is_new and has_dropped(m) and not ended_seq(m, session) then return 0, 'changes', false end
+  if seq ~= 0 and seq <= newest then return 1, '', false end
   if is_new and staying_count(m) >= MAX_SESSIONS then return 0, 'sessions', false end
   local before = from and aggregate(m)
   if from and not only_renew then move_session(s, from_field, from, m, seq) end
@@ -59,7 +59,7 @@ local function update(m)
     m[SESSIONS][#m[SESSIONS] + 1] = s
     set_owner(user_field, s)
   end
-  s[SEQ] = math.max(s[SEQ], seq)
+  s[SEQ] = math.max(newest, seq)
   s[LEAVING], s[CONNECTION] = false, connection
   s[LAST_SEEN] = now
   set_expiry(s, now + LEASE)

@@ -10,4 +10,5 @@ local visitor, agent = bit.band(flags, 1) ~= 0, bit.band(flags, 16) ~= 0
 local session, seq, section, activity = ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local unsaved = section ~= '' and bit.band(flags, 8) ~= 0
 local known_version, connection = ARGV[10] ~= '' and tonumber(ARGV[10]), tonumber(ARGV[11])
-local waiting_for, avatar, saved_section, saved_revision = ARGV[12] or '', ARGV[13] or '', ARGV[14] or '', ARGV[15] or ''
+local waiting_for, avatar, saved_section, saved_revision = '', '', '', ''
+if ARGV[12] then waiting_for, avatar, saved_section, saved_revision = ARGV[12], ARGV[13], ARGV[14], ARGV[15] end

@@ -8,6 +8,7 @@
  */
 
 import {webcrypto} from 'node:crypto';
+import {setMaxListeners} from 'node:events';
 import {readFileSync} from 'node:fs';
 import {PresenceCore} from '../presence-core.js';
 
@@ -23,6 +24,8 @@ globalThis.CustomEvent ??= /** @type {any} */ (
   }
 );
 
+setMaxListeners(0); // no warning about the many listeners of one page
+
 /** Runs all pending callbacks except timers. */
 export const settle = async () => {
   for (let turn = 0; turn < 5; turn++) await new Promise((done) => setImmediate(done));
@@ -36,12 +39,18 @@ export const generator = (state) => () => {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 };
 
+const BEGIN = 1_700_000_000_000;
+
 export class Clock {
-  #now = 1_700_000_000_000;
+  #now = BEGIN;
+  /** by how much the system clock was set */ #set = 0;
+  /** for how long performance.now() stood still */ #still = 0;
   #serial = 0;
   /** @type {Map<number, {at: number, run: () => void}>} */ #timers = new Map();
 
-  now = () => this.#now;
+  now = () => this.#now + this.#set;
+
+  performance = {now: () => this.#now - BEGIN - this.#still};
 
   /** @param {() => void} run @param {number} delay */
   setTimeout = (run, delay) => {
@@ -72,9 +81,15 @@ export class Clock {
     await settle();
   }
 
-  /** Time passes as while the computer sleeps: no timer fires. @param {number} ms */
-  sleep(ms) {
+  /** Time passes as while the computer sleeps: no timer fires. @param {number} ms @param {boolean} [still] performance.now() stands still, as in some browsers */
+  sleep(ms, still = false) {
     this.#now += ms;
+    if (still) this.#still += ms;
+  }
+
+  /** Sets the system clock forward, or back. No time passes. @param {number} ms */
+  set(ms) {
+    this.#set += ms;
   }
 }
 
@@ -179,6 +194,7 @@ export class FakeEnvironment {
   /** @type {FakeSocket[]} */ sockets = [];
   /** the server's error for each live message @type {object | null} */ liveError = null;
 
+  /** false: a page that gives only `Date` */ hasPerformance = true;
   /** shared by the tabs of a browser; without it, the browser has no locks @type {LockManager | undefined} */ locks;
 
   /** @param {FakeEnvironment['webSocket']} [webSocket] */
@@ -196,6 +212,7 @@ export class FakeEnvironment {
     return {
       fetch: (url, init) => this.#fetch(url, init),
       Date: {now: this.clock.now},
+      ...(this.hasPerformance && {performance: this.clock.performance}),
       Math: {random: () => this.random},
       setTimeout: this.clock.setTimeout,
       clearTimeout: this.clock.clearTimeout,

@@ -160,7 +160,7 @@ export async function outage({pages, outage, live = true, retryAfter = 0, drain 
   const back = [];
   let began = Infinity;
   for (let i = 0; i < pages; i++) {
-    const core = new PresenceCore('demo', 1, {environment});
+    const core = new PresenceCore('demo', 1, {environment: {...environment}}); // each is a page by itself
     let wasBack = true;
     core.addEventListener('status', () => {
       const isBack = core.getSnapshot().status === due;

@@ -172,3 +172,30 @@ test('a hidden tab, whose timers run once a minute, keeps its lease and reconnec
   assert.ok(Math.max(...gaps) <= 60_000, `the longest gap was ${Math.max(...gaps)} ms`);
   assert.deepEqual([state(core)[0], env.sockets.length, env.sent.length], ['live', 2, 0]);
 });
+
+test('a page that is prerendered sends nothing until it is shown, and nothing if it is stopped before', async () => { // case 47
+  for (const webSocket of /** @type {const} */ (['none', 'open'])) {
+    for (const stop of [false, true]) {
+      const env = new FakeEnvironment(webSocket);
+      let tokens = 0;
+      Object.assign(env.document, {prerendering: true, visibilityState: 'hidden'});
+      const core = await started(env, {token: () => `token-${++tokens}`}, ABSTRACT);
+      await core.updatePresence();
+      await core.fetchPresence();
+      core.stop();
+      core.start();
+      for (const type of ['keydown', 'online', 'pageshow', 'visibilitychange']) env.fire(type);
+      await env.clock.advance(60 * 60_000);
+      assert.deepEqual([env.sent, env.sockets, tokens, env.clock.pending, core.running], [[], [], 0, 0, true]);
+      if (stop) core.stop();
+      Object.assign(env.document, {prerendering: false, visibilityState: 'visible'});
+      env.document.dispatchEvent(new Event('prerenderingchange'));
+      await settle();
+      const messages = webSocket === 'open' ? env.sockets.flatMap(({messages}) => messages) : env.updates.map(({body}) => body);
+      assert.deepEqual(messages.map(({section, activity}) => [section, activity]), stop ? [] : [[ABSTRACT, 'editing']]);
+      assert.deepEqual([env.leaves.length, core.getSnapshot().status], [0, stop ? 'stopped' : webSocket === 'open' ? 'live' : 'polling']);
+      core.stop();
+      await settle();
+    }
+  }
+});

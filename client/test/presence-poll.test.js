@@ -64,7 +64,7 @@ test('becoming visible and going online cause an update at once', async () => {
   await settle();
   env.fire('online');
   await settle();
-  assert.deepEqual(env.updates.map(({body}) => body.activity), ['viewing', 'idle', 'viewing', 'viewing']);
+  assert.deepEqual(env.updates.map(({body}) => body.activity), ['viewing', 'viewing', 'viewing']);
 });
 
 test('503 shows unknown and keeps the list as stale until the next answer', async () => { // rule 13

@@ -1,5 +1,5 @@
 /**
- * The user of this tab. On a development server each tab is a different user, with a name and a token in the tab's sessionStorage.
+ * The user of this tab. On a development server each tab is a different user, with a name, an id and a token in the tab's sessionStorage.
  * Elsewhere the server identifies the user, or creates a visitor.
  */
 
@@ -7,25 +7,38 @@ export const NAMES = ['Ada', 'Bela', 'Chidi', 'Dalia', 'Emil', 'Farah', 'Goran',
 
 const NAME = 'writer:name';
 const TOKEN = 'writer:token';
+const ID = 'writer:id';
+const FREE = 'writer:free';
 const TURN = 'writer:turn';
 
 /** @returns {string} the name of this tab; `''` for a visitor */
 export function currentName() {
   const requested = new URLSearchParams(location.search).get('as');
-  if (requested !== null && requested !== sessionStorage.getItem(NAME)) rename(requested);
-  const kept = sessionStorage.getItem(NAME);
-  if (kept !== null) return kept;
-  // Start at a random name and take the next one for each tab, so that tabs of this browser have different names.
-  const turn = Number(localStorage.getItem(TURN) ?? Math.floor(Math.random() * NAMES.length));
-  localStorage.setItem(TURN, String((turn + 1) % NAMES.length));
-  rename(NAMES[turn % NAMES.length]);
-  return currentName();
+  const kept = sessionStorage.getItem(FREE) === null ? null : sessionStorage.getItem(NAME);
+  sessionStorage.removeItem(FREE);
+  // The next page of this tab takes over the person. A duplicated tab, or one from `window.open`, has a copy of the storage of a page that
+  // is still open: there the mark is missing.
+  addEventListener('pagehide', () => sessionStorage.setItem(FREE, ''));
+  addEventListener('pageshow', () => sessionStorage.removeItem(FREE));
+  const name = requested ?? kept ?? newName();
+  if (name !== kept) rename(name);
+  if (requested === null && kept === null) sessionStorage.setItem(ID, `tab-${random()}-${random()}`);
+  return name;
 }
 
-/** @param {string} name `''` for a visitor */
+/** A name that nobody else has, as far as chance allows: tabs of this browser take the names in turn. */
+function newName() {
+  const turn = Number(localStorage.getItem(TURN) ?? random() % NAMES.length);
+  localStorage.setItem(TURN, String((turn + 1) % NAMES.length));
+  return `${NAMES[turn % NAMES.length]} ${100 + (random() % 900)}`;
+}
+
+const random = () => crypto.getRandomValues(new Uint32Array(1))[0];
+
+/** Makes this tab a person by name: the same one in all tabs that have the name. @param {string} name `''` for a visitor */
 export function rename(name) {
   sessionStorage.setItem(NAME, name);
-  sessionStorage.removeItem(TOKEN);
+  for (const key of [TOKEN, ID]) sessionStorage.removeItem(key);
 }
 
 /** The token of a name, from the development server; kept until the server rejects it. @param {string} prefix @param {string} name */
@@ -37,7 +50,7 @@ export function tokenFor(prefix, name) {
     const response = await fetch(`${prefix}/dev/token/`, {
       method: 'POST',
       headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify({username: name}),
+      body: JSON.stringify({username: name, user_id: sessionStorage.getItem(ID) ?? undefined}),
     });
     const {token, error} = await response.json();
     if (!response.ok) throw new Error(`no token for ${name}: ${response.status} ${error}`);

@@ -1,0 +1,89 @@
+/** The recipes of the documents that need a page: they run as they are printed, beside another person on a real server. */
+
+import assert from 'node:assert/strict';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {build} from 'esbuild';
+import {codeOf, recipes, root, withClient} from '../client/test/recipes.js';
+import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, passHeartbeats, skipIf} from './fixtures.js';
+
+const env = environment();
+
+/** A page on the server's origin with this HTML. */
+async function page(html, prepare = () => {}) {
+  const page = await (await env.browser.newContext({bypassCSP: true})).newPage();
+  page.errors = [];
+  page.on('pageerror', (error) => page.errors.push(String(error)));
+  page.updates = [];
+  page.on('request', (request) => request.url().endsWith('/update/') && page.updates.push(request.postDataJSON()));
+  await page.goto(`${env.url}/writer/api/client/strings.js`); // a document that routing fulfils may open no WebSocket to this machine;
+  // `bypassCSP` because the policy of this one stays
+  await page.evaluate(prepare);
+  await page.setContent(html);
+  return page;
+}
+
+for (const {name, text} of recipes('html').filter(({text}) => text.includes('<script'))) {
+  test(`the page of ${name} shows who is there, warns, and is answered by typing`, {skip: skipIf.onePage}, async () => {
+    const project = newProject(env);
+    const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
+    const html = text
+      .replace(/(<option.*?<\/option>)?…/, '<option value="manuscript/abstract">Abstract</option><option value="manuscript/methods">Methods</option>')
+      .replace('{{ config|json_script:"config" }}', `<script id="config" type="application/json">{"project": "${project}", "user": null}</script>`)
+      .replace(/PresenceManager\('[\w-]+'/, `PresenceManager('${project}'`);
+    const b = await page(text.includes('textarea>') ? html : `<textarea></textarea>${html}`, () => { globalThis.userId = null; });
+    await expectBadge(b, '📝 1');
+    await b.locator('option[value="manuscript/abstract"][label="Abstract — User A"]').waitFor({state: 'attached', timeout: TIMEOUT});
+    await b.getByText('⚠️ User A is editing this section').waitFor({timeout: TIMEOUT});
+    await b.locator('select').selectOption('manuscript/methods');
+    await b.locator('.presence-warning').waitFor({state: 'hidden', timeout: TIMEOUT});
+    await b.locator('select').selectOption('manuscript/abstract');
+    await b.locator('.presence-warning').waitFor({timeout: TIMEOUT});
+    if (codeOf({name, language: 'html', text}).includes('editAnyway')) {
+      await b.locator('textarea').fill('x');
+      await b.locator('.presence-warning').waitFor({state: 'hidden', timeout: TIMEOUT});
+    }
+    assert.deepEqual(b.errors, []);
+    for (const page of [a, b]) await page.context().close();
+  });
+}
+
+test('the React recipe is one session in StrictMode, follows its section, and leaves when it is unmounted', {skip: skipIf.onePage}, async () => { // case 57
+  const folder = mkdtempSync(join(root, 'node_modules/.recipes-')); // where imports find React
+  try {
+    const [recipe] = recipes('jsx');
+    writeFileSync(join(folder, 'app.jsx'), `
+      ${withClient(codeOf(recipe))}
+      import {StrictMode} from 'react';
+      import {createRoot, hydrateRoot} from 'react-dom/client';
+      const app = (section) => <StrictMode><Online project={globalThis.project} userId={null} section={section} /></StrictMode>;
+      const main = document.querySelector('main');
+      const root = main.hasChildNodes() ? hydrateRoot(main, app('manuscript/methods')) : createRoot(main);
+      globalThis.show = (section) => root.render(app(section));
+      globalThis.end = () => root.unmount();`);
+    const {outputFiles} = await build({entryPoints: [join(folder, 'app.jsx')], bundle: true, format: 'iife', jsx: 'automatic', write: false, define: {'process.env.NODE_ENV': '"development"'}});
+    const project = newProject(env);
+    const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
+    // What the server renders (recipes.test.js of the client): it has to be hydrated without a difference.
+    const b = await page('<main><aside><p>Presence is off</p><ul></ul></aside></main>');
+    const logged = [];
+    b.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && logged.push(message.text()));
+    await b.evaluate((project) => { globalThis.project = project; }, project);
+    await b.evaluate(outputFiles[0].text);
+    await b.locator('li').filter({hasText: 'User A'}).waitFor({timeout: TIMEOUT});
+    await expectBadge(a, '📝 1');
+    await b.evaluate(() => globalThis.show('manuscript/abstract'));
+    await b.getByRole('button', {name: 'Edit anyway'}).click();
+    await a.getByText('is editing this section too').first().waitFor({timeout: TIMEOUT});
+    await passHeartbeats(env, 2);
+    assert.equal(new Set(b.updates.map(({session}) => session)).size, 1, 'sessions');
+    await b.evaluate(() => globalThis.end());
+    await expectBadge(a, null);
+    assert.deepEqual([...b.errors, ...logged], []);
+    await assertSoon(() => assert.deepEqual(a.errors, []));
+    for (const page of [a, b]) await page.context().close();
+  } finally {
+    rmSync(folder, {recursive: true});
+  }
+});

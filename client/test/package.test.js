@@ -1,0 +1,111 @@
+/** The package as others install it: in a server of an older Node.js, and with the types for a consumer's TypeScript. */
+
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {after, before} from 'node:test';
+import {fileURLToPath} from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const site = mkdtempSync(join(tmpdir(), 'writer-presence-package-'));
+
+before(() => {
+  const installed = join(site, 'node_modules/writer-presence');
+  mkdirSync(installed, {recursive: true});
+  const archive = execFileSync('npm', ['pack', '--silent', '--pack-destination', site], {cwd: root, encoding: 'utf8'}).trim().split('\n').pop();
+  execFileSync('tar', ['-xzf', join(site, String(archive)), '-C', installed, '--strip-components=1']);
+  writeFileSync(join(site, 'package.json'), '{"type": "module", "private": true}');
+});
+
+after(() => rmSync(site, {recursive: true}));
+
+/** Runs a module in the consumer's folder. @param {string} source */
+const run = (source) => execFileSync(process.execPath, ['--input-type=module', '-e', source], {cwd: site, encoding: 'utf8'}).trim();
+
+/** What tsc says about files of the consumer; `''` for no errors. @param {Record<string, string>} files @param {string[]} [options] */
+function compile(files, options = ['--module', 'nodenext']) {
+  for (const [name, source] of Object.entries(files)) writeFileSync(join(site, name), source);
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const all = ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom', '--types', '', ...options, ...Object.keys(files)];
+  try {
+    execFileSync(process.execPath, [tsc, ...all], {cwd: site, encoding: 'utf8', stdio: 'pipe'});
+    return '';
+  } catch (error) {
+    return /** @type {any} */ (error).stdout;
+  }
+}
+
+test('import and construction need no global that an older server lacks', () => { // case 57
+  const said = run(`
+    for (const name of ['CustomEvent', 'crypto', 'WebSocket', 'fetch', 'navigator', 'document', 'window']) delete globalThis[name];
+    const {PresenceCore, PresenceManager} = await import('writer-presence');
+    for (const Presence of [PresenceCore, PresenceManager]) {
+      const presence = new Presence('demo', 1);
+      const end = presence.subscribe(() => {});
+      presence.setSection('intro');
+      presence.updateUI?.();
+      console.log(presence.getSnapshot().status, presence.currentSection);
+      end();
+      presence.stop();
+    }
+    console.log(typeof CustomEvent, typeof crypto);`);
+  assert.equal(said, 'stopped intro\nstopped intro\nundefined undefined');
+});
+
+const consumer = `
+import {PresenceManager, type PresenceEvents, type Snapshot, type User} from 'writer-presence';
+const presence = new PresenceManager('demo', 1, {elements: {badge: '#badge'}});
+
+presence.addEventListener('change', (event) => { const snapshot: Snapshot = event.detail; void snapshot; });
+presence.addEventListener('join', ({detail: {user}}) => { const name: string = user.username; void name; });
+presence.addEventListener('leave', {handleEvent({detail}) { const left: User = detail.user; void left; }}, {once: true});
+presence.addEventListener('conflict', ({detail: {section, users, editing}}) => {
+  const all: [string | null, readonly User[], boolean] = [section, users, editing]; void all;
+});
+const onStatus = ({detail}: CustomEvent<PresenceEvents['status']>) => void detail.text.trim();
+presence.addEventListener('saved', ({detail: {section, revision, own}}) => { const all: [string, string, boolean] = [section, revision, own]; void all; });
+presence.addEventListener('showlatest', (event) => { event.preventDefault(); void event.detail.revision; });
+presence.addEventListener('free', ({detail: {section}}) => void section.trim());
+presence.addEventListener('status', onStatus);
+presence.removeEventListener('status', onStatus);
+// What version 1 consumers wrote.
+presence.addEventListener('conflict', (event) => void (event as CustomEvent).detail.anything);
+presence.addEventListener('join', ((event: CustomEvent) => void event.detail) as EventListener);
+presence.addEventListener('change', () => {});
+presence.addEventListener('my-own', (event: Event) => void event.type);
+const target: EventTarget = presence; void target;
+
+// @ts-expect-error the detail of join is {user}
+presence.addEventListener('join', ({detail}) => void detail.users);
+// @ts-expect-error the detail of change is a snapshot
+presence.addEventListener('change', ({detail}) => void detail.user);
+// @ts-expect-error the detail of free is {section}
+presence.addEventListener('free', ({detail}) => void detail.users);
+// @ts-expect-error a snapshot is read-only
+presence.addEventListener('change', ({detail}) => void detail.users.push());
+// @ts-expect-error no event of this name has a detail
+presence.addEventListener('chnage', ({detail}) => void detail);
+// @ts-expect-error the status is one of the documented words
+presence.addEventListener('status', ({detail}) => detail.status === 'online');
+// @ts-expect-error a listener for another event
+presence.addEventListener('join', onStatus);
+// @ts-expect-error options are the third argument
+new PresenceManager('demo', {prefix: '/presence'});
+// @ts-expect-error a project is missing
+new PresenceManager();
+// @ts-expect-error no such activity
+presence.setSection('intro', {activity: 'idle'});
+// @ts-expect-error no number
+presence.setSection(5);
+`;
+
+for (const [resolution, options] of Object.entries({nodenext: ['--module', 'nodenext'], bundler: ['--module', 'esnext', '--moduleResolution', 'bundler']})) {
+  test(`a consumer's TypeScript has the type of each event's detail (${resolution})`, () => {
+    assert.equal(compile({'consumer.ts': consumer}, options), '');
+    // The check itself: without the expectations, each of the wrong lines is an error.
+    const wrong = consumer.replaceAll('@ts-expect-error', '');
+    assert.equal(compile({'wrong.ts': wrong}, options).match(/error TS/g)?.length, consumer.match(/@ts-expect-error/g)?.length);
+  });
+}
