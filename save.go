@@ -90,7 +90,9 @@ func (r *Roster) UnwrittenSaves() (saves []Save) {
 // [Roster.Restore].
 func (r *Roster) RestoreSave(save Save) {
 	r.init()
-	r.tick(save.At)
+	// No tick for each save: a thousand of them would set the clock a second ahead, and the next restart may
+	// come before that and after they were dropped.
+	r.clock = max(r.clock, uint64(max(save.At.UnixMilli(), 0)))
 	r.unwrittenSaves[save.Section] = true
 	r.addSave(save)
 	if _, kept := r.findSave(save.Section); kept {

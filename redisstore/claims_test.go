@@ -303,3 +303,21 @@ func TestLossOfSavesIsNoticed(t *testing.T) { // rules 13 and 19, invariant 8
 		t.Errorf("after version %d the list without the lost save has version %d, partial: %v, %v; want a higher one, partial", before.Version, after.Version, after.Partial, err)
 	}
 }
+
+// Nodes without rule 7 recorded a session under each identity that its page had.
+func TestSessionsThatOlderNodesLeftOfOnePageEnd(t *testing.T) { // rule 7, case 46
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := openWithClock(t, server.URL(), &clock)
+	const heartbeats = 24
+	for i := range heartbeats {
+		visitor := presence.User{ID: presence.UserID(fmt.Sprint("visitor-", i)), Name: "Visitor", Visitor: true}
+		reply := update(t, s, visitor, presence.Update{Session: pageName, Seq: uint64(i + 1), Section: "a"})
+		if i < heartbeats/3 {
+			server.Do("HDEL", redisstore.ProjectKey(project), "owners") // which older nodes do not write
+		} else if i > heartbeats*2/3 && len(reply.Conflicts) > 0 {
+			t.Fatalf("at heartbeat %d the page conflicts with %d sessions of its own", i+1, len(reply.Conflicts))
+		}
+		clock.Advance(presence.DefaultHeartbeat)
+	}
+}

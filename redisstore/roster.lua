@@ -148,9 +148,16 @@ local function reaggregate(m, before)
   if aggregate(m) ~= before then roster.version = roster.clock end
 end
 
+-- add_owner notes the member of a session by the digest of its name. Nodes without rule 7 left a session
+-- under each identity of its page; of these, only the one touched last has an owner.
+local function add_owner(newest, field, s)
+  local name = digest(s[NAME])
+  if not newest[name] or s[TOUCHED] > newest[name].touched then newest[name] = { field = field, touched = s[TOUCHED] } end
+end
+
 -- count_again corrects the counts of claims and the owners of sessions, from all living sessions. Nodes
 -- that are older than unsaved changes count only sessions that edit, and write no owners.
-local function count_again(all, claimed, lines)
+local function count_again(all, claimed, newest)
   local stored, stored_owners = {}, ''
   for i = 1, #all, 2 do
     if all[i]:sub(1, 1) == 'e' then
@@ -165,6 +172,8 @@ local function count_again(all, claimed, lines)
     counted[section], dirty['e' .. section] = n, nil
     if n ~= (stored[section] or 0) then dirty['e' .. section] = n end
   end
+  local lines = {}
+  for name, owner in pairs(newest) do lines[#lines + 1] = name .. owner.field .. '\n' end
   owners = #lines > 0 and '\n' .. table.concat(lines) or ''
   if owners ~= stored_owners then dirty.owners = owners ~= '' and owners or 0 end
 end
@@ -176,7 +185,7 @@ local function expire()
   if roster.next_expiry == 0 or now <= roster.next_expiry then return end
   roster.next_expiry = 0
   local lost = dirty.lost
-  local all, claimed, lines = call('HGETALL', key), {}, {}
+  local all, claimed, newest = call('HGETALL', key), {}, {}
   local online, last = false, 0
   owners = '' -- made again below
   for i = 1, #all, 2 do
@@ -192,7 +201,7 @@ local function expire()
           set_expiry(s, s[EXPIRES])
           online = true
           if claims(s, s[SECTION]) then claimed[s[SECTION]] = (claimed[s[SECTION]] or 0) + 1 end
-          if #s[NAME] >= UNGUESSABLE_NAME then lines[#lines + 1] = digest(s[NAME]) .. field .. '\n' end
+          if #s[NAME] >= UNGUESSABLE_NAME then add_owner(newest, field, s) end
         end
       end
       if #m[SESSIONS] < living then
@@ -203,7 +212,7 @@ local function expire()
       if #m[SESSIONS] == 0 then last = math.max(last, last_end(m)) end
     end
   end
-  count_again(all, claimed, lines)
+  count_again(all, claimed, newest)
   if lost and now > lost then
     roster.partial, dirty.lost = false, 0
     raise_version()

@@ -259,3 +259,31 @@ func TestRequeuedSaveDoesNotReplaceNewerOne(t *testing.T) {
 		}
 	})
 }
+
+func TestVersionGrowsOverRestartsBeforeAndAfterSavesEnd(t *testing.T) { // rule 19, invariant 8
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, stop := run(t, dir, Options{})
+		for i := range presence.MaxSaves {
+			update(t, s, alice, presence.Update{Session: "x", Saved: presence.Saved{Section: presence.Section(fmt.Sprint("s", i)), Revision: "1"}})
+		}
+		_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x"})
+		must(t, err)
+		must(t, stop())
+		const apart = 300 * time.Millisecond
+		time.Sleep(presence.Finality - apart)
+		before := uint64(0)
+		for _, want := range []int{presence.MaxSaves, 0} {
+			s, err := Open(dir, Options{})
+			must(t, err)
+			snapshot, err := s.Snapshot(t.Context(), "p")
+			must(t, err)
+			if len(snapshot.Saves) != want || snapshot.Version < before {
+				t.Errorf("%d saves at version %d; want %d, and at least version %d", len(snapshot.Saves), snapshot.Version, want, before)
+			}
+			before = snapshot.Version
+			s.db.close() // as a kill does
+			time.Sleep(2 * apart)
+		}
+	})
+}
