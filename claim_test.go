@@ -132,9 +132,8 @@ func TestGuessableSessionNeverMoves(t *testing.T) { // rule 7, case 39
 func TestLeaveUnderAnotherIdentityEndsTheSession(t *testing.T) { // rules 7 and 8
 	r := newTestRoster(t)
 	r.update(alice, Update{Session: longName, Seq: 1, Section: "a"})
-	if reply := r.leave(bob, Leave{Session: longName, Seq: 1}); reply.Stale {
-		r.wantList(`Alice editing "a" of ["a"]`)
-	}
+	r.leave(bob, Leave{Session: longName, Seq: 1}) // not newer than Alice's update: ends nothing
+	r.wantList(`Alice editing "a" of ["a"]`)
 	r.update(alice, Update{Session: longName, Seq: 2, Section: "a"})
 	r.leave(bob, Leave{Session: longName, Seq: 4})
 	r.wantList()
