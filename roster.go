@@ -7,7 +7,6 @@ import (
 )
 
 // This file and redisstore/roster.lua have the same rules, in functions of the same names and order.
-// So have update.go, leave.go and member.go.
 
 // Roster is the sessions of one project and the rules about them. It has no lock, no clock and no
 // I/O: its methods are not safe for concurrent use, and the times passed to them must not go back.

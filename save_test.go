@@ -12,7 +12,7 @@ func (r *testRoster) save(u User, section Section, revision string) Reply {
 	return r.update(u, Update{Section: "elsewhere", Saved: Saved{section, revision}})
 }
 
-// saves returns the saves of the roster, a line each.
+// savesShown returns the saves of the roster, a line each.
 func (r *testRoster) savesShown() (lines []string) {
 	for _, s := range r.Snapshot(r.now).Saves {
 		lines = append(lines, fmt.Sprintf("%s %s by %s at %v", s.Section, s.Revision, s.Name, s.At.Sub(start)))

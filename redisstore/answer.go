@@ -18,7 +18,7 @@ type answer struct {
 	version    uint64
 	partial    bool          // Redis lost data, and people may be missing
 	loss       uint64        // as in [presence.Snapshot]
-	nextExpiry time.Duration // until the next session may expire or be forgotten; or noRoster
+	nextExpiry time.Duration // until the next session expires, or an ended session or a save can be forgotten; or noRoster
 	complete   bool          // whether records and saves are all of the project
 	records    []presence.Record
 	saves      []*presence.Save
@@ -26,7 +26,7 @@ type answer struct {
 	more       []rueidis.RedisMessage
 }
 
-// noRoster says that the project has no sessions, and had none lately.
+// noRoster: Redis keeps nothing of the project.
 const noRoster = -1 * time.Microsecond
 
 // readAnswer decodes the result of a script.

@@ -1,5 +1,5 @@
 -- Roster.Update: update.go, in functions of the same names and order. It adds to the answer: the
--- member, packed; whether others edit the section; stale; the reason of a rejection ('sessions',
+-- member, packed; whether others claim the section; stale; the reason of a rejection ('sessions',
 -- 'changes', or ''); and the clock if the update changed something, otherwise 0.
 
 local cached_version, user = tonumber(ARGV[2]), user_field:sub(2)
