@@ -7,7 +7,7 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
-import {checkArguments, need} from './presence-check.js';
+import {checkArguments, need, revisionOf, sectionOf} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
@@ -157,7 +157,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * Reports that this page saved a section, by default the current one; others are told. Sent with each update until the server accepted it.
    * @param {{section?: string | null, revision: string | number}} save
    */
-  saved({section = this.currentSection, revision}) {
+  saved({section = this.currentSection, revision} = /** @type {any} */ ({})) {
     this.#state.saved(sectionOf(section), revisionOf(revision));
     void this.#transport.update();
   }
@@ -166,7 +166,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * States which revision of a section, by default the current one, this page shows, so that a newer save is noticed.
    * @param {{section?: string | null, revision: string | number | null}} text null: the section was never saved
    */
-  opened({section = this.currentSection, revision}) {
+  opened({section = this.currentSection, revision} = /** @type {any} */ ({})) {
     this.#state.opened(sectionOf(section), revision === null ? '' : revisionOf(revision));
   }
 
@@ -203,17 +203,4 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
       void this.#transport.update();
     }
   }
-}
-
-/** @param {string | null | undefined} section */
-function sectionOf(section) {
-  if (!section) throw new TypeError('Presence: name the section, {section, revision}, or call setSection() before');
-  return section;
-}
-
-/** @param {unknown} revision */
-function revisionOf(revision) {
-  const text = typeof revision === 'number' ? String(revision) : revision;
-  if (typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text)) return text;
-  throw new TypeError('Presence: a revision is a number or a text of 1 to 64 characters without control characters');
 }

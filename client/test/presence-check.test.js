@@ -40,6 +40,16 @@ test('methods throw a TypeError for a section, activity or listener of the wrong
   assert.equal(core.currentSection, null, 'a call that throws changes nothing');
 });
 
+test('saved() and opened() without a section or a revision, or with one of the wrong type, throw a TypeError', () => {
+  for (const method of ['saved', 'opened']) {
+    const core = /** @type {any} */ (new FakeEnvironment().core());
+    fails(() => core[method](), /name the section/);
+    for (const section of [7, {}, true, '', ['a']]) fails(() => core[method]({section, revision: 1}), /name the section/);
+    core.setSection('a');
+    for (const save of [undefined, {}, 'a', 5, {section: 'a'}, {revision: {}}, {revision: ''}, {revision: 'a\nb'}]) fails(() => core[method](save), /a revision is/);
+  }
+});
+
 test('what version 1 took is still taken', () => {
   for (const project of ['demo', 'a b/ü', 5, 0]) new Any(project);
   for (const user of [undefined, null, '', 'x', 5, 0]) new Any('demo', user);
