@@ -73,9 +73,9 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	activity := r.recordedActivity(m, s, u)
 	unsaved := u.Unsaved && u.Section != ""
 	waitingFor := recordedWait(u, activity, unsaved)
-	acts := isNew || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
-	saves := r.isNewSave(user, u.Saved)
-	changed = acts || saves || s.unsaved != unsaved || s.waitingFor != waitingFor
+	isAction := isNew || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
+	isNewSave := r.isNewSave(user, u.Saved)
+	changed = isAction || isNewSave || s.unsaved != unsaved || s.waitingFor != waitingFor
 	if changed && u.OnlyRenew {
 		return Reply{}, false, ErrTooManyChanges
 	}
@@ -98,14 +98,14 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	r.renewed = true
 	if changed {
 		r.tick(now)
-		if acts && (activity != Idle || s.touched == 0) {
+		if isAction && (activity != Idle || s.touched == 0) {
 			s.touched = r.clock
 		}
 		r.place(s, u.Section, activity, unsaved)
 		s.waitingFor = waitingFor
 		r.rename(m, user)
 		r.reaggregate(m)
-		if saves {
+		if isNewSave {
 			r.addSave(Save{Saved: u.Saved, User: user.ID, Name: user.Name, At: now})
 		}
 	}

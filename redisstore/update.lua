@@ -46,9 +46,9 @@ local function update(m)
   if from and not only_renew then move_session(s, from_field, from, m, seq) end
   local recorded = recorded_activity(m, s)
   local waits = recorded_wait(recorded)
-  local acts = is_new or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or not is_user(m, s)
-  local saves = is_new_save(saved_section, saved_revision, user)
-  local changed = acts or saves or s[UNSAVED] ~= unsaved or s[WAITING_FOR] ~= waits
+  local is_action = is_new or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or not is_user(m, s)
+  local new_save = is_new_save(saved_section, saved_revision, user)
+  local changed = is_action or new_save or s[UNSAVED] ~= unsaved or s[WAITING_FOR] ~= waits
   if changed and only_renew then return 0, 'changes', false end
 
   before = before or changed and aggregate(m)
@@ -65,12 +65,12 @@ local function update(m)
   set_expiry(s, now + LEASE)
   if changed then
     tick(now)
-    if acts and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
+    if is_action and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
     place(s, section, recorded, unsaved)
     s[WAITING_FOR] = waits
     rename(m)
     reaggregate(m, before)
-    if saves then add_save(saved_section, saved_revision, user) end
+    if new_save then add_save(saved_section, saved_revision, user) end
   end
   set_dirty(user_field, m)
   return 0, '', changed
