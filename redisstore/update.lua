@@ -28,6 +28,26 @@ local function recorded_wait(activity)
   return waiting_for
 end
 
+-- add_session adds the session of an update to the member.
+local function add_session(m, newest)
+  local s = { session, newest, '', '', now, now, 0, false, connection, false, '', avatar, agent }
+  remove_ended(m, session)
+  if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(m) end
+  m[SESSIONS][#m[SESSIONS] + 1] = s
+  set_owner(user_field, s)
+  return s
+end
+
+-- record_change records what an update states of its session, at a new clock.
+local function record_change(m, s, before, recorded, waits, is_action)
+  tick(now)
+  if is_action and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
+  place(s, section, recorded, unsaved)
+  s[WAITING_FOR] = waits
+  rename(m)
+  reaggregate(m, before)
+end
+
 -- is_user reports whether the member is recorded as the user that the update states.
 local function is_user(m, s) return m[NAME] == name and m[VISITOR] == visitor and s[AVATAR] == avatar and s[AGENT] == agent end
 
@@ -52,26 +72,13 @@ local function update(m)
   if changed and only_renew then return 0, 'changes', false end
 
   before = before or changed and aggregate(m)
-  if not s then
-    s = { session, newest, '', '', now, now, 0, false, connection, false, '', avatar, agent }
-    remove_ended(m, session)
-    if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(m) end
-    m[SESSIONS][#m[SESSIONS] + 1] = s
-    set_owner(user_field, s)
-  end
+  s = s or add_session(m, newest)
   s[SEQ] = math.max(newest, seq)
   s[LEAVING], s[CONNECTION] = false, connection
   s[LAST_SEEN] = now
   set_expiry(s, now + LEASE)
-  if changed then
-    tick(now)
-    if is_action and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
-    place(s, section, recorded, unsaved)
-    s[WAITING_FOR] = waits
-    rename(m)
-    reaggregate(m, before)
-    if new_save then add_save(saved_section, saved_revision, user) end
-  end
+  if changed then record_change(m, s, before, recorded, waits, is_action) end
+  if new_save then add_save(saved_section, saved_revision, user) end
   set_dirty(user_field, m)
   return 0, '', changed
 end
