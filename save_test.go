@@ -3,6 +3,7 @@ package presence
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -154,16 +155,13 @@ func TestUnwrittenSavesRestoreTheSaves(t *testing.T) { // rule 19, invariant 6
 
 func TestServiceChecksSavesAndWaits(t *testing.T) { // rule 19, invariant 12
 	service := NewService(nil)
-	long := make([]byte, MaxRevision+1)
-	for i := range long {
-		long[i] = 'r'
-	}
+	longest := strings.Repeat("r", MaxRevision)
 	for _, c := range []struct {
 		u    Update
 		want error
 	}{
 		{Update{Saved: Saved{"a", ""}}, ErrRevisionInvalid},
-		{Update{Saved: Saved{"a", string(long)}}, ErrRevisionInvalid},
+		{Update{Saved: Saved{"a", longest + "r"}}, ErrRevisionInvalid},
 		{Update{Saved: Saved{"a", "1\n2"}}, ErrRevisionInvalid},
 		{Update{Saved: Saved{"a", "1\u202e"}}, ErrRevisionInvalid},
 		{Update{Saved: Saved{"a", "\xff"}}, ErrRevisionInvalid},
@@ -171,7 +169,7 @@ func TestServiceChecksSavesAndWaits(t *testing.T) { // rule 19, invariant 12
 		{Update{Saved: Saved{"a//b", "1"}}, ErrSectionInvalid},
 		{Update{WaitingFor: "a//b"}, ErrSectionInvalid},
 		{Update{WaitingFor: "a\x00"}, ErrSectionInvalid},
-		{Update{Saved: Saved{"a", string(long[1:])}, WaitingFor: "a"}, errNoStore},
+		{Update{Saved: Saved{"a", longest}, WaitingFor: "a"}, errNoStore},
 		{Update{Saved: Saved{"a", "Übung 7"}}, errNoStore},
 	} {
 		if _, err := service.Update(t.Context(), "p", alice, c.u); err != c.want {
