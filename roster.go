@@ -155,7 +155,7 @@ func (r *Roster) addEnded(m *member, e endedSession) {
 
 // setOwner notes whose session it is, if nobody could guess its name.
 func (r *Roster) setOwner(m *member, s *session) {
-	if len(s.name) >= UnguessableName {
+	if len(s.name) >= MinUnguessableName {
 		r.owners[s.name] = m
 	}
 }
