@@ -88,7 +88,7 @@ test('with --embedding on an embedded page stays the same visitor', async () => 
   assert.doesNotMatch(text, /cookies/);
   const [cookie] = (await context.cookies()).filter((/** @type {any} */ {name}) => name === '__Host-writer_presence_visitor');
   assert.equal(cookie?.sameSite, 'None');
-  assert.ok(cookie.partitionKey, 'the cookie belongs to the site around');
+  assert.ok(cookie.partitionKey, 'the cookie belongs to the top-level site');
   await context.close();
 });
 
