@@ -235,8 +235,8 @@ func (r *Roster) reaggregate(m *member) {
 	r.version, r.snapshot = r.clock, nil
 }
 
-// Expire ends the sessions whose lease or grace is over, and drops the saves that nobody was there to see
-// for [Finality]. It is cheap if there is none. Update, Leave,
+// Expire ends the sessions whose lease or grace is over. Once nobody has been in the project for
+// [Finality], it drops the saves older than that. It is cheap while nothing is due. Update, Leave,
 // Snapshot and Forget call it first; a store must call it when no message arrives.
 func (r *Roster) Expire(now time.Time) {
 	if !now.After(r.nextExpiry) {
