@@ -140,7 +140,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
     return this.currentSection;
   }
 
-  /** Tells that the person is active, for editors whose input no event in the page shows: frames of another origin, windows, devices. */
+  /** Reports that the person is active. Call it for input that no event in the page shows: frames of another origin, other windows, devices. */
   active() {
     this.#activity.active();
   }
@@ -154,7 +154,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
   }
 
   /**
-   * Reports that this page saved a section, by default the current one; others are told. Sent with each update until the server accepted it.
+   * Reports that this page saved a section, by default the current one; others see it. Sent with each update until the server accepted it.
    * @param {{section?: string | null, revision: string | number}} save
    */
   saved({section = this.currentSection, revision} = /** @type {any} */ ({})) {
