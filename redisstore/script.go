@@ -67,7 +67,7 @@ var (
 )
 
 // inlineConstants replaces the constants of a script by their values. Redis creates the functions of a
-// script anew for each call, and that takes the longer the more locals they use.
+// script again for each call, and that takes the longer the more locals they use.
 func inlineConstants(script string) string {
 	values := map[string]string{}
 	script = constantsLine.ReplaceAllStringFunc(script, func(line string) string {
