@@ -175,8 +175,8 @@ func appendMember(records []presence.Record, id presence.UserID, packed string) 
 		return nil, fmt.Errorf("cannot decode a member in Redis: %w", err)
 	}
 	for _, s := range m.Sessions {
-		// All sessions have the picture and agent of their user, except that older nodes drop them from the
-		// sessions that they write. The first one decides, as in member.lua.
+		// Each session has the picture and agent of the user, unless an older node created it. The first one
+		// decides, as in member.lua.
 		records = append(records, presence.Record{
 			User:    presence.User{ID: id, Name: m.Name, Visitor: m.Visitor, AvatarURL: m.Sessions[0].AvatarURL, Agent: m.Sessions[0].Agent},
 			Session: s.Name, Seq: s.Seq,
