@@ -138,7 +138,7 @@ func TestRecordsOfAMoveAreReturnedTogether(t *testing.T) { // rule 7, invariant 
 	}
 }
 
-func TestMovesLeaveNothingBehind(t *testing.T) { // rule 7, invariant 11
+func TestMovedSessionsFreeTheirMemory(t *testing.T) { // rule 7, invariant 11
 	r := newTestRoster(t)
 	for i := range 100 {
 		user := User{ID: UserID(rune('a' + i)), Name: "x"}

@@ -54,7 +54,7 @@ func TestRepeatedSaveChangesNothing(t *testing.T) { // rule 19, case 26
 	}
 }
 
-func TestSaveIsNoActionOfItsTab(t *testing.T) { // rules 3 and 19
+func TestSaveDoesNotTouchItsSession(t *testing.T) { // rules 3 and 19
 	r := newTestRoster(t)
 	r.update(alice, Update{Session: "x", Section: "a"})
 	r.update(alice, Update{Session: "y", Section: "b"})

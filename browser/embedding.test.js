@@ -92,7 +92,7 @@ test('with --embedding on an embedded page stays the same visitor', async () => 
   await context.close();
 });
 
-test('without it an embedded page says that presence needs cookies', async () => { // case 46
+test('without --embedding an embedded page says that presence needs cookies', async () => { // case 46
   const {context, frame} = await embed('off');
   await updates(frame, 3);
   await assertSoon(async () => assert.equal(await frame.evaluate(() => globalThis.presence.getSnapshot().text), 'Presence needs cookies here'));

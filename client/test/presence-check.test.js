@@ -1,4 +1,4 @@
-/** Arguments that are missing or of the wrong type are exceptions where they are passed; what version 1 took is still taken. */
+/** Arguments that are missing or of the wrong type are exceptions where they are passed; argument types of version 1 are accepted. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -50,7 +50,7 @@ test('saved() and opened() without a section or a revision, or with one of the w
   }
 });
 
-test('what version 1 took is still taken', () => {
+test('argument types of version 1 are accepted', () => {
   for (const project of ['demo', 'a b/ü', 5, 0]) new Any(project);
   for (const user of [undefined, null, '', 'x', 5, 0]) new Any('demo', user);
   const none = {token: null, prefix: undefined, live: undefined, csrfToken: '', heartbeat: null, elements: undefined, strings: undefined, unknown: 5};
