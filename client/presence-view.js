@@ -74,7 +74,7 @@ export class PresenceView {
       chooseDifferent: () => this.#answer('selector', () => this.#returnToSection()),
       tellMe: () => {
         const {waitingFor, section} = core.getSnapshot();
-        core.waitFor(waitingFor === section ? null : section);
+        core.waitFor(waitingFor === normalSection(section) ? null : section);
       },
       showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => this.#find('selector')?.focus(),
@@ -90,12 +90,13 @@ export class PresenceView {
       if (editing) this.#newcomers = users;
     });
     core.addEventListener('free', ({detail: {section}}) => {
-      this.#free = {section, here: section === core.currentSection};
+      this.#free = {section, here: section === normalSection(core.currentSection)};
     });
   }
 
   /** @param {Snapshot} snapshot */
   render(snapshot) {
+    snapshot = {...snapshot, section: normalSection(snapshot.section)}; // as in the users and in `waitingFor`
     const roots = this.#roots;
     roots.forEach(adoptStyle);
     this.#markers.render(snapshot.users);
