@@ -131,6 +131,7 @@ export class PresenceState {
     if (normal === this.#normal && this.#claims) normal = null; // it is yours
     if (normal === this.#waitingFor) return;
     this.#waitingFor = normal;
+    this.#key = ''; // if the section is free already, the event has to be told although nothing else changes
     this.#publish();
     return true;
   }
