@@ -123,7 +123,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
   setSection(section, options = {}) {
-    const {activity = 'editing'} = options;
+    const {activity = 'editing'} = options ?? {};
     need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
     need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
     this.#follow(this.#state.enter(section || null, activity === 'viewing'));
@@ -157,7 +157,8 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * Reports that this page saved a section, by default the current one; others are told. Sent with each update until the server accepted it.
    * @param {{section?: string | null, revision: string | number}} save
    */
-  saved({section = this.currentSection, revision}) {
+  saved(save) {
+    const {section = this.currentSection, revision} = save ?? {};
     this.#state.saved(sectionOf(section), revisionOf(revision));
     void this.#transport.update();
   }
@@ -166,7 +167,8 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * States which revision of a section, by default the current one, this page shows, so that a newer save is noticed.
    * @param {{section?: string | null, revision: string | number | null}} text null: the section was never saved
    */
-  opened({section = this.currentSection, revision}) {
+  opened(text) {
+    const {section = this.currentSection, revision} = text ?? {};
     this.#state.opened(sectionOf(section), revision === null ? '' : revisionOf(revision));
   }
 
@@ -205,15 +207,15 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
   }
 }
 
-/** @param {string | null | undefined} section */
+/** @param {any} section @returns {string} */
 function sectionOf(section) {
-  if (!section) throw new TypeError('Presence: name the section, {section, revision}, or call setSection() before');
+  need(section && typeof section === 'string', 'name the section, {section, revision}, or call setSection() before');
   return section;
 }
 
-/** @param {unknown} revision */
+/** @param {unknown} revision @returns {string} */
 function revisionOf(revision) {
-  const text = typeof revision === 'number' ? String(revision) : revision;
-  if (typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text)) return text;
-  throw new TypeError('Presence: a revision is a number or a text of 1 to 64 characters without control characters');
+  const text = typeof revision === 'number' ? `${revision}` : /** @type {string} */ (revision);
+  need(typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text), 'a revision is a number or a text of 1 to 64 characters without control characters');
+  return text;
 }

@@ -131,6 +131,7 @@ export class PresenceState {
     if (normal === this.#normal && this.#claims) normal = null; // it is yours
     if (normal === this.#waitingFor) return;
     this.#waitingFor = normal;
+    this.#key = ''; // if the section is free already, the event has to be told although nothing else changes
     this.#publish();
     return true;
   }
@@ -177,7 +178,7 @@ export class PresenceState {
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
     const before = this.#replaceList(answer, message.known_version);
     const here = message.section === this.#normal && !answer.stale;
-    const saved = !answer.stale && this.#saves.settle(message.saved, answer.version);
+    const saved = !answer.stale && this.#saves.settle(message.saved, answer.version, answer.you?.user_id);
     const newest = answer.version >= this.version;
     const overtaken = !newest && answer.version >= message.known_version;
     this.#answeredSection = message.section;

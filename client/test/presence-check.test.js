@@ -36,6 +36,11 @@ test('methods throw a TypeError for a section, activity or listener of the wrong
   for (const activity of ['idle', 'edit', null, 5, '']) fails(() => core.setSection('a', {activity}), /'editing' or 'viewing'/);
   for (const section of [5, {}, true]) fails(() => core.waitFor(section), /waitFor\(section\)/);
   fails(() => core.setSection('a', 'viewing'), /'editing' or 'viewing'/);
+  for (const method of ['saved', 'opened']) {
+    for (const section of [5, ['a'], {}, true]) fails(() => core[method]({section, revision: 1}), /name the section/);
+    for (const none of [undefined, null]) fails(() => core[method](none), /name the section/);
+  }
+  core.setSection(null, null);
   for (const listener of [undefined, null, 'change', {}]) fails(() => core.subscribe(listener), /subscribe\(listener\)/);
   assert.equal(core.currentSection, null, 'a call that throws changes nothing');
 });
