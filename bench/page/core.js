@@ -3,7 +3,7 @@
 import {PresenceCore} from '../../client/presence-core.js';
 import {Room, roomSocket} from './world.js';
 
-const WARM_UP = 200;
+const WARM_UP = 2000; // until the code is compiled
 
 /** Runs deltas through a core. @param {number} people @param {number} deltas @returns {Promise<{core: number, parse: number}>} microseconds of CPU for each delta */
 export async function measureCore(people, deltas) {
