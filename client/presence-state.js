@@ -133,7 +133,6 @@ export class PresenceState {
     if (normal === this.#normal && this.#claims) normal = null; // it is yours
     if (normal === this.#waitingFor) return;
     this.#waitingFor = normal;
-    this.#key = ''; // if the section is free already, the event has to be told although nothing else changes
     this.#publish();
     return true;
   }
@@ -420,7 +419,7 @@ export class PresenceState {
     const old = this.snapshot;
     /** @type {any} */
     const next = this.#compile();
-    if (same(next, old)) return;
+    if (!free && same(next, old)) return;
     for (const [name, part] of Object.entries(old)) if (same(next[name], part)) next[name] = part;
     this.snapshot = freeze(next);
 
