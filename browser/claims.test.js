@@ -113,10 +113,47 @@ test('the editor sees who waits, and the waiting user sees when the section is f
   await notice(bob, 'The section is free now');
   await said(bob, 'The section is free now');
   assert.equal(await bob.evaluate(() => presence.currentSection), METHODS, 'entering is left to the person');
+  const shown = await bob.evaluate(() => {
+    dispatchEvent(new Event('offline'));
+    return [presence.getSnapshot().stale, [...document.querySelectorAll('.presence-company')].some((notice) => !notice.hidden)];
+  });
+  assert.deepEqual(shown, [true, false], 'while the list is outdated, it is not known to be free');
+  await notice(bob, 'The section is free now');
   await bob.evaluate((section) => presence.setSection(section), ABSTRACT);
   await gone(bob, 'The section is free now');
   assert.deepEqual([...alice.errors, ...bob.errors], []);
   await close(alice, bob);
+});
+
+test('a notice that disappeared by itself does not come back when the host redraws the page', {skip: skipIf.onePage}, async () => {
+  const page = await openHost(newProject(env), 'Alice', ABSTRACT);
+  const shown = await page.evaluate(async () => {
+    const {PresenceWarning} = await import('/writer/api/client/presence-warning.js');
+    const {Words} = await import('/writer/api/client/strings.js');
+    const place = document.body.appendChild(document.createElement('div'));
+    const notices = new PresenceWarning(new Words(), (parts) => place.append(...parts), {});
+    /** @type {(() => void)[]} */
+    const timers = [];
+    globalThis.setTimeout = (run) => timers.push(run);
+    const say = (...names) => {
+      notices.notify('company', ['company', names.map((username) => ({username}))], true);
+      return place.innerText.trim();
+    };
+    const all = [say('Bob')];
+    timers.splice(0).forEach((run) => run());
+    all.push(say('Bob'));
+    for (let i = 0; i < 2; i++) {
+      place.replaceChildren();
+      all.push(say('Bob'));
+    }
+    all.push(say(), say('Bob'));
+    timers.splice(0).forEach((run) => run());
+    notices.remove();
+    all.push(say(), say('Bob'));
+    return all;
+  });
+  assert.deepEqual(shown.map((text) => text.split(' ')[0]), ['Bob', '', '', '', '', 'Bob', '', 'Bob']);
+  await close(page);
 });
 
 test('waiting is taken back by the same button', async () => { // rule 20

@@ -85,6 +85,20 @@ test('two managers on a page have elements with ids of their own, and refer to t
   await page.context().close();
 });
 
+test('managers that share a select leave each other\'s marks', {skip: skipIf.onePage}, async () => {
+  const [project, other] = [newProject(env), newProject(env)];
+  const page = await hostPage(host, project);
+  await enter(project, 'Alice');
+  await page.evaluate(() => create());
+  await expectLabels(page, ['Introduction — Alice', 'Methods']);
+  await page.evaluate((other) => create({}, other, 'methods'), other);
+  await enter(other, 'Bob', 'methods');
+  await expectLabels(page, ['Introduction — Alice', 'Methods — Bob']);
+  await page.evaluate(() => presence.stop());
+  await expectLabels(page, ['Introduction — Alice', 'Methods']);
+  await page.context().close();
+});
+
 test('options that a translator or an extension rewrites have their marks once, and are restored', {skip: skipIf.onePage}, async () => { // case 50
   const project = newProject(env);
   await enter(project, 'bob');

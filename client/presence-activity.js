@@ -7,7 +7,7 @@
  * - `gone`: the page is being unloaded or put into the back/forward cache
  *
  * Input in frames counts as far as the browser shows it: in frames of the page's origin, at any depth. A frame's window is watched when the
- * page starts, when the frame has loaded a document, and when the focus leaves the window around it.
+ * page starts, when the frame has loaded a document, and when the focus leaves any window of the page.
  *
  * Browsers run the timers of hidden tabs once a minute, and none while the computer sleeps. So a timer here only causes a check, and
  * the clock decides the state.
@@ -95,8 +95,13 @@ export class ActivityMonitor {
       const options = {capture: true, passive: true, signal: /** @type {AbortController} */ (this.#listening).signal}; // `capture`: also if the page stops the event
       for (const type of INPUTS) window.addEventListener(type, this.active, options);
       window.addEventListener('blur', this.#onBlur, options);
-      (document ?? window.document).addEventListener('load', this.#onLoad, options);
+      document ??= window.document;
+      document.addEventListener('load', this.#onLoad, options);
       for (let i = 0; i < window.length; i++) this.#watch(window[i]);
+      // A frame in a shadow root is not among the window's frames, and its `load` event ends in the root.
+      let focused = document.activeElement;
+      while (focused?.shadowRoot) focused = focused.shadowRoot.activeElement;
+      if (focused?.contentWindow) this.#watch(focused.contentWindow);
     } catch {} // there is no window, it is of another origin, or stop() was called
   }
 
@@ -106,16 +111,11 @@ export class ActivityMonitor {
     if (contentWindow) this.#watch(contentWindow);
   };
 
-  /** The focus may have moved into a frame that is still loading, or is in a shadow root, whose `load` events end there. @param {any} event */
-  #onBlur = ({target, currentTarget: window}) => {
-    if (target !== window) return;
+  /** The focus may have moved from any frame into any other, which may still be loading, or be in a shadow root. @param {any} event */
+  #onBlur = ({target, currentTarget}) => {
+    const {setTimeout, window, document} = this.#environment;
     // Firefox moves `activeElement` after the event.
-    this.#environment.setTimeout(() => {
-      this.#watch(window);
-      let focused = window.document?.activeElement;
-      while (focused?.shadowRoot) focused = focused.shadowRoot.activeElement;
-      if (focused?.contentWindow) this.#watch(focused.contentWindow);
-    }, 0);
+    if (target === currentTarget) setTimeout(() => this.#watch(window, document), 0);
   };
 
   /** @param {Event} event */

@@ -51,7 +51,7 @@ export class PresenceConflict {
 
 /** Whether a user edits a section. @param {User} user @param {string | null} section */
 export const edits = ({editing, activity, section: last}, section) =>
-  (editing ?? (activity === 'editing' ? [last] : [])).includes(/** @type {string} */ (section));
+  editing ? editing.includes(/** @type {string} */ (section)) : activity === 'editing' && last === section;
 
 /** Whether a user edits a section or has unsaved changes in it (rule 18). @param {User} user @param {string | null} section */
 export const claims = (user, section) => edits(user, section) || !!user.unsaved?.includes(/** @type {string} */ (section));

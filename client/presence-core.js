@@ -123,7 +123,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
    */
   setSection(section, options = {}) {
-    const {activity = 'editing'} = options;
+    const {activity = 'editing'} = options ?? {};
     need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
     need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
     this.#follow(this.#state.enter(section || null, activity === 'viewing'));
@@ -157,7 +157,8 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * Reports that this page saved a section, by default the current one; others see it. Sent with each update until the server accepted it.
    * @param {{section?: string | null, revision: string | number}} save
    */
-  saved({section = this.currentSection, revision} = /** @type {any} */ ({})) {
+  saved(save) {
+    const {section = this.currentSection, revision} = save ?? {};
     this.#state.saved(sectionOf(section), revisionOf(revision));
     void this.#transport.update();
   }
@@ -166,7 +167,8 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    * States which revision of a section, by default the current one, this page shows, so that a newer save is noticed.
    * @param {{section?: string | null, revision: string | number | null}} text null: the section was never saved
    */
-  opened({section = this.currentSection, revision} = /** @type {any} */ ({})) {
+  opened(text) {
+    const {section = this.currentSection, revision} = text ?? {};
     this.#state.opened(sectionOf(section), revision === null ? '' : revisionOf(revision));
   }
 

@@ -15,7 +15,7 @@ import {labelOf} from './strings.js';
 
 const AVATARS = 4;
 
-/** @type {WeakMap<HTMLOptionElement, {label: string, name: string}>} the `label` that was set, and a name in it */
+/** @type {WeakMap<HTMLOptionElement, {label: string, name: string, by: PresenceMarkers}>} the `label` that was set, a name in it, and by which manager's markers */
 const shown = new WeakMap();
 
 export class PresenceMarkers {
@@ -75,9 +75,9 @@ export class PresenceMarkers {
       dataset.presenceLabel ??= label;
       const names = this.#named(users, normalSection(option.value));
       const next = this.#labelOf(option) + this.#words.sentence('occupants', names);
-      shown.set(option, {label: next, name: names[0].username});
+      shown.set(option, {label: next, name: names[0].username, by: this});
       if (label !== next) option.label = next;
-    } else if (dataset.presenceLabel !== undefined) {
+    } else if (dataset.presenceLabel !== undefined && (last?.by ?? this) === this) {
       if (dataset.presenceLabel) option.label = dataset.presenceLabel;
       else option.removeAttribute('label');
       delete dataset.presenceLabel;

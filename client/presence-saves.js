@@ -10,6 +10,7 @@
  * @typedef {object} Copy the text of a section in this page
  * @property {string} revision opened or saved last; `''`: the section had never been saved
  * @property {string} [own] saved last by this page
+ * @property {unknown} [by] the user as whom the server accepted `own`: the page may sign in or out afterwards
  * @property {number} since the version of the answer that accepted `own`; Infinity: none did yet
  */
 
@@ -35,11 +36,12 @@ export class PresenceSaves {
     for (const [section, {own, since}] of this.#copies) if (own && since === Infinity) return {section, revision: own};
   }
 
-  /** Ends the sending of a save, unless the section was saved again. @param {Saved | undefined} saved @param {number} version of the answer; 0: it was rejected @returns {boolean} whether it ended */
-  settle(saved, version) {
+  /** Ends the sending of a save, unless the section was saved again. @param {Saved | undefined} saved @param {number} version of the answer; 0: it was rejected @param {unknown} [by] your id in the answer @returns {boolean} whether it ended */
+  settle(saved, version, by) {
     const copy = this.#copies.get(saved?.section ?? '');
     if (!copy || copy.own !== saved?.revision || copy.since < Infinity) return false;
     copy.since = version;
+    copy.by = by;
     return true;
   }
 
@@ -78,7 +80,7 @@ export class PresenceSaves {
   /** Whether this page made a save. @param {Save} save @param {number} version of the list @param {(save: Save) => boolean} isMine */
   isFromHere(save, version, isMine) {
     const copy = this.#copies.get(save.section);
-    return !!copy && isMine(save) && (copy.own === save.revision || copy.since > version);
+    return !!copy && (save.user_id === copy.by || isMine(save)) && (copy.own === save.revision || copy.since > version);
   }
 
   /** @param {string} section @param {Copy} copy */

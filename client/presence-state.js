@@ -4,6 +4,8 @@
  * The transport reports answers, lists and failures. Each report updates the snapshot and emits events if it changed. A method that
  * returns true asks its caller for an update, because what the server has recorded is outdated.
  *
+ * The work for a change grows with the change: users, and parts of the snapshot, that look the same as before are the same objects.
+ *
  * A list replaces the previous one. Only a partial list (the server lost its data and does not know all users yet) keeps the users that
  * it does not contain, marked as `old`.
  *
@@ -60,7 +62,7 @@ export class PresenceState {
   /** @type {string | null} */ #waitingFor = null;
   #saves = new PresenceSaves();
 
-  /** @type {string | undefined} the snapshot as text, without what changes nothing visible */ #key;
+  /** @type {Map<User['user_id'], User>} the listed users */ #known = new Map();
 
   /**
    * @param {import('./presence-types.js').Environment} environment
@@ -77,7 +79,7 @@ export class PresenceState {
     /** milliseconds between updates */
     this.heartbeat = Math.max(1000, heartbeat || HEARTBEAT);
     this.#emit = emit;
-    this.snapshot = deepFreeze(this.#compile());
+    this.snapshot = freeze(this.#compile());
   }
 
   // ---- commands of the page
@@ -175,9 +177,9 @@ export class PresenceState {
   accept(answer, message, status) {
     if (!this.running) return; // stopped meanwhile
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
-    const before = this.#replaceList(answer, message.known_version);
+    const before = this.#replaceList(answer, message.known_version, answer.users?.map(this.#complete));
     const here = message.section === this.#normal && !answer.stale;
-    const saved = !answer.stale && this.#saves.settle(message.saved, answer.version);
+    const saved = !answer.stale && this.#saves.settle(message.saved, answer.version, answer.you?.user_id);
     const newest = answer.version >= this.version;
     const overtaken = !newest && answer.version >= message.known_version;
     this.#answeredSection = message.section;
@@ -186,12 +188,12 @@ export class PresenceState {
     if (newest) {
       this.#ownVersion = answer.version;
       if (answer.you) {
-        const you = complete(answer.you);
+        const you = this.#complete(answer.you);
         this.cookieless = !!this.#you?.visitor && you.visitor && you.user_id !== this.#you.user_id;
         this.#you = you;
       }
     }
-    if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(complete), newest && !answer.partial);
+    if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(this.#complete), newest && !answer.partial);
     // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
     const withdrawn = careful && this.#recorded === 'editing' && this.#conflict.open.length && this.#assume('viewing');
     const due = this.#finish(status, before, !overtaken && message.activity === this.#wanted);
@@ -210,7 +212,7 @@ export class PresenceState {
    * @returns {unknown} whether an update is due
    */
   acceptList(list, status, known) {
-    return this.running && this.#finish(status, this.#replaceList(list, known));
+    return this.running && this.#finish(status, this.#replaceList(list, known, list.users?.map(this.#complete)));
   }
 
   /** The difference between two versions. @param {Delta} delta @returns {unknown} whether an update is due */
@@ -223,8 +225,9 @@ export class PresenceState {
     }
     const gone = left.map((user_id) => ({user_id}));
     const users = missing(this.#users, [...changed, ...gone]);
-    changed.forEach((user, i) => users.splice(at[i], 0, user));
-    return this.acceptList({version, users, count, partial: this.#partial, gone, saved: this.#saves.merge(saved, saved_gone)}, 'live', base);
+    changed.map(this.#complete).forEach((user, i) => users.splice(at[i], 0, user));
+    const list = {version, count, partial: this.#partial, gone, saved: this.#saves.merge(saved, saved_gone)};
+    return this.running && this.#finish('live', this.#replaceList(list, base, users));
   }
 
   /** There was no answer, or a rejection, or traffic has ended. @param {Status} status */
@@ -238,9 +241,9 @@ export class PresenceState {
 
   /**
    * Accepts a list, unless it is older than the current one.
-   * @param {List} list @param {number} known @returns {readonly User[] | null | undefined} the users shown before; undefined: the list was ignored
+   * @param {List} list @param {number} known @param {User[] | undefined} users of the list, complete @returns {readonly User[] | null | undefined} the users shown before; undefined: the list was ignored
    */
-  #replaceList({version, users, count = 0, partial = false, gone = [], saved = []}, known) {
+  #replaceList({version, count = 0, partial = false, gone = [], saved = []}, known, users) {
     if (version < this.version && version >= known) return; // a newer answer arrived in between
     const behind = this.#isBehind(version);
     if (partial || (!behind && (users || version === this.version))) this.#partial = partial;
@@ -250,18 +253,35 @@ export class PresenceState {
       this.#saves.restart();
     }
     const before = this.#users && this.#shown;
-    this.#users = users.map(complete);
-    this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => ({...user, old: true})) : [];
+    this.#setUsers(users);
+    this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => freeze(Object.assign({}, user, {old: true}))) : [];
     this.version = version;
     this.#saves.replace(partial ? this.#saves.merge(saved) : saved, !before);
     this.#count = Math.max(count, users.length);
     // An answer may have had newer data about you and your section.
     if (version < this.#ownVersion) return before;
-    this.#you = this.#users.find((user) => this.#isMe(user)) ?? this.#you;
+    this.#you = users.find(this.#isMe) ?? this.#you;
     // A list that was cut does not contain all users.
-    if (count <= users.length) this.#setConflicts(this.#users.filter(this.#claimsHere), !partial);
+    if (count <= users.length) this.#setConflicts(users.filter(this.#claimsHere), !partial);
     return before;
   }
+
+  /** @param {readonly User[]} users */
+  #setUsers(users) {
+    const [gone, fresh] = differing(this.#users ?? [], users);
+    for (const {user_id} of gone) this.#known.delete(user_id);
+    for (const user of fresh) this.#known.set(user.user_id, user);
+    this.#users = users;
+  }
+
+  /** A user with all fields; the listed one if that looks the same. Keeps fields that only a newer server knows. @param {User} user @returns {User} */
+  #complete = (user) => {
+    const section = user.section ?? '';
+    // Not `{...user}`: V8 gives each frozen copy of that kind a hidden class of its own, which makes every read of the list slow.
+    const full = Object.assign({}, user, {username: user.username ?? '', section, sections: user.sections ?? (section ? [section] : [])});
+    const known = this.#known.get(user.user_id);
+    return known && same(known, full) ? known : freeze(full);
+  };
 
   /** Whether a version is older than the list and has to be ignored. @param {number} version */
   #isBehind(version) {
@@ -305,6 +325,7 @@ export class PresenceState {
 
   /** Deletes all data about the project. */
   #forget() {
+    this.#setUsers([]);
     this.#users = this.#you = null;
     this.#conflict.users = this.#old = [];
     this.version = this.#count = this.#ownVersion = this.recheckAt = 0;
@@ -326,7 +347,7 @@ export class PresenceState {
 
   // Compared as strings: a host may use "1" where the server sends 1. The server's ids are canonical, so no two users are equal as strings.
   /** @param {Pick<User, 'user_id'>} user */
-  #isMe = (user) => `${user.user_id}` === `${this.#you?.user_id ?? this.#userId}`;
+  #isMe = (user) => (this.#you ? user.user_id === this.#you.user_id : `${user.user_id}` === `${this.#userId}`);
 
   /** @param {readonly User[]} users */
   #others(users) {
@@ -356,7 +377,7 @@ export class PresenceState {
   #withUser(save) {
     const {user_id, username} = save;
     const user = this.#shown.find((user) => user.user_id === user_id) ?? {user_id, username, visitor: false};
-    return {...save, user, own: this.#isMe(save)};
+    return {...save, user: Object.freeze(user), own: this.#isMe(save)};
   }
 
   /** @returns {Snapshot} */
@@ -396,17 +417,17 @@ export class PresenceState {
     const saves = this.#saves.fresh;
     this.#saves.fresh = [];
     const old = this.snapshot;
+    /** @type {any} */
     const next = this.#compile();
-    const key = JSON.stringify(next, (name, value) => (name === 'last_seen' || name === 'saves' ? undefined : value)); // the saves change with the version only
-    if (key === this.#key) return;
-    this.#key = key;
-    this.snapshot = deepFreeze(next);
+    if (!free && same(next, old)) return;
+    for (const [name, part] of Object.entries(old)) if (same(next[name], part)) next[name] = part;
+    this.snapshot = freeze(next);
 
     if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});
     if (before && this.#users) {
-      const now = this.#shown;
-      for (const user of this.#others(missing(before, now))) this.#emit('leave', {user});
-      for (const user of this.#others(missing(now, before))) this.#emit('join', {user});
+      const [gone, fresh] = differing(before, this.#shown);
+      for (const user of this.#others(missing(gone, fresh))) this.#emit('leave', {user});
+      for (const user of this.#others(missing(fresh, gone))) this.#emit('join', {user});
     }
     if (isNew) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
     for (const save of saves) {
@@ -418,14 +439,26 @@ export class PresenceState {
   }
 }
 
-/** Fills in missing fields of a user, and keeps those that only a newer server knows. @param {User} user @returns {User} */
-function complete(user) {
-  const section = user.section ?? '';
-  return {...user, username: user.username ?? '', section, sections: user.sections ?? (section ? [section] : [])};
+/** The parts of two lists between their equal beginnings and ends. @template T @param {readonly T[]} these @param {readonly T[]} those */
+function differing(these, those) {
+  let from = 0;
+  let end = 0;
+  const shorter = Math.min(these.length, those.length);
+  while (from < shorter && these[from] === those[from]) from++;
+  while (end < shorter - from && these[these.length - 1 - end] === those[those.length - 1 - end]) end++;
+  return [these.slice(from, these.length - end), those.slice(from, those.length - end)];
 }
 
-/** @template {object} T @param {T} value @returns {T} */
-function deepFreeze(value) {
-  for (const part of Object.values(value)) if (part instanceof Object && !Object.isFrozen(part)) deepFreeze(part);
+/** Whether two values look the same, in which only `last_seen` may differ. @param {any} a @param {any} b @returns {boolean} */
+function same(a, b) {
+  if (a === b || !(a instanceof Object && b instanceof Object)) return a === b;
+  if (Array.isArray(a)) return a.length === b.length && a.every((part, i) => same(part, b[i]));
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key === 'last_seen' || same(a[key], b[key]));
+}
+
+/** Freezes an object and its parts, but not their parts. @template {object} T @param {T} value @returns {T} */
+function freeze(value) {
+  Object.values(value).forEach(Object.freeze);
   return Object.freeze(value);
 }

@@ -74,7 +74,7 @@ export class PresenceView {
       chooseDifferent: () => this.#answer('selector', () => this.#returnToSection()),
       tellMe: () => {
         const {waitingFor, section} = core.getSnapshot();
-        core.waitFor(waitingFor === section ? null : section);
+        core.waitFor(waitingFor === normalSection(section) ? null : section);
       },
       showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => this.#find('selector')?.focus(),
@@ -90,12 +90,13 @@ export class PresenceView {
       if (editing) this.#newcomers = users;
     });
     core.addEventListener('free', ({detail: {section}}) => {
-      this.#free = {section, here: section === core.currentSection};
+      this.#free = {section, here: section === normalSection(core.currentSection)};
     });
   }
 
   /** @param {Snapshot} snapshot */
   render(snapshot) {
+    snapshot = {...snapshot, section: normalSection(snapshot.section)}; // as in the users and in `waitingFor`
     const roots = this.#roots;
     roots.forEach(adoptStyle);
     this.#markers.render(snapshot.users);
@@ -175,19 +176,19 @@ export class PresenceView {
 
   /**
    * What each notice says; nothing about no users. Forgets what is over: newcomers who no longer conflict or whose section you do not hold
-   * any more, and the section that was free until somebody claimed it or you entered or left it.
+   * any more, and the section that was free until somebody claimed it or you entered or left it. While the list is outdated, it is not known to be free.
    * @param {Snapshot} snapshot @returns {Record<Notice, Sentence>}
    */
   #notices(snapshot) {
-    const {conflicts, activity, unsaved, users, section, waitingFor, newer, waiting} = snapshot;
+    const {conflicts, activity, unsaved, users, section, stale, waitingFor, newer, waiting} = snapshot;
     if ((activity !== 'editing' && !unsaved) || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
     const free = this.#free;
-    if (free && (waitingFor || (section === free.section) !== free.here || users.some((user) => claims(user, free.section)))) this.#free = null;
+    if (free && ((stale && free.here) || waitingFor || (section === free.section) !== free.here || users.some((user) => claims(user, free.section)))) this.#free = null;
     return {
       newer: newer ? [newer.own ? 'ownNewer' : 'newer', newer.own ? null : [newer.user], {time: this.#words.time(newer.saved_at)}] : NOTHING,
       company: [this.#newcomers.some((user) => edits(user, section)) ? 'company' : 'unsavedCompany', this.#newcomers],
       waiting: ['waiting', areOld(waiting, snapshot) ? [] : waiting],
-      free: this.#free ? ['free', null, {section: this.#label(this.#free.section)}] : NOTHING,
+      free: this.#free && !stale ? ['free', null, {section: this.#label(this.#free.section)}] : NOTHING,
     };
   }
 

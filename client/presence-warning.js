@@ -27,7 +27,7 @@ export class PresenceWarning {
   #place;
   #answer;
   /** @type {HTMLElement | undefined} */ #warning;
-  /** @type {Map<Notice, {element: HTMLElement, text: string, timer?: ReturnType<typeof setTimeout>}>} */ #notices = new Map();
+  /** @type {Map<Notice, {element: HTMLElement, text: string, over: string, timer?: ReturnType<typeof setTimeout>}>} `over`: the text that disappeared by itself */ #notices = new Map();
 
   /**
    * @param {import('./strings.js').Words} words
@@ -53,15 +53,21 @@ export class PresenceWarning {
   /** Shows a notice from the moment that its sentence changes. @param {Notice} name @param {Sentence} sentence about no users: removes it @param {boolean} brief it disappears by itself */
   notify(name, sentence, brief) {
     const text = this.#words.sentence(...sentence);
-    if (!text && !this.#warning) return;
+    if (!text && !this.#warning) return void this.#notices.delete(name);
     this.#build();
     const notice = this.#notices.get(name);
     if (!notice || notice.text === text) return;
     notice.text = text;
+    notice.over = '';
     clearTimeout(notice.timer);
     this.#show(notice.element, !!text);
     if (text) this.#words.showSentence(notice.element.children[0], ...sentence);
-    if (text && brief) notice.timer = setTimeout(() => this.#show(notice.element, false), NOTICE_TIME);
+    if (text && brief) {
+      notice.timer = setTimeout(() => {
+        notice.over = text;
+        this.#show(notice.element, false);
+      }, NOTICE_TIME);
+    }
   }
 
   remove() {
@@ -89,7 +95,8 @@ export class PresenceWarning {
     const notices = NOTICES.map((name) => {
       const element = make('div', 'presence-company', make('span'), ...(name === 'newer' ? [this.#button('showLatest')] : []));
       element.hidden = true;
-      this.#notices.set(name, {element, text: ''});
+      const over = this.#notices.get(name)?.over ?? ''; // it does not come back because the host redraws the page
+      this.#notices.set(name, {element, text: over, over});
       return element;
     });
     warning.hidden = true;

@@ -259,6 +259,31 @@ test('input in frames of the page\'s origin is input, at any depth, and frames o
   assert.deepEqual([env.sent.length, env.clock.pending], [before, 0], 'after stop()');
 });
 
+/** A frame in a shadow root, which only the focus shows. */
+function shadowFrame() {
+  const contentWindow = Object.assign(new EventTarget(), {document: new EventTarget(), length: 0});
+  return {contentWindow, host: {shadowRoot: {activeElement: {contentWindow}}}};
+}
+
+test('the focus moves from a frame in a shadow root into another one: input there counts; also in one that has it at the start', async () => { // case 44
+  const env = new FakeEnvironment();
+  const [first, second] = [shadowFrame(), shadowFrame()];
+  Object.assign(env.document, {activeElement: first.host});
+  await started(env, {}, ABSTRACT);
+  await env.clock.advance(2.1 * MINUTE);
+  assert.equal(activity(env), 'idle');
+  first.contentWindow.dispatchEvent(new Event('input'));
+  await settle();
+  assert.equal(activity(env), 'editing', 'at the start');
+  Object.assign(env.document, {activeElement: second.host});
+  first.contentWindow.dispatchEvent(new Event('blur')); // the page itself has lost the focus before
+  await env.clock.advance(2.1 * MINUTE);
+  assert.equal(activity(env), 'idle');
+  second.contentWindow.dispatchEvent(new Event('input'));
+  await settle();
+  assert.equal(activity(env), 'editing', 'from frame to frame');
+});
+
 test('a page opened in a background tab is idle', async () => {
   const env = new FakeEnvironment();
   env.document.visibilityState = 'hidden';

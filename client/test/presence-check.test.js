@@ -36,6 +36,7 @@ test('methods throw a TypeError for a section, activity or listener of the wrong
   for (const activity of ['idle', 'edit', null, 5, '']) fails(() => core.setSection('a', {activity}), /'editing' or 'viewing'/);
   for (const section of [5, {}, true]) fails(() => core.waitFor(section), /waitFor\(section\)/);
   fails(() => core.setSection('a', 'viewing'), /'editing' or 'viewing'/);
+  core.setSection(null, null);
   for (const listener of [undefined, null, 'change', {}]) fails(() => core.subscribe(listener), /subscribe\(listener\)/);
   assert.equal(core.currentSection, null, 'a call that throws changes nothing');
 });
@@ -46,7 +47,7 @@ test('saved() and opened() without a section or a revision, or with one of the w
     fails(() => core[method](), /name the section/);
     for (const section of [7, {}, true, '', ['a']]) fails(() => core[method]({section, revision: 1}), /name the section/);
     core.setSection('a');
-    for (const save of [undefined, {}, 'a', 5, {section: 'a'}, {revision: {}}, {revision: ''}, {revision: 'a\nb'}]) fails(() => core[method](save), /a revision is/);
+    for (const save of [undefined, null, {}, 'a', 5, {section: 'a'}, {revision: {}}, {revision: ''}, {revision: 'a\nb'}]) fails(() => core[method](save), /a revision is/);
   }
 });
 

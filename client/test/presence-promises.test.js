@@ -90,7 +90,7 @@ test('fetchPresence() resolves when the list is unreadable, and logs it', async 
   const core = await started(env);
   env.extra = {users: 5};
   await core.fetchPresence();
-  assert.deepEqual([lines, core.getSnapshot().status], [['Presence: unreadable answer: TypeError: users.map is not a function'], 'polling']);
+  assert.deepEqual([lines, core.getSnapshot().status], [['Presence: unreadable answer: TypeError: list.users?.map is not a function'], 'polling']);
 });
 
 test('a lost live connection settles the updates that wait for it', async () => {

@@ -199,6 +199,37 @@ test('a save of your own other tab is yours, and a save of this page is not newe
   assert.deepEqual(events, [`me ${ABSTRACT} 2 own`], 'the page knows of its own');
 });
 
+test('a save of this page is no newer one after it signed in or out', async () => { // rules 7 and 19
+  for (const webSocket of /** @type {const} */ (['none', 'open'])) {
+    for (const way of ['restart', 'answer']) {
+      const env = new FakeEnvironment(webSocket);
+      const core = env.core({}, null);
+      core.start();
+      core.setSection(ABSTRACT);
+      await settle();
+      core.saved({revision: 1});
+      await settle();
+      core.opened({revision: 'of the formatter'});
+      env.me = user(7, 'Goran', ABSTRACT);
+      if (way === 'restart') {
+        core.stop();
+        await settle();
+        core.start();
+      } else {
+        void core.updatePresence();
+        env.set();
+      }
+      await env.clock.advance(31_000);
+      assert.equal(core.getSnapshot().you?.username, 'Goran');
+      assert.equal(core.getSnapshot().saves[0].username, 'me');
+      assert.equal(core.getSnapshot().newer, null, `${webSocket} ${way}`);
+      env.save(BOB, ABSTRACT, '2');
+      await env.clock.advance(31_000);
+      assert.equal(core.getSnapshot().newer?.revision, '2');
+    }
+  }
+});
+
 test('a page that saved over a newer save is not told of that one again', async () => { // rule 19
   const env = new FakeEnvironment('open');
   const core = await started(env, {}, ABSTRACT);

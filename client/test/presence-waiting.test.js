@@ -88,6 +88,20 @@ test('entering the awaited section while another user claims it keeps the wait',
   assert.deepEqual([free, core.getSnapshot().waitingFor, names(core.getSnapshot().warning)], [[], ABSTRACT, 'Alice']);
 });
 
+test('waiting for a section that is free already is told at once', async () => { // rule 20
+  for (const webSocket of ways) {
+    const env = new FakeEnvironment(webSocket);
+    const core = await started(env, {}, METHODS);
+    const free = recordFree(core);
+    let changes = 0;
+    core.subscribe(() => changes++);
+    core.waitFor(ABSTRACT);
+    assert.deepEqual([free, core.getSnapshot().waitingFor, changes], [[ABSTRACT], null, 1]);
+    await env.clock.advance(60_000);
+    assert.deepEqual([free, changes], [[ABSTRACT], 1], webSocket);
+  }
+});
+
 test('waitFor() of a section that this page claims does nothing', async () => { // rule 20
   const env = new FakeEnvironment();
   const core = await started(env, {}, ABSTRACT);
