@@ -14,7 +14,7 @@ func (s *session) endedBy(l Leave) bool {
 	return s.connection == l.Connection
 }
 
-// keepEnd keeps that a session ended which the member does not have, so that no older message begins it.
+// keepEnd records the end of a session that the member does not have, so that no older message creates it.
 func (r *Roster) keepEnd(now time.Time, m *member, l Leave) {
 	if l.Seq == 0 {
 		return
@@ -25,9 +25,9 @@ func (r *Roster) keepEnd(now time.Time, m *member, l Leave) {
 }
 
 // Leave ends a session of the user (rules 8 and 9), also one that its page began under another identity
-// (rule 7). The end of an unknown session is kept, since the
-// leave may have overtaken the session's first update; with OnlyLiving it is not kept, and the reply is
-// Stale unless the session is alive. Changed reports that a record changed that must be written.
+// (rule 7). The end of an unknown session is kept, since the leave may have overtaken the session's first
+// update; with OnlyLiving it is not kept, and the reply is Stale unless the session is alive. Changed
+// reports that a record changed that must be written.
 func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed bool) {
 	r.init()
 	r.Expire(now)

@@ -57,9 +57,9 @@ const (
 	// MaxRevision is the length limit of a revision, in characters.
 	MaxRevision = 64
 
-	// UnguessableName is the length from which the name of a session counts as known to its own page
-	// only, in characters: such a session keeps its place when its page has another identity (rule 7).
-	UnguessableName = 16
+	// MinUnguessableName is the shortest session name that moves with its page to another identity (rule
+	// 7), in characters: nobody but the page can know it.
+	MinUnguessableName = 16
 
 	// MaxListed is the number of occupants that a snapshot lists. Its Count includes the others.
 	MaxListed = 1000

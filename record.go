@@ -81,10 +81,9 @@ func (m *member) unwritten(records []Record) []Record {
 	return records
 }
 
-// Restore adds a session from its record. A living one gets a full lease from now, since it could not
-// reach the server while that was down. Of several living ones that are one page under several identities
-// (rule 7), it keeps the last one. Call it in the order of [Record.Compare], before any other
-// method.
+// Restore adds a session from its record. A living one gets a full lease from now, because it could not
+// reach the server during the restart. If one page has living sessions under several users (rule 7), only
+// the last one stays. Call it in the order of [Record.Compare], before any other method.
 func (r *Roster) Restore(now time.Time, record Record) {
 	r.init()
 	m := r.member(record.User)

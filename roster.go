@@ -7,7 +7,6 @@ import (
 )
 
 // This file and redisstore/roster.lua have the same rules, in functions of the same names and order.
-// So have update.go, leave.go and member.go.
 
 // Roster is the sessions of one project and the rules about them. It has no lock, no clock and no
 // I/O: its methods are not safe for concurrent use, and the times passed to them must not go back.
@@ -156,7 +155,7 @@ func (r *Roster) addEnded(m *member, e endedSession) {
 
 // setOwner notes whose session it is, if nobody could guess its name.
 func (r *Roster) setOwner(m *member, s *session) {
-	if len(s.name) >= UnguessableName {
+	if len(s.name) >= MinUnguessableName {
 		r.owners[s.name] = m
 	}
 }
@@ -236,8 +235,8 @@ func (r *Roster) reaggregate(m *member) {
 	r.version, r.snapshot = r.clock, nil
 }
 
-// Expire ends the sessions whose lease or grace is over, and drops the saves that nobody was there to see
-// for [Finality]. It is cheap if there is none. Update, Leave,
+// Expire ends the sessions whose lease or grace is over. Once nobody has been in the project for
+// [Finality], it drops the saves older than that. It is cheap while nothing is due. Update, Leave,
 // Snapshot and Forget call it first; a store must call it when no message arrives.
 func (r *Roster) Expire(now time.Time) {
 	if !now.After(r.nextExpiry) {

@@ -90,10 +90,10 @@ func (r *Roster) UnwrittenSaves() (saves []Save) {
 // [Roster.Restore].
 func (r *Roster) RestoreSave(save Save) {
 	r.init()
-	// No tick for each save: a thousand of them would set the clock a second ahead, and the next restart may
-	// come before that and after they were dropped.
+	// The clock does not tick for each save. A thousand ticks would set it a second ahead, and the version
+	// would go back after another restart within that second, if the saves were dropped in between.
 	r.clock = max(r.clock, uint64(max(save.At.UnixMilli(), 0)))
-	r.unwrittenSaves[save.Section] = true
+	r.unwrittenSaves[save.Section] = true // so that the store is told if addSave drops it at once
 	r.addSave(save)
 	if _, kept := r.findSave(save.Section); kept {
 		delete(r.unwrittenSaves, save.Section)

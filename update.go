@@ -29,12 +29,40 @@ func (r *Roster) recordedActivity(m *member, s *session, u Update) Activity {
 	}
 }
 
-// recordedWait decides rule 20: a session does not wait for a section that it claims itself.
-func recordedWait(u Update, activity Activity, unsaved bool) Section {
-	if u.WaitingFor == u.Section && (activity == Editing || unsaved) {
+// recordedWait decides rule 20: a session does not wait for a section that it claims itself. U has the
+// activity and the unsaved work that are recorded.
+func recordedWait(u Update) Section {
+	if u.WaitingFor == u.Section && (u.Activity == Editing || u.Unsaved) {
 		return ""
 	}
 	return u.WaitingFor
+}
+
+// addSession adds the session of an update to the member.
+func (r *Roster) addSession(now time.Time, m *member, u Update, newest uint64) *session {
+	s := &session{name: u.Session, seq: newest}
+	r.members[m.user.ID] = m
+	m.removeEnded(u.Session)
+	// A reloaded page replaces the sessions that are leaving once it has a section of its own.
+	if u.Section != "" || len(m.sessions) >= 2*MaxSessions {
+		r.endLeaving(now, m)
+	}
+	m.sessions = append(m.sessions, s)
+	r.setOwner(m, s)
+	return s
+}
+
+// recordChange records what an update states of its session, at a new clock. U has the activity, the
+// unsaved work and the wait that rules 6, 18 and 20 leave of it.
+func (r *Roster) recordChange(now time.Time, m *member, s *session, user User, u Update, isAction bool) {
+	r.tick(now)
+	if isAction && (u.Activity != Idle || s.touched == 0) {
+		s.touched = r.clock
+	}
+	r.place(s, u.Section, u.Activity, u.Unsaved)
+	s.waitingFor = u.WaitingFor
+	r.rename(m, user)
+	r.reaggregate(m)
 }
 
 // Update records where a session of the user is, and names the other users who claim that section at
@@ -70,26 +98,17 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	if from != nil && !u.OnlyRenew {
 		r.moveSession(now, s, from, m, u.Seq)
 	}
-	activity := r.recordedActivity(m, s, u)
-	unsaved := u.Unsaved && u.Section != ""
-	waitingFor := recordedWait(u, activity, unsaved)
-	acts := isNew || s.leaving || s.section != u.Section || s.activity != activity || m.user != user
-	saves := r.isNewSave(user, u.Saved)
-	changed = acts || saves || s.unsaved != unsaved || s.waitingFor != waitingFor
+	u.Activity, u.Unsaved = r.recordedActivity(m, s, u), u.Unsaved && u.Section != ""
+	u.WaitingFor = recordedWait(u)
+	isAction := isNew || s.leaving || s.section != u.Section || s.activity != u.Activity || m.user != user
+	isNewSave := r.isNewSave(user, u.Saved)
+	changed = isAction || isNewSave || s.unsaved != u.Unsaved || s.waitingFor != u.WaitingFor
 	if changed && u.OnlyRenew {
 		return Reply{}, false, ErrTooManyChanges
 	}
 
 	if s == nil {
-		s = &session{name: u.Session, seq: newest}
-		r.members[user.ID] = m
-		m.removeEnded(u.Session)
-		// A reloaded page replaces the sessions that are leaving once it has a section of its own.
-		if u.Section != "" || len(m.sessions) >= 2*MaxSessions {
-			r.endLeaving(now, m)
-		}
-		m.sessions = append(m.sessions, s)
-		r.setOwner(m, s)
+		s = r.addSession(now, m, u, newest)
 	}
 	s.seq, s.connection = max(newest, u.Seq), u.Connection
 	s.leaving, s.unwritten = false, true
@@ -97,17 +116,10 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	r.setExpiry(s, now.Add(r.lease))
 	r.renewed = true
 	if changed {
-		r.tick(now)
-		if acts && (activity != Idle || s.touched == 0) {
-			s.touched = r.clock
-		}
-		r.place(s, u.Section, activity, unsaved)
-		s.waitingFor = waitingFor
-		r.rename(m, user)
-		r.reaggregate(m)
-		if saves {
-			r.addSave(Save{Saved: u.Saved, User: user.ID, Name: user.Name, At: now})
-		}
+		r.recordChange(now, m, s, user, u, isAction)
+	}
+	if isNewSave {
+		r.addSave(Save{Saved: u.Saved, User: user.ID, Name: user.Name, At: now})
 	}
 	return r.reply(now, m, s, user, u, false), changed, nil
 }

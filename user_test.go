@@ -80,6 +80,41 @@ func TestNewUserRejectsInvalidIDs(t *testing.T) { // case 16
 	}
 }
 
+func TestAvatarIsAnHTTPSAddress(t *testing.T) { // rule 21, invariant 12
+	for s, valid := range map[string]bool{
+		"":                                          true,
+		"https://example.org/a.png?s=64#x":          true,
+		"https://[2001:db8::1]/a":                   true,
+		"http://example.org/a.png":                  false,
+		"javascript:alert(1)":                       false,
+		"data:image/png;base64,AAAA":                false,
+		"//example.org/a.png":                       false,
+		"https://":                                  false,
+		"https:///a.png":                            false,
+		"https://:443/":                             false,
+		"https://user:pass@example.org/":            false,
+		"https://example.org/a b":                   false,
+		"https://example.org/\"><script>":           false,
+		"https://example.org/ü":                     false,
+		"https://example.org/\n":                    false,
+		"https://example.org/'":                     true,
+		"https://e.org/" + strings.Repeat("0", 986): true,
+		"https://e.org/" + strings.Repeat("0", 987): false,
+	} {
+		want := ""
+		if valid {
+			want = s
+		}
+		if got := AvatarURL(s); got != want {
+			t.Errorf("AvatarURL(%q) = %q; want %q", s, got, want)
+		}
+		err := User{ID: "1", Name: "Alice", AvatarURL: s}.Check()
+		if (err == nil) != valid || err != nil && err != ErrAvatarInvalid {
+			t.Errorf("the check of a user with %q is %v", s, err)
+		}
+	}
+}
+
 func FuzzCleaningAName(f *testing.F) {
 	for _, seed := range []string{"Alice", " a  b ", "e\u0301\u0301", "👩🏽‍💻", "\u200d\u200da", "a\u200d", "🇩🇪🇩", "\xff", "a\u0300 \u0300b", strings.Repeat("é\u0301", 400)} {
 		f.Add(seed)

@@ -96,7 +96,7 @@ test('a save in your other tab is named as yours', {skip: skipIf.oneAddress}, as
   await close(one);
 });
 
-test('who waits is shown to who edits, and told when the section is free', async () => { // rule 20
+test('the editor sees who waits, and the waiting user sees when the section is free', async () => { // rule 20
   const project = newProject(env);
   const alice = await openHost(project, 'Alice', ABSTRACT);
   const bob = await openHost(project, 'Bob', ABSTRACT);

@@ -88,11 +88,11 @@ test('with --embedding on an embedded page stays the same visitor', async () => 
   assert.doesNotMatch(text, /cookies/);
   const [cookie] = (await context.cookies()).filter((/** @type {any} */ {name}) => name === '__Host-writer_presence_visitor');
   assert.equal(cookie?.sameSite, 'None');
-  assert.ok(cookie.partitionKey, 'the cookie belongs to the site around');
+  assert.ok(cookie.partitionKey, 'the cookie belongs to the top-level site');
   await context.close();
 });
 
-test('without it an embedded page says that presence needs cookies', async () => { // case 46
+test('without --embedding an embedded page says that presence needs cookies', async () => { // case 46
   const {context, frame} = await embed('off');
   await updates(frame, 3);
   await assertSoon(async () => assert.equal(await frame.evaluate(() => globalThis.presence.getSnapshot().text), 'Presence needs cookies here'));

@@ -13,7 +13,7 @@ export const MIN_RETRY = 1_000; // between attempts that changes of the page cau
 export const REFUSED_RETRY = 5 * 60_000;
 
 export const IDLE_AFTER = 2 * 60_000;
-export const HIDDEN_GRACE = 30_000; // until a page that was hidden is idle
+export const IDLE_AFTER_HIDDEN = 30_000; // until a page that was hidden is idle
 export const AWAY_AFTER = 30 * 60_000; // of being idle
 export const MIN_SLEEP = 1_000; // that the system clock gains on performance.now() when it was set or the computer slept; less is drift
 

@@ -17,7 +17,7 @@
 
 import {time} from './presence-clock.js';
 import {Timer} from './presence-timer.js';
-import {AWAY_AFTER, HIDDEN_GRACE, IDLE_AFTER} from './constants.js';
+import {AWAY_AFTER, IDLE_AFTER, IDLE_AFTER_HIDDEN} from './constants.js';
 
 // Text may arrive without a key: by dictation, input methods, menus, autofill. `selectionchange` is missing because scripts cause it, too.
 const INPUTS = (
@@ -70,7 +70,7 @@ export class ActivityMonitor {
     if (!this.#listening || this.state === 'gone') return;
     const now = time(this.#environment);
     report ||= now >= this.#idleAt; // no timer ran, because the computer slept
-    this.#idleAt = now + (this.#hidden ? HIDDEN_GRACE : IDLE_AFTER);
+    this.#idleAt = now + (this.#hidden ? IDLE_AFTER_HIDDEN : IDLE_AFTER);
     if (this.state !== 'active') this.#check();
     else if (report) this.#report('active');
   }

@@ -7,7 +7,7 @@
  */
 
 import {ActivityMonitor} from './presence-activity.js';
-import {checkArguments, need} from './presence-check.js';
+import {checkArguments, need, revisionOf, sectionOf} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
 
@@ -140,7 +140,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
     return this.currentSection;
   }
 
-  /** Tells that the person is active, for editors whose input no event in the page shows: frames of another origin, windows, devices. */
+  /** Reports that the person is active. Call it for input that no event in the page shows: frames of another origin, other windows, devices. */
   active() {
     this.#activity.active();
   }
@@ -154,7 +154,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
   }
 
   /**
-   * Reports that this page saved a section, by default the current one; others are told. Sent with each update until the server accepted it.
+   * Reports that this page saved a section, by default the current one; others see it. Sent with each update until the server accepted it.
    * @param {{section?: string | null, revision: string | number}} save
    */
   saved(save) {
@@ -205,17 +205,4 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
       void this.#transport.update();
     }
   }
-}
-
-/** @param {any} section @returns {string} */
-function sectionOf(section) {
-  need(section && typeof section === 'string', 'name the section, {section, revision}, or call setSection() before');
-  return section;
-}
-
-/** @param {unknown} revision @returns {string} */
-function revisionOf(revision) {
-  const text = typeof revision === 'number' ? `${revision}` : /** @type {string} */ (revision);
-  need(typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text), 'a revision is a number or a text of 1 to 64 characters without control characters');
-  return text;
 }

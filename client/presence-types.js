@@ -48,8 +48,8 @@
  * @property {Snapshot} change anything visible is different
  * @property {{user: User}} join another user, not one who was there at the start
  * @property {{user: User}} leave
- * @property {{section: string | null, users: readonly User[], editing: boolean}} conflict somebody new is editing your section; `editing`:
- *   you were there first
+ * @property {{section: string | null, users: readonly User[], editing: boolean}} conflict somebody new is editing your section
+ *   or has unsaved changes in it; `editing`: you were there first
  * @property {{status: Status, text: string}} status
  * @property {NewSave} saved a new save of any section by another page
  * @property {NewSave} showlatest the button `Show latest` was pressed; cancelable

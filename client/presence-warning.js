@@ -40,14 +40,14 @@ export class PresenceWarning {
     this.#answer = answer;
   }
 
-  /** @param {readonly User[]} users empty: removes the warning @param {import('./strings.js').Key} key the sentence @param {boolean} told you wait for the section */
-  render(users, key, told) {
+  /** @param {readonly User[]} users empty: removes the warning @param {import('./strings.js').Key} key the sentence @param {boolean} waits you wait for the section */
+  render(users, key, waits) {
     if (!users.length && !this.#warning) return;
     const warning = this.#build();
     this.#show(warning, !!users.length);
     const [sentence] = warning.children;
     if (users.length) this.#words.showSentence(sentence, key, users);
-    warning.lastElementChild?.setAttribute('aria-pressed', String(told));
+    warning.lastElementChild?.setAttribute('aria-pressed', String(waits));
   }
 
   /** Shows a notice from the moment that its sentence changes. @param {Notice} name @param {Sentence} sentence about no users: removes it @param {boolean} brief it disappears by itself */

@@ -40,8 +40,8 @@ type Visitors struct {
 	// Rate bounds the new visitors of one address. The zero Rate is DefaultVisitorRate.
 	Rate Rate
 	// Embedding offers cookies that browsers also keep for pages in iframes of other sites, over https:
-	// SameSite=None and Partitioned, which is one cookie for each site around. Otherwise such a page is a
-	// new visitor with each request. Set it only where the origin of each request is checked, as package
+	// SameSite=None and Partitioned, which is one cookie for each top-level site. Otherwise such a page is
+	// a new visitor with each request. Set it only where the origin of each request is checked, as package
 	// httpapi does: browsers send these cookies with requests of other sites too.
 	Embedding bool
 

@@ -18,7 +18,7 @@ type answer struct {
 	version    uint64
 	partial    bool          // Redis lost data, and people may be missing
 	loss       uint64        // as in [presence.Snapshot]
-	nextExpiry time.Duration // until the next session may expire or be forgotten; or noRoster
+	nextExpiry time.Duration // until the next session expires, or an ended session or a save can be forgotten; or noRoster
 	complete   bool          // whether records and saves are all of the project
 	records    []presence.Record
 	saves      []*presence.Save
@@ -26,7 +26,7 @@ type answer struct {
 	more       []rueidis.RedisMessage
 }
 
-// noRoster says that the project has no sessions, and had none lately.
+// noRoster: Redis keeps nothing of the project.
 const noRoster = -1 * time.Microsecond
 
 // readAnswer decodes the result of a script.
@@ -175,6 +175,8 @@ func appendMember(records []presence.Record, id presence.UserID, packed string) 
 		return nil, fmt.Errorf("cannot decode a member in Redis: %w", err)
 	}
 	for _, s := range m.Sessions {
+		// Each session has the picture and agent of the user, unless an older node created it. The first one
+		// decides, as in member.lua.
 		records = append(records, presence.Record{
 			User:    presence.User{ID: id, Name: m.Name, Visitor: m.Visitor, AvatarURL: m.Sessions[0].AvatarURL, Agent: m.Sessions[0].Agent},
 			Session: s.Name, Seq: s.Seq,

@@ -7,8 +7,8 @@ local function ended_by(s)
   return s[CONNECTION] == connection
 end
 
--- keep_end keeps that a session ended which the user's member does not have, so that no older message
--- begins it.
+-- keep_end records the end of a session that the member does not have, so that no older message
+-- creates it.
 local function keep_end(m, seq)
   if seq == 0 then return end
   remove_ended(m, session)

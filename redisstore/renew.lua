@@ -1,5 +1,5 @@
 -- Shortcut for updates that only renew a session, as nearly all do. It runs before member.lua and
--- roster.lua, because Redis creates their functions anew for each call (ADR 12).
+-- roster.lua, because Redis creates their functions again for each call (ADR 12).
 -- Conditions: nothing has expired or was lost, the session exists and states the same again, nobody
 -- else claims the section, nothing was saved, and no list is wanted. All other updates go on to the
 -- rules. So does one update of a project within each lease, when next_expiry is due; its commit keeps

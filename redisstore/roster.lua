@@ -233,7 +233,7 @@ end
 -- the nodes after a visible change or if a session expires sooner than they know.
 local function commit()
   local moved = roster.version ~= version
-  if not next(dirty) and not (version and (moved or roster.next_expiry ~= next_expiry)) then return end -- or there is nothing to keep
+  if not next(dirty) and not (version and (moved or roster.next_expiry ~= next_expiry)) then return end -- nothing changed, or a project that was never there
   local sooner = version and roster.next_expiry > 0 and roster.next_expiry < next_expiry -- a leave with a grace
   if roster.next_expiry == 0 then roster.next_expiry = now + FINALITY end -- nobody is online, and there are no saves, but ended sessions
   local set, del = {}, {}

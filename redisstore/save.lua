@@ -14,13 +14,13 @@ local function is_new_save(section, revision, user)
   return not found or found[REVISION] ~= revision or found[SAVED_BY] ~= user
 end
 
--- count_saves sets the version for a change of the saves, of which there are so many more.
-local function count_saves(more)
-  if more ~= 0 then dirty.count = (dirty.count or tonumber(call('HGET', key, 'count') or 0)) + more end
+-- saves_changed sets the version after a change of the saves; growth is how many more there are now.
+local function saves_changed(growth)
+  if growth ~= 0 then dirty.count = (dirty.count or tonumber(call('HGET', key, 'count') or 0)) + growth end
   roster.version = roster.clock
 end
 
--- oldest_saves returns the oldest saves in Redis, each as its section and SAVED_AT, oldest first.
+-- oldest_saves returns the 100 oldest saves in Redis, each as its section and SAVED_AT, oldest first.
 local function oldest_saves()
   local all, saves = call('HGETALL', key), {}
   for i = 1, #all, 2 do
@@ -47,7 +47,7 @@ local function drop_oldest()
     if found and found[SAVED_AT] == first[2] then dropped, dirty['s' .. first[1]] = true, 0 end
   until dropped or not first
   dirty.oldest = #saves > 0 and cmsgpack.pack(saves) or 0
-  if dropped then count_saves(-1) end
+  if dropped then saves_changed(-1) end
 end
 
 -- add_save keeps the newest save of a section (rule 19) at a new version. Beyond MAX_SAVES it drops the
@@ -55,7 +55,7 @@ end
 local function add_save(section, revision, user)
   local more = find_save(section) and 0 or 1
   dirty['s' .. section] = cmsgpack.pack({ revision, user, name, now })
-  count_saves(more)
+  saves_changed(more)
   if more > 0 and dirty.count > MAX_SAVES then drop_oldest() end
 end
 
@@ -79,6 +79,6 @@ local function expire_saves(all, last)
   if dropped > 0 then
     tick(now)
     dirty.oldest = 0
-    count_saves(-dropped)
+    saves_changed(-dropped)
   end
 end

@@ -49,7 +49,7 @@ type scripts struct{ update, leave, snapshot *rueidis.Lua }
 func newScripts(lease, heartbeat time.Duration, publish string, shift time.Duration) *scripts {
 	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
-		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.UnguessableName, heartbeat.Microseconds(), shift.Microseconds(), publish)
+		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), shift.Microseconds(), publish)
 	script := func(parts ...string) *rueidis.Lua {
 		return rueidis.NewLuaScript(inlineConstants(constants + strings.Join(parts, "")))
 	}
@@ -67,7 +67,7 @@ var (
 )
 
 // inlineConstants replaces the constants of a script by their values. Redis creates the functions of a
-// script anew for each call, and that takes the longer the more locals they use.
+// script again for each call, and that takes the longer the more locals they use.
 func inlineConstants(script string) string {
 	values := map[string]string{}
 	script = constantsLine.ReplaceAllStringFunc(script, func(line string) string {

@@ -104,17 +104,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout) // applied even if the caller stops waiting
 	defer cancel()
-	known := ""
-	if u.Poll {
-		known = number(u.Known)
-	}
-	args := append(make([]string, 0, 15),
-		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
-		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent), known, number(u.Connection))
-	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) {
-		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision)
-	}
-	a, err := s.call(ctx, c, s.scripts.Load().update, args...)
+	a, err := s.call(ctx, c, s.scripts.Load().update, updateArgs(floor, cached, user, u)...)
 	if err != nil {
 		s.noteFailure(c.key)
 		return presence.Reply{}, err
@@ -159,6 +149,22 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		reply.Snapshot = snapshot
 	}
 	return reply, nil
+}
+
+// updateArgs returns the arguments of the script; see update_args.lua. Cached is the snapshot that the node
+// has, nil for none.
+func updateArgs(floor string, cached *presence.Snapshot, user presence.User, u presence.Update) []string {
+	known := ""
+	if u.Poll {
+		known = number(u.Known)
+	}
+	args := append(make([]string, 0, 15),
+		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
+		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent), known, number(u.Connection))
+	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) {
+		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision)
+	}
+	return args
 }
 
 // Leave implements [presence.Store].

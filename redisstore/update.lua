@@ -1,5 +1,5 @@
 -- Roster.Update: update.go, in functions of the same names and order. It adds to the answer: the
--- member, packed; whether others edit the section; stale; the reason of a rejection ('sessions',
+-- member, packed; whether others claim the section; stale; the reason of a rejection ('sessions',
 -- 'changes', or ''); and the clock if the update changed something, otherwise 0.
 
 local cached_version, user = tonumber(ARGV[2]), user_field:sub(2)
@@ -28,6 +28,26 @@ local function recorded_wait(activity)
   return waiting_for
 end
 
+-- add_session adds the session of an update to the member.
+local function add_session(m, newest)
+  local s = { session, newest, '', '', now, now, 0, false, connection, false, '', avatar, agent }
+  remove_ended(m, session)
+  if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(m) end
+  m[SESSIONS][#m[SESSIONS] + 1] = s
+  set_owner(user_field, s)
+  return s
+end
+
+-- record_change records what an update states of its session, at a new clock.
+local function record_change(m, s, before, recorded, waits, is_action)
+  tick(now)
+  if is_action and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
+  place(s, section, recorded, unsaved)
+  s[WAITING_FOR] = waits
+  rename(m)
+  reaggregate(m, before)
+end
+
 -- is_user reports whether the member is recorded as the user that the update states.
 local function is_user(m, s) return m[NAME] == name and m[VISITOR] == visitor and s[AVATAR] == avatar and s[AGENT] == agent end
 
@@ -46,32 +66,19 @@ local function update(m)
   if from and not only_renew then move_session(s, from_field, from, m, seq) end
   local recorded = recorded_activity(m, s)
   local waits = recorded_wait(recorded)
-  local acts = is_new or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or not is_user(m, s)
-  local saves = is_new_save(saved_section, saved_revision, user)
-  local changed = acts or saves or s[UNSAVED] ~= unsaved or s[WAITING_FOR] ~= waits
+  local is_action = is_new or s[LEAVING] or s[SECTION] ~= section or s[ACTIVITY] ~= recorded or not is_user(m, s)
+  local new_save = is_new_save(saved_section, saved_revision, user)
+  local changed = is_action or new_save or s[UNSAVED] ~= unsaved or s[WAITING_FOR] ~= waits
   if changed and only_renew then return 0, 'changes', false end
 
   before = before or changed and aggregate(m)
-  if not s then
-    s = { session, newest, '', '', now, now, 0, false, connection, false, '', avatar, agent }
-    remove_ended(m, session)
-    if section ~= '' or #m[SESSIONS] >= 2 * MAX_SESSIONS then end_leaving(m) end
-    m[SESSIONS][#m[SESSIONS] + 1] = s
-    set_owner(user_field, s)
-  end
+  s = s or add_session(m, newest)
   s[SEQ] = math.max(newest, seq)
   s[LEAVING], s[CONNECTION] = false, connection
   s[LAST_SEEN] = now
   set_expiry(s, now + LEASE)
-  if changed then
-    tick(now)
-    if acts and (recorded ~= 'idle' or s[TOUCHED] == 0) then s[TOUCHED] = roster.clock end
-    place(s, section, recorded, unsaved)
-    s[WAITING_FOR] = waits
-    rename(m)
-    reaggregate(m, before)
-    if saves then add_save(saved_section, saved_revision, user) end
-  end
+  if changed then record_change(m, s, before, recorded, waits, is_action) end
+  if new_save then add_save(saved_section, saved_revision, user) end
   set_dirty(user_field, m)
   return 0, '', changed
 end

@@ -99,7 +99,7 @@ func newJournal(write func(changes, uint64, time.Time) error, log *slog.Logger) 
 
 // add queues records and saves and returns the batch that will write all of them. Those of one session or
 // section must be added in the order of their changes: the last one wins.
-func (j *journal) add(project presence.Project, clock uint64, records []presence.Record, saves ...presence.Save) *batch {
+func (j *journal) add(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.put(project, clock, records, saves)
@@ -116,7 +116,7 @@ func (j *journal) add(project presence.Project, clock uint64, records []presence
 }
 
 // addLater queues records and saves that no reply waits for.
-func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record, saves ...presence.Save) {
+func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.put(project, clock, records, saves)

@@ -116,7 +116,7 @@ func (s *Store) sweep(group int) {
 	for name, p := range s.projectsIn(group) {
 		p.mu.Lock()
 		p.roster.Expire(time.Now())
-		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(), p.roster.UnwrittenSaves()...)
+		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(), p.roster.UnwrittenSaves())
 		if n := p.roster.Count(); n > 0 {
 			projects, people = projects+1, people+n
 		}
@@ -155,7 +155,7 @@ func (s *Store) removeIfEmpty(name presence.Project, p *project) {
 	defer p.mu.Unlock()
 	if !p.gone && p.isEmpty() {
 		p.gone = true
-		s.journal.addLater(name, p.roster.Clock(), nil, p.roster.UnwrittenSaves()...) // of saves that isEmpty has dropped
+		s.journal.addLater(name, p.roster.Clock(), nil, p.roster.UnwrittenSaves()) // of saves that isEmpty has dropped
 		s.floor = max(s.floor, p.roster.Clock())
 		delete(s.groupOf(name), name)
 	}

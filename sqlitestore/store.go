@@ -247,7 +247,7 @@ func (s *Store) Figures() presence.Figures {
 // the project, and waits for the commit of its last change, which the reply depends on.
 func (s *Store) queueAndWait(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
-		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user), p.roster.UnwrittenSaves()...)
+		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user), p.roster.UnwrittenSaves())
 	}
 	changed := p.changed
 	p.notifyAndUnlock()

@@ -43,7 +43,7 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 			}
 			session := rapid.SampledFrom([]string{"", "x", "y", unguessable, unguessable + "2"}).Draw(t, "session")
 			of := tab{user.ID, session}
-			if len(session) >= presence.UnguessableName {
+			if len(session) >= presence.MinUnguessableName {
 				of.user = "" // one page, whatever its identity
 			}
 			seq := seqs[of] + 1

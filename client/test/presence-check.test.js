@@ -1,4 +1,4 @@
-/** Arguments that are missing or of the wrong type are exceptions where they are passed; what version 1 took is still taken. */
+/** Arguments that are missing or of the wrong type are exceptions where they are passed; argument types of version 1 are accepted. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -36,16 +36,22 @@ test('methods throw a TypeError for a section, activity or listener of the wrong
   for (const activity of ['idle', 'edit', null, 5, '']) fails(() => core.setSection('a', {activity}), /'editing' or 'viewing'/);
   for (const section of [5, {}, true]) fails(() => core.waitFor(section), /waitFor\(section\)/);
   fails(() => core.setSection('a', 'viewing'), /'editing' or 'viewing'/);
-  for (const method of ['saved', 'opened']) {
-    for (const section of [5, ['a'], {}, true]) fails(() => core[method]({section, revision: 1}), /name the section/);
-    for (const none of [undefined, null]) fails(() => core[method](none), /name the section/);
-  }
   core.setSection(null, null);
   for (const listener of [undefined, null, 'change', {}]) fails(() => core.subscribe(listener), /subscribe\(listener\)/);
   assert.equal(core.currentSection, null, 'a call that throws changes nothing');
 });
 
-test('what version 1 took is still taken', () => {
+test('saved() and opened() without a section or a revision, or with one of the wrong type, throw a TypeError', () => {
+  for (const method of ['saved', 'opened']) {
+    const core = /** @type {any} */ (new FakeEnvironment().core());
+    fails(() => core[method](), /name the section/);
+    for (const section of [7, {}, true, '', ['a']]) fails(() => core[method]({section, revision: 1}), /name the section/);
+    core.setSection('a');
+    for (const save of [undefined, null, {}, 'a', 5, {section: 'a'}, {revision: {}}, {revision: ''}, {revision: 'a\nb'}]) fails(() => core[method](save), /a revision is/);
+  }
+});
+
+test('argument types of version 1 are accepted', () => {
   for (const project of ['demo', 'a b/ü', 5, 0]) new Any(project);
   for (const user of [undefined, null, '', 'x', 5, 0]) new Any('demo', user);
   const none = {token: null, prefix: undefined, live: undefined, csrfToken: '', heartbeat: null, elements: undefined, strings: undefined, unknown: 5};

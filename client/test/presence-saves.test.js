@@ -127,7 +127,7 @@ test('the newest saves of others are in the snapshot, the next list or delta rep
   assert.deepEqual(events, [`Bob ${ABSTRACT} 1`, `Bob ${METHODS} 2`], 'none for what was there at the start');
 });
 
-test('a save is no change of people', async () => { // rule 19
+test('a save emits neither join nor leave', async () => { // rule 19
   const env = new FakeEnvironment('open');
   env.set(BOB);
   const core = await started(env, {}, METHODS);

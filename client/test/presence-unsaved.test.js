@@ -55,7 +55,7 @@ test('a user with unsaved changes conflicts, from the list, the answer and a del
   assert.equal(names(core.getSnapshot().conflicts), 'Alice', 'in one of two tabs');
 });
 
-test('who has unsaved changes and was there first is told of a newcomer, and not asked, on return from idling', async () => { // rules 12 and 18, case 45
+test('a newcomer is a notice, not a warning, for an idle page with unsaved changes', async () => { // rules 12 and 18, case 45
   for (const unsaved of [true, false]) {
     const env = new FakeEnvironment('open');
     const core = await started(env, {}, ABSTRACT);
@@ -109,7 +109,7 @@ test('unsaved changes do not answer a warning', async () => { // rules 6 and 18
   assert.deepEqual([last().unsaved, last().activity, last().unless_occupied, names(core.getSnapshot().warning)], [true, 'editing', false, '']);
 });
 
-test('a draft that a page restores as it enters is warned of who is there', async () => { // rule 18
+test('setUnsaved() on entering an occupied section still warns', async () => { // rule 18
   const env = new FakeEnvironment();
   env.set(ALICE);
   const core = env.core();

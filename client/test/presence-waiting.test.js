@@ -77,7 +77,7 @@ test('waiting is taken back by null, by Edit anyway and by stop()', async () => 
   }
 });
 
-test('entering the section with unsaved changes of a second person waits on', async () => { // rule 20
+test('entering the awaited section while another user claims it keeps the wait', async () => { // rule 20
   const env = new FakeEnvironment();
   const {core, free} = await waiting(env);
   core.setSection(METHODS);
@@ -102,7 +102,7 @@ test('waiting for a section that is free already is told at once', async () => {
   }
 });
 
-test('nobody waits for a section that is already theirs', async () => { // rule 20
+test('waitFor() of a section that this page claims does nothing', async () => { // rule 20
   const env = new FakeEnvironment();
   const core = await started(env, {}, ABSTRACT);
   const free = recordFree(core);

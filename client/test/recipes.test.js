@@ -22,7 +22,7 @@ declare const presence: import(${JSON.stringify(client)}).PresenceManager;
 declare const project: string, projectId: string, userId: number | null, user: number | null, token: string, options: object;
 declare function load(section: string): Promise<{text: string, revision: string}>;
 declare function store(section: string, text: string): Promise<string>;
-declare function saveSoon(section: string): void;
+declare function saveSoon(section: string, text: string): void;
 declare function notify(text: string): void;
 declare const router: {afterEach(run: (to: {params: {section?: string}}) => void): void};
 declare const editor: HTMLTextAreaElement;

@@ -14,7 +14,7 @@ import (
 func normaliseSections(u *presence.Update) {
 	u.Section, u.WaitingFor = NormalSection(u.Section), NormalSection(u.WaitingFor)
 	if u.Saved.Section != "" {
-		// A save needs a section. The service rejects "/", and would take no section for no save.
+		// An empty section would make this the zero Saved, which means no save. The service rejects "/".
 		u.Saved.Section = cmp.Or(NormalSection(u.Saved.Section), "/")
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
-// Several users act at random, and the watcher's fold of snapshot and deltas is compared with the list over HTTP.
-func TestDeltasGiveTheList(t *testing.T) { // invariant 8
+// Several users act at random. The watcher's snapshot with all deltas applied is compared with the list over HTTP.
+func TestSnapshotEqualsBasePlusDelta(t *testing.T) { // invariant 8
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		history := 0
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {

@@ -229,7 +229,7 @@ func TestOthersSeeOnePersonBecomeAnother(t *testing.T) { // rule 7
 }
 
 func TestSessionsWhoseNamesCouldBeGuessedNeverMove(t *testing.T) { // rule 7
-	for _, name := range []string{"", "a", unguessable[:presence.UnguessableName-1]} {
+	for _, name := range []string{"", "a", unguessable[:presence.MinUnguessableName-1]} {
 		forEachIdentityChange(t, func(t *testing.T, w *servertest.LiveServer, before, after *servertest.Client, fromLive, toLive bool) {
 			if name == "" && (fromLive || toLive) {
 				return // a hello needs a name

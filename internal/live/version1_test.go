@@ -141,8 +141,8 @@ func TestVersion1SessionsHaveNamesThatNobodyCouldGuess(t *testing.T) { // rule 7
 	for _, recording := range []string{"polling", "live"} {
 		text := string(servertest.ReadGolden(t, "v1/"+recording))
 		for _, found := range regexp.MustCompile(`session\\":\\"([^"\\]+)`).FindAllStringSubmatch(text, -1) {
-			if found[1] != "bob-tab" && len(found[1]) < presence.UnguessableName {
-				t.Errorf("%s: the session %q is shorter than %d", recording, found[1], presence.UnguessableName)
+			if found[1] != "bob-tab" && len(found[1]) < presence.MinUnguessableName {
+				t.Errorf("%s: the session %q is shorter than %d", recording, found[1], presence.MinUnguessableName)
 			}
 		}
 	}

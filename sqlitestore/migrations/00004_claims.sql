@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Unsaved work, waiting, and what else a user shows. Rows of older versions get the values that their
--- checksums count as not there.
+-- Unsaved work, waiting, and what else a user shows. The defaults are the values that checksum leaves out,
+-- so checksums of older rows stay valid.
 ALTER TABLE writer_presence ADD COLUMN unsaved INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE writer_presence ADD COLUMN waiting_for TEXT NOT NULL DEFAULT '';
 ALTER TABLE writer_presence ADD COLUMN avatar_url TEXT NOT NULL DEFAULT '';
