@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,10 +151,23 @@ func TestProjectsAreIsolated(t *testing.T) { // invariant 9
 }
 
 func TestCountIsTrueOverTheThousandListedUsers(t *testing.T) { // rule 16
-	w := servertest.New(t, servertest.Direct)
+	var store presence.Store
+	w := servertest.New(t, servertest.Direct, func(c *servertest.Config) {
+		c.WrapStore = func(s presence.Store) presence.Store {
+			store = s
+			return s
+		}
+	})
+	var entered sync.WaitGroup
 	for i := range presence.MaxListed {
-		w.As(fmt.Sprintf("writer %04d", i), "").Update(`{}`)
+		writer := presence.User{ID: presence.UserID(fmt.Sprint("writer-", i)), Name: fmt.Sprintf("writer %04d", i)}
+		entered.Go(func() { // at once, since each waits for a commit
+			if _, err := store.Update(t.Context(), "p", writer, presence.Update{}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	entered.Wait()
 	if got := w.Anonymous().List(); got.Count != 0 || len(*got.Users) != presence.MaxListed {
 		t.Errorf("of 1000 there are %d listed and the count %d, want 1000 and no count", len(*got.Users), got.Count)
 	}

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")
-	flag.Set("rapid.checks", "30") // three contracts, each call with a commit of Redis; package sqlitestore checks more histories
+	flag.Set("rapid.checks", "20") // three contracts, each call with a commit of Redis; package sqlitestore checks more histories
 	// These goroutines of the client library end a few seconds after the client was closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func1"),
