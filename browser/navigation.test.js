@@ -165,7 +165,7 @@ test('a page that is prerendered is not listed until it is visited', {skip: skip
     browser.kill();
     await ended;
     site.stop();
-    rmSync(data, {recursive: true, force: true, maxRetries: 5});
+    rmSync(data, {recursive: true, force: true, maxRetries: 20, retryDelay: 100});
     await other.context().close();
   });
   await assertSoon(() => assert.deepEqual(reports, ['/report?true'], 'the page was not prerendered'));
