@@ -1,6 +1,6 @@
 /**
  * Measures what presence costs a page: CPU of the core for each delta, beside parsing its JSON, and the share of the main thread in
- * Chromium with 20 changes a second. Prints tables; docs/explanation/performance.md has them with their conditions.
+ * Chromium with 20 changes a second. Prints tables.
  *
  *     node bench/page/run.js [seconds for each measurement, 10 by default]
  */
