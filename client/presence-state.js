@@ -4,7 +4,7 @@
  * The transport reports answers, lists and failures. Each report updates the snapshot and emits events if it changed. A method that
  * returns true asks its caller for an update, because what the server has recorded is outdated.
  *
- * The work for a change grows with the change: users, and parts of the snapshot, that look the same as before are the same objects.
+ * Users, and parts of the snapshot, that look the same as before are the same objects.
  *
  * A list replaces the previous one. Only a partial list (the server lost its data and does not know all users yet) keeps the users that
  * it does not contain, marked as `old`.
@@ -25,6 +25,7 @@
 import {time} from './presence-clock.js';
 import {PresenceConflict, claims, missing} from './presence-conflict.js';
 import {PresenceSaves} from './presence-saves.js';
+import {differing, freeze, same} from './presence-sharing.js';
 import {HEARTBEAT, MAX_LAG} from './constants.js';
 import {normalSection} from './section.js';
 import {statusWords} from './strings.js';
@@ -437,28 +438,4 @@ export class PresenceState {
     this.#emit('change', this.snapshot);
     return free;
   }
-}
-
-/** The parts of two lists between their equal beginnings and ends. @template T @param {readonly T[]} these @param {readonly T[]} those */
-function differing(these, those) {
-  let from = 0;
-  let end = 0;
-  const shorter = Math.min(these.length, those.length);
-  while (from < shorter && these[from] === those[from]) from++;
-  while (end < shorter - from && these[these.length - 1 - end] === those[those.length - 1 - end]) end++;
-  return [these.slice(from, these.length - end), those.slice(from, those.length - end)];
-}
-
-/** Whether two values look the same, in which only `last_seen` may differ. @param {any} a @param {any} b @returns {boolean} */
-function same(a, b) {
-  if (a === b || !(a instanceof Object && b instanceof Object)) return a === b;
-  if (Array.isArray(a)) return a.length === b.length && a.every((part, i) => same(part, b[i]));
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => key === 'last_seen' || same(a[key], b[key]));
-}
-
-/** Freezes an object and its parts, but not their parts. @template {object} T @param {T} value @returns {T} */
-function freeze(value) {
-  Object.values(value).forEach(Object.freeze);
-  return Object.freeze(value);
 }
