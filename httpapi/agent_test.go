@@ -26,6 +26,33 @@ func TestAgentAndPictureComeFromTheAuthenticatorOnly(t *testing.T) { // rules 15
 	}
 }
 
+func TestAgentsAndVisitorsSaveWaitAndConflictLikeAnyUser(t *testing.T) { // rules 18 to 21
+	for kind, user := range map[string]presence.User{
+		"an agent":  {ID: "7", Name: "Bot", Agent: true},
+		"a visitor": {ID: presence.VisitorPrefix + "x", Name: "Visitor 1234", Visitor: true},
+	} {
+		w := servertest.New(t, func(p *servertest.Config) {
+			p.Authenticator = servertest.AuthenticatorFunc(func(_ context.Context, r identity.Request) (identity.Principal, error) {
+				if r.Header.Get("Cookie") != "" {
+					return identity.Principal{User: presence.User{ID: "1", Name: "Alice"}}, nil
+				}
+				return identity.Principal{User: user}, nil
+			})
+		})
+		it := w.Anonymous()
+		it.Update(`{"session": "x", "section": "s", "activity": "idle", "unsaved": true, "waiting_for": "r", "saved": {"section": "r", "revision": "7"}}`)
+		alice := w.Anonymous()
+		alice.Cookie = "alice"
+		got := alice.Update(`{"session": "y", "section": "s", "unless_occupied": true, "known_version": 0}`)
+		if got.Activity != "viewing" || servertest.Names(got.Conflicts) != user.Name || got.Conflicts[0].WaitingFor != "r" {
+			t.Errorf("%s: got %s, conflicts %+v, want viewing beside %s, who waits for r", kind, got.Activity, got.Conflicts, user.Name)
+		}
+		if saves := servertest.Saves(got.Saved); saves != "r@7 by "+user.Name {
+			t.Errorf("%s: saves %q, want r@7 by %s", kind, saves, user.Name)
+		}
+	}
+}
+
 func TestSavedAndAwaitedSectionsAreNormalised(t *testing.T) { // rules 19, 20
 	w := servertest.New(t)
 	got := w.As("alice", "1").Post("update", `{"section":"s","waiting_for":"/ms/re\u0301sum\u00e9/","saved":{"section":"./docs//intro/","revision":"7"},"known_version":0}`)
