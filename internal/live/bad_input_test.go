@@ -53,6 +53,7 @@ func TestBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "tab", "seq": 1, "section": "s"`)
 		carol := w.As("carol", "3")
 		alice.Pending()
+		synctest.Wait() // only goroutines that stay are counted, here and at the end
 		goroutines := runtime.NumGoroutine()
 		tried, mistakes := 0, 0
 		var s *servertest.Socket
@@ -138,6 +139,7 @@ func TestBadMessagesGetTheirErrorAndStoreNothing(t *testing.T) {
 		if n := w.Metric("live_connections"); n != 1 {
 			t.Errorf("got %g live connections, want 1, alice's", n)
 		}
+		synctest.Wait()
 		if n := runtime.NumGoroutine(); n > goroutines {
 			t.Errorf("got %d goroutines more than before, want none", n-goroutines)
 		}
