@@ -178,7 +178,7 @@ func (h *history) fill() {
 }
 
 // Random users send random messages, repeated, reordered and late, from pages whose identity changes; the
-// roster is restarted and forgotten in between. All that it says must be what the rules say.
+// roster is restarted and forgotten in between. Its replies and lists must be those of the oracle.
 func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10 and 16 to 20, invariants 1 to 4 and 8
 	rapid.Check(t, func(t *rapid.T) {
 		h := &history{

@@ -93,7 +93,7 @@ func (r *Roster) RestoreSave(save Save) {
 	// The clock does not tick for each save. A thousand ticks would set it a second ahead, and the version
 	// would go back after another restart within that second, if the saves were dropped in between.
 	r.clock = max(r.clock, uint64(max(save.At.UnixMilli(), 0)))
-	r.unwrittenSaves[save.Section] = true // so that the store is told if addSave drops it at once
+	r.unwrittenSaves[save.Section] = true // so that UnwrittenSaves returns it if addSave drops it at once
 	r.addSave(save)
 	if _, kept := r.findSave(save.Section); kept {
 		delete(r.unwrittenSaves, save.Section)

@@ -61,7 +61,7 @@ export class PresenceSaves {
     this.list = list;
   }
 
-  /** The versions of the lists begin anew. */
+  /** The server lost its data, so the versions of its lists start again. */
   restart() {
     for (const copy of this.#copies.values()) if (copy.since < Infinity) copy.since = 0;
   }

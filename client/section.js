@@ -1,6 +1,6 @@
 /** Sections in the form in which the server compares and lists them. The server's NormalSection has the same rules. */
 
-/** @type {Map<string, string>} normal forms of recent spellings: a list of 1,000 users asks for the same ones again and again */
+/** @type {Map<string, string>} normal forms of recent spellings, since the users of a list are in few sections */
 const known = new Map();
 
 /**
