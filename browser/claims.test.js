@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {TIMEOUT, environment, expectBadge, expectList, newProject, skipIf, token} from './fixtures.js';
+import {TIMEOUT, assertSoon, environment, expectBadge, expectList, newProject, skipIf, token} from './fixtures.js';
 
 const env = environment({lease: 60_000}); // no lease expires during a test
 const ABSTRACT = 'manuscript/abstract';
@@ -52,11 +52,11 @@ test('unsaved work in a hidden tab warns whoever enters, and is shown in words',
   await alice.clock.fastForward(31_000); // longer than a hidden page keeps its activity
   const bob = await openHost(project, 'Bob', METHODS);
   await expectList(bob, ['Alice (Abstract), idle, unsaved changes']);
-  assert.equal(await bob.locator('option').first().getAttribute('label'), 'Abstract — Alice (unsaved changes)');
+  assert.equal((await bob.locator('option').first().getAttribute('label')).replace('\u2060', ''), 'Abstract — ✎ Alice (unsaved changes)');
   await bob.locator('[data-presence-section] [data-unsaved]').waitFor({timeout: TIMEOUT});
   await bob.evaluate((section) => presence.setSection(section), ABSTRACT);
-  await warning(bob, '⚠️ Alice has unsaved changes in this section');
-  await said(bob, 'Alice has unsaved changes in this section');
+  await warning(bob, 'Alice has unsaved changes here');
+  await said(bob, 'Alice has unsaved changes here');
   await alice.evaluate(() => presence.setUnsaved(false));
   await gone(bob, 'unsaved changes');
   assert.deepEqual([...alice.errors, ...bob.errors], []);
@@ -72,7 +72,7 @@ test('a newer save is a notice with its time, and Show latest asks the page', as
     globalThis.latest = [];
     presence.addEventListener('showlatest', (event) => latest.push([event.cancelable, event.detail.revision, event.detail.username]));
   });
-  await expectBadge(bob, '📝 1');
+  await expectBadge(bob, '1');
   await bob.evaluate((section) => presence.saved({section, revision: 'r2'}), ABSTRACT);
   await notice(alice, /^Bob saved a newer version of this section at \d\d?:\d\d/);
   await said(alice, 'Bob saved a newer version of this section');
@@ -100,7 +100,7 @@ test('the editor sees who waits, and the waiting user sees when the section is f
   const project = newProject(env);
   const alice = await openHost(project, 'Alice', ABSTRACT);
   const bob = await openHost(project, 'Bob', ABSTRACT);
-  await warning(bob, 'Alice is editing this section');
+  await warning(bob, 'Alice is editing here');
   const button = bob.getByRole('button', {name: 'Tell me when it is free'});
   await button.focus();
   await bob.keyboard.press('Enter');
@@ -115,6 +115,7 @@ test('the editor sees who waits, and the waiting user sees when the section is f
   assert.equal(await bob.evaluate(() => presence.currentSection), METHODS, 'entering is left to the person');
   const shown = await bob.evaluate(() => {
     dispatchEvent(new Event('offline'));
+    presence.updateUI();
     return [presence.getSnapshot().stale, [...document.querySelectorAll('.presence-company')].some((notice) => !notice.hidden)];
   });
   assert.deepEqual(shown, [true, false], 'while the list is outdated, it is not known to be free');
@@ -125,35 +126,59 @@ test('the editor sees who waits, and the waiting user sees when the section is f
   await close(alice, bob);
 });
 
-test('a notice that disappeared by itself does not come back when the host redraws the page', {skip: skipIf.onePage}, async () => {
-  const page = await openHost(newProject(env), 'Alice', ABSTRACT);
-  const shown = await page.evaluate(async () => {
-    const {PresenceWarning} = await import('/writer/api/client/presence-warning.js');
-    const {Words} = await import('/writer/api/client/strings.js');
-    const place = document.body.appendChild(document.createElement('div'));
-    const notices = new PresenceWarning(new Words(), (parts) => place.append(...parts), {});
-    /** @type {(() => void)[]} */
-    const timers = [];
-    globalThis.setTimeout = (run) => timers.push(run);
-    const say = (...names) => {
-      notices.notify('company', ['company', names.map((username) => ({username}))], true);
-      return place.innerText.trim();
-    };
-    const all = [say('Bob')];
-    timers.splice(0).forEach((run) => run());
-    all.push(say('Bob'));
-    for (let i = 0; i < 2; i++) {
-      place.replaceChildren();
-      all.push(say('Bob'));
-    }
-    all.push(say(), say('Bob'));
-    timers.splice(0).forEach((run) => run());
-    notices.remove();
-    all.push(say(), say('Bob'));
-    return all;
+test('a dismissed notice stays away, also when the host redraws the page, until it says something new', {skip: skipIf.onePage}, async () => {
+  const project = newProject(env);
+  const alice = await openHost(project, 'Alice', ABSTRACT);
+  const enter = async (name, section) => fetch(`${env.url}/writer/api/project/${project}/presence/update/`, {
+    method: 'POST', headers: {'Content-Type': 'application/json', 'Authorization': `Bearer ${await token(env, name)}`}, body: JSON.stringify({session: 'only', section}),
   });
-  assert.deepEqual(shown.map((text) => text.split(' ')[0]), ['Bob', '', '', '', '', 'Bob', '', 'Bob']);
-  await close(page);
+  const bob = 'Bob is editing this section too';
+  await enter('Bob', ABSTRACT);
+  await notice(alice, bob);
+  await alice.getByRole('button', {name: 'Dismiss'}).click();
+  await gone(alice, bob);
+  for (const part of ['presence-warning', 'presence-badge']) {
+    await alice.evaluate((part) => {
+      document.getElementById(part).replaceChildren();
+      presence.updateUI();
+    }, part);
+    assert.equal(await alice.locator('.presence-company').filter({visible: true}).count(), 0, part);
+  }
+  await enter('Bob', METHODS);
+  await enter('Carol', ABSTRACT);
+  await notice(alice, 'Carol is editing this section too');
+  await enter('Carol', METHODS);
+  await gone(alice, 'Carol');
+  assert.deepEqual(alice.errors, []);
+  await close(alice);
+});
+
+test('one notice at a time, the most important first, and each stays while it is true', async () => { // rules 19 and 20
+  const project = newProject(env);
+  const alice = await openHost(project, 'Alice', ABSTRACT);
+  const bob = await openHost(project, 'Bob', METHODS);
+  const shown = () => alice.locator('.presence-company, .presence-warning').filter({visible: true}).allInnerTexts();
+  const expectShown = (...texts) => assertSoon(async () => assert.deepEqual((await shown()).map((text) => text.trim().split('\n')[0].replace(/ at .*/, '')), texts));
+  await alice.evaluate(() => presence.opened({revision: 'r1'}));
+  await bob.evaluate((section) => {
+    presence.setSection(section);
+    presence.editAnyway();
+  }, ABSTRACT);
+  await bob.locator('.presence-warning').waitFor({timeout: TIMEOUT});
+  await bob.evaluate(() => presence.editAnyway());
+  await expectShown('Bob is editing this section too');
+  await bob.evaluate((section) => {
+    presence.setSection(section);
+    presence.waitFor('manuscript/abstract');
+  }, METHODS);
+  await expectShown('Bob is waiting for this section');
+  await bob.evaluate((section) => presence.saved({section, revision: 'r2'}), ABSTRACT);
+  await expectShown('Bob saved a newer version of this section');
+  await alice.getByRole('button', {name: 'Dismiss'}).click();
+  await expectShown('Bob is waiting for this section');
+  await bob.evaluate(() => presence.waitFor(null));
+  await expectShown();
+  await close(alice, bob);
 });
 
 test('waiting is taken back by the same button', async () => { // rule 20
@@ -174,22 +199,15 @@ test('a picture covers the initials, and initials stay where it cannot be loaded
   const page = await openHost(newProject(env), 'Alice', ABSTRACT);
   await page.route('https://pictures.example/**', (route) => route.abort());
   await page.evaluate(async (section) => {
-    const {applyAvatar} = await import('/writer/api/client/presence-badge.js');
-    const avatar = document.createElement('span');
-    avatar.id = 'avatar';
-    avatar.className = 'presence-avatar';
-    avatar.textContent = 'BO';
-    document.body.append(avatar);
-    const user = {user_id: 2, username: 'Bob', section, sections: [section], activity: 'editing', avatar_color: '#10b981', initials: 'BO', avatar_url: 'https://pictures.example/bob.png'};
-    applyAvatar(avatar, user);
-    const other = document.createElement('span');
-    applyAvatar(other, {...user, avatar_url: 'http://pictures.example/bob.png'});
-    globalThis.other = other.childElementCount;
+    const {avatar} = await import('/writer/api/client/presence-avatar.js');
+    const user = {user_id: 2, username: 'Bob', section, sections: [section], activity: 'viewing', avatar_color: '#10b981', initials: 'BO', avatar_url: 'https://pictures.example/bob.png'};
+    globalThis.shown = avatar(user, section);
+    globalThis.image = shown.querySelector('img');
+    globalThis.others = [avatar({...user, avatar_url: 'http://pictures.example/bob.png'}, section), avatar(user, section, false)].map((other) => other.childElementCount);
+    document.body.append(shown);
   }, ABSTRACT);
-  const image = page.locator('#avatar img');
-  await image.waitFor({state: 'attached'});
-  assert.deepEqual([await image.getAttribute('alt'), await image.getAttribute('referrerpolicy')], ['', 'no-referrer']);
-  assert.equal(await page.locator('#avatar').innerText(), 'BO');
-  assert.equal(await page.evaluate(() => globalThis.other), 0, 'a picture without https');
+  assert.deepEqual(await page.evaluate(() => [image.alt, image.referrerPolicy, shown.dataset.initials]), ['', 'no-referrer', 'BO']);
+  await page.waitForFunction(() => !globalThis.image.isConnected, undefined, {timeout: TIMEOUT});
+  assert.deepEqual(await page.evaluate(() => globalThis.others), [0, 0], 'a picture without https, and one that the host has turned off');
   await close(page);
 });

@@ -91,7 +91,7 @@ test('pages of an allowed origin load the client, are live and poll by tokens', 
   const bob = await open(site.listed, 'bob', {polls: true});
   await status(alice, 'live');
   await status(bob, 'polling');
-  for (const page of [alice, bob]) await expectBadge(page, '📝 1');
+  for (const page of [alice, bob]) await expectBadge(page, '1');
   await expectList(alice, ['bob (Abstract), viewing']);
   await bob.goto('about:blank'); // its leave needs a preflight, too
   await expectBadge(alice, null);

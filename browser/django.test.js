@@ -119,7 +119,7 @@ const ENDPOINTS = {
 
 test('two members see each other by name on the Writer page, live through nginx', {skip}, async () => { // rule 15
   const [a, b] = await Promise.all([openWriter('thesis', 'alice'), openWriter('thesis', 'bob')]);
-  for (const page of [a, b]) await expectBadge(page, '📝 1');
+  for (const page of [a, b]) await expectBadge(page, '1');
   await expectList(a, ['bob']);
   await expectList(b, ['alice']);
   await close(a, b);
@@ -131,9 +131,9 @@ test('entering a section that the other member is editing shows the warning', {s
   await b.locator('#texfile-selector option[value="manuscript/abstract"][label*="alice"]').waitFor({state: 'attached', timeout: TIMEOUT});
   await b.locator('#texfile-selector').selectOption({value: 'manuscript/methods'});
   await b.locator('#texfile-selector').selectOption({value: 'manuscript/abstract'});
-  const warning = b.locator('.presence-warning').filter({hasText: 'alice is editing this section'});
+  const warning = b.locator('.presence-warning').filter({hasText: 'alice is editing here'});
   await warning.waitFor({timeout: TIMEOUT});
-  await warning.getByRole('button', {name: 'Choose different section'}).click();
+  await warning.getByRole('button', {name: 'Go back to Methods'}).click();
   await warning.waitFor({state: 'hidden', timeout: TIMEOUT});
   await expectList(a, ['bob (Methods)']);
   await close(a, b);

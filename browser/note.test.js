@@ -49,8 +49,8 @@ test('the note\'s page works unchanged with this client instead of its own', asy
   const ours = `${env.url}/writer/api/client/writer-presence.js`;
   const a = await notePage(project, 'alice', 1, 'manuscript/abstract');
   const b = await notePage(project, 'bob', 2, 'manuscript/abstract', ours);
-  await b.locator('#presence-badge').filter({hasText: /^📝 1$/}).waitFor({timeout: TIMEOUT});
-  const warning = b.getByText('⚠️ alice is editing this section');
+  await b.locator('#presence-badge').filter({hasText: /^1$/}).waitFor({timeout: TIMEOUT});
+  const warning = b.getByText('alice is editing here');
   await warning.waitFor({timeout: TIMEOUT});
   const {y} = await warning.boundingBox();
   assert.ok(y < 100, `the warning of a page whose badge stands in the body is ${y} px down`);

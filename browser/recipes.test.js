@@ -33,9 +33,9 @@ for (const {name, text} of recipes('html').filter(({text}) => text.includes('<sc
       .replace('{{ config|json_script:"config" }}', `<script id="config" type="application/json">{"project": "${project}", "user": null}</script>`)
       .replace(/PresenceManager\('[\w-]+'/, `PresenceManager('${project}'`);
     const b = await page(text.includes('textarea>') ? html : `<textarea></textarea>${html}`, () => { globalThis.userId = null; });
-    await expectBadge(b, '📝 1');
+    await expectBadge(b, '1');
     await b.locator('option[value="manuscript/abstract"][label="Abstract — User A"]').waitFor({state: 'attached', timeout: TIMEOUT});
-    await b.getByText('⚠️ User A is editing this section').waitFor({timeout: TIMEOUT});
+    await b.getByText('User A is editing here').waitFor({timeout: TIMEOUT});
     await b.locator('select').selectOption('manuscript/methods');
     await b.locator('.presence-warning').waitFor({state: 'hidden', timeout: TIMEOUT});
     await b.locator('select').selectOption('manuscript/abstract');
@@ -72,7 +72,7 @@ test('the React recipe is one session in StrictMode, follows its section, and le
     await b.evaluate((project) => { globalThis.project = project; }, project);
     await b.evaluate(outputFiles[0].text);
     await b.locator('li').filter({hasText: 'User A'}).waitFor({timeout: TIMEOUT});
-    await expectBadge(a, '📝 1');
+    await expectBadge(a, '1');
     await b.evaluate(() => globalThis.show('manuscript/abstract'));
     await b.getByRole('button', {name: 'Edit anyway'}).click();
     await a.getByText('is editing this section too').first().waitFor({timeout: TIMEOUT});

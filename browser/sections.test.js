@@ -35,7 +35,7 @@ test('the select, the elements and the buttons work in the spelling of the page'
   await page.locator('option[label*=Alice]').nth(0).waitFor({state: 'attached', timeout: TIMEOUT});
 
   await page.locator('select').selectOption({index: 1});
-  await page.locator('.presence-warning').filter({hasText: 'Alice is editing this section'}).waitFor({timeout: TIMEOUT});
+  await page.locator('.presence-warning').filter({hasText: 'Alice is editing here'}).waitFor({timeout: TIMEOUT});
   const tellMe = page.getByRole('button', {name: 'Tell me when it is free'});
   for (const pressed of [true, false]) {
     await tellMe.click({timeout: TIMEOUT});

@@ -1,51 +1,69 @@
 /**
- * The badge with the number of other users, and the list that it opens on hover, focus, tap or key. The list stays open while it is
- * hovered and closes on Escape. It is in the top layer if the browser has one, so that no element of the host clips it.
+ * The badge: the number of other users and the first of them as avatars. It opens the list on hover, focus, tap or key. The list stays open
+ * while it is hovered or has the focus, and closes on Escape.
+ *
+ * The badge has one width however many people there are, and its place stays while it is hidden, so that nothing beside it moves.
  *
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').User} User
  */
 
-import {identify, make, own} from './element.js';
-import {areOld} from './presence-conflict.js';
+import {hasFocus, icon, identify, make, own, setChildren, setText} from './element.js';
+import {faces} from './presence-avatar.js';
+import {PresenceList} from './presence-list.js';
+import {activityIn, sameUsers} from './presence-occupants.js';
+import {Overlay, beside} from './presence-overlay.js';
 import {CLOSE_DELAY} from './constants.js';
 
-const MARGIN = 8;
+const FACES = 3;
 
-/** Shows the number of other users, and hides the badge at zero. @param {HTMLElement} badge @param {number} count @param {import('./strings.js').Words} words */
-export function showCount(badge, count, words) {
-  badge.textContent = words.text('badge', {count});
-  badge.setAttribute('aria-label', words.text('badgeLabel', {count}));
-  badge.style.display = count > 0 ? 'inline' : 'none';
-}
+/**
+ * @typedef {object} Options
+ * @property {import('./strings.js').Words} words
+ * @property {(section: string) => string} label
+ * @property {() => readonly string[]} order the host's sections in its order
+ * @property {boolean} pictures
+ * @property {boolean} alone the badge says so when nobody else is online
+ * @property {(section: string, user: User | null) => void} go
+ */
 
 export class PresenceBadge {
   #badge;
-  #words;
-  #label;
+  #options;
+  #people = make('span', 'presence-people');
+  #count = make('span', 'presence-count');
+  #place = make('span', 'presence-badge presence-place');
+  #status = make('span', 'presence-status');
   #list;
-  #status;
-  #open = false;
+  #overlay;
+  #statusOverlay;
+  /** @type {readonly User[]} */ #shown = [];
+  #more = 0;
   /** opened by a click or tap: stays until the next one */ #pinned = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #closeTimer;
   /** @type {Snapshot | undefined} */ #snapshot;
   #listeners = new AbortController();
+  #removals = new MutationObserver(() => this.#overlay.open || this.#toggle(false));
 
-  /** @param {HTMLElement} badge the host's own element @param {import('./strings.js').Words} words @param {(section: string) => string} label */
-  constructor(badge, words, label) {
+  /** @param {HTMLElement} badge the host's own element @param {Options} options */
+  constructor(badge, options) {
     this.#badge = badge;
-    this.#words = words;
-    this.#label = label;
-    this.#list = make('div', 'presence-list');
-    this.#list.hidden = true;
-    this.#list.popover = 'manual';
-    this.#status = make('span', 'presence-status');
-    own(this.#list, this.#status);
+    this.#options = options;
+    const atEnd = (/** @type {import('./presence-caret.js').Box} */ box) => box.left + box.right > innerWidth;
+    this.#list = new PresenceList({...options, close: () => this.#close(), go: (section, user) => {
+      this.#toggle(false);
+      options.go(section, user);
+    }});
+    this.#overlay = new Overlay(this.#list.element, (size) => beside(this.box, size, getComputedStyle(badge).direction === 'rtl'));
+    this.#statusOverlay = new Overlay(this.#status, (size) => beside(this.box, size, atEnd(this.box)));
+    own(this.#list.element, this.#status, this.#place);
+    this.#place.ariaHidden = 'true';
     badge.classList.add('presence-badge');
     if (badge.tagName !== 'BUTTON') {
       badge.role = 'button';
       badge.tabIndex = 0;
     }
+    badge.ariaHasPopup = 'dialog';
     badge.setAttribute('aria-expanded', 'false');
     this.#listen();
   }
@@ -57,56 +75,94 @@ export class PresenceBadge {
   /** @param {Snapshot} snapshot */
   render(snapshot) {
     this.#snapshot = snapshot;
-    if (this.#list.parentNode !== this.#badge.parentNode) {
+    const badge = this.#badge;
+    const list = this.#list.element;
+    if (list.parentNode !== badge.parentNode) {
       this.#toggle(false); // to move an open popover would close it
-      this.#badge.after(this.#status, this.#list);
-      this.#badge.setAttribute('aria-controls', identify(this.#list, 'presence-list'));
+      badge.after(this.#place, this.#status, list);
+      badge.setAttribute('aria-controls', identify(list, 'presence-list'));
     }
-    const {status, text, count} = snapshot;
-    showCount(this.#badge, count, this.#words);
-    this.#status.textContent = ['live', 'polling', 'stopped'].includes(status) ? '' : text;
+    this.#renderBadge(snapshot);
+    const {status, text} = snapshot;
+    const words = ['live', 'polling', 'stopped'].includes(status) ? '' : text;
     this.#status.dataset.status = status;
-    if (!count) this.#toggle(false);
-    if (this.#open) this.#fill();
+    if (words !== this.#status.textContent || !!words !== this.#statusOverlay.open) {
+      setText(this.#status, words);
+      this.#statusOverlay.toggle(!!words);
+    }
+    if (!this.#overlay.open) return;
+    if (this.#list.render(snapshot)) this.#overlay.place();
+    if (!snapshot.count) this.#closeSoon();
   }
 
   remove() {
     this.#listeners.abort();
+    this.#removals.disconnect();
     clearTimeout(this.#closeTimer);
-    this.#list.remove();
-    this.#status.remove();
+    this.#toggle(false);
+    for (const part of [this.#list.element, this.#status, this.#place]) part.remove();
     this.#badge.style.display = 'none';
+  }
+
+  /** Hides the badge without other users, unless the list is open or it is to say that you are alone. @param {Snapshot} snapshot */
+  #renderBadge({users, count, status}) {
+    const badge = this.#badge;
+    const {words} = this.#options;
+    const alone = !count && this.#options.alone && ['live', 'polling'].includes(status);
+    const shown = !!count || alone || this.#overlay.open;
+    const text = alone ? words.text('alone') : words.text('badge', {count});
+    if (this.#people.parentNode !== badge || this.#count.parentNode !== badge) badge.replaceChildren(this.#count, this.#people);
+    setText(this.#count, text);
+    badge.setAttribute('aria-label', alone ? text : words.text('badgeLabel', {count}));
+    badge.style.display = shown ? 'inline-flex' : 'none';
+    badge.toggleAttribute('data-alone', !!alone);
+    this.#place.hidden = shown;
+    const people = first(users, FACES);
+    const more = count - people.length;
+    if (sameUsers(people, this.#shown) && more === this.#more) return;
+    this.#shown = people;
+    this.#more = more;
+    setChildren(this.#people, [...(words.isOwn('badge') ? [] : [icon('people')]), faces(people, ({section}) => section, FACES, count, this.#options.pictures)]);
+  }
+
+  /** The box of the badge, or of the place that is kept for it. */
+  get box() {
+    const box = this.#badge.getBoundingClientRect();
+    return box.width ? box : this.#place.getBoundingClientRect();
   }
 
   #listen() {
     const badge = this.#badge;
+    const list = this.#list.element;
     const {signal} = this.#listeners;
     /** @param {EventTarget} target @param {string} type @param {(event: any) => void} act */
     const on = (target, type, act) => target.addEventListener(type, act, {signal});
 
     /** @type {Event | undefined} a press on the badge or in the list: outside a closed shadow root its path does not tell */
     let inside;
-    for (const place of [badge, this.#list]) {
+    for (const place of [badge, list]) {
       on(place, 'mouseenter', () => this.#toggle(true));
       on(place, 'mouseleave', () => this.#closeSoon());
+      on(place, 'focusout', () => this.#closeSoon());
       on(place, 'pointerdown', (event) => (inside = event));
     }
     on(badge, 'focus', () => this.#toggle(true));
-    on(badge, 'blur', () => this.#closeSoon());
     on(badge, 'click', ({detail}) => this.#press(detail > 0));
     on(badge, 'keydown', (event) => {
-      if (badge.tagName === 'BUTTON' || !['Enter', ' '].includes(event.key)) return;
+      if (event.key === 'ArrowDown') {
+        this.#toggle(true);
+        this.#list.focus();
+      } else if (badge.tagName === 'BUTTON' || !['Enter', ' '].includes(event.key)) return;
+      else badge.click();
       event.preventDefault();
-      badge.click();
     });
-    on(document, 'keydown', ({key}) => key === 'Escape' && this.#toggle(false));
+    on(document, 'keydown', ({key}) => key === 'Escape' && this.#close());
     on(document, 'pointerdown', (event) => event === inside || this.#toggle(false));
-    for (const type of ['resize', 'scroll']) on(window, type, () => this.#open && this.#place());
   }
 
   /** A pointer has already opened the list by hover or focus, so its first press keeps the list open. @param {boolean} pointer */
   #press(pointer) {
-    this.#pinned = pointer ? !this.#pinned : !this.#open;
+    this.#pinned = pointer ? !this.#pinned : !this.#overlay.open;
     this.#toggle(this.#pinned);
   }
 
@@ -114,80 +170,43 @@ export class PresenceBadge {
     clearTimeout(this.#closeTimer);
     if (this.#pinned) return;
     this.#closeTimer = setTimeout(() => {
-      const active = this.#badge.matches(':hover, :focus') || this.#list.matches(':hover');
+      const list = this.#list.element;
+      const active = this.#badge.matches(':hover, :focus') || list.matches(':hover') || hasFocus(list);
       if (!active) this.#toggle(false);
     }, CLOSE_DELAY);
+  }
+
+  /** Closes the list. The focus, if it was there, returns to the badge, and does not open the list again. */
+  #close() {
+    const focused = hasFocus(this.#list.element);
+    if (focused) this.#badge.focus({preventScroll: true});
+    this.#toggle(false);
   }
 
   /** @param {boolean} open */
   #toggle(open) {
     clearTimeout(this.#closeTimer);
     this.#pinned &&= open;
-    if (open === this.#open) return;
-    this.#open = open;
-    this.#list.hidden = !open;
-    this.#badge.setAttribute('aria-expanded', String(open));
-    this.#list.togglePopover?.(open); // older browsers use `hidden` only
-    if (open) this.#fill();
-  }
-
-  /** Places the list below the badge, or above it if there is more room, and inside the window. */
-  #place() {
-    const {documentElement: {clientWidth: width, clientHeight: height}} = document;
-    this.#list.style.left = '0px'; // the previous position could reduce the width
-    const badge = this.#badge.getBoundingClientRect();
-    const list = this.#list.getBoundingClientRect();
-    const start = getComputedStyle(this.#badge).direction === 'rtl' ? badge.right - list.width : badge.left;
-    const below = badge.bottom + list.height + MARGIN <= height || badge.top < height - badge.bottom;
-    this.#list.style.left = `${Math.max(MARGIN, Math.min(start, width - list.width - MARGIN))}px`;
-    this.#list.style.top = `${Math.max(MARGIN, below ? badge.bottom + 4 : badge.top - list.height - 4)}px`;
-  }
-
-  #fill() {
-    const snapshot = this.#snapshot;
-    if (!snapshot) return;
-    const {users, count, ownWindows, text} = snapshot;
-    const stale = areOld(users, snapshot);
-    const words = this.#words;
-    const people = users.map((user) => this.#item(user));
-    const unlisted = count - users.filter(({agent}) => !agent).length;
-    if (unlisted > 0) people.push(make('li', 'presence-own', words.text('more', {count: unlisted})));
-    for (const section of ownWindows) {
-      people.push(make('li', 'presence-own', words.text('ownWindow', {section: this.#label(section)})));
-    }
-    this.#list.toggleAttribute('data-stale', stale);
-    this.#list.replaceChildren(
-      make('p', '', words.text('heading', {count})),
-      make('ul', '', ...people),
-      make('div', 'presence-foot', stale ? `${text}. ${words.text('old')}` : text),
-    );
-    this.#place();
-  }
-
-  /** `Alice (Abstract), idle` @param {User} user */
-  #item(user) {
-    const words = this.#words;
-    const row = make('li', '', make('bdi', '', words.name(user)));
-    const section = user.sections.map((section) => this.#label(section)).join(', ');
-    if (section) row.append(words.text('inSection', {section}));
-    const state = user.activity === 'idle' || (user.section && user.activity === 'viewing') ? words.text(user.activity) : '';
-    if (state) row.append(words.text('state', {state}));
-    if (user.unsaved) row.append(words.text('state', {state: words.text('unsaved')}));
-    applyAvatar(row, user);
-    return row;
+    if (open === this.#overlay.open && String(open) === this.#badge.getAttribute('aria-expanded')) return;
+    this.#overlay.toggle(open);
+    this.#badge.setAttribute('aria-expanded', String(this.#overlay.open));
+    this.#removals.disconnect();
+    if (this.#overlay.open && this.#snapshot) {
+      this.#removals.observe(this.#badge.getRootNode(), {childList: true, subtree: true});
+      this.#list.render(this.#snapshot);
+      this.#list.measure();
+      this.#overlay.place();
+    } else if (this.#snapshot) this.#renderBadge(this.#snapshot);
   }
 }
 
-/** Gives an element a user's colour, and initials or a picture, which only repeat its text. @param {HTMLElement} element @param {User} user @param {boolean} [idle] */
-export function applyAvatar(element, user, idle = user.activity === 'idle') {
-  element.dataset.initials = user.initials || '?';
-  if (idle) element.dataset.idle = '';
-  if (/^#[0-9a-f]{6}$/i.test(user.avatar_color)) element.style.setProperty('--presence-color', user.avatar_color);
-  if (!user.avatar_url?.startsWith('https:')) return;
-  // It covers the initials, which stay visible if it cannot be loaded.
-  const picture = make('img');
-  picture.alt = '';
-  picture.referrerPolicy = 'no-referrer';
-  picture.src = user.avatar_url;
-  element.append(picture);
+/** The first users in the order of attention: those who edit, then the others, then those who are idle; people only. @param {readonly User[]} users @param {number} max */
+function first(users, max) {
+  /** @type {Record<string, User[]>} */ const found = {editing: [], viewing: [], idle: []};
+  for (const user of users) {
+    const same = found[activityIn(user, user.section)];
+    if (!user.agent && same.length < max) same.push(user);
+    if (found.editing.length === max) break;
+  }
+  return [...found.editing, ...found.viewing, ...found.idle].slice(0, max);
 }

@@ -1,38 +1,48 @@
 /**
- * Shows the users beside each section, so that you see them before you enter: names after each option of the select with the
- * sections, avatars in every element with `data-presence-section`.
+ * Shows the users beside each section, so that you see them before you enter: in the select with the sections who edits and how many view
+ * or are idle, avatars in every element with `data-presence-section`.
  *
  * The text of an option is never changed, and so never mistaken for the host's after a translator or an extension rewrote it: the names
  * are in the attribute `label`. Meanwhile `data-presence-label` has the host's `label`, also in a copy of the option; `''` for none.
+ * The select keeps the width that it has without the names.
  *
  * @typedef {import('./presence-types.js').User} User
+ * @typedef {{label: string, by: PresenceMarkers, users: readonly User[], own: string}} Shown the `label` that was set, by which manager's markers, for whom, and the host's label then
  */
 
 import {isCopy, make, own} from './element.js';
-import {applyAvatar} from './presence-badge.js';
+import {faces} from './presence-avatar.js';
+import {activityIn, bySection, isUnsavedIn, sameUsers} from './presence-occupants.js';
 import {normalSection} from './section.js';
 import {labelOf} from './strings.js';
 
 const AVATARS = 4;
 
-/** @type {WeakMap<HTMLOptionElement, {label: string, name: string, by: PresenceMarkers}>} the `label` that was set, a name in it, and by which manager's markers */
+/** An invisible character before our part of a label, which stays when an extension rewrites the words. */
+const MARK = '\u2060';
+
+/** @type {WeakMap<HTMLOptionElement, Shown>} */
 const shown = new WeakMap();
 
 export class PresenceMarkers {
   #words;
   #selector;
   #findAll;
-  /** @type {WeakMap<Element, {row: HTMLElement, key: string}>} */ #rows = new WeakMap();
+  #pictures;
+  /** @type {WeakMap<Element, {row: HTMLElement, users: readonly User[]}>} */ #rows = new WeakMap();
+  /** the select whose width was set, and the host's own value @type {{select: HTMLSelectElement, width: string} | undefined} */ #sized;
 
   /**
    * @param {import('./strings.js').Words} words
    * @param {() => Element | null} selector the select with the sections, if there is one now
    * @param {(selector: string) => Iterable<Element>} findAll
+   * @param {boolean} pictures
    */
-  constructor(words, selector, findAll) {
+  constructor(words, selector, findAll, pictures) {
     this.#words = words;
     this.#selector = selector;
     this.#findAll = findAll;
+    this.#pictures = pictures;
   }
 
   /** The host's label for a section. @param {string} section */
@@ -42,11 +52,16 @@ export class PresenceMarkers {
     return (option && this.#labelOf(option)) || labelOf(section);
   }
 
+  /** The host's sections in its order. */
+  order() {
+    return this.#list().map(({value}) => normalSection(value));
+  }
+
   /** @param {readonly User[]} users */
   render(users) {
-    /** @param {string} section */
-    const usersIn = (section) => users.filter(({sections}) => sections.includes(section));
-    for (const option of this.#list()) this.#mark(option, usersIn(normalSection(option.value)));
+    const inSection = bySection(users, ({sections}) => sections);
+    const usersIn = (/** @type {string} */ section) => inSection.get(section) ?? [];
+    this.#markOptions(usersIn);
     for (const part of this.#findAll('[data-presence-part]')) if (isCopy(part)) part.remove();
     for (const element of this.#findAll('[data-presence-section]')) {
       const section = normalSection(element.getAttribute('data-presence-section'));
@@ -64,72 +79,87 @@ export class PresenceMarkers {
     return dataset.presenceLabel === undefined ? label : dataset.presenceLabel || text;
   }
 
-  /** @param {HTMLOptionElement} option @param {User[]} users */
-  #mark(option, users) {
+  /** @param {(section: string) => User[]} usersIn */
+  #markOptions(usersIn) {
+    const changes = this.#list().map((option) => this.#change(option, usersIn(normalSection(option.value)))).filter((change) => change);
+    const select = this.#selector();
+    if (!changes.length || !(select instanceof HTMLSelectElement)) return;
+    if (this.#sized?.select !== select) this.#sized = undefined;
+    const width = select.offsetWidth;
+    for (const change of changes) change?.();
+    if (!this.#list().some(({dataset}) => dataset.presenceLabel !== undefined)) {
+      if (this.#sized) select.style.width = this.#sized.width;
+      this.#sized = undefined;
+    } else if (!this.#sized && width && select.offsetWidth !== width) {
+      this.#sized = {select, width: select.style.width};
+      // Without `border-box`, the host's `width` would not include the frame.
+      const {boxSizing, paddingLeft, paddingRight, borderLeftWidth, borderRightWidth, fontSize} = getComputedStyle(select);
+      const frame = boxSizing === 'border-box' ? 0 : [paddingLeft, paddingRight, borderLeftWidth, borderRightWidth].reduce((sum, length) => sum + parseFloat(length), 0);
+      select.style.width = `${(width - frame) / parseFloat(fontSize)}em`;
+    }
+  }
+
+  /** What has to be changed in an option. @param {HTMLOptionElement} option @param {User[]} users @returns {(() => void) | undefined} */
+  #change(option, users) {
     const {dataset} = option;
     const last = shown.get(option);
     const label = option.getAttribute('label') ?? '';
-    // Without our names it is the host's new label, and not ours that an extension rewrote.
-    if (dataset.presenceLabel !== undefined && last && label !== last.label && !label.includes(last.name)) dataset.presenceLabel = label;
+    if (users.length && last?.by === this && label === last.label && this.#labelOf(option) === last.own && sameUsers(users, last.users)) return;
+    // Without the mark it is the host's new label, and not ours that an extension rewrote.
+    if (dataset.presenceLabel !== undefined && last && label !== last.label && !label.includes(MARK)) dataset.presenceLabel = label;
     if (users.length) {
-      dataset.presenceLabel ??= label;
-      const names = this.#named(users, normalSection(option.value));
-      const next = this.#labelOf(option) + this.#words.sentence('occupants', names);
-      shown.set(option, {label: next, name: names[0].username, by: this});
-      if (label !== next) option.label = next;
-    } else if (dataset.presenceLabel !== undefined && (last?.by ?? this) === this) {
+      return () => {
+        dataset.presenceLabel ??= label;
+        const own = this.#labelOf(option);
+        const next = own + MARK + this.#summary(users, normalSection(option.value));
+        shown.set(option, {label: next, by: this, users, own});
+        if (label !== next) option.label = next;
+      };
+    }
+    if (dataset.presenceLabel === undefined || (last?.by ?? this) !== this) return;
+    return () => {
       if (dataset.presenceLabel) option.label = dataset.presenceLabel;
       else option.removeAttribute('label');
       delete dataset.presenceLabel;
-    }
+    };
+  }
+
+  /** ` — ✎ Jun, 5 viewing` @param {User[]} users @param {string} section */
+  #summary(users, section) {
+    const words = this.#words;
+    const inState = (/** @type {string} */ state) => users.filter((user) => (isUnsavedIn(user, section) ? 'editing' : activityIn(user, section)) === state);
+    const editors = inState('editing').map((user) => this.#named(user, isUnsavedIn(user, section) ? 'unsavedName' : undefined));
+    const parts = [words.sentence('editingIn', editors), words.sentence('viewingIn', inState('viewing')), words.sentence('idleIn', inState('idle'))];
+    return words.text('occupants', {names: words.list(parts.filter(Boolean))});
   }
 
   /** @param {Element} element @param {string} section @param {User[]} users */
   #renderAvatars(element, section, users) {
-    const names = this.#named(users, section);
-    const key = JSON.stringify([names, users.map(({user_id, avatar_url}) => [user_id, avatar_url])]);
     const old = this.#rows.get(element);
-    if (old?.key === key && old.row.parentNode === element) return;
+    if (old?.row.parentNode === element && sameUsers(users, old.users)) return;
     old?.row.remove();
     this.#rows.delete(element);
     if (!users.length) return;
 
+    const names = users.map((user) => this.#withActivity(user, section));
     const text = make('span', 'presence-said');
     this.#words.showSentence(text, 'occupants', names);
-    const avatars = users.slice(0, AVATARS).map((user) => avatar(user, section, isIdleIn(user, section) && this.#words.text('idle')));
-    const row = make('span', 'presence-occupants', text, ...avatars);
+    const row = make('span', 'presence-occupants', text, faces(users, () => section, AVATARS, users.length, this.#pictures));
     row.title = names.map(({username}) => username).join('\n');
-    if (users.length > AVATARS) row.append(avatarElement(`+${users.length - AVATARS}`));
     own(row);
     element.append(row);
-    this.#rows.set(element, {row, key});
+    this.#rows.set(element, {row, users});
   }
 
-  /** @param {User[]} users @param {string} section @returns {import('./strings.js').Named[]} */
-  #named(users, section) {
-    return users.map((user) => {
-      const name = this.#words.name(user);
-      const state = user.unsaved?.includes(section) ? 'unsavedName' : isIdleIn(user, section) && 'idleName';
-      return {username: state ? this.#words.text(state, {name}) : name, visitor: false};
-    });
+  /** @param {User} user @param {string} section @returns {import('./strings.js').Named} */
+  #withActivity(user, section) {
+    const activity = activityIn(user, section);
+    return this.#named(user, isUnsavedIn(user, section) ? 'unsavedName' : activity === 'viewing' ? undefined : `${activity}Name`);
   }
-}
 
-/** Whether a user is idle in a section; the activity is known for the section touched last only. @param {User} user @param {string} section */
-const isIdleIn = (user, section) => user.activity === 'idle' && user.section === section;
-
-/** @param {User} user @param {string} section @param {string | false} idle the word for it */
-function avatar(user, section, idle) {
-  const element = avatarElement(user.initials || '?');
-  applyAvatar(element, user, Boolean(idle));
-  if (idle) element.append(` ${idle}`);
-  element.toggleAttribute('data-unsaved', !!user.unsaved?.includes(section));
-  return element;
-}
-
-/** @param {string} text */
-function avatarElement(text) {
-  const element = make('span', 'presence-avatar', text);
-  element.ariaHidden = 'true';
-  return element;
+  /** @param {User} user @param {'unsavedName' | 'editingName' | 'idleName'} [state] added to the name @returns {import('./strings.js').Named} */
+  #named(user, state) {
+    const name = this.#words.name(user);
+    return {username: state ? this.#words.text(state, {name}) : name, visitor: false};
+  }
 }

@@ -61,6 +61,7 @@ export class PresenceState {
   #conflict = new PresenceConflict();
   /** your claim is older than the conflicts: the server recorded `editing`, and there are unsaved changes since it did not any more */ #holds = false;
   /** @type {string | null} */ #waitingFor = null;
+  /** whole minutes of silence of conflicting users, if one or more @type {Map<User['user_id'], number>} */ #silent = new Map();
   #saves = new PresenceSaves();
 
   /** @type {Map<User['user_id'], User>} the listed users */ #known = new Map();
@@ -194,6 +195,7 @@ export class PresenceState {
         this.#you = you;
       }
     }
+    if (here && answer.you) this.#setSilent(answer.you, answer.conflicts ?? []);
     if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(this.#complete), newest && !answer.partial);
     // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
     const withdrawn = careful && this.#recorded === 'editing' && this.#conflict.open.length && this.#assume('viewing');
@@ -227,6 +229,7 @@ export class PresenceState {
     const gone = left.map((user_id) => ({user_id}));
     const users = missing(this.#users, [...changed, ...gone]);
     changed.map(this.#complete).forEach((user, i) => users.splice(at[i], 0, user));
+    for (const {user_id} of changed) this.#silent.delete(user_id);
     const list = {version, count, partial: this.#partial, gone, saved: this.#saves.merge(saved, saved_gone)};
     return this.running && this.#finish('live', this.#replaceList(list, base, users));
   }
@@ -305,6 +308,18 @@ export class PresenceState {
     if (!complete) for (const more of [this.#conflict.users, this.#old.filter(this.#claimsHere)]) users = [...users, ...missing(more, users)];
     this.#conflict.users = this.#others(users);
   }
+
+  /** A list repeats when a user last changed, an answer says when the server last heard from them. @param {User} you @param {User[]} conflicts */
+  #setSilent(you, conflicts) {
+    const minutes = conflicts.map((user) => /** @type {const} */ ([user.user_id, Math.floor((Date.parse(you.last_seen) - Date.parse(user.last_seen)) / 60_000)]));
+    this.#silent = new Map(minutes.filter(([, silent]) => silent > 0));
+  }
+
+  /** @param {User} user */
+  #withSilence = (user) => {
+    const silent = this.#silent.get(user.user_id);
+    return silent ? freeze(Object.assign({}, user, {silent})) : user;
+  };
 
   /**
    * Ends a report. An update is due if the conflicting users left, or were answered for: then it edits without a warning.
@@ -401,7 +416,8 @@ export class PresenceState {
       section: this.#section,
       activity: this.#recorded || this.#wanted,
       conflicts: this.#conflict.users,
-      warning: intrudes ? this.#conflict.users : [],
+      warning: intrudes ? this.#conflict.users.map(this.#withSilence) : [],
+      previous: this.previous,
       unsaved: this.unsaved,
       saves: this.#saves.list,
       newer: newer && this.#withUser(newer),

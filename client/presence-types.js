@@ -17,6 +17,7 @@
  * @property {string} [avatar_url] a picture, https
  * @property {boolean} [agent] software that acts by itself
  * @property {boolean} [old] listed before the server lost its data, and not since
+ * @property {number} [silent] in `warning`: whole minutes, one or more, for which the server had not heard from the user when it last told
  *
  * @typedef {'stopped' | 'connecting' | 'live' | 'polling' | 'offline' | 'unknown' | 'refused' | 'away'} Status
  *
@@ -38,6 +39,7 @@
  * @property {string} activity as the server recorded it; until its answer, as requested
  * @property {readonly User[]} conflicts other users who are editing your section, or have unsaved changes in it
  * @property {readonly User[]} warning the conflicts to warn about: you entered their section, and have not answered yet
+ * @property {string | null} previous the section that `chooseDifferent` returns to
  * @property {boolean} unsaved this page has unsaved changes in its section
  * @property {readonly Save[]} saves the newest save of each section, sorted by section
  * @property {NewSave | null} newer the save of your section by another page, if the text in this page is of another revision
@@ -53,6 +55,8 @@
  * @property {{status: Status, text: string}} status
  * @property {NewSave} saved a new save of any section by another page
  * @property {NewSave} showlatest the button `Show latest` was pressed; cancelable
+ * @property {{section: string, user: User | null}} navigate a person in the list was chosen, or (null) a window of yours; unless it is
+ *   cancelled, the section is selected in the select with the sections
  * @property {{section: string}} free nobody else claims the section that you waited for
  *
  * @typedef {object} Message the body of an update

@@ -11,7 +11,8 @@
  *   it are marked
  * @property {HTMLElement | string} [badge] `#presence-badge`
  * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
- * @property {HTMLElement | string} [warning] the container of the warning, `#presence-warning`; without it, the warning follows the badge's parent
+ * @property {HTMLElement | string} [warning] where the warning and the notices are drawn, `#presence-warning`; with a height, in this space. Without it,
+ *   over what follows the badge's parent
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 
@@ -21,8 +22,8 @@ import {PresenceBadge} from './presence-badge.js';
 import {need} from './presence-check.js';
 import {areOld, claims, edits, missing} from './presence-conflict.js';
 import {PresenceMarkers} from './presence-markers.js';
+import {NOTICES, PresenceNotices} from './presence-notices.js';
 import {adoptStyle} from './presence-style.js';
-import {NOTICES, PresenceWarning} from './presence-warning.js';
 import {normalSection} from './section.js';
 import {Words} from './strings.js';
 
@@ -32,11 +33,13 @@ import {Words} from './strings.js';
  * @property {Elements} [elements] where the interface is drawn
  * @property {(section: string) => string} [label] the label of a section; by default the text of its option in the select, or its path
  * @property {Partial<import('./strings.js').OwnStrings>} [strings] replaces words of the interface
+ * @property {boolean} [pictures] false: avatars have initials and no pictures
+ * @property {boolean} [alone] true: the badge says so when nobody else is online
  */
 
 /**
- * @typedef {import('./presence-warning.js').Notice} Notice
- * @typedef {import('./presence-warning.js').Sentence} Sentence
+ * @typedef {import('./presence-notices.js').Notice} Notice
+ * @typedef {import('./presence-notices.js').Sentence} Sentence
  * @typedef {{people: readonly User[], status: string} & Record<'warning' | Notice, string>} Facts
  */
 
@@ -48,11 +51,11 @@ export class PresenceView {
   #elements;
   /** selectors of the host that are still to be found once @type {(keyof Elements)[]} */ #unseen;
   #markers;
-  #warning;
+  #notices;
   #announcer;
   /** @type {(section: string) => string} */ #label;
+  #badgeOptions;
   /** @type {PresenceBadge | undefined} */ #badge;
-  /** @type {HTMLElement | undefined} the warning */ #placed;
   #liveRegion = make('div', 'presence-said');
   /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
   /** @type {{section: string, here: boolean} | null} the section that you waited for, since it is free; `here`: you are in it */ #free = null;
@@ -61,24 +64,29 @@ export class PresenceView {
    * @param {import('./presence-core.js').PresenceCore} core
    * @param {ViewOptions & Pick<import('./presence-types.js').Options, 'environment'>} options
    */
-  constructor(core, {elements, label, strings, environment = globalThis}) {
+  constructor(core, {elements, label, strings, pictures = true, alone = false, environment = globalThis}) {
     this.#core = core;
     this.#words = new Words(strings);
     this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
     for (const [name, place] of Object.entries(this.#elements)) need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
     this.#unseen = /** @type {const} */ (['badge', 'selector', 'warning']).filter((name) => elements?.[name]);
-    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'), (selector) => this.#findAll(selector));
+    this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'), (selector) => this.#findAll(selector), pictures);
     this.#label = label ?? ((section) => this.#markers.label(section));
-    this.#warning = new PresenceWarning(this.#words, (parts) => this.#placeWarning(parts), {
+    this.#badgeOptions = {
+      words: this.#words, label: this.#label, order: () => this.#markers.order(), pictures, alone,
+      go: (/** @type {string} */ section, /** @type {User | null} */ user) => this.#navigate(section, user),
+    };
+    this.#notices = new PresenceNotices(this.#words, {add: (slot) => this.#addSlot(slot), anchor: () => this.#slotAnchor}, {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
-      chooseDifferent: () => this.#answer('selector', () => this.#returnToSection()),
+      chooseDifferent: () => this.#answer('selector', () => this.#select(core.chooseDifferent())),
       tellMe: () => {
         const {waitingFor, section} = core.getSnapshot();
         core.waitFor(waitingFor === normalSection(section) ? null : section);
       },
       showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => this.#find('selector')?.focus(),
-    });
+      ended: () => this.render(core.getSnapshot()),
+    }, pictures);
     this.#announcer = new Announcer(
       (/** @type {Facts} */ current, /** @type {Facts} */ announced) => this.#describe(current, announced),
       (text) => (this.#liveRegion.textContent = text),
@@ -102,10 +110,8 @@ export class PresenceView {
     this.#markers.render(snapshot.users);
     this.#renderBadge(snapshot);
     this.#followAnchor();
-    const {warning, section, waitingFor} = snapshot;
-    this.#warning.render(warning, this.#warningKey(snapshot), waitingFor === section);
-    const notices = this.#notices(snapshot);
-    this.#renderNotices(notices);
+    const notices = this.#noticesOf(snapshot);
+    this.#notices.render(this.#warningOf(snapshot), notices, this.#free?.here ? 'free' : false);
     // Screen readers announce a live region only if it existed before its text changed.
     if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
     if (!snapshot.version) return;
@@ -119,11 +125,24 @@ export class PresenceView {
     this.#announcer.stop();
     this.#markers.render([]);
     this.#badge?.remove();
-    this.#warning.remove();
+    this.#notices.remove();
     this.#liveRegion.remove();
     this.#badge = undefined;
     this.#newcomers = [];
     this.#free = null;
+  }
+
+  /** @param {Snapshot} snapshot @returns {import('./presence-notices.js').Warning} */
+  #warningOf(snapshot) {
+    const {warning, section, previous, waitingFor} = snapshot;
+    const words = this.#words;
+    const silent = Math.max(0, ...warning.map(({silent}) => silent ?? 0));
+    const key = this.#warningKey(snapshot);
+    const ago = silent ? words.text('activeAgo', {time: words.ago(silent)}) : key === 'warning' ? words.text('activeNow') : '';
+    return {
+      users: warning, section: section ?? '', sentence: [key, warning, {ago}], waits: waitingFor === section,
+      back: previous ? words.text('goBack', {section: this.#label(previous)}) : words.text('chooseDifferent'),
+    };
   }
 
   /** The sentence of the warning: whether the users edit or only have unsaved changes, and whether they may have left. @param {Snapshot} snapshot @returns {import('./strings.js').Key} */
@@ -169,7 +188,7 @@ export class PresenceView {
     const element = this.#find('badge');
     if (element !== this.#badge?.element) {
       this.#badge?.remove();
-      this.#badge = element ? new PresenceBadge(element, this.#words, this.#label) : undefined;
+      this.#badge = element ? new PresenceBadge(element, this.#badgeOptions) : undefined;
     }
     this.#badge?.render(snapshot);
   }
@@ -179,7 +198,7 @@ export class PresenceView {
    * any more, and the section that was free until somebody claimed it or you entered or left it. While the list is outdated, it is not known to be free.
    * @param {Snapshot} snapshot @returns {Record<Notice, Sentence>}
    */
-  #notices(snapshot) {
+  #noticesOf(snapshot) {
     const {conflicts, activity, unsaved, users, section, stale, waitingFor, newer, waiting} = snapshot;
     if ((activity !== 'editing' && !unsaved) || missing(this.#newcomers, conflicts).length) this.#newcomers = [];
     const free = this.#free;
@@ -192,12 +211,6 @@ export class PresenceView {
     };
   }
 
-  /** @param {Record<Notice, Sentence>} notices */
-  #renderNotices(notices) {
-    const brief = {newer: false, company: true, waiting: false, free: !!this.#free?.here};
-    for (const name of NOTICES) this.#warning.notify(name, notices[name], brief[name]);
-  }
-
   /** What the warning follows where it has no place of its own: the badge's parent, or the badge if that stands in the body. @returns {Element | null} */
   get #anchor() {
     const badge = this.#find('badge');
@@ -206,22 +219,31 @@ export class PresenceView {
     return badge.parentElement && badge.parentElement !== document.body ? badge.parentElement : badge;
   }
 
-  /** @param {HTMLElement[]} parts the warning first */
-  #placeWarning(parts) {
+  /** Where the slot is drawn: in the space that the host reserved, or below the anchor. */
+  get #slotAnchor() {
     const place = this.#find('warning');
-    if (place) place.append(...parts);
-    else this.#anchor?.after(...parts);
-    own(...parts);
-    const [warning] = parts;
-    const [sentence] = warning.children;
-    warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
-    this.#placed = warning;
+    const anchor = place ?? this.#anchor;
+    if (!anchor) return null;
+    const {left, right, top, bottom} = anchor.getBoundingClientRect();
+    const row = place ? undefined : this.#badge?.box; // its parent may contain the whole page
+    return {box: {left, right, top, bottom: row?.bottom ?? bottom}, reserved: !!place && bottom > top};
   }
 
-  /** Removes the warning if its anchor was moved into another root. It is then placed again. */
+  /** @param {HTMLElement} slot */
+  #addSlot(slot) {
+    const place = this.#find('warning');
+    if (place) place.append(slot);
+    else this.#anchor?.after(slot);
+    own(slot);
+    const [warning, sentence] = this.#notices.parts;
+    warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
+  }
+
+  /** Removes the slot if its anchor was moved into another root. It is then placed again. */
   #followAnchor() {
     const anchor = this.#find('warning') ?? this.#anchor;
-    if (anchor?.isConnected && this.#placed?.isConnected && anchor.getRootNode() !== this.#placed.getRootNode()) this.#warning.remove();
+    const {slot} = this.#notices;
+    if (anchor?.isConnected && slot?.isConnected && anchor.getRootNode() !== slot.getRootNode()) this.#notices.remove();
   }
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */
@@ -231,12 +253,21 @@ export class PresenceView {
     act();
   }
 
-  #returnToSection() {
-    const section = normalSection(this.#core.chooseDifferent());
+  /** Goes to a section that was chosen in the list, unless the host cancels the event to do it itself. @param {string} section @param {User | null} user */
+  #navigate(section, user) {
+    const event = new CustomEvent('navigate', {cancelable: true, detail: {section, user}});
+    if (!this.#core.dispatchEvent(event)) return;
+    if (this.#markers.order().includes(section)) this.#answer('selector', () => this.#select(section));
+    else this.#findAll('[data-presence-section]').find((element) => normalSection(element.getAttribute('data-presence-section')) === section)?.scrollIntoView({block: 'nearest'});
+  }
+
+  /** Selects a section in the select, for a page that loads the selected one. @param {string | null} wanted */
+  #select(wanted) {
+    const section = normalSection(wanted);
     const selector = this.#find('selector');
     if (!(selector instanceof HTMLSelectElement)) return;
     selector.value = [...selector.options].find(({value}) => normalSection(value) === section)?.value ?? '';
-    selector.dispatchEvent(new Event('change', {bubbles: true})); // for a page that loads the selected section
+    selector.dispatchEvent(new Event('change', {bubbles: true}));
   }
 
   /** @param {Snapshot} snapshot @param {Record<Notice, Sentence>} notices @returns {Facts} */
@@ -246,7 +277,7 @@ export class PresenceView {
     const [newer, company, waiting, free] = NOTICES.map((name) => words.sentence(...notices[name]));
     return {
       people: users,
-      warning: areOld(warning, snapshot) ? '' : words.sentence(this.#warningKey(snapshot), warning),
+      warning: areOld(warning, snapshot) ? '' : words.sentence(this.#warningKey(snapshot), warning, {ago: ''}),
       newer, company, waiting, free,
       status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
     };

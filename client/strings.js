@@ -34,35 +34,50 @@ export const statusWords = {
 
 export const strings = {
   locale: 'en',
-  badge: '📝 {count}',
-  badgeLabel: /** @type {Text} */ ({one: '{count} person online', other: '{count} people online'}),
-  heading: /** @type {Text} */ ('Online ({count}):'),
+  badge: '{count}',
+  badgeLabel: /** @type {Text} */ ({one: '{count} other online', other: '{count} others online'}),
+  alone: 'Only you are here',
+  heading: /** @type {Text} */ ({one: '{count} other online', other: '{count} others online'}),
+  close: 'Close',
+  you: 'You',
+  yourSection: '{section} (your section)',
+  otherSection: '{section}',
+  noSection: 'In no section',
   inSection: ' ({section})',
-  ownWindow: 'You, in another window ({section})',
   state: ', {state}',
+  ownWindow: 'You, in another window ({section})',
+  editing: 'editing',
   idle: 'idle',
   viewing: 'viewing',
+  unsaved: 'unsaved changes',
   visitor: 'Visitor {name}',
   unnamed: 'Someone',
   more: /** @type {Text} */ ('{count} more'),
   occupants: ' — {names}',
+  editingIn: /** @type {Text} */ ('✎ {names}'),
+  viewingIn: /** @type {Text} */ ({one: '{names} viewing', other: '{count} viewing'}),
+  idleIn: /** @type {Text} */ ({one: '{names} idle', other: '{count} idle'}),
+  editingName: '{name} (editing)',
   idleName: '{name} (idle)',
   agent: '{name} (agent)',
-  unsaved: 'unsaved changes',
   unsavedName: '{name} (unsaved changes)',
-  warning: /** @type {Text} */ ({one: '⚠️ {names} is editing this section', other: '⚠️ {names} are editing this section'}),
+  warning: /** @type {Text} */ ({one: '{names} is editing here{ago}', other: '{names} are editing here{ago}'}),
   oldWarning: /** @type {Text} */ ({
     one: '{names} was last seen editing this section', other: '{names} were last seen editing this section',
   }),
   company: /** @type {Text} */ ({one: '{names} is editing this section too', other: '{names} are editing this section too'}),
-  unsavedWarning: /** @type {Text} */ ({one: '⚠️ {names} has unsaved changes in this section', other: '⚠️ {names} have unsaved changes in this section'}),
+  unsavedWarning: /** @type {Text} */ ({one: '{names} has unsaved changes here{ago}', other: '{names} have unsaved changes here{ago}'}),
   oldUnsavedWarning: /** @type {Text} */ ({
     one: '{names} was last seen with unsaved changes in this section', other: '{names} were last seen with unsaved changes in this section',
   }),
   unsavedCompany: /** @type {Text} */ ({one: '{names} has unsaved changes in this section', other: '{names} have unsaved changes in this section'}),
+  activeNow: ', active just now',
+  activeAgo: ', last seen {time}',
   editAnyway: 'Edit anyway',
   chooseDifferent: 'Choose different section',
+  goBack: 'Go back to {section}',
   tellMe: 'Tell me when it is free',
+  dismiss: 'Dismiss',
   free: 'The section is free now',
   waiting: /** @type {Text} */ ({one: '{names} is waiting for this section', other: '{names} are waiting for this section'}),
   newer: '{names} saved a newer version of this section at {time}',
@@ -128,6 +143,21 @@ export class Words {
     return label && !marked ? this.text(label, {name}) : name;
   }
 
+  /** Whether the host replaced a text. @param {Key} key */
+  isOwn(key) {
+    return this.table[key] !== strings[key];
+  }
+
+  /** A list in words: `a, b`. @param {string[]} parts */
+  list(parts) {
+    return this.#plainList.format(parts);
+  }
+
+  /** How long ago in words: `2 minutes ago`. @param {number} minutes */
+  ago(minutes) {
+    return new Intl.RelativeTimeFormat(this.table.locale).format(-minutes, 'minute');
+  }
+
   /** The time of day in the language of the strings, with the date if it was not today. @param {string} time as the server states it */
   time(time) {
     const date = new Date(time);
@@ -159,7 +189,7 @@ export class Words {
 
   /** Names beside a section are a plain list, elsewhere part of a sentence. @param {Key} key */
   #format(key) {
-    return key === 'occupants' ? this.#plainList : this.#conjunction;
+    return ['occupants', 'editingIn'].includes(key) ? this.#plainList : this.#conjunction;
   }
 
   /** @param {Key} key @param {number} count */

@@ -28,6 +28,7 @@ export {labelOf, strings} from './strings.js';
  */
 export class PresenceManager extends PresenceCore {
   /** @type {PresenceView | undefined} */ #view;
+  /** the next frame draws */ #due = false;
 
   /**
    * @param {string | number} projectId
@@ -37,10 +38,21 @@ export class PresenceManager extends PresenceCore {
   constructor(projectId, userId = null, options = {}) {
     super(projectId, userId, options);
     if (options.view !== false && globalThis.document) this.#view = new PresenceView(this, options);
-    this.addEventListener('change', () => this.updateUI());
+    if (this.#view) this.addEventListener('change', () => this.#drawSoon());
   }
 
-  /** Draws the current snapshot. Called after every visible change; call it after replacing elements of the page. */
+  /** Draws in the next frame, so at most once in each and not while the page is hidden; the end of presence at once. */
+  #drawSoon() {
+    if (this.getSnapshot().status === 'stopped') return this.updateUI();
+    if (this.#due) return;
+    this.#due = true;
+    requestAnimationFrame(() => {
+      this.#due = false;
+      this.updateUI();
+    });
+  }
+
+  /** Draws the current snapshot now. Every visible change is drawn in the next frame; call this after replacing elements of the page. */
   updateUI() {
     const snapshot = this.getSnapshot();
     if (snapshot.status === 'stopped' && !snapshot.version) this.#view?.remove();

@@ -14,7 +14,7 @@ test('a killed server removes nobody whose page can reach another server', async
   for (const name of ['User A', 'User B', 'User C']) pages.push(await openPage(balanced, project, name, {transport: 'live'}));
   pages.push(await openPage(balanced, project, 'User D', {transport: 'polling', section: 'manuscript/abstract'}));
   for (const page of pages) {
-    await expectBadge(page, '📝 3');
+    await expectBadge(page, '3');
     await recordBadge(page);
   }
   const [a, b, c, d] = pages;
@@ -26,7 +26,7 @@ test('a killed server removes nobody whose page can reach another server', async
   await moves(d, 'User D', 'manuscript/methods', [a, b, c]);
   await startServer(longLease, longLease.nodes[0]);
   await passHeartbeats(longLease, 2);
-  await showedOnly(pages, '📝 3');
+  await showedOnly(pages, '3');
   await expectList(b, ['User A (Results)', 'User C', 'User D (Methods)']);
   for (const page of pages) await page.context().close();
 });
@@ -37,7 +37,7 @@ test('a user whose page can reach only a killed server is removed after the leas
   const a = await openPage(on(env.nodes[1]), project, 'User A', {transport: 'live', section: 'manuscript/abstract'});
   const b = await openPage(on(env.nodes[1]), project, 'User B', {transport: 'polling'});
   const c = await openPage(on(env.nodes[2]), project, 'User C', {transport: 'live'});
-  for (const page of [a, b, c]) await expectBadge(page, '📝 2');
+  for (const page of [a, b, c]) await expectBadge(page, '2');
   await stopServer(env.nodes[1], 'SIGKILL');
   await expectBadge(c, null);
   for (const page of [a, b]) { // their own pages keep the list as stale
@@ -45,7 +45,7 @@ test('a user whose page can reach only a killed server is removed after the leas
     await page.locator('#presence-list[data-stale]').filter({hasText: 'User C'}).waitFor({timeout: TIMEOUT});
   }
   await startServer(env, env.nodes[1]);
-  await expectBadge(c, '📝 2');
+  await expectBadge(c, '2');
   await waitForStatus(a, 'live', 40_000);
   for (const page of [a, b, c]) await page.context().close();
 });
@@ -62,7 +62,7 @@ test('restarting the servers in turn shows nobody as leaving', async (t) => { //
     await openPage(longLease, project, 'User E', {transport: 'live'}), // has one server only
   ];
   for (const page of pages) {
-    await expectBadge(page, '📝 4');
+    await expectBadge(page, '4');
     await recordBadge(page);
   }
   for (const node of longLease.nodes) {
@@ -72,7 +72,7 @@ test('restarting the servers in turn shows nobody as leaving', async (t) => { //
   for (const page of pages) await waitForStatus(page, page === pages[1] || page === pages[3] ? 'polling' : 'live', 40_000);
   const [a, ...others] = pages;
   await moves(a, 'User A', 'manuscript/results', others);
-  await showedOnly(pages, '📝 4');
+  await showedOnly(pages, '4');
   await expectList(pages[1], ['User A (Results)', 'User C', 'User D', 'User E']);
   for (const page of pages) await page.context().close();
 });

@@ -9,8 +9,8 @@ const words = new Words();
 const [alice, bob] = [user(1, 'Alice'), user(2, 'Bob')];
 
 test('unsaved changes, waiting and newer saves are said in words', () => { // rules 18 to 20
-  assert.equal(words.sentence('unsavedWarning', [alice]), '⚠️ Alice has unsaved changes in this section');
-  assert.equal(words.sentence('unsavedWarning', [alice, bob]), '⚠️ Alice and Bob have unsaved changes in this section');
+  assert.equal(words.sentence('unsavedWarning', [alice]), 'Alice has unsaved changes here{ago}');
+  assert.equal(words.sentence('unsavedWarning', [alice, bob]), 'Alice and Bob have unsaved changes here{ago}');
   assert.equal(words.sentence('waiting', [bob]), 'Bob is waiting for this section');
   assert.equal(words.sentence('newer', [bob], {time: '14:03'}), 'Bob saved a newer version of this section at 14:03');
   assert.equal(words.sentence('ownNewer', null, {time: '14:03'}), 'You saved a newer version of this section in another window at 14:03');

@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {Announcer} from '../presence-announcer.js';
-import {showCount} from '../presence-badge.js';
 import {Words, labelOf} from '../strings.js';
 import {Clock, user} from './fixtures.js';
 
 const words = new Words();
-
-test('the badge shows the number of other users and is hidden at zero', () => {
-  const badge = /** @type {any} */ ({style: {}, attributes: {}, setAttribute(/** @type {string} */ name, /** @type {string} */ value) { this.attributes[name] = value; }});
-  showCount(badge, 3, words);
-  assert.deepEqual([badge.textContent, badge.style.display, badge.attributes['aria-label']], ['📝 3', 'inline', '3 people online']);
-  showCount(badge, 1, words);
-  assert.equal(badge.attributes['aria-label'], '1 person online');
-  showCount(badge, 0, words);
-  assert.equal(badge.style.display, 'none');
-});
 
 test('the default label of a section is its last segment in title case', () => { // case 18
   const due = {'manuscript/abstract': 'Abstract', 'manuscript/related-work': 'Related Work', intro: 'Intro', 'a/élan_vital': 'Élan Vital', 'a/--': 'a/--', __proto__: '' };
@@ -25,9 +14,9 @@ test('the default label of a section is its last segment in title case', () => {
 
 test('a warning names up to three users and has the right plural form', () => {
   const people = ['Alice', 'Bob', 'Carol', 'Dan', 'Eve'].map((name, i) => user(i, name));
-  assert.equal(words.sentence('warning', people.slice(0, 1)), '⚠️ Alice is editing this section');
-  assert.equal(words.sentence('warning', people.slice(0, 2)), '⚠️ Alice and Bob are editing this section');
-  assert.equal(words.sentence('warning', people), '⚠️ Alice, Bob, Carol, and 2 more are editing this section');
+  assert.equal(words.sentence('warning', people.slice(0, 1)), 'Alice is editing here{ago}');
+  assert.equal(words.sentence('warning', people.slice(0, 2)), 'Alice and Bob are editing here{ago}');
+  assert.equal(words.sentence('warning', people), 'Alice, Bob, Carol, and 2 more are editing here{ago}');
   assert.equal(words.sentence('occupants', people.slice(0, 2)), ' — Alice, Bob');
 });
 
