@@ -20,8 +20,13 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+const DECIDED = 20; // keystrokes
+
 /** @type {PresenceManager} */
 let presence;
+let keystrokes = 0;
+/** @type {string | null} the section in which they were counted */
+let warned = null;
 /** @type {Map<string, HTMLElement>} a sheet for each section, and one for no section */
 const sheets = new Map();
 
@@ -42,6 +47,7 @@ function join(name) {
     token: name ? tokenFor(prefix, name) : undefined,
     heartbeat: dev === 'true' ? 5_000 : undefined, // shorter than the default, for trying it out
     elements: {editor: '#sheets section:not([hidden]) textarea'},
+    alone: true,
   });
   presence.setSection(fromAddress());
   presence.addEventListener('change', follow);
@@ -124,6 +130,13 @@ function layOut() {
   if (dev === 'true') offerNames();
 }
 
+/** Whoever goes on typing has decided: that answers the warning. A single keystroke does not, because it may be a slip. */
+function typed() {
+  const {warning, section} = presence.getSnapshot();
+  if (warned !== section) [warned, keystrokes] = [section, 0];
+  if (warning.length && ++keystrokes >= DECIDED) presence.editAnyway();
+}
+
 /** @param {import('./manuscript.js').Section} section */
 function sheet({id, label, hint}) {
   const area = /** @type {HTMLTextAreaElement} */ (make('textarea', {'aria-label': label, placeholder: hint, rows: '12'}));
@@ -131,8 +144,7 @@ function sheet({id, label, hint}) {
   area.addEventListener('input', () => {
     text.write(id, area.value);
     count(id);
-    // Typing answers the warning.
-    if (presence.getSnapshot().warning.length) presence.editAnyway();
+    typed();
   });
   return make('section', {class: 'sheet', hidden: ''}, make('h2', {}, label), area);
 }
