@@ -18,6 +18,7 @@ export class Announcer {
   /** @type {Facts | undefined} */ #current;
   #lastTime = -Infinity;
   #timer;
+  /** for the pause after the last announcement */ #waiting = false;
 
   /**
    * @param {(current: Facts, announced: Facts) => string} describe the difference in words, `''` for none
@@ -40,15 +41,26 @@ export class Announcer {
 
   stop() {
     this.#timer.clear();
+    this.#waiting = false;
     this.#announced = this.#current = undefined;
   }
 
   #update() {
+    if (this.#waiting) return;
     const text = this.#announced && this.#current && this.#describe(this.#current, this.#announced);
-    if (!text) return;
+    if (!text) {
+      this.#announced = this.#current; // says the same, and is cheaper to compare with the next one
+      return;
+    }
     const now = time(this.#environment);
     const wait = this.#lastTime + ANNOUNCEMENT_PAUSE - now;
-    if (wait > 0) return this.#timer.set(() => this.#update(), wait);
+    if (wait > 0) {
+      this.#waiting = true;
+      return this.#timer.set(() => {
+        this.#waiting = false;
+        this.#update();
+      }, wait);
+    }
     this.#lastTime = now;
     this.#announced = this.#current;
     this.#announce(text);

@@ -83,13 +83,7 @@ export class PresenceBadge {
       badge.setAttribute('aria-controls', identify(list, 'presence-list'));
     }
     this.#renderBadge(snapshot);
-    const {status, text} = snapshot;
-    const words = ['live', 'polling', 'stopped'].includes(status) ? '' : text;
-    this.#status.dataset.status = status;
-    if (words !== this.#status.textContent || !!words !== this.#statusOverlay.open) {
-      setText(this.#status, words);
-      this.#statusOverlay.toggle(!!words);
-    }
+    this.#renderStatus(snapshot);
     if (!this.#overlay.open) return;
     if (this.#list.render(snapshot)) this.#overlay.place();
     if (!snapshot.count) this.#closeSoon();
@@ -123,6 +117,15 @@ export class PresenceBadge {
     this.#shown = people;
     this.#more = more;
     setChildren(this.#people, [...(words.isOwn('badge') ? [] : [icon('people')]), faces(people, ({section}) => section, FACES, count, this.#options.pictures)]);
+  }
+
+  /** The status in words below the badge, unless all is well, or the open list says it. @param {Snapshot} snapshot */
+  #renderStatus({status, text}) {
+    const words = this.#overlay.open || ['live', 'polling', 'stopped'].includes(status) ? '' : text;
+    this.#status.dataset.status = status;
+    if (words === this.#status.textContent && !!words === this.#statusOverlay.open) return;
+    setText(this.#status, words);
+    this.#statusOverlay.toggle(!!words);
   }
 
   /** The box of the badge, or of the place that is kept for it. */
@@ -191,6 +194,7 @@ export class PresenceBadge {
     this.#overlay.toggle(open);
     this.#badge.setAttribute('aria-expanded', String(this.#overlay.open));
     this.#removals.disconnect();
+    if (this.#snapshot) this.#renderStatus(this.#snapshot);
     if (this.#overlay.open && this.#snapshot) {
       this.#removals.observe(this.#badge.getRootNode(), {childList: true, subtree: true});
       this.#list.render(this.#snapshot);

@@ -5,6 +5,8 @@
  * @typedef {import('./presence-types.js').User} User
  */
 
+import {differing} from './presence-sharing.js';
+
 export class PresenceConflict {
   /** @type {readonly User[]} */ users = [];
   /** @type {string | null} */ #section = null;
@@ -58,8 +60,9 @@ export const claims = (user, section) => edits(user, section) || !!user.unsaved?
 
 /** The users in the first list who are not in the second. @param {readonly User[]} these @param {readonly Pick<User, 'user_id'>[]} those */
 export function missing(these, those) {
-  const ids = new Set(those.map((user) => user.user_id));
-  return these.filter((user) => !ids.has(user.user_id));
+  const [some, others] = differing(these, those); // most are the same objects
+  const ids = new Set(others.map((user) => user.user_id));
+  return some.filter((user) => !ids.has(user.user_id));
 }
 
 /**

@@ -8,7 +8,8 @@
  *
  * @typedef {object} Row
  * @property {string} id
- * @property {string} look differs if the row looks different
+ * @property {() => string} look differs if the row looks different
+ * @property {string} [in] the section under which it is listed
  * @property {boolean} [title] of a section, and so no button
  * @property {string} [section] where it leads to; `''` nowhere
  * @property {User} [user]
@@ -41,7 +42,8 @@ export class PresenceList {
   #scroller = make('div', 'presence-rows', this.#rows);
   #foot = make('div', 'presence-foot');
   /** @type {Row[]} */ #all = [];
-  /** the rows in the page by id @type {Map<string, {element: HTMLElement, row: Row}>} */ #shown = new Map();
+  /** the rows of users, while they look the same @type {WeakMap<User, Row>} */ #known = new WeakMap();
+  /** the rows in the page by id @type {Map<string, {element: HTMLElement, row: Row, look: string}>} */ #shown = new Map();
   /** height of a row in pixels; 0: not measured yet */ #height = 0;
   /** the id of the row that Tab reaches @type {string | undefined} */ #current;
   #typed = '';
@@ -111,40 +113,45 @@ export class PresenceList {
     const sections = [...groups.keys()].sort((a, b) => place(a) - place(b) || (label(a) < label(b) ? -1 : 1));
 
     /** @type {Row[]} */ const rows = [];
-    if (you) rows.push(this.#person({...you, sections: here ? [here] : []}, here, label, words.text('you')));
+    if (you) rows.push(this.#person({...you, sections: here ? [here] : []}, here, words.text('you')));
     for (const section of ownWindows) rows.push(plain('own', words.text('ownWindow', {section: label(section)}), section));
     for (const section of sections) {
       const title = section ? words.text(section === here ? 'yourSection' : 'otherSection', {section: label(section)}) : words.text('noSection');
       rows.push({...plain('title', title), title: true});
-      for (const user of groups.get(section) ?? []) rows.push(this.#person(user, section, label));
+      for (const user of groups.get(section) ?? []) rows.push(this.#person(user, section));
     }
     const unlisted = count - users.filter(({agent}) => !agent).length;
     if (unlisted > 0) rows.push({...plain('more', words.text('more', {count: unlisted})), title: true});
     return rows;
   }
 
-  /** @param {User} user @param {string} section @param {(section: string) => string} label @param {string} [you] the name of your own row, which leads nowhere @returns {Row} */
-  #person(user, section, label, you) {
-    const {words, pictures} = this.#options;
-    const name = you ?? words.name(user);
-    const where = user.sections.map(label).join(', ');
+  /** @param {User} user @param {string} section @param {string} [you] the name of your own row, which leads nowhere @returns {Row} */
+  #person(user, section, you) {
+    const known = this.#known.get(user);
+    if (known?.in === section) return known;
+    const {words, label, pictures} = this.#options;
+    const name = () => you ?? words.name(user);
+    const where = () => user.sections.map((section) => label(section)).join(', ');
     const activity = activityIn(user, section);
     const state = activity === 'viewing' && !section ? '' : words.text(activity);
     const full = isUnsavedIn(user, section) ? state + words.text('state', {state: words.text('unsaved')}) : state;
-    return {
+    const row = {
       id: `user\n${user.user_id}`,
-      look: [name, where, full, user.avatar_url, user.avatar_color, user.initials].join('\n'),
+      in: section,
+      look: () => [name(), where(), full, user.avatar_url, user.avatar_color, user.initials].join('\n'),
       section: you === undefined ? section : '',
       user,
       fill: () => {
-        const text = make('bdi', '', name);
-        text.title = name;
-        const place = make('span', user.sections.length > 1 ? 'presence-where' : 'presence-said', where && words.text('inSection', {section: where}));
+        const text = make('bdi', '', name());
+        const place = make('span', user.sections.length > 1 ? 'presence-where' : 'presence-said', where() && words.text('inSection', {section: where()}));
         const does = make('span', 'presence-state', full);
+        text.title = name();
         does.dataset.activity = activity;
         return [avatar(user, section, pictures), make('span', 'presence-name', text, place), does];
       },
     };
+    this.#known.set(user, row);
+    return row;
   }
 
   /** Puts the rows in view into the page, and the one with the focus. */
@@ -174,9 +181,10 @@ export class PresenceList {
     const reached = rows.some((at) => this.#all[at].id === this.#current) ? this.#current : this.#all[rows.find((at) => !this.#all[at].title) ?? -1]?.id;
     for (const at of rows) {
       const row = this.#all[at];
-      const {element, row: old} = last.get(row.id) ?? {element: this.#make(row)};
+      const {element, look: old} = last.get(row.id) ?? {element: this.#make(row)};
+      const look = row.look();
       const content = row.title ? element : /** @type {HTMLElement} */ (element.firstElementChild);
-      if (old?.look !== row.look) content.replaceChildren(...row.fill());
+      if (look !== old) content.replaceChildren(...row.fill());
       if (!row.title) {
         content.tabIndex = row.id === reached ? 0 : -1; // Tab reaches one row
         content.ariaDisabled = row.section ? null : 'true';
@@ -184,7 +192,7 @@ export class PresenceList {
       element.ariaPosInSet = `${at + 1}`;
       element.ariaSetSize = `${this.#all.length}`;
       element.style.translate = `0 ${at * this.#height}px`;
-      this.#shown.set(row.id, {element, row});
+      this.#shown.set(row.id, {element, row, look});
     }
     setChildren(this.#rows, [...this.#shown.values()].map(({element}) => element));
   }
@@ -246,4 +254,4 @@ export class PresenceList {
 }
 
 /** A row without a person. @param {string} kind @param {string} text @param {string} [section] @returns {Row} */
-const plain = (kind, text, section) => ({id: `${kind}\n${text}`, look: '', section, fill: () => [make('span', 'presence-name', text)]});
+const plain = (kind, text, section) => ({id: `${kind}\n${text}`, look: () => '', section, fill: () => [make('span', 'presence-name', text)]});

@@ -21,6 +21,8 @@ const AVATARS = 4;
 /** An invisible character before our part of a label, which stays when an extension rewrites the words. */
 const MARK = '\u2060';
 
+const INTRINSIC = 'contain-intrinsic-inline-size';
+
 /** @type {WeakMap<HTMLOptionElement, Shown>} */
 const shown = new WeakMap();
 
@@ -30,7 +32,7 @@ export class PresenceMarkers {
   #findAll;
   #pictures;
   /** @type {WeakMap<Element, {row: HTMLElement, users: readonly User[]}>} */ #rows = new WeakMap();
-  /** the select whose width was set, and the host's own value @type {{select: HTMLSelectElement, width: string} | undefined} */ #sized;
+  /** the select that keeps its width @type {HTMLSelectElement | undefined} */ #sized;
 
   /**
    * @param {import('./strings.js').Words} words
@@ -84,19 +86,11 @@ export class PresenceMarkers {
     const changes = this.#list().map((option) => this.#change(option, usersIn(normalSection(option.value)))).filter((change) => change);
     const select = this.#selector();
     if (!changes.length || !(select instanceof HTMLSelectElement)) return;
-    if (this.#sized?.select !== select) this.#sized = undefined;
-    const width = select.offsetWidth;
+    if (select !== this.#sized) keepWidth((this.#sized = select));
     for (const change of changes) change?.();
-    if (!this.#list().some(({dataset}) => dataset.presenceLabel !== undefined)) {
-      if (this.#sized) select.style.width = this.#sized.width;
-      this.#sized = undefined;
-    } else if (!this.#sized && width && select.offsetWidth !== width) {
-      this.#sized = {select, width: select.style.width};
-      // Without `border-box`, the host's `width` would not include the frame.
-      const {boxSizing, paddingLeft, paddingRight, borderLeftWidth, borderRightWidth, fontSize} = getComputedStyle(select);
-      const frame = boxSizing === 'border-box' ? 0 : [paddingLeft, paddingRight, borderLeftWidth, borderRightWidth].reduce((sum, length) => sum + parseFloat(length), 0);
-      select.style.width = `${(width - frame) / parseFloat(fontSize)}em`;
-    }
+    if (this.#list().some(({dataset}) => dataset.presenceLabel !== undefined)) return;
+    for (const name of ['contain', INTRINSIC]) select.style.removeProperty(name);
+    this.#sized = undefined;
   }
 
   /** What has to be changed in an option. @param {HTMLOptionElement} option @param {User[]} users @returns {(() => void) | undefined} */
@@ -162,4 +156,13 @@ export class PresenceMarkers {
     const name = this.#words.name(user);
     return {username: state ? this.#words.text(state, {name}) : name, visitor: false};
   }
+}
+
+/** Makes the width that a select has from its options independent of them. A width that the host's styles decide stays theirs. @param {HTMLSelectElement} select */
+function keepWidth(select) {
+  if (!CSS.supports(INTRINSIC, '1px')) return;
+  const {style, offsetWidth: width} = select;
+  style.setProperty('contain', 'inline-size');
+  style.setProperty(INTRINSIC, '0px');
+  style.setProperty(INTRINSIC, `${(width - select.offsetWidth) / parseFloat(getComputedStyle(select).fontSize)}em`);
 }

@@ -108,13 +108,15 @@ export class PresenceNotices {
     const name = warned ? undefined : NOTICES.find((name) => texts[name] && texts[name] !== this.#over.get(name));
     if (!warned && !name && !this.#slot?.isConnected) return this.#clear();
     const slot = this.#build();
+    const before = slot.textContent;
     if (warned) this.#fillWarning(warning);
     if (name) this.#fillNotice(name, notices[name], texts[name], name === brief);
     else this.#clear();
+    const same = this.#warning.hidden === !warned && this.#notice.hidden === !name && slot.textContent === before;
     const focused = hasFocus(slot) && /** @type {Document} */ (slot.getRootNode()).activeElement;
     this.#warning.hidden = !warned;
     this.#notice.hidden = !name;
-    if (warned || name) this.#open();
+    if (warned || name) this.#open(same);
     else this.#close();
     if (focused && !focused.getClientRects().length) this.#answer.refocus();
   }
@@ -178,12 +180,11 @@ export class PresenceNotices {
     return this.#slot;
   }
 
-  #open() {
+  /** @param {boolean} same it looks the same, so it need not be placed again */
+  #open(same) {
     const overlay = this.#overlay;
     if (!overlay) return;
-    const anchor = this.#place.anchor();
-    if (this.#slot) this.#slot.style.width = anchor?.reserved ? `${anchor.box.right - anchor.box.left}px` : '';
-    if (overlay.open) return overlay.place();
+    if (overlay.open) return same || overlay.place();
     overlay.toggle(true);
     this.#listeners = new AbortController();
     for (const type of ['selectionchange', 'input', 'focusin']) document.addEventListener(type, () => overlay.place(), {signal: this.#listeners.signal});
@@ -202,6 +203,7 @@ export class PresenceNotices {
     const {box, reserved} = this.#place.anchor() ?? {box: {left: 0, right: clientWidth, top: 0, bottom: 0}, reserved: false};
     const caret = caretBox(document);
     const rtl = getComputedStyle(/** @type {HTMLElement} */ (this.#slot)).direction === 'rtl';
+    if (this.#slot) this.#slot.style.width = reserved ? `${box.right - box.left}px` : '';
     const left = reserved ? box.left : inside(rtl ? box.right - width : box.left, width, clientWidth);
     const covers = (/** @type {number} */ top) => !!caret && caret.left < left + width && caret.right > left && caret.top < top + height && caret.bottom > top;
     const first = reserved ? box.top : box.bottom + 4;

@@ -1,6 +1,6 @@
 /** What makes the work for a change grow with the change: values that look the same as before stay the same objects, which cannot be changed. */
 
-/** The parts of two lists between their equal beginnings and ends. @template T @param {readonly T[]} these @param {readonly T[]} those */
+/** The parts of two lists between their equal beginnings and ends. @param {readonly unknown[]} these @param {readonly unknown[]} those @returns {any[][]} */
 export function differing(these, those) {
   let from = 0;
   let end = 0;

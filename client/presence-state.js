@@ -442,9 +442,9 @@ export class PresenceState {
 
     if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});
     if (before && this.#users) {
-      const [gone, fresh] = differing(before, this.#shown);
-      for (const user of this.#others(missing(gone, fresh))) this.#emit('leave', {user});
-      for (const user of this.#others(missing(fresh, gone))) this.#emit('join', {user});
+      const now = this.#shown;
+      for (const user of this.#others(missing(before, now))) this.#emit('leave', {user});
+      for (const user of this.#others(missing(now, before))) this.#emit('join', {user});
     }
     if (isNew) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
     for (const save of saves) {

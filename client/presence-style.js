@@ -15,16 +15,16 @@ const css = `
 .presence-overlay{position: fixed; inset: 0 auto auto 0; z-index: 1000; margin: 0}
 .presence-overlay[hidden], .presence-slot [hidden], .presence-place[hidden]{display: none}
 
-.presence-badge{display: inline-flex; align-items: center; gap: .45em; width: 9.5em; height: 2em; padding: 0 .6em; border: 1px solid var(--presence-edge); border-radius: 1em;
+.presence-badge{display: inline-flex; align-items: center; gap: .45em; width: 11em; height: 2em; padding: 0 .6em; border: 1px solid var(--presence-edge); border-radius: 1em;
   background: var(--presence-paper); color: var(--presence-text, CanvasText); font: inherit; line-height: 1; white-space: nowrap; vertical-align: middle; cursor: pointer}
 .presence-badge[aria-expanded=true]{border-color: var(--presence-accent, LinkText)}
 .presence-place{visibility: hidden}
 .presence-people{display: contents}
 .presence-count{order: 1; font-variant-numeric: tabular-nums}
 .presence-badge .presence-faces{order: 2; margin-inline-start: auto}
-.presence-badge[data-alone]{justify-content: center; font-size: .875em; width: 10.86em; height: 2.29em; color: var(--presence-quiet)}
+.presence-badge[data-alone]{justify-content: center; font-size: .875em; width: 12.57em; height: 2.29em; color: var(--presence-quiet)}
 .presence-badge[data-alone] .presence-people{display: none}
-.presence-status{padding: .2em .6em; font-size: .875em; color: var(--presence-quiet); max-width: calc(100vw - 1em)}
+.presence-status{pointer-events: none; padding: .2em .6em; font-size: .875em; color: var(--presence-quiet); max-width: calc(100vw - 1em)}
 .presence-status[data-status=connecting]{animation: presence-late 0s 1.5s backwards}
 @keyframes presence-late{from{visibility: hidden}}
 
