@@ -12,7 +12,7 @@ import {hasFocus, icon, identify, make, own, setChildren, setText} from './eleme
 import {faces} from './presence-avatar.js';
 import {PresenceList} from './presence-list.js';
 import {activityIn, sameUsers} from './presence-occupants.js';
-import {Overlay, beside} from './presence-overlay.js';
+import {MARGIN, Overlay, beside} from './presence-overlay.js';
 import {CLOSE_DELAY} from './constants.js';
 
 const FACES = 3;
@@ -54,7 +54,12 @@ export class PresenceBadge {
       this.#toggle(false);
       options.go(section, user);
     }});
-    this.#overlay = new Overlay(this.#list.element, (size) => beside(this.box, size, getComputedStyle(badge).direction === 'rtl'));
+    this.#overlay = new Overlay(this.#list.element, ({width, height}) => {
+      const {top, bottom} = this.box;
+      const room = Math.max(top, document.documentElement.clientHeight - bottom) - 2 * MARGIN; // so that it does not cover the badge
+      this.#list.element.style.setProperty('--presence-room', `${room}px`);
+      return beside(this.box, {width, height: Math.min(height, room)}, getComputedStyle(badge).direction === 'rtl');
+    });
     this.#statusOverlay = new Overlay(this.#status, (size) => beside(this.box, size, atEnd(this.box)));
     own(this.#list.element, this.#status, this.#place);
     this.#place.ariaHidden = 'true';
@@ -85,7 +90,7 @@ export class PresenceBadge {
     this.#renderBadge(snapshot);
     this.#renderStatus(snapshot);
     if (!this.#overlay.open) return;
-    if (this.#list.render(snapshot)) this.#overlay.place();
+    this.#list.render(snapshot);
     if (!snapshot.count) this.#closeSoon();
   }
 

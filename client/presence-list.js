@@ -66,12 +66,11 @@ export class PresenceList {
     });
   }
 
-  /** @param {Snapshot} snapshot @returns {boolean} whether its size may be another one */
+  /** @param {Snapshot} snapshot */
   render(snapshot) {
     const {count, text, users} = snapshot;
     const {words} = this.#options;
     const stale = areOld(users, snapshot);
-    const before = this.#all;
     const at = this.#at();
     const focused = hasFocus(this.#rows);
     this.#all = this.#rowsOf(snapshot);
@@ -82,7 +81,6 @@ export class PresenceList {
     this.#draw();
     // The person of the row with the focus has left: the next one gets it.
     if (focused && this.#at() < 0) this.#focusRow(Math.min(at, this.#all.length - 1), at < this.#all.length ? 1 : -1);
-    return before.length !== this.#all.length;
   }
 
   /** Measures the rows again, after the list was shown. */

@@ -108,15 +108,13 @@ export class PresenceNotices {
     const name = warned ? undefined : NOTICES.find((name) => texts[name] && texts[name] !== this.#over.get(name));
     if (!warned && !name && !this.#slot?.isConnected) return this.#clear();
     const slot = this.#build();
-    const before = slot.textContent;
     if (warned) this.#fillWarning(warning);
     if (name) this.#fillNotice(name, notices[name], texts[name], name === brief);
     else this.#clear();
-    const same = this.#warning.hidden === !warned && this.#notice.hidden === !name && slot.textContent === before;
     const focused = hasFocus(slot) && /** @type {Document} */ (slot.getRootNode()).activeElement;
     this.#warning.hidden = !warned;
     this.#notice.hidden = !name;
-    if (warned || name) this.#open(same);
+    if (warned || name) this.#open();
     else this.#close();
     if (focused && !focused.getClientRects().length) this.#answer.refocus();
   }
@@ -180,11 +178,9 @@ export class PresenceNotices {
     return this.#slot;
   }
 
-  /** @param {boolean} same it looks the same, so it need not be placed again */
-  #open(same) {
+  #open() {
     const overlay = this.#overlay;
-    if (!overlay) return;
-    if (overlay.open) return same || overlay.place();
+    if (!overlay || overlay.open) return;
     overlay.toggle(true);
     this.#listeners = new AbortController();
     for (const type of ['selectionchange', 'input', 'focusin']) document.addEventListener(type, () => overlay.place(), {signal: this.#listeners.signal});

@@ -12,8 +12,10 @@ export class Overlay {
   #place;
   #open = false;
   /** @type {AbortController | undefined} */ #listeners;
+  // In the next frame, because a change of size in the observer's own turn is an error that the page would see.
+  #sizes = new ResizeObserver(() => requestAnimationFrame(() => this.open && this.place()));
 
-  /** @param {HTMLElement} element @param {(size: {width: number, height: number}) => {left: number, top: number}} place the position in the window, asked for whenever the page scrolls or is resized */
+  /** @param {HTMLElement} element @param {(size: {width: number, height: number}) => {left: number, top: number}} place the position in the window, asked for whenever the page scrolls, or it or the element changes its size */
   constructor(element, place) {
     this.#element = element;
     this.#place = place;
@@ -32,6 +34,7 @@ export class Overlay {
     if (open && !this.#element.isConnected) return;
     const element = this.#element;
     this.#listeners?.abort();
+    this.#sizes.disconnect();
     element.hidden = !open;
     if (element.isConnected) element.togglePopover?.(open); // older browsers use `hidden` only
     this.#open = open;
@@ -39,6 +42,7 @@ export class Overlay {
     this.place();
     this.#listeners = new AbortController();
     const {signal} = this.#listeners;
+    for (const sized of [element, document.body]) this.#sizes.observe(sized);
     for (const type of ['resize', 'scroll']) window.addEventListener(type, () => this.place(), {signal, capture: true, passive: true});
   }
 

@@ -43,7 +43,7 @@ const css = `
 .presence-occupants{display: inline-flex; margin-block: -.25em; margin-inline: .5em .25em; vertical-align: middle}
 
 .presence-list:not([hidden]){display: flex}
-.presence-list{flex-direction: column; padding: 0; overflow: hidden; text-align: start; width: min(22em, 100vw - 1em); max-height: min(26em, 100vh - 3.5em); box-shadow: 0 .5em 2em #0003}
+.presence-list{flex-direction: column; padding: 0; overflow: hidden; text-align: start; width: min(22em, 100vw - 1em); max-height: min(26em, var(--presence-room, 100vh - 3.5em)); box-shadow: 0 .5em 2em #0003}
 .presence-head{display: flex; align-items: center; padding: .4em .5em .4em 1em; padding-inline: 1em .5em}
 .presence-head p{flex: 1; margin: 0; font-weight: 600}
 .presence-slot .presence-close, .presence-close{flex: none; width: 2em; height: 2em; padding: 0; border: 0; border-radius: .4em; background: none; color: inherit; font: inherit; line-height: 1; cursor: pointer}
