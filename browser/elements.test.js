@@ -258,7 +258,9 @@ for (const mode of ['open', 'closed']) {
       globalThis.presence.updateUI();
     });
     assert.equal(await inRoot(() => globalThis.root.adoptedStyleSheets.length), 1);
-    await page.mouse.click(...await box('.presence-actions button + button'));
+    const edit = await box('.presence-actions button + button');
+    await assertSoon(async () => assert.equal(await page.evaluate(([x, y]) => globalThis.root.elementFromPoint(x, y)?.textContent, edit), 'Edit anyway')); // takes presses
+    await page.mouse.click(...edit);
     assert.equal(await inRoot(() => globalThis.root.activeElement?.tagName), 'TEXTAREA', '`Edit anyway` moves the focus to the editor');
     await assertSoon(async () => assert.equal(await inRoot(() => globalThis.root.querySelector('.presence-warning').hidden), true));
     await inRoot(() => globalThis.presence.stop());

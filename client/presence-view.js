@@ -76,7 +76,7 @@ export class PresenceView {
       words: this.#words, label: this.#label, order: () => this.#markers.order(), pictures, alone,
       go: (/** @type {string} */ section, /** @type {User | null} */ user) => this.#navigate(section, user),
     };
-    this.#notices = new PresenceNotices(this.#words, {add: (slot) => this.#addSlot(slot), anchor: () => this.#slotAnchor}, {
+    this.#notices = new PresenceNotices(this.#words, {
       editAnyway: () => this.#answer('editor', () => core.editAnyway()),
       chooseDifferent: () => this.#answer('selector', () => this.#select(core.chooseDifferent())),
       tellMe: () => {
@@ -86,7 +86,7 @@ export class PresenceView {
       showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => this.#find('selector')?.focus(),
       ended: () => this.render(core.getSnapshot()),
-    }, pictures);
+    }, pictures, (...parts) => this.#addSlot(...parts), () => this.#slotAnchor);
     this.#announcer = new Announcer(
       (/** @type {Facts} */ current, /** @type {Facts} */ announced) => this.#describe(current, announced),
       (text) => (this.#liveRegion.textContent = text),
@@ -229,13 +229,12 @@ export class PresenceView {
     return {box: {left, right, top, bottom: row?.bottom ?? bottom}, reserved: !!place && bottom > top};
   }
 
-  /** @param {HTMLElement} slot */
-  #addSlot(slot) {
+  /** @param {HTMLElement} slot @param {HTMLElement} warning @param {HTMLElement} sentence of the warning */
+  #addSlot(slot, warning, sentence) {
     const place = this.#find('warning');
     if (place) place.append(slot);
     else this.#anchor?.after(slot);
     own(slot);
-    const [warning, sentence] = this.#notices.parts;
     warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
   }
 
@@ -243,7 +242,7 @@ export class PresenceView {
   #followAnchor() {
     const anchor = this.#find('warning') ?? this.#anchor;
     const {slot} = this.#notices;
-    if (anchor?.isConnected && slot?.isConnected && anchor.getRootNode() !== slot.getRootNode()) this.#notices.remove();
+    if (anchor?.isConnected && slot.isConnected && anchor.getRootNode() !== slot.getRootNode()) this.#notices.remove();
   }
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */
