@@ -13,20 +13,25 @@ import (
 
 // Clock shifts the time of the stores under test, in the scripts and in the nodes.
 type Clock struct {
-	stores []*Store
+	stores []shifted
 	shift  atomic.Int64
+}
+
+// shifted is a store and the texts of its scripts, which take milliseconds to build.
+type shifted struct {
+	*Store
+	texts scriptTexts
 }
 
 // Attach makes a store use the clock. It must be called before [Store.Run].
 func (c *Clock) Attach(s *Store) {
-	c.stores = append(c.stores, s)
+	shifted := shifted{s, newScriptTexts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand())}
+	c.stores = append(c.stores, shifted)
 	s.now = c.Now
-	s.shiftScripts(time.Duration(c.shift.Load()))
+	shifted.shift(time.Duration(c.shift.Load()))
 }
 
-func (s *Store) shiftScripts(shift time.Duration) {
-	s.scripts.Store(newScripts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand(), shift))
-}
+func (s shifted) shift(by time.Duration) { s.scripts.Store(s.texts.scripts(by)) }
 
 // Now returns the time by the clock.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
@@ -37,7 +42,7 @@ func (c *Clock) Advance(d time.Duration) {
 	if d > 0 {
 		shift := time.Duration(c.shift.Add(int64(d)))
 		for _, s := range c.stores {
-			s.shiftScripts(shift)
+			s.shift(shift)
 		}
 	}
 	for range 2 { // the second time, with what the first refreshes published

@@ -135,7 +135,7 @@ func (s *Store) check(ctx context.Context, o Options) error {
 	s.sharded = modeText == "cluster" && major >= shardedMajor
 	s.probe = newProbe(s.sharded)
 	s.pubsub.use(s.probe)
-	s.scripts.Store(newScripts(o.Lease, o.Heartbeat, s.publishCommand(), 0))
+	s.scripts.Store(newScripts(o.Lease, o.Heartbeat, s.publishCommand()))
 	if err := s.checkChannel(ctx, s.probe.channels[0].name); err != nil {
 		return err
 	}

@@ -44,20 +44,32 @@ var (
 // scripts has one script for each operation. Redis runs a script atomically.
 type scripts struct{ update, leave, snapshot *rueidis.Lua }
 
-// newScripts builds the scripts. Publish is the command that sends wake-ups. Shift is added to the time
-// of Redis; only tests set it.
-func newScripts(lease, heartbeat time.Duration, publish string, shift time.Duration) *scripts {
-	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
+// newScripts builds the scripts. Publish is the command that sends wake-ups.
+func newScripts(lease, heartbeat time.Duration, publish string) *scripts {
+	return newScriptTexts(lease, heartbeat, publish).scripts(0)
+}
+
+// scriptTexts has the texts of the scripts, without the value of SHIFT.
+type scriptTexts struct{ update, leave, snapshot string }
+
+func newScriptTexts(lease, heartbeat time.Duration, publish string) scriptTexts {
+	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
-		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), shift.Microseconds(), publish)
-	script := func(parts ...string) *rueidis.Lua {
-		return rueidis.NewLuaScript(inlineConstants(constants + strings.Join(parts, "")))
+		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), publish)
+	text := func(parts ...string) string { return inlineConstants(constants + strings.Join(parts, "")) }
+	return scriptTexts{
+		update:   text(updateArgsLua, readLua, renewLua, memberLua, rosterLua, saveLua, updateLua),
+		leave:    text(leaveArgsLua, readLua, memberLua, rosterLua, saveLua, leaveLua),
+		snapshot: text(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, saveLua, snapshotLua),
 	}
-	return &scripts{
-		update:   script(updateArgsLua, readLua, renewLua, memberLua, rosterLua, saveLua, updateLua),
-		leave:    script(leaveArgsLua, readLua, memberLua, rosterLua, saveLua, leaveLua),
-		snapshot: script(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, saveLua, snapshotLua),
+}
+
+// scripts returns the scripts. Shift is added to the time of Redis; only tests set it.
+func (t scriptTexts) scripts(shift time.Duration) *scripts {
+	script := func(text string) *rueidis.Lua {
+		return rueidis.NewLuaScript(strings.ReplaceAll(text, "SHIFT", strconv.FormatInt(shift.Microseconds(), 10)))
 	}
+	return &scripts{update: script(t.update), leave: script(t.leave), snapshot: script(t.snapshot)}
 }
 
 var (
