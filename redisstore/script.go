@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/redis/rueidis"
 
@@ -72,30 +73,41 @@ func (t scriptTexts) scripts(shift time.Duration) *scripts {
 	return &scripts{update: script(t.update), leave: script(t.leave), snapshot: script(t.snapshot)}
 }
 
-var (
-	// constantsLine is a line that declares constants, which have names in capitals.
-	constantsLine = regexp.MustCompile(`(?m)^local ([A-Z][A-Z_, ]*) = ([\w'>, ]+?)(?: --.*)?$`)
-	capitals      = regexp.MustCompile(`\b[A-Z][A-Z_]*\b`)
-)
+// constantsLine is a line that declares constants, which have names in capitals.
+var constantsLine = regexp.MustCompile(`^local ([A-Z][A-Z_, ]*) = ([\w'>, ]+?)(?: --.*)?\n$`)
 
 // inlineConstants replaces the constants of a script by their values. Redis creates the functions of a
 // script again for each call, and that takes the longer the more locals they use.
 func inlineConstants(script string) string {
 	values := map[string]string{}
-	script = constantsLine.ReplaceAllStringFunc(script, func(line string) string {
+	var rest, inlined strings.Builder
+	for line := range strings.Lines(script) {
 		m := constantsLine.FindStringSubmatch(line)
+		if m == nil {
+			rest.WriteString(line)
+			continue
+		}
 		of := strings.Split(m[2], ", ")
 		for i, name := range strings.Split(m[1], ", ") {
 			values[name] = of[i]
 		}
-		return ""
-	})
-	return capitals.ReplaceAllStringFunc(script, func(name string) string {
-		if value, ok := values[name]; ok {
-			return value
+		rest.WriteByte('\n') // errors of Redis have the numbers of lines
+	}
+	for script = rest.String(); script != ""; {
+		end := strings.IndexFunc(script, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		if end < 0 {
+			end = len(script)
 		}
-		return name
-	})
+		word := script[:end]
+		if value, ok := values[word]; ok {
+			word = value
+		}
+		inlined.WriteString(word)
+		next := min(end+1, len(script))
+		inlined.WriteString(script[end:next])
+		script = script[next:]
+	}
+	return inlined.String()
 }
 
 // number encodes an argument of a script.
