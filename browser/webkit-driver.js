@@ -1,0 +1,86 @@
+/** WebKitGTK's browser by W3C WebDriver: a screen without a monitor, and one driver process and browser for each session. */
+
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdtempSync} from 'node:fs';
+import {rm} from 'node:fs/promises';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+
+/** Starts an X server on a free display. */
+export async function startDisplay() {
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)); // so that `exit` ends what was started
+  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1600x1200x24', '-nolisten', 'tcp'], {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
+  const end = () => server.kill('SIGKILL');
+  process.once('exit', end); // also if the test process fails
+  const [number] = await Promise.race([once(/** @type {any} */ (server.stdio[3]), 'data'), once(server, 'exit').then(() => { throw new Error('Xvfb ended'); })]);
+  const stop = async () => {
+    process.off('exit', end);
+    const ended = once(server, 'exit');
+    server.kill();
+    await ended;
+  };
+  return {name: `:${String(number).trim()}`, stop};
+}
+
+/**
+ * Starts a browser. `send` sends a command to it and returns the value of the answer.
+ * @param {string} driver the path of WebKitWebDriver @param {string} display
+ * @param {{proxy: number, args?: string[], acceptInsecureCerts?: boolean}} options the port of the HTTP proxy, and arguments of the browser
+ */
+export async function startSession(driver, display, {proxy, args = [], acceptInsecureCerts = false}) {
+  const home = mkdtempSync(join(tmpdir(), 'writer-presence-webkit-')); // or it would use the caller's cache and settings
+  const port = await freePort();
+  const env = {...process.env, DISPLAY: display, HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_RUNTIME_DIR: home, LANGUAGE: 'en_US', NO_AT_BRIDGE: '1', MESA_SHADER_CACHE_DISABLE: 'true', GDK_BACKEND: 'x11'};
+  const child = spawn(driver, [`--port=${port}`], {env, stdio: 'ignore'});
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  let ended = false;
+  child.once('exit', () => (ended = true));
+
+  async function call(method, path, body) {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {method, body: body && JSON.stringify(body)});
+    const {value} = await response.json();
+    if (!response.ok) throw new Error(`WebDriver ${method} ${path.replace(/^\/session\/[^/]+/, '')}: ${value.error}: ${value.message}`);
+    return value;
+  }
+  for (const deadline = Date.now() + 10_000;;) {
+    try {
+      await call('GET', '/status');
+      break;
+    } catch (error) {
+      if (ended || Date.now() > deadline) throw new Error(`${driver} does not answer on port ${port}`, {cause: error});
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+  const {sessionId} = await call('POST', '/session', {capabilities: {alwaysMatch: {
+    acceptInsecureCerts,
+    pageLoadStrategy: 'none',
+    proxy: {proxyType: 'manual', httpProxy: `127.0.0.1:${proxy}`, sslProxy: `127.0.0.1:${proxy}`},
+    ...(args.length && {'webkitgtk:browserOptions': {args: ['--automation', ...args]}}),
+  }}});
+  return {
+    send: (method, path, body) => call(method, `/session/${sessionId}${path}`, body),
+    pid: child.pid,
+    async stop() {
+      process.off('exit', end);
+      await Promise.race([call('DELETE', `/session/${sessionId}`).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2_000))]); // a page may be busy
+      if (!ended) {
+        const exit = once(child, 'exit');
+        child.kill();
+        await exit;
+      }
+      await rm(home, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
+    },
+  };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const {port} = /** @type {any} */ (server.address());
+  server.close();
+  await once(server, 'close');
+  return port;
+}
