@@ -178,7 +178,7 @@ export async function openPage(env, project, name, {section = '', transport = en
 /** Ends the process of a page, as a fault in the browser does. */
 export async function crash(page) {
   if (ENGINE === 'webkit') await page.crash();
-  else await page.goto(ENGINE === 'firefox' ? 'about:crashcontent' : 'chrome://crash').catch(() => {});
+  else await page.goto('chrome://crash').catch(() => {});
 }
 
 /** Waits until the page shows this status. */

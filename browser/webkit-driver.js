@@ -8,20 +8,31 @@ import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 
+/** The processes that have been started, which end with this one, also if a test fails. @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
+/** Starts a program. */
+function start(...command) {
+  const child = spawn(...command);
+  if (!children.size) for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)); // or there would be no `exit`
+  children.add(child);
+  child.on('exit', () => children.delete(child));
+  return child;
+}
+
+/** Ends a program that start() started. */
+async function end(child) {
+  if (!children.has(child)) return;
+  child.kill();
+  await once(child, 'exit');
+}
+
 /** Starts an X server on a free display. */
 export async function startDisplay() {
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)); // so that `exit` ends what was started
-  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1600x1200x24', '-nolisten', 'tcp'], {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
-  const end = () => server.kill('SIGKILL');
-  process.once('exit', end); // also if the test process fails
+  const server = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1600x1200x24', '-nolisten', 'tcp'], {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
   const [number] = await Promise.race([once(/** @type {any} */ (server.stdio[3]), 'data'), once(server, 'exit').then(() => { throw new Error('Xvfb ended'); })]);
-  const stop = async () => {
-    process.off('exit', end);
-    const ended = once(server, 'exit');
-    server.kill();
-    await ended;
-  };
-  return {name: `:${String(number).trim()}`, stop};
+  return {name: `:${String(number).trim()}`, stop: () => end(server)};
 }
 
 /**
@@ -33,11 +44,7 @@ export async function startSession(driver, display, {proxy, args = [], acceptIns
   const home = mkdtempSync(join(tmpdir(), 'writer-presence-webkit-')); // or it would use the caller's cache and settings
   const port = await freePort();
   const env = {...process.env, DISPLAY: display, HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_RUNTIME_DIR: home, LANGUAGE: 'en_US', NO_AT_BRIDGE: '1', MESA_SHADER_CACHE_DISABLE: 'true', GDK_BACKEND: 'x11'};
-  const child = spawn(driver, [`--port=${port}`], {env, stdio: 'ignore'});
-  const end = () => child.kill('SIGKILL');
-  process.once('exit', end);
-  let ended = false;
-  child.once('exit', () => (ended = true));
+  const child = start(driver, [`--port=${port}`], {env, stdio: 'ignore'});
 
   async function call(method, path, body) {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {method, body: body && JSON.stringify(body)});
@@ -50,13 +57,14 @@ export async function startSession(driver, display, {proxy, args = [], acceptIns
       await call('GET', '/status');
       break;
     } catch (error) {
-      if (ended || Date.now() > deadline) throw new Error(`${driver} does not answer on port ${port}`, {cause: error});
+      if (!children.has(child) || Date.now() > deadline) throw new Error(`${driver} does not answer on port ${port}`, {cause: error});
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
   const {sessionId} = await call('POST', '/session', {capabilities: {alwaysMatch: {
     acceptInsecureCerts,
     pageLoadStrategy: 'none',
+    timeouts: {script: 2 ** 31 - 1}, // the driver measures it by the page's clock, which a test may move
     proxy: {proxyType: 'manual', httpProxy: `127.0.0.1:${proxy}`, sslProxy: `127.0.0.1:${proxy}`},
     ...(args.length && {'webkitgtk:browserOptions': {args: ['--automation', ...args]}}),
   }}});
@@ -64,13 +72,9 @@ export async function startSession(driver, display, {proxy, args = [], acceptIns
     send: (method, path, body) => call(method, `/session/${sessionId}${path}`, body),
     pid: child.pid,
     async stop() {
-      process.off('exit', end);
-      await Promise.race([call('DELETE', `/session/${sessionId}`).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2_000))]); // a page may be busy
-      if (!ended) {
-        const exit = once(child, 'exit');
-        child.kill();
-        await exit;
-      }
+      // A browser that is busy, or has crashed, does not answer.
+      await Promise.race([call('DELETE', `/session/${sessionId}`).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2_000))]);
+      await end(child);
       await rm(home, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
     },
   };

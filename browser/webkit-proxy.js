@@ -110,7 +110,7 @@ export async function startForwardProxy() {
       else emitConsole(type, text);
     }
     const [type, text] = name === 'script.js'
-      ? ['text/javascript', `document.currentScript.remove();\n${reportErrors}\n${proxy.scripts.join('\n')}`]
+      ? ['text/javascript', `document.currentScript.remove();\n${reportErrors}\n${proxy.scripts.join(';\n')}`]
       : ['text/html', '<!doctype html><title>Blank</title><link rel="icon" href="data:,">'];
     answer.writeHead(200, {'Content-Type': type, 'Cache-Control': 'no-store'}).end(text);
   }

@@ -22,6 +22,10 @@ const CLOCK = module('clockSource.js', 'globalThis.__pwClock ??= (module.exports
 
 /** Playwright's timeout where a test gives none. */
 const TIMEOUT = 30_000;
+
+/** How long one command waits in a page. Meanwhile the other pages of the context get none. */
+const SLICE = 500;
+
 const KEYS = {Shift: '\uE008', Control: '\uE009', Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', ArrowUp: '\uE013', ArrowDown: '\uE015'};
 
 /** Calls the function until it gives something other than undefined, and returns that; throws after the timeout. */
@@ -47,6 +51,11 @@ export async function launchWebKit(driver) {
   /** Browsers that no context uses, by their options: starting one takes half a second. @type {{key: string, session: any}[]} */
   const idle = [];
   const stop = (session) => (sessions.delete(session), session.stop());
+  const end = async () => {
+    await Promise.all([...sessions].map(stop));
+    await display.stop();
+  };
+  /** @type {Promise<void> | undefined} */ let ended;
   return {
     async newContext(options = {}) {
       const {ignoreHTTPSErrors: acceptInsecureCerts = false, colorScheme = 'light'} = options;
@@ -56,10 +65,7 @@ export async function launchWebKit(driver) {
       sessions.add(session);
       return new Context(session, options, (usable) => usable ? void idle.push({key, session}) : stop(session));
     },
-    async close() {
-      await Promise.all([...sessions].map(stop));
-      await display.stop();
-    },
+    close: () => (ended ??= end()), // the environments of a file share a browser, and each closes it
   };
 }
 
@@ -210,6 +216,7 @@ class Handle {
 
 class Page extends Frame {
   loads = 0;
+  /** those of the document after goto() @type {Frame[]} */ iframes = [];
   clock = {
     install: () => this.#moveClock('install', Date.now()),
     fastForward: (ms) => this.#moveClock('fastForward', ms),
@@ -231,7 +238,7 @@ class Page extends Frame {
 
   context() { return this.owner; }
   url() { return this.address; }
-  frames() { return [this]; }
+  frames() { return [this, ...this.iframes]; }
 
   /** Runs commands in this page's window. */
   run(commands) { return this.owner.run(this.window, commands); }
@@ -249,6 +256,8 @@ class Page extends Frame {
   async goto(url) {
     await this.#load((send) => send('POST', '/url', {url}), url);
     this.address = url;
+    const iframes = await this.execute('return [...document.querySelectorAll("iframe[src]")].map((iframe) => [iframe, iframe.src])');
+    this.iframes = iframes.map(([element, src]) => Object.assign(new Frame(this, [element]), {url: () => src}));
   }
 
   reload() { return this.#load((send) => send('POST', '/refresh', {})); }
@@ -341,35 +350,56 @@ class Locator {
   nth(index) { return this.#with(`nth=${index}`); }
   first() { return this.nth(0); }
 
-  /** Runs a function with the elements, Playwright's script and an argument in the document. */
-  async query(code, argument) {
+  /**
+   * Runs a function with the elements, Playwright's script and an argument in the document. Where it gives undefined it runs again
+   * at each change of the document, for `wait` milliseconds.
+   */
+  async query(code, argument, wait = 0) {
     const script = `
+      const [selector, argument, wait] = arguments;
       const injected = globalThis[Symbol.for('playwright')];
       if (!injected) return '{"missing": true}';
-      const elements = injected.querySelectorAll(injected.parseSelector(arguments[0]), document);
-      return JSON.stringify({value: (${code})(elements, injected, arguments[1])})`;
+      const attempt = () => (${code})(injected.querySelectorAll(injected.parseSelector(selector), document), injected, argument);
+      const {setTimeout, setInterval, clearTimeout, clearInterval} = injected.utils.builtins; // not those of the fake clock
+      const first = attempt();
+      if (first !== undefined || !wait) return JSON.stringify({value: first});
+      return new Promise((resolve, reject) => {
+        const check = (last) => {
+          try {
+            const value = attempt();
+            if (value !== undefined || last === true) end(resolve, JSON.stringify({value}));
+          } catch (error) {
+            end(reject, error);
+          }
+        };
+        const end = (settle, value) => (observer.disconnect(), clearInterval(repeated), clearTimeout(timer), settle(value));
+        const observer = new MutationObserver(check);
+        const repeated = setInterval(check, 50); // styles and shadow roots change without a mutation of the document
+        const timer = setTimeout(check, wait, true);
+        observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+      });`;
     for (;;) {
-      const {missing, value} = JSON.parse(await this.frame.execute(script, this.selector, argument));
+      const {missing, value} = JSON.parse(await this.frame.execute(script, this.selector, argument, wait));
       if (!missing) return value;
       await this.frame.execute(INJECTED);
     }
   }
 
-  /** Runs a function with the only element, as soon as there is one. While it returns undefined it is repeated. */
+  /** Runs a function with the only element, as soon as there is one. While it gives undefined it runs again. */
   async one(code, argument, {timeout = TIMEOUT} = {}) {
+    const strict = `([element, ...others], injected, argument) => others.length ? {others: others.length} : element && {value: (${code})(element, injected, argument)}`;
     return poll(this.selector, timeout, async () => {
-      const {count, value} = await this.query(`(elements, injected, argument) => ({count: elements.length, value: elements.length === 1 ? (${code})(elements[0], injected, argument) : undefined})`, argument);
-      if (count > 1) throw Object.assign(new Error(`${this.selector} matches ${count} elements`), {strict: true});
+      const {others, value} = await this.query(strict, argument, SLICE) ?? {};
+      if (others) throw Object.assign(new Error(`${this.selector} matches ${others + 1} elements`), {strict: true});
       return value;
     });
   }
 
   waitFor({state = 'visible', timeout = TIMEOUT} = {}) {
-    return poll(`${this.selector}: waiting until it is ${state}`, timeout, async () => (await this.query((elements, injected, state) => {
-      const [element] = elements;
-      if (state === 'attached' || state === 'detached') return Boolean(element) === (state === 'attached');
-      return element ? injected.elementState(element, state).matches : state === 'hidden';
-    }, state)) || undefined);
+    return poll(`${this.selector}: waiting until it is ${state}`, timeout, () => this.query(([element], injected, state) => {
+      if (state === 'attached' || state === 'detached') return Boolean(element) === (state === 'attached') || undefined;
+      return (element ? injected.elementState(element, state).matches : state === 'hidden') || undefined;
+    }, state, SLICE));
   }
 
   count() { return this.query((elements) => elements.length); }
@@ -400,30 +430,27 @@ class Locator {
     await this.frame.page.keyboard.type(value);
   }
 
-  async hover(options) {
-    const [x, y] = await this.#target(options);
-    await this.frame.page.mouse.move(x, y);
-  }
+  hover(options) { return this.#point('hover', (x, y) => this.frame.page.mouse.move(x, y), options); }
+  click(options) { return this.#point('mouse', (x, y) => this.frame.page.mouse.click(x, y), options); }
 
-  async click(options) {
-    const [x, y] = await this.#target(options);
-    await this.frame.page.mouse.click(x, y);
-  }
-
-  /** Where to point: the middle of the element, once it is visible, enabled, still and not covered. */
-  async #target({position, timeout} = {}) {
+  /** Points at the middle of the element, once it is visible, enabled, still and not covered, and again if it moved away. */
+  async #point(action, act, {position, timeout = TIMEOUT} = {}) {
     let last = '';
-    return poll(`${this.selector}: waiting until it can be clicked`, timeout ?? TIMEOUT, async () => {
-      const point = await this.one((element, injected, position) => {
+    await poll(`${this.selector}: waiting until it can be pointed at`, timeout, async () => {
+      const point = await this.one((element, injected, {action, position, last}) => {
         if (!['visible', 'enabled'].every((state) => injected.elementState(element, state).matches)) return null;
         element.scrollIntoView({block: 'nearest', inline: 'nearest'});
         const {x, y, width, height} = element.getBoundingClientRect();
         const point = position ? [x + position.x, y + position.y] : [x + width / 2, y + height / 2];
-        return injected.expectHitTarget({x: point[0], y: point[1]}, element) === 'done' ? point : null;
-      }, position, {timeout});
-      const still = point && `${point}` === last;
-      last = `${point}`;
-      return still ? point : undefined;
+        if (String(point) === last) injected.pointed = injected.setupHitTargetInterceptor(element, action, {x: point[0], y: point[1]}, false);
+        return point;
+      }, {action, position, last}, {timeout});
+      const still = point && String(point) === last;
+      last = String(point);
+      if (!still) return undefined;
+      await act(...point);
+      const hit = await this.query((_, injected) => injected.pointed?.stop?.() ?? injected.pointed).catch(() => 'done'); // another page
+      return hit === undefined || hit === 'done' || undefined;
     });
   }
 }
