@@ -15,7 +15,10 @@ async function openEditor(t) {
   const site = await startProxy(env.url);
   const context = await env.browser.newContext();
   const page = await context.newPage();
-  t.after(() => (context.close(), site.stop()));
+  t.after(async () => {
+    await context.close();
+    site.stop();
+  });
   await page.clock.install();
   await page.addInitScript(() => {
     globalThis.sent = [];

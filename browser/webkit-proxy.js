@@ -23,12 +23,10 @@ export const reportErrors = `(() => {
   }
   addEventListener('error', ({error, message}) => message && report('pageerror', error ?? message));
   addEventListener('unhandledrejection', ({reason}) => report('pageerror', reason));
-  globalThis.reportToTest = report;
 })();`;
 
 /**
- * Starts a proxy. Its events: `request`, `response` and `console` with the object that a page's event has, `pageerror` and
- * `framesent` with a text.
+ * Starts a proxy. Its events: `request`, `response` and `console` with the object that a page's event has, `pageerror` with a text.
  */
 export async function startForwardProxy() {
   const sockets = new Set();
@@ -106,7 +104,7 @@ export async function startForwardProxy() {
   function answerItself(name, body, answer) {
     if (name === 'report') {
       const {type, text} = JSON.parse(body);
-      if (type === 'pageerror' || type === 'framesent') proxy.emit(type, text);
+      if (type === 'pageerror') proxy.emit(type, text);
       else emitConsole(type, text);
     }
     const [type, text] = name === 'script.js'

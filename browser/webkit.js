@@ -304,14 +304,7 @@ class Page extends Frame {
   }
 
   /** Events come from all pages of the context; where a test listens, there is only one. */
-  on(event, listener) {
-    if (event === 'websocket') {
-      this.proxy.scripts.push(`{ const {send} = WebSocket.prototype; WebSocket.prototype.send = function (data) { reportToTest('framesent', data); send.call(this, data); }; }`);
-      listener({on: (event, listener) => this.proxy.on(event, (payload) => listener({payload}))});
-    } else {
-      this.proxy.on(event, listener);
-    }
-  }
+  on(event, listener) { this.proxy.on(event, listener); }
 
   waitForResponse(matches, {timeout = TIMEOUT} = {}) {
     return new Promise((resolve, reject) => {
