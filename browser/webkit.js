@@ -215,7 +215,7 @@ class Handle {
 }
 
 class Page extends Frame {
-  loads = 0;
+  #loads = 0;
   /** those of the document after goto() @type {Frame[]} */ iframes = [];
   clock = {
     install: () => this.#moveClock('install', Date.now()),
@@ -265,7 +265,7 @@ class Page extends Frame {
 
   /** Waits until another document has loaded, or until the page is at an address that needs none. Pages of a context load at the same time. */
   async #load(command, url) {
-    const mark = ++this.loads; // a document from the back/forward cache has an older one
+    const mark = ++this.#loads; // a document from the back/forward cache has an older one
     await this.evaluate((mark) => void (globalThis.beforeLoad = mark), mark);
     await this.run(command);
     await this.waitForFunction(([mark, url]) => document.readyState === 'complete' && (globalThis.beforeLoad !== mark || location.href === url), [mark, url]);
