@@ -43,7 +43,11 @@ export async function startDisplay() {
 export async function startSession(driver, display, {proxy, args = [], acceptInsecureCerts = false}) {
   const home = mkdtempSync(join(tmpdir(), 'writer-presence-webkit-')); // or it would use the caller's cache and settings
   const port = await freePort();
-  const env = {...process.env, DISPLAY: display, HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_RUNTIME_DIR: home, LANGUAGE: 'en_US', NO_AT_BRIDGE: '1', MESA_SHADER_CACHE_DISABLE: 'true', GDK_BACKEND: 'x11'};
+  const env = {
+    ...process.env, DISPLAY: display, GDK_BACKEND: 'x11', NO_AT_BRIDGE: '1', LANGUAGE: 'en_US',
+    HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_RUNTIME_DIR: home,
+    WEBKIT_DISABLE_COMPOSITING_MODE: '1', // without a graphics card, compositing stops each page for up to three seconds
+  };
   const child = start(driver, [`--port=${port}`], {env, stdio: 'ignore'});
 
   async function call(method, path, body) {
