@@ -28,9 +28,9 @@ async function end(child) {
   await once(child, 'exit');
 }
 
-/** Starts an X server on a free display. */
+/** Starts an X server on a free display. The pointer is in the middle of the screen, where no window is, so that it causes no events in pages. */
 export async function startDisplay() {
-  const server = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1600x1200x24', '-nolisten', 'tcp'], {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
+  const server = start('Xvfb', ['-displayfd', '3', '-screen', '0', '3200x2400x24', '-nolisten', 'tcp'], {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
   const [number] = await Promise.race([once(/** @type {any} */ (server.stdio[3]), 'data'), once(server, 'exit').then(() => { throw new Error('Xvfb ended'); })]);
   return {name: `:${String(number).trim()}`, stop: () => end(server)};
 }
@@ -69,7 +69,7 @@ export async function startSession(driver, display, {proxy, args = [], acceptIns
     acceptInsecureCerts,
     pageLoadStrategy: 'none',
     timeouts: {script: 2 ** 31 - 1}, // the driver measures it by the page's clock, which a test may move
-    proxy: {proxyType: 'manual', httpProxy: `127.0.0.1:${proxy}`, sslProxy: `127.0.0.1:${proxy}`},
+    proxy: {proxyType: 'manual', httpProxy: `127.0.0.1:${proxy}`},
     ...(args.length && {'webkitgtk:browserOptions': {args: ['--automation', ...args]}}),
   }}});
   return {
