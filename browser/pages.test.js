@@ -153,13 +153,13 @@ for (const [colorScheme, width, height] of /** @type {const} */ ([['light', 1200
 }
 
 test('markup in names and sections stays text', async () => { // case 43
-  const project = newProject(env);
+  const project = newProject(longLease);
   const name = '<img src=x onerror="globalThis.owned=1"><b>Al</b>';
   const section = 'manuscript/<script>globalThis.owned=1<\\/script>';
-  const b = await openPage(env, project, 'User B', {section: 'manuscript/abstract'});
-  const send = async (body) => fetch(`${env.next()}/writer/api/project/${project}/presence/update/`, {
+  const b = await openPage(longLease, project, 'User B', {section: 'manuscript/abstract'});
+  const send = async (body) => fetch(`${longLease.next()}/writer/api/project/${project}/presence/update/`, {
     method: 'POST',
-    headers: {'Content-Type': 'application/json', 'Authorization': `Bearer ${await token(env, name, '__proto__')}`},
+    headers: {'Content-Type': 'application/json', 'Authorization': `Bearer ${await token(longLease, name, '__proto__')}`},
     body: JSON.stringify(body),
   });
   assert.equal((await send({session: 'x', section: 'manuscript/abstract'})).status, 200);
