@@ -1,6 +1,7 @@
 /**
  * The HTTP proxy of one WebKit browser. WebDriver has no commands for what happens between a browser and its servers, and for what a
- * page does before it has loaded; so this proxy answers, blocks, watches and extends requests, and adds a script to every page.
+ * page does before it has loaded; so this proxy answers, blocks, watches and extends requests, and adds a script to every page. Requests
+ * by https do not go through it.
  */
 
 import {EventEmitter} from 'node:events';
@@ -30,7 +31,7 @@ export const reportErrors = `(() => {
  */
 export async function startForwardProxy() {
   const sockets = new Set();
-  const proxy = Object.assign(new EventEmitter({captureRejections: false}), {
+  const proxy = Object.assign(new EventEmitter(), {
     port: 0,
     origins: new Set(),
     ...settings(),
@@ -125,12 +126,13 @@ export async function startForwardProxy() {
     const {hostname, port, pathname, search} = new URL(incoming.url ?? '');
     const lines = [`GET ${pathname}${search} HTTP/1.1`];
     for (let i = 0; i < incoming.rawHeaders.length; i += 2) lines.push(`${incoming.rawHeaders[i]}: ${incoming.rawHeaders[i + 1]}`);
-    tunnel(socket, hostname, port, (through) => through.write(`${lines.join('\r\n')}\r\n\r\n`), head);
-  });
-  // https: passed on as it is; its pages have no script.
-  server.on('connect', (incoming, socket, head) => {
-    const {hostname, port} = new URL(`https://${incoming.url}`);
-    tunnel(socket, hostname, port || 443, () => socket.write('HTTP/1.1 200 Connection established\r\n\r\n'), head);
+    const through = connect(Number(port), hostname, () => {
+      through.write(`${lines.join('\r\n')}\r\n\r\n`);
+      through.write(head);
+      through.pipe(socket).pipe(through);
+    });
+    through.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+    socket.on('close', () => through.destroy());
   });
 
   await new Promise((ready) => server.listen(0, '127.0.0.1', () => ready(null)));
@@ -149,14 +151,3 @@ const settings = () => ({
   /** Requests that a test answers. @type {{matches: (url: string) => boolean, handle: (route: object) => void}[]} */
   routes: [],
 });
-
-/** Connects a socket with a server, and ends each with the other. */
-function tunnel(socket, host, port, connected, head) {
-  const through = connect(Number(port), host, () => {
-    connected(through);
-    through.write(head);
-    through.pipe(socket).pipe(through);
-  });
-  through.on('error', () => socket.destroy()).on('close', () => socket.destroy());
-  socket.on('close', () => through.destroy());
-}
