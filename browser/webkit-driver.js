@@ -22,9 +22,9 @@ function start(...command) {
 }
 
 /** Ends a program that start() started. */
-async function end(child) {
+async function end(child, signal) {
   if (!children.has(child)) return;
-  child.kill();
+  child.kill(signal);
   await once(child, 'exit');
 }
 
@@ -78,7 +78,7 @@ export async function startSession(driver, display, {proxy, args = [], acceptIns
     async stop() {
       // A browser that is busy, or has crashed, does not answer.
       await Promise.race([call('DELETE', `/session/${sessionId}`).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2_000))]);
-      await end(child);
+      await end(child, 'SIGKILL'); // it may wait for its browser
       await rm(home, {recursive: true, force: true, maxRetries: 20, retryDelay: 50});
     },
   };
