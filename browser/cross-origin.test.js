@@ -8,7 +8,7 @@ import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {TIMEOUT, expectBadge, expectList, launch} from './fixtures.js';
+import {ENGINE, TIMEOUT, expectBadge, expectList, launch} from './fixtures.js';
 
 const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
 const secret = randomBytes(32).toString('hex');
@@ -117,6 +117,6 @@ test('a page of another origin gets no client, no answer and no connection', asy
   }), `${site.api.replace('http', 'ws')}/project/thesis/presence/live/`);
   assert.equal(live, 'closed');
   assert.equal(await page.locator('#status').getAttribute('data-status'), null);
-  assert.match(page.errors.join('\n'), /CORS policy/);
+  if (ENGINE === 'chromium') assert.match(page.errors.join('\n'), /CORS policy/); // the other drivers report only what scripts log
   await page.context().close();
 });

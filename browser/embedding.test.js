@@ -8,7 +8,7 @@ import {createServer} from 'node:https';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {TIMEOUT, assertSoon, launch} from './fixtures.js';
+import {ENGINE, TIMEOUT, assertSoon, launch, skipIf} from './fixtures.js';
 
 const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
 
@@ -78,7 +78,7 @@ async function embed(embedding, path = '/own') {
 /** Waits until the page has sent this many updates. @param {any} frame @param {number} count */
 const updates = (frame, count) => frame.waitForFunction((/** @type {number} */ count) => performance.getEntriesByType('resource').filter(({name}) => name.endsWith('/update/')).length >= count, count, {timeout: TIMEOUT});
 
-test('with --embedding on an embedded page stays the same visitor', async () => { // case 46
+test('with --embedding on an embedded page stays the same visitor', {skip: skipIf.webkit('WebKitGTK has no partitioned cookies')}, async () => { // case 46
   const {context, frame} = await embed('on');
   await updates(frame, 1);
   await assertSoon(async () => assert.equal(await frame.evaluate(() => globalThis.ids.size), 1));
@@ -88,7 +88,7 @@ test('with --embedding on an embedded page stays the same visitor', async () => 
   assert.doesNotMatch(text, /cookies/);
   const [cookie] = (await context.cookies()).filter((/** @type {any} */ {name}) => name === '__Host-writer_presence_visitor');
   assert.equal(cookie?.sameSite, 'None');
-  assert.ok(cookie.partitionKey, 'the cookie belongs to the top-level site');
+  if (ENGINE === 'chromium') assert.ok(cookie.partitionKey, 'the cookie belongs to the top-level site'); // WebDriver does not tell it
   await context.close();
 });
 

@@ -1,7 +1,7 @@
 /**
- * Fixtures of the browser tests: a server on a free port, and pages in a real Chromium, each in its own browser context, as on
- * separate machines. With NODES=3 in the environment there are three servers and a Redis; pages go to the servers in turn, and
- * every second page polls.
+ * Fixtures of the browser tests: a server on a free port, and pages in a real browser, each in its own browser context, as on
+ * separate machines. ENGINE in the environment names the browser: chromium, firefox or webkit. With NODES=3 in the environment
+ * there are three servers and a Redis; pages go to the servers in turn, and every second page polls.
  */
 
 import assert from 'node:assert/strict';
@@ -12,6 +12,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before} from 'node:test';
 import * as playwright from 'playwright-core';
+import {launchWebKit} from './webkit.js';
 
 const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
 const SWITCHES = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
@@ -19,11 +20,24 @@ const SWITCHES = ['--no-sandbox', '--disable-quic', '--disable-background-networ
 /** The longest wait for something that happens at once or with the next heartbeat. */
 export const TIMEOUT = 10_000;
 
-/** The path of Firefox (Debian's works with WebDriver BiDi). Without it, its tests are skipped. */
-export const firefox = find(process.env.FIREFOX, 'firefox-esr');
+/** The browser of this run. */
+export const ENGINE = process.env.ENGINE ?? 'chromium';
 
-/** The path of Chromium. */
-export const chromium = find(process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome');
+/** The programs of each engine: the browser, or the driver that starts it. */
+const PROGRAMS = {
+  chromium: [process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome'],
+  firefox: [process.env.FIREFOX, 'firefox-esr'], // Debian's works with WebDriver BiDi
+  webkit: [process.env.WEBKIT, 'WebKitWebDriver'],
+};
+
+/** The path of an engine's program, or nothing if it is not installed. */
+export function programOf(engine) {
+  for (const name of PROGRAMS[engine]) {
+    try {
+      if (name) return execFileSync('which', [name], {encoding: 'utf8'}).trim();
+    } catch {}
+  }
+}
 
 export const HEARTBEAT = 1_000;
 export const LEASE = 4_000;
@@ -31,10 +45,13 @@ export const LEASE = 4_000;
 /** Servers in each environment. */
 export const NODES = Number(process.env.NODES ?? 1);
 
-/** Reasons to skip a test where there are several servers; false where there is one. */
+/** Reasons to skip a test in an engine, or where there are several servers; false elsewhere. */
 export const skipIf = {
+  firefox: (reason) => ENGINE === 'firefox' && reason,
+  webkit: (reason) => ENGINE === 'webkit' && reason,
   onePage: NODES > 1 && 'this tests one page, whichever server it is from',
   oneProcess: NODES > 1 && 'this tests one process; nodes/failure.test.js tests several',
+  popup: ENGINE === 'webkit' && 'WebKitWebDriver opens no window for window.open()',
   oneAddress: NODES > 1 && 'tabs of one address are on one server; nodes/balancer.test.js tests them behind a balancer',
 };
 
@@ -42,7 +59,7 @@ export const skipIf = {
 const TRANSPORTS = NODES > 1 ? ['live', 'polling', 'polling', 'live'] : ['live'];
 
 /** Servers and a browser for the tests of a file. `bfcache` turns the back/forward cache on, as in browsers outside of tests. */
-export function environment({lease = LEASE, engine = 'chromium', bfcache = false} = {}) {
+export function environment({lease = LEASE, bfcache = false} = {}) {
   let turns = 0;
   let people = 0;
   const env = {
@@ -64,7 +81,7 @@ export function environment({lease = LEASE, engine = 'chromium', bfcache = false
     env.data = mkdtempSync(join(tmpdir(), 'writer-presence-browser-'));
     if (NODES > 1) await startRedis(env);
     await env.start();
-    env.browser = await sharedBrowser(engine, bfcache);
+    env.browser = await sharedBrowser(bfcache);
     env.clock = await openPage(env, 'clock', 'Clock', {transport: 'polling'});
   });
   after(async () => {
@@ -116,27 +133,21 @@ function outputMatching(process, pattern) {
   });
 }
 
-/** Browsers that the environments of a file share, because starting one is slow. @type {Map<string, Promise<any>>} */
+/** Browsers that the environments of a file share, because starting one is slow. @type {Map<boolean, Promise<any>>} */
 const browsers = new Map();
 
-function sharedBrowser(engine, bfcache) {
-  const key = `${engine} ${bfcache}`;
-  if (!browsers.has(key)) browsers.set(key, launch(engine, bfcache));
-  return browsers.get(key);
+function sharedBrowser(bfcache) {
+  if (!browsers.has(bfcache)) browsers.set(bfcache, launch(bfcache));
+  return browsers.get(bfcache);
 }
 
-export function launch(engine = 'chromium', bfcache = false) {
-  if (engine === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath: firefox});
-  if (!chromium) throw new Error('no Chromium found: run scripts/prepare');
-  return playwright.chromium.launch({executablePath: chromium, args: SWITCHES, ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
-}
-
-function find(...names) {
-  for (const name of names) {
-    try {
-      if (name) return execFileSync('which', [name], {encoding: 'utf8'}).trim();
-    } catch {}
-  }
+/** Starts the browser of this run. Only Chromium has to be told to use its back/forward cache. */
+export function launch(bfcache = false) {
+  const executablePath = programOf(ENGINE);
+  if (!executablePath) throw new Error(`no ${ENGINE} found: run scripts/prepare`);
+  if (ENGINE === 'webkit') return launchWebKit(executablePath);
+  if (ENGINE === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath});
+  return playwright.chromium.launch({executablePath, args: SWITCHES, ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
 }
 
 /** Waits for this many heartbeats of an unrelated polling page, about a second each. */
@@ -162,6 +173,12 @@ export async function openPage(env, project, name, {section = '', transport = en
   await page.goto(pageURL(env, project, name, section));
   await waitForStatus(page, status);
   return page;
+}
+
+/** Ends the process of a page, as a fault in the browser does. */
+export async function crash(page) {
+  if (ENGINE === 'webkit') await page.crash();
+  else await page.goto('chrome://crash').catch(() => {});
 }
 
 /** Waits until the page shows this status. */

@@ -2,20 +2,23 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {NODES, assertSoon, environment, firefox, newProject, skipIf, token} from './fixtures.js';
+import {assertSoon, environment, newProject, skipIf, token} from './fixtures.js';
 import {startProxy} from './proxy.js';
 
-const chromium = environment({lease: 60_000});
-const inFirefox = firefox && NODES === 1 && environment({engine: 'firefox', lease: 60_000});
+const env = environment({lease: 60_000});
+const skip = skipIf.onePage;
 
 /** Opens a page that edits a section, with a clock that `page.clock` moves. `page.activities()` gives the activities it has sent since the last call. */
-async function openEditor(t, env) {
+async function openEditor(t) {
   const options = JSON.stringify({token: await token(env, 'Writer')});
   const project = newProject(env);
   const site = await startProxy(env.url);
   const context = await env.browser.newContext();
   const page = await context.newPage();
-  t.after(() => (context.close(), site.stop()));
+  t.after(async () => {
+    await context.close();
+    site.stop();
+  });
   await page.clock.install();
   await page.addInitScript(() => {
     globalThis.sent = [];
@@ -109,48 +112,44 @@ const FRAMES = {
   }),
 };
 
-for (const [browser, env] of [['Chromium', chromium], ['Firefox', inFirefox]]) {
-  const skip = skipIf.onePage || (!env && 'Firefox is not installed');
-
-  for (const [kind, make] of Object.entries(FRAMES)) {
-    test(`${browser}: typing in a frame is activity: ${kind}`, {skip}, async (t) => { // case 44
-      const page = await openEditor(t, env);
-      const frame = await addFrame(page, make);
-      const body = await frame.locator('body').elementHandle();
-      await body.evaluate((body) => (body.ownerDocument.defaultView.focus(), body.focus()));
-      await expectActive(page, () => page.keyboard.press('a'), kind);
-      assert.match(await body.innerText(), /aaaa/);
-      });
-  }
-
-  test(`${browser}: typing in a frame inside a frame is activity, also when the inner one is added later`, {skip}, async (t) => { // case 44
-    const page = await openEditor(t, env);
-    const outer = await addFrame(page, FRAMES['srcdoc and contenteditable']);
-    const inner = await addFrame(outer, FRAMES['srcdoc and contenteditable']);
-    const body = await inner.locator('body').elementHandle();
+for (const [kind, make] of Object.entries(FRAMES)) {
+  test(`typing in a frame is activity: ${kind}`, {skip}, async (t) => { // case 44
+    const page = await openEditor(t);
+    const frame = await addFrame(page, make);
+    const body = await frame.locator('body').elementHandle();
     await body.evaluate((body) => (body.ownerDocument.defaultView.focus(), body.focus()));
-    await expectActive(page, () => page.keyboard.press('a'), 'nested');
-  });
-
-  test(`${browser}: text that arrives without a key is activity`, {skip: skip || (browser === 'Firefox' && 'WebDriver BiDi inserts no text')}, async (t) => { // case 44
-    const page = await openEditor(t, env);
-    await page.locator('textarea').focus();
-    await expectActive(page, () => page.keyboard.insertText('dictated '), 'insertText');
-  });
-
-  test(`${browser}: a frame of another origin and a sandboxed one cause no error, and active() reports what happens in them`, {skip}, async (t) => { // case 44
-    const page = await openEditor(t, env);
-    await page.evaluate(async () => {
-      const other = `${location.origin.replace('127.0.0.1', 'localhost')}/test/frame`;
-      for (const set of [(frame) => (frame.src = other), (frame) => (frame.src = 'data:text/html,x'), (frame) => Object.assign(frame, {sandbox: 'allow-scripts', srcdoc: 'x'})]) {
-        const frame = document.createElement('iframe');
-        set(frame);
-        await new Promise((loaded) => ((frame.onload = loaded), document.body.append(frame)));
-        frame.contentWindow.focus();
-      }
-    });
-    await page.locator('body').click({position: {x: 5, y: 5}});
-    assert.deepEqual(page.errors, []);
-    await expectActive(page, () => page.evaluate(() => globalThis.presence.active()), 'active()');
+    await expectActive(page, () => page.keyboard.press('a'), kind);
+    assert.match(await body.innerText(), /aaaa/);
   });
 }
+
+test('typing in a frame inside a frame is activity, also when the inner one is added later', {skip}, async (t) => { // case 44
+  const page = await openEditor(t);
+  const outer = await addFrame(page, FRAMES['srcdoc and contenteditable']);
+  const inner = await addFrame(outer, FRAMES['srcdoc and contenteditable']);
+  const body = await inner.locator('body').elementHandle();
+  await body.evaluate((body) => (body.ownerDocument.defaultView.focus(), body.focus()));
+  await expectActive(page, () => page.keyboard.press('a'), 'nested');
+});
+
+test('text that arrives without a key is activity', {skip: skip || skipIf.firefox('WebDriver BiDi inserts no text without keys')}, async (t) => { // case 44
+  const page = await openEditor(t);
+  await page.locator('textarea').focus();
+  await expectActive(page, () => page.keyboard.insertText('dictated '), 'insertText');
+});
+
+test('a frame of another origin and a sandboxed one cause no error, and active() reports what happens in them', {skip}, async (t) => { // case 44
+  const page = await openEditor(t);
+  await page.evaluate(async () => {
+    const other = `${location.origin.replace('127.0.0.1', 'localhost')}/test/frame`;
+    for (const set of [(frame) => (frame.src = other), (frame) => (frame.src = 'data:text/html,x'), (frame) => Object.assign(frame, {sandbox: 'allow-scripts', srcdoc: 'x'})]) {
+      const frame = document.createElement('iframe');
+      set(frame);
+      await new Promise((loaded) => ((frame.onload = loaded), document.body.append(frame)));
+      frame.contentWindow.focus();
+    }
+  });
+  await page.locator('body').click({position: {x: 5, y: 5}});
+  assert.deepEqual(page.errors, []);
+  await expectActive(page, () => page.evaluate(() => globalThis.presence.active()), 'active()');
+});

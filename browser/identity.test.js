@@ -25,7 +25,7 @@ test('two new browsers are two people, also if both begin with the same name', {
   for (const page of pages) await page.context().close();
 });
 
-test('a tab that has a copy of the storage of an open tab is another person', {skip: skipIf.oneAddress}, async () => {
+test('a tab that has a copy of the storage of an open tab is another person', {skip: skipIf.oneAddress || skipIf.popup}, async () => {
   const project = newProject(env);
   const a = await openPage(env, project, null);
   const first = await nameOf(a);

@@ -6,35 +6,44 @@ import {join} from 'node:path';
 import {test} from 'node:test';
 import {build} from 'esbuild';
 import {codeOf, recipes, root, withClient} from '../client/test/recipes.js';
+import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, passHeartbeats, skipIf} from './fixtures.js';
 
 const env = environment();
 
-/** A page on the server's origin with this HTML. */
-async function page(html, prepare = () => {}) {
-  const page = await (await env.browser.newContext({bypassCSP: true})).newPage();
+/** A page of a host with this HTML. `page.sessions()` gives the sessions of its updates by request. */
+async function page(t, html, prepare = () => {}) {
+  const site = await startProxy(env.url);
+  t.after(() => site.stop());
+  site.page = (path) => path === '/host' ? html : undefined;
+  const page = await (await env.browser.newContext()).newPage();
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(String(error)));
-  page.updates = [];
-  page.on('request', (request) => request.url().endsWith('/update/') && page.updates.push(request.postDataJSON()));
-  await page.goto(`${env.url}/writer/api/client/strings.js`); // a document that routing fulfils may open no WebSocket to this machine;
-  // `bypassCSP` because the policy of this one stays
-  await page.evaluate(prepare);
-  await page.setContent(html);
+  page.sessions = () => page.evaluate(() => [...globalThis.sessions]);
+  await page.addInitScript(() => {
+    globalThis.sessions = new Set();
+    const {fetch} = globalThis;
+    globalThis.fetch = (url, options) => {
+      if (String(url).endsWith('/update/')) globalThis.sessions.add(JSON.parse(options.body).session);
+      return fetch(url, options);
+    };
+  });
+  await page.addInitScript(prepare);
+  await page.goto(`${site.url}/host`);
   return page;
 }
 
 for (const {name, text} of recipes('html').filter(({text}) => text.includes('<script'))) {
-  test(`the page of ${name} shows who is there, warns, and is answered by typing`, {skip: skipIf.onePage}, async () => {
+  test(`the page of ${name} shows who is there, warns, and is answered by typing`, {skip: skipIf.onePage}, async (t) => {
     const project = newProject(env);
     const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
     const html = text
       .replace(/(<option.*?<\/option>)?…/, '<option value="manuscript/abstract">Abstract</option><option value="manuscript/methods">Methods</option>')
       .replace('{{ config|json_script:"config" }}', `<script id="config" type="application/json">{"project": "${project}", "user": null}</script>`)
       .replace(/PresenceManager\('[\w-]+'/, `PresenceManager('${project}'`);
-    const b = await page(text.includes('textarea>') ? html : `<textarea></textarea>${html}`, () => { globalThis.userId = null; });
+    const b = await page(t, text.includes('textarea>') ? html : `<textarea></textarea>${html}`, () => { globalThis.userId = null; });
     await expectBadge(b, '1');
-    await b.locator('option[value="manuscript/abstract"][label="Abstract — User A"]').waitFor({state: 'attached', timeout: TIMEOUT});
+    await b.locator('option[value="manuscript/abstract"][label*="✎ User A"]').waitFor({state: 'attached', timeout: TIMEOUT});
     await b.getByText('User A is editing here').waitFor({timeout: TIMEOUT});
     await b.locator('select').selectOption('manuscript/methods');
     await b.locator('.presence-warning').waitFor({state: 'hidden', timeout: TIMEOUT});
@@ -49,7 +58,7 @@ for (const {name, text} of recipes('html').filter(({text}) => text.includes('<sc
   });
 }
 
-test('the React recipe is one session in StrictMode, follows its section, and leaves when it is unmounted', {skip: skipIf.onePage}, async () => { // case 57
+test('the React recipe is one session in StrictMode, follows its section, and leaves when it is unmounted', {skip: skipIf.onePage}, async (t) => { // case 57
   const folder = mkdtempSync(join(root, 'node_modules/.recipes-')); // where imports find React
   try {
     const [recipe] = recipes('jsx');
@@ -66,7 +75,7 @@ test('the React recipe is one session in StrictMode, follows its section, and le
     const project = newProject(env);
     const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
     // What the server renders (recipes.test.js of the client): it has to be hydrated without a difference.
-    const b = await page('<main><aside><p>Presence is off</p><ul></ul></aside></main>');
+    const b = await page(t, '<main><aside><p>Presence is off</p><ul></ul></aside></main>');
     const logged = [];
     b.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && logged.push(message.text()));
     await b.evaluate((project) => { globalThis.project = project; }, project);
@@ -77,7 +86,7 @@ test('the React recipe is one session in StrictMode, follows its section, and le
     await b.getByRole('button', {name: 'Edit anyway'}).click();
     await a.getByText('is editing this section too').first().waitFor({timeout: TIMEOUT});
     await passHeartbeats(env, 2);
-    assert.equal(new Set(b.updates.map(({session}) => session)).size, 1, 'sessions');
+    assert.equal((await b.sessions()).length, 1, 'sessions');
     await b.evaluate(() => globalThis.end());
     await expectBadge(a, null);
     assert.deepEqual([...b.errors, ...logged], []);

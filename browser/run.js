@@ -1,17 +1,33 @@
-// Runs all test files of this folder, three at a time. The long ones start first, so that none runs alone at the end;
-// `node --test` would start them in the order of their names.
+// Runs all test files of this folder in each browser engine, or in the one that ENGINE names, three files at a time. The long ones
+// start first, so that none runs alone at the end; `node --test` would start them in the order of their names.
 import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {run} from 'node:test';
 import {tap} from 'node:test/reporters';
 import {fileURLToPath} from 'node:url';
+import {programOf} from './fixtures.js';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const long = ['live.test.js', 'scenarios.test.js', 'django.test.js'];
+const long = ['live.test.js', 'scenarios.test.js', 'django.test.js', 'pages.test.js'];
 const all = readdirSync(folder).filter((name) => name.endsWith('.test.js'));
 const files = [...long, ...all.filter((name) => !long.includes(name))].map((name) => join(folder, name));
+const engines = process.env.ENGINE ? [process.env.ENGINE] : ['chromium', 'firefox', 'webkit'];
 
-run({files, concurrency: 3})
-  .on('test:fail', () => { process.exitCode = 1; })
-  .compose(tap)
-  .pipe(process.stdout);
+for (const engine of engines) {
+  if (!programOf(engine) && engines.length > 1) {
+    console.log(`# ${engine} # SKIP it is not installed: run scripts/prepare`);
+    continue;
+  }
+  process.env.ENGINE = engine; // the test files inherit it
+  const started = Date.now();
+  /** Puts the engine before the names of the tests. */
+  const named = async function* (events) {
+    for await (const event of events) yield event.data?.name ? {...event, data: {...event.data, name: `${engine}: ${event.data.name}`}} : event;
+  };
+  await run({files, concurrency: 3})
+    .on('test:fail', () => { process.exitCode = 1; })
+    .compose(named)
+    .compose(tap)
+    .forEach((text) => process.stdout.write(text));
+  console.log(`# ${engine}: ${Math.round((Date.now() - started) / 1000)} s`);
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {TIMEOUT, assertSoon, environment, newProject, skipIf, token} from './fixtures.js';
 
-const env = environment();
+const env = environment({lease: 60_000}); // no lease expires during a test
 
 const HTML = `<!doctype html><title>Own spelling</title><p id="presence-badge"></p>
   <select id="texfile-selector"><option value="/notes/">Notes</option><option value="/ms/re\u0301sume\u0301/">Summary</option></select>
