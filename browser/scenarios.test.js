@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {LEASE, NODES, TIMEOUT, environment, expectBadge, expectList, listedPeople, newProject, openPage, skipIf} from './fixtures.js';
+import {LEASE, NODES, TIMEOUT, assertSoon, environment, expectBadge, expectList, listedPeople, newProject, openPage, skipIf} from './fixtures.js';
 
 const env = environment();
 
@@ -59,7 +59,7 @@ for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     assert.equal(await b.evaluate(() => document.activeElement?.id), 'texfile-selector', 'the warning took the focus');
 
     // `Choose different section` returns to the earlier one and moves the focus to the select.
-    await warning.getByRole('button', {name: 'Choose different section'}).click();
+    await warning.getByRole('button', {name: 'Go back to'}).click();
     await warning.waitFor({state: 'hidden', timeout: TIMEOUT});
     assert.equal(await b.locator('#texfile-selector').inputValue(), 'manuscript/methods');
     assert.equal(await b.evaluate(() => document.activeElement?.id), 'texfile-selector');

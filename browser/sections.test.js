@@ -41,7 +41,7 @@ test('the select, the elements and the buttons work in the spelling of the page'
     await tellMe.click({timeout: TIMEOUT});
     await page.locator(`.presence-warning [aria-pressed=${pressed}]`).waitFor({timeout: TIMEOUT});
   }
-  await page.getByRole('button', {name: 'Choose different section'}).click({timeout: TIMEOUT});
+  await page.getByRole('button', {name: 'Go back to'}).click({timeout: TIMEOUT});
   await assertSoon(async () => assert.deepEqual(await page.evaluate(() => [document.querySelector('select').value, globalThis.presence.currentSection]), ['/notes/', '/notes/']));
   await context.close();
 });
