@@ -66,7 +66,7 @@ const css = `
 
 .presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(50em, 100vw - 1em); box-sizing: border-box}
 /* A press that was meant for what lies below, when the slot has just appeared, gets there. */
-.presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
+.presence-slot, .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}
 .presence-warning, .presence-company{display: flex; flex-wrap: wrap; gap: .4em .6em; align-items: center; padding: .45em .75em; overflow-wrap: anywhere}
 .presence-warning{background: var(--presence-warning, color-mix(in srgb, #f5a300 15%, Canvas)); --presence-edge: var(--presence-warning-line, #b7791f)}
