@@ -33,7 +33,8 @@ async function page(t, html, prepare = () => {}) {
   return page;
 }
 
-for (const {name, text} of recipes('html').filter(({text}) => text.includes('<script'))) {
+// readme.test.js tests the page of README.md.
+for (const {name, text} of recipes('html').filter(({name, text}) => text.includes('<script') && !name.startsWith('README.md'))) {
   test(`the page of ${name} shows who is there, warns, and is answered by typing`, {skip: skipIf.onePage}, async (t) => {
     const project = newProject(env);
     const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
