@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the documents, docs/pictures/NAME-light.png and NAME-dark.png: `make pictures`. Each page is
+ * Takes the pictures of the documents, each light and dark, into docs/pictures: `make pictures`. Each page is
  * of a real server, on which the people are sessions that this script made.
  */
 
