@@ -80,6 +80,23 @@ test('the recipe for typing answers the warning by the 20th keystroke and not be
   for (const page of [a, b]) await page.context().close();
 });
 
+test('the space that the client guide reserves holds the warning in windows of all widths', {skip: skipIf.onePage}, async (t) => {
+  const project = newProject(env);
+  const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
+  const [{text: css}] = recipes('css').filter(({name}) => name.startsWith('docs/how-to/javascript-client.md'));
+  const html = pageWith(project, 'keystrokes').replace(' style="height: 3rem"', '');
+  const b = await page(t, `<style>${css}</style>${html}`, () => { globalThis.userId = null; });
+  await b.locator('.presence-warning').waitFor({timeout: TIMEOUT});
+  for (const width of [1920, 1100, 1000, 800, 600, 560, 390]) {
+    await b.setViewportSize({width, height: 800});
+    await assertSoon(async () => assert.ok(await b.evaluate(() => {
+      const [slot, space] = ['.presence-slot', '#presence-warning'].map((part) => document.querySelector(part).getBoundingClientRect());
+      return Math.abs(slot.top - space.top) < 1 && slot.bottom <= space.bottom + 1;
+    }), `in a window of ${width} px`));
+  }
+  for (const page of [a, b]) await page.context().close();
+});
+
 test('the recipe for the list loads the section of the chosen person and leaves the select alone', {skip: skipIf.onePage}, async (t) => {
   const project = newProject(env);
   const a = await openPage(env, project, 'User A', {section: 'manuscript/methods'});

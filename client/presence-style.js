@@ -64,7 +64,7 @@ const css = `
 .presence-foot{padding: .5em 1em; border-top: 1px solid var(--presence-edge); color: var(--presence-quiet); font-size: .875em}
 .presence-list[data-more] .presence-foot{box-shadow: 0 -.6em .8em -.4em #0004}
 
-.presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(50em, 100vw - 1em); box-sizing: border-box}
+.presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(60em, 100vw - 1em); box-sizing: border-box}
 /* A press that was meant for what lies below, when the slot has just appeared, gets there. */
 .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}
