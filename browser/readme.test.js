@@ -10,6 +10,8 @@ import {test} from 'node:test';
 import {recipes, root} from '../client/test/recipes.js';
 import {BINARY, TIMEOUT, launch, outputMatching, skipIf, stopServer} from './fixtures.js';
 
+const ONE_HOST = 'only Chromium can be told to connect to other ports than the page names';
+
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
 /** The only match of a pattern in README.md. @param {RegExp} pattern */
@@ -19,7 +21,7 @@ function only(pattern) {
   return found[0][1];
 }
 
-test('the page of README.md, pasted into an empty file, says that you are alone, and then who else is there', {skip: skipIf.onePage}, async (t) => {
+test('the page of README.md, pasted into an empty file, says that you are alone, and then who else is there', {skip: skipIf.onePage || skipIf.firefox(ONE_HOST) || skipIf.webkit(ONE_HOST)}, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'writer-presence-readme-'));
   t.after(() => rmSync(folder, {recursive: true}));
   const [{text}] = recipes('html').filter(({name}) => name.startsWith('README.md'));
