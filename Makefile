@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser lint lint-go lint-js lint-workflows vulncheck docs bench \
+.PHONY: help run build test test-quick test-go test-client test-browser lint lint-go lint-js lint-workflows vulncheck docs pictures bench \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -71,6 +71,11 @@ vulncheck: ## run govulncheck on every Go module, where its database can be reac
 
 docs: ## write the table of rules and their tests into docs/reference/rules.md
 	go run ./internal/rulesdoc
+
+pictures: ## take the pictures of the documents in docs/pictures; installs what it needs
+	scripts/prepare pictures
+	go build -o .build/writer-presence ./cmd/writer-presence
+	node scripts/pictures.js
 
 bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
 	go -C bench run .

@@ -14,7 +14,8 @@ import {after, before} from 'node:test';
 import * as playwright from 'playwright-core';
 import {launchWebKit} from './webkit.js';
 
-const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
+/** The server under test. */
+export const BINARY = new URL('../.build/writer-presence', import.meta.url).pathname;
 const SWITCHES = ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
 
 /** The longest wait for something that happens at once or with the next heartbeat. */
@@ -121,7 +122,7 @@ async function startRedis(env) {
 }
 
 /** The first match of the pattern in a process's output. @returns {Promise<string>} */
-function outputMatching(process, pattern) {
+export function outputMatching(process, pattern) {
   return new Promise((resolve, reject) => {
     let all = '';
     process.stdout.on('data', (text) => {
@@ -141,13 +142,13 @@ function sharedBrowser(bfcache) {
   return browsers.get(bfcache);
 }
 
-/** Starts the browser of this run. Only Chromium has to be told to use its back/forward cache. */
-export function launch(bfcache = false) {
+/** Starts the browser of this run. Only Chromium has to be told to use its back/forward cache. @param {string[]} [switches] more switches of Chromium */
+export function launch(bfcache = false, switches = []) {
   const executablePath = programOf(ENGINE);
   if (!executablePath) throw new Error(`no ${ENGINE} found: run scripts/prepare`);
   if (ENGINE === 'webkit') return launchWebKit(executablePath);
   if (ENGINE === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath});
-  return playwright.chromium.launch({executablePath, args: SWITCHES, ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
+  return playwright.chromium.launch({executablePath, args: [...SWITCHES, ...switches], ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : []});
 }
 
 /** Waits for this many heartbeats of an unrelated polling page, about a second each. */

@@ -39,7 +39,7 @@ const css = `
 .presence-avatar img{position: absolute; inset: 0; width: 100%; height: 100%; border-radius: 50%; object-fit: cover}
 .presence-avatar[data-activity=idle] img{opacity: .5}
 .presence-avatar .presence-icon{position: absolute; inset: auto auto -.2rem -.25rem; width: .75rem; height: .75rem; padding: .1rem; box-sizing: border-box; border-radius: 50%; background: #fff; outline: 1px solid #555}
-.presence-avatar[data-unsaved]::after{content: ""; position: absolute; inset: -.15rem -.15rem auto auto; width: .5rem; height: .5rem; border: 1.5px solid var(--presence-paper, Canvas); border-radius: 50%; background: #c2410c}
+.presence-avatar[data-unsaved]::after{content: ""; position: absolute; inset: -.25rem .1rem auto auto; width: .5rem; height: .5rem; border: 1.5px solid var(--presence-paper, Canvas); border-radius: 50%; background: #c2410c}
 .presence-occupants{display: inline-flex; margin-block: -.25em; margin-inline: .5em .25em; vertical-align: middle}
 
 .presence-list:not([hidden]){display: flex}
@@ -64,7 +64,7 @@ const css = `
 .presence-foot{padding: .5em 1em; border-top: 1px solid var(--presence-edge); color: var(--presence-quiet); font-size: .875em}
 .presence-list[data-more] .presence-foot{box-shadow: 0 -.6em .8em -.4em #0004}
 
-.presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(50em, 100vw - 1em); box-sizing: border-box}
+.presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(60em, 100vw - 1em); box-sizing: border-box}
 /* A press that was meant for what lies below, when the slot has just appeared, gets there. */
 .presence-slot, .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}

@@ -37,9 +37,10 @@ func page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	io.WriteString(w, `<!doctype html><title>Thesis</title>
 <p><select id="texfile-selector"><option value="manuscript/abstract">Abstract</select> <span id="presence-badge"></span></p>
+<div id="presence-warning" style="height: 3rem"></div>
 <script type="module">
   import { PresenceManager } from '/writer/api/client/writer-presence.js';
-  const presence = new PresenceManager('thesis');
+  const presence = new PresenceManager('thesis', null, {alone: true});
   presence.setSection('manuscript/abstract');
   presence.start();
 </script>`)
