@@ -12,7 +12,7 @@ test('the interface is drawn at most once in a frame, and not while the page get
   const enter = async (name) => fetch(`${env.url}/writer/api/project/${project}/presence/update/`, {
     method: 'POST', headers: {'Content-Type': 'application/json', 'Authorization': `Bearer ${await token(env, name)}`}, body: JSON.stringify({session: 'only', section: 'manuscript/methods'}),
   });
-  const count = () => page.locator('#presence-badge .presence-count').textContent();
+  const count = () => page.evaluate(() => document.querySelector('#presence-badge .presence-count').textContent);
   await enter('Bob');
   await assertSoon(async () => assert.equal(await count(), '1'));
   // A hidden page gets no frames.

@@ -68,7 +68,7 @@ test('two managers on a page have elements with ids of their own, and refer to t
       presence.setSection('intro');
     }
   }, [one, two]);
-  await assertSoon(async () => assert.deepEqual(await page.locator('.badge').allInnerTexts(), ['1', '1']));
+  await assertSoon(async () => assert.deepEqual((await page.locator('.badge').allInnerTexts()).map((text) => text.trim()), ['1', '1']));
   await assertSoon(async () => assert.equal(await page.locator('.presence-warning').count(), 2));
   const found = await page.evaluate(() => ({
     ids: [...document.querySelectorAll('[id]')].map(({id}) => id),

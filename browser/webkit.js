@@ -324,7 +324,9 @@ class Page extends Frame {
   }
 
   #point(x, y, ...more) {
-    const actions = [{type: 'pointerMove', duration: 0, x: Math.round(x), y: Math.round(y)}, ...more];
+    // A session that is used again may have its pointer there already, and a page gets no event for a pointer that does not move.
+    const moves = [1, 0].map((beside) => ({type: 'pointerMove', duration: 0, x: Math.round(x) + beside, y: Math.round(y)}));
+    const actions = [...moves, ...more];
     return this.run((send) => send('POST', '/actions', {actions: [{type: 'pointer', id: 'mouse', actions}]}));
   }
 }
@@ -443,7 +445,8 @@ class Locator {
       if (!still) return undefined;
       await act(...point);
       const hit = await this.query((_, injected) => injected.pointed?.stop?.() ?? injected.pointed).catch(() => 'done'); // another page
-      return hit === undefined || hit === 'done' || undefined;
+      // An element that disappeared has been hit.
+      return hit === undefined || hit === 'done' || !(await this.isVisible()) || undefined;
     });
   }
 }
