@@ -60,7 +60,7 @@ const expectLabels = (page, due) => assertSoon(async () => assert.deepEqual(awai
 test('two managers on a page have elements with ids of their own, and refer to those', {skip: skipIf.onePage}, async () => {
   const [one, two] = [newProject(env), newProject(env)];
   for (const project of [one, two]) await enter(project, `Bob of ${project}`);
-  const part = (id) => `<div id="${id}" style="height: 150px">${select('class="sections"')} <span class="badge"></span><i data-presence-section="intro">Introduction</i></div>`;
+  const part = (id) => `<div id="${id}" style="height: 260px">${select('class="sections"')} <span class="badge"></span><i data-presence-section="intro">Introduction</i></div>`;
   const page = await hostPage(`${part('a')}${part('b')}`, one);
   await page.evaluate(([one, two]) => {
     for (const [id, project] of [['a', one], ['b', two]]) {
