@@ -15,7 +15,7 @@ const css = `
 .presence-overlay{position: fixed; inset: 0 auto auto 0; z-index: 1000; margin: 0}
 .presence-overlay[hidden], .presence-slot [hidden], .presence-place[hidden]{display: none}
 
-.presence-badge{display: inline-flex; align-items: center; gap: .45em; width: 11em; height: 2em; padding: 0 .6em; border: 1px solid var(--presence-edge); border-radius: 1em;
+.presence-badge{display: inline-flex; flex: none; align-items: center; gap: .45em; width: 11em; height: 2em; padding: 0 .6em; border: 1px solid var(--presence-edge); border-radius: 1em;
   background: var(--presence-paper); color: var(--presence-text, CanvasText); font: inherit; line-height: 1; white-space: nowrap; vertical-align: middle; cursor: pointer}
 .presence-badge[aria-expanded=true]{border-color: var(--presence-accent, LinkText)}
 .presence-place{visibility: hidden}
