@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {ENGINE, TIMEOUT, environment, skipIf} from './fixtures.js';
+import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf, token} from './fixtures.js';
 import {PAGE, openScene, soon} from './scene.js';
 
 const env = environment({lease: 120_000});
@@ -76,3 +76,31 @@ for (const [width, alone] of /** @type {const} */ ([[900, false], [900, true], [
     await page.context().close();
   });
 }
+
+test('nothing of the reference page moves once it is laid out', {skip: onePage}, async () => {
+  const project = newProject(env);
+  const page = await openPage(env, project, 'Me', {section: 'manuscript/abstract', bypassCSP: true});
+  const parts = ['.bar', '#texfile-selector', '#presence-badge', '.identity', '#sections', '#sheets'];
+  await recordShifts(page);
+  const before = await boxes(page, parts);
+  const send = async (name, path, body) => fetch(`${env.url}/writer/api/project/${project}/presence/${path}/`, {
+    method: 'POST', headers: {'Content-Type': 'application/json', 'Authorization': `Bearer ${await token(env, name)}`}, body: JSON.stringify({session: 'only', ...body}),
+  });
+  const step = async (name, text) => {
+    await expectBadge(page, text);
+    assert.deepEqual(movedParts(before, await boxes(page, parts), parts), [], name);
+  };
+  await page.locator('textarea:visible').focus();
+  await send('Bob', 'update', {section: 'manuscript/abstract'});
+  await page.locator('.presence-company').waitFor({timeout: TIMEOUT});
+  await step('somebody enters', '1');
+  for (let i = 0; i < 8; i++) await send(`Somebody with a long name, number ${i}`, 'update', {section: 'manuscript/methods'});
+  await step('nine people', '9');
+  for (let i = 0; i < 8; i++) await send(`Somebody with a long name, number ${i}`, 'leave', {});
+  await step('one is left', '1');
+  await send('Bob', 'leave', {});
+  await step('all have left', null);
+  await page.waitForFunction(() => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(() => next(true)))));
+  assert.deepEqual(await page.evaluate(() => globalThis.shifts), [], 'layout shifts');
+  await page.context().close();
+});
