@@ -36,6 +36,7 @@ async function simulate() {
   const now = '2026-01-01T12:00:00Z';
   let version = 1;
   let ids = 100;
+  let held = ''; // the section that this page edits
   const server = (page.server = {/** @type {any[]} */ people: [], saves: [], down: false, count: undefined});
   page.person = (name, {section = '', ...fields} = {}) => {
     const id = ids++;
@@ -44,7 +45,8 @@ async function simulate() {
   const claims = (user, section) => section && ((user.section === section && user.activity === 'editing') || user.unsaved?.includes(section));
   const answer = ({section = '', activity = 'viewing', unless_occupied: careful} = {}) => {
     const conflicts = server.people.filter((user) => claims(user, section));
-    const recorded = activity === 'editing' && careful && conflicts.length ? 'viewing' : activity;
+    const recorded = activity === 'editing' && careful && conflicts.length && held !== section ? 'viewing' : activity;
+    held = recorded === 'editing' ? section : '';
     const you = {...page.person('Me', {section}), user_id: 1, activity: recorded};
     return {
       success: true, version: ++version, users: [you, ...server.people], count: server.count ?? server.people.filter(({agent}) => !agent).length + 1,
