@@ -60,7 +60,8 @@ const css = `
 .presence-state{flex: none; max-width: 45%; color: var(--presence-quiet); font-size: .8125em; line-height: 1.2; text-align: end}
 .presence-state[data-activity=editing]{color: inherit; font-weight: 600}
 .presence-rows .presence-title{display: flex; align-items: end; padding: 0 1.25em .35em; color: var(--presence-quiet); font-size: .8125em; font-weight: 600; height: 3.385em; overflow: hidden; white-space: nowrap}
-.presence-list[data-stale] .presence-rows{opacity: .65}
+.presence-list[data-stale] .presence-row{color: var(--presence-quiet)}
+.presence-list[data-stale] .presence-avatar{opacity: .5}
 .presence-foot{padding: .5em 1em; border-top: 1px solid var(--presence-edge); color: var(--presence-quiet); font-size: .875em}
 .presence-list[data-more] .presence-foot{box-shadow: 0 -.6em .8em -.4em #0004}
 
@@ -88,7 +89,7 @@ const css = `
 @media (forced-colors: active){
   .presence-avatar, .presence-avatar .presence-icon{forced-color-adjust: none; box-shadow: none}
   .presence-avatar{border-color: CanvasText}
-  .presence-list[data-stale] .presence-rows{opacity: 1; color: GrayText}
+  .presence-list[data-stale] .presence-row{color: GrayText}
 }`;
 
 /** @type {WeakMap<Node, CSSStyleSheet>} a document adopts only sheets that its own window made */
