@@ -31,7 +31,7 @@ const css = `
 .presence-faces{display: inline-flex; flex: none}
 .presence-avatar{position: relative; flex: none; box-sizing: border-box; width: 1.75rem; height: 1.75rem; border: 1px solid #555; border-radius: 50%; background: var(--presence-color, #ccc);
   color: #000; font: 600 .6875rem/1.625rem system-ui; text-align: center; white-space: nowrap; box-shadow: 0 0 0 2px var(--presence-paper, Canvas)}
-.presence-avatar::before{content: attr(data-initials); content: attr(data-initials) / ""}
+.presence-avatar::before{display: block; overflow: hidden; content: attr(data-initials); content: attr(data-initials) / ""}
 .presence-faces .presence-avatar + .presence-avatar{margin-inline-start: -.15rem}
 .presence-badge .presence-avatar, .presence-occupants .presence-avatar{width: 1.5rem; height: 1.5rem; font: 600 .5625rem/1.375rem system-ui}
 .presence-avatar[data-striped]{background-image: repeating-linear-gradient(45deg, #fff8 0 3px, #0000 3px 6px)}
