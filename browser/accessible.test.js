@@ -121,3 +121,106 @@ test('a screen reader finds the warning as a group with its sentence and three b
   await page.context().close();
 });
 
+
+/** The marks of the avatars in an element: `activity, icon, unsaved dot, border`. */
+const marks = (page, selector) => page.evaluate((selector) => [...document.querySelectorAll(`${selector} .presence-avatar[data-activity]`)].map((element) => {
+  const icon = element.querySelector('.presence-icon');
+  const dot = getComputedStyle(element, '::after');
+  const painted = icon && getComputedStyle(icon).fill !== getComputedStyle(icon).backgroundColor && icon.getBoundingClientRect().width > 5;
+  const dotted = dot.content !== 'none' && dot.display !== 'none' && parseFloat(dot.width) > 4 && dot.backgroundColor !== getComputedStyle(element).backgroundColor;
+  return [element.dataset.initials, painted ? icon.firstElementChild.getAttribute('d').slice(0, 5) : '', dotted ? 'dot' : '', getComputedStyle(element).borderStyle].join(' ').replace(/ +/g, ' ');
+}), selector);
+
+for (const [look, options] of Object.entries({light: {}, 'forced colours': {forcedColors: 'active'}})) {
+  const skip = onePage || (look === 'forced colours' && (skipIf.webkit('it has no forced colours') || skipIf.firefox('WebDriver BiDi does not force colours')));
+  test(`editors are first, and each state has a mark of its own form (${look})`, {skip}, async () => {
+    const page = await openScene(env, PAGE, options);
+    await page.evaluate(() => open({}, 'results', 'viewing'));
+    await page.evaluate(() => tell(
+      person('Aa', {section: 'methods', activity: 'idle'}), person('Bb', {section: 'methods', activity: 'viewing'}),
+      person('Cc', {section: 'methods', activity: 'idle', unsaved: ['methods']}), person('Dd', {section: 'methods'}),
+    ));
+    const due = ['CC M6.2 dot dashed', 'DD M11.3 solid', 'BB solid', 'AA M6.2 dashed'];
+    const clean = (found) => found.map((text) => text.replace(/(M\d+\.\d)\S*/, '$1').trim());
+    assert.deepEqual(clean(await marks(page, '[data-presence-section=methods]')), due);
+    const label = await page.evaluate(() => document.querySelector('option[value=methods]').label.replace('\u2060', ''));
+    assert.equal(label, 'Methods — ✎ Cc (unsaved changes), Dd, Bb viewing, Aa idle');
+    await openList(page);
+    assert.deepEqual(clean(await marks(page, '.presence-rows')).slice(1), due);
+    await page.context().close();
+  });
+}
+
+test('the warning leads back, or to a choice, and says for how long nothing was heard', {skip: onePage}, async () => {
+  const page = await openScene(env);
+  await page.evaluate(() => open());
+  await page.evaluate(warn);
+  await page.getByRole('button', {name: 'Go back to Results'}).click();
+  assert.equal(await page.locator('select').inputValue(), 'results');
+  assert.equal(await page.evaluate(() => presence.currentSection), 'results');
+  await page.context().close();
+
+  const other = await openScene(env);
+  await other.evaluate(async () => {
+    server.people = [person('Anna', {section: 'intro', last_seen: '2026-01-01T11:58:50Z'})];
+    await open();
+  });
+  await other.locator('.presence-warning').waitFor({timeout: TIMEOUT});
+  assert.equal(await other.locator('.presence-warning p').innerText(), 'Anna is editing here, last seen 1 minute ago');
+  assert.deepEqual(await other.locator('.presence-warning button').allInnerTexts(), ['Choose different section', 'Edit anyway', 'Tell me when it is free']);
+  await other.context().close();
+});
+
+test('the option alone says that nobody else is here, and pictures: false loads none', {skip: onePage}, async () => {
+  for (const pictures of [true, false]) {
+    const page = await openScene(env);
+    const asked = [];
+    await page.route('https://pictures.example/**', (route) => { asked.push(route.request().url()); return route.abort(); });
+    await page.evaluate((pictures) => open({alone: true, pictures}, 'intro', 'viewing'), pictures);
+    assert.equal(await page.locator('#presence-badge').innerText(), 'Only you are here');
+    await page.evaluate(() => tell(person('Anna', {section: 'methods', avatar_url: 'https://pictures.example/anna.png'})));
+    await openList(page);
+    await page.evaluate(() => frames(5));
+    if (pictures) await assertSoon(async () => assert.ok(asked.length > 0));
+    else assert.deepEqual([asked, await page.locator('img').count()], [[], 0]);
+    await page.context().close();
+  }
+});
+
+test('names, colours, pictures and sections that are not valid break nothing', {skip: onePage || skipIf.webkit('a window of its MiniBrowser is at least 447 px wide')}, async () => {
+  const page = await openScene(env, PAGE.replace('#bar{', '#bar{flex-wrap: wrap; '), {viewport: {width: 360, height: 700}});
+  const asked = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.evaluate(() => open());
+  const width = await page.evaluate(() => document.querySelector('#presence-badge + .presence-place').getBoundingClientRect().width);
+  asked.length = 0;
+  await page.evaluate(async () => {
+    const names = ['x'.repeat(10_000), 'long '.repeat(2_000), '<img src="/owned.png" onerror="globalThis.owned = 1">', '\u202eevil\u202d', '', '\u0000', '👩‍👩‍👧‍👦'.repeat(50), 'محمد', '名前'.repeat(100)];
+    const colors = ['red;background:url(/owned.png)', '', 'url(/owned.png)', '#12', 'expression(1)'];
+    const pictures = ['javascript:globalThis.owned=1', 'data:image/svg+xml,<svg onload="globalThis.owned=1"/>', 'http://pictures.example/x.png', '//pictures.example/x.png', '', 'https://', 'HTTPS:x'];
+    const sections = ['intro', 'methods', '__proto__', '"]', 'a'.repeat(5_000), '../<b>', ''];
+    const all = names.flatMap((name, i) => pictures.map((avatar_url, j) => person(name, {section: sections[(i + j) % sections.length], avatar_url, avatar_color: colors[(i + j) % 5], initials: ['', name, '\u202e'][j % 3]})));
+    await tell(...all);
+    presence.setSection('intro');
+  });
+  await openList(page);
+  for (const key of ['End', 'Home']) {
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press(key);
+    await page.evaluate(() => frames());
+    const found = await page.evaluate(() => ({
+      badge: document.querySelector('#presence-badge').getBoundingClientRect().width,
+      rows: [...new Set([...document.querySelectorAll('.presence-rows li')].map((row) => Math.round(row.getBoundingClientRect().height)))],
+      wide: document.documentElement.scrollWidth - innerWidth,
+      slot: document.querySelector('.presence-slot').getBoundingClientRect().width,
+    }));
+    assert.equal(found.badge, width);
+    assert.deepEqual(found.rows, [48]);
+    assert.ok(found.wide <= 0, `${found.wide} px wider than the window`);
+    assert.ok(found.slot <= 360, `a slot of ${found.slot} px`);
+  }
+  assert.equal(await page.evaluate(() => globalThis.owned), undefined);
+  assert.deepEqual(asked.filter((url) => !url.startsWith('https:')), []);
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
