@@ -22,8 +22,9 @@ export async function openScene(env, body = PAGE, options = {}) {
   const context = await env.browser.newContext({viewport: {width: 900, height: 600}, bypassCSP: true, ...options});
   const page = await context.newPage();
   page.errors = [];
-  page.on('pageerror', (error) => page.errors.push(String(error)));
-  await page.goto(`${env.url}/writer/api/client/strings.js`); // the server's origin, and no policy of a page of its own
+  // In Firefox the policy of the document below stays, and forbids styles in markup.
+  page.on('pageerror', (error) => String(error).includes('Content-Security-Policy') || page.errors.push(String(error)));
+  await page.goto(`${env.url}/writer/api/client/strings.js`); // for its origin
   await page.setContent(`<!doctype html><html lang="en"><head><title>Host</title><meta name="viewport" content="width=device-width"></head><body><main>${body}</main></body></html>`);
   await page.evaluate(simulate);
   return page;
@@ -31,6 +32,16 @@ export async function openScene(env, body = PAGE, options = {}) {
 
 async function simulate() {
   const page = /** @type {any} */ (globalThis);
+  for (const {textContent} of document.querySelectorAll('style')) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(textContent ?? '');
+    document.adoptedStyleSheets.push(sheet);
+  }
+  for (const element of document.querySelectorAll('[style]')) {
+    const css = element.getAttribute('style');
+    element.removeAttribute('style');
+    /** @type {any} */ (element).style.cssText = css;
+  }
   const {PresenceManager} = await import('/writer/api/client/writer-presence.js');
   const COLORS = ['#e57373', '#64b5f6', '#81c784', '#ffb74d', '#ba68c8', '#4dd0e1', '#f06292', '#aed581'];
   const now = '2026-01-01T12:00:00Z';
