@@ -25,7 +25,7 @@ export async function openScene(env, body = PAGE, options = {}) {
   // In Firefox the policy of the document below stays, and forbids styles in markup.
   page.on('pageerror', (error) => String(error).includes('Content-Security-Policy') || page.errors.push(String(error)));
   await page.goto(`${env.url}/writer/api/client/strings.js`); // for its origin
-  await page.setContent(`<!doctype html><html lang="en"><head><title>Host</title><meta name="viewport" content="width=device-width"></head><body><main>${body}</main></body></html>`);
+  await page.setContent(`<!doctype html><html lang="en"><head><title>Host</title><meta name="viewport" content="width=device-width"></head><body><main>${body.replaceAll(' style="', ' data-style="')}</main></body></html>`);
   await page.evaluate(simulate);
   return page;
 }
@@ -37,10 +37,9 @@ async function simulate() {
     sheet.replaceSync(textContent ?? '');
     document.adoptedStyleSheets.push(sheet);
   }
-  for (const element of document.querySelectorAll('[style]')) {
-    const css = element.getAttribute('style');
-    element.removeAttribute('style');
-    /** @type {any} */ (element).style.cssText = css;
+  for (const element of /** @type {Iterable<HTMLElement>} */ (document.querySelectorAll('[data-style]'))) {
+    element.style.cssText = element.dataset.style ?? '';
+    delete element.dataset.style;
   }
   const {PresenceManager} = await import('/writer/api/client/writer-presence.js');
   const COLORS = ['#e57373', '#64b5f6', '#81c784', '#ffb74d', '#ba68c8', '#4dd0e1', '#f06292', '#aed581'];
