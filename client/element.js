@@ -6,12 +6,21 @@ export function make(tag, name, ...children) {
   return element;
 }
 
-/** Gives an element these children. One that is a child already, in the same order, is not touched, so it keeps its focus. @param {Element} parent @param {readonly Element[]} children */
+/**
+ * Gives an element these children. The one with the focus is not moved, because that would end its focus: the others are moved around it.
+ * @param {Element} parent @param {readonly Element[]} children
+ */
 export function setChildren(parent, children) {
   const wanted = new Set(children);
   for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  const still = hasFocus(parent) && children.find(hasFocus);
   let at = parent.firstElementChild;
   for (const child of children) {
+    while (child === still && at && at !== child) {
+      const next = at.nextElementSibling;
+      parent.append(at);
+      at = next;
+    }
     if (child === at) at = at.nextElementSibling;
     else parent.insertBefore(child, at);
   }

@@ -110,6 +110,7 @@ export class PresenceBadge {
     const alone = !count && this.#options.alone && ['live', 'polling'].includes(status);
     const shown = !!count || alone || this.#overlay.open;
     const text = alone ? words.text('alone') : words.text('badge', {count});
+    if (badge.hasAttribute('data-alone') !== !!alone) this.#count = make('span', 'presence-count'); // the old one in its new place would count as a layout shift
     if (this.#people.parentNode !== badge || this.#count.parentNode !== badge) badge.replaceChildren(this.#count, this.#people);
     setText(this.#count, text);
     badge.setAttribute('aria-label', alone ? text : words.text('badgeLabel', {count}));

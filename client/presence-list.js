@@ -38,12 +38,14 @@ export class PresenceList {
   element = make('div', 'presence-list');
   #options;
   #heading = make('p');
+  #close = make('button', 'presence-close', icon('close'));
+  #head = make('div', 'presence-head');
   #rows = make('ul');
   #scroller = make('div', 'presence-rows', this.#rows);
   #foot = make('div', 'presence-foot');
   /** @type {Row[]} */ #all = [];
   /** the rows of users, while they look the same @type {WeakMap<User, Row>} */ #known = new WeakMap();
-  /** the rows in the page by id @type {Map<string, {element: HTMLElement, row: Row, look: string}>} */ #shown = new Map();
+  /** the rows in the page by id @type {Map<string, {element: HTMLElement, content: HTMLElement, row: Row, look: string, text: string | null}>} */ #shown = new Map();
   /** height of a row in pixels; 0: not measured yet */ #height = 0;
   /** the id of the row that Tab reaches @type {string | undefined} */ #current;
   #typed = '';
@@ -52,12 +54,10 @@ export class PresenceList {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    const close = make('button', 'presence-close', icon('close'));
-    close.type = 'button';
-    close.ariaLabel = options.words.text('close');
-    close.onclick = options.close;
+    this.#close.type = 'button';
+    this.#close.ariaLabel = options.words.text('close');
+    this.#close.onclick = options.close;
     this.element.role = 'dialog';
-    this.element.append(make('div', 'presence-head', this.#heading, close), this.#scroller, this.#foot);
     this.#scroller.addEventListener('scroll', () => this.#draw(), {passive: true});
     this.#rows.addEventListener('keydown', (event) => this.#onKey(event));
     this.#rows.addEventListener('focusin', ({target}) => {
@@ -73,6 +73,10 @@ export class PresenceList {
     const stale = areOld(users, snapshot);
     const at = this.#at();
     const focused = hasFocus(this.#rows);
+    // The host may have removed or replaced any of them.
+    setChildren(this.element, [this.#head, this.#scroller, this.#foot]);
+    setChildren(this.#head, [this.#heading, this.#close]);
+    setChildren(this.#scroller, [this.#rows]);
     this.#all = this.#rowsOf(snapshot);
     this.element.toggleAttribute('data-stale', stale);
     setText(this.#heading, count ? words.text('heading', {count}) : words.text('alone'));
@@ -179,10 +183,11 @@ export class PresenceList {
     const reached = rows.some((at) => this.#all[at].id === this.#current) ? this.#current : this.#all[rows.find((at) => !this.#all[at].title) ?? -1]?.id;
     for (const at of rows) {
       const row = this.#all[at];
-      const {element, look: old} = last.get(row.id) ?? {element: this.#make(row)};
+      let known = last.get(row.id);
+      if (known && !known.element.contains(known.content)) known = undefined; // the host replaced it
+      const {element, content} = known ?? this.#make(row);
       const look = row.look();
-      const content = row.title ? element : /** @type {HTMLElement} */ (element.firstElementChild);
-      if (look !== old) content.replaceChildren(...row.fill());
+      if (look !== known?.look || content.textContent !== known.text) content.replaceChildren(...row.fill());
       if (!row.title) {
         content.tabIndex = row.id === reached ? 0 : -1; // Tab reaches one row
         content.ariaDisabled = row.section ? null : 'true';
@@ -190,21 +195,24 @@ export class PresenceList {
       element.ariaPosInSet = `${at + 1}`;
       element.ariaSetSize = `${this.#all.length}`;
       element.style.translate = `0 ${at * this.#height}px`;
-      this.#shown.set(row.id, {element, row, look});
+      this.#shown.set(row.id, {element, content, row, look, text: content.textContent});
     }
     setChildren(this.#rows, [...this.#shown.values()].map(({element}) => element));
   }
 
   /** @param {Row} row */
   #make({id, title}) {
-    if (title) return make('li', 'presence-title');
+    if (title) {
+      const element = make('li', 'presence-title');
+      return {element, content: element};
+    }
     const button = make('button', 'presence-row');
     button.type = 'button';
     button.onclick = () => {
       const row = this.#shown.get(id)?.row;
       if (row?.section) this.#options.go(row.section, row.user ?? null);
     };
-    return make('li', '', button);
+    return {element: make('li', '', button), content: button};
   }
 
   /** @param {number} at @param {1 | -1} step over titles */
@@ -218,7 +226,7 @@ export class PresenceList {
     if (top < scrollTop || bottom > scrollTop + clientHeight) this.#scroller.scrollTop = at < 2 ? 0 : top < scrollTop ? top : bottom - clientHeight;
     this.#current = row.id;
     this.#draw();
-    /** @type {HTMLElement | undefined | null} */ (this.#shown.get(row.id)?.element.firstElementChild)?.focus({preventScroll: true});
+    this.#shown.get(row.id)?.content.focus({preventScroll: true});
   }
 
   /** @param {KeyboardEvent} event */

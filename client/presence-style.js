@@ -15,7 +15,7 @@ const css = `
 .presence-overlay{position: fixed; inset: 0 auto auto 0; z-index: 1000; margin: 0}
 .presence-overlay[hidden], .presence-slot [hidden], .presence-place[hidden]{display: none}
 
-.presence-badge{display: inline-flex; align-items: center; gap: .45em; width: 11em; height: 2em; padding: 0 .6em; border: 1px solid var(--presence-edge); border-radius: 1em;
+.presence-badge{display: inline-flex; flex: none; align-items: center; gap: .45em; width: 11em; height: 2em; padding: 0 .6em; border: 1px solid var(--presence-edge); border-radius: 1em;
   background: var(--presence-paper); color: var(--presence-text, CanvasText); font: inherit; line-height: 1; white-space: nowrap; vertical-align: middle; cursor: pointer}
 .presence-badge[aria-expanded=true]{border-color: var(--presence-accent, LinkText)}
 .presence-place{visibility: hidden}
@@ -31,7 +31,7 @@ const css = `
 .presence-faces{display: inline-flex; flex: none}
 .presence-avatar{position: relative; flex: none; box-sizing: border-box; width: 1.75rem; height: 1.75rem; border: 1px solid #555; border-radius: 50%; background: var(--presence-color, #ccc);
   color: #000; font: 600 .6875rem/1.625rem system-ui; text-align: center; white-space: nowrap; box-shadow: 0 0 0 2px var(--presence-paper, Canvas)}
-.presence-avatar::before{content: attr(data-initials); content: attr(data-initials) / ""}
+.presence-avatar::before{display: block; overflow: hidden; content: attr(data-initials); content: attr(data-initials) / ""}
 .presence-faces .presence-avatar + .presence-avatar{margin-inline-start: -.15rem}
 .presence-badge .presence-avatar, .presence-occupants .presence-avatar{width: 1.5rem; height: 1.5rem; font: 600 .5625rem/1.375rem system-ui}
 .presence-avatar[data-striped]{background-image: repeating-linear-gradient(45deg, #fff8 0 3px, #0000 3px 6px)}
@@ -60,7 +60,8 @@ const css = `
 .presence-state{flex: none; max-width: 45%; color: var(--presence-quiet); font-size: .8125em; line-height: 1.2; text-align: end}
 .presence-state[data-activity=editing]{color: inherit; font-weight: 600}
 .presence-rows .presence-title{display: flex; align-items: end; padding: 0 1.25em .35em; color: var(--presence-quiet); font-size: .8125em; font-weight: 600; height: 3.385em; overflow: hidden; white-space: nowrap}
-.presence-list[data-stale] .presence-rows{opacity: .65}
+.presence-list[data-stale] .presence-row{color: var(--presence-quiet)}
+.presence-list[data-stale] .presence-avatar{opacity: .5}
 .presence-foot{padding: .5em 1em; border-top: 1px solid var(--presence-edge); color: var(--presence-quiet); font-size: .875em}
 .presence-list[data-more] .presence-foot{box-shadow: 0 -.6em .8em -.4em #0004}
 
@@ -88,7 +89,7 @@ const css = `
 @media (forced-colors: active){
   .presence-avatar, .presence-avatar .presence-icon{forced-color-adjust: none; box-shadow: none}
   .presence-avatar{border-color: CanvasText}
-  .presence-list[data-stale] .presence-rows{opacity: 1; color: GrayText}
+  .presence-list[data-stale] .presence-row{color: GrayText}
 }`;
 
 /** @type {WeakMap<Node, CSSStyleSheet>} a document adopts only sheets that its own window made */
