@@ -60,7 +60,7 @@ const expectLabels = (page, due) => assertSoon(async () => assert.deepEqual(awai
 test('two managers on a page have elements with ids of their own, and refer to those', {skip: skipIf.onePage}, async () => {
   const [one, two] = [newProject(env), newProject(env)];
   for (const project of [one, two]) await enter(project, `Bob of ${project}`);
-  const part = (id) => `<div id="${id}" style="height: 260px">${select('class="sections"')} <span class="badge"></span><i data-presence-section="intro">Introduction</i></div>`;
+  const part = (id) => `<div id="${id}">${select('class="sections"')} <span class="badge"></span><i data-presence-section="intro">Introduction</i>${'<br>'.repeat(10)}</div>`;
   const page = await hostPage(`${part('a')}${part('b')}`, one);
   await page.evaluate(([one, two]) => {
     for (const [id, project] of [['a', one], ['b', two]]) {
@@ -219,7 +219,7 @@ for (const mode of ['open', 'closed']) {
     const page = await hostPage('<div id="host"></div><div id="other"></div>', project);
     await page.evaluate(([mode, html]) => {
       const root = (globalThis.root = document.getElementById('host').attachShadow({mode}));
-      root.innerHTML = `${html}<textarea style="margin-top: 9em"></textarea>`;
+      root.innerHTML = `${html}${'<br>'.repeat(9)}<textarea></textarea>`;
       root.adoptedStyleSheets = [new CSSStyleSheet()];
       const badge = root.getElementById('presence-badge');
       globalThis.create({elements: {badge, editor: 'textarea'}}).setSection('intro');

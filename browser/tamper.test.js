@@ -128,7 +128,7 @@ for (const all of [false, true]) {
       assert.deepEqual(page.errors, [], message);
       if (all) await page.evaluate((body) => { document.body.innerHTML = `<main>${body}</main>`; }, PAGE);
       await assertIntact(page, message);
-      assert.ok(await page.evaluate(() => globalThis.listeners()) < 30, `${message}: ${await page.evaluate(() => globalThis.listeners())} listeners`);
+      assert.ok(await page.evaluate(() => globalThis.listeners()) < STEPS / 2 + 10, `${message}: ${await page.evaluate(() => globalThis.listeners())} listeners`);
       assert.deepEqual(page.errors, [], message);
       await page.context().close();
     });
