@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser lint lint-go lint-js lint-workflows vulncheck docs pictures bench \
+.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-js lint-workflows vulncheck docs pictures bench \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -50,6 +50,10 @@ test-browser: prepare ## run the browser tests, on one server and on three
 	go build -o .build/writer-presence ./cmd/writer-presence
 	npm run --silent test:browser
 	npm run --silent test:nodes
+
+test-engines: prepare ## run all browser tests in Chromium, Firefox and WebKit; takes about 15 minutes
+	go build -o .build/writer-presence ./cmd/writer-presence
+	ENGINE=all npm run --silent test:browser
 
 lint: lint-go lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
 

@@ -26,7 +26,7 @@ const TIMEOUT = 30_000;
 /** How long one command waits in a page. Meanwhile the other pages of the context get none. */
 const SLICE = 500;
 
-const KEYS = {Shift: '\uE008', Control: '\uE009', Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', ArrowUp: '\uE013', ArrowDown: '\uE015', PageUp: '\uE00E', PageDown: '\uE00F', End: '\uE010', Home: '\uE011'};
+const KEYS = {Shift: '\uE008', Control: '\uE009', Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', ArrowUp: '\uE013', ArrowDown: '\uE015', PageUp: '\uE00E', PageDown: '\uE00F', End: '\uE010', Home: '\uE011', Space: ' '};
 
 /** Calls the function until it gives something other than undefined, and returns that; throws after the timeout. */
 async function poll(what, timeout, attempt) {
