@@ -57,6 +57,7 @@ for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
     assert.equal((await warning.locator('p').innerText()).trim(), 'User A is editing here, active just now');
     assert.deepEqual(await warning.getByRole('button').allInnerTexts(), ['Go back to Methods', 'Edit anyway', 'Tell me when it is free']);
     assert.equal(await b.evaluate(() => document.activeElement?.id), 'texfile-selector', 'the warning took the focus');
+    await expectList(a, ['User B (Abstract), viewing']); // and not editing, before B has answered
 
     // `Choose different section` returns to the earlier one and moves the focus to the select.
     await warning.getByRole('button', {name: 'Go back to'}).click();

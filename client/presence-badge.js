@@ -10,6 +10,7 @@
 
 import {hasFocus, icon, identify, make, own, setChildren, setText} from './element.js';
 import {faces} from './presence-avatar.js';
+import {claims} from './presence-conflict.js';
 import {PresenceList} from './presence-list.js';
 import {activityIn, sameUsers} from './presence-occupants.js';
 import {MARGIN, Overlay, beside} from './presence-overlay.js';
@@ -210,11 +211,11 @@ export class PresenceBadge {
   }
 }
 
-/** The first users in the order of attention: those who edit, then the others, then those who are idle; people only. @param {readonly User[]} users @param {number} max */
+/** The first users in the order of attention: those who edit or have unsaved changes, then the others, then those who are idle; people only. @param {readonly User[]} users @param {number} max */
 function first(users, max) {
   /** @type {Record<string, User[]>} */ const found = {editing: [], viewing: [], idle: []};
   for (const user of users) {
-    const same = found[activityIn(user, user.section)];
+    const same = found[claims(user, user.section) ? 'editing' : activityIn(user, user.section)];
     if (!user.agent && same.length < max) same.push(user);
     if (found.editing.length === max) break;
   }

@@ -152,12 +152,21 @@ class Message {
 
   /** @param {Sentence} sentence @param {readonly User[]} users @param {string} [section] by default the one that each user touched last */
   fill(sentence, users, section) {
-    if (this.sentence.textContent !== this.#words.sentence(...sentence)) this.#words.showSentence(this.sentence, ...sentence);
+    if (this.sentence.textContent !== this.#words.sentence(...sentence)) this.#replaceSentence(sentence);
     if (this.#faces?.parentNode === this.element && sameUsers(users, this.#users)) return;
     this.#users = users;
     this.#faces?.remove();
     this.#faces = faces(users, (user) => section ?? user.section, FACES, users.length, this.#pictures);
     this.element.prepend(this.#faces);
+  }
+
+  /** A new element, because one that moves as its text changes is a layout shift. @param {Sentence} sentence */
+  #replaceSentence(sentence) {
+    const next = make('p');
+    next.id = this.sentence.id;
+    this.#words.showSentence(next, ...sentence);
+    this.sentence.replaceWith(next);
+    this.sentence = next;
   }
 }
 

@@ -70,6 +70,7 @@ const css = `
 .presence-slot, .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}
 .presence-warning, .presence-company{display: flex; flex-wrap: wrap; gap: .4em .6em; align-items: center; padding: .45em .75em; overflow-wrap: anywhere}
+.presence-company{min-width: min(34em, 100%); box-sizing: border-box}
 .presence-warning{background: var(--presence-warning, color-mix(in srgb, #f5a300 15%, Canvas)); --presence-edge: var(--presence-warning-line, #b7791f)}
 .presence-warning p, .presence-company p{flex: 1 1 0; min-width: min-content; margin: 0}
 .presence-warning p{flex-basis: max-content}
