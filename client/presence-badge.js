@@ -52,7 +52,7 @@ export class PresenceBadge {
     this.#options = options;
     const atEnd = (/** @type {import('./presence-caret.js').Box} */ box) => box.left + box.right > innerWidth;
     this.#list = new PresenceList({...options, close: () => this.#close(), go: (section, user) => {
-      this.#toggle(false);
+      this.#close();
       options.go(section, user);
     }});
     this.#overlay = new Overlay(this.#list.element, ({width, height}) => {
@@ -100,16 +100,18 @@ export class PresenceBadge {
     this.#removals.disconnect();
     clearTimeout(this.#closeTimer);
     this.#toggle(false);
+    this.#statusOverlay.toggle(false);
+    this.#badge.removeAttribute('aria-controls');
     for (const part of [this.#list.element, this.#status, this.#place]) part.remove();
     this.#badge.style.display = 'none';
   }
 
-  /** Hides the badge without other users, unless the list is open or it is to say that you are alone. @param {Snapshot} snapshot */
+  /** Hides the badge without other users, unless the list is open, it has the focus, or it is to say that you are alone. @param {Snapshot} snapshot */
   #renderBadge({users, count, status}) {
     const badge = this.#badge;
     const {words} = this.#options;
     const alone = !count && this.#options.alone && ['live', 'polling'].includes(status);
-    const shown = !!count || alone || this.#overlay.open;
+    const shown = !!count || alone || this.#overlay.open || hasFocus(badge);
     const text = alone ? words.text('alone') : words.text('badge', {count});
     if (badge.hasAttribute('data-alone') !== !!alone) this.#count = make('span', 'presence-count'); // the old one in its new place would count as a layout shift
     if (this.#people.parentNode !== badge || this.#count.parentNode !== badge) badge.replaceChildren(this.#count, this.#people);
@@ -157,6 +159,7 @@ export class PresenceBadge {
       on(place, 'pointerdown', (event) => (inside = event));
     }
     on(badge, 'focus', () => this.#toggle(true));
+    on(badge, 'blur', () => this.#snapshot && this.#renderBadge(this.#snapshot));
     on(badge, 'click', ({detail}) => this.#press(detail > 0));
     on(badge, 'keydown', (event) => {
       if (event.key === 'ArrowDown') {

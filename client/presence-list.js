@@ -116,14 +116,14 @@ export class PresenceList {
 
     /** @type {Row[]} */ const rows = [];
     if (you) rows.push(this.#person({...you, sections: here ? [here] : []}, here, words.text('you')));
-    for (const section of ownWindows) rows.push(plain('own', words.text('ownWindow', {section: label(section)}), section));
+    for (const section of ownWindows) rows.push(plain('own', section, words.text('ownWindow', {section: label(section)})));
     for (const section of sections) {
       const title = section ? words.text(section === here ? 'yourSection' : 'otherSection', {section: label(section)}) : words.text('noSection');
-      rows.push({...plain('title', title), title: true});
+      rows.push({...plain('title', section, title), section: '', title: true});
       for (const user of groups.get(section) ?? []) rows.push(this.#person(user, section));
     }
     const unlisted = count - users.filter(({agent}) => !agent).length;
-    if (unlisted > 0) rows.push({...plain('more', words.text('more', {count: unlisted})), title: true});
+    if (unlisted > 0) rows.push({...plain('more', '', words.text('more', {count: unlisted})), title: true});
     return rows;
   }
 
@@ -217,7 +217,10 @@ export class PresenceList {
 
   /** @param {number} at @param {1 | -1} step over titles */
   #focusRow(at, step) {
+    const isRow = (/** @type {number} */ at) => this.#all[at] && !this.#all[at].title;
+    const from = at;
     while (this.#all[at]?.title) at += step;
+    if (!isRow(at)) for (at = from; this.#all[at]?.title;) at -= step;
     const row = this.#all[at];
     if (!row) return;
     const {scrollTop, clientHeight} = this.#scroller;
@@ -259,5 +262,5 @@ export class PresenceList {
   }
 }
 
-/** A row without a person. @param {string} kind @param {string} text @param {string} [section] @returns {Row} */
-const plain = (kind, text, section) => ({id: `${kind}\n${text}`, look: () => '', section, fill: () => [make('span', 'presence-name', text)]});
+/** A row without a person. @param {string} kind @param {string} section @param {string} text @returns {Row} */
+const plain = (kind, section, text) => ({id: `${kind}\n${section}`, look: () => text, section, fill: () => [make('span', 'presence-name', text)]});

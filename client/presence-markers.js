@@ -31,7 +31,7 @@ export class PresenceMarkers {
   #selector;
   #findAll;
   #pictures;
-  /** @type {WeakMap<Element, {row: HTMLElement, users: readonly User[]}>} */ #rows = new WeakMap();
+  /** @type {WeakMap<Element, {row: HTMLElement, section: string, users: readonly User[]}>} */ #rows = new WeakMap();
   /** the select that keeps its width @type {HTMLSelectElement | undefined} */ #sized;
 
   /**
@@ -73,7 +73,7 @@ export class PresenceMarkers {
 
   #list() {
     const selector = this.#selector();
-    return selector instanceof HTMLSelectElement ? [...selector.options] : [];
+    return selector?.localName === 'select' ? [.../** @type {HTMLSelectElement} */ (selector).options] : [];
   }
 
   /** The host's label of an option. @param {HTMLOptionElement} option */
@@ -84,9 +84,9 @@ export class PresenceMarkers {
   /** @param {(section: string) => User[]} usersIn */
   #markOptions(usersIn) {
     const changes = this.#list().map((option) => this.#change(option, usersIn(normalSection(option.value)))).filter((change) => change);
-    const select = this.#selector();
-    if (!changes.length || !(select instanceof HTMLSelectElement)) return;
-    if (select !== this.#sized) keepWidth((this.#sized = select));
+    const select = /** @type {HTMLSelectElement} */ (this.#selector());
+    if (!changes.length) return;
+    if (select !== this.#sized && keepWidth(select)) this.#sized = select;
     for (const change of changes) change?.();
     if (this.#list().some(({dataset}) => dataset.presenceLabel !== undefined)) return;
     for (const name of ['contain', INTRINSIC]) select.style.removeProperty(name);
@@ -130,7 +130,7 @@ export class PresenceMarkers {
   /** @param {Element} element @param {string} section @param {User[]} users */
   #renderAvatars(element, section, users) {
     const old = this.#rows.get(element);
-    if (old?.row.parentNode === element && sameUsers(users, old.users)) return;
+    if (old?.row.parentNode === element && old.section === section && sameUsers(users, old.users)) return;
     old?.row.remove();
     this.#rows.delete(element);
     if (!users.length) return;
@@ -142,7 +142,7 @@ export class PresenceMarkers {
     row.title = names.map(({username}) => username).join('\n');
     own(row);
     element.append(row);
-    this.#rows.set(element, {row, users});
+    this.#rows.set(element, {row, section, users});
   }
 
   /** @param {User} user @param {string} section @returns {import('./strings.js').Named} */
@@ -158,11 +158,12 @@ export class PresenceMarkers {
   }
 }
 
-/** Makes the width that a select has from its options independent of them. A width that the host's styles decide stays theirs. @param {HTMLSelectElement} select */
+/** Makes the width that a select has from its options independent of them. A width that the host's styles decide stays theirs. @param {HTMLSelectElement} select @returns {boolean} false: it is not shown, and so has no width yet */
 function keepWidth(select) {
-  if (!CSS.supports(INTRINSIC, '1px')) return;
   const {style, offsetWidth: width} = select;
+  if (!width || !CSS.supports(INTRINSIC, '1px')) return false;
   style.setProperty('contain', 'inline-size');
   style.setProperty(INTRINSIC, '0px');
   style.setProperty(INTRINSIC, `${(width - select.offsetWidth) / parseFloat(getComputedStyle(select).fontSize)}em`);
+  return true;
 }

@@ -140,6 +140,7 @@ class Message {
   #pictures;
   /** @type {HTMLElement | undefined} */ #faces;
   /** in the avatars @type {readonly User[]} */ #users = [];
+  /** @type {string | undefined} */ #section;
 
   /** @param {string} name the class @param {import('./strings.js').Words} words @param {boolean} pictures @param {HTMLElement[]} parts */
   constructor(name, words, pictures, ...parts) {
@@ -153,7 +154,8 @@ class Message {
   /** @param {Sentence} sentence @param {readonly User[]} users @param {string} [section] by default the one that each user touched last */
   fill(sentence, users, section) {
     if (this.sentence.textContent !== this.#words.sentence(...sentence)) this.#replaceSentence(sentence);
-    if (this.#faces?.parentNode === this.element && sameUsers(users, this.#users)) return;
+    if (this.#faces?.parentNode === this.element && section === this.#section && sameUsers(users, this.#users)) return;
+    this.#section = section;
     this.#users = users;
     this.#faces?.remove();
     this.#faces = faces(users, (user) => section ?? user.section, FACES, users.length, this.#pictures);

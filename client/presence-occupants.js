@@ -39,5 +39,5 @@ export function bySection(users, sectionsOf) {
   return new Map([...sections].map(([section, ranks]) => [section, ranks.flat()]));
 }
 
-/** Whether these are the same users, who look the same. @param {readonly User[]} these @param {readonly User[]} [those] */
+/** Whether both lists hold the same objects in the same order: a user who looks different is another object. @param {readonly User[]} these @param {readonly User[]} [those] */
 export const sameUsers = (these, those) => these.length === those?.length && these.every((user, i) => user === those[i]);

@@ -24,9 +24,9 @@ export class Overlay {
     element.classList.add('presence-overlay');
   }
 
-  /** Whether it is shown. A host that removed the element has closed it. */
+  /** Whether it is shown. A host that removed or moved the element has closed it. */
   get open() {
-    return this.#open && this.#element.isConnected;
+    return this.#open && this.#element.isConnected && (!this.#element.togglePopover || this.#element.matches(':popover-open'));
   }
 
   /** @param {boolean} open */
@@ -36,6 +36,7 @@ export class Overlay {
     this.#listeners?.abort();
     this.#sizes.disconnect();
     element.hidden = !open;
+    if (element.popover !== 'manual') element.popover = 'manual'; // a host may have removed the attribute
     if (element.isConnected) element.togglePopover?.(open); // older browsers use `hidden` only
     this.#open = open;
     if (!open) return;

@@ -42,7 +42,7 @@ export class PresenceSlot {
     this.#listeners?.abort();
     this.#avoidsCaret = false;
     this.#edge = 0;
-    if (this.#overlay.open) this.#overlay.toggle(false);
+    this.#overlay.toggle(false);
   }
 
   remove() {

@@ -84,7 +84,7 @@ export class PresenceView {
         core.waitFor(waitingFor === normalSection(section) ? null : section);
       },
       showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
-      refocus: () => this.#find('selector')?.focus(),
+      refocus: () => (this.#find('editor') ?? this.#find('selector') ?? this.#find('badge'))?.focus(),
       ended: () => this.render(core.getSnapshot()),
     }, pictures, (...parts) => this.#addSlot(...parts), () => this.#slotAnchor);
     this.#announcer = new Announcer(
@@ -116,11 +116,11 @@ export class PresenceView {
     if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
     if (!snapshot.version) return;
     this.#announcer.update(this.#facts(snapshot, notices));
-    // It may still appear, so it is no error.
+    // Only a warning, because the host may add the element later.
     for (const name of this.#unseen.splice(0)) if (!this.#find(name)) console.warn(`Presence: no element is ${this.#elements[name]} (elements.${name})`);
   }
 
-  /** Restores the host's page. */
+  /** Removes our parts and restores the select. The badge keeps its class and role, hidden. */
   remove() {
     this.#announcer.stop();
     this.#markers.render([]);
@@ -160,7 +160,7 @@ export class PresenceView {
       while (node) {
         node = node.getRootNode();
         if (node !== document) roots.add(node);
-        node = node instanceof DocumentFragment && /** @type {ShadowRoot} */ (node).host;
+        node = node.nodeType === 11 && node.host;
       }
     }
     return [...roots, document];
@@ -264,7 +264,7 @@ export class PresenceView {
   #select(wanted) {
     const section = normalSection(wanted);
     const selector = this.#find('selector');
-    if (!(selector instanceof HTMLSelectElement)) return;
+    if (selector?.localName !== 'select') return;
     selector.value = [...selector.options].find(({value}) => normalSection(value) === section)?.value ?? '';
     selector.dispatchEvent(new Event('change', {bubbles: true}));
   }
@@ -300,5 +300,5 @@ function isPlace(place, name) {
   if (typeof place !== 'string') return place === undefined || place?.nodeType === Node.ELEMENT_NODE || (name === 'root' && place?.querySelector);
   try {
     return !place || document.querySelector(place) !== undefined;
-  } catch {} // it is no selector
+  } catch {} // invalid
 }

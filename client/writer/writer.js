@@ -130,7 +130,7 @@ function layOut() {
   if (dev === 'true') offerNames();
 }
 
-/** Whoever goes on typing has decided: that answers the warning. A single keystroke does not, because it may be a slip. */
+/** Twenty keystrokes answer the warning. A single one does not, because it may be a slip. */
 function typed() {
   const {warning, section} = presence.getSnapshot();
   if (warned !== section) [warned, keystrokes] = [section, 0];
