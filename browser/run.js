@@ -1,7 +1,7 @@
 // Runs all test files of this folder in Chromium, and those of the interface in Firefox and WebKit too. ENGINE names one engine, which runs
 // all files, and ENGINE=all runs all files in each: that takes too long for every change, and most files test the server with a client that
-// is the same in each engine. Three files run at a time. The long ones start first, so that none runs alone at the end; `node --test` would
-// start them in the order of their names.
+// is the same in each engine. Four files run at a time, because they mostly wait. The long ones start first, so that none runs alone at the
+// end; `node --test` would start them in the order of their names.
 import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {run} from 'node:test';
@@ -10,12 +10,12 @@ import {fileURLToPath} from 'node:url';
 import {programOf} from './fixtures.js';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const long = ['live.test.js', 'scenarios.test.js', 'django.test.js', 'pages.test.js'];
+const long = ['live', 'scenarios', 'accessible', 'django', 'pages', 'interface'].map((name) => `${name}.test.js`);
 const all = readdirSync(folder).filter((name) => name.endsWith('.test.js'));
 const files = [...long, ...all.filter((name) => !long.includes(name))].map((name) => join(folder, name));
 const wanted = process.env.ENGINE;
 const engines = wanted && wanted !== 'all' ? [wanted] : ['chromium', 'firefox', 'webkit'];
-const ofInterface = ['interface', 'list', 'elements', 'tamper', 'frames', 'drawing'].map((name) => join(folder, `${name}.test.js`));
+const ofInterface = ['interface', 'list', 'elements'].map((name) => join(folder, `${name}.test.js`));
 
 for (const engine of engines) {
   if (!programOf(engine) && engines.length > 1) {
@@ -28,7 +28,7 @@ for (const engine of engines) {
   const named = async function* (events) {
     for await (const event of events) yield event.data?.name ? {...event, data: {...event.data, name: `${engine}: ${event.data.name}`}} : event;
   };
-  await run({files: wanted || engine === 'chromium' ? files : ofInterface, concurrency: 3})
+  await run({files: wanted || engine === 'chromium' ? files : ofInterface, concurrency: 4})
     .on('test:fail', () => { process.exitCode = 1; })
     .compose(named)
     .compose(tap)

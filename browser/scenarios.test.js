@@ -17,7 +17,7 @@ function scene(transport) {
   return {project, enter};
 }
 
-for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling', 'mixed']) {
+for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling']) {
   test(`1. Open Writer in 2 browser tabs (different users) (${transport})`, {skip: skipIf.oneAddress}, async () => {
     const {project, enter} = scene(transport);
     const a = await enter(project, null);
