@@ -1,4 +1,4 @@
-// Runs all test files of this folder in Chromium, and those of the interface in Firefox and WebKit too. ENGINE names one engine, which runs
+// Runs all test files of this folder in Chromium, and interface, list and elements in Firefox and WebKit too. ENGINE names one engine, which runs
 // all files, and ENGINE=all runs all files in each: that takes too long for every change, and most files test the server with a client that
 // is the same in each engine. Four files run at a time, because they mostly wait. The long ones start first, so that none runs alone at the
 // end; `node --test` would start them in the order of their names.
