@@ -9,7 +9,7 @@ const env = environment({lease: 120_000});
 const {onePage} = skipIf;
 
 /**
- * Records every layout shift on the page from now on, also those just after input, except within a message whose own text changed.
+ * Records every layout shift on the page from now on, also those just after input.
  * Chromium only: the others have no Layout Instability API.
  */
 const recordShifts = (page) => page.evaluate(() => {
@@ -18,7 +18,7 @@ const recordShifts = (page) => page.evaluate(() => {
   if (!PerformanceObserver.supportedEntryTypes?.includes('layout-shift')) return;
   new PerformanceObserver((list) => {
     for (const {value, startTime, sources} of list.getEntries()) {
-      const nodes = sources.map(({node}) => node).filter((node) => !node?.parentElement?.closest('.presence-slot'));
+      const nodes = sources.map(({node}) => node);
       if (startTime > since && nodes.length) globalThis.shifts.push(`${value} ${nodes.map((node) => node?.id || node?.className || node?.nodeName)}`);
     }
   }).observe({type: 'layout-shift', buffered: true});
@@ -248,5 +248,49 @@ test('a press in the first 0.4 s after the slot appears reaches what is below it
   });
   assert.equal(guards, 2, 'of the slot and of the message');
   assert.deepEqual(reached, [false, false, true]);
+  await page.context().close();
+});
+
+test('a select that is hidden when somebody comes keeps the width that it is shown with', {skip: onePage}, async () => {
+  const page = await openScene(env);
+  const width = () => page.evaluate(() => document.querySelector('#texfile-selector').offsetWidth);
+  const show = (display) => page.evaluate((display) => { document.querySelector('#texfile-selector').style.display = display; }, display);
+  await show('none');
+  await page.evaluate(() => open({}, 'intro', 'viewing'));
+  await page.evaluate(() => tell(person('Anna', {section: 'methods'})));
+  await show('');
+  const before = await width();
+  assert.ok(before > 60, `${before} px`);
+  await page.evaluate(() => tell(person('A person with a long name', {section: 'methods'})));
+  assert.equal(await width(), before);
+  await page.context().close();
+});
+
+for (const [change, act] of [
+  ['moves', () => document.querySelector('main').prepend(document.querySelector('#place'))],
+  ['empties', () => document.querySelector('#place').replaceChildren()],
+  ['takes away and puts back', () => { const place = document.querySelector('#place'); const next = place.nextSibling; place.remove(); next.before(place); }],
+]) {
+  test(`a warning is in sight again after the host ${change} its place`, {skip: onePage}, async () => {
+    const page = await openScene(env, `<div id="place"></div>${PAGE}`);
+    await page.evaluate(() => { server.people = [person('Bob', {section: 'intro'})]; });
+    await page.evaluate(() => open({elements: {warning: '#place'}}));
+    await page.locator('.presence-warning').waitFor({timeout: TIMEOUT});
+    await page.evaluate(act);
+    await page.evaluate(() => presence.updateUI());
+    await page.locator('.presence-warning').waitFor({timeout: TIMEOUT});
+    assert.equal(await page.evaluate(() => document.querySelectorAll('.presence-slot').length), 1);
+    await page.context().close();
+  });
+}
+
+test('the focus does not fall to the body when a notice is dismissed in a page without a select', {skip: onePage}, async () => {
+  const page = await openScene(env, PAGE.replace('texfile-selector', 'another').replace('texfile-selector', 'another'));
+  await page.evaluate(() => open());
+  await page.evaluate(() => tell(person('Bob', {section: 'intro'})));
+  await page.getByRole('button', {name: 'Dismiss'}).focus();
+  await page.keyboard.press('Enter');
+  await page.locator('.presence-company').waitFor({state: 'hidden', timeout: TIMEOUT});
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'presence-badge');
   await page.context().close();
 });

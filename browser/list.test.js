@@ -70,6 +70,7 @@ test('Enter on a person goes to their section, unless the host cancels navigate'
   assert.deepEqual(await page.evaluate(() => events.splice(0)), [[true, 'methods', 'Anna']]);
   assert.equal(await page.locator('select').inputValue(), 'intro');
   assert.equal(await isOpen(page), false);
+  assert.equal(await focused(page), '4 others online', 'the host moved no focus, so it is on the badge');
 
   await page.evaluate(() => { globalThis.cancel = false; });
   await page.locator('#presence-badge').focus();
@@ -192,5 +193,41 @@ test('on a phone the list is a sheet at the lower edge of the window', {skip: on
   const {left, width, bottom, height} = await page.evaluate(() => document.querySelector('.presence-list').getBoundingClientRect().toJSON());
   assert.deepEqual([left, width, bottom], await page.evaluate(() => [0, document.documentElement.clientWidth, document.documentElement.clientHeight]));
   assert.ok(height <= 561, `${height} px high`);
+  await page.context().close();
+});
+
+test('two sections with one label are two groups, and both are reached', {skip: onePage}, async () => {
+  const page = await openList(() => tell(person('Anna', {section: 'paper/introduction'}), person('Ben', {section: 'supplement/introduction'})));
+  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('.presence-list li')].map(({textContent}) => textContent.replace(/ ?\(.*/, ''))),
+    ['You', 'Introduction', 'Anna', 'Introduction', 'Ben']);
+  for (const expected of ['Anna', 'Ben']) {
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focused(page), expected);
+  }
+  await page.context().close();
+});
+
+test('the focus stays in a list that was cut when its last person leaves', {skip: onePage}, async () => {
+  const page = await openList(() => {
+    server.count = 10; // of which the server lists two
+    return tell(person('Anna', {section: 'methods'}), person('Ben', {section: 'methods'}));
+  });
+  await page.keyboard.press('End');
+  assert.equal(await focused(page), 'Ben');
+  await page.evaluate(() => tell(server.people[0]));
+  assert.equal(await focused(page), 'Anna');
+  await page.context().close();
+});
+
+test('the badge keeps the focus when the last person leaves, and is hidden once it loses it', {skip: onePage}, async () => {
+  const page = await openScene(env);
+  await page.evaluate(() => open({}, 'intro', 'viewing'));
+  await page.evaluate(() => tell(person('Anna')));
+  await page.locator('#presence-badge').focus();
+  await page.keyboard.press('Escape');
+  await page.evaluate(() => tell());
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'presence-badge');
+  await page.locator('#text').focus();
+  await page.locator('#presence-badge').waitFor({state: 'hidden', timeout: TIMEOUT});
   await page.context().close();
 });

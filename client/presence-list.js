@@ -112,7 +112,7 @@ export class PresenceList {
     const groups = bySection(users, ({section, sections}) => [here && sections.includes(here) ? here : section]);
     const known = new Map(order().map((section, i) => [section, i]));
     const place = (/** @type {string} */ section) => (section === here ? -1 : section ? known.get(section) ?? known.size : Infinity);
-    const sections = [...groups.keys()].sort((a, b) => place(a) - place(b) || (label(a) < label(b) ? -1 : 1));
+    const sections = [...groups.keys()].sort().sort((a, b) => place(a) - place(b) || label(a).localeCompare(label(b)));
 
     /** @type {Row[]} */ const rows = [];
     if (you) rows.push(this.#person({...you, sections: here ? [here] : []}, here, words.text('you')));

@@ -70,7 +70,9 @@ const css = `
 .presence-slot, .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}
 .presence-warning, .presence-company{display: flex; flex-wrap: wrap; gap: .4em .6em; align-items: center; padding: .45em .75em; overflow-wrap: anywhere}
-.presence-company{min-width: min(34em, 100%); box-sizing: border-box}
+/* One width, and the button in its corner, so that nothing in it moves as the text changes. */
+.presence-company{position: relative; width: 38em; max-width: 100%; padding-inline-end: 3em}
+.presence-company .presence-close{position: absolute; inset-block-start: .4em; inset-inline-end: .5em}
 .presence-warning{background: var(--presence-warning, color-mix(in srgb, #f5a300 15%, Canvas)); --presence-edge: var(--presence-warning-line, #b7791f)}
 .presence-warning p, .presence-company p{flex: 1 1 0; min-width: min-content; margin: 0}
 .presence-warning p{flex-basis: max-content}
