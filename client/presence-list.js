@@ -217,10 +217,9 @@ export class PresenceList {
 
   /** @param {number} at @param {1 | -1} step over titles */
   #focusRow(at, step) {
-    const isRow = (/** @type {number} */ at) => this.#all[at] && !this.#all[at].title;
     const from = at;
     while (this.#all[at]?.title) at += step;
-    if (!isRow(at)) for (at = from; this.#all[at]?.title;) at -= step;
+    if (!this.#all[at]) for (at = from; this.#all[at]?.title;) at -= step;
     const row = this.#all[at];
     if (!row) return;
     const {scrollTop, clientHeight} = this.#scroller;
