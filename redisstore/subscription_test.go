@@ -92,12 +92,25 @@ func TestWakeUpLostInAShortFaultIsNoticed(t *testing.T) { // invariant 7
 	nodes[0].update(project, writer("Zoe"), presence.Update{Section: "a", Session: "tab", Seq: 1})
 	agree(t, nodes, screens, "Zoe", recoveryTime)
 	nodes[1].untilReady(recoveryTime)
-	nodes[1].proxy.DropMessages()
-	nodes[0].update(project, writer("Alice"), presence.Update{Section: "a"})
-	nodes[1].until("the wake-up and a probe message are dropped", recoveryTime, func() bool { return nodes[1].proxy.Dropped() >= 2 })
-	nodes[1].proxy.Pass()
-	if names, _ := screens[1].shows(); names != "Zoe" {
-		t.Fatalf("the screen shows %q; no wake-up was lost, so this tests nothing", names)
+	// On a slow machine the fault can last long enough for the node to ask Redis; then it is tried again with another user.
+	lost := false
+	want := "Zoe"
+	for _, name := range []string{"Alice", "Bob", "Carol", "Dan", "Eve"} {
+		seen := want
+		want = strings.Replace(want, "Zoe", name+" Zoe", 1)
+		dropped := nodes[1].proxy.Dropped()
+		nodes[1].proxy.DropMessages()
+		nodes[0].update(project, writer(name), presence.Update{Section: "a"})
+		nodes[1].until("the wake-up and a probe message are dropped", recoveryTime, func() bool { return nodes[1].proxy.Dropped() >= dropped+2 })
+		nodes[1].proxy.Pass()
+		names, _ := screens[1].shows()
+		lost = names == seen
+		agree(t, nil, screens, want, recoveryTime) // without calls of the nodes by the test
+		if lost {
+			break
+		}
 	}
-	agree(t, nil, screens, "Alice Zoe", recoveryTime) // without calls of the nodes by the test
+	if !lost {
+		t.Error("in no attempt a wake-up was lost, so this tested nothing")
+	}
 }
