@@ -106,7 +106,10 @@ test('the editor sees who waits, and the waiting user sees when the section is f
   await bob.keyboard.press('Enter');
   await bob.locator('.presence-warning [aria-pressed=true]').waitFor({timeout: TIMEOUT});
   await notice(alice, 'Bob is waiting for this section');
-  await bob.evaluate((section) => presence.setSection(section), METHODS);
+  await bob.evaluate((section) => {
+    presence.setSection(section);
+    return presence.updatePresence(); // or else Alice could be there first, and Bob be warned
+  }, METHODS);
   await notice(alice, 'Bob is waiting for this section');
   await alice.evaluate((section) => presence.setSection(section), METHODS);
   await gone(alice, 'Bob is waiting');

@@ -26,7 +26,8 @@ export const ENGINE = process.env.ENGINE ?? 'chromium';
 
 /** The programs of each engine: the browser, or the driver that starts it. */
 const PROGRAMS = {
-  chromium: [process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome'],
+  chromium: [process.env.CHROMIUM, 'chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'], // the first needs half the time
+  bfcache: [process.env.CHROMIUM, 'chromium', 'chromium-browser', 'google-chrome'], // Chromium with a back/forward cache
   firefox: [process.env.FIREFOX, 'firefox-esr'], // Debian's works with WebDriver BiDi
   webkit: [process.env.WEBKIT, 'WebKitWebDriver'],
 };
@@ -144,7 +145,7 @@ function sharedBrowser(bfcache) {
 
 /** Starts the browser of this run. Only Chromium has to be told to use its back/forward cache. @param {string[]} [switches] more switches of Chromium */
 export function launch(bfcache = false, switches = []) {
-  const executablePath = programOf(ENGINE);
+  const executablePath = programOf(bfcache && ENGINE === 'chromium' ? 'bfcache' : ENGINE);
   if (!executablePath) throw new Error(`no ${ENGINE} found: run scripts/prepare`);
   if (ENGINE === 'webkit') return launchWebKit(executablePath);
   if (ENGINE === 'firefox') return playwright.firefox.launch({channel: 'moz-firefox', executablePath});
@@ -229,7 +230,7 @@ export function listedPeople(page) {
 
 /** Opens the list and waits until it has these people, in any order, because it groups them by section. */
 export async function expectList(page, expected) {
-  await page.locator('#presence-badge').hover();
+  await page.locator('#presence-badge.presence-badge').hover(); // not before presence has drawn it
   await assertSoon(async () => assert.deepEqual((await listedPeople(page)).sort(), expected.toSorted()));
   assert.equal(await page.locator('#presence-list > div p').innerText(), `${expected.length} other${expected.length === 1 ? '' : 's'} online`);
   await page.mouse.move(0, 700);

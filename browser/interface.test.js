@@ -82,6 +82,7 @@ test('nothing of the reference page moves once it is laid out', {skip: onePage},
   const project = newProject(env);
   const page = await openPage(env, project, 'Me', {section: 'manuscript/abstract', bypassCSP: true});
   const parts = ['.bar', '#texfile-selector', '#presence-badge', '.identity', '#sections', '#sheets'];
+  await page.locator('#presence-badge[data-alone]').waitFor({timeout: TIMEOUT});
   await recordShifts(page);
   const before = await boxes(page, parts);
   const send = async (name, path, body) => fetch(`${env.url}/writer/api/project/${project}/presence/${path}/`, {
