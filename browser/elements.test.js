@@ -304,7 +304,7 @@ test('elements in nested shadow roots are found from the inside out, and each ro
     globalThis.create({elements: {badge: inner.getElementById('presence-badge')}}).setSection('intro');
   }, select());
   await page.locator('#presence-warning .presence-warning').waitFor({timeout: TIMEOUT});
-  assert.deepEqual(await page.evaluate(() => [globalThis.outer.querySelector('option').label.replace('\u2060', ''), document.querySelector('option').label]), ['Introduction — ✎ bob', 'Introduction']);
+  await assertSoon(async () => assert.deepEqual(await page.evaluate(() => [globalThis.outer.querySelector('option').label.replace('\u2060', ''), document.querySelector('option').label]), ['Introduction — ✎ bob', 'Introduction']));
   assert.deepEqual(await page.evaluate(() => [globalThis.inner, globalThis.outer, document].map((root) => root.adoptedStyleSheets.length)), [1, 1, 1]);
   assert.deepEqual(await page.evaluate(() => [globalThis.inner, globalThis.outer].map((root) => root.querySelectorAll('[data-presence-section] .presence-avatar').length)), [1, 1]);
   assert.equal(await page.evaluate(() => globalThis.inner.getElementById('presence-list').parentNode === globalThis.inner), true);

@@ -81,6 +81,7 @@ async function simulate() {
   page.frames = async (times = 2) => { for (let i = 0; i < times; i++) await new Promise((next) => requestAnimationFrame(next)); };
   page.renew = async () => {
     await page.presence.updatePresence();
+    page.presence.updateUI(); // what the others do is drawn later by itself
     await page.frames();
   };
   page.tell = async (...users) => {

@@ -19,6 +19,7 @@ export const MIN_SLEEP = 1_000; // that the system clock gains on performance.no
 
 export const ANNOUNCEMENT_PAUSE = 5_000;
 export const NOTICE_TIME = 10_000;
+export const DRAW_INTERVAL = 200; // at least, between two drawings of what only other users do
 export const CLOSE_DELAY = 300; // to move the pointer from the badge into the list
 
 export const MAX_TIMER = 60 * 60_000; // a timer beyond 2^31 ms would fire at once

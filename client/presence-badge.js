@@ -10,9 +10,8 @@
 
 import {hasFocus, icon, identify, make, own, setChildren, setText} from './element.js';
 import {faces} from './presence-avatar.js';
-import {claims} from './presence-conflict.js';
 import {PresenceList} from './presence-list.js';
-import {activityIn, sameUsers} from './presence-occupants.js';
+import {ordered, sameUsers} from './presence-occupants.js';
 import {MARGIN, Overlay, beside} from './presence-overlay.js';
 import {CLOSE_DELAY} from './constants.js';
 
@@ -50,7 +49,6 @@ export class PresenceBadge {
   constructor(badge, options) {
     this.#badge = badge;
     this.#options = options;
-    const atEnd = (/** @type {import('./presence-caret.js').Box} */ box) => box.left + box.right > innerWidth;
     this.#list = new PresenceList({...options, close: () => this.#close(), go: (section, user) => {
       this.#close();
       options.go(section, user);
@@ -61,7 +59,7 @@ export class PresenceBadge {
       this.#list.element.style.setProperty('--presence-room', `${room}px`);
       return beside(this.box, {width, height: Math.min(height, room)}, getComputedStyle(badge).direction === 'rtl');
     });
-    this.#statusOverlay = new Overlay(this.#status, (size) => beside(this.box, size, atEnd(this.box)));
+    this.#statusOverlay = new Overlay(this.#status, (size) => beside(this.box, size, this.box.left + this.box.right > innerWidth));
     own(this.#list.element, this.#status, this.#place);
     this.#place.ariaHidden = 'true';
     badge.classList.add('presence-badge');
@@ -113,14 +111,14 @@ export class PresenceBadge {
     const alone = !count && this.#options.alone && ['live', 'polling'].includes(status);
     const shown = !!count || alone || this.#overlay.open || hasFocus(badge);
     const text = alone ? words.text('alone') : words.text('badge', {count});
-    if (badge.hasAttribute('data-alone') !== !!alone) this.#count = make('span', 'presence-count'); // the old one in its new place would count as a layout shift
+    if (badge.hasAttribute('data-alone') !== alone) this.#count = make('span', 'presence-count'); // the old one in its new place would count as a layout shift
     if (this.#people.parentNode !== badge || this.#count.parentNode !== badge) badge.replaceChildren(this.#count, this.#people);
     setText(this.#count, text);
     badge.setAttribute('aria-label', alone ? text : words.text('badgeLabel', {count}));
     badge.style.display = shown ? 'inline-flex' : 'none';
-    badge.toggleAttribute('data-alone', !!alone);
+    badge.toggleAttribute('data-alone', alone);
     this.#place.hidden = shown;
-    const people = first(users, FACES);
+    const people = ordered(users.filter(({agent}) => !agent), ({section}) => section).slice(0, FACES);
     const more = count - people.length;
     if (sameUsers(people, this.#shown) && more === this.#more) return;
     this.#shown = people;
@@ -212,15 +210,4 @@ export class PresenceBadge {
       this.#overlay.place();
     } else if (this.#snapshot) this.#renderBadge(this.#snapshot);
   }
-}
-
-/** The first users in the order of attention: those who edit or have unsaved changes, then the others, then those who are idle; people only. @param {readonly User[]} users @param {number} max */
-function first(users, max) {
-  /** @type {Record<string, User[]>} */ const found = {editing: [], viewing: [], idle: []};
-  for (const user of users) {
-    const same = found[claims(user, user.section) ? 'editing' : activityIn(user, user.section)];
-    if (!user.agent && same.length < max) same.push(user);
-    if (found.editing.length === max) break;
-  }
-  return [...found.editing, ...found.viewing, ...found.idle].slice(0, max);
 }

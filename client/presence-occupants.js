@@ -21,22 +21,29 @@ export const isUnsavedIn = (user, section) => !!user.unsaved?.includes(section);
 /** @param {User} user @param {string} section */
 const rank = (user, section) => (claims(user, section) ? 0 : activityIn(user, section) === 'viewing' ? 1 : 2);
 
+/** Users in the order of the interface. @param {readonly User[]} users @param {(user: User) => string} sectionOf the section in which a user is shown */
+export function ordered(users, sectionOf) {
+  /** @type {User[][]} */ const ranks = [[], [], []];
+  for (const user of users) ranks[rank(user, sectionOf(user))].push(user);
+  return ranks.flat();
+}
+
 /**
  * The users of each section in the order of the interface.
  * @param {readonly User[]} users @param {(user: User) => readonly string[]} sectionsOf the sections in which a user is shown
  * @returns {Map<string, User[]>}
  */
 export function bySection(users, sectionsOf) {
-  /** @type {Map<string, User[][]>} */
-  const sections = new Map();
+  /** @type {Map<string, User[]>} */ const sections = new Map();
   for (const user of users) {
     for (const section of sectionsOf(user)) {
-      let ranks = sections.get(section);
-      if (!ranks) sections.set(section, (ranks = [[], [], []]));
-      ranks[rank(user, section)].push(user);
+      const same = sections.get(section);
+      if (same) same.push(user);
+      else sections.set(section, [user]);
     }
   }
-  return new Map([...sections].map(([section, ranks]) => [section, ranks.flat()]));
+  for (const [section, users] of sections) sections.set(section, ordered(users, () => section));
+  return sections;
 }
 
 /** Whether both lists hold the same objects in the same order: a user who looks different is another object. @param {readonly User[]} these @param {readonly User[]} [those] */

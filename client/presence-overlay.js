@@ -31,12 +31,12 @@ export class Overlay {
 
   /** @param {boolean} open */
   toggle(open) {
-    if (open && !this.#element.isConnected) return;
+    if (open ? !this.#element.isConnected : !this.#open) return;
     const element = this.#element;
     this.#listeners?.abort();
     this.#sizes.disconnect();
     element.hidden = !open;
-    if (element.popover !== 'manual') element.popover = 'manual'; // a host may have removed the attribute
+    element.popover = 'manual'; // a host may have removed the attribute
     if (element.isConnected) element.togglePopover?.(open); // older browsers use `hidden` only
     this.#open = open;
     if (!open) return;

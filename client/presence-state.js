@@ -257,25 +257,20 @@ export class PresenceState {
       this.#saves.restart();
     }
     const before = this.#users && this.#shown;
-    this.#setUsers(users);
+    const [left, fresh] = differing(this.#users ?? [], users);
+    for (const {user_id} of left) this.#known.delete(user_id);
+    for (const user of fresh) this.#known.set(user.user_id, user);
+    this.#users = users;
     this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => freeze(Object.assign({}, user, {old: true}))) : [];
     this.version = version;
     this.#saves.replace(partial ? this.#saves.merge(saved) : saved, !before);
     this.#count = Math.max(count, users.length);
     // An answer may have had newer data about you and your section.
     if (version < this.#ownVersion) return before;
-    this.#you = users.find(this.#isMe) ?? this.#you;
+    this.#you = this.#known.get(this.#you?.user_id ?? '') ?? users.find(this.#isMe) ?? this.#you;
     // A list that was cut does not contain all users.
     if (count <= users.length) this.#setConflicts(users.filter(this.#claimsHere), !partial);
     return before;
-  }
-
-  /** @param {readonly User[]} users */
-  #setUsers(users) {
-    const [gone, fresh] = differing(this.#users ?? [], users);
-    for (const {user_id} of gone) this.#known.delete(user_id);
-    for (const user of fresh) this.#known.set(user.user_id, user);
-    this.#users = users;
   }
 
   /** A user with all fields; the listed one if that looks the same. Keeps fields that only a newer server knows. @param {User} user @returns {User} */
@@ -341,7 +336,7 @@ export class PresenceState {
 
   /** Deletes all data about the project. */
   #forget() {
-    this.#setUsers([]);
+    this.#known.clear();
     this.#users = this.#you = null;
     this.#conflict.users = this.#old = [];
     this.version = this.#count = this.#ownVersion = this.recheckAt = 0;
@@ -400,7 +395,15 @@ export class PresenceState {
   #compile() {
     const status = this.#status;
     const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status === 'polling' && this.cookieless ? 'cookies' : status;
-    const users = this.#others(this.#shown);
+    const users = [];
+    const waiting = [];
+    let count = this.#count - (this.#users?.length ?? 0);
+    for (const user of this.#shown) {
+      if (this.#isMe(user)) continue;
+      users.push(user);
+      if (!user.agent) count++;
+      if (this.#claims && user.waiting_for === this.#normal) waiting.push(user);
+    }
     const newer = this.#saves.newer(this.#normal, this.version, this.#isMe);
     const intrudes = this.#normal && !this.#readOnly && this.#recorded !== 'editing' && this.#conflict.open.length;
     return {
@@ -410,7 +413,7 @@ export class PresenceState {
       partial: this.#partial,
       version: this.version,
       users,
-      count: this.#count - (this.#users?.length ?? 0) + users.filter(({agent}) => !agent).length,
+      count,
       you: this.#you,
       ownWindows: this.#you?.sections.filter((section) => section !== this.#answeredSection && section !== this.#normal) ?? [],
       section: this.#section,
@@ -422,7 +425,7 @@ export class PresenceState {
       saves: this.#saves.list,
       newer: newer && this.#withUser(newer),
       waitingFor: this.#waitingFor,
-      waiting: users.filter(({waiting_for}) => waiting_for && waiting_for === this.#normal && this.#claims),
+      waiting,
     };
   }
 
@@ -436,8 +439,12 @@ export class PresenceState {
     const old = this.snapshot;
     /** @type {any} */
     const next = this.#compile();
-    if (!free && same(next, old)) return;
-    for (const [name, part] of Object.entries(old)) if (same(next[name], part)) next[name] = part;
+    /** @type {unknown} */ let changed = free;
+    for (const [name, part] of Object.entries(old)) {
+      if (same(next[name], part)) next[name] = part;
+      else changed = true;
+    }
+    if (!changed) return;
     this.snapshot = freeze(next);
 
     if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});

@@ -2,6 +2,9 @@
  * The styles of the interface. The custom properties, or the host's own style sheet, can override all of them. System colours follow
  * the page's `color-scheme`, so dark mode and forced colours work.
  * Adopted from script, so that a page needs one import, and a Content-Security-Policy without inline styles is kept.
+ *
+ * `presence-guard`: a press that was meant for what lies below, when the slot has just appeared, gets there. A notice has one width, and
+ * its button is in the corner, so that nothing in it moves as the text changes.
  */
 const css = `
 .presence-badge, .presence-list, .presence-status, .presence-warning, .presence-company{
@@ -44,7 +47,7 @@ const css = `
 
 .presence-list:not([hidden]){display: flex}
 .presence-list{flex-direction: column; padding: 0; overflow: hidden; text-align: start; width: min(22em, 100vw - 1em); max-height: min(26em, var(--presence-room, 100vh - 3.5em)); box-shadow: 0 .5em 2em #0003}
-.presence-head{display: flex; align-items: center; padding: .4em .5em .4em 1em; padding-inline: 1em .5em}
+.presence-head{display: flex; align-items: center; padding-block: .4em; padding-inline: 1em .5em}
 .presence-head p{flex: 1; margin: 0; font-weight: 600}
 .presence-slot .presence-close, .presence-close{flex: none; width: 2em; height: 2em; padding: 0; border: 0; border-radius: .4em; background: none; color: inherit; font: inherit; line-height: 1; cursor: pointer}
 .presence-close .presence-icon{width: .7em; height: .7em; vertical-align: middle}
@@ -66,11 +69,9 @@ const css = `
 .presence-list[data-more] .presence-foot{box-shadow: 0 -.6em .8em -.4em #0004}
 
 .presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(60em, 100vw - 1em); box-sizing: border-box}
-/* A press that was meant for what lies below, when the slot has just appeared, gets there. */
 .presence-slot, .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}
 .presence-warning, .presence-company{display: flex; flex-wrap: wrap; gap: .4em .6em; align-items: center; padding: .45em .75em; overflow-wrap: anywhere}
-/* One width, and the button in its corner, so that nothing in it moves as the text changes. */
 .presence-company{position: relative; width: 38em; max-width: 100%; padding-inline-end: 3em}
 .presence-company .presence-close{position: absolute; inset-block-start: .4em; inset-inline-end: .5em}
 .presence-warning{background: var(--presence-warning, color-mix(in srgb, #f5a300 15%, Canvas)); --presence-edge: var(--presence-warning-line, #b7791f)}

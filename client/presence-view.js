@@ -1,6 +1,6 @@
 /**
- * The interface of a `PresenceCore`: badge with list, markers beside sections, warning, notice, one live region. Each snapshot is
- * drawn completely, and the host's elements are looked up each time, because the host may replace them.
+ * The interface of a `PresenceCore`: badge with list, markers beside sections, warning, notice, one live region. It draws after each
+ * change, completely, and looks up the host's elements each time, because the host may replace them.
  *
  * @typedef {import('./presence-types.js').Snapshot} Snapshot
  * @typedef {import('./presence-types.js').User} User
@@ -11,11 +11,12 @@
  *   it are marked
  * @property {HTMLElement | string} [badge] `#presence-badge`
  * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
- * @property {HTMLElement | string} [warning] where the warning and the notices are drawn, `#presence-warning`; with a height, in this space. Without it,
- *   over what follows the badge's parent
+ * @property {HTMLElement | string | false} [warning] where the warning and the notices are drawn, `#presence-warning`; with a height, in this space. Without it,
+ *   over what follows the badge's parent; false: not at all
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 
+import {DRAW_INTERVAL} from './constants.js';
 import {identify, make, own} from './element.js';
 import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
@@ -44,12 +45,15 @@ import {Words} from './strings.js';
  */
 
 /** @type {Sentence} */ const NOTHING = ['free', []];
+const PLACES = /** @type {const} */ (['badge', 'selector', 'warning']);
+/** What of a snapshot concerns you, and is drawn in the next frame. */
+const OWN = /** @type {const} */ (['section', 'activity', 'warning', 'waitingFor']);
 
 export class PresenceView {
   #core;
   #words;
-  #elements;
-  /** selectors of the host that are still to be found once @type {(keyof Elements)[]} */ #unseen;
+  /** @type {Elements} */ #elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: ''};
+  /** selectors of the host that are still to be found once @type {(keyof Elements)[]} */ #unseen = [];
   #markers;
   #notices;
   #announcer;
@@ -57,6 +61,10 @@ export class PresenceView {
   #badgeOptions;
   /** @type {PresenceBadge | undefined} */ #badge;
   #liveRegion = make('div', 'presence-said');
+  /** the next frame draws */ #due = false;
+  /** @type {Partial<Snapshot>} */ #drawn = {};
+  /** by `performance.now()` */ #drawnAt = -DRAW_INTERVAL;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   /** @type {readonly User[]} users who entered your section while you were editing */ #newcomers = [];
   /** @type {{section: string, here: boolean} | null} the section that you waited for, since it is free; `here`: you are in it */ #free = null;
 
@@ -67,9 +75,7 @@ export class PresenceView {
   constructor(core, {elements, label, strings, pictures = true, alone = false, environment = globalThis}) {
     this.#core = core;
     this.#words = new Words(strings);
-    this.#elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: '', ...elements};
-    for (const [name, place] of Object.entries(this.#elements)) need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
-    this.#unseen = /** @type {const} */ (['badge', 'selector', 'warning']).filter((name) => elements?.[name]);
+    this.#accept(elements);
     this.#markers = new PresenceMarkers(this.#words, () => this.#find('selector'), (selector) => this.#findAll(selector), pictures);
     this.#label = label ?? ((section) => this.#markers.label(section));
     this.#badgeOptions = {
@@ -85,7 +91,7 @@ export class PresenceView {
       },
       showLatest: () => core.dispatchEvent(new CustomEvent('showlatest', {cancelable: true, detail: core.getSnapshot().newer})),
       refocus: () => (this.#find('editor') ?? this.#find('selector') ?? this.#find('badge'))?.focus(),
-      ended: () => this.render(core.getSnapshot()),
+      ended: () => this.draw(),
     }, pictures, (...parts) => this.#addSlot(...parts), () => this.#slotAnchor);
     this.#announcer = new Announcer(
       (/** @type {Facts} */ current, /** @type {Facts} */ announced) => this.#describe(current, announced),
@@ -94,6 +100,7 @@ export class PresenceView {
     );
     this.#liveRegion.role = 'status';
     own(this.#liveRegion);
+    core.addEventListener('change', () => this.#drawSoon());
     core.addEventListener('conflict', ({detail: {users, editing}}) => {
       if (editing) this.#newcomers = users;
     });
@@ -102,8 +109,54 @@ export class PresenceView {
     });
   }
 
+  /** @param {Elements} elements those that are not named stay */
+  setElements(elements) {
+    this.#accept(elements);
+    this.draw();
+  }
+
+  /** @param {Elements | undefined} elements */
+  #accept(elements = {}) {
+    for (const [name, place] of Object.entries(elements)) {
+      need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
+    }
+    Object.assign(this.#elements, elements);
+    this.#unseen = PLACES.filter((name) => elements[name]);
+  }
+
+  /**
+   * Draws in the next frame, and so not while the page is hidden. What only the others do waits until some time after the last drawing,
+   * because in a busy room drawings cost more than changes, and the more the more users there are. The end of presence is drawn at once.
+   */
+  #drawSoon() {
+    const snapshot = this.#core.getSnapshot();
+    if (snapshot.status === 'stopped') return this.draw();
+    const own = OWN.some((key) => snapshot[key] !== this.#drawn[key]);
+    if (this.#due || (this.#timer && !own)) return;
+    clearTimeout(this.#timer);
+    const wait = own ? 0 : this.#drawnAt + Math.max(DRAW_INTERVAL, snapshot.users.length / 2) - performance.now();
+    const request = () => {
+      this.#timer = undefined;
+      this.#due = true;
+      requestAnimationFrame(() => {
+        this.#due = false;
+        this.draw();
+      });
+    };
+    if (wait > 0) this.#timer = setTimeout(request, wait);
+    else request();
+  }
+
+  /** Draws the current snapshot now. */
+  draw() {
+    const snapshot = (this.#drawn = this.#core.getSnapshot());
+    this.#drawnAt = performance.now();
+    if (snapshot.status === 'stopped' && !snapshot.version) this.#remove();
+    else this.#render(snapshot);
+  }
+
   /** @param {Snapshot} snapshot */
-  render(snapshot) {
+  #render(snapshot) {
     snapshot = {...snapshot, section: normalSection(snapshot.section)}; // as in the users and in `waitingFor`
     const roots = this.#roots;
     roots.forEach(adoptStyle);
@@ -111,7 +164,8 @@ export class PresenceView {
     this.#renderBadge(snapshot);
     this.#followAnchor();
     const notices = this.#noticesOf(snapshot);
-    this.#notices.render(this.#warningOf(snapshot), notices, this.#free?.here ? 'free' : false);
+    if (this.#elements.warning === false) this.#notices.remove();
+    else this.#notices.render(this.#warningOf(snapshot), notices, this.#free?.here ? 'free' : false);
     // Screen readers announce a live region only if it existed before its text changed.
     if (this.#liveRegion.getRootNode() !== roots[0]) (roots[0].body ?? roots[0]).append(this.#liveRegion);
     if (!snapshot.version) return;
@@ -121,7 +175,7 @@ export class PresenceView {
   }
 
   /** Removes our parts and restores the select. The badge keeps its class and role, hidden. */
-  remove() {
+  #remove() {
     this.#announcer.stop();
     this.#markers.render([]);
     this.#badge?.remove();
@@ -247,8 +301,7 @@ export class PresenceView {
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */
   #answer(next, act) {
-    const target = this.#find(next) ?? this.#find('selector');
-    target?.focus();
+    (this.#find(next) ?? this.#find('selector'))?.focus();
     act();
   }
 
@@ -273,13 +326,12 @@ export class PresenceView {
   #facts(snapshot, notices) {
     const {users, warning, status, text} = snapshot;
     const words = this.#words;
-    const [newer, company, waiting, free] = NOTICES.map((name) => words.sentence(...notices[name]));
-    return {
+    return /** @type {Facts} */ ({
+      ...Object.fromEntries(NOTICES.map((name) => [name, words.sentence(...notices[name])])),
       people: users,
       warning: areOld(warning, snapshot) ? '' : words.sentence(this.#warningKey(snapshot), warning, {ago: ''}),
-      newer, company, waiting, free,
       status: ['live', 'polling', 'connecting'].includes(status) ? '' : text,
-    };
+    });
   }
 
   /** @param {Facts} current @param {Facts} announced */
@@ -297,7 +349,7 @@ export class PresenceView {
 
 /** @param {any} place undefined counts as `''` @param {string} name */
 function isPlace(place, name) {
-  if (typeof place !== 'string') return place === undefined || place?.nodeType === Node.ELEMENT_NODE || (name === 'root' && place?.querySelector);
+  if (typeof place !== 'string') return place === undefined || (name === 'warning' && place === false) || place?.nodeType === Node.ELEMENT_NODE || (name === 'root' && place?.querySelector);
   try {
     return !place || document.querySelector(place) !== undefined;
   } catch {} // invalid
