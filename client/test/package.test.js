@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
 import {fileURLToPath} from 'node:url';
+import {bundle} from '../../scripts/build-package.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const site = mkdtempSync(join(tmpdir(), 'writer-presence-package-'));
@@ -14,12 +15,17 @@ const site = mkdtempSync(join(tmpdir(), 'writer-presence-package-'));
 before(() => {
   const installed = join(site, 'node_modules/writer-presence');
   mkdirSync(installed, {recursive: true});
-  const archive = execFileSync('npm', ['pack', '--silent', '--pack-destination', site], {cwd: root, encoding: 'utf8'}).trim().split('\n').pop();
+  const archive = execFileSync('npm', ['pack', '--silent', '--pack-destination', site], {cwd: join(root, 'client'), encoding: 'utf8'}).trim().split('\n').pop();
   execFileSync('tar', ['-xzf', join(site, String(archive)), '-C', installed, '--strip-components=1']);
   writeFileSync(join(site, 'package.json'), '{"type": "module", "private": true}');
 });
 
 after(() => rmSync(site, {recursive: true}));
+
+test('the committed bundle is what the build writes', async () => {
+  const {outputFiles = []} = await bundle({write: false});
+  assert.equal(readFileSync(join(root, 'client/dist/writer-presence.min.js'), 'utf8'), outputFiles[0].text, 'run npm run build, and commit client/dist');
+});
 
 /** Runs a module in the consumer's folder. @param {string} source */
 const run = (source) => execFileSync(process.execPath, ['--input-type=module', '-e', source], {cwd: site, encoding: 'utf8'}).trim();

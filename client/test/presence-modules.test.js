@@ -36,7 +36,7 @@ test('data flows one way: no part imports the one that it reports to', () => {
 });
 
 test('a page can reach the documented members of a manager, and no part of the transport', () => {
-  assert.deepEqual(Object.getOwnPropertyNames(PresenceManager.prototype).sort(), ['constructor', 'updateUI']);
+  assert.deepEqual(Object.getOwnPropertyNames(PresenceManager.prototype).sort(), ['constructor', 'setElements', 'updateUI']);
   assert.deepEqual(Object.getOwnPropertyNames(PresenceCore.prototype).sort(), [
     'active', 'chooseDifferent', 'constructor', 'currentSection', 'editAnyway', 'fetchPresence', 'onlineUsers', 'opened', 'running', 'saved', 'setSection',
     'setUnsaved', 'start', 'stop', 'updatePresence', 'waitFor',

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is the release that this source belongs to. A test compares it with package.json.
+// release is the release that this source belongs to. A test compares it with client/package.json.
 const release = "0.1.0"
 
 // version and revision are set by the linker: -ldflags "-X main.version=1.2.3 -X main.revision=294c41534bce". If they are

@@ -12,8 +12,8 @@ import (
 
 func TestReleaseIsTheVersionOfPackageJSON(t *testing.T) {
 	var pkg struct{ Version string }
-	if err := json.Unmarshal(readFile(t, "../../package.json"), &pkg); err != nil || pkg.Version != release {
-		t.Errorf("package.json has version %q, %v; the program has %q", pkg.Version, err, release)
+	if err := json.Unmarshal(readFile(t, "../../client/package.json"), &pkg); err != nil || pkg.Version != release {
+		t.Errorf("client/package.json has version %q, %v; the program has %q", pkg.Version, err, release)
 	}
 }
 
