@@ -1,0 +1,158 @@
+/**
+ * What all editor bindings do: they report where the person reads and writes in a text with several sections.
+ *
+ * The section where the caret rests is viewed, which never warns (rule 22). The section whose text the person changes is edited and has
+ * unsaved changes until `saved()`. Reports wait until the editor has ended its own update, and there is at most one in 500 ms: the last
+ * one counts. While the manager is stopped nothing is reported, and no timer runs; what is due is reported after its next start.
+ *
+ * A binding calls `moved()` and `changed()`, and `destroy()` when its editor ends. `Place` is whatever the binding's `sectionAt` takes: an
+ * offset, a position, a node. It is read when a report is due, so both calls are cheap enough for each key.
+ *
+ * @typedef {Pick<import('../presence-core.js').PresenceCore, 'running' | 'currentSection' | 'subscribe' | 'setSection' | 'setUnsaved'
+ *   | 'saved' | 'addEventListener' | 'removeEventListener'>} Manager a `PresenceManager` or `PresenceCore`
+ */
+
+import {time} from '../presence-clock.js';
+import {Timer} from '../presence-timer.js';
+
+export const INTERVAL = 500; // milliseconds between two reports, and how long a caret rests before its section is reported
+const MAX_UNSAVED = 100; // sections with unsaved changes that are known
+
+/** @template Place */
+export class Editing {
+  #manager;
+  #sectionAt;
+  #goTo;
+  #environment;
+  #timer;
+  /** @type {AbortController | undefined} ends the listeners; undefined after destroy() */ #listeners = new AbortController();
+  /** @type {{at: Place} | undefined} where the caret was last, unless that was reported */ #caret;
+  /** @type {{at: Place} | undefined} where the text was last changed, unless that was reported */ #change;
+  /** the manager was stopped when it changed last */ #paused;
+  /** when the last report was made */ #reportedAt = -INTERVAL;
+  /** @type {string | null} the section of the last report */ #section;
+  /** @type {'editing' | 'viewing' | ''} the activity of the last report; `''`: somebody else has set the section since */ #activity = '';
+  /** sections with unsaved changes, the one changed last at the end @type {Set<string>} */ #unsaved = new Set();
+
+  /**
+   * @param {Manager} manager
+   * @param {object} options
+   * @param {(place: Place) => string | null | undefined} options.sectionAt the section of a place in the text; nothing for none
+   * @param {(section: string) => boolean} [options.goTo] moves the caret to a section; false: it is not in this text. Called when a person
+   *   in the list was chosen, after `Go back to …` in the warning, and when the host has set another section
+   * @param {import('../presence-types.js').Environment} [options.environment] for tests
+   */
+  constructor(manager, {sectionAt, goTo, environment = globalThis}) {
+    this.#manager = manager;
+    this.#sectionAt = sectionAt;
+    this.#goTo = goTo;
+    this.#environment = environment;
+    this.#timer = new Timer(environment);
+    this.#section = manager.currentSection;
+    this.#paused = !manager.running;
+    const {signal} = /** @type {AbortController} */ (this.#listeners);
+    manager.addEventListener('change', this.#onChange, {signal});
+    manager.addEventListener('navigate', this.#onNavigate, {signal});
+  }
+
+  /** The caret is at a place, because the person moved it, or because the text changed. @param {Place} at */
+  moved(at) {
+    this.#caret = {at};
+    if (!this.#change) this.#schedule(INTERVAL);
+  }
+
+  /** The person changed the text at a place. Not to be called for changes by others or by the host. @param {Place} at */
+  changed(at) {
+    this.#caret = {at};
+    if (this.#change) this.#change = {at};
+    else {
+      this.#change = {at};
+      this.#schedule(this.#reportedAt + INTERVAL - time(this.#environment));
+    }
+  }
+
+  /**
+   * The host has saved the whole text as it is now. Without a revision, the changes are no longer unsaved, and others see no save.
+   * @param {string | number} [revision] as in `presence.saved()`
+   */
+  saved(revision) {
+    if (!this.#listeners) return;
+    if (this.#change) this.#note(this.#change.at);
+    this.#change = undefined;
+    const current = this.#manager.currentSection;
+    const sections = this.#unsaved.size ? [...this.#unsaved] : current ? [current] : [];
+    this.#unsaved.clear();
+    if (revision !== undefined) for (const section of sections) this.#manager.saved({section, revision});
+    this.#manager.setUnsaved(false);
+  }
+
+  /** Ends timers and listeners. What is not reported yet is not reported any more. Safe to call twice. */
+  destroy() {
+    this.#timer.clear();
+    this.#listeners?.abort();
+    this.#listeners = this.#caret = this.#change = undefined;
+  }
+
+  /** @param {number} delay */
+  #schedule(delay) {
+    if (this.#listeners && this.#manager.running) this.#timer.set(() => this.#report(), delay);
+  }
+
+  /** Notes that a section has unsaved changes. @param {Place} at @returns {string | null} the section */
+  #note(at) {
+    const section = this.#sectionAt(at) || null;
+    if (section) {
+      this.#unsaved.delete(section);
+      this.#unsaved.add(section);
+      if (this.#unsaved.size > MAX_UNSAVED) for (const oldest of this.#unsaved) return this.#unsaved.delete(oldest), section;
+    }
+    return section;
+  }
+
+  #report() {
+    const caret = this.#caret;
+    const change = this.#change;
+    this.#caret = this.#change = undefined;
+    if (!caret || !this.#listeners) return;
+    const changed = change && this.#note(change.at);
+    const section = caret.at === change?.at ? /** @type {string | null} */ (changed) : this.#sectionAt(caret.at) || null;
+    const unsaved = section !== null && this.#unsaved.has(section);
+    const stays = section === this.#section && this.#activity === 'editing' && unsaved;
+    const activity = stays || (change && changed === section) ? 'editing' : 'viewing';
+    if (section !== this.#section || activity !== this.#activity || change) this.#set(section, activity);
+  }
+
+  /** @param {string | null} section @param {'editing' | 'viewing'} activity */
+  #set(section, activity) {
+    this.#reportedAt = time(this.#environment);
+    this.#section = section;
+    this.#activity = activity;
+    this.#manager.setSection(section, {activity});
+    if (section !== null && this.#unsaved.has(section)) this.#manager.setUnsaved(true);
+  }
+
+  /** Follows a start or stop of the manager, and another section that the host or a button of the interface has set. */
+  #onChange = () => {
+    const {running, currentSection: section} = this.#manager;
+    if (!running) this.#timer.clear();
+    else if (this.#paused && this.#caret) this.#schedule(this.#change ? 0 : INTERVAL);
+    this.#paused = !running;
+    if (section === this.#section) return;
+    this.#section = section;
+    this.#activity = '';
+    this.#caret = this.#change = undefined;
+    this.#timer.clear();
+    // Later, because the host may have set it within an update of the editor.
+    if (section) queueMicrotask(() => this.#follow(section));
+  };
+
+  /** Moves the caret to the section that somebody else has set. There it rests, and does not edit. @param {string} section */
+  #follow(section) {
+    if (this.#listeners && this.#manager.currentSection === section && this.#goTo?.(section)) this.#set(section, 'viewing');
+  }
+
+  /** @param {CustomEvent<import('../presence-types.js').PresenceEvents['navigate']>} event */
+  #onNavigate = (event) => {
+    if (!event.defaultPrevented && this.#goTo?.(event.detail.section)) event.preventDefault();
+  };
+}
