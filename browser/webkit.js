@@ -420,6 +420,11 @@ class Locator {
     await this.one((element, injected, wanted) => (injected.selectOptions(element, [wanted]), null), wanted, options);
   }
 
+  async pressSequentially(text, options) {
+    await this.focus(options);
+    await this.frame.page.keyboard.type(text);
+  }
+
   async fill(value, options) {
     await this.one((element) => (element.focus(), element.select(), null), undefined, options);
     await this.frame.page.keyboard.type(value);

@@ -150,9 +150,9 @@ export class PresenceView {
   /** Draws the current snapshot now. */
   draw() {
     const snapshot = (this.#drawn = this.#core.getSnapshot());
-    this.#drawnAt = performance.now();
     if (snapshot.status === 'stopped' && !snapshot.version) this.#remove();
     else this.#render(snapshot);
+    this.#drawnAt = performance.now();
   }
 
   /** @param {Snapshot} snapshot */
