@@ -6,7 +6,10 @@ package client
 
 import "embed"
 
-// Files has the modules at its root and the reference page below writer/.
+// Bundle is the file in [Files] that has the whole client with its interface, minified.
+const Bundle = "dist/writer-presence.min.js"
+
+// Files has the modules at its root, the bundle in dist/ and the reference page below writer/.
 //
-//go:embed *.js writer/*
+//go:embed *.js dist/*.js writer/*
 var Files embed.FS

@@ -138,6 +138,8 @@ type Handler struct {
 	api      map[string]endpoint // by the path below a project
 	pages    map[string]endpoint // by the whole path
 
+	otherBundle endpoint // for the paths of the bundles of other versions
+
 	compress *compressor
 	warned   sync.Once   // about pages of other origins
 	ran      atomic.Bool // Run was called
@@ -270,7 +272,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	if !h.mayChange(r) {
 		return operation, h.failOrigin(w, r)
 	}
-	e, ok := h.pages[path]
+	e, ok := h.page(path)
 	project := ""
 	if rest, inProject := strings.CutPrefix(path, h.projects); inProject {
 		if h.o.Dev != nil && !localhost.Is(r.Host) {

@@ -1,8 +1,11 @@
 package httpapi_test
 
 import (
+	"compress/gzip"
+	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -113,7 +116,7 @@ func TestEveryClientFileIsServedUnchanged(t *testing.T) {
 	w := servertest.New(t)
 	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) == ".html" {
+		if err != nil || entry.IsDir() || path.Ext(name) == ".html" || name == "writer-presence.js" { // the entry has a test of its own
 			return err
 		}
 		want, err := fs.ReadFile(client.Files, name)
@@ -139,5 +142,42 @@ func TestEveryClientFileIsServedUnchanged(t *testing.T) {
 	}
 	for _, at := range []string{"/writer/api/client/client.go", "/writer/api/client/writer/", "/writer/api/client/writer/index.html", "/writer/api/client/testkit/size.js", "/index.html"} {
 		w.Do("GET", at, nil).ExpectError(t, 404, "not_found")
+	}
+}
+
+// A page never mixes modules of two versions while servers are being updated, and keeps the bundle until it changes.
+func TestClientIsOneBundleAtAPathWithItsHash(t *testing.T) {
+	w := servertest.New(t)
+	const at = "/writer/api/client/"
+	entry := w.Do("GET", at+"writer-presence.js", nil)
+	name := regexp.MustCompile(`^export \* from '\./(writer-presence\.[0-9a-f]{16}\.js)';\n$`).FindStringSubmatch(entry.Body)
+	if name == nil || entry.Header.Get("Cache-Control") != "no-cache" {
+		t.Fatalf("the entry is %q with Cache-Control %q", entry.Body, entry.Header.Get("Cache-Control"))
+	}
+	bundle, err := fs.ReadFile(client.Files, client.Bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, caching := range map[string]string{name[1]: "public, max-age=31536000, immutable", "writer-presence.0123456789abcdef.js": "no-store"} {
+		got := w.Do("GET", at+path, nil)
+		if got.Status != 200 || got.Body != string(bundle) || got.Header.Get("Cache-Control") != caching || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/javascript") {
+			t.Errorf("%s: status %d, %d bytes, Cache-Control %q", path, got.Status, len(got.Body), got.Header.Get("Cache-Control"))
+		}
+	}
+	zipped := w.Do("GET", at+name[1], nil, "Accept-Encoding", "gzip")
+	reader, err := gzip.NewReader(strings.NewReader(zipped.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(reader); err != nil || string(text) != string(bundle) || zipped.Header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.Header.Get("Vary"), "Accept-Encoding") {
+		t.Errorf("compressed: %d bytes, %v, Content-Encoding %q, Vary %q", len(text), err, zipped.Header.Get("Content-Encoding"), zipped.Header.Get("Vary"))
+	}
+	if plain := w.Do("GET", at+name[1], nil, "Accept-Encoding", "identity"); plain.Header.Get("ETag") == zipped.Header.Get("ETag") {
+		t.Errorf("plain and compressed have one tag, %s", plain.Header.Get("ETag"))
+	}
+	for _, path := range []string{"writer-presence.0123456789abcde.js", "writer-presence.0123456789abcdeg.js", "writer-presence.0123456789abcdef.css", "other-presences.0123456789abcdef.js", "writer-presence..js"} {
+		if got := w.Do("GET", at+path, nil); got.Status != 404 {
+			t.Errorf("%s: status %d, want 404", path, got.Status)
+		}
 	}
 }
