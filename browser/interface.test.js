@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf, token} from './fixtures.js';
-import {PAGE, openScene, soon} from './scene.js';
+import {PAGE, openScene} from './scene.js';
 
 const env = environment({lease: 120_000});
 const {onePage} = skipIf;
