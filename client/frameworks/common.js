@@ -144,8 +144,8 @@ const NO_ELEMENTS = /** @type {const} */ ({badge: '', warning: false});
 
 /**
  * What the components of a page ask of one manager. Of several components the newest has the badge, the warning or the section, and when it
- * is gone the one before. Applied at the end of the turn, so that a component that takes the place of another one causes one change, and
- * one that is mounted twice (React's StrictMode) none.
+ * is gone the one before. That it is gone is applied at the end of the turn, so that a component that takes the place of another one causes one
+ * change, and one that is mounted twice (React's StrictMode) none.
  */
 class Page {
   /** @type {WeakMap<PresenceManager, Page>} */ static #pages = new WeakMap();
@@ -174,7 +174,8 @@ class Page {
     const asked = /** @type {Map<object, any>} */ (this.#asked[what]);
     if (value) asked.set(component, value);
     else asked.delete(component);
-    this.applySoon();
+    if (value && what === 'place') this.#applyPlace(); // so that the first update, of the same turn, contains it
+    else this.applySoon();
   }
 
   applySoon() {
@@ -182,8 +183,8 @@ class Page {
     this.#due = true;
     queueMicrotask(() => {
       this.#due = false;
-      this.#applyPlace(newest(this.#asked.place) ?? {section: null});
-      this.#draw({badge: newest(this.#asked.badge) ?? '', warning: newest(this.#asked.warning) ?? false});
+      this.#applyPlace();
+      this.#draw();
     });
   }
 
@@ -194,9 +195,10 @@ class Page {
     return left;
   }
 
-  /** Does nothing while the components want the same: the person may have left for another section since. @param {Place} next */
-  #applyPlace(next) {
+  /** Does nothing while the components want the same: the person may have left for another section since. */
+  #applyPlace() {
     const last = this.#place;
+    const next = newest(this.#asked.place) ?? {section: null};
     this.#place = next;
     const moved = normalSection(next.section) !== normalSection(last.section);
     if (moved || next.activity !== last.activity) {
@@ -208,9 +210,9 @@ class Page {
     }
   }
 
-  /** @param {{badge: HTMLElement | '', warning: HTMLElement | false}} next */
-  #draw(next) {
+  #draw() {
     const last = this.#elements;
+    const next = {badge: newest(this.#asked.badge) ?? NO_ELEMENTS.badge, warning: newest(this.#asked.warning) ?? NO_ELEMENTS.warning};
     this.#elements = next;
     // A manager without an interface (`PresenceCore`) has neither.
     if (next.badge !== last.badge || next.warning !== last.warning) this.#manager.setElements?.(next);
