@@ -1,11 +1,8 @@
 /** The recipes of the documents that need a page: they run as they are printed, beside another person on a real server. */
 
 import assert from 'node:assert/strict';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
 import {test} from 'node:test';
-import {build} from 'esbuild';
-import {codeOf, recipes, root, withClient} from '../client/test/recipes.js';
+import {recipes} from '../client/test/recipes.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, passHeartbeats, skipIf} from './fixtures.js';
 
@@ -114,43 +111,4 @@ test('the recipe for the list loads the section of the chosen person and leaves 
   assert.equal(await b.locator('select').inputValue(), 'manuscript/abstract');
   assert.deepEqual(b.errors, []);
   for (const page of [a, b]) await page.context().close();
-});
-
-test('the React recipe is one session in StrictMode, follows its section, and leaves when it is unmounted', {skip: skipIf.onePage}, async (t) => { // case 57
-  const folder = mkdtempSync(join(root, 'node_modules/.recipes-')); // where imports find React
-  try {
-    const [recipe] = recipes('jsx');
-    writeFileSync(join(folder, 'app.jsx'), `
-      ${withClient(codeOf(recipe))}
-      import {StrictMode} from 'react';
-      import {createRoot, hydrateRoot} from 'react-dom/client';
-      const app = (section) => <StrictMode><Online project={globalThis.project} userId={null} section={section} /></StrictMode>;
-      const main = document.querySelector('main');
-      const root = main.hasChildNodes() ? hydrateRoot(main, app('manuscript/methods')) : createRoot(main);
-      globalThis.show = (section) => root.render(app(section));
-      globalThis.end = () => root.unmount();`);
-    const {outputFiles} = await build({entryPoints: [join(folder, 'app.jsx')], bundle: true, format: 'iife', jsx: 'automatic', write: false, define: {'process.env.NODE_ENV': '"development"'}});
-    const project = newProject(env);
-    const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
-    // What the server renders (recipes.test.js of the client): it has to be hydrated without a difference.
-    const b = await page(t, '<main><aside><p>Presence is off</p><ul></ul></aside></main>');
-    const logged = [];
-    b.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && logged.push(message.text()));
-    await b.evaluate((project) => { globalThis.project = project; }, project);
-    await b.evaluate(outputFiles[0].text);
-    await b.locator('li').filter({hasText: 'User A'}).waitFor({timeout: TIMEOUT});
-    await expectBadge(a, '1');
-    await b.evaluate(() => globalThis.show('manuscript/abstract'));
-    await b.getByRole('button', {name: 'Edit anyway'}).click();
-    await a.getByText('is editing this section too').first().waitFor({timeout: TIMEOUT});
-    await passHeartbeats(env, 2);
-    assert.equal((await b.sessions()).length, 1, 'sessions');
-    await b.evaluate(() => globalThis.end());
-    await expectBadge(a, null);
-    assert.deepEqual([...b.errors, ...logged], []);
-    await assertSoon(() => assert.deepEqual(a.errors, []));
-    for (const page of [a, b]) await page.context().close();
-  } finally {
-    rmSync(folder, {recursive: true});
-  }
 });

@@ -23,5 +23,9 @@ export function recipes(...languages) {
 /** The code of a recipe: in HTML the module script. @param {Recipe} recipe */
 export const codeOf = ({language, text}) => (language === 'html' ? (/<script type="module">(.*?)<\/script>/s.exec(text)?.[1] ?? '') : text);
 
-/** With the client of this directory in the place of the server's or the package's. @param {string} code */
-export const withClient = (code) => code.replace(/(['"])(?:[^'"\n]*\/client\/writer-presence\.js|writer-presence)\1/g, JSON.stringify(client));
+const {exports: entries} = JSON.parse(readFileSync(join(root, 'client/package.json'), 'utf8'));
+
+/** With the files of this directory in the place of the server's client and of the package. @param {string} code */
+export const withClient = (code) => code
+  .replace(/(['"])[^'"\n]*\/client\/writer-presence\.js\1/g, JSON.stringify(client))
+  .replace(/(['"])writer-presence(\/[\w/-]+)?\1/g, (name, _, path = '') => (entries[`.${path}`] ? JSON.stringify(join(root, 'client', entries[`.${path}`].default)) : name));

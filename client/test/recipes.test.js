@@ -6,7 +6,6 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import test, {after} from 'node:test';
-import {build} from 'esbuild';
 import {client, codeOf, recipes, root, withClient} from './recipes.js';
 
 // In node_modules, so that imports find React.
@@ -65,18 +64,3 @@ for (const recipe of all.filter(({language}) => language === 'js')) {
     execFileSync(process.execPath, ['--input-type=module', '-e', source], {encoding: 'utf8', stdio: 'pipe'});
   });
 }
-
-test('the React recipe renders on a server, also in StrictMode', async () => { // case 57
-  const recipe = all.find(({language}) => language === 'jsx');
-  assert.ok(recipe);
-  const entry = `
-    ${withClient(codeOf(recipe))}
-    import {StrictMode} from 'react';
-    import {renderToString} from 'react-dom/server';
-    export const html = () => renderToString(<StrictMode><Online project="demo" userId={1} section="intro" /></StrictMode>);`;
-  writeFileSync(join(folder, 'server.jsx'), entry);
-  const outfile = join(folder, 'server.mjs');
-  await build({entryPoints: [join(folder, 'server.jsx')], outfile, bundle: true, platform: 'node', format: 'esm', jsx: 'automatic', external: ['react', 'react-dom'], logLevel: 'error'});
-  const {html} = await import(pathToFileURL(outfile).href);
-  assert.equal(html(), '<aside><p>Presence is off</p><ul></ul></aside>');
-});
