@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
@@ -115,3 +115,99 @@ for (const [resolution, options] of Object.entries({nodenext: ['--module', 'node
     assert.equal(compile({'wrong.ts': wrong}, options).match(/error TS/g)?.length, consumer.match(/@ts-expect-error/g)?.length);
   });
 }
+
+const frameworks = {
+  'react.tsx': `
+import {AvatarStack, ConflictWarning, PresenceBadge, PresenceProvider, useConflict, useOccupants, usePresence, usePresenceManager, useSection, type Conflict, type User} from 'writer-presence/react';
+import {PresenceManager} from 'writer-presence';
+export function Editor({section}: {section: string | null}) {
+  useSection(section, {unsaved: true, activity: 'viewing'});
+  const names: string[] = usePresence(({users}) => users.map(({username}) => username));
+  const status: 'live' | string = usePresence().status;
+  const users: readonly User[] = useOccupants(section);
+  const conflict: Conflict | null = useConflict();
+  usePresenceManager().saved({revision: 1});
+  return <p title={status} onClick={() => conflict?.editAnyway()}>{names} {users.length}</p>;
+}
+export const App = ({user}: {user?: number}) => (
+  <PresenceProvider project="demo" user={user} token={async () => 'x'} alone elements={{editor: '#text'}} onNavigate={(section) => section?.trim()} onShowLatest={({revision}) => void revision.trim()}>
+    <PresenceBadge className="badge" /><AvatarStack section="a" title="a" /><ConflictWarning style={{height: '3rem'}} />
+    <PresenceBadge>{({count}) => count}</PresenceBadge><AvatarStack section="a">{(users) => users.length}</AvatarStack>
+    <ConflictWarning>{({users, waitFor}) => <button onClick={waitFor}>{users[0].username}</button>}</ConflictWarning>
+    <Editor section="a" />
+  </PresenceProvider>
+);
+export const own = <PresenceProvider manager={new PresenceManager('demo')} />;
+// @ts-expect-error a project is missing
+export const a = <PresenceProvider user={1} />;
+// @ts-expect-error not both
+export const b = <PresenceProvider project="demo" manager={new PresenceManager('demo')} />;
+// @ts-expect-error a section is missing
+export const c = <AvatarStack />;
+// @ts-expect-error no such option
+export const d = <PresenceProvider project="demo" tokn="x" />;
+// @ts-expect-error no such activity
+export const E = () => useSection('a', {activity: 'idle'});
+// @ts-expect-error children are a function
+export const f = <PresenceBadge>3</PresenceBadge>;
+`,
+  'vue.ts': `
+import {h, ref} from 'vue';
+import {AvatarStack, PresenceBadge, providePresence, useConflict, useOccupants, usePresence, usePresenceManager, useSection, type User} from 'writer-presence/vue';
+export default {setup() {
+  providePresence(() => ({project: 'demo', user: 1, onNavigate: (section) => section?.trim()}));
+  providePresence(ref({project: 'demo'}));
+  providePresence({project: 'demo', alone: true});
+  useSection(ref('a'), {unsaved: ref(true), activity: 'viewing'});
+  useSection(() => null);
+  const count: number = usePresence(({users}) => users.length).value;
+  const text: string = usePresence().value.text;
+  const users: readonly User[] = useOccupants(() => 'a').value;
+  useConflict().value?.editAnyway();
+  usePresenceManager().value.saved({revision: count});
+  void [text, users];
+  return () => [h(PresenceBadge), h(AvatarStack, {section: 'a'})];
+}};
+// @ts-expect-error a project is missing
+providePresence({user: 1});
+// @ts-expect-error no such activity
+useSection('a', {activity: 'idle'});
+// @ts-expect-error a section is missing
+h(AvatarStack, {});
+// @ts-expect-error the value is read-only
+usePresence().value = null;
+`,
+  'svelte.ts': `
+import {readable} from 'svelte/store';
+import {avatarStack, conflictWarning, presenceBadge, providePresence, useConflict, useOccupants, usePresence, usePresenceManager, useSection, type User} from 'writer-presence/svelte';
+providePresence(() => ({project: 'demo', user: 1, onNavigate: (section) => section?.trim()}));
+providePresence({project: 'demo', alone: true});
+useSection(() => 'a', () => ({unsaved: true}));
+useSection(readable('a'), {activity: 'viewing'});
+usePresence(({users}) => users.length).subscribe((count) => void count.toFixed());
+usePresence().subscribe(({text}) => void text.trim());
+useOccupants('a').subscribe((users: readonly User[]) => void users);
+useConflict().subscribe((conflict) => conflict?.editAnyway());
+usePresenceManager().subscribe((manager) => manager.saved({revision: 1}));
+const element = document.createElement('p');
+presenceBadge(element);
+conflictWarning(element);
+avatarStack(element, 'a');
+// @ts-expect-error a project is missing
+providePresence({user: 1});
+// @ts-expect-error no such activity
+useSection('a', {activity: 'idle'});
+// @ts-expect-error a section is missing
+avatarStack(element);
+`,
+};
+
+test("a consumer's TypeScript has the types of the bindings for React, Vue and Svelte", () => {
+  for (const name of ['@types', 'csstype', 'vue', '@vue', 'svelte']) {
+    symlinkSync(join(root, 'node_modules', name), join(site, 'node_modules', name));
+  }
+  const options = ['--module', 'nodenext', '--jsx', 'react-jsx', '--skipLibCheck'];
+  assert.equal(compile(frameworks, options), '');
+  const wrong = Object.fromEntries(Object.entries(frameworks).map(([name, text]) => [name, text.replaceAll('@ts-expect-error', '')]));
+  assert.equal(compile(wrong, options).match(/error TS/g)?.length, Object.values(frameworks).join().match(/@ts-expect-error/g)?.length);
+});
