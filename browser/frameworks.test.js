@@ -227,8 +227,10 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     await expectOpen(b, ABSTRACT);
     await a.sees([`${ABSTRACT} editing`]);
 
-    await b.evaluate((sections) => globalThis.update({sections}), [METHODS, ABSTRACT, 'manuscript/results']);
-    await b.locator('li:has-text("manuscript/results")').waitFor({timeout: TIMEOUT});
+    await b.evaluate((sections) => globalThis.update({sections}), [METHODS]);
+    await abstract.waitFor({state: 'detached', timeout: TIMEOUT});
+    await b.evaluate((sections) => globalThis.update({sections}), [METHODS, ABSTRACT]);
+    await b.locator(`li:has-text("${ABSTRACT}") .presence-avatar`).waitFor({timeout: TIMEOUT}); // though nobody has moved since
     await passHeartbeats(env, 1);
     assert.equal(await b.evaluate(() => globalThis.sessions.size), 1, 'sessions');
     await b.evaluate((project) => globalThis.update({project}), second);
