@@ -13,13 +13,22 @@ const env = environment();
 const ABSTRACT = 'manuscript/abstract';
 const METHODS = 'manuscript/methods';
 
+/** Records where the interface is drawn in `globalThis.places`. */
+const RECORD = `
+    import {PresenceManager} from 'writer-presence';
+    const {setElements} = PresenceManager.prototype;
+    PresenceManager.prototype.setElements = function (places) {
+      globalThis.places = places;
+      setElements.call(this, places);
+    };`;
+
 /** A page of each framework: `mount(name, props)`, `update(props)` and `unmount()`. `Own` draws everything itself; `rendered` has what a selector gave to each rendering. */
 const REACT = {
   ...components('react'),
-  'main.jsx': `
+  'main.jsx': `${RECORD}
     import {StrictMode, memo} from 'react';
     import {createRoot, hydrateRoot} from 'react-dom/client';
-    import {PresenceProvider, useOccupants, usePresence, useSection} from 'writer-presence/react';
+    import {ConflictWarning, PresenceBadge, PresenceProvider, useOccupants, usePresence, useSection} from 'writer-presence/react';
     import {Page} from './Page.jsx';
     import {Project} from './Project.jsx';
     import {SaveButton} from './SaveButton.jsx';
@@ -32,8 +41,8 @@ const REACT = {
       useSection(section, {unsaved});
       return <SaveButton section={section} text="" revision="1" onSaved={() => {}} />;
     }
-    const Own = ({project, token, closed, ...editor}) => (
-      <PresenceProvider project={project} token={() => token} user={null}><Status section="${ABSTRACT}" /><Counter />{!closed && <Editor {...editor} />}</PresenceProvider>
+    const Own = ({project, token, closed, ready, ...editor}) => (
+      <PresenceProvider project={project} token={() => token} user={null}><Status section="${ABSTRACT}" /><Counter />{!closed && <Editor {...editor} />}{ready && <><PresenceBadge /><ConflictWarning /></>}</PresenceProvider>
     );
     let root, App, props;
     globalThis.mount = (name, initial) => {
@@ -61,18 +70,18 @@ const VUE = {
   'Own.vue': `
     <script setup>
     import {watchEffect} from 'vue';
-    import {providePresence, useOccupants, usePresence} from 'writer-presence/vue';
+    import {ConflictWarning, PresenceBadge, providePresence, useOccupants, usePresence} from 'writer-presence/vue';
     import Editor from './Editor.vue';
     import Status from './Status.vue';
-    const props = defineProps(['project', 'token', 'section', 'unsaved', 'closed']);
+    const props = defineProps(['project', 'token', 'section', 'unsaved', 'closed', 'ready']);
     providePresence(() => ({project: props.project, user: null, token: () => props.token}));
     const count = usePresence(({users}) => ({count: users.length}));
     const occupants = useOccupants('${METHODS}');
     watchEffect(() => globalThis.rendered.push(count.value.count));
     watchEffect(() => globalThis.lists.add(occupants.value));
     </script>
-    <template><Status section="${ABSTRACT}" /><Editor v-if="!closed" :section="section" :unsaved="unsaved" /></template>`,
-  'main.jsx': `
+    <template><Status section="${ABSTRACT}" /><Editor v-if="!closed" :section="section" :unsaved="unsaved" /><template v-if="ready"><PresenceBadge /><ConflictWarning /></template></template>`,
+  'main.jsx': `${RECORD}
     import {createApp, createSSRApp, h, shallowRef} from 'vue';
     import Own from './Own.vue';
     import Page from './Page.vue';
@@ -116,15 +125,16 @@ const SVELTE = {
     </script>`,
   'Own.svelte': `
     <script>
-      import {providePresence} from 'writer-presence/svelte';
+      import {conflictWarning, presenceBadge, providePresence} from 'writer-presence/svelte';
       import Counter from './Counter.svelte';
       import Legacy from './Legacy.svelte';
       import Status from './Status.svelte';
-      let {project, token, section, unsaved, closed} = $props();
+      let {project, token, section, unsaved, closed, ready} = $props();
       providePresence(() => ({project, user: null, token: () => token}));
     </script>
     <Status section="${ABSTRACT}" /><Counter />
-    {#if !closed}<Legacy {section} {unsaved} />{/if}`,
+    {#if !closed}<Legacy {section} {unsaved} />{/if}
+    {#if ready}<p use:presenceBadge></p><div use:conflictWarning></div>{/if}`,
   'Root.svelte': `
     <script>
       let {App, initial} = $props();
@@ -132,7 +142,7 @@ const SVELTE = {
       globalThis.update = (changed) => { props = {...props, ...changed}; };
     </script>
     <App {...props} />`,
-  'main.jsx': `
+  'main.jsx': `${RECORD}
     import {hydrate, mount, unmount} from 'svelte';
     import Own from './Own.svelte';
     import Page from './Page.svelte';
@@ -284,7 +294,7 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     assert.deepEqual(b.logged, []);
   });
 
-  test(`${name}: a page that draws its own interface renders what changed, and nothing else is drawn`, {skip: skipIf.onePage}, async (t) => {
+  test(`${name}: a page that draws its own interface renders what changed, and the ready-made parts only while they are mounted`, {skip: skipIf.onePage}, async (t) => {
     const project = newProject(env);
     const a = await openOther(t, project);
     const b = await open(t, await bundlePage(files, options));
@@ -296,10 +306,17 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     await aside.locator('i').filter({hasText: /^U/}).waitFor({timeout: TIMEOUT});
     await aside.getByRole('alert').filter({hasText: 'User A is here.'}).waitFor({timeout: TIMEOUT});
     await a.sees([`${ABSTRACT} viewing`]);
+    const drawn = b.locator('.presence-badge, .presence-list, .presence-slot, .presence-occupants');
+    assert.equal(await drawn.count(), 0, 'drawn by the plain interface');
+    await b.evaluate(() => globalThis.update({ready: true}));
+    await b.locator('.presence-badge .presence-count').filter({hasText: /^1$/}).waitFor({timeout: TIMEOUT});
+    await b.locator('.presence-slot').getByText('User A is editing here').waitFor({timeout: TIMEOUT});
+    await b.evaluate(() => globalThis.update({ready: false}));
+    await assertSoon(async () => assert.equal(await drawn.count(), 0, 'drawn without a component'));
+    assert.deepEqual(await b.evaluate(() => globalThis.places), {badge: '', warning: false});
     await aside.getByRole('button', {name: 'Edit'}).click();
     await aside.getByRole('alert').waitFor({state: 'detached', timeout: TIMEOUT});
     await a.sees([`${ABSTRACT} editing`]);
-    assert.equal(await b.locator('.presence-badge, .presence-slot, .presence-avatar').count(), 0, 'drawn by the plain interface');
 
     const [before, lists] = await b.evaluate(() => [globalThis.rendered.length, globalThis.lists.size]);
     await b.evaluate(() => globalThis.update({unsaved: true}));
