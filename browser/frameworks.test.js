@@ -18,7 +18,7 @@ const RECORD = `
     import {PresenceManager} from 'writer-presence';
     const {setElements} = PresenceManager.prototype;
     PresenceManager.prototype.setElements = function (places) {
-      globalThis.places = places;
+      globalThis.places = {...globalThis.places, ...places};
       setElements.call(this, places);
     };`;
 

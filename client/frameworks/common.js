@@ -195,27 +195,31 @@ class Page {
     return left;
   }
 
-  /** Does nothing while the components want the same: the person may have left for another section since. */
+  /** Applies what changed, but not to another section for which the person has left meanwhile. */
   #applyPlace() {
     const last = this.#place;
     const next = newest(this.#asked.place) ?? {section: null};
     this.#place = next;
-    const moved = normalSection(next.section) !== normalSection(last.section);
+    const manager = this.#manager;
+    const section = normalSection(next.section);
+    const moved = section !== normalSection(last.section);
+    if (!moved && section !== normalSection(manager.currentSection)) return;
     if (moved || next.activity !== last.activity) {
-      this.#at = normalSection(next.section);
-      this.#manager.setSection(next.section ?? null, {activity: next.activity});
+      this.#at = section;
+      manager.setSection(next.section ?? null, {activity: next.activity});
     }
-    if (next.unsaved !== undefined && (moved || next.unsaved !== last.unsaved) && normalSection(this.#manager.currentSection) === normalSection(next.section)) {
-      this.#manager.setUnsaved(next.unsaved);
-    }
+    if (next.unsaved !== undefined && (moved || next.unsaved !== last.unsaved)) manager.setUnsaved(next.unsaved);
   }
 
+  /** Elements that no component has asked for stay as the host set them. */
   #draw() {
     const last = this.#elements;
-    const next = {badge: newest(this.#asked.badge) ?? NO_ELEMENTS.badge, warning: newest(this.#asked.warning) ?? NO_ELEMENTS.warning};
-    this.#elements = next;
-    // A manager without an interface (`PresenceCore`) has neither.
-    if (next.badge !== last.badge || next.warning !== last.warning) this.#manager.setElements?.(next);
+    const badge = newest(this.#asked.badge) ?? NO_ELEMENTS.badge;
+    const warning = newest(this.#asked.warning) ?? NO_ELEMENTS.warning;
+    this.#elements = {badge, warning};
+    const changed = {...(badge !== last.badge && {badge}), ...(warning !== last.warning && {warning})};
+    // A manager without an interface (`PresenceCore`) has neither method.
+    if (Object.keys(changed).length) this.#manager.setElements?.(changed);
     else this.#manager.updateUI?.();
   }
 }
