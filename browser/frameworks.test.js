@@ -313,7 +313,7 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     await b.locator('.presence-slot').getByText('User A is editing here').waitFor({timeout: TIMEOUT});
     await b.evaluate(() => globalThis.update({ready: false}));
     await assertSoon(async () => assert.equal(await drawn.count(), 0, 'drawn without a component'));
-    assert.deepEqual(await b.evaluate(() => globalThis.places), {badge: '', warning: false});
+    await assertSoon(async () => assert.deepEqual(await b.evaluate(() => globalThis.places), {badge: '', warning: false}));
     await aside.getByRole('button', {name: 'Edit'}).click();
     await aside.getByRole('alert').waitFor({state: 'detached', timeout: TIMEOUT});
     await a.sees([`${ABSTRACT} editing`]);

@@ -201,7 +201,7 @@ class Frame {
 
   locator(selector, options) { return new Locator(this, selector).filter(options); }
   getByRole(role, options) { return new Locator(this, '').getByRole(role, options); }
-  getByText(text, {exact = false} = {}) { return this.locator(`internal:text=${escapeForTextSelector(text, exact)}`); }
+  getByText(text, options) { return new Locator(this, '').getByText(text, options); }
   getByLabel(text, {exact = false} = {}) { return this.locator(`internal:label=${escapeForTextSelector(text, exact)}`); }
 }
 
@@ -342,6 +342,7 @@ class Locator {
   }
   locator(selector, options) { return this.#with(selector).filter(options); }
   getByRole(role, {name} = {}) { return this.#with(`internal:role=${role}${name === undefined ? '' : `[name=${escapeForAttributeSelector(name, false)}]`}`); }
+  getByText(text, {exact = false} = {}) { return this.#with(`internal:text=${escapeForTextSelector(text, exact)}`); }
   nth(index) { return this.#with(`nth=${index}`); }
   first() { return this.nth(0); }
 
