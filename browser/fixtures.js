@@ -112,11 +112,17 @@ export async function stopServer({server}, signal = 'SIGTERM') {
   await ended;
 }
 
-/** Starts a Redis without persistence on a free port. */
-async function startRedis(env) {
+/** A port that nothing listens on. @returns {Promise<number>} */
+export async function freePort() {
   const place = createServer();
   const port = await new Promise((ready) => place.listen(0, '127.0.0.1', () => ready(place.address().port)));
   await new Promise((closed) => place.close(closed));
+  return port;
+}
+
+/** Starts a Redis without persistence on a free port. */
+async function startRedis(env) {
+  const port = await freePort();
   env.redis = spawn('redis-server', ['--port', port, '--bind', '127.0.0.1', '--dir', env.data, '--save', '', '--appendonly', 'no'], {stdio: ['ignore', 'pipe', 'ignore']});
   await outputMatching(env.redis, /eady to accept connections/);
   env.redisURL = `redis://127.0.0.1:${port}`;
