@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {recipes} from '../client/test/recipes.js';
 import {startProxy} from './proxy.js';
-import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, passHeartbeats, skipIf} from './fixtures.js';
+import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf} from './fixtures.js';
 
 const env = environment();
 

@@ -30,6 +30,7 @@
  * @property {(wait?: unknown) => void} waitFor false: takes it back
  */
 
+import {need} from '../presence-check.js';
 import {edits} from '../presence-conflict.js';
 import {ordered} from '../presence-occupants.js';
 import {normalSection} from '../section.js';
@@ -37,13 +38,16 @@ import {labelOf} from '../strings.js';
 import {PresenceManager} from '../writer-presence.js';
 
 /**
- * Makes the manager for these options, which draws nothing until a component gives it an element. It sends nothing before `run()`.
+ * Makes the manager for these options, which draws nothing until a component gives it an element. It sends nothing before `run()`. Throws a
+ * TypeError without a project.
  * @param {PresenceOptions} initial @param {() => PresenceOptions} latest
  * @returns {PresenceManager}
  */
 export function managerFor(initial, latest) {
   const {manager, project, user = null, url, prefix, token, label, elements, ...options} = /** @type {any} */ (initial);
-  return manager ?? new PresenceManager(project, user, {
+  if (manager) return manager;
+  need(project || project === 0, `project is ${project}: pass a string or number to the provider, and render it when you have it`);
+  return new PresenceManager(project, user, {
     ...options,
     prefix: url ? url.replace(/\/+$/, '') + (prefix ?? '/writer/api') : prefix,
     token: token && ((/** @type {boolean} */ refused) => {

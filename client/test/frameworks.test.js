@@ -100,6 +100,12 @@ test('a new project, user, address or pane is a new session, and another functio
   for (const change of other) assert.notEqual(key(change), key({}), JSON.stringify(change));
 });
 
+test('a provider without a project says what to do', () => {
+  for (const project of /** @type {any[]} */ ([undefined, null, '', NaN])) {
+    assert.throws(() => provide({project}), {name: 'TypeError', message: `Presence: project is ${project}: pass a string or number to the provider, and render it when you have it`});
+  }
+});
+
 test('url is the address of the server, and prefix the path on it', async () => {
   for (const [options, expected] of /** @type {[object, string][]} */ ([
     [{url: 'https://presence.example/'}, 'https://presence.example/writer/api/project/demo/presence/update/'],
