@@ -6,6 +6,7 @@ import {fileURLToPath} from 'node:url';
 import {test} from 'node:test';
 import {build} from 'esbuild';
 import {manifest} from '../scripts/build-package.js';
+import {recipes} from '../client/test/recipes.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf, token} from './fixtures.js';
 
@@ -361,4 +362,36 @@ test('numbers of projects are asked for together, each 30 s while they are visib
   await asked([]);
   await expectCounts({one: null, both: null, here: null, none: null});
   assert.deepEqual((await b.evaluate(() => globalThis.changes)).filter(([id]) => id === 'both').map(([, count]) => count).slice(-2), [2, null]);
+});
+
+test('the page of the guide shows who is there, and warns', {skip: skipIf.onePage}, async (t) => {
+  const [project, other] = [newProject(env), newProject(env)];
+  await openOther(t, project);
+  const of = (language) => recipes(language).filter(({name}) => name.startsWith('docs/how-to/custom-elements.md')).map(({text}) => text);
+  const [page, , dashboard] = of('html');
+  const html = page.replace('my-project', project).replace('…', '<option value="manuscript/methods">Methods</option>');
+  const site = await startSite(t, {'/host': html, '/dashboard': dashboard.replace('"thesis"', `"${project}"`).replace('"poster review letter"', `"${project} ${other}"`)});
+  const b = await openHost(t, site);
+  await expectElement(b, 1);
+  await b.evaluate((css) => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    globalThis.document.adoptedStyleSheets.push(sheet);
+  }, of('css')[0]);
+  assert.equal(await b.locator('button[part~=badge]').evaluate((badge) => getComputedStyle(badge).borderRadius), '4px');
+  for (const width of [1200, 900, 600]) { // the space of the style sheet holds the warning
+    await b.setViewportSize({width, height: 800});
+    await assertSoon(async () => assert.ok(await b.evaluate(() => {
+      const host = globalThis.document.querySelector('presence-warning');
+      const [space, slot] = [host, host.shadowRoot.querySelector('[part~=slot]')].map((element) => element.getBoundingClientRect());
+      return slot.height > 0 && Math.abs(slot.top - space.top) < 1 && slot.bottom <= space.bottom + 1;
+    }), `in a window of ${width} px`));
+  }
+  await b.locator('select').selectOption('manuscript/methods');
+  await b.locator('[part~=warning]').waitFor({state: 'hidden', timeout: TIMEOUT});
+  await b.locator('select').selectOption('manuscript/abstract');
+  await b.locator('[part~=warning]').getByText('User A is editing here').waitFor({timeout: TIMEOUT});
+  const c = await openHost(t, site, '/dashboard');
+  for (const i of [0, 1]) await c.locator('presence-count').nth(i).filter({hasText: '2'}).waitFor({timeout: TIMEOUT});
+  assert.deepEqual([...b.errors, ...c.errors], []);
 });

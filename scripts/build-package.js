@@ -5,7 +5,7 @@
  */
 
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join, relative} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -30,6 +30,13 @@ function writeTypes() {
   execFileSync(process.execPath, [fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url)), ...options, ...modules], {stdio: 'inherit'});
 }
 
+/** Adds the elements to the types of the page, so that `querySelector('writer-presence')` has the right one. @param {any} elements the manifest */
+function declareElements(elements) {
+  const tags = elements.modules.flatMap((/** @type {any} */ {declarations}) => declarations).filter((/** @type {any} */ {tagName}) => tagName);
+  const lines = tags.map((/** @type {any} */ {tagName, name}) => `    '${tagName}': import('./index.js').${name};\n`).join('');
+  appendFileSync(`${client}types/element/define.d.ts`, `declare global {\n  interface HTMLElementTagNameMap {\n${lines}  }\n}\n`);
+}
+
 /** The Custom Elements Manifest, from the JSDoc of the elements, without what pages cannot use. @returns {any} */
 export function manifest() {
   const folder = mkdtempSync(join(tmpdir(), 'writer-presence-manifest-'));
@@ -49,7 +56,9 @@ export function manifest() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const elements = manifest();
   writeTypes();
-  writeFileSync(`${client}custom-elements.json`, `${JSON.stringify(manifest(), null, 2)}\n`);
+  declareElements(elements);
+  writeFileSync(`${client}custom-elements.json`, `${JSON.stringify(elements, null, 2)}\n`);
   await bundle({outfile: `${client}dist/writer-presence.min.js`});
 }

@@ -6,6 +6,9 @@ import {addSource, refresh, removeSource} from './registry.js';
 
 const EVENTS = /** @type {const} */ (['change', 'join', 'leave', 'conflict', 'status', 'saved', 'showlatest', 'navigate', 'free']);
 
+/** With the types of the events. */
+const EventBase = /** @type {new () => import('../presence-types.js').PresenceEventTarget & HTMLElement} */ (Base);
+
 /** Attributes that make another manager necessary. */
 const FIXED = ['project', 'user', 'token', 'url', 'pane', 'alone', 'select', 'editor'];
 
@@ -83,7 +86,7 @@ const stacks = new Map();
  * @cssprop --presence-warning - background of the warning
  * @cssprop --presence-warning-line - colour of its border
  */
-export class WriterPresence extends Base {
+export class WriterPresence extends EventBase {
   #root;
   #badge;
   /** @type {PresenceManager | undefined} */ #manager;

@@ -23,5 +23,9 @@ export function recipes(...languages) {
 /** The code of a recipe: in HTML the module script. @param {Recipe} recipe */
 export const codeOf = ({language, text}) => (language === 'html' ? (/<script type="module">(.*?)<\/script>/s.exec(text)?.[1] ?? '') : text);
 
+const {exports: entries} = JSON.parse(readFileSync(join(root, 'client/package.json'), 'utf8'));
+
 /** With the client of this directory in the place of the server's or the package's. @param {string} code */
-export const withClient = (code) => code.replace(/(['"])(?:[^'"\n]*\/client\/writer-presence\.js|writer-presence)\1/g, JSON.stringify(client));
+export const withClient = (code) => code
+  .replace(/(import|from) (['"])(?:[^'"\n]*\/client\/writer-presence\.js|writer-presence)\2/g, (_, word) => `${word} ${JSON.stringify(client)}`)
+  .replace(/(import|from) (['"])writer-presence\/([\w/-]+)\2/g, (_, word, _quote, entry) => `${word} ${JSON.stringify(join(root, 'client', entries[`./${entry}`].default))}`);
