@@ -252,11 +252,11 @@ test('a warning moves to the place that was added last, and back', {skip: skipIf
   assert.deepEqual(b.errors, []);
 });
 
-test('HTMX swaps sections and the whole page, and the session goes on', {skip: skipIf.onePage}, async (t) => {
+for (const preserved of [false, true]) test(`HTMX swaps sections and the page with ${preserved ? 'a preserved' : 'a new'} element, and the session goes on`, {skip: skipIf.onePage}, async (t) => {
   const project = newProject(env);
   const a = await openOther(t, project);
   const sections = (name) => `<ul id="sections"><li>${name} <presence-avatars section="manuscript/abstract"></presence-avatars></li></ul>`;
-  const presence = `<writer-presence project="${project}" user="2" token="${await token(env, 'User B', 2)}" section="manuscript/methods"></writer-presence>`;
+  const presence = `<writer-presence id="presence" ${preserved ? 'hx-preserve' : ''} project="${project}" user="2" token="${await token(env, 'User B', 2)}" section="manuscript/methods"></writer-presence>`;
   const site = await startSite(t, {
     '/host': `<main id="main">${presence}${sections('first')}<button id="part" hx-get="/part/sections" hx-target="#sections" hx-swap="outerHTML">Part</button><button id="all" hx-get="/part/all" hx-target="#main" hx-swap="innerHTML">All</button></main>`,
     '/part/sections': sections('second'),
@@ -264,6 +264,7 @@ test('HTMX swaps sections and the whole page, and the session goes on', {skip: s
   }, '<script src="/htmx.js"></script>');
   const b = await openHost(t, site);
   await expectElement(b, 1);
+  await b.evaluate(() => { globalThis.first = globalThis.document.querySelector('writer-presence'); });
   await expectBadge(a, '1');
   for (const [button, name] of [['#part', 'second'], ['#all', 'third']]) {
     await b.locator(button).click();
@@ -271,6 +272,7 @@ test('HTMX swaps sections and the whole page, and the session goes on', {skip: s
     await expectElement(b, 1);
     assert.equal(await b.locator('[part~=avatar]').count(), 2, 'one in the badge, one beside the section');
   }
+  assert.equal(await b.evaluate(() => globalThis.first === globalThis.document.querySelector('writer-presence')), preserved);
   await assertSoon(async () => assert.equal(await b.evaluate(() => globalThis.document.querySelector('writer-presence').manager.getSnapshot().status), 'live'));
   expectOneSession(b);
   assert.deepEqual(b.errors, []);

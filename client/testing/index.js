@@ -131,7 +131,7 @@ class Room {
     for (let quiet = 0, seen = -1; quiet < QUIET; quiet++) {
       if (seen !== this.#events) quiet = 0;
       seen = this.#events;
-      await null;
+      await Promise.resolve();
     }
   }
 
@@ -249,8 +249,10 @@ class Room {
 
   /** @param {Session['user']} user @returns {import('../presence-types.js').Environment} */
   #environment(user) {
-    const room = this;
     const {window, document} = globalThis;
+    const receive = (/** @type {RoomSocket} */ socket, /** @type {any} */ message) => this.#receive(user, socket, message);
+    const connect = (/** @type {RoomSocket} */ socket) => this.#later(() => (this.#down ? socket.end(1006) : this.#open(socket)));
+    const ended = (/** @type {RoomSocket} */ socket) => void this.#sockets.delete(socket);
     return {
       // Looked up at each call, so that fake timers may be installed before or after.
       Date: {now: () => Date.now()},
@@ -259,11 +261,11 @@ class Room {
       clearTimeout: (timer) => globalThis.clearTimeout(timer),
       ...(window && {window}),
       ...(document && {document}),
-      fetch: async (url, init) => /** @type {Response} */ (/** @type {unknown} */ (room.#fetch(user, url, init))),
+      fetch: (url, init) => new Promise((resolve) => resolve(/** @type {Response} */ (/** @type {unknown} */ (this.#fetch(user, url, init))))),
       WebSocket: /** @type {any} */ (class extends RoomSocket {
         constructor() {
-          super((socket, message) => room.#receive(user, socket, message), (socket) => room.#sockets.delete(socket));
-          room.#later(() => (room.#down ? this.end(1006) : room.#open(this)));
+          super(receive, ended);
+          connect(this);
         }
       }),
     };
@@ -291,7 +293,7 @@ class Room {
       answer = {version: this.#version};
     } else answer = this.#list;
     const copy = JSON.stringify({success: true, ...answer});
-    return {status: 200, ok: true, headers: new Headers(), json: async () => JSON.parse(copy)};
+    return {status: 200, ok: true, headers: new Headers(), json: () => Promise.resolve(JSON.parse(copy))};
   }
 
   /** @param {Session['user']} user @param {RoomSocket} socket @param {any} message */
