@@ -72,7 +72,7 @@ class Person {
 
 class Room {
   #you;
-  /** @type {Map<string, Session>} by name */ #sessions = new Map();
+  /** @type {Map<string, Session>} by `nameOf()` */ #sessions = new Map();
   /** @type {Map<string, number>} the number of the last message of sessions that left */ #ended = new Map();
   /** @type {Map<string, Save>} by section */ #saves = new Map();
   /** @type {Set<RoomSocket>} */ #sockets = new Set();
@@ -119,9 +119,10 @@ class Room {
 
   /** Lets a person come in. @param {Identity & Place} [person] */
   join({section, activity, unsaved, waiting_for, ...identity} = {}) {
-    const name = `person-${++this.#people}`;
-    const user = this.#complete({user_id: 100 + this.#people, username: `Person ${this.#people}`, ...identity});
-    this.#sessions.set(name, {user, seq: 0, section: '', activity: 'viewing', unsaved: false, waitingFor: '', touched: 0});
+    const number = ++this.#people;
+    const user = this.#complete({user_id: 100 + number, username: `Person ${number}`, ...identity});
+    const name = nameOf(user, `person-${number}`);
+    this.#set(name, {user, seq: 0, touched: 0, ...NOWHERE}, NOWHERE);
     this.change(name, {section: section ?? null, activity, unsaved, waiting_for});
     return new Person(this, name, user);
   }
@@ -150,16 +151,13 @@ class Room {
   change(name, {section, activity, unsaved, waiting_for: waitingFor}) {
     const session = this.#sessions.get(name);
     if (!session) return; // has left
-    if (section !== undefined && normalSection(section) !== session.section) {
-      session.section = normalSection(section);
-      activity ??= session.section ? 'editing' : 'viewing';
-    }
-    session.activity = activity ?? session.activity;
-    session.unsaved = (unsaved ?? session.unsaved) && session.section !== '';
-    session.waitingFor = waitingFor === undefined ? session.waitingFor : normalSection(waitingFor);
-    if (session.waitingFor === session.section && (session.activity === 'editing' || session.unsaved)) session.waitingFor = '';
-    session.touched = ++this.#touches;
-    this.#changed();
+    const here = section === undefined ? session.section : normalSection(section);
+    const moved = here !== session.section;
+    this.#update(session.user, {
+      session: name.slice(name.indexOf('\n') + 1), seq: session.seq + 1, section: here, unless_occupied: false, known_version: 0,
+      activity: activity ?? (moved ? 'editing' : session.activity), unsaved: unsaved ?? session.unsaved,
+      waiting_for: (waitingFor === undefined ? session.waitingFor : waitingFor) ?? '',
+    });
   }
 
   /** @internal @param {string} name @param {string} [section] @param {string | number} [revision] */
@@ -168,18 +166,13 @@ class Room {
     if (!session) return;
     const saved = normalSection(section ?? session.section);
     if (!saved) throw new TypeError('this person is in no section; name it: save({section})');
-    if (session.section === saved) session.unsaved = false;
+    if (session.section === saved) this.change(name, {unsaved: false});
     this.#record(session.user, {section: saved, revision: String(revision)});
-    this.#changed();
   }
 
   /** @internal @param {string} name */
   leave(name) {
-    const session = this.#sessions.get(name);
-    if (!session) return;
-    this.#ended.set(name, session.seq);
-    this.#sessions.delete(name);
-    this.#changed();
+    this.#end(name, Infinity);
   }
 
   /** @param {Identity} identity @returns {Session['user']} */
@@ -190,7 +183,10 @@ class Room {
 
   /** @param {Session['user']} user @param {{section: string, revision: string}} saved */
   #record({user_id, username}, {section, revision}) {
+    const last = this.#saves.get(section);
+    if (last?.revision === revision && last.user_id === user_id) return;
     this.#saves.set(section, {section, revision, user_id, username, saved_at: now()});
+    this.#changed();
   }
 
   /** Something visible is different: all connections get the newest list, once for all changes of a turn. */
@@ -224,27 +220,45 @@ class Room {
   }
 
   /** What an update records, and its answer (docs/reference/api.md). @param {Session['user']} user @param {Message} message @returns {any} */
-  #update(user, {session: name, seq, section = '', activity = section ? 'editing' : 'viewing', unless_occupied: careful, unsaved, waiting_for: waiting, saved}) {
+  #update(user, {session, seq, section = '', activity = 'editing', unless_occupied: careful, unsaved, waiting_for: waiting = '', saved}) {
+    const name = nameOf(user, session);
     const here = normalSection(section);
     const earlier = this.#sessions.get(name);
     const conflicts = this.users.filter((other) => other.user_id !== user.user_id && here && claims(other, here));
     const stale = seq <= (earlier?.seq ?? this.#ended.get(name) ?? 0);
     if (!stale) {
       const holds = earlier?.section === here && (earlier.activity === 'editing' || earlier.unsaved);
-      const recorded = /** @type {Activity} */ (activity === 'editing' && careful && conflicts.length && !holds ? 'viewing' : activity);
-      const before = JSON.stringify([earlier && occupant([earlier]), this.saves], (key, value) => (key === 'last_seen' ? undefined : value));
-      const session = earlier ?? {user, seq, section: '', activity: recorded, unsaved: false, waitingFor: '', touched: 0};
-      this.#sessions.set(name, Object.assign(session, {seq}));
-      const claimsHere = recorded === 'editing' || (unsaved && here);
-      const next = {section: here, activity: recorded, unsaved: !!unsaved && here !== '', waitingFor: waiting && !(normalSection(waiting) === here && claimsHere) ? normalSection(waiting) : ''};
-      if (recorded !== 'idle' && (session.section !== here || session.activity !== recorded)) session.touched = ++this.#touches;
-      Object.assign(session, next);
-      if (saved && this.#saves.get(saved.section)?.revision !== saved.revision) this.#record(user, {section: normalSection(saved.section), revision: saved.revision});
-      const after = JSON.stringify([occupant([session]), this.saves], (key, value) => (key === 'last_seen' ? undefined : value));
-      if (before !== after) this.#changed();
+      const occupied = activity === 'editing' && careful && conflicts.length > 0 && !holds;
+      const recorded = /** @type {Activity} */ ((!here && activity !== 'idle') || occupied ? 'viewing' : activity);
+      const waitingFor = normalSection(waiting);
+      const next = {section: here, activity: recorded, unsaved: !!unsaved && here !== ''};
+      const waits = waitingFor !== here || !(recorded === 'editing' || next.unsaved);
+      this.#set(name, earlier ?? {user, seq, touched: 0, ...NOWHERE}, {...next, waitingFor: waits ? waitingFor : ''}).seq = seq;
+      if (saved) this.#record(user, {section: normalSection(saved.section), revision: saved.revision});
     }
-    const you = this.users.find(({user_id}) => user_id === user.user_id);
-    return {version: this.#version, activity: this.#sessions.get(name)?.activity ?? '', you: you ?? occupant([{user, seq, section: '', activity: 'viewing', unsaved: false, waitingFor: '', touched: 0}]), conflicts, ...(stale && {stale})};
+    const current = this.#sessions.get(name);
+    const you = this.users.find(({user_id}) => user_id === user.user_id) ?? occupant([{user, seq, touched: 0, ...NOWHERE}]);
+    return {version: this.#version, activity: current?.activity ?? '', you, conflicts, ...(stale && {stale})};
+  }
+
+  /** Records what a session states. @param {string} name @param {Session} session @param {Omit<Session, 'user' | 'seq' | 'touched'>} next */
+  #set(name, session, next) {
+    const isNew = !this.#sessions.has(name);
+    const acts = isNew || session.section !== next.section || session.activity !== next.activity;
+    if (acts && (next.activity !== 'idle' || isNew)) session.touched = ++this.#touches;
+    const changed = acts || session.unsaved !== next.unsaved || session.waitingFor !== next.waitingFor;
+    this.#sessions.set(name, Object.assign(session, next));
+    if (changed) this.#changed();
+    return session;
+  }
+
+  /** Ends a session. @param {string} name @param {number} seq @returns {boolean} false: the leave is not newer than what is known, and does nothing */
+  #end(name, seq) {
+    const session = this.#sessions.get(name);
+    if (seq <= (session?.seq ?? this.#ended.get(name) ?? 0)) return false;
+    this.#ended.set(name, seq);
+    if (this.#sessions.delete(name)) this.#changed();
+    return true;
   }
 
   /** @param {Session['user']} user @returns {import('../presence-types.js').Environment} */
@@ -289,8 +303,8 @@ class Room {
       answer = this.#update(user, message);
       if (message.known_version !== undefined && message.known_version !== this.#version) answer = {...answer, ...this.#list};
     } else if (url.endsWith('/leave/')) {
-      this.leave(message.session);
-      answer = {version: this.#version};
+      const ended = this.#end(nameOf(user, message.session), message.seq);
+      answer = {version: this.#version, ...(!ended && {stale: true})};
     } else answer = this.#list;
     const copy = JSON.stringify({success: true, ...answer});
     return {status: 200, ok: true, headers: new Headers(), json: () => Promise.resolve(JSON.parse(copy))};
@@ -303,7 +317,7 @@ class Room {
       const {type, seq} = message;
       socket.session = message.session ?? socket.session;
       if (type === 'leave') {
-        this.leave(socket.session);
+        this.#end(nameOf(user, socket.session), seq);
         return socket.deliver({type: 'ack', seq, version: this.#version});
       }
       socket.deliver({type: 'ack', seq, ...this.#update(user, {...message, session: socket.session})});
@@ -359,6 +373,12 @@ class RoomSocket {
     this.onclose({code});
   }
 }
+
+/** What a session states that is in no section. */
+const NOWHERE = /** @type {const} */ ({section: '', activity: 'viewing', unsaved: false, waitingFor: ''});
+
+/** The name of a session among those of all users. @param {Pick<User, 'user_id'>} user @param {string} session */
+const nameOf = ({user_id}, session) => `${user_id}\n${session}`;
 
 const now = () => `${new Date(Date.now()).toISOString().slice(0, 19)}Z`;
 
