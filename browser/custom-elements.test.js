@@ -74,7 +74,8 @@ test('plain HTML has a badge, avatars, a warning in its own space, and a number'
     <header><presence-avatars section="manuscript/abstract"></presence-avatars><presence-avatars section="manuscript/methods"></presence-avatars><presence-count></presence-count></header>
     <presence-warning></presence-warning><p id="below">Text</p>
     <writer-presence project="${project}" user="2" token="${await token(env, 'User B', 2)}" select="#sections" editor="textarea" alone></writer-presence>
-    <select id="sections"><option value="manuscript/methods">Methods</option><option value="manuscript/abstract">Abstract</option></select><textarea></textarea>`});
+    <select id="sections"><option value="manuscript/methods">Methods</option><option value="manuscript/abstract">Abstract</option></select><textarea></textarea>`},
+  `<meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src data:">`);
   const b = await openHost(t, site);
   await expectElement(b, 1);
   await expectBadge(a, '1');
