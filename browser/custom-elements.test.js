@@ -33,18 +33,28 @@ async function startSite(t, pages, head = '') {
   return site;
 }
 
-/** Opens a page of a site. `page.errors` collects its errors, `page.sessions` the names of its sessions, and `page.leaves` counts its leaves. */
+/** Opens a page of a site. `page.errors` collects its errors, and `sent` on the page has the names of its sessions and the number of its leaves. */
 async function openHost(t, site, path = '/host', prepare = async (page) => void page) {
-  const context = await env.browser.newContext({viewport: {width: 900, height: 700}});
+  const context = await env.browser.newContext({viewport: {width: 1200, height: 700}});
   t.after(() => context.close());
   const page = await context.newPage();
-  Object.assign(page, {errors: [], sessions: new Set(), leaves: 0});
-  page.on('request', (request) => { page.leaves += Number(request.url().endsWith('/leave/')); });
-  page.on('websocket', (socket) => socket.on('framesent', ({payload}) => {
-    const {type, session} = JSON.parse(String(payload));
-    if (session) page.sessions.add(session);
-    page.leaves += Number(type === 'leave');
-  }));
+  page.errors = [];
+  await page.addInitScript(() => {
+    globalThis.sent = {sessions: [], leaves: 0};
+    const {prototype} = globalThis.WebSocket;
+    const {send} = prototype;
+    prototype.send = function (data) {
+      const {type, session} = JSON.parse(data);
+      if (session && !globalThis.sent.sessions.includes(session)) globalThis.sent.sessions.push(session);
+      globalThis.sent.leaves += Number(type === 'leave');
+      return send.call(this, data);
+    };
+    const {fetch} = globalThis;
+    globalThis.fetch = (url, init) => {
+      globalThis.sent.leaves += Number(String(url).endsWith('/leave/'));
+      return fetch(url, init);
+    };
+  });
   page.on('pageerror', (error) => page.errors.push(String(error)));
   // A page that is replaced at once, as Turbo's preview, closes a socket that is still connecting.
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && !message.text().includes('closed before the connection') && page.errors.push(message.text()));
@@ -65,7 +75,7 @@ async function openOther(t, project, section = 'manuscript/abstract') {
 }
 
 /** One session, that never left. */
-const expectOneSession = (page) => assert.deepEqual([page.sessions.size, page.leaves], [1, 0], 'sessions and leaves');
+const expectOneSession = async (page) => assert.deepEqual(await page.evaluate(() => [globalThis.sent.sessions.length, globalThis.sent.leaves]), [1, 0], 'sessions and leaves');
 
 test('plain HTML has a badge, avatars, a warning in its own space, and a number', {skip: skipIf.onePage}, async (t) => {
   const project = newProject(env);
@@ -179,7 +189,7 @@ test('the manager follows its element: attributes, moves, copies, removal', {ski
     return before !== after && after === element.manager && after.running;
   }));
   await assertSoon(async () => assert.equal(await b.evaluate(() => globalThis.element.manager.getSnapshot().status), 'live'));
-  expectOneSession(b);
+  await expectOneSession(b);
 
   await b.evaluate((other) => { globalThis.element.project = other; }, other);
   await expectBadge(a, null);
@@ -275,7 +285,7 @@ for (const preserved of [false, true]) test(`HTMX swaps sections and the page wi
   }
   assert.equal(await b.evaluate(() => globalThis.first === globalThis.document.querySelector('writer-presence')), preserved);
   await assertSoon(async () => assert.equal(await b.evaluate(() => globalThis.document.querySelector('writer-presence').manager.getSnapshot().status), 'live'));
-  expectOneSession(b);
+  await expectOneSession(b);
   assert.deepEqual(b.errors, []);
 });
 
@@ -301,7 +311,7 @@ for (const permanent of [false, true]) {
     await visit(() => b.getByText('second').click(), 'Two');
     await visit(() => b.getByText('first').click(), 'One');
     await visit(() => b.goBack(), 'Two');
-    expectOneSession(b);
+    await expectOneSession(b);
     assert.deepEqual(b.errors, []);
   });
 }
@@ -382,7 +392,7 @@ test('the page of the guide shows who is there, and warns', {skip: skipIf.onePag
     globalThis.document.adoptedStyleSheets.push(sheet);
   }, of('css')[0]);
   assert.equal(await b.locator('button[part~=badge]').evaluate((badge) => getComputedStyle(badge).borderRadius), '4px');
-  for (const width of [1200, 900, 600]) { // the space of the style sheet holds the warning
+  for (const width of [1920, 1100, 1000, 800, 600, 560, 390]) { // the space holds the warning
     await b.setViewportSize({width, height: 800});
     await assertSoon(async () => assert.ok(await b.evaluate(() => {
       const host = globalThis.document.querySelector('presence-warning');

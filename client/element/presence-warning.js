@@ -29,7 +29,7 @@ const places = new WeakMap();
  * @csspart icon - a drawing
  * @csspart overlay - what lies over the page
  *
- * @cssprop --presence-warning-space - height of the space, 3.25rem by default
+ * @cssprop --presence-warning-space - height of the space; by default that of a warning in a window of this width: 3.25rem, 5.5rem, or 9rem on a phone
  * @cssprop --presence-warning - background of the warning
  * @cssprop --presence-warning-line - colour of its border
  * @cssprop --presence-surface - background of a notice
@@ -53,7 +53,9 @@ export class PresenceWarning extends FollowerElement {
   connectedCallback() {
     adopt(this.#root, `
       :host{display: block} :host([hidden]){display: none}
-      [part~=place]{min-block-size: var(--presence-warning-space, 3.25rem); block-size: 100%}`);
+      [part~=place]{min-block-size: var(--presence-warning-space, 3.25rem); block-size: 100%}
+      @media (max-width: 64rem){[part~=place]{min-block-size: var(--presence-warning-space, 5.5rem)}}
+      @media (max-width: 36rem){[part~=place]{min-block-size: var(--presence-warning-space, 9rem)}}`);
     super.connectedCallback();
   }
 
