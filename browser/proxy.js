@@ -17,6 +17,10 @@ export async function startProxy(...targets) {
     url: '',
     /** Pages of a host application: gives the HTML or script of a path, or nothing for what the servers answer. @type {(path: string) => string | undefined} */
     page: () => undefined,
+    /** Called with the path and status of each answer of a server. @type {(path: string, status: number) => void} */
+    answered: () => {},
+    /** No request reaches a server. */
+    down: false,
     /** When the first live connection, and the first update by polling, arrived; 0 before. */
     firstLive: 0,
     firstUpdate: 0,
@@ -41,11 +45,13 @@ export async function startProxy(...targets) {
   const server = createServer(async (incoming, answer) => {
     const page = proxy.page(incoming.url);
     if (page !== undefined) return answer.writeHead(200, {'Content-Type': incoming.url.endsWith('.js') ? 'text/javascript' : 'text/html'}).end(page);
+    if (proxy.down) return answer.destroy();
     if (proxy.latency) await new Promise((passed) => setTimeout(passed, proxy.latency));
     if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
     reach('request', (socket) => {
       const {method, url: path, headers} = incoming;
       const forwarded = request({createConnection: () => socket, method, path, headers}, (response) => {
+        proxy.answered(path, response.statusCode);
         answer.writeHead(response.statusCode, response.headers);
         response.on('error', () => answer.destroy()).pipe(answer);
       });

@@ -31,7 +31,7 @@ async function page(t, html, prepare = () => {}) {
 }
 
 // readme.test.js tests the page of README.md.
-for (const {name, text} of recipes('html').filter(({name, text}) => text.includes('<script') && !name.startsWith('README.md'))) {
+for (const {name, text} of recipes('html').filter(({name, text}) => text.includes('PresenceManager(') && !name.startsWith('README.md'))) {
   test(`the page of ${name} shows who is there, and warns`, {skip: skipIf.onePage}, async (t) => {
     const project = newProject(env);
     const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});

@@ -12,7 +12,8 @@
  * @property {HTMLElement | string} [badge] `#presence-badge`
  * @property {HTMLElement | string} [selector] the select with the sections, `#texfile-selector`
  * @property {HTMLElement | string | false} [warning] where the warning and the notices are drawn, `#presence-warning`; with a height, in this space. Without it,
- *   over what follows the badge's parent; false: not at all
+ *   over what follows the badge's parent; false: not at all. Under other names: an element that is not drawn; the sections in its shadow root
+ *   are marked, too
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 

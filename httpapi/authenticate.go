@@ -39,27 +39,9 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 	if err != nil {
 		return caller{}, err
 	}
-	from := h.senderOf(r)
-	tenant := ""
-	if h.o.TenantFromHost {
-		if tenant = from.Host; tenant == "" {
-			return caller{}, identity.ErrProjectUnknown
-		}
-	}
-	exceeded := h.access.TakeAddress(from.key)
-	header, crossOrigin := h.credentialsOf(r)
-	request := identity.Request{
-		Project:       project,
-		Tenant:        tenant,
-		Header:        header,
-		Token:         h.tokenOf(r.Header),
-		Address:       from.key,
-		Secure:        from.https,
-		ReadOnly:      reading,
-		LimitExceeded: exceeded != nil,
-		Forwarded:     from.Forwarded,
-		// A page of another origin cannot keep a visitor cookie.
-		CrossOrigin: crossOrigin,
+	request, exceeded := h.requestOf(r, project, reading)
+	if h.o.TenantFromHost && request.Tenant == "" {
+		return caller{}, identity.ErrProjectUnknown
 	}
 	principal, err := h.access.Authenticate(r.Context(), request)
 	if err != nil {
@@ -72,6 +54,31 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 		exceeded = h.access.TakeUser(request.Key(), principal.User.ID)
 	}
 	return caller{request.Key(), principal.User, principal.Cookie, exceeded, request}, nil
+}
+
+// requestOf returns the credentials of a request, and counts it to its address. exceeded is the error of that
+// rate limit; nil for none.
+func (h *Handler) requestOf(r *http.Request, project presence.Project, reading bool) (_ identity.Request, exceeded error) {
+	from := h.senderOf(r)
+	tenant := ""
+	if h.o.TenantFromHost {
+		tenant = from.Host
+	}
+	exceeded = h.access.TakeAddress(from.key)
+	header, crossOrigin := h.credentialsOf(r)
+	return identity.Request{
+		Project:       project,
+		Tenant:        tenant,
+		Header:        header,
+		Token:         h.tokenOf(r.Header),
+		Address:       from.key,
+		Secure:        from.https,
+		ReadOnly:      reading,
+		LimitExceeded: exceeded != nil,
+		Forwarded:     from.Forwarded,
+		// A page of another origin cannot keep a visitor cookie.
+		CrossOrigin: crossOrigin,
+	}, exceeded
 }
 
 // clearCookie sets a cookie that clears another one. To browsers, a cookie that a page got in an iframe of

@@ -210,6 +210,7 @@ func New(o Options) (*Handler, error) {
 	if h.pages, err = h.files(); err != nil {
 		return nil, err
 	}
+	h.pages[o.Prefix+"/presence/counts/"] = endpoint{http.MethodGet, "counts", h.counts}
 	if o.Dev != nil {
 		h.pages[o.Prefix+"/dev/token/"] = endpoint{http.MethodPost, "token", h.devToken}
 	}
@@ -274,10 +275,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	}
 	e, ok := h.page(path)
 	project := ""
-	if rest, inProject := strings.CutPrefix(path, h.projects); inProject {
-		if h.o.Dev != nil && !localhost.Is(r.Host) {
-			return operation, h.failOrigin(w, r)
-		}
+	rest, inProject := strings.CutPrefix(path, h.projects)
+	if (inProject || e.operation == "counts") && h.o.Dev != nil && !localhost.Is(r.Host) {
+		return operation, h.failOrigin(w, r)
+	}
+	if inProject {
 		project, rest, _ = strings.Cut(rest, "/")
 		e, ok = h.api[rest]
 		ok = ok && project != "" && project != "." && project != ".."

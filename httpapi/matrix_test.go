@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +162,26 @@ func TestAccessOfEveryRoleToEveryProjectByEveryOperation(t *testing.T) { // rule
 					forbidden[operation] = got.Body
 				}
 			}
+		}
+	}
+	for role, r := range roles {
+		// Without the project whose authorisation is unavailable, which fails the request.
+		got := w.Do("GET", httpapi.DefaultPrefix+"/presence/counts/?project=thesis&project=blog&project=other&project=nothing", nil, r.headers...)
+		want, seen := []string{}, may
+		for _, id := range []string{"blog", "other", "thesis"} {
+			if r.access[id] == may {
+				want = append(want, id)
+			} else if r.access[id] == nobody {
+				seen = nobody
+			}
+		}
+		if every, all := r.access["*"]; all {
+			seen = every
+		}
+		if got.Status != seen {
+			t.Errorf("%s, counts: got %d %s, want %d", role, got.Status, got.Body, seen)
+		} else if seen == may && !slices.Equal(slices.Sorted(maps.Keys(countsOf(t, got))), want) {
+			t.Errorf("%s, counts: got %s, want those of %q", role, got.Body, want)
 		}
 	}
 	if len(forbidden) != 4 {

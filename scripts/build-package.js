@@ -1,10 +1,13 @@
 /**
- * Writes the generated parts of the npm package: `client/types/` (declarations from the JSDoc) and
- * `client/dist/writer-presence.min.js` (client and interface in one file, which the server serves too). Only the last one is committed, because the server embeds it: a test compares it with what this script writes.
+ * Writes the generated parts of the npm package: `client/types/` (declarations from the JSDoc), `client/custom-elements.json` (the Custom
+ * Elements Manifest) and `client/dist/writer-presence.min.js` (client and interface in one file, which the server serves too). Only the last
+ * one is committed, because the server embeds it: a test compares it with what this script writes.
  */
 
 import {execFileSync} from 'node:child_process';
-import {readFileSync, rmSync} from 'node:fs';
+import {appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join, relative} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build} from 'esbuild';
 
@@ -27,7 +30,35 @@ function writeTypes() {
   execFileSync(process.execPath, [fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url)), ...options, ...modules], {stdio: 'inherit'});
 }
 
+/** Adds the elements to the types of the page, so that `querySelector('writer-presence')` has the right one. @param {any} elements the manifest */
+function declareElements(elements) {
+  const tags = elements.modules.flatMap((/** @type {any} */ {declarations}) => declarations).filter((/** @type {any} */ {tagName}) => tagName);
+  const lines = tags.map((/** @type {any} */ {tagName, name}) => `    '${tagName}': import('./index.js').${name};\n`).join('');
+  appendFileSync(`${client}types/element/define.d.ts`, `declare global {\n  interface HTMLElementTagNameMap {\n${lines}  }\n}\n`);
+}
+
+/** The Custom Elements Manifest, from the JSDoc of the elements, without what pages cannot use. @returns {any} */
+export function manifest() {
+  const folder = mkdtempSync(join(tmpdir(), 'writer-presence-manifest-'));
+  const internal = ['base', 'counts', 'registry'].flatMap((name) => ['--exclude', `element/${name}.js`]);
+  const analyzer = fileURLToPath(new URL('../node_modules/@custom-elements-manifest/analyzer/cem.js', import.meta.url));
+  try {
+    const options = ['--globs', 'element/*.js', ...internal, '--outdir', relative(client, folder), '--quiet'];
+    execFileSync(process.execPath, [analyzer, 'analyze', ...options], {cwd: client, stdio: ['ignore', 'ignore', 'inherit']});
+    const written = JSON.parse(readFileSync(join(folder, 'custom-elements.json'), 'utf8'));
+    for (const declaration of written.modules.flatMap((/** @type {any} */ {declarations}) => declarations)) {
+      declaration.members = declaration.members?.filter((/** @type {any} */ {privacy}) => privacy !== 'private');
+    }
+    return written;
+  } finally {
+    rmSync(folder, {recursive: true});
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const elements = manifest();
   writeTypes();
+  declareElements(elements);
+  writeFileSync(`${client}custom-elements.json`, `${JSON.stringify(elements, null, 2)}\n`);
   await bundle({outfile: `${client}dist/writer-presence.min.js`});
 }

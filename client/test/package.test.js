@@ -107,6 +107,29 @@ presence.setSection('intro', {activity: 'idle'});
 presence.setSection(5);
 `;
 
+const elements = `
+import 'writer-presence/element/define';
+import {PresenceCount, WriterPresence} from 'writer-presence/element';
+import {createRoom} from 'writer-presence/testing';
+const presence = document.querySelector('writer-presence')!;
+presence.section = 'intro';
+presence.token = async () => 'token';
+presence.manager?.saved({revision: 1});
+presence.addEventListener('saved', ({detail}) => void detail.revision.trim());
+const count: number | null = document.querySelector('presence-count')!.count; void count;
+const classes: (typeof HTMLElement)[] = [PresenceCount]; void classes; void WriterPresence;
+presence.options = {...createRoom({you: {username: 'Me'}}).options, strings: {locale: 'de'}};
+createRoom().join({section: 'intro'}).move(null);
+// @ts-expect-error no such property
+presence.sections = 'intro';
+// @ts-expect-error a section is a string
+document.querySelector('presence-avatars')!.section = 5;
+`;
+
+test("a consumer's TypeScript has the types of the custom elements and of the simulated room", () => {
+  assert.equal(compile({'elements.ts': elements}), '');
+});
+
 for (const [resolution, options] of Object.entries({nodenext: ['--module', 'nodenext'], bundler: ['--module', 'esnext', '--moduleResolution', 'bundler']})) {
   test(`a consumer's TypeScript has the type of each event's detail (${resolution})`, () => {
     assert.equal(compile({'consumer.ts': consumer}, options), '');

@@ -25,7 +25,7 @@ export const codeOf = ({language, text}) => (language === 'html' ? (/<script typ
 
 const {exports: entries} = JSON.parse(readFileSync(join(root, 'client/package.json'), 'utf8'));
 
-/** With the files of this directory in the place of the server's client and of the package. @param {string} code */
+/** With the client of this directory in the place of the server's or the package's. @param {string} code */
 export const withClient = (code) => code
-  .replace(/(['"])[^'"\n]*\/client\/writer-presence\.js\1/g, JSON.stringify(client))
-  .replace(/(['"])writer-presence(\/[\w/-]+)?\1/g, (name, _, path = '') => (entries[`.${path}`] ? JSON.stringify(join(root, 'client', entries[`.${path}`].default)) : name));
+  .replace(/(import|from)([ (])(['"])(?:[^'"\n]*\/client\/writer-presence\.js|writer-presence)\3/g, (_, word, mark) => `${word}${mark}${JSON.stringify(client)}`)
+  .replace(/(import|from)([ (])(['"])writer-presence\/([\w/-]+)\3/g, (_, word, mark, _quote, entry) => `${word}${mark}${JSON.stringify(join(root, 'client', entries[`./${entry}`].default))}`);

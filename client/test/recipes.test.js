@@ -27,6 +27,7 @@ declare const router: {afterEach(run: (to: {params: {section?: string}}) => void
 declare const editor: HTMLTextAreaElement;
 declare const text: string, caret: number, revision: string;
 interface Element { value: any } // recipes know which element a selector finds
+interface HTMLElementTagNameMap { 'writer-presence': import(${JSON.stringify(join(root, 'client/element/index.js'))}).WriterPresence }
 declare function fetchToken(): Promise<string>;
 `;
 
@@ -45,7 +46,7 @@ test('each recipe in the documents has no type error', () => {
   const options = '--ignoreConfig --noEmit --allowJs --checkJs --skipLibCheck --strictNullChecks false --noImplicitAny false --jsx react-jsx --target es2022 --module esnext --moduleResolution bundler --lib es2023,dom,dom.iterable --types';
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   try {
-    execFileSync(process.execPath, [tsc, ...options.split(' '), 'react', 'globals.d.ts', ...files], {cwd: folder, encoding: 'utf8', stdio: 'pipe'});
+    execFileSync(process.execPath, [tsc, ...options.split(' '), 'react,node', 'globals.d.ts', ...files], {cwd: folder, encoding: 'utf8', stdio: 'pipe'});
   } catch (error) {
     assert.fail(/** @type {any} */ (error).stdout);
   }
@@ -61,7 +62,7 @@ for (const recipe of all.filter(({language}) => language === 'js')) {
       delete globalThis.WebSocket;
       const page = {editor: Object.assign(new EventTarget(), {value: ''}), addEventListener() {}, load: async () => ({text: '', revision: '1'}), router: {afterEach: (run) => [{params: {section: 'a'}}, {params: {}}].forEach(run)}};
       Object.assign(globalThis, page, {PresenceManager: Manager, presence: new Manager('demo'), project: 'demo', projectId: 'demo', user: 1, userId: 1, token: 'x', text: '# Introduction\\n', caret: 0, options: {}, fetchToken: async () => 'x'});`;
-    const source = `${prelude}\nawait import('data:text/javascript,' + encodeURIComponent(${JSON.stringify(withClient(code).replaceAll(join(root, 'client/'), pathToFileURL(join(root, 'client/')).href))}));\nprocess.exit();`;
+    const source = `${prelude}\nawait import('data:text/javascript,' + encodeURIComponent(${JSON.stringify(withClient(code).replaceAll(`"${root}`, `"${pathToFileURL(root).href}`))}));\nprocess.exit();`;
     execFileSync(process.execPath, ['--input-type=module', '-e', source], {encoding: 'utf8', stdio: 'pipe'});
   });
 }

@@ -45,7 +45,7 @@ func NewHTTP() *HTTP {
 		Bytes:     counter("live_sent_bytes_total", "Bytes sent on live connections."),
 	}
 	h.Collector = collect(requests, duration, failures, rejections, h.Live, h.Messages, h.Deltas, h.Snapshots, h.Bytes)
-	for _, name := range []string{"update", "list", "leave", "live", "token", "page", "other"} {
+	for _, name := range []string{"update", "list", "counts", "leave", "live", "token", "page", "other"} {
 		h.operations[name] = &operation{requests.MustCurryWith(prometheus.Labels{"operation": name}), duration.WithLabelValues(name)}
 	}
 	for _, f := range wire.Failures() {
@@ -57,7 +57,7 @@ func NewHTTP() *HTTP {
 	return h
 }
 
-// Request counts a request for an operation: update, list, leave, live, token, page or other.
+// Request counts a request for an operation: update, list, counts, leave, live, token, page or other.
 func (h *HTTP) Request(operation string, status int, took time.Duration) {
 	o := h.operations[operation]
 	o.requests.WithLabelValues(strconv.Itoa(status)).Inc()

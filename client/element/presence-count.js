@@ -1,0 +1,183 @@
+import {statusWords, Words} from '../strings.js';
+import {adopt, setAttribute, upgradeProperties} from './base.js';
+import {Counts} from './counts.js';
+import {FollowerElement} from './follower.js';
+import {sourceOf} from './registry.js';
+
+/**
+ * @typedef {import('../writer-presence.js').PresenceManager} PresenceManager
+ * @typedef {import('../writer-presence.js').Options} Options
+ * @typedef {import('./counts.js').Count} Count
+ */
+
+/**
+ * How many people are online in some projects, you included; agents are not counted. It asks the server each 30 s while it is visible.
+ * Without projects it shows the number of the project of a `<writer-presence>`, which needs no request.
+ *
+ * What is not known is not shown: before the first answer, while the server cannot be reached, and where none of the projects is yours,
+ * there is no number.
+ *
+ * @element presence-count
+ *
+ * @attr {string} project - the projects, separated by spaces
+ * @attr {string} section - only the people in this section
+ * @attr {string} url - where the server's API is; that of the `<writer-presence>` by default, or `/writer/api`
+ * @attr {string} token - the token; that of the `<writer-presence>` by default
+ * @attr {string} for - the id of a `<writer-presence>`; without it, that of the nearest one
+ * @attr {number} count - set by the element: the number; not there while it is not known
+ *
+ * @prop {PresenceManager | undefined} manager - the manager; set it where the page has no `<writer-presence>`
+ *
+ * @fires {CustomEvent} change - the number is another one: `{count}`, null while it is not known
+ *
+ * @csspart number - the number
+ * @csspart words - the words for screen readers
+ */
+export class PresenceCount extends FollowerElement {
+  #root;
+  #number = document.createElement('span');
+  #words = document.createElement('span');
+  /** @type {Options['token']} */ #token;
+  /** @type {() => void} ends what it shows now */ #end = () => {};
+  /** @type {unknown[]} what `#end` ends */ #shown = [];
+  #visible = false;
+  /** @type {IntersectionObserver | undefined} */ #observer;
+  /** @type {import('../strings.js').Text} the words for screen readers; `{count}` stands for the number */ #text = {one: '{count} person online', other: '{count} people online'};
+  #locale = 'en';
+
+  /** @override */
+  static get observedAttributes() {
+    return [...super.observedAttributes, 'project', 'section', 'url', 'token'];
+  }
+
+  constructor() {
+    super();
+    this.#root = this.attachShadow({mode: 'open'});
+    this.#number.part.add('number');
+    this.#number.setAttribute('aria-hidden', 'true');
+    this.#words.part.add('words');
+    this.#words.classList.add('presence-said');
+    this.#root.append(this.#number, this.#words);
+  }
+
+  /** @type {string | null} */
+  get project() {
+    return this.getAttribute('project');
+  }
+
+  set project(value) {
+    setAttribute(this, 'project', value);
+  }
+
+  /** @type {string | null} */
+  get section() {
+    return this.getAttribute('section');
+  }
+
+  set section(value) {
+    setAttribute(this, 'section', value);
+  }
+
+  /** @type {string | null} */
+  get url() {
+    return this.getAttribute('url');
+  }
+
+  set url(value) {
+    setAttribute(this, 'url', value);
+  }
+
+  /** The token, or a function that fetches one. @type {Options['token'] | null} */
+  get token() {
+    return this.#token ?? this.getAttribute('token');
+  }
+
+  set token(value) {
+    this.#token = typeof value === 'function' ? value : undefined;
+    if (typeof value !== 'function') setAttribute(this, 'token', value);
+    super.attributeChangedCallback();
+  }
+
+  /** The number; null while it is not known. @type {number | null} */
+  get count() {
+    const count = this.getAttribute('count');
+    return count === null ? null : Number(count);
+  }
+
+  /** The words for screen readers, as in `strings` of a manager: `{locale, people}`. @type {{locale?: string, people?: import('../strings.js').Text}} */
+  get strings() {
+    return {locale: this.#locale, people: this.#text};
+  }
+
+  set strings({locale = this.#locale, people = this.#text}) {
+    this.#locale = locale;
+    this.#text = people;
+    this.#show(this.count);
+  }
+
+  /** @override */
+  connectedCallback() {
+    upgradeProperties(this, ['token', 'strings', 'project', 'section', 'url']);
+    adopt(this.#root, ':host{display: inline-block; position: relative; font-variant-numeric: tabular-nums} :host([hidden]){display: none}');
+    this.#observer = new IntersectionObserver((entries) => {
+      this.#visible = !!entries.at(-1)?.isIntersecting;
+      this.follow(this.manager);
+    });
+    this.#observer.observe(this);
+    super.connectedCallback();
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    this.#observer?.disconnect();
+    this.#visible = false;
+    super.disconnectedCallback();
+  }
+
+  /** @internal @override @param {PresenceManager | undefined} manager */
+  follow(manager) {
+    const projects = (this.project ?? '').split(/\s+/).filter(Boolean);
+    const source = /** @type {any} */ (this.isConnected ? sourceOf(this) : undefined);
+    const prefix = this.url ?? source?.url ?? undefined;
+    const token = this.token || source?.token || undefined;
+    const asks = projects.length > 0;
+    const shown = !this.isConnected ? [] : asks ? [this.#visible, prefix, token, this.section, ...projects] : [manager, this.section];
+    if (shown.length === this.#shown.length && shown.every((value, i) => value === this.#shown[i])) return;
+    this.#shown = shown;
+    this.#end();
+    this.#end = () => {};
+    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(projects, counts));
+    else if (!asks) this.#showManager(this.isConnected ? manager : undefined);
+  }
+
+  /** @param {readonly string[]} projects @param {ReadonlyMap<string, Count> | null} counts */
+  #showOf(projects, counts) {
+    const {section} = this;
+    const known = projects.flatMap((project) => counts?.get(project) ?? []);
+    const sum = known.reduce((sum, {users, sections}) => sum + (section === null ? users : sections[section] ?? 0), 0);
+    this.#show(known.length ? sum : null);
+  }
+
+  /** @param {PresenceManager | undefined} manager */
+  #showManager(manager) {
+    const show = () => {
+      const {status, version, stale, count, users, you} = /** @type {PresenceManager} */ (manager).getSnapshot();
+      const people = [...users, ...(you ? [you] : [])].filter(({agent}) => !agent);
+      const here = this.section === null ? count + people.length - users.filter(({agent}) => !agent).length : people.filter(({sections}) => sections.includes(String(this.section))).length;
+      this.#show(version && !stale && status !== 'stopped' ? here : null);
+    };
+    if (!manager) return this.#show(null);
+    this.#end = manager.subscribe(show);
+    show();
+  }
+
+  /** @param {number | null} count */
+  #show(count) {
+    const words = new Words({locale: this.#locale, badgeLabel: this.#text});
+    this.#number.textContent = count === null ? '' : String(count);
+    this.#words.textContent = count === null ? statusWords.unknown : words.text('badgeLabel', {count});
+    if (count === this.count) return;
+    setAttribute(this, 'count', count);
+    this.dispatchEvent(new CustomEvent('change', {detail: {count}, composed: true}));
+  }
+}
