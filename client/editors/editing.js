@@ -23,6 +23,7 @@ export class Editing {
   #manager;
   #sectionAt;
   #goTo;
+  #settle;
   #environment;
   #timer;
   /** @type {AbortController | undefined} ends the listeners; undefined after destroy() */ #listeners = new AbortController();
@@ -40,11 +41,14 @@ export class Editing {
    * @param {(place: Place) => string | null | undefined} options.sectionAt the section of a place in the text; nothing for none
    * @param {(section: string) => boolean} [options.goTo] moves the caret to a section; false: it is not in this text. Called when a person
    *   in the list was chosen, after `Go back to …` in the warning, and when the host has set another section
+   * @param {(caret: Place) => readonly {from: string, to: string}[]} [options.settle] called before each report: gives renamed headings the
+   *   sections by their text, except the heading at the caret, and returns which sections are other ones now; see `Outline.settle`
    * @param {import('../presence-types.js').Environment} [options.environment] for tests
    */
-  constructor(manager, {sectionAt, goTo, environment = globalThis}) {
+  constructor(manager, {sectionAt, goTo, settle, environment = globalThis}) {
     this.#manager = manager;
     this.#sectionAt = sectionAt;
+    this.#settle = settle;
     this.#goTo = goTo;
     this.#environment = environment;
     this.#timer = new Timer(environment);
@@ -114,12 +118,22 @@ export class Editing {
     const change = this.#change;
     this.#caret = this.#change = undefined;
     if (!caret || !this.#listeners) return;
+    this.#rename(this.#settle?.(caret.at) ?? []);
     const changed = change && this.#note(change.at);
     const section = caret.at === change?.at ? /** @type {string | null} */ (changed) : this.#sectionAt(caret.at) || null;
     const unsaved = section !== null && this.#unsaved.has(section);
     const stays = section === this.#section && this.#activity === 'editing' && unsaved;
     const activity = stays || (change && changed === section) ? 'editing' : 'viewing';
     if (section !== this.#section || activity !== this.#activity || change) this.#set(section, activity);
+  }
+
+  /** Follows sections that are other ones now. @param {readonly {from: string, to: string}[]} renamed */
+  #rename(renamed) {
+    if (!renamed.length) return;
+    const names = new Map(renamed.map(({from, to}) => [from, to]));
+    this.#unsaved = new Set([...this.#unsaved].map((section) => names.get(section) ?? section));
+    const own = names.get(this.#section ?? '');
+    if (own !== undefined && this.#activity) this.#set(own, this.#activity);
   }
 
   /** @param {string | null} section @param {'editing' | 'viewing'} activity */

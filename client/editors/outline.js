@@ -95,11 +95,27 @@ export class Outline {
     return i ? this.#sectionOf(this.#active[i - 1]) : this.#prefix;
   };
 
-  /** Where the heading of a section begins and ends. @param {string} section @returns {{from: number, to: number} | undefined} */
+  /** Where the heading of a section begins and ends; the prefix is at 0. @param {string} section @returns {{from: number, to: number} | undefined} */
   find(section) {
     const wanted = normalSection(section);
     const mark = this.#active.find((mark) => this.#sectionOf(mark) === wanted);
-    return mark && {from: mark.from, to: mark.to};
+    if (mark) return {from: mark.from, to: mark.to};
+    return wanted && wanted === this.#prefix ? {from: 0, to: 0} : undefined;
+  }
+
+  /**
+   * Follows a text of which only the next version is known: everything between its equal beginning and end counts as one change.
+   * @param {string} text @returns {boolean} as `update()`
+   */
+  replace(text) {
+    const before = this.#source.slice(0, this.#source.length);
+    const shorter = Math.min(before.length, text.length);
+    let from = 0;
+    while (from < shorter && before.charCodeAt(from) === text.charCodeAt(from)) from++;
+    let end = 0;
+    while (end < shorter - from && before.charCodeAt(before.length - end - 1) === text.charCodeAt(text.length - end - 1)) end++;
+    if (from + end === shorter && before.length === text.length) return false;
+    return this.update(text, [{from, to: before.length - end, length: text.length - end - from}]);
   }
 
   /**
