@@ -34,6 +34,7 @@ const LATEX_LEVELS = new Map(['part', 'chapter', 'section', 'subsection', 'subsu
 const LATEX_TOKEN = /%|\\(?:(part|chapter|(?:sub){0,2}section|paragraph)(?![A-Za-z@])|begin[ \t]*\{([A-Za-z]+\*?)\}|end[ \t]*\{([A-Za-z]+\*?)\}|(?:verb\*?|lstinline)([^A-Za-z*\s{[])|[^])/g;
 const LATEX_END = /\\end[ \t]*\{([A-Za-z]+\*?)\}/g;
 const LATEX_HEADING = /\\(?:part|chapter|(?:sub){0,2}section|paragraph)(?![A-Za-z@])/y;
+const LOOKAHEAD = 100; // how far is read to decide that an argument cannot go on: an empty line, or the name of a command
 const LATEX_LABEL = /\\label[ \t]*\{([^{}\n]*)\}/;
 const VERBATIM = new Set(['verbatim', 'verbatim*', 'Verbatim', 'Verbatim*', 'BVerbatim', 'LVerbatim', 'lstlisting', 'minted', 'comment', 'filecontents', 'filecontents*']);
 
@@ -114,7 +115,7 @@ function argument(text, at) {
     if (char === '{') depth++;
     else if (char === '}') depth--;
     else if (char === '%') i = (text.indexOf('\n', i) + 1 || text.length + 1) - 1;
-    else if (char === '\n' && /^[ \t\r]*\n/.test(text.slice(i + 1, i + 100))) return {end: i, closed: false};
+    else if (char === '\n' && /^[ \t\r]*\n/.test(text.slice(i + 1, i + LOOKAHEAD))) return {end: i, closed: false};
     else if (char === '\\') {
       LATEX_HEADING.lastIndex = i;
       if (LATEX_HEADING.test(text)) return {end: i, closed: false};
@@ -148,7 +149,7 @@ function latexHeading(source, unit, from, command) {
       at = closed ? skipBlank(text, end) : end;
     }
     if (at === text.length) return null;
-    if (text[at] !== '{') return {at: -1, end: at, reach: at + 2, closed: true, label: null};
+    if (text[at] !== '{') return {at: -1, end: at, reach: at + LOOKAHEAD, closed: true, label: null};
     const {end, closed} = argument(text, at);
     if (end === text.length) return null;
     const lineBreak = text.indexOf('\n', at);
@@ -156,7 +157,7 @@ function latexHeading(source, unit, from, command) {
     const line = text.indexOf('\n', after);
     if (line < 0 && closed) return null;
     const label = closed ? LATEX_LABEL.exec(text.slice(at, end)) ?? (text.startsWith('\\label', after) ? LATEX_LABEL.exec(text.slice(after, line)) : null) : null;
-    return {at, end: closed || lineBreak < 0 ? end : Math.min(end, lineBreak), reach: (closed ? line : end + command.length + 100) + 2, closed, label};
+    return {at, end: closed || lineBreak < 0 ? end : Math.min(end, lineBreak), reach: closed ? line + 2 : end + LOOKAHEAD, closed, label};
   };
   // A heading at the end of the text is read as if an empty line followed.
   const ended = (/** @type {string} */ text) => (from + text.length === source.length ? `${text}\n\n` : text);

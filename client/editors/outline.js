@@ -272,13 +272,13 @@ const BLANK = /[\u115f\u1160\u2800\u3164\uffa0\ufffd\u00ad\u200c\u200d]/g;
 const visible = (text) => (/[\p{L}\p{N}]/u.test(text) ? text : '');
 
 /** An id from a title: `Related Work` gives `related-work`. @param {string} title */
-const slug = (title) => visible(title.toLowerCase().replace(BLANK, '').normalize().replace(/[^\p{L}\p{N}\p{M}_]+/gu, '-').replace(/^-|-$/g, ''));
+export const slug = (title) => visible(title.toLowerCase().replace(BLANK, '').normalize().replace(/[^\p{L}\p{N}\p{M}_]+/gu, '-').replace(/^-|-$/g, ''));
 
 /** An id that the author gave, without what a section cannot contain. @param {string} name */
-const identifier = (name) => visible(name.slice(0, 1000).replace(BLANK, '').normalize().replace(/[^\p{L}\p{N}\p{M}\p{P}\p{S}]+|\//gu, '-').replace(/^-+|-+$/g, ''));
+export const identifier = (name) => visible(name.slice(0, 1000).replace(BLANK, '').normalize().replace(/[^\p{L}\p{N}\p{M}\p{P}\p{S}]+|\//gu, '-').replace(/^-+|-+$/g, ''));
 
 /** The first characters of a text. @param {string} text @param {number} length */
-const cut = (text, length) => (text.length <= length ? text : [...text.slice(0, 2 * length)].slice(0, length).join('').replace(/-+$/, ''));
+export const cut = (text, length) => (text.length <= length ? text : [...text.slice(0, 2 * length)].slice(0, length).join('').replace(/-+$/, ''));
 
 /** The index of the first mark whose offset is greater. @param {readonly Mark[]} marks @param {number} offset @param {'unit' | 'from'} key */
 function firstAfter(marks, offset, key) {
