@@ -1,0 +1,149 @@
+/**
+ * What the bindings draw beside the headings of an editor: the users in each section, and the warning about your section.
+ *
+ * Users: beside each heading with users the binding shows an element of `mark()`. The manager's own interface fills it, as every element with
+ * `data-presence-section`, so the looks and words are those of the page. The binding is asked for other elements only when the headings that
+ * have users change, and never within an update of the editor or of the manager.
+ *
+ * Warning: an element without a size outside the text, which says that it is where the heading is. So nothing in the text moves, and the
+ * slot of the manager follows when the text is scrolled.
+ *
+ * @typedef {import('../presence-caret.js').Box} Box
+ * @typedef {{section: string}} Heading
+ * @typedef {Pick<import('../presence-core.js').PresenceCore, 'getSnapshot' | 'subscribe'>
+ *   & Partial<Pick<import('../writer-presence.js').PresenceManager, 'setElements' | 'updateUI'>>} Manager without an interface nothing is drawn
+ */
+
+import {make} from '../element.js';
+import {normalSection} from '../section.js';
+
+const GAP = 8; // pixels between a heading and the warning
+const SLOT_GAP = 4; // pixels that the slot keeps from its anchor
+
+/** The drawing whose heading has the warning of a manager. @type {WeakMap<object, Beside>} */
+const holders = new WeakMap();
+
+export class Beside {
+  #manager;
+  #options;
+  #unsubscribe;
+  #place = make('div', 'presence-heading');
+  /** by section @type {Map<string, HTMLElement>} */ #marks = new Map();
+  /** the sections of the headings with users that are drawn @type {readonly string[]} */ #drawn = [];
+  /** there are elements that the manager has not filled yet */ #fresh = false;
+  /** @type {readonly import('../presence-types.js').User[] | undefined} the other users when it was drawn */ #users;
+  #claims = true;
+  /** @type {number | undefined} the frame that draws */ #frame;
+  #destroyed = false;
+
+  /**
+   * @param {Manager} manager
+   * @param {object} options
+   * @param {() => HTMLElement | null} options.outside the element around the editor: the warning is added to it
+   * @param {HTMLElement | undefined} [options.focus] gets the focus after `Edit anyway`
+   * @param {() => Iterable<Heading>} options.headings in the order of the text
+   * @param {(section: string) => Box | null | undefined} options.boxOf the end of a section's heading in the window
+   * @param {(sections: readonly string[]) => void} options.draw shows `mark(section)` beside the headings of these sections and of no others
+   * @param {() => void} [options.position] positions the elements in an editor that does not do it by itself; called in the frames in which headings may have moved
+   * @param {boolean} [options.warning] false: the warning stays where the page has it
+   */
+  constructor(manager, options) {
+    this.#manager = manager;
+    this.#options = options;
+    this.#unsubscribe = manager.subscribe(() => manager.getSnapshot().users !== this.#users && this.update());
+    this.#place.getBoundingClientRect = () => this.#boxOfPlace();
+    this.update();
+  }
+
+  /** Draws in the next frame. To be called when headings were added, removed, renamed or moved. */
+  update() {
+    if (!this.#destroyed) this.#frame ??= requestAnimationFrame(() => this.#update());
+  }
+
+  /** Shows the warning beside the headings of this editor, because the person is in it. */
+  claim() {
+    if (holders.get(this.#manager) === this) return;
+    this.#claims = true;
+    this.update();
+  }
+
+  /** The text was scrolled without an event in the page, or has moved. */
+  moved() {
+    // The manager's slot follows all events of this type.
+    if (this.#place.firstChild) this.#place.dispatchEvent(new Event('scroll'));
+  }
+
+  /** The element that shows the users of a section. The same one until the section has no users. @param {string} section */
+  mark(section) {
+    let mark = this.#marks.get(section);
+    if (!mark) {
+      mark = make('span', 'presence-mark');
+      mark.contentEditable = 'false';
+      mark.dataset.presenceSection = section;
+      this.#marks.set(section, mark);
+      this.#fresh = true;
+      this.update();
+    }
+    return mark;
+  }
+
+  /** Removes everything and ends all listeners. Safe to call twice. */
+  destroy() {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#unsubscribe();
+    if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
+    for (const mark of this.#marks.values()) mark.remove();
+    if (holders.get(this.#manager) === this) {
+      holders.delete(this.#manager);
+      this.#manager.setElements?.({warning: document.getElementById('presence-warning') ?? '', editor: ''});
+    }
+    this.#place.remove();
+  }
+
+  #update() {
+    this.#frame = undefined;
+    this.#users = this.#manager.getSnapshot().users;
+    const occupied = new Set(this.#users.flatMap(({sections}) => sections));
+    const sections = occupied.size ? [...this.#options.headings()].map(({section}) => section).filter((section) => occupied.has(section)) : [];
+    if (sections.length !== this.#drawn.length || sections.some((section, i) => section !== this.#drawn[i])) this.#draw(sections);
+    if (this.#claims) this.#takeWarning();
+    if (this.#fresh) this.#manager.updateUI?.();
+    this.#fresh = false;
+    if (this.#drawn.length) this.#options.position?.();
+    this.moved();
+  }
+
+  /** @param {readonly string[]} sections */
+  #draw(sections) {
+    this.#drawn = sections;
+    const still = new Set(sections);
+    this.#options.draw(sections);
+    for (const section of this.#marks.keys()) if (!still.has(section)) this.#marks.delete(section);
+  }
+
+  #takeWarning() {
+    const {outside, focus, warning = true} = this.#options;
+    const around = outside();
+    if (!around) return; // not in the page yet
+    this.#claims = false;
+    if (!warning) return;
+    around.append(this.#place);
+    holders.set(this.#manager, this);
+    this.#manager.setElements?.({warning: this.#place, editor: focus ?? ''});
+  }
+
+  /** Where the warning is: at the end of your section's heading, above the text below it; inside the editor, if the heading is out of sight. */
+  #boxOfPlace() {
+    const section = normalSection(this.#manager.getSnapshot().section);
+    const editor = /** @type {HTMLElement} */ (this.#options.outside() ?? document.body).getBoundingClientRect();
+    const heading = this.#options.boxOf(section) ?? {left: editor.left, right: editor.left, top: editor.top, bottom: editor.top};
+    const mark = this.#marks.get(section)?.getBoundingClientRect();
+    const end = mark?.width ? mark : heading;
+    const rtl = getComputedStyle(this.#place).direction === 'rtl';
+    const x = rtl ? end.left - GAP : end.right + GAP;
+    const height = this.#place.firstElementChild?.getBoundingClientRect().height ?? 0;
+    const top = heading.bottom >= height ? heading.bottom - height : heading.top;
+    return new DOMRect(x, Math.max(editor.top - height, Math.min(top, editor.bottom)) - SLOT_GAP, 0, 0);
+  }
+}
