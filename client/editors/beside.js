@@ -15,6 +15,7 @@
  */
 
 import {make} from '../element.js';
+import {MARGIN} from '../presence-overlay.js';
 import {normalSection} from '../section.js';
 
 const GAP = 8; // pixels between a heading and the warning
@@ -30,6 +31,7 @@ export class Beside {
   #place = make('div', 'presence-heading');
   /** by section @type {Map<string, HTMLElement>} */ #marks = new Map();
   /** the sections of the headings with users that are drawn @type {readonly string[]} */ #drawn = [];
+  /** users or headings have changed */ #outdated = false;
   /** there are elements that the manager has not filled yet */ #fresh = false;
   /** @type {readonly import('../presence-types.js').User[] | undefined} the other users when it was drawn */ #users;
   #claims = true;
@@ -55,8 +57,14 @@ export class Beside {
     this.update();
   }
 
-  /** Draws in the next frame. To be called when headings were added, removed, renamed or moved. */
+  /** Draws in the next frame. To be called when headings were added, removed or renamed. */
   update() {
+    this.#outdated = true;
+    this.moved();
+  }
+
+  /** Positions in the next frame what is drawn. To be called when the text has moved without an event that the page sees. */
+  moved() {
     if (!this.#destroyed) this.#frame ??= requestAnimationFrame(() => this.#update());
   }
 
@@ -64,13 +72,7 @@ export class Beside {
   claim() {
     if (holders.get(this.#manager) === this) return;
     this.#claims = true;
-    this.update();
-  }
-
-  /** The text was scrolled without an event in the page, or has moved. */
-  moved() {
-    // The manager's slot follows all events of this type.
-    if (this.#place.firstChild) this.#place.dispatchEvent(new Event('scroll'));
+    this.moved();
   }
 
   /** The element that shows the users of a section. The same one until the section has no users. @param {string} section */
@@ -82,7 +84,7 @@ export class Beside {
       mark.dataset.presenceSection = section;
       this.#marks.set(section, mark);
       this.#fresh = true;
-      this.update();
+      this.moved();
     }
     return mark;
   }
@@ -103,22 +105,24 @@ export class Beside {
 
   #update() {
     this.#frame = undefined;
-    this.#users = this.#manager.getSnapshot().users;
-    const occupied = new Set(this.#users.flatMap(({sections}) => sections));
-    const sections = occupied.size ? [...this.#options.headings()].map(({section}) => section).filter((section) => occupied.has(section)) : [];
-    if (sections.length !== this.#drawn.length || sections.some((section, i) => section !== this.#drawn[i])) this.#draw(sections);
+    if (this.#outdated) this.#drawMarks();
     if (this.#claims) this.#takeWarning();
     if (this.#fresh) this.#manager.updateUI?.();
     this.#fresh = false;
     if (this.#drawn.length) this.#options.position?.();
-    this.moved();
+    // The manager's slot follows all events of this type.
+    if (this.#place.firstChild) this.#place.dispatchEvent(new Event('scroll'));
   }
 
-  /** @param {readonly string[]} sections */
-  #draw(sections) {
+  #drawMarks() {
+    this.#outdated = false;
+    this.#users = this.#manager.getSnapshot().users;
+    const occupied = new Set(this.#users.flatMap(({sections}) => sections));
+    const sections = occupied.size ? [...this.#options.headings()].map(({section}) => section).filter((section) => occupied.has(section)) : [];
+    if (sections.length === this.#drawn.length && sections.every((section, i) => section === this.#drawn[i])) return;
     this.#drawn = sections;
-    const still = new Set(sections);
     this.#options.draw(sections);
+    const still = new Set(sections);
     for (const section of this.#marks.keys()) if (!still.has(section)) this.#marks.delete(section);
   }
 
@@ -133,17 +137,21 @@ export class Beside {
     this.#manager.setElements?.({warning: this.#place, editor: focus ?? ''});
   }
 
-  /** Where the warning is: at the end of your section's heading, above the text below it; inside the editor, if the heading is out of sight. */
+  /**
+   * Where the warning is: at the end of your section's heading, or above the heading, if the window is too narrow; so it covers nothing of
+   * your section. Inside the editor, if the heading is out of sight.
+   */
   #boxOfPlace() {
     const section = normalSection(this.#manager.getSnapshot().section);
     const editor = /** @type {HTMLElement} */ (this.#options.outside() ?? document.body).getBoundingClientRect();
     const heading = this.#options.boxOf(section) ?? {left: editor.left, right: editor.left, top: editor.top, bottom: editor.top};
     const mark = this.#marks.get(section)?.getBoundingClientRect();
     const end = mark?.width ? mark : heading;
+    const {width = 0, height = 0} = this.#place.firstElementChild?.getBoundingClientRect() ?? {};
     const rtl = getComputedStyle(this.#place).direction === 'rtl';
     const x = rtl ? end.left - GAP : end.right + GAP;
-    const height = this.#place.firstElementChild?.getBoundingClientRect().height ?? 0;
-    const top = heading.bottom >= height ? heading.bottom - height : heading.top;
-    return new DOMRect(x, Math.max(editor.top - height, Math.min(top, editor.bottom)) - SLOT_GAP, 0, 0);
+    const fits = rtl ? x - width >= MARGIN : x + width <= document.documentElement.clientWidth - MARGIN;
+    const bottom = Math.max(editor.top, Math.min(fits ? heading.bottom : heading.top, editor.bottom));
+    return new DOMRect(x, (bottom >= height ? bottom - height : heading.top) - SLOT_GAP, 0, 0);
   }
 }

@@ -153,13 +153,17 @@ export class Outline {
   /**
    * Gives each heading the section that it has in a new outline of the text.
    * @param {number} [caret] the heading at this offset keeps its section, because it is being renamed
+   * @param {(section: string) => boolean} [keeps] whether a section stays, because somebody else who renames it has the earlier name
    * @returns {readonly {from: string, to: string}[]} the sections that are other ones now
    */
-  settle(caret = -1) {
+  settle(caret = -1, keeps = () => false) {
     if (this.#settled) return [];
     const before = this.#active.map((mark) => this.#sectionOf(mark));
-    const kept = this.#active.find(({from, to}) => from <= caret && caret <= to);
-    for (const mark of this.#active) if (mark !== kept) mark.id = undefined;
+    let kept = false;
+    this.#active.forEach((mark, i) => {
+      if ((mark.from <= caret && caret <= mark.to) || keeps(before[i])) kept = true;
+      else mark.id = undefined;
+    });
     this.#name();
     this.#settled = !kept;
     this.#headings = undefined;
