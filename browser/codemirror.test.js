@@ -1,69 +1,74 @@
-/** The binding of CodeMirror: two people with the same LaTeX file on a real server. */
+/** The recipes of docs/how-to/editors.md: CodeMirror with two people and the same LaTeX file, and the fields of a page. */
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {build} from 'esbuild';
+import {codeOf, recipes, withClient} from '../client/test/recipes.js';
 import {TIMEOUT, assertSoon, environment, newProject, skipIf, token} from './fixtures.js';
 import {soon} from './scene.js';
 
 const env = environment({lease: 60_000});
 
-/** The page, bundled: an editor with a list of its headings. */
-const PAGE = `
-  import {PresenceManager} from 'writer-presence';
-  import {presence, presenceSaved} from 'writer-presence/codemirror';
-  import {EditorView, basicSetup} from 'codemirror';
-  import {Transaction} from '@codemirror/state';
+/** The recipe of docs/how-to/editors.md with some words. @param {string} words */
+const recipe = (words) => codeOf(recipes('js').find(({name, text}) => name.startsWith('docs/how-to/editors.md') && text.includes(words)));
 
-  const titles = ['Introduction', 'Methods', 'Results'];
-  const doc = titles.map((title) => '\\\\section{' + title + '}\\n\\nSome text.\\n\\n').join('');
-  const add = EventTarget.prototype.addEventListener;
-  const remove = EventTarget.prototype.removeEventListener;
+/** What a test calls on its page. `listeners()` gives the types of the listeners that were added since `count()`. */
+const COMMON = `
   const open = new Set();
-  /** Counts the listeners that are added from now on. */
   globalThis.count = () => {
+    const {addEventListener, removeEventListener} = EventTarget.prototype;
     EventTarget.prototype.addEventListener = function (type, listener, options) {
       const entry = {target: this, type, listener};
       if (![...open].some((other) => other.target === this && other.type === type && other.listener === listener)) open.add(entry);
       options?.signal?.addEventListener('abort', () => open.delete(entry));
-      add.call(this, type, listener, options);
+      addEventListener.call(this, type, listener, options);
     };
     EventTarget.prototype.removeEventListener = function (type, listener, options) {
       for (const entry of open) if (entry.target === this && entry.type === type && entry.listener === listener) open.delete(entry);
-      remove.call(this, type, listener, options);
+      removeEventListener.call(this, type, listener, options);
     };
   };
-  globalThis.listeners = () => [...open].filter(({target}) => target === manager || target === document || target === window).map(({type}) => type);
-  let manager;
-  globalThis.openEditor = async (project, token) => {
-    globalThis.presence = manager = new PresenceManager(project, null, {token});
-    manager.start();
-    await new Promise((live) => { const end = manager.subscribe(() => manager.getSnapshot().version && (end(), live())); });
-    globalThis.count();
-    const extensions = [basicSetup, presence(manager, {format: 'latex', prefix: 'main.tex', outline: document.querySelector('nav')})];
-    globalThis.view = new EditorView({doc, extensions, parent: document.querySelector('main')});
-  };
+  globalThis.listeners = (...targets) => [...open].filter(({target}) => targets.includes(target)).map(({type}) => type);`;
+
+const CODEMIRROR = `
+  import {Transaction} from '@codemirror/state';
+  ${COMMON}
+  globalThis.text = ['Introduction', 'Methods', 'Results'].map((title) => '\\section{' + title + '}\\n\\nSome text.\\n\\n').join('');
+  globalThis.store = async () => '2';
+  ${recipe('codemirror').replace("'my-project', null", 'globalThis.project, null, {token: globalThis.token}').replace('const outline', 'globalThis.count();\nconst outline')}
+  Object.assign(globalThis, {view, presence: manager, saved: (revision) => presenceSaved(view, revision)});
   /** Sets the caret behind a text. */
   globalThis.behind = (text) => {
-    const at = view.state.doc.toString().indexOf(text) + text.length;
     view.focus();
-    view.dispatch({selection: {anchor: at}});
+    view.dispatch({selection: {anchor: view.state.doc.toString().indexOf(text) + text.length}});
   };
-  globalThis.saved = (revision) => presenceSaved(view, revision);
   globalThis.others = (text) => view.dispatch({changes: {from: 0, insert: text}, annotations: Transaction.remote.of(true)});
-  globalThis.box = (text) => view.coordsAtPos(view.state.doc.toString().indexOf(text) + text.length, -1);`;
+  globalThis.box = (text) => view.coordsAtPos(view.state.doc.toString().indexOf(text) + text.length, -1);`.replaceAll('\\section', '\\\\section');
+
+const FIELDS = `
+  import {PresenceManager} from 'writer-presence';
+  ${COMMON}
+  const presence = globalThis.presence = new PresenceManager(globalThis.project, null, {token: globalThis.token});
+  presence.start();
+  globalThis.revision = '5';
+  globalThis.count();
+  ${recipe('bindTextarea')}
+  globalThis.bindings = [binding, note];`;
 
 const STYLE = 'body{display: flex; margin: 0; font: 16px/1.4 sans-serif} nav{width: 220px} main{flex: 1; padding: 80px 20px} .cm-editor{height: 420px}';
 
-async function openPerson(script, project, name) {
+/** Opens a page with this body and this module as a person. */
+async function openPerson(module, project, name, body) {
+  const resolveDir = new URL('.', import.meta.url).pathname;
+  const {outputFiles: [{text: script}]} = await build({stdin: {contents: withClient(module), resolveDir}, bundle: true, write: false, format: 'iife', logLevel: 'error'});
   const page = await (await env.browser.newContext({viewport: {width: 1500, height: 700}, bypassCSP: true})).newPage();
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(String(error.stack)));
   page.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && page.errors.push(message.text()));
   await page.goto(`${env.url}/writer/api/client/strings.js`); // for its origin
-  await page.setContent(`<!doctype html><html lang="en"><title>Editor</title><style>${STYLE}</style><body><nav></nav><main></main></body></html>`);
+  await page.setContent(`<!doctype html><html lang="en"><title>Editor</title><style>${STYLE}</style><body>${body}<button id="save">Save</button></body></html>`);
+  await page.evaluate((page) => Object.assign(globalThis, page), {project, token: await token(env, name)});
   await page.evaluate(script);
-  await page.evaluate(([project, token]) => globalThis.openEditor(project, token), [project, await token(env, name)]);
   return page;
 }
 
@@ -73,9 +78,9 @@ const expectBeside = (page, section, expected) => assertSoon(async () => assert.
 ), section), [expected, expected]));
 
 test('CodeMirror: who reads and writes in which section, the list of headings, and the warning beside its heading', {skip: skipIf.onePage}, async () => {
-  const {outputFiles: [{text: script}]} = await build({stdin: {contents: PAGE, resolveDir: new URL('.', import.meta.url).pathname}, bundle: true, write: false, format: 'iife', logLevel: 'error'});
   const project = newProject(env);
-  const [ann, ben] = [await openPerson(script, project, 'Ann'), await openPerson(script, project, 'Ben')];
+  const open = (name) => openPerson(CODEMIRROR, project, name, '<nav></nav><main></main>');
+  const [ann, ben] = [await open('Ann'), await open('Ben')];
   const current = (page) => page.evaluate(() => globalThis.presence.getSnapshot().section);
 
   // A caret that rests is viewing; a change is editing, and unsaved until it is saved.
@@ -110,7 +115,7 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   assert.ok(await ben.evaluate(() => globalThis.view.hasFocus), 'the editor has the focus after Edit anyway');
 
   // A save ends what is unsaved, and others see it.
-  await ann.evaluate(() => globalThis.saved('2'));
+  await ann.getByRole('button', {name: 'Save'}).click();
   await expectBeside(ben, 'main.tex/methods', ' — Ann (editing)');
   await soon(ben, () => globalThis.presence.getSnapshot().saves.map(({revision}) => revision).join() === '2');
 
@@ -130,6 +135,10 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await expectBeside(ann, 'main.tex/results', ' — Ben');
   assert.equal(await ben.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
 
+  // Many and strange headings cost bounded work, and are text.
+  await ann.evaluate(() => globalThis.others(`${'\\section{x\0<img src=x onerror="throw 1">}\n'.repeat(10_000)}\\section{${'y'.repeat(10_000)}}\n`));
+  await soon(ann, () => document.querySelectorAll('nav li').length === 1000 && !document.querySelector('nav img'));
+
   // Nothing is thrown while the manager is stopped, and nothing is left of an editor that ends with a report on its way.
   await ann.evaluate(() => globalThis.presence.stop());
   await ann.keyboard.type('x');
@@ -140,10 +149,54 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
       globalThis.view.destroy();
       globalThis.presence.stop();
       await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-      return [globalThis.listeners(), document.querySelectorAll('[data-presence-section], .presence-heading, .presence-outline, .presence-slot').length];
+      return [globalThis.listeners(globalThis.presence, document, window), document.querySelectorAll('[data-presence-section], .presence-heading, .presence-outline, .presence-slot').length];
     });
     assert.deepEqual(left, [[], 0]);
     assert.deepEqual(page.errors, []);
     await page.context().close();
   }
+});
+
+test('a textarea and a contenteditable element: who reads and writes in which section', {skip: skipIf.onePage}, async () => {
+  const project = newProject(env);
+  const page = await openPerson(FIELDS, project, 'Ann', '<textarea rows="9"># One\n\ntext\n\n# Two\n\ntext</textarea><div contenteditable><p>first</p><h1>One</h1><p>text</p><h2>Two</h2><p>last</p></div>');
+  const expect = (section, unsaved) => soon(page, ([section, unsaved]) => {
+    const {section: now, unsaved: changed, status} = globalThis.presence.getSnapshot();
+    return (status === 'live' && now === section && changed === unsaved) || `${status} ${now} ${changed}`;
+  }, [section, unsaved]);
+  const field = page.locator('textarea');
+  await field.focus();
+  await field.press('Control+Home');
+  await expect('paper.md/one', false);
+  await field.press('Control+End');
+  await expect('paper.md/two', false);
+  await field.press('x');
+  await expect('paper.md/two', true);
+  await page.getByRole('button', {name: 'Save'}).click();
+  await expect('paper.md/two', false);
+  await soon(page, () => globalThis.presence.getSnapshot().saves.some(({section, revision}) => section === 'paper.md/two' && revision === '5'));
+
+  await page.getByText('first').click();
+  await expect('note', false);
+  await page.getByText('last').click();
+  await expect('note/two', false);
+  await page.keyboard.type('x');
+  await expect('note/two', true);
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.type('x');
+  await page.keyboard.press('ArrowUp');
+  await expect('note/one', false);
+  await page.locator('[contenteditable] h2').click();
+  const renamed = await page.evaluate(() => document.querySelector('[contenteditable] h2').textContent.toLowerCase());
+  await expect(`note/${renamed}`, true);
+  await page.evaluate(() => globalThis.presence.dispatchEvent(new CustomEvent('navigate', {cancelable: true, detail: {section: 'note/one', user: null}})));
+  await expect('note/one', false);
+
+  const left = await page.evaluate(() => {
+    for (const binding of globalThis.bindings) binding.destroy();
+    return globalThis.listeners(globalThis.presence, document, ...document.querySelectorAll('textarea, [contenteditable]'));
+  });
+  assert.deepEqual(left, []);
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
 });

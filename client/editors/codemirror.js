@@ -137,7 +137,10 @@ class Binding {
     for (const place of this.#places) place.at = changes.mapPos(Math.min(place.at, changes.length), 1);
     const headings = this.#outline.update(sourceOf(state.doc), changesOf(changes));
     let touched = headings;
-    changes.iterChangedRanges((from, to) => this.decorations.between(from, to, () => (touched = true) && false));
+    changes.iterChangedRanges((from, to) => this.decorations.between(from, to, () => {
+      touched = true;
+      return false; // no further ones
+    }));
     if (touched) this.#decorate(state);
     else this.decorations = this.decorations.map(changes);
     if (!headings) return;

@@ -187,7 +187,7 @@ const latex = {
       while ((match = LATEX_TOKEN.exec(line))) {
         const {0: found, 1: command, 2: begun, 3: ended, 4: quote, index} = match;
         if (command) marks.push(latexHeading(source, unit, unit + index, command));
-        else if (begun) VERBATIM.has(begun) && add(index, found, {opens: begun});
+        else if (begun && VERBATIM.has(begun)) add(index, found, {opens: begun});
         else if (ended) end(match, ended);
         else if (quote) LATEX_TOKEN.lastIndex = line.indexOf(quote, LATEX_TOKEN.lastIndex) + 1 || LATEX_TOKEN.lastIndex;
         else if (found === '%') {
@@ -246,7 +246,7 @@ function markdownTitle(source) {
       text = text.slice(0, brace).trimEnd();
     }
   }
-  const short = text.slice(0, 4 * MAX_TITLE).replace(/!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])/g, '$1').replace(/<[^<>]*>/g, '')
+  const short = text.slice(0, 4 * MAX_TITLE).replace(/!?\[([^[\]]*)\](?:\([^()]*\)|\[[^[\]]*\])/g, '$1').replace(/<[^<>]*>/g, '')
     .replace(/\\([!-/:-@[-`{-~])|(\*+|`+|~~|(?<![\p{L}\p{N}])_+|_+(?![\p{L}\p{N}]))/gu, (_, escaped = '') => escaped);
   return {title: titleOf(short), name};
 }

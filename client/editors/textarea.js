@@ -29,7 +29,7 @@ const HEADINGS = 'h1, h2, h3, h4, h5, h6';
  * @returns {{saved(revision?: string | number): void, destroy(): void}} `saved`: the host has saved the text as it is now
  */
 export function bindTextarea(manager, field, {format, prefix = '', sectionAt, environment} = {}) {
-  const isField = 'value' in field;
+  const isField = typeof (/** @type {any} */ (field).value) === 'string';
   need(isField || field.isContentEditable, 'bindTextarea(manager, field) takes a textarea or an element with contenteditable');
   /** @type {any} */ const text = sectionAt ? null : isField ? format && new PlainText(/** @type {HTMLTextAreaElement} */ (field), format, prefix) : new RichText(field, prefix);
   /** @type {Editing<any>} */ const editing = new Editing(manager, {

@@ -25,6 +25,7 @@ declare function saveSoon(section: string, text: string): void;
 declare function notify(text: string): void;
 declare const router: {afterEach(run: (to: {params: {section?: string}}) => void): void};
 declare const editor: HTMLTextAreaElement;
+declare const text: string, caret: number, revision: string;
 interface Element { value: any } // recipes know which element a selector finds
 declare function fetchToken(): Promise<string>;
 `;
@@ -59,8 +60,8 @@ for (const recipe of all.filter(({language}) => language === 'js')) {
       globalThis.fetch = async () => { throw new TypeError('no network'); };
       delete globalThis.WebSocket;
       const page = {editor: Object.assign(new EventTarget(), {value: ''}), addEventListener() {}, load: async () => ({text: '', revision: '1'}), router: {afterEach: (run) => [{params: {section: 'a'}}, {params: {}}].forEach(run)}};
-      Object.assign(globalThis, page, {PresenceManager: Manager, presence: new Manager('demo'), project: 'demo', projectId: 'demo', user: 1, userId: 1, token: 'x', options: {}, fetchToken: async () => 'x'});`;
-    const source = `${prelude}\nawait import('data:text/javascript,' + encodeURIComponent(${JSON.stringify(withClient(code).replaceAll(client, pathToFileURL(client).href))}));\nprocess.exit();`;
+      Object.assign(globalThis, page, {PresenceManager: Manager, presence: new Manager('demo'), project: 'demo', projectId: 'demo', user: 1, userId: 1, token: 'x', text: '# Introduction\\n', caret: 0, options: {}, fetchToken: async () => 'x'});`;
+    const source = `${prelude}\nawait import('data:text/javascript,' + encodeURIComponent(${JSON.stringify(withClient(code).replaceAll(join(root, 'client/'), pathToFileURL(join(root, 'client/')).href))}));\nprocess.exit();`;
     execFileSync(process.execPath, ['--input-type=module', '-e', source], {encoding: 'utf8', stdio: 'pipe'});
   });
 }
