@@ -171,6 +171,7 @@ test('a heading that is renamed keeps its section, by an earlier outline and by 
   const at = text.indexOf('# Other');
   edit(at + 2, at + 7, 'Third');
   assert.deepEqual(live.settle(at + 3), [], 'the caret is in the heading');
+  assert.deepEqual(live.settle(0, (section) => section === 'other'), [], 'others hold the section');
   assert.equal(live.headings[1].section, 'other');
   assert.deepEqual(live.settle(0), [{from: 'other', to: 'third'}]);
   assert.equal(live.headings[1].section, 'third');
