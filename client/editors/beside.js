@@ -15,6 +15,7 @@
  */
 
 import {make} from '../element.js';
+import {need} from '../presence-check.js';
 import {MARGIN} from '../presence-overlay.js';
 import {normalSection} from '../section.js';
 
@@ -50,6 +51,7 @@ export class Beside {
    * @param {boolean} [options.warning] false: the warning stays where the page has it
    */
   constructor(manager, options) {
+    need(typeof manager?.subscribe === 'function', 'the manager of an editor is a PresenceManager or a PresenceCore');
     this.#manager = manager;
     this.#options = options;
     this.#unsubscribe = manager.subscribe(() => manager.getSnapshot().users !== this.#users && this.update());
@@ -70,7 +72,7 @@ export class Beside {
 
   /** Shows the warning beside the headings of this editor, because the person is in it. */
   claim() {
-    if (holders.get(this.#manager) === this) return;
+    if (holders.get(this.#manager) === this && this.#place.isConnected) return;
     this.#claims = true;
     this.moved();
   }
@@ -89,13 +91,12 @@ export class Beside {
     return mark;
   }
 
-  /** Removes everything and ends all listeners. Safe to call twice. */
+  /** Ends all listeners, and gives the warning back. The binding removes the marks. Safe to call twice. */
   destroy() {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#unsubscribe();
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
-    for (const mark of this.#marks.values()) mark.remove();
     if (holders.get(this.#manager) === this) {
       holders.delete(this.#manager);
       this.#manager.setElements?.({warning: document.getElementById('presence-warning') ?? '', editor: ''});

@@ -1,0 +1,183 @@
+/**
+ * The page of editors.test.js, bundled: an editor of each kind with the same text, and the same functions to use it.
+ */
+
+import {PresenceManager} from 'writer-presence';
+import {presencePlugin} from 'writer-presence/prosemirror';
+import {Presence, presenceSaved} from 'writer-presence/tiptap';
+import {PresenceModule} from 'writer-presence/quill';
+import {bindMonaco} from 'writer-presence/monaco';
+import * as guideMonaco from 'guide:monaco';
+import * as guideProsemirror from 'guide:prosemirror';
+import * as guideQuill from 'guide:quill';
+import * as guideTiptap from 'guide:tiptap';
+import {Editor} from '@tiptap/core';
+import StarterKit from '@tiptap/starter-kit';
+import {TableOfContents} from '@tiptap/extension-table-of-contents';
+import {schema} from 'prosemirror-schema-basic';
+import {EditorState, TextSelection} from 'prosemirror-state';
+import {EditorView} from 'prosemirror-view';
+import {keymap} from 'prosemirror-keymap';
+import {baseKeymap} from 'prosemirror-commands';
+import * as monaco from 'monaco-editor/editor/editor.api.js';
+import Quill from 'quill';
+
+// No worker: nothing here needs one.
+/** @type {any} */ (globalThis).MonacoEnvironment = {getWorker: () => new Worker(URL.createObjectURL(new Blob([''])))};
+
+const page = /** @type {any} */ (globalThis);
+const TITLES = ['Introduction', 'Methods', 'Results'];
+const BODY = 'Some text.';
+
+Quill.register('modules/presence', PresenceModule);
+
+/** What can be done in any ProseMirror view. @param {() => EditorView} view */
+const useView = (view) => {
+  const find = (title) => {
+    let at = -1;
+    view().state.doc.descendants((node, pos) => { if (node.type.name === 'heading' && node.textContent === title) at = pos; });
+    return at;
+  };
+  const setCaret = (position) => {
+    view().focus();
+    view().dispatch(view().state.tr.setSelection(TextSelection.create(view().state.doc, position)));
+  };
+  return {
+    text: () => view().state.doc.textBetween(0, view().state.doc.content.size, '\n'),
+    below: (title) => {
+      const at = find(title);
+      setCaret(at + view().state.doc.nodeAt(at).nodeSize + 1 + BODY.length);
+    },
+    endOf: (title) => {
+      const at = find(title);
+      setCaret(at + view().state.doc.nodeAt(at).nodeSize - 1);
+    },
+    caret: () => view().coordsAtPos(view().state.selection.head),
+    heading: (title) => view().coordsAtPos(find(title) + 1 + title.length, -1),
+    others: (text) => view().dispatch(view().state.tr.insertText(text, 1).setMeta('addToHistory', false)),
+  };
+};
+
+const html = TITLES.map((title) => `<h2>${title}</h2><p>${BODY}</p>`).join('');
+
+const editors = {
+  prosemirror: (place, manager) => {
+    const {nodes: {doc, heading, paragraph}} = schema;
+    const content = TITLES.flatMap((title) => [heading.create({level: 2}, schema.text(title)), paragraph.create(null, schema.text(BODY))]);
+    const presence = presencePlugin(manager, {prefix: 'paper'});
+    const view = new EditorView(place, {state: EditorState.create({doc: doc.create(null, content), plugins: [presence, keymap(baseKeymap)]})});
+    return {...useView(() => view), section: (title) => `paper/${title.toLowerCase()}`, saved: (revision) => presence.saved(revision), destroy: () => view.destroy()};
+  },
+  tiptap: (place, manager) => {
+    const editor = new Editor({element: place, content: html, extensions: [StarterKit, TableOfContents.configure({getId: (title) => `toc-${title}`}), Presence.configure({manager, prefix: 'paper'})]});
+    return {...useView(() => editor.view), section: (title) => `paper/toc-${title}`, saved: (revision) => presenceSaved(editor, revision), destroy: () => editor.destroy()};
+  },
+  quill: (place, manager) => {
+    const quill = new Quill(place, {modules: {presence: {manager, prefix: 'paper'}}});
+    quill.setContents(TITLES.flatMap((title) => [{insert: title}, {insert: '\n', attributes: {header: 2}}, {insert: `${BODY}\n`}]));
+    const find = (title) => `\n${quill.getText()}`.indexOf(`\n${title}\n`);
+    const boxAt = (index) => {
+      const {left, top} = quill.container.getBoundingClientRect();
+      const bounds = quill.getBounds(index);
+      return {left: left + bounds.left, right: left + bounds.right, top: top + bounds.top, bottom: top + bounds.bottom};
+    };
+    const setCaret = (index) => {
+      quill.focus();
+      quill.setSelection(index, 0, 'user');
+    };
+    return {
+      text: () => quill.getText(),
+      below: (title) => setCaret(find(title) + title.length + 1 + BODY.length),
+      endOf: (title) => setCaret(find(title) + title.length),
+      caret: () => boxAt(quill.getSelection().index),
+      heading: (title) => boxAt(find(title) + title.length),
+      others: (text) => quill.insertText(0, text, 'api'),
+      section: (title) => `paper/${title.toLowerCase()}`,
+      saved: (revision) => quill.getModule('presence').saved(revision),
+      destroy: () => quill.getModule('presence').destroy(),
+    };
+  },
+};
+
+editors.monaco = (place, manager) => {
+  place.style.height = '300px';
+  const editor = monaco.editor.create(place, {value: TITLES.map((title) => `\\section{${title}}\n${BODY}\n`).join(''), minimap: {enabled: false}, quickSuggestions: false});
+  const binding = bindMonaco(manager, editor, {format: 'latex', prefix: 'paper'});
+  const model = () => editor.getModel();
+  const lineOf = (title) => model().getLinesContent().findIndex((line) => line.startsWith(`\\section{${title}`)) + 1;
+  const boxAt = (lineNumber, column) => {
+    const {left, top} = place.getBoundingClientRect();
+    const at = editor.getScrolledVisiblePosition({lineNumber, column});
+    return {left: left + at.left, right: left + at.left, top: top + at.top, bottom: top + at.top + at.height};
+  };
+  const setCaret = (lineNumber, column) => {
+    editor.focus();
+    editor.setPosition({lineNumber, column});
+  };
+  return {
+    editor,
+    text: () => model().getValue(),
+    below: (title) => setCaret(lineOf(title) + 1, BODY.length + 1),
+    endOf: (title) => setCaret(lineOf(title), model().getLineMaxColumn(lineOf(title)) - 1),
+    caret: () => boxAt(editor.getPosition().lineNumber, editor.getPosition().column),
+    heading: (title) => boxAt(lineOf(title), model().getLineMaxColumn(lineOf(title))),
+    others: (text) => { // in the line of the caret
+      const {lineNumber} = editor.getPosition();
+      model().applyEdits([{range: {startLineNumber: lineNumber, startColumn: 1, endLineNumber: lineNumber, endColumn: 1}, text}]);
+    },
+    section: (title) => `paper/${title.toLowerCase()}`,
+    saved: (revision) => binding.saved(revision),
+    destroy: () => {
+      editor.dispose();
+      binding.destroy();
+    },
+  };
+};
+
+/** The listeners of a manager, counted from its construction. */
+function countListeners(manager) {
+  const open = new Set();
+  const {addEventListener, removeEventListener} = EventTarget.prototype;
+  manager.addEventListener = (type, listener, options) => {
+    const key = {type, listener};
+    open.add(key);
+    options?.signal?.addEventListener('abort', () => open.delete(key));
+    addEventListener.call(manager, type, listener, options);
+  };
+  manager.removeEventListener = (type, listener, options) => {
+    for (const key of open) if (key.type === type && key.listener === listener) open.delete(key);
+    removeEventListener.call(manager, type, listener, options);
+  };
+  return () => [...open].map(({type}) => type);
+}
+
+/** Starts a manager and opens an editor of this kind. */
+page.openEditor = async (kind, project, token) => {
+  const place = document.createElement('div');
+  document.querySelector('main').append(place);
+  page.presence = new PresenceManager(project, null, {token});
+  page.listeners = countListeners(page.presence);
+  page.presence.start();
+  await new Promise((live) => {
+    const end = page.presence.subscribe(() => page.presence.getSnapshot().version && (end(), live(undefined)));
+  });
+  page.place = place;
+  page.editor = editors[kind](place, page.presence);
+};
+
+const guides = {monaco: guideMonaco, prosemirror: guideProsemirror, quill: guideQuill, tiptap: guideTiptap};
+
+/** Runs the code of the guide. */
+page.openGuide = (kind, project, token) => {
+  page.place = document.createElement('div');
+  page.place.id = 'editor';
+  page.place.style.height = '300px';
+  document.querySelector('main').append(page.place);
+  Object.assign(page, {project, options: {token}});
+  page.presence = guides[kind].run();
+};
+
+page.closeEditor = () => {
+  page.presence.stop();
+  page.place.remove();
+};

@@ -1,0 +1,176 @@
+/** The bindings of ProseMirror, TipTap, Quill and Monaco: two people with the same text on a real server. */
+
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {after, before, test} from 'node:test';
+import {build} from 'esbuild';
+import {codeOf, recipes} from '../client/test/recipes.js';
+import {startProxy} from './proxy.js';
+import {TIMEOUT, assertSoon, environment, newProject, skipIf, token} from './fixtures.js';
+import {soon} from './scene.js';
+
+const env = environment({lease: 60_000});
+const skip = skipIf.onePage || skipIf.webkit('its driver has no keys for an element');
+const STYLE = 'main{padding: 100px} .ProseMirror, .ql-editor{white-space: pre-wrap; outline: none}';
+const pages = {};
+let site;
+
+/** Each block of the guide as a module that exports a function. Monaco is the part of it that edits text. */
+const guide = {
+  name: 'guide',
+  setup({onResolve, onLoad}) {
+    onResolve({filter: /^guide:/}, ({path}) => ({path, namespace: 'guide'}));
+    onLoad({filter: /./, namespace: 'guide'}, ({path}) => {
+      const code = recipes('js').filter(({name, text}) => name.includes('editors-rich-text') && text.includes(`'${path.replace('guide:', 'writer-presence/')}'`)).map(codeOf);
+      assert.equal(code.length, 1, `blocks for ${path}`);
+      const body = code[0].replace("'my-project'", 'globalThis.project').replace('userId', 'null, globalThis.options').replace("'monaco-editor'", "'monaco-editor/editor/editor.api.js'");
+      const [, imports, rest] = /^((?:import [^\n]*\n)*)(.*)$/s.exec(body);
+      return {contents: `${imports}export const run = () => { ${rest}; return manager; };`, resolveDir: import.meta.dirname};
+    });
+  },
+};
+
+before(async () => {
+  if (skip) return;
+  const {outputFiles} = await build({
+    entryPoints: [new URL('editors-page.js', import.meta.url).pathname], bundle: true, write: false, format: 'iife', outdir: '/', loader: {'.ttf': 'empty'}, logLevel: 'error', plugins: [guide],
+  });
+  const bundled = (ending) => outputFiles.find(({path}) => path.endsWith(ending)).text;
+  const sheet = bundled('.css') + readFileSync(createRequire(import.meta.url).resolve('quill/dist/quill.core.css'), 'utf8');
+  site = await startProxy(env.url); // a host without the server's policy
+  site.page = (path) => path === '/host' ? `<!doctype html><html lang="en"><title>Editor</title><link rel="icon" href="data:,"><style>${STYLE}${sheet}</style><body><main></main></body></html>` : undefined;
+  for (const name of ['Ann', 'Ben']) {
+    const page = pages[name] = await (await env.browser.newContext({viewport: {width: 1300, height: 800}})).newPage();
+    page.errors = [];
+    page.on('pageerror', (error) => page.errors.push(String(error.stack)));
+    await page.goto(`${site.url}/host`);
+    await page.evaluate(bundled('.js'));
+  }
+});
+
+after(async () => {
+  await Promise.all(Object.values(pages).map((page) => page.context().close()));
+  site?.stop();
+});
+
+/** The people beside a heading as a screen reader says them, on the other person's page. */
+const expectBeside = (page, title, expected) => assertSoon(async () => assert.equal(await page.evaluate((title) => {
+  const mark = document.querySelector(`[data-presence-section="${globalThis.editor.section(title)}"]`);
+  return mark?.querySelector('.presence-said')?.textContent ?? '';
+}, title), expected));
+
+for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
+  test(`${kind}: who reads and writes in which section, and the warning beside its heading`, {skip}, async (t) => {
+    t.after(() => Promise.all(Object.values(pages).map((page) => page.evaluate(() => globalThis.closeEditor()))));
+    const project = newProject(env);
+    const {Ann: ann, Ben: ben} = pages;
+    for (const name of ['Ann', 'Ben']) {
+      await pages[name].evaluate(([kind, project, token]) => globalThis.openEditor(kind, project, token), [kind, project, await token(env, name)]);
+    }
+
+    // A caret that rests is viewing; a change is editing, and unsaved until it is saved.
+    await ann.bringToFront(); // an editor in a page behind others has no focus in Firefox
+    await ann.evaluate(() => globalThis.editor.below('Methods'));
+    await expectBeside(ben, 'Methods', ' — Ann');
+    await ann.keyboard.press('ArrowLeft');
+    await ann.keyboard.press('Delete'); // the caret does not move
+    await expectBeside(ben, 'Methods', ' — Ann (unsaved changes)');
+    const {section, unsaved} = await ann.evaluate(() => globalThis.presence.getSnapshot());
+    assert.deepEqual({section, unsaved}, {section: await ann.evaluate(() => globalThis.editor.section('Methods')), unsaved: true});
+
+    // The caret of another person only views, and is not warned.
+    await ben.bringToFront();
+    await ben.evaluate(() => globalThis.editor.below('Methods'));
+    await expectBeside(ann, 'Methods', ' — Ben');
+    assert.equal(await ben.locator('.presence-warning:visible').count(), 0, 'a warning about a caret that rests');
+
+    // A change is warned about beside the heading, and nothing moves.
+    const was = await ben.evaluate(() => globalThis.editor.caret());
+    await ben.keyboard.type('y');
+    await ben.locator('.presence-warning:visible').getByText('Ann is editing here').waitFor({timeout: TIMEOUT});
+    const boxes = () => ben.evaluate(() => ({
+      caret: globalThis.editor.caret(), heading: globalThis.editor.heading('Methods'), warning: document.querySelector('.presence-slot').getBoundingClientRect().toJSON(),
+    }));
+    const {caret, heading, warning} = await boxes();
+    assert.equal(caret.top, was.top, 'the text moved');
+    assert.ok(warning.left >= heading.right && warning.left < heading.right + 120, `the warning at ${warning.left} begins beside the heading, which ends at ${heading.right}`);
+    assert.ok(warning.top < heading.bottom && warning.bottom > heading.top && warning.bottom <= caret.top + 1, `the warning, ${warning.top} to ${warning.bottom}, is in the heading's line, ${heading.top} to ${heading.bottom}, and not over the caret`);
+    await ben.setViewportSize({width: 900, height: 800});
+    await assertSoon(async () => {
+      const {heading, warning} = await boxes();
+      assert.ok(warning.bottom <= heading.top + 1 && warning.bottom > heading.top - 20, `in a narrow window the warning, which ends at ${warning.bottom}, is above the heading, which begins at ${heading.top}`);
+    });
+    await ben.setViewportSize({width: 1300, height: 800});
+    for (const name of ['Ann', 'Ben']) assert.doesNotMatch(await pages[name].evaluate(() => globalThis.editor.text()), /Ann|Ben/, 'names in the text');
+    await ben.getByRole('button', {name: 'Edit anyway'}).click();
+    await expectBeside(ann, 'Methods', ' — Ben (unsaved changes)');
+    assert.ok(await ben.evaluate(() => globalThis.place.contains(document.activeElement)), 'the editor has the focus after Edit anyway');
+
+    // A save ends what is unsaved.
+    await ann.evaluate(() => globalThis.editor.saved('2'));
+    await expectBeside(ben, 'Methods', ' — Ann (editing)');
+    await soon(ben, () => globalThis.presence.getSnapshot().saves.map(({revision}) => revision).join() === '2');
+
+    // A heading that is renamed keeps its section and its avatars.
+    await ann.bringToFront();
+    await ann.evaluate(() => globalThis.editor.endOf('Methods'));
+    await ann.keyboard.type('es and data');
+    await expectBeside(ben, 'Methods', ' — Ann (unsaved changes)');
+    assert.equal(await ann.evaluate(() => globalThis.presence.currentSection), section);
+
+    // What others or the host change is not editing, and moves the headings' marks with them.
+    await ben.bringToFront();
+    await ben.evaluate(async () => {
+      const {presence, editor} = globalThis;
+      editor.saved();
+      globalThis.claimed = false;
+      globalThis.stopWatching = presence.subscribe(() => { globalThis.claimed ||= presence.getSnapshot().unsaved; });
+      editor.others('New ');
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))); // a change would be reported now
+      editor.below('Results');
+    });
+    await expectBeside(ann, 'Results', ' — Ben');
+    assert.equal(await ben.evaluate(() => (globalThis.stopWatching(), globalThis.claimed)), false);
+
+    // Others get the section of the new title when the caret leaves the heading; what is unsaved stays unsaved.
+    await ann.bringToFront();
+    await ann.keyboard.press('ArrowDown');
+    await soon(ann, (expected) => globalThis.presence.currentSection === expected, kind === 'tiptap' ? section : 'paper/methodses-and-data');
+    assert.equal(await ann.evaluate(() => globalThis.presence.getSnapshot().unsaved), true);
+
+    // Nothing is left of an editor that ends with a report on its way, and nothing is thrown while the manager is stopped.
+    await ann.evaluate(() => globalThis.presence.stop());
+    await ann.keyboard.type('x');
+    await ann.evaluate(() => globalThis.editor.saved('3'));
+    await ben.bringToFront();
+    await ben.keyboard.type('x');
+    for (const page of [ann, ben]) {
+      const [open, left] = await page.evaluate(async () => {
+        const open = globalThis.listeners();
+        globalThis.editor.destroy();
+        await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+        return [open, [globalThis.listeners(), document.querySelectorAll('[data-presence-section], .presence-heading, .presence-layer').length]];
+      });
+      assert.deepEqual(open.toSorted(), ['change', 'change', 'navigate']);
+      assert.deepEqual(left, [[], 0]);
+    }
+    for (const page of [ann, ben]) assert.deepEqual(page.errors, []);
+  });
+}
+
+for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
+  test(`${kind}: the code of the guide reports where the person writes`, {skip}, async (t) => {
+    const {Ann: page} = pages;
+    t.after(() => page.evaluate(() => globalThis.closeEditor()));
+    await page.evaluate(([kind, project, token]) => globalThis.openGuide(kind, project, token), [kind, newProject(env), await token(env, 'Ann')]);
+    await page.bringToFront();
+    await page.locator('#editor :is(.ProseMirror, .ql-editor, .view-lines)').click();
+    await page.keyboard.type('x');
+    await soon(page, (expected) => {
+      const {section, unsaved, activity} = globalThis.presence.getSnapshot();
+      return (section === expected && unsaved && activity === 'editing') || {section, unsaved, activity};
+    }, kind === 'monaco' ? 'chapter.md' : 'manuscript');
+    assert.deepEqual(page.errors, []);
+  });
+}

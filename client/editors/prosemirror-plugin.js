@@ -1,0 +1,185 @@
+/**
+ * The plugin of the ProseMirror and the TipTap binding. They hand over the parts of ProseMirror that it needs, because each imports them
+ * from the packages that its users have installed.
+ *
+ * @typedef {import('prosemirror-state').EditorState} EditorState
+ * @typedef {EditorState['doc']} Node
+ * @typedef {import('prosemirror-state').Transaction} Transaction
+ * @typedef {import('prosemirror-view').EditorView} EditorView
+ * @typedef {import('./editing.js').Manager & import('./beside.js').Manager} Manager
+ *
+ * @typedef {object} PluginOptions
+ * @property {string} [prefix] of the sections: `manuscript` makes `manuscript/introduction`
+ * @property {(position: number, state: EditorState) => string | null | undefined} [sectionAt] the section of a position, instead of the heading above it
+ * @property {(node: Node) => boolean} [isHeading] by default a node of the type `heading`
+ * @property {boolean} [warning] false: the warning stays where the page has it
+ *
+ * @typedef {object} State
+ * @property {readonly import('./headings.js').Heading[]} headings
+ * @property {readonly string[]} sections of the headings with users
+ * @property {import('prosemirror-view').DecorationSet} marks
+ * @property {number} edits changes of the text by the person
+ * @property {number} changes changes of headings
+ *
+ * @typedef {{saved(revision?: string | number): void}} Saving `saved`: the host has saved the text, as this revision
+ */
+
+import {Beside} from './beside.js';
+import {changed, headingAt, prefixOf, settled} from './headings.js';
+import {Reports} from './reports.js';
+
+const MAX_STEPS = 50; // of a transaction whose changed part is looked for; more are cheaper to read completely
+
+/**
+ * @param {{Plugin: typeof import('prosemirror-state').Plugin, PluginKey: typeof import('prosemirror-state').PluginKey, Selection: typeof import('prosemirror-state').Selection,
+ *   Decoration: typeof import('prosemirror-view').Decoration, DecorationSet: typeof import('prosemirror-view').DecorationSet}} library
+ * @param {Manager} manager
+ * @param {PluginOptions} options
+ * @returns {import('prosemirror-state').Plugin<State> & Saving}
+ */
+export function createPlugin({Plugin, PluginKey, Selection, Decoration, DecorationSet}, manager, {sectionAt, isHeading = isHeadingNode, warning, ...options}) {
+  const prefix = prefixOf(options.prefix);
+  const key = /** @type {import('prosemirror-state').PluginKey<State>} */ (new PluginKey('presence'));
+  /** @type {Map<EditorView, {beside: Beside, reports: Reports}>} */ const open = new Map();
+
+  // A view draws a state that it was given before it makes the views of its plugins.
+  /** @param {EditorView} view @param {string} section */
+  const markOf = (view, section) => open.get(view)?.beside.mark(section) ?? view.dom.ownerDocument.createElement('span');
+
+  /** @param {Node} doc @param {readonly import('./headings.js').Heading[]} headings @param {readonly string[]} sections */
+  const marksOf = (doc, headings, sections) => {
+    const shown = new Set(sections);
+    const marked = shown.size ? headings.filter(({section}) => shown.has(section)) : [];
+    return DecorationSet.create(doc, marked.map(({end, section}) => Decoration.widget(end - 1, (view) => markOf(view, section), {key: `presence ${section}`, side: 1, ignoreSelection: true})));
+  };
+
+  /** @param {Node} doc @param {number} from @param {number} to */
+  const blocksIn = (doc, from, to) => {
+    /** @type {import('./headings.js').Block[]} */ const blocks = [];
+    doc.nodesBetween(Math.max(0, from - 1), Math.min(doc.content.size, to + 1), (node, at) => {
+      if (isHeading(node)) blocks.push({at, end: at + node.nodeSize, title: node.textContent, id: idOf(node)});
+      return !node.isTextblock;
+    });
+    return blocks.filter(({at, end}) => end >= from && at <= to);
+  };
+
+  /** @param {EditorState} state @param {number} position */
+  const sectionOf = (state, position) => {
+    if (sectionAt) return sectionAt(position, state) || null;
+    return headingAt(key.getState(state)?.headings ?? [], position)?.section ?? (prefix || null);
+  };
+
+  const plugin = new Plugin({
+    key,
+    state: {
+      init: (_config, {doc}) => {
+        const {headings} = changed([], {from: 0, oldTo: 0, newTo: doc.content.size, blocks: blocksIn(doc, 0, doc.content.size)}, prefix);
+        return /** @type {State} */ ({headings, sections: [], marks: DecorationSet.empty, edits: 0, changes: 0});
+      },
+      apply: (tr, state, old) => {
+        /** @type {Partial<State>} */ const news = tr.getMeta(key) ?? {};
+        const sections = news.sections ?? state.sections;
+        if (!tr.docChanged) {
+          const headings = news.headings ?? state.headings;
+          return tr.getMeta(key) ? {...state, headings, sections, changes: state.changes + Number(headings !== state.headings), marks: marksOf(tr.doc, headings, sections)} : state;
+        }
+        const range = changedRange(tr, old.doc);
+        const placeOf = tr.steps.length > MAX_STEPS ? undefined : (/** @type {{at: number}} */ {at}) => {
+          const {pos, deletedAcross} = tr.mapping.mapResult(at + 1);
+          return deletedAcross ? undefined : pos - 1;
+        };
+        const {headings, same} = changed(state.headings, {...range, blocks: blocksIn(tr.doc, range.from, range.newTo), placeOf}, prefix);
+        const marks = same && sections === state.sections ? state.marks.map(tr.mapping, tr.doc) : marksOf(tr.doc, headings, sections);
+        return {headings, sections, marks, edits: state.edits + Number(isOwn(tr)), changes: state.changes + Number(!same)};
+      },
+    },
+    props: {
+      decorations: (state) => key.getState(state)?.marks,
+      handleDOMEvents: {focus: (view) => open.get(view)?.reports.moved(sectionOf(view.state, view.state.selection.head))},
+    },
+    view: (view) => {
+      const state = () => /** @type {State} */ (key.getState(view.state));
+      const caret = () => view.state.selection.head;
+      const tell = (/** @type {Partial<State>} */ news) => {
+        if (!view.isDestroyed) view.dispatch(view.state.tr.setMeta(key, news).setMeta('addToHistory', false));
+      };
+      const find = (/** @type {string} */ section) => state().headings.find((heading) => heading.section === section);
+      const beside = new Beside(manager, {
+        outside: () => view.dom.parentElement,
+        focus: view.dom,
+        headings: () => {
+          reports.settle();
+          return state().headings;
+        },
+        boxOf: (section) => {
+          const heading = find(section);
+          return heading && view.coordsAtPos(heading.end - 1, -1);
+        },
+        draw: (sections) => tell({sections}),
+        warning,
+      });
+      const reports = new Reports(manager, {
+        goTo: (section) => {
+          const at = section === prefix ? 0 : find(section)?.at;
+          if (at === undefined || view.isDestroyed) return false;
+          view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
+          return true;
+        },
+        settle: (isHeld) => {
+          const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
+          if (renamed.length) tell({headings});
+          return renamed;
+        },
+      });
+      open.set(view, {beside, reports});
+      return {
+        update: (_view, before) => {
+          const {changes, edits, headings} = state();
+          const old = key.getState(before);
+          if (old?.changes !== changes) beside.update();
+          else if (old?.headings !== headings) beside.moved();
+          if (!view.hasFocus() || (view.state.doc === before.doc && view.state.selection.eq(before.selection))) return;
+          const section = sectionOf(view.state, caret());
+          if (edits !== old?.edits) reports.changed(section);
+          else reports.moved(section);
+          beside.claim();
+        },
+        destroy: () => {
+          open.delete(view);
+          reports.destroy();
+          beside.destroy();
+        },
+      };
+    },
+  });
+
+  return Object.assign(plugin, {saved: (/** @type {string | number | undefined} */ revision) => open.forEach(({reports}) => reports.saved(revision))});
+}
+
+/** @param {Node} node */
+const isHeadingNode = ({type}) => type.name === 'heading';
+
+/** The id by which a document names a heading: the anchor of TipTap's TableOfContents, or the attribute `id`. @param {Node} node @returns {string | undefined} */
+const idOf = ({attrs}) => String(attrs['data-toc-id'] ?? attrs.id ?? '') || undefined;
+
+/** Whether the person has changed the text: not somebody else by a binding for collaboration, and not the host by what cannot be undone. @param {Transaction} tr */
+const isOwn = (tr) => tr.docChanged && tr.getMeta('addToHistory') !== false && !tr.getMeta('collab$') && !tr.getMeta('y-sync$')?.isChangeOrigin && !tr.getMeta('preventUpdate');
+
+/** The part of the document that a transaction changed; all of it, if that takes longer to find. @param {Transaction} tr @param {Node} old */
+function changedRange(tr, old) {
+  const {mapping, steps, doc} = tr;
+  const shift = doc.content.size - old.content.size;
+  let from = doc.content.size;
+  let newTo = 0;
+  // A step that sets an attribute has no range.
+  if (steps.length > MAX_STEPS || steps.some((step) => 'attr' in step)) [from, newTo] = [0, doc.content.size];
+  else {
+    mapping.maps.forEach((map, i) => map.forEach((_oldStart, _oldEnd, start, end) => {
+      const rest = mapping.slice(i + 1);
+      from = Math.min(from, rest.map(start, -1));
+      newTo = Math.max(newTo, rest.map(end, 1));
+    }));
+    newTo = Math.max(from, newTo);
+  }
+  return {from, oldTo: newTo - shift, newTo};
+}

@@ -1,0 +1,69 @@
+/**
+ * The reports of an editor whose positions do not stay: it looks up the section of a place when the person is there, and not later, when the
+ * report is due and the text has changed. Sections that were renamed meanwhile have their new names.
+ *
+ * @typedef {{section: string | null}} Place
+ * @typedef {{from: string, to: string}} Renamed
+ */
+
+import {claims} from '../presence-conflict.js';
+import {Editing} from './editing.js';
+
+export class Reports {
+  #manager;
+  #settle;
+  /** @type {Editing<Place>} */ #editing;
+  /** @type {Place} */ #caret = {section: null};
+  /** @type {Place} */ #change = {section: null};
+  /** by settle(), not known to the others yet @type {Renamed[]} */ #renamed = [];
+
+  /**
+   * @param {import('./editing.js').Manager & Pick<import('../presence-core.js').PresenceCore, 'getSnapshot'>} manager
+   * @param {object} options
+   * @param {(section: string) => boolean} options.goTo as in `Editing`
+   * @param {(isHeld: (section: string) => boolean) => readonly Renamed[]} options.settle gives renamed headings the sections by their text, except
+   *   the heading at the caret, and those whose section others claim: they rename it, or have another text
+   */
+  constructor(manager, {goTo, settle}) {
+    this.#manager = manager;
+    this.#settle = settle;
+    this.#editing = new Editing(manager, {
+      sectionAt: ({section}) => section,
+      goTo,
+      settle: () => {
+        this.settle();
+        return this.#renamed.splice(0);
+      },
+    });
+  }
+
+  /** @param {string | null} section */
+  moved(section) {
+    this.#editing.moved((this.#caret = {section}));
+  }
+
+  /** @param {string | null} section */
+  changed(section) {
+    this.#editing.changed((this.#caret = this.#change = {section}));
+  }
+
+  /** Settles the sections now. To be called before the headings are compared with the sections of others. */
+  settle() {
+    const held = new Set(this.#manager.getSnapshot().users.flatMap((user) => user.sections.filter((section) => claims(user, section))));
+    const names = new Map(this.#settle((section) => held.has(section)).map(({from, to}) => [from, to]));
+    if (!names.size) return;
+    const earlier = this.#renamed.map(({from, to}) => ({from, to: names.get(to) ?? to}));
+    const changed = new Set(this.#renamed.map(({to}) => to));
+    this.#renamed = [...earlier, ...[...names].flatMap(([from, to]) => (changed.has(from) ? [] : [{from, to}]))];
+    for (const place of [this.#caret, this.#change]) place.section = names.get(place.section ?? '') ?? place.section;
+  }
+
+  /** @param {string | number} [revision] */
+  saved(revision) {
+    this.#editing.saved(revision);
+  }
+
+  destroy() {
+    this.#editing.destroy();
+  }
+}
