@@ -43,7 +43,9 @@ export function manifest() {
   const internal = ['base', 'counts', 'registry'].flatMap((name) => ['--exclude', `element/${name}.js`]);
   const analyzer = fileURLToPath(new URL('../node_modules/@custom-elements-manifest/analyzer/cem.js', import.meta.url));
   try {
-    const options = ['--globs', 'element/*.js', ...internal, '--outdir', relative(client, folder), '--quiet'];
+    // By default the analyzer writes the folder into package.json, and its command line has no word for `no`.
+    writeFileSync(join(folder, 'config.mjs'), 'export default {packagejson: false};');
+    const options = ['--globs', 'element/*.js', ...internal, '--outdir', relative(client, folder), '--config', relative(client, join(folder, 'config.mjs')), '--quiet'];
     execFileSync(process.execPath, [analyzer, 'analyze', ...options], {cwd: client, stdio: ['ignore', 'ignore', 'inherit']});
     const written = JSON.parse(readFileSync(join(folder, 'custom-elements.json'), 'utf8'));
     for (const declaration of written.modules.flatMap((/** @type {any} */ {declarations}) => declarations)) {
