@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
-import {after, before, test} from 'node:test';
+import {after, test} from 'node:test';
 import {build} from 'esbuild';
 import {codeOf, recipes} from '../client/test/recipes.js';
 import {startProxy} from './proxy.js';
@@ -31,8 +31,9 @@ const guide = {
   },
 };
 
-before(async () => {
-  if (skip) return;
+/** Opens the pages of both, when the first test needs them. */
+async function openPages() {
+  if (pages.Ben) return pages;
   const {outputFiles} = await build({
     entryPoints: [new URL('editors-page.js', import.meta.url).pathname], bundle: true, write: false, format: 'iife', outdir: '/', loader: {'.ttf': 'empty'}, logLevel: 'error', plugins: [guide],
   });
@@ -47,7 +48,8 @@ before(async () => {
     await page.goto(`${site.url}/host`);
     await page.evaluate(bundled('.js'));
   }
-});
+  return pages;
+}
 
 after(async () => {
   await Promise.all(Object.values(pages).map((page) => page.context().close()));
@@ -63,8 +65,8 @@ const expectBeside = (page, title, expected) => assertSoon(async () => assert.eq
 for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
   test(`${kind}: who reads and writes in which section, and the warning beside its heading`, {skip}, async (t) => {
     t.after(() => Promise.all(Object.values(pages).map((page) => page.evaluate(() => globalThis.closeEditor()))));
+    const {Ann: ann, Ben: ben} = await openPages();
     const project = newProject(env);
-    const {Ann: ann, Ben: ben} = pages;
     for (const name of ['Ann', 'Ben']) {
       await pages[name].evaluate(([kind, project, token]) => globalThis.openEditor(kind, project, token), [kind, project, await token(env, name)]);
     }
@@ -161,7 +163,7 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
 
 for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
   test(`${kind}: the code of the guide reports where the person writes`, {skip}, async (t) => {
-    const {Ann: page} = pages;
+    const {Ann: page} = await openPages();
     t.after(() => page.evaluate(() => globalThis.closeEditor()));
     await page.evaluate(([kind, project, token]) => globalThis.openGuide(kind, project, token), [kind, newProject(env), await token(env, 'Ann')]);
     await page.bringToFront();
