@@ -12,11 +12,25 @@ const byButton = {
   enter: (page) => page.getByRole('button', {name: 'Methods'}).click(),
 };
 
-/** Each example: the `row` of a section, in which its people are, and how somebody enters the section. @type {Record<string, typeof byButton>} */
+/** By a change of the text. @param {string} row @param {string} paragraph where the text is changed */
+const byText = (row, paragraph) => ({
+  title: 'Methods',
+  row,
+  enter: async (page) => {
+    await page.locator(paragraph).filter({hasText: '240 writers'}).first().click();
+    await page.keyboard.press('End');
+    await page.keyboard.type(' ');
+  },
+});
+
+/** Each example: the `row` of a section, in which its people are, and how somebody enters the section. @type {Record<string, ReturnType<typeof byText>>} */
 export const EXAMPLES = {
   react: byButton,
   vue: byButton,
   svelte: byButton,
+  element: byButton,
+  'codemirror-latex': byText('nav li', '.cm-line'),
+  tiptap: byText('h2', '.tiptap p'),
 };
 
 /** Starts an example on a free port. `stop` ends it. @param {string} name */

@@ -35,7 +35,7 @@ for (const [name, example] of Object.entries(EXAMPLES)) {
       await bob.getByRole('button', {name: 'Edit anyway'}).click();
       await bob.locator('.presence-warning:visible').waitFor({state: 'detached', timeout: TIMEOUT});
       await avatarsIn(alice, example).and(alice.locator('[data-initials=BO][data-activity=editing]')).waitFor({timeout: TIMEOUT});
-      await alice.getByText('Bob is editing this section too').first().waitFor({state: 'attached', timeout: TIMEOUT});
+      await alice.getByText(/^Bob (is editing|has unsaved changes in) this section/).first().waitFor({state: 'attached', timeout: TIMEOUT});
       assert.deepEqual([alice.messages, bob.messages], [[], []], 'nothing is on the console');
       await Promise.all([alice.close(), bob.close()]);
     } finally {
