@@ -10,7 +10,7 @@ import {fileURLToPath} from 'node:url';
 import {programOf} from './fixtures.js';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-const long = ['live', 'scenarios', 'accessible', 'django', 'pages', 'interface'].map((name) => `${name}.test.js`);
+const long = ['live', 'scenarios', 'accessible', 'django', 'pages', 'interface', 'examples'].map((name) => `${name}.test.js`);
 const all = readdirSync(folder).filter((name) => name.endsWith('.test.js'));
 const files = [...long, ...all.filter((name) => !long.includes(name))].map((name) => join(folder, name));
 const wanted = process.env.ENGINE;

@@ -1,15 +1,18 @@
 /**
- * Takes the pictures of the documents, each light and dark, into docs/pictures: `make pictures`. Each page is
- * of a real server, on which the people are sessions that this script made.
+ * Takes the pictures of the documents, each light and dark, into docs/pictures, and one of each example: `make pictures`. Each page is
+ * of a real server, on which the people are sessions that this script made. `node scripts/pictures.js vue` takes that of one
+ * example.
  */
 
 import {spawn} from 'node:child_process';
 import {mkdirSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {EXAMPLES, avatarsIn, openExample, startExample} from '../browser/example.js';
 import {launch, outputMatching, stopServer} from '../browser/fixtures.js';
 
 const FOLDER = 'docs/pictures';
+const only = process.argv.slice(2);
 const data = mkdtempSync(join(tmpdir(), 'writer-presence-pictures-'));
 mkdirSync(FOLDER, {recursive: true});
 
@@ -135,9 +138,28 @@ const PICTURES = {
   },
 };
 
+/** Takes the picture of an example: Alice edits a section, and Bob has entered it. @param {string} name */
+async function takeExample(name) {
+  const {url, stop} = await startExample(name);
+  try {
+    const alice = await openExample(browser, url, 'Alice', {colorScheme: 'light'});
+    const bob = await openExample(browser, url, 'Bob', {viewport: {width: 1040, height: 330}, colorScheme: 'light'});
+    await EXAMPLES[name].enter(alice);
+    await avatarsIn(bob, EXAMPLES[name]).waitFor();
+    await EXAMPLES[name].enter(bob);
+    await bob.locator('.presence-warning').waitFor();
+    await bob.evaluate(() => document.fonts.ready);
+    await bob.screenshot({path: `${FOLDER}/example-${name}.png`, animations: 'disabled'});
+    await Promise.all([alice.close(), bob.close()]);
+  } finally {
+    await stop();
+  }
+}
+
 try {
+  for (const name of only.length ? only : Object.keys(EXAMPLES)) await takeExample(name);
   for (const [project, people] of Object.entries(PROJECTS)) for (const one of people) await person(project, ...one);
-  for (const [name, take] of Object.entries(PICTURES)) {
+  for (const [name, take] of only.length ? [] : Object.entries(PICTURES)) {
     for (const colorScheme of ['light', 'dark']) {
       const {page, clip} = await take({colorScheme});
       await page.evaluate(() => document.fonts.ready);
