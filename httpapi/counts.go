@@ -120,7 +120,8 @@ func (h *Handler) count(ctx context.Context, from identity.Request, projects []p
 			}()
 			request := from
 			request.Project = project
-			if answer.principal, answer.err = h.access.Authenticate(ctx, request); answer.err == nil {
+			answer.principal, answer.err = h.access.Authenticate(ctx, request)
+			if answer.err == nil && !from.LimitExceeded { // else the caller rejects the request
 				answer.snapshot, answer.err = h.o.Service.Snapshot(ctx, request.Key())
 			}
 		})

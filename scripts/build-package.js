@@ -24,7 +24,7 @@ function writeTypes() {
   rmSync(`${client}types`, {recursive: true, force: true});
   const modules = Object.values(entries).flatMap((entry) => (typeof entry === 'object' ? [`${client}${entry.default}`] : []));
   const options = [
-    '--ignoreConfig', '--allowJs', '--declaration', '--emitDeclarationOnly', '--target', 'es2022', '--module', 'esnext', '--moduleResolution', 'bundler',
+    '--ignoreConfig', '--allowJs', '--declaration', '--emitDeclarationOnly', '--stripInternal', '--target', 'es2022', '--module', 'esnext', '--moduleResolution', 'bundler',
     '--lib', 'es2023,dom,dom.iterable', '--types', '', '--skipLibCheck', '--rootDir', client, '--outDir', `${client}types`,
   ];
   execFileSync(process.execPath, [fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url)), ...options, ...modules], {stdio: 'inherit'});

@@ -22,6 +22,12 @@ before(() => {
 
 after(() => rmSync(site, {recursive: true}));
 
+test('the package has its README and its licence, and the same licence as the repository', () => {
+  const at = join(site, 'node_modules/writer-presence');
+  assert.match(readFileSync(join(at, 'README.md'), 'utf8'), /^# writer-presence\n/);
+  assert.equal(readFileSync(join(at, 'LICENSE'), 'utf8'), readFileSync(join(root, 'LICENSE'), 'utf8'));
+});
+
 test('the committed bundle is what the build writes', async () => {
   const {outputFiles = []} = await bundle({write: false});
   assert.equal(readFileSync(join(root, 'client/dist/writer-presence.min.js'), 'utf8'), outputFiles[0].text, 'run npm run build, and commit client/dist');
