@@ -25,7 +25,7 @@ export function caretBox(page) {
   }
   if (element.localName === 'textarea') return caretOfTextarea(/** @type {HTMLTextAreaElement} */ (element), box);
   if (/** @type {HTMLElement} */ (element).isContentEditable || page.designMode === 'on') return caretOfSelection(page) ?? box;
-  return element.localName === 'input' ? box : null;
+  return element.localName === 'input' || /** @type {any} */ (element).editContext ? box : null; // Monaco writes by an EditContext
 }
 
 /** @param {Document} page */
