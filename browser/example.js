@@ -50,7 +50,7 @@ export async function startExample(name) {
 
 /** Opens the page of an example as a person, in a browser context of its own. `page.messages` collects what is on its console. @param {any} browser @param {string} url @param {string} name @param {object} [options] */
 export async function openExample(browser, url, name, options) {
-  const page = await browser.newPage(options);
+  const page = await (await browser.newContext(options)).newPage();
   page.messages = [];
   page.on('console', (message) => ['warning', 'error'].includes(message.type()) && page.messages.push(message.text()));
   page.on('pageerror', (error) => page.messages.push(String(error)));

@@ -37,7 +37,7 @@ for (const [name, example] of Object.entries(EXAMPLES)) {
       await avatarsIn(alice, example).and(alice.locator('[data-initials=BO][data-activity=editing]')).waitFor({timeout: TIMEOUT});
       await alice.getByText(/^Bob (is editing|has unsaved changes in) this section/).first().waitFor({state: 'attached', timeout: TIMEOUT});
       assert.deepEqual([alice.messages, bob.messages], [[], []], 'nothing is on the console');
-      await Promise.all([alice.close(), bob.close()]);
+      await Promise.all([alice.context().close(), bob.context().close()]);
     } finally {
       assert.equal(await stop(), 0);
     }

@@ -77,7 +77,9 @@ test('publint finds nothing to improve, and the types resolve as ES modules', {s
   await run(installed, '@arethetypeswrong/cli/dist/index.js', archive, '--profile', 'esm-only');
 });
 
-test('a Vite project bundles it, and two people see each other', {skip: skipIf.onePage}, async (t) => {
+const skip = skipIf.onePage || skipIf.webkit('its proxy sends no request elsewhere');
+
+test('a Vite project bundles it, and two people see each other', {skip}, async (t) => {
   const folder = await project('vite');
   await run(folder, 'vite/bin/vite.js', 'build', '--logLevel', 'error');
   const address = await serve(t, folder, 'vite/bin/vite.js', 'preview', '--host', '127.0.0.1', '--strictPort', '--port');
@@ -89,7 +91,7 @@ test('a Vite project bundles it, and two people see each other', {skip: skipIf.o
   await other.context().close();
 });
 
-test('a Next.js project renders it on the server and in StrictMode, and leaves one session', {skip: skipIf.onePage}, async (t) => {
+test('a Next.js project renders it on the server and in StrictMode, and leaves one session', {skip}, async (t) => {
   const folder = await project('next');
   await run(folder, 'next/dist/bin/next', 'build');
   const address = await serve(t, folder, 'next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port');

@@ -220,6 +220,7 @@ class Page extends Frame {
   clock = {
     install: () => this.#moveClock('install', Date.now()),
     fastForward: (ms) => this.#moveClock('fastForward', ms),
+    runFor: (ms) => this.#moveClock('runFor', ms),
   };
   keyboard = {
     press: (keys) => this.#press(keys.split('+')),
@@ -345,6 +346,8 @@ class Locator {
   getByText(text, {exact = false} = {}) { return this.#with(`internal:text=${escapeForTextSelector(text, exact)}`); }
   nth(index) { return this.#with(`nth=${index}`); }
   first() { return this.nth(0); }
+  and({selector}) { return this.#with(`internal:and=${JSON.stringify(selector)}`); }
+  or({selector}) { return this.#with(`internal:or=${JSON.stringify(selector)}`); }
 
   /**
    * Runs a function with the elements, Playwright's script and an argument in the document. Where it gives undefined it runs again
@@ -402,6 +405,7 @@ class Locator {
   allInnerTexts() { return this.query((elements) => elements.map((element) => element.innerText)); }
   isVisible() { return this.query((elements, injected) => elements.length > 0 && injected.elementState(elements[0], 'visible').matches); }
   innerText() { return this.one((element) => element.innerText); }
+  textContent() { return this.one((element) => element.textContent); }
   inputValue() { return this.one((element) => element.value); }
   getAttribute(name) { return this.one((element, _, name) => element.getAttribute(name), name); }
   boundingBox() { return this.one((element) => element.getBoundingClientRect().toJSON()); }
@@ -419,6 +423,11 @@ class Locator {
   async selectOption(option, options) {
     const wanted = typeof option === 'string' ? {valueOrLabel: option} : option;
     await this.one((element, injected, wanted) => (injected.selectOptions(element, [wanted]), null), wanted, options);
+  }
+
+  async press(keys, options) {
+    await this.focus(options);
+    await this.frame.page.keyboard.press(keys);
   }
 
   async pressSequentially(text, options) {
