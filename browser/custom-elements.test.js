@@ -201,6 +201,37 @@ test('the manager follows its element: attributes, moves, copies, removal', {ski
   assert.deepEqual(b.errors, []);
 });
 
+test("an element fires each event of the host's manager once, and none after its removal", {skip: skipIf.onePage}, async (t) => {
+  const site = await startSite(t, {'/host': `<writer-presence id="source" project="${newProject(env)}" user="2" token="${await token(env, 'User B', 2)}"></writer-presence>`});
+  const b = await openHost(t, site);
+  const fired = await b.evaluate(() => {
+    const {document} = globalThis;
+    const {manager} = document.querySelector('#source');
+    const element = document.createElement('writer-presence');
+    let events = 0;
+    element.addEventListener('free', () => events++);
+    const fire = () => {
+      events = 0;
+      manager.dispatchEvent(new CustomEvent('free', {detail: {section: 'intro'}}));
+      return events;
+    };
+    element.manager = manager;
+    const before = fire();
+    document.body.append(element);
+    element.manager = undefined;
+    element.manager = manager;
+    const shown = fire();
+    element.remove();
+    const removed = fire();
+    document.body.append(element);
+    const again = fire();
+    element.manager = undefined;
+    return {before, shown, removed, again, none: fire()};
+  });
+  assert.deepEqual(fired, {before: 0, shown: 1, removed: 0, again: 1, none: 0});
+  assert.deepEqual(b.errors, []);
+});
+
 test('elements in shadow roots find the presence that `for` names, or the nearest one, also if it comes later', {skip: skipIf.onePage}, async (t) => {
   const [project, other] = [newProject(env), newProject(env)];
   const a = await openOther(t, project);

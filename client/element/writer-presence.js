@@ -96,6 +96,7 @@ export class WriterPresence extends EventBase {
   /** its project and server */ #key = '';
   #due = false;
   /** @type {AbortController | undefined} while it is connected */ #connection;
+  /** @type {AbortController | undefined} while the events of the manager are fired here */ #forwarding;
   /** @type {Options} */ options = {};
 
   static get observedAttributes() {
@@ -310,25 +311,34 @@ export class WriterPresence extends EventBase {
   /** @param {PresenceManager | undefined} manager */
   #use(manager) {
     this.#manager = manager;
-    for (const type of EVENTS) {
-      manager?.addEventListener(type, (/** @type {CustomEvent} */ event) => {
-        if (manager !== this.#manager) return;
-        const {detail, cancelable} = event;
-        const copy = new CustomEvent(type, {detail, cancelable, composed: true});
-        if (!this.dispatchEvent(copy)) event.preventDefault();
-      });
-    }
+    this.#forwarding?.abort();
+    if (!this.#given) this.#forward();
     refresh();
   }
 
-  /** Draws the manager of the host. */
+  /** Fires the events of the manager at this element too. */
+  #forward() {
+    const {signal} = (this.#forwarding = new AbortController());
+    for (const type of EVENTS) {
+      this.#manager?.addEventListener(type, (/** @type {CustomEvent} */ event) => {
+        const {detail, cancelable} = event;
+        const copy = new CustomEvent(type, {detail, cancelable, composed: true});
+        if (!this.dispatchEvent(copy)) event.preventDefault();
+      }, {signal});
+    }
+  }
+
+  /** Draws the manager of the host while this element is in the page: that manager must not keep an element that was removed. */
   #show() {
-    if (this.isConnected) this.#manager?.setElements({badge: this.#badge});
+    if (!this.isConnected) return;
+    this.#manager?.setElements({badge: this.#badge});
+    this.#forward();
   }
 
   /** Ends with the manager that was used until now. */
   #release() {
     this.#leaveStack();
+    this.#forwarding?.abort();
     if (this.#given) this.#manager?.setElements({badge: ''});
     else this.#manager?.stop();
   }
