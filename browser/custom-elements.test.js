@@ -201,6 +201,19 @@ test('the manager follows its element: attributes, moves, copies, removal', {ski
   assert.deepEqual(b.errors, []);
 });
 
+test('url is the address of the server, and prefix the path on it', {skip: skipIf.onePage}, async (t) => {
+  const project = newProject(env);
+  const site = await startSite(t, {'/host': ''});
+  const b = await openHost(t, site);
+  await b.evaluate(([project, token, url]) => {
+    const presence = (attributes) => `<div><writer-presence project="${project}" user="2" token="${token}" ${attributes}></writer-presence><presence-count project="${project}"></presence-count></div>`;
+    globalThis.document.body.innerHTML = presence(`url="${url}/"`) + presence('prefix="/writer/api" pane="second"');
+  }, [project, await token(env, 'User B', 2), site.url]);
+  for (const i of [0, 1]) await b.locator('presence-count[count="1"]').nth(i).waitFor({timeout: TIMEOUT});
+  assert.deepEqual(await b.evaluate(() => [...globalThis.document.querySelectorAll('writer-presence')].map(({manager}) => manager.getSnapshot().status)), ['live', 'live']);
+  assert.deepEqual(b.errors, []);
+});
+
 test("an element fires each event of the host's manager once, and none after its removal", {skip: skipIf.onePage}, async (t) => {
   const site = await startSite(t, {'/host': `<writer-presence id="source" project="${newProject(env)}" user="2" token="${await token(env, 'User B', 2)}"></writer-presence>`});
   const b = await openHost(t, site);
@@ -353,7 +366,7 @@ test('numbers of projects are asked for together, each 30 s while they are visib
   const site = await startSite(t, {'/host': `
     <presence-count id="one" project="${one}"></presence-count><presence-count id="both" project="${two} ${one}"></presence-count>
     <presence-count id="here" project="${one}" section="manuscript/abstract"></presence-count><presence-count id="none" project="${two}"></presence-count>
-    <presence-count id="hidden" hidden project="unseen"></presence-count><presence-count id="wrong" url="/nowhere" project="${one}"></presence-count>`});
+    <presence-count id="hidden" hidden project="unseen"></presence-count><presence-count id="wrong" prefix="/nowhere" project="${one}"></presence-count>`});
   const b = await openHost(t, site, '/host', (page) => page.clock.install());
   await b.evaluate((token) => {
     globalThis.changes = [];

@@ -1,3 +1,4 @@
+import {prefixOf} from '../frameworks/address.js';
 import {statusWords, Words} from '../strings.js';
 import {adopt, setAttribute, upgradeProperties} from './base.js';
 import {Counts} from './counts.js';
@@ -21,7 +22,8 @@ import {sourceOf} from './registry.js';
  *
  * @attr {string} project - the projects, separated by spaces
  * @attr {string} section - only the people in this section
- * @attr {string} url - where the server's API is; that of the `<writer-presence>` by default, or `/writer/api`
+ * @attr {string} url - the server's address if it is on another origin; that of the `<writer-presence>` by default
+ * @attr {string} prefix - the path of the API there; that of the `<writer-presence>` by default, or `/writer/api`
  * @attr {string} token - the token; that of the `<writer-presence>` by default
  * @attr {string} for - the id of a `<writer-presence>`; without it, that of the nearest one
  * @attr {number} count - set by the element: the number; not there while it is not known
@@ -47,7 +49,7 @@ export class PresenceCount extends FollowerElement {
 
   /** @override */
   static get observedAttributes() {
-    return [...super.observedAttributes, 'project', 'section', 'url', 'token'];
+    return [...super.observedAttributes, 'project', 'section', 'url', 'prefix', 'token'];
   }
 
   constructor() {
@@ -85,6 +87,16 @@ export class PresenceCount extends FollowerElement {
 
   set url(value) {
     setAttribute(this, 'url', value);
+  }
+
+  /** Hides the property of `Element` of this name, which is null here. @override @type {string | null} */
+  get prefix() {
+    return this.getAttribute('prefix');
+  }
+
+  /** @override */
+  set prefix(value) {
+    setAttribute(this, 'prefix', value);
   }
 
   /** The token, or a function that fetches one. @type {Options['token'] | null} */
@@ -138,7 +150,8 @@ export class PresenceCount extends FollowerElement {
   follow(manager) {
     const projects = (this.project ?? '').split(/\s+/).filter(Boolean);
     const source = /** @type {any} */ (this.isConnected ? sourceOf(this) : undefined);
-    const prefix = this.url ?? source?.url ?? undefined;
+    const {url, prefix: path} = source && this.url === null && this.prefix === null ? source : this;
+    const prefix = prefixOf(url, path);
     const token = this.token || source?.token || undefined;
     const asks = projects.length > 0;
     const shown = !this.isConnected ? [] : asks ? [this.#visible, prefix, token, this.section, ...projects] : [manager, this.section];

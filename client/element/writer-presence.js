@@ -1,3 +1,4 @@
+import {prefixOf} from '../frameworks/address.js';
 import {PresenceManager} from '../writer-presence.js';
 import {Base, adopt, setAttribute, shadowRoot, upgradeProperties} from './base.js';
 import {addSource, refresh, removeSource} from './registry.js';
@@ -10,7 +11,7 @@ const EVENTS = /** @type {const} */ (['change', 'join', 'leave', 'conflict', 'st
 const EventBase = /** @type {new () => import('../presence-types.js').PresenceEventTarget & HTMLElement} */ (Base);
 
 /** Attributes that make another manager necessary. */
-const FIXED = ['project', 'user', 'token', 'url', 'pane', 'alone', 'select', 'editor'];
+const FIXED = ['project', 'user', 'token', 'url', 'prefix', 'pane', 'alone', 'select', 'editor'];
 
 const PROPERTIES = ['token', 'options', 'manager', 'project', 'user', 'url', 'pane', 'alone', 'select', 'editor', 'viewing', 'section'];
 
@@ -31,7 +32,8 @@ const stacks = new Map();
  * @attr {string} project - the project; without it nothing happens
  * @attr {string} user - your id in the host application; without it, the server decides who you are
  * @attr {string} token - the token; to fetch one, set the property `token` to a function
- * @attr {string} url - where the server's API is; `/writer/api` by default
+ * @attr {string} url - the server's address if it is on another origin, such as `https://presence.example.org`
+ * @attr {string} prefix - the path of the API there; `/writer/api` by default
  * @attr {string} section - the section that you are in
  * @attr {boolean} viewing - nothing can be edited here, so that you are never shown as editing
  * @attr {string} select - a CSS selector of the `<select>` with the sections: it shows who is where, and its value is your section
@@ -169,6 +171,16 @@ export class WriterPresence extends EventBase {
     setAttribute(this, 'url', value);
   }
 
+  /** Hides the property of `Element` of this name, which is null here. @override @type {string | null} */
+  get prefix() {
+    return this.getAttribute('prefix');
+  }
+
+  /** @override */
+  set prefix(value) {
+    setAttribute(this, 'prefix', value);
+  }
+
   /** @type {string | null} */
   get pane() {
     return this.getAttribute('pane');
@@ -268,8 +280,9 @@ export class WriterPresence extends EventBase {
   /** Starts the manager, after creating it if there is none for these attributes. */
   #create() {
     if (!this.isConnected) return;
-    const {project, user, url, token, pane, alone, select, editor, options} = this;
-    const key = JSON.stringify([project, url, pane]);
+    const {project, user, url, prefix, token, pane, alone, select, editor, options} = this;
+    const address = prefixOf(url, prefix ?? options.prefix);
+    const key = JSON.stringify([project, address, pane]);
     const made = JSON.stringify([key, user, !!token, alone, select, editor]);
     if (!this.#manager || this.#made !== made) {
       this.#leaveStack();
@@ -278,7 +291,7 @@ export class WriterPresence extends EventBase {
       const {elements, ...more} = options;
       const manager = new PresenceManager(project, user || null, {
         ...more, alone: alone || more.alone,
-        ...(url !== null && {prefix: url}),
+        prefix: address,
         ...(pane !== null && {pane}),
         ...(token && {token: (refused) => (typeof this.token === 'function' ? this.token(refused) : this.token ?? null)}),
         elements: {...elements, badge: this.#badge, ...(select && {selector: select}), ...(editor && {editor})},

@@ -36,6 +36,7 @@ import {ordered} from '../presence-occupants.js';
 import {normalSection} from '../section.js';
 import {labelOf} from '../strings.js';
 import {PresenceManager} from '../writer-presence.js';
+import {prefixOf} from './address.js';
 
 /**
  * Makes the manager for these options, which draws nothing until a component gives it an element. It sends nothing before `run()`. Throws a
@@ -49,7 +50,7 @@ export function managerFor(initial, latest) {
   need(project || project === 0, `project is ${project}: pass a string or number to the provider, and render it when you have it`);
   return new PresenceManager(project, user, {
     ...options,
-    prefix: url ? url.replace(/\/+$/, '') + (prefix ?? '/writer/api') : prefix,
+    prefix: prefixOf(url, prefix),
     token: token && ((/** @type {boolean} */ refused) => {
       const {token} = latest();
       return typeof token === 'function' ? token(refused) : token ?? null;
