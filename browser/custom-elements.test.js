@@ -214,6 +214,25 @@ test('url is the address of the server, and prefix the path on it', {skip: skipI
   assert.deepEqual(b.errors, []);
 });
 
+test('properties that are set before the elements are defined are kept', {skip: skipIf.onePage}, async (t) => {
+  const project = newProject(env);
+  const options = {project, token: await token(env, 'User B', 2)};
+  await openOther(t, project);
+  const site = await startSite(t, {'/host': '<writer-presence></writer-presence>'});
+  const b = await openHost(t, site, '/host', (page) => page.addInitScript(({project, token}) => {
+    // A module runs after the page is parsed.
+    globalThis.document.addEventListener('readystatechange', () => {
+      const element = globalThis.document.querySelector('writer-presence');
+      globalThis.defined = element.matches(':defined');
+      Object.assign(element, {project, user: '2', token, options: {strings: {badgeLabel: '{count} Andere'}}});
+    }, {once: true});
+  }, options));
+  await expectElement(b, 1);
+  assert.equal(await b.evaluate(() => globalThis.defined), false);
+  assert.equal(await b.locator('writer-presence button[part~=badge]').getAttribute('aria-label'), '1 Andere');
+  assert.deepEqual(b.errors, []);
+});
+
 test("an element fires each event of the host's manager once, and none after its removal", {skip: skipIf.onePage}, async (t) => {
   const site = await startSite(t, {'/host': `<writer-presence id="source" project="${newProject(env)}" user="2" token="${await token(env, 'User B', 2)}"></writer-presence>`});
   const b = await openHost(t, site);

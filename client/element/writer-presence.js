@@ -13,7 +13,7 @@ const EventBase = /** @type {new () => import('../presence-types.js').PresenceEv
 /** Attributes that make another manager necessary. */
 const FIXED = ['project', 'user', 'token', 'url', 'prefix', 'pane', 'alone', 'select', 'editor'];
 
-const PROPERTIES = ['token', 'options', 'manager', 'project', 'user', 'url', 'pane', 'alone', 'select', 'editor', 'viewing', 'section'];
+const PROPERTIES = ['token', 'manager', 'project', 'user', 'url', 'pane', 'alone', 'select', 'editor', 'viewing', 'section'];
 
 /**
  * The connected elements of each project, the last one at the end. It has the session: one manager for each project runs in a page.
@@ -99,7 +99,7 @@ export class WriterPresence extends EventBase {
   #due = false;
   /** @type {AbortController | undefined} while it is connected */ #connection;
   /** @type {AbortController | undefined} while the events of the manager are fired here */ #forwarding;
-  /** @type {Options} */ options = {};
+  /** @type {Options} */ options = (/** @type {any} */ (this)).options ?? {};
 
   static get observedAttributes() {
     return [...FIXED, 'section', 'viewing', 'id'];
