@@ -1,7 +1,7 @@
 import {prefixOf} from '../frameworks/address.js';
 import {statusWords, Words} from '../strings.js';
 import {adopt, setAttribute, upgradeProperties} from './base.js';
-import {Counts} from './counts.js';
+import {Counts, usersIn} from './counts.js';
 import {FollowerElement} from './follower.js';
 import {sourceOf} from './registry.js';
 
@@ -15,8 +15,8 @@ import {sourceOf} from './registry.js';
  * How many people are online in some projects, you included; agents are not counted. It asks the server each 30 s while it is visible.
  * Without projects it shows the number of the project of a `<writer-presence>`, which needs no request.
  *
- * What is not known is not shown: before the first answer, while the server cannot be reached, and where none of the projects is yours,
- * there is no number.
+ * There is no number before the first answer, while the server cannot be reached, and where none of the projects is yours. While the server
+ * limits the requests, the last number stays for up to a minute.
  *
  * @element presence-count
  *
@@ -159,16 +159,13 @@ export class PresenceCount extends FollowerElement {
     this.#shown = shown;
     this.#end();
     this.#end = () => {};
-    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(projects, counts));
+    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(counts));
     else if (!asks) this.#showManager(this.isConnected ? manager : undefined);
   }
 
-  /** @param {readonly string[]} projects @param {ReadonlyMap<string, Count> | null} counts */
-  #showOf(projects, counts) {
-    const {section} = this;
-    const known = projects.flatMap((project) => counts?.get(project) ?? []);
-    const sum = known.reduce((sum, {users, sections}) => sum + (section === null ? users : sections[section] ?? 0), 0);
-    this.#show(known.length ? sum : null);
+  /** @param {readonly Count[] | null} counts of the projects that are yours */
+  #showOf(counts) {
+    this.#show(counts?.length ? counts.reduce((sum, count) => sum + usersIn(count, this.section), 0) : null);
   }
 
   /** @param {PresenceManager | undefined} manager */
