@@ -4,6 +4,7 @@
  */
 
 import {PresenceRequests} from '../presence-requests.js';
+import {normalSection} from '../section.js';
 
 const INTERVAL = 30_000;
 /** how long a project waits for others before it is asked about the first time */ const GATHER = 1000;
@@ -16,9 +17,10 @@ const INTERVAL = 30_000;
  * @typedef {Pick<import('../presence-types.js').Options, 'token' | 'prefix'>} Options
  */
 
-/** How many people are in a project, or in a section of it. @param {Count} count @param {string | null} section */
+/** How many people are in a project, or in a section of it. @param {Count} count @param {string | null} section in any spelling */
 export function usersIn({users, sections}, section) {
-  return section === null ? users : sections[section] ?? 0;
+  const normal = normalSection(section);
+  return section === null ? users : Object.hasOwn(sections, normal) ? sections[normal] : 0;
 }
 
 /** @type {{token: unknown, prefix: string, counts: Counts}[]} */

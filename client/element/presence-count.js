@@ -1,4 +1,5 @@
 import {prefixOf} from '../frameworks/address.js';
+import {normalSection} from '../section.js';
 import {statusWords, Words} from '../strings.js';
 import {adopt, setAttribute, upgradeProperties} from './base.js';
 import {Counts, usersIn} from './counts.js';
@@ -173,7 +174,7 @@ export class PresenceCount extends FollowerElement {
     const show = () => {
       const {status, version, stale, count, users, you} = /** @type {PresenceManager} */ (manager).getSnapshot();
       const people = [...users, ...(you ? [you] : [])].filter(({agent}) => !agent);
-      const here = this.section === null ? count + people.length - users.filter(({agent}) => !agent).length : people.filter(({sections}) => sections.includes(String(this.section))).length;
+      const here = this.section === null ? count + people.length - users.filter(({agent}) => !agent).length : people.filter(({sections}) => sections.includes(normalSection(this.section))).length;
       this.#show(version && !stale && status !== 'stopped' ? here : null);
     };
     if (!manager) return this.#show(null);

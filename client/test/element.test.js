@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import test from 'node:test';
 import {manifest} from '../../scripts/build-package.js';
-import {Counts} from '../element/counts.js';
+import {Counts, usersIn} from '../element/counts.js';
 import * as classes from '../element/index.js';
 import {FakeEnvironment, settle} from './fixtures.js';
 
@@ -52,6 +52,12 @@ test('the manifest names all events of a manager, and all custom properties of i
 test('the manifest defines the elements', () => {
   const exports = all.modules.flatMap((/** @type {any} */ {exports}) => exports ?? []);
   assert.deepEqual(exports.filter((/** @type {any} */ {kind}) => kind === 'custom-element-definition').map((/** @type {any} */ {name}) => name).sort(), ['presence-avatars', 'presence-count', 'presence-warning', 'writer-presence']);
+});
+
+test('the number of a section is that of its normal form, and 0 for the names of properties', () => {
+  const count = {users: 3, sections: {'manuscript/abstract': 2}};
+  const sections = [null, 'manuscript/abstract', ' manuscript // abstract/', 'constructor', 'other', ''];
+  assert.deepEqual(sections.map((section) => usersIn(count, section)), [3, 2, 2, 0, 0, 0]);
 });
 
 /** Numbers of projects on a simulated network: `server.status` is what it answers, `server.asked` has the time and projects of each request. */
