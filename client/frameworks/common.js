@@ -17,8 +17,9 @@
  * @property {string} [url] the server's address if it is on another origin, such as `https://presence.example.org`
  *
  * @typedef {(Session & {manager?: undefined} | {manager: PresenceManager, project?: undefined}) & Handlers & import('../writer-presence.js').Options} PresenceOptions
- *   a `manager` is one that the host makes, starts and stops. A new `project`, `user`, `url`, `prefix` or `pane` starts a new session.
- *   The newest `token`, `label` and handlers are used, whichever objects they are; other options are read when the session starts
+ *   a `manager` is one that the host makes, starts and stops. A new `project`, `user`, `url`, `prefix` or `pane`, and a
+ *   `token` or `label` where there was none, start a new session. The newest `token`, `label` and handlers are used,
+ *   whichever objects they are; other options are read when the session starts
  *
  * @typedef {object} Conflict
  * @property {readonly User[]} users who edit the section that you entered, or have unsaved changes in it
@@ -62,8 +63,8 @@ export function managerFor(initial, latest) {
 
 /** The same value while the same manager serves these options. @param {PresenceOptions} options */
 export function keyOf(options) {
-  const {manager, project, user = null, url, prefix, pane, token} = /** @type {any} */ (options);
-  return manager ?? JSON.stringify([project, user, url, prefix, pane, !!token]);
+  const {manager, project, user = null, url, prefix, pane, token, label} = /** @type {any} */ (options);
+  return manager ?? JSON.stringify([project, user, url, prefix, pane, !!token, !!label]);
 }
 
 /**
