@@ -1,6 +1,6 @@
 /**
  * What the bindings for React, Vue and Svelte share: the manager of a provider and its events, what components read from a snapshot, and
- * which of several components has the badge, the warning and the section.
+ * what they ask for. If several components ask for the badge, the warning or the section, the newest gets it.
  *
  * @typedef {import('../presence-types.js').Snapshot} Snapshot
  * @typedef {import('../presence-types.js').User} User
@@ -149,9 +149,9 @@ const isPlain = (value) => Array.isArray(value) || (!!value && typeof value === 
 const NO_ELEMENTS = /** @type {const} */ ({badge: '', warning: false});
 
 /**
- * What the components of a page ask of one manager. Of several components the newest has the badge, the warning or the section, and when it
- * is gone the one before. That it is gone is applied at the end of the turn, so that a component that takes the place of another one causes one
- * change, and one that is mounted twice (React's StrictMode) none.
+ * What the components of a page ask of one manager. If several components ask for the badge, the warning or the section, the newest gets it,
+ * and when that is gone the one before. A request is withdrawn at the end of the turn, so that a component that takes the place of another one
+ * causes one change, and one that is mounted twice (React's StrictMode) none.
  */
 class Page {
   /** @type {WeakMap<PresenceManager, Page>} */ static #pages = new WeakMap();
@@ -175,7 +175,7 @@ class Page {
     return page;
   }
 
-  /** @template {'badge' | 'warning' | 'place'} T @param {T} what @param {object} component @param {(T extends 'place' ? Place : HTMLElement) | null} value null: it asks for it no more */
+  /** @template {'badge' | 'warning' | 'place'} T @param {T} what @param {object} component @param {(T extends 'place' ? Place : HTMLElement) | null} value null withdraws the request */
   ask(what, component, value) {
     const asked = /** @type {Map<object, any>} */ (this.#asked[what]);
     if (value) asked.set(component, value);
