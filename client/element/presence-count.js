@@ -1,7 +1,8 @@
 import {prefixOf} from '../frameworks/address.js';
+import {adopter, adoptStyle} from '../presence-style.js';
 import {normalSection} from '../section.js';
 import {statusWords, Words} from '../strings.js';
-import {adopt, setAttribute, upgradeProperties} from './base.js';
+import {setAttribute, upgradeProperties} from './base.js';
 import {Counts, usersIn} from './counts.js';
 import {FollowerElement} from './follower.js';
 import {sourceOf} from './registry.js';
@@ -11,6 +12,8 @@ import {sourceOf} from './registry.js';
  * @typedef {import('../writer-presence.js').Options} Options
  * @typedef {import('./counts.js').Count} Count
  */
+
+const adoptOwn = adopter(':host{display: inline-block; position: relative; font-variant-numeric: tabular-nums} :host([hidden]){display: none}');
 
 /**
  * How many people are online in some projects, you included; agents are not counted. It asks the server each 30 s while it is visible.
@@ -131,7 +134,8 @@ export class PresenceCount extends FollowerElement {
   /** @override */
   connectedCallback() {
     upgradeProperties(this, ['token', 'strings', 'project', 'section', 'url']);
-    adopt(this.#root, ':host{display: inline-block; position: relative; font-variant-numeric: tabular-nums} :host([hidden]){display: none}');
+    adoptStyle(this.#root);
+    adoptOwn(this.#root);
     this.#observer = new IntersectionObserver((entries) => {
       this.#visible = !!entries.at(-1)?.isIntersecting;
       this.follow(this.manager);

@@ -1,6 +1,7 @@
 import {prefixOf} from '../frameworks/address.js';
+import {adoptStyle} from '../presence-style.js';
 import {PresenceManager} from '../writer-presence.js';
-import {Base, adopt, setAttribute, shadowRoot, upgradeProperties} from './base.js';
+import {Base, adoptInline, setAttribute, shadowRoot, upgradeProperties} from './base.js';
 import {addSource, refresh, removeSource} from './registry.js';
 
 /** @typedef {import('../writer-presence.js').Options} Options */
@@ -238,7 +239,8 @@ export class WriterPresence extends EventBase {
   connectedCallback() {
     this.#connection = new AbortController();
     upgradeProperties(this, PROPERTIES);
-    adopt(this.#root, ':host{display: inline-block} :host([hidden]){display: none}');
+    adoptStyle(this.#root);
+    adoptInline(this.#root);
     this.#followSelect(this.#connection.signal);
     if (this.#given) this.#show();
     else this.#create();
