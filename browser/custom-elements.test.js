@@ -201,6 +201,69 @@ test('the manager follows its element: attributes, moves, copies, removal', {ski
   assert.deepEqual(b.errors, []);
 });
 
+test('url is the address of the server, and prefix the path on it', {skip: skipIf.onePage}, async (t) => {
+  const project = newProject(env);
+  const site = await startSite(t, {'/host': ''});
+  const b = await openHost(t, site);
+  await b.evaluate(([project, token, url]) => {
+    const presence = (attributes) => `<div><writer-presence project="${project}" user="2" token="${token}" ${attributes}></writer-presence><presence-count project="${project}"></presence-count></div>`;
+    globalThis.document.body.innerHTML = presence(`url="${url}/"`) + presence('prefix="/writer/api" pane="second"');
+  }, [project, await token(env, 'User B', 2), site.url]);
+  for (const i of [0, 1]) await b.locator('presence-count[count="1"]').nth(i).waitFor({timeout: TIMEOUT});
+  assert.deepEqual(await b.evaluate(() => [...globalThis.document.querySelectorAll('writer-presence')].map(({manager}) => manager.getSnapshot().status)), ['live', 'live']);
+  assert.deepEqual(b.errors, []);
+});
+
+test('properties that are set before the elements are defined are kept', {skip: skipIf.onePage}, async (t) => {
+  const project = newProject(env);
+  const options = {project, token: await token(env, 'User B', 2)};
+  await openOther(t, project);
+  const site = await startSite(t, {'/host': '<writer-presence></writer-presence>'});
+  const b = await openHost(t, site, '/host', (page) => page.addInitScript(({project, token}) => {
+    // A module runs after the page is parsed.
+    globalThis.document.addEventListener('readystatechange', () => {
+      const element = globalThis.document.querySelector('writer-presence');
+      globalThis.defined = element.matches(':defined');
+      Object.assign(element, {project, user: '2', token, options: {strings: {badgeLabel: '{count} Andere'}}});
+    }, {once: true});
+  }, options));
+  await expectElement(b, 1);
+  assert.equal(await b.evaluate(() => globalThis.defined), false);
+  assert.equal(await b.locator('writer-presence button[part~=badge]').getAttribute('aria-label'), '1 Andere');
+  assert.deepEqual(b.errors, []);
+});
+
+test("an element fires each event of the host's manager once, and none after its removal", {skip: skipIf.onePage}, async (t) => {
+  const site = await startSite(t, {'/host': `<writer-presence id="source" project="${newProject(env)}" user="2" token="${await token(env, 'User B', 2)}"></writer-presence>`});
+  const b = await openHost(t, site);
+  const fired = await b.evaluate(() => {
+    const {document} = globalThis;
+    const {manager} = document.querySelector('#source');
+    const element = document.createElement('writer-presence');
+    let events = 0;
+    element.addEventListener('free', () => events++);
+    const fire = () => {
+      events = 0;
+      manager.dispatchEvent(new CustomEvent('free', {detail: {section: 'intro'}}));
+      return events;
+    };
+    element.manager = manager;
+    const before = fire();
+    document.body.append(element);
+    element.manager = undefined;
+    element.manager = manager;
+    const shown = fire();
+    element.remove();
+    const removed = fire();
+    document.body.append(element);
+    const again = fire();
+    element.manager = undefined;
+    return {before, shown, removed, again, none: fire()};
+  });
+  assert.deepEqual(fired, {before: 0, shown: 1, removed: 0, again: 1, none: 0});
+  assert.deepEqual(b.errors, []);
+});
+
 test('elements in shadow roots find the presence that `for` names, or the nearest one, also if it comes later', {skip: skipIf.onePage}, async (t) => {
   const [project, other] = [newProject(env), newProject(env)];
   const a = await openOther(t, project);
@@ -322,7 +385,7 @@ test('numbers of projects are asked for together, each 30 s while they are visib
   const site = await startSite(t, {'/host': `
     <presence-count id="one" project="${one}"></presence-count><presence-count id="both" project="${two} ${one}"></presence-count>
     <presence-count id="here" project="${one}" section="manuscript/abstract"></presence-count><presence-count id="none" project="${two}"></presence-count>
-    <presence-count id="hidden" hidden project="unseen"></presence-count><presence-count id="wrong" url="/nowhere" project="${one}"></presence-count>`});
+    <presence-count id="hidden" hidden project="unseen"></presence-count><presence-count id="wrong" prefix="/nowhere" project="${one}"></presence-count>`});
   const b = await openHost(t, site, '/host', (page) => page.clock.install());
   await b.evaluate((token) => {
     globalThis.changes = [];

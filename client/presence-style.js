@@ -96,18 +96,22 @@ const css = `
   .presence-list[data-stale] .presence-row{color: GrayText}
 }`;
 
-/** @type {WeakMap<Node, CSSStyleSheet>} a document adopts only sheets that its own window made */
-const sheets = new WeakMap();
-
-/** Adds the style sheet to a document or shadow root, unless it is there. @param {any} root */
-export function adoptStyle(root) {
-  const page = root.ownerDocument ?? root;
-  if (!root.adoptedStyleSheets || !page.defaultView) return;
-  let sheet = sheets.get(page);
-  if (!sheet) {
-    sheet = /** @type {CSSStyleSheet} */ (new page.defaultView.CSSStyleSheet());
-    sheet.replaceSync(css);
-    sheets.set(page, sheet);
-  }
-  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
+/** Gives a function that adds a style sheet to a document or shadow root, unless it is there. @param {string} text */
+export function adopter(text) {
+  /** @type {WeakMap<Node, CSSStyleSheet>} a document adopts only sheets that its own window made */
+  const sheets = new WeakMap();
+  return (/** @type {any} */ root) => {
+    const page = root.ownerDocument ?? root;
+    if (!root.adoptedStyleSheets || !page.defaultView) return;
+    let sheet = sheets.get(page);
+    if (!sheet) {
+      sheet = /** @type {CSSStyleSheet} */ (new page.defaultView.CSSStyleSheet());
+      sheet.replaceSync(text);
+      sheets.set(page, sheet);
+    }
+    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
+  };
 }
+
+/** Adds the styles of the interface to a document or shadow root, unless they are there. */
+export const adoptStyle = adopter(css);

@@ -1,28 +1,12 @@
-/** What the custom elements share: their base class, their styles, and names for `::part()`. */
+/** What the custom elements share: their base class, styles, and names for `::part()`. */
 
-import {adoptStyle} from '../presence-style.js';
+import {adopter} from '../presence-style.js';
 
 /** `HTMLElement`, or in a server, where there is none, a class that makes the modules loadable. */
 export const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
-/** @type {WeakMap<Node, Map<string, CSSStyleSheet>>} a document adopts only sheets that its own window made */
-const sheets = new WeakMap();
-
-/** Adds the styles of the interface and of an element to its shadow root, unless they are there. @param {ShadowRoot} root @param {string} css */
-export function adopt(root, css) {
-  adoptStyle(root);
-  const page = root.ownerDocument;
-  if (!root.adoptedStyleSheets || !page.defaultView) return;
-  const ofPage = sheets.get(page) ?? new Map();
-  sheets.set(page, ofPage);
-  let sheet = ofPage.get(css);
-  if (!sheet) {
-    sheet = new page.defaultView.CSSStyleSheet();
-    sheet.replaceSync(css);
-    ofPage.set(css, sheet);
-  }
-  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
-}
+/** Adds the styles of an element that is one piece of a line to its shadow root. */
+export const adoptInline = adopter(':host{display: inline-block} :host([hidden]){display: none}');
 
 /** Names for `::part()`: those of the classes, without `presence-`. @param {Element} element */
 function nameParts(element) {

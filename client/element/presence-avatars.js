@@ -1,4 +1,5 @@
-import {adopt, setAttribute, shadowRoot, upgradeProperties} from './base.js';
+import {adoptStyle} from '../presence-style.js';
+import {adoptInline, setAttribute, shadowRoot, upgradeProperties} from './base.js';
 import {FollowerElement} from './follower.js';
 import {place} from './registry.js';
 
@@ -54,7 +55,8 @@ export class PresenceAvatars extends FollowerElement {
   /** @override */
   connectedCallback() {
     upgradeProperties(this, ['section']);
-    adopt(this.#root, ':host{display: inline-block} :host([hidden]){display: none}');
+    adoptStyle(this.#root);
+    adoptInline(this.#root);
     super.connectedCallback();
   }
 

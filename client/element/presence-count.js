@@ -1,6 +1,9 @@
+import {prefixOf} from '../frameworks/address.js';
+import {adopter, adoptStyle} from '../presence-style.js';
+import {normalSection} from '../section.js';
 import {statusWords, Words} from '../strings.js';
-import {adopt, setAttribute, upgradeProperties} from './base.js';
-import {Counts} from './counts.js';
+import {setAttribute, upgradeProperties} from './base.js';
+import {Counts, usersIn} from './counts.js';
 import {FollowerElement} from './follower.js';
 import {sourceOf} from './registry.js';
 
@@ -10,18 +13,21 @@ import {sourceOf} from './registry.js';
  * @typedef {import('./counts.js').Count} Count
  */
 
+const adoptOwn = adopter(':host{display: inline-block; position: relative; font-variant-numeric: tabular-nums} :host([hidden]){display: none}');
+
 /**
  * How many people are online in some projects, you included; agents are not counted. It asks the server each 30 s while it is visible.
  * Without projects it shows the number of the project of a `<writer-presence>`, which needs no request.
  *
- * What is not known is not shown: before the first answer, while the server cannot be reached, and where none of the projects is yours,
- * there is no number.
+ * There is no number before the first answer, while the server cannot be reached, and where none of the projects is yours. While the server
+ * limits the requests, the last number stays for up to a minute.
  *
  * @element presence-count
  *
  * @attr {string} project - the projects, separated by spaces
  * @attr {string} section - only the people in this section
- * @attr {string} url - where the server's API is; that of the `<writer-presence>` by default, or `/writer/api`
+ * @attr {string} url - the server's address if it is on another origin; that of the `<writer-presence>` by default
+ * @attr {string} prefix - the path of the API there; that of the `<writer-presence>` by default, or `/writer/api`
  * @attr {string} token - the token; that of the `<writer-presence>` by default
  * @attr {string} for - the id of a `<writer-presence>`; without it, that of the nearest one
  * @attr {number} count - set by the element: the number; not there while it is not known
@@ -47,7 +53,7 @@ export class PresenceCount extends FollowerElement {
 
   /** @override */
   static get observedAttributes() {
-    return [...super.observedAttributes, 'project', 'section', 'url', 'token'];
+    return [...super.observedAttributes, 'project', 'section', 'url', 'prefix', 'token'];
   }
 
   constructor() {
@@ -87,6 +93,16 @@ export class PresenceCount extends FollowerElement {
     setAttribute(this, 'url', value);
   }
 
+  /** Hides the property of `Element` of this name, which is null here. @override @type {string | null} */
+  get prefix() {
+    return this.getAttribute('prefix');
+  }
+
+  /** @override */
+  set prefix(value) {
+    setAttribute(this, 'prefix', value);
+  }
+
   /** The token, or a function that fetches one. @type {Options['token'] | null} */
   get token() {
     return this.#token ?? this.getAttribute('token');
@@ -118,7 +134,8 @@ export class PresenceCount extends FollowerElement {
   /** @override */
   connectedCallback() {
     upgradeProperties(this, ['token', 'strings', 'project', 'section', 'url']);
-    adopt(this.#root, ':host{display: inline-block; position: relative; font-variant-numeric: tabular-nums} :host([hidden]){display: none}');
+    adoptStyle(this.#root);
+    adoptOwn(this.#root);
     this.#observer = new IntersectionObserver((entries) => {
       this.#visible = !!entries.at(-1)?.isIntersecting;
       this.follow(this.manager);
@@ -138,7 +155,8 @@ export class PresenceCount extends FollowerElement {
   follow(manager) {
     const projects = (this.project ?? '').split(/\s+/).filter(Boolean);
     const source = /** @type {any} */ (this.isConnected ? sourceOf(this) : undefined);
-    const prefix = this.url ?? source?.url ?? undefined;
+    const {url, prefix: path} = source && this.url === null && this.prefix === null ? source : this;
+    const prefix = prefixOf(url, path);
     const token = this.token || source?.token || undefined;
     const asks = projects.length > 0;
     const shown = !this.isConnected ? [] : asks ? [this.#visible, prefix, token, this.section, ...projects] : [manager, this.section];
@@ -146,16 +164,13 @@ export class PresenceCount extends FollowerElement {
     this.#shown = shown;
     this.#end();
     this.#end = () => {};
-    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(projects, counts));
+    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(counts));
     else if (!asks) this.#showManager(this.isConnected ? manager : undefined);
   }
 
-  /** @param {readonly string[]} projects @param {ReadonlyMap<string, Count> | null} counts */
-  #showOf(projects, counts) {
-    const {section} = this;
-    const known = projects.flatMap((project) => counts?.get(project) ?? []);
-    const sum = known.reduce((sum, {users, sections}) => sum + (section === null ? users : sections[section] ?? 0), 0);
-    this.#show(known.length ? sum : null);
+  /** @param {readonly Count[] | null} counts of the projects that are yours */
+  #showOf(counts) {
+    this.#show(counts?.length ? counts.reduce((sum, count) => sum + usersIn(count, this.section), 0) : null);
   }
 
   /** @param {PresenceManager | undefined} manager */
@@ -163,7 +178,7 @@ export class PresenceCount extends FollowerElement {
     const show = () => {
       const {status, version, stale, count, users, you} = /** @type {PresenceManager} */ (manager).getSnapshot();
       const people = [...users, ...(you ? [you] : [])].filter(({agent}) => !agent);
-      const here = this.section === null ? count + people.length - users.filter(({agent}) => !agent).length : people.filter(({sections}) => sections.includes(String(this.section))).length;
+      const here = this.section === null ? count + people.length - users.filter(({agent}) => !agent).length : people.filter(({sections}) => sections.includes(normalSection(this.section))).length;
       this.#show(version && !stale && status !== 'stopped' ? here : null);
     };
     if (!manager) return this.#show(null);

@@ -1,4 +1,5 @@
-import {adopt, shadowRoot} from './base.js';
+import {adopter, adoptStyle} from '../presence-style.js';
+import {shadowRoot} from './base.js';
 import {FollowerElement} from './follower.js';
 import {place} from './registry.js';
 
@@ -6,6 +7,12 @@ import {place} from './registry.js';
 
 /** @type {WeakMap<PresenceManager, PresenceWarning[]>} the elements of each manager; the last one shows the warning */
 const places = new WeakMap();
+
+const adoptOwn = adopter(`
+  :host{display: block} :host([hidden]){display: none}
+  [part~=place]{min-block-size: var(--presence-warning-space, 3.25rem); block-size: 100%}
+  @media (max-width: 64rem){[part~=place]{min-block-size: var(--presence-warning-space, 5.5rem)}}
+  @media (max-width: 36rem){[part~=place]{min-block-size: var(--presence-warning-space, 9rem)}}`);
 
 /**
  * The place of the warning and of the notices about your section. It keeps its space while there is nothing to say, so that nothing of the
@@ -51,11 +58,8 @@ export class PresenceWarning extends FollowerElement {
 
   /** @override */
   connectedCallback() {
-    adopt(this.#root, `
-      :host{display: block} :host([hidden]){display: none}
-      [part~=place]{min-block-size: var(--presence-warning-space, 3.25rem); block-size: 100%}
-      @media (max-width: 64rem){[part~=place]{min-block-size: var(--presence-warning-space, 5.5rem)}}
-      @media (max-width: 36rem){[part~=place]{min-block-size: var(--presence-warning-space, 9rem)}}`);
+    adoptStyle(this.#root);
+    adoptOwn(this.#root);
     super.connectedCallback();
   }
 

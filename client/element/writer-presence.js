@@ -1,5 +1,7 @@
+import {prefixOf} from '../frameworks/address.js';
+import {adoptStyle} from '../presence-style.js';
 import {PresenceManager} from '../writer-presence.js';
-import {Base, adopt, setAttribute, shadowRoot, upgradeProperties} from './base.js';
+import {Base, adoptInline, setAttribute, shadowRoot, upgradeProperties} from './base.js';
 import {addSource, refresh, removeSource} from './registry.js';
 
 /** @typedef {import('../writer-presence.js').Options} Options */
@@ -10,9 +12,9 @@ const EVENTS = /** @type {const} */ (['change', 'join', 'leave', 'conflict', 'st
 const EventBase = /** @type {new () => import('../presence-types.js').PresenceEventTarget & HTMLElement} */ (Base);
 
 /** Attributes that make another manager necessary. */
-const FIXED = ['project', 'user', 'token', 'url', 'pane', 'alone', 'select', 'editor'];
+const FIXED = ['project', 'user', 'token', 'url', 'prefix', 'pane', 'alone', 'select', 'editor'];
 
-const PROPERTIES = ['token', 'options', 'manager', 'project', 'user', 'url', 'pane', 'alone', 'select', 'editor', 'viewing', 'section'];
+const PROPERTIES = ['token', 'manager', 'project', 'user', 'url', 'pane', 'alone', 'select', 'editor', 'viewing', 'section'];
 
 /**
  * The connected elements of each project, the last one at the end. It has the session: one manager for each project runs in a page.
@@ -31,7 +33,8 @@ const stacks = new Map();
  * @attr {string} project - the project; without it nothing happens
  * @attr {string} user - your id in the host application; without it, the server decides who you are
  * @attr {string} token - the token; to fetch one, set the property `token` to a function
- * @attr {string} url - where the server's API is; `/writer/api` by default
+ * @attr {string} url - the server's address if it is on another origin, such as `https://presence.example.org`
+ * @attr {string} prefix - the path of the API there; `/writer/api` by default
  * @attr {string} section - the section that you are in
  * @attr {boolean} viewing - nothing can be edited here, so that you are never shown as editing
  * @attr {string} select - a CSS selector of the `<select>` with the sections: it shows who is where, and its value is your section
@@ -96,7 +99,8 @@ export class WriterPresence extends EventBase {
   /** its project and server */ #key = '';
   #due = false;
   /** @type {AbortController | undefined} while it is connected */ #connection;
-  /** @type {Options} */ options = {};
+  /** @type {AbortController | undefined} while the events of the manager are fired here */ #forwarding;
+  /** @type {Options} */ options = (/** @type {any} */ (this)).options ?? {};
 
   static get observedAttributes() {
     return [...FIXED, 'section', 'viewing', 'id'];
@@ -168,6 +172,16 @@ export class WriterPresence extends EventBase {
     setAttribute(this, 'url', value);
   }
 
+  /** Hides the property of `Element` of this name, which is null here. @override @type {string | null} */
+  get prefix() {
+    return this.getAttribute('prefix');
+  }
+
+  /** @override */
+  set prefix(value) {
+    setAttribute(this, 'prefix', value);
+  }
+
   /** @type {string | null} */
   get pane() {
     return this.getAttribute('pane');
@@ -225,7 +239,8 @@ export class WriterPresence extends EventBase {
   connectedCallback() {
     this.#connection = new AbortController();
     upgradeProperties(this, PROPERTIES);
-    adopt(this.#root, ':host{display: inline-block} :host([hidden]){display: none}');
+    adoptStyle(this.#root);
+    adoptInline(this.#root);
     this.#followSelect(this.#connection.signal);
     if (this.#given) this.#show();
     else this.#create();
@@ -267,8 +282,9 @@ export class WriterPresence extends EventBase {
   /** Starts the manager, after creating it if there is none for these attributes. */
   #create() {
     if (!this.isConnected) return;
-    const {project, user, url, token, pane, alone, select, editor, options} = this;
-    const key = JSON.stringify([project, url, pane]);
+    const {project, user, url, prefix, token, pane, alone, select, editor, options} = this;
+    const address = prefixOf(url, prefix ?? options.prefix);
+    const key = JSON.stringify([project, address, pane]);
     const made = JSON.stringify([key, user, !!token, alone, select, editor]);
     if (!this.#manager || this.#made !== made) {
       this.#leaveStack();
@@ -277,7 +293,7 @@ export class WriterPresence extends EventBase {
       const {elements, ...more} = options;
       const manager = new PresenceManager(project, user || null, {
         ...more, alone: alone || more.alone,
-        ...(url !== null && {prefix: url}),
+        prefix: address,
         ...(pane !== null && {pane}),
         ...(token && {token: (refused) => (typeof this.token === 'function' ? this.token(refused) : this.token ?? null)}),
         elements: {...elements, badge: this.#badge, ...(select && {selector: select}), ...(editor && {editor})},
@@ -310,25 +326,34 @@ export class WriterPresence extends EventBase {
   /** @param {PresenceManager | undefined} manager */
   #use(manager) {
     this.#manager = manager;
-    for (const type of EVENTS) {
-      manager?.addEventListener(type, (/** @type {CustomEvent} */ event) => {
-        if (manager !== this.#manager) return;
-        const {detail, cancelable} = event;
-        const copy = new CustomEvent(type, {detail, cancelable, composed: true});
-        if (!this.dispatchEvent(copy)) event.preventDefault();
-      });
-    }
+    this.#forwarding?.abort();
+    if (!this.#given) this.#forward();
     refresh();
   }
 
-  /** Draws the manager of the host. */
+  /** Fires the events of the manager at this element too. */
+  #forward() {
+    const {signal} = (this.#forwarding = new AbortController());
+    for (const type of EVENTS) {
+      this.#manager?.addEventListener(type, (/** @type {CustomEvent} */ event) => {
+        const {detail, cancelable} = event;
+        const copy = new CustomEvent(type, {detail, cancelable, composed: true});
+        if (!this.dispatchEvent(copy)) event.preventDefault();
+      }, {signal});
+    }
+  }
+
+  /** Draws the manager of the host while this element is in the page: that manager must not keep an element that was removed. */
   #show() {
-    if (this.isConnected) this.#manager?.setElements({badge: this.#badge});
+    if (!this.isConnected) return;
+    this.#manager?.setElements({badge: this.#badge});
+    this.#forward();
   }
 
   /** Ends with the manager that was used until now. */
   #release() {
     this.#leaveStack();
+    this.#forwarding?.abort();
     if (this.#given) this.#manager?.setElements({badge: ''});
     else this.#manager?.stop();
   }

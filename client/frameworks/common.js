@@ -1,6 +1,6 @@
 /**
  * What the bindings for React, Vue and Svelte share: the manager of a provider and its events, what components read from a snapshot, and
- * which of several components has the badge, the warning and the section.
+ * what they ask for. If several components ask for the badge, the warning or the section, the newest gets it.
  *
  * @typedef {import('../presence-types.js').Snapshot} Snapshot
  * @typedef {import('../presence-types.js').User} User
@@ -17,8 +17,9 @@
  * @property {string} [url] the server's address if it is on another origin, such as `https://presence.example.org`
  *
  * @typedef {(Session & {manager?: undefined} | {manager: PresenceManager, project?: undefined}) & Handlers & import('../writer-presence.js').Options} PresenceOptions
- *   a `manager` is one that the host makes, starts and stops. A new `project`, `user`, `url`, `prefix` or `pane` starts a new session.
- *   The newest `token`, `label` and handlers are used, whichever objects they are; other options are read when the session starts
+ *   a `manager` is one that the host makes, starts and stops. A new `project`, `user`, `url`, `prefix` or `pane`, and a
+ *   `token` or `label` where there was none, start a new session. The newest `token`, `label` and handlers are used,
+ *   whichever objects they are; other options are read when the session starts
  *
  * @typedef {object} Conflict
  * @property {readonly User[]} users who edit the section that you entered, or have unsaved changes in it
@@ -36,6 +37,7 @@ import {ordered} from '../presence-occupants.js';
 import {normalSection} from '../section.js';
 import {labelOf} from '../strings.js';
 import {PresenceManager} from '../writer-presence.js';
+import {prefixOf} from './address.js';
 
 /**
  * Makes the manager for these options, which draws nothing until a component gives it an element. It sends nothing before `run()`. Throws a
@@ -49,7 +51,7 @@ export function managerFor(initial, latest) {
   need(project || project === 0, `project is ${project}: pass a string or number to the provider, and render it when you have it`);
   return new PresenceManager(project, user, {
     ...options,
-    prefix: url ? url.replace(/\/+$/, '') + (prefix ?? '/writer/api') : prefix,
+    prefix: prefixOf(url, prefix),
     token: token && ((/** @type {boolean} */ refused) => {
       const {token} = latest();
       return typeof token === 'function' ? token(refused) : token ?? null;
@@ -61,8 +63,8 @@ export function managerFor(initial, latest) {
 
 /** The same value while the same manager serves these options. @param {PresenceOptions} options */
 export function keyOf(options) {
-  const {manager, project, user = null, url, prefix, pane, token} = /** @type {any} */ (options);
-  return manager ?? JSON.stringify([project, user, url, prefix, pane, !!token]);
+  const {manager, project, user = null, url, prefix, pane, token, label} = /** @type {any} */ (options);
+  return manager ?? JSON.stringify([project, user, url, prefix, pane, !!token, !!label]);
 }
 
 /**
@@ -147,9 +149,9 @@ const isPlain = (value) => Array.isArray(value) || (!!value && typeof value === 
 const NO_ELEMENTS = /** @type {const} */ ({badge: '', warning: false});
 
 /**
- * What the components of a page ask of one manager. Of several components the newest has the badge, the warning or the section, and when it
- * is gone the one before. That it is gone is applied at the end of the turn, so that a component that takes the place of another one causes one
- * change, and one that is mounted twice (React's StrictMode) none.
+ * What the components of a page ask of one manager. If several components ask for the badge, the warning or the section, the newest gets it,
+ * and when that is gone the one before. A request is withdrawn at the end of the turn, so that a component that takes the place of another one
+ * causes one change, and one that is mounted twice (React's StrictMode) none.
  */
 class Page {
   /** @type {WeakMap<PresenceManager, Page>} */ static #pages = new WeakMap();
@@ -173,7 +175,7 @@ class Page {
     return page;
   }
 
-  /** @template {'badge' | 'warning' | 'place'} T @param {T} what @param {object} component @param {(T extends 'place' ? Place : HTMLElement) | null} value null: it asks for it no more */
+  /** @template {'badge' | 'warning' | 'place'} T @param {T} what @param {object} component @param {(T extends 'place' ? Place : HTMLElement) | null} value null withdraws the request */
   ask(what, component, value) {
     const asked = /** @type {Map<object, any>} */ (this.#asked[what]);
     if (value) asked.set(component, value);

@@ -27,8 +27,8 @@ import {PresenceCore} from '../presence-core.js';
 const Context = createContext(/** @type {Provided | null} */ (null));
 
 /**
- * Has one session for the components in it, until it is unmounted. A new project or user starts a new session; an option that is only
- * another object or function does not.
+ * Starts one session for the components in it, and ends it when it is unmounted. A new project or user starts a new session; an option that
+ * is only another object or function does not.
  * @param {PresenceOptions & {children?: ReactNode}} props
  * @returns {ReactElement}
  */
@@ -100,7 +100,7 @@ export const usePresence = (selector = all) => useSelected(selector);
  */
 export const useOccupants = (section) => useSelected(useMemo(() => occupantsIn(section), [section]));
 
-/** Whom to warn about in the section that you entered, and the answers to that; null: nobody. @returns {Conflict | null} */
+/** The users who conflict with you in your section, with `editAnyway()`, `chooseDifferent()` and `waitFor()`; null if there are none. @returns {Conflict | null} */
 export const useConflict = () => useSelected(conflictIn);
 
 /**

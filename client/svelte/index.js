@@ -33,8 +33,8 @@ function storeOf(value) {
 }
 
 /**
- * Has one session for this component and those in it, until it is destroyed. A new project or user starts a new session; an option that is
- * only another object or function does not.
+ * Starts one session for this component and those in it, and ends it when it is destroyed. A new project or user starts a new session; an
+ * option that is only another object or function does not.
  * @param {Changing<PresenceOptions>} options
  * @returns {Readable<PresenceManager>} the manager, for its methods and events
  */
@@ -101,7 +101,7 @@ export const usePresence = (selector = /** @type {any} */ ((/** @type {Snapshot}
  */
 export const useOccupants = (section) => selected(derived(storeOf(section), (section) => occupantsIn(section)));
 
-/** Whom to warn about in the section that you entered, and the answers to that; null: nobody. @returns {Readable<Conflict | null>} */
+/** The users who conflict with you in your section, with `editAnyway()`, `chooseDifferent()` and `waitFor()`; null if there are none. @returns {Readable<Conflict | null>} */
 export const useConflict = () => selected(readable(conflictIn));
 
 /**

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import test from 'node:test';
 import {manifest} from '../../scripts/build-package.js';
+import {Counts, usersIn} from '../element/counts.js';
 import * as classes from '../element/index.js';
+import {FakeEnvironment, settle} from './fixtures.js';
 
 const source = (/** @type {string} */ path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 
@@ -50,4 +52,80 @@ test('the manifest names all events of a manager, and all custom properties of i
 test('the manifest defines the elements', () => {
   const exports = all.modules.flatMap((/** @type {any} */ {exports}) => exports ?? []);
   assert.deepEqual(exports.filter((/** @type {any} */ {kind}) => kind === 'custom-element-definition').map((/** @type {any} */ {name}) => name).sort(), ['presence-avatars', 'presence-count', 'presence-warning', 'writer-presence']);
+});
+
+test('the number of a section is that of its normal form, and 0 for the names of properties', () => {
+  const count = {users: 3, sections: {'manuscript/abstract': 2}};
+  const sections = [null, 'manuscript/abstract', ' manuscript // abstract/', 'constructor', 'other', ''];
+  assert.deepEqual(sections.map((section) => usersIn(count, section)), [3, 2, 2, 0, 0, 0]);
+});
+
+/** Numbers of projects on a simulated network: `server.status` is what it answers, `server.asked` has the time and projects of each request. */
+function openCounts() {
+  const env = new FakeEnvironment();
+  const server = {status: 200, retryAfter: '', asked: /** @type {string[]} */ ([])};
+  const fetch = async (/** @type {string} */ address) => {
+    const projects = new URL(address, 'https://writer.example').searchParams.getAll('project');
+    server.asked.push(`${env.clock.performance.now() / 1000} s: ${projects}`);
+    const body = {success: server.status === 200, projects: Object.fromEntries(projects.map((project) => [project, {users: 1, sections: {}}]))};
+    return new Response(JSON.stringify(body), {status: server.status, headers: {...(server.retryAfter && {'Retry-After': server.retryAfter})}});
+  };
+  const counts = new Counts({}, /** @type {any} */ ({...env.globals(), fetch}));
+  /** the last number of each project @type {Record<string, number | null>} */ const shown = {};
+  const subscribe = (/** @type {string} */ project) => counts.subscribe([project], (counts) => {
+    shown[project] = counts ? counts.length : null;
+  });
+  const advance = async (/** @type {number} */ seconds) => {
+    await env.clock.advance(seconds * 1000);
+    await settle();
+  };
+  return {server, shown, subscribe, advance};
+}
+
+test('numbers are asked for each 30 s, also when none was visible in between, and new projects after 1 s in one request', async () => {
+  const {server, shown, subscribe, advance} = openCounts();
+  const end = subscribe('a');
+  await advance(10);
+  end();
+  await advance(1);
+  subscribe('a');
+  await advance(9);
+  assert.deepEqual([server.asked, shown], [['0 s: a'], {a: 1}]);
+  subscribe('b');
+  await advance(0.5);
+  subscribe('c');
+  await advance(28);
+  assert.deepEqual([server.asked, shown], [['0 s: a', '21 s: a,b,c'], {a: 1, b: 1, c: 1}]);
+  await advance(3);
+  assert.deepEqual(server.asked.slice(2), ['51 s: a,b,c']);
+});
+
+test('the counts of a token and address are kept while nobody listens', () => {
+  const of = (token = 'first', prefix = '') => Counts.of({token, prefix});
+  const counts = of();
+  counts.subscribe(['a'], () => {})();
+  assert.equal(of(), counts);
+  assert.notEqual(of('second'), counts);
+  assert.notEqual(of('first', '/p'), counts);
+});
+
+test('numbers stay for a minute while the server limits the requests, and no request is sent before Retry-After', async () => {
+  const {server, shown, subscribe, advance} = openCounts();
+  subscribe('a');
+  await advance(1);
+  server.status = 429;
+  server.retryAfter = '120';
+  await advance(58);
+  assert.deepEqual([server.asked, shown], [['0 s: a', '30 s: a'], {a: 1}]);
+  await advance(2);
+  assert.deepEqual(shown, {a: null});
+  subscribe('b');
+  server.status = 200;
+  await advance(88);
+  assert.equal(server.asked.length, 2);
+  await advance(2);
+  assert.deepEqual([server.asked.slice(2), shown], [['150 s: a,b'], {a: 1, b: 1}]);
+  server.status = 503;
+  await advance(31);
+  assert.deepEqual(shown, {a: null, b: null});
 });

@@ -91,10 +91,10 @@ test('the newest token of a provider is sent, whichever object it is', async () 
   end();
 });
 
-test('a new project, user, address or pane is a new session, and another function or object is none', () => {
-  const options = {project: 'demo', user: 1, url: '', prefix: '', pane: '', token: () => 'x'};
+test('a new project, user, address or pane, and the first token or label, are a new session, and another function or object is none', () => {
+  const options = {project: 'demo', user: 1, url: '', prefix: '', pane: '', token: () => 'x', label: () => 'x'};
   const same = [{}, {token: () => 'y'}, {label: () => 'z'}, {elements: {}}, {strings: {}}, {onNavigate: () => {}}];
-  const other = [{project: 'other'}, {user: 2}, {user: null}, {url: 'https://presence.example'}, {prefix: '/p'}, {pane: 'left'}, {token: null}];
+  const other = [{project: 'other'}, {user: 2}, {user: null}, {url: 'https://presence.example'}, {prefix: '/p'}, {pane: 'left'}, {token: null}, {label: null}];
   const key = (/** @type {object} */ change) => keyOf(/** @type {any} */ ({...options, ...change}));
   for (const change of same) assert.equal(key(change), key({}), JSON.stringify(change));
   for (const change of other) assert.notEqual(key(change), key({}), JSON.stringify(change));

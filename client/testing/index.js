@@ -194,12 +194,12 @@ class Room {
     const version = ++this.#version;
     this.#later(() => {
       if (version !== this.#version) return;
-      for (const socket of this.#sockets) this.#tell(socket);
+      for (const socket of this.#sockets) this.#sendList(socket);
     });
   }
 
   /** Sends the list to a connection that does not know it. @param {RoomSocket} socket */
-  #tell(socket) {
+  #sendList(socket) {
     if (socket.known === this.#version || socket.known === Infinity) return;
     socket.known = this.#version;
     socket.deliver({type: 'snapshot', ...this.#list});
@@ -322,7 +322,7 @@ class Room {
       }
       socket.deliver({type: 'ack', seq, ...this.#update(user, {...message, session: socket.session})});
       if (type === 'hello' || message.known_version !== undefined) socket.known = message.known_version ?? 0;
-      this.#tell(socket);
+      this.#sendList(socket);
     });
   }
 }

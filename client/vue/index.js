@@ -29,8 +29,8 @@ const KEY = Symbol('presence');
 const own = new WeakMap();
 
 /**
- * Has one session for this component and those in it, until it is unmounted. A new project or user starts a new session; an option that is
- * only another object or function does not.
+ * Starts one session for this component and those in it, and ends it when it is unmounted. A new project or user starts a new session; an
+ * option that is only another object or function does not.
  * @param {MaybeRefOrGetter<PresenceOptions>} options
  * @returns {Result<PresenceManager>} the manager, for its methods and events
  */
@@ -92,7 +92,7 @@ export const usePresence = (selector = /** @type {any} */ ((/** @type {Snapshot}
  */
 export const useOccupants = (section) => useSelected(() => occupantsIn(toValue(section)));
 
-/** Whom to warn about in the section that you entered, and the answers to that; null: nobody. @returns {Result<Conflict | null>} */
+/** The users who conflict with you in your section, with `editAnyway()`, `chooseDifferent()` and `waitFor()`; null if there are none. @returns {Result<Conflict | null>} */
 export const useConflict = () => useSelected(() => conflictIn);
 
 /**
