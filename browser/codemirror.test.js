@@ -37,7 +37,7 @@ const CODEMIRROR = `
   ${COMMON}
   globalThis.text = ['Introduction', 'Methods', 'Results'].map((title) => '\\section{' + title + '}\\n\\nSome text.\\n\\n').join('');
   globalThis.store = async () => '2';
-  ${recipe('codemirror').replace("'my-project', null", 'globalThis.project, null, {token: globalThis.token}').replace('const outline', 'globalThis.count();\nconst outline')}
+  ${recipe('codemirror').replace("'my-project', null", 'globalThis.project, null, {token: globalThis.token, elements: {warning: false, editor: \'#save\'}}').replace('const outline', 'globalThis.count();\nconst outline')}
   Object.assign(globalThis, {view, presence: manager, saved: (revision) => presenceSaved(view, revision)});
   /** Sets the caret behind a text. */
   globalThis.behind = (text) => {
@@ -163,9 +163,10 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
       await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
       // In Firefox CodeMirror itself leaves listeners for `copy` and `cut`.
       const listeners = globalThis.listeners(globalThis.presence, document, window).filter((type) => !['copy', 'cut'].includes(type));
-      return [listeners, document.querySelectorAll('[data-presence-section], .presence-heading, .presence-outline, .presence-slot').length];
+      const {warning, editor} = globalThis.presence.setElements({});
+      return [listeners, document.querySelectorAll('[data-presence-section], .presence-heading, .presence-outline, .presence-slot').length, warning, editor];
     });
-    assert.deepEqual(left, [[], 0]);
+    assert.deepEqual(left, [[], 0, false, '#save'], 'the warning is again where the host had it');
     assert.deepEqual(page.errors, []);
   }
 });
