@@ -103,6 +103,7 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await ben.bringToFront();
   await ben.locator('nav button', {hasText: 'Methods'}).click();
   await expectBeside(ann, 'main.tex/methods', ' — Ben');
+  assert.ok(await ben.evaluate(() => globalThis.view.hasFocus), 'the editor has the focus after a press in the list');
   assert.equal(await ben.locator('nav button[aria-current]').textContent(), 'Methods');
   assert.equal(await ben.locator('.presence-warning:visible').count(), 0, 'a warning about a caret that rests');
 
@@ -146,6 +147,13 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await ben.evaluate(() => globalThis.others('% a comment\n'.repeat(3)));
   await expectBeside(ann, 'main.tex/results', ' — Ben');
   assert.equal(await ben.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
+
+  // A section that the host sets moves the caret, and the focus stays where it is.
+  await ben.locator('#save').focus();
+  await ben.evaluate(() => globalThis.presence.setSection('main.tex/introduction'));
+  await soon(ben, () => globalThis.view.state.doc.lineAt(globalThis.view.state.selection.main.head).text === '\\section{Introduction}');
+  assert.equal(await ben.evaluate(() => document.activeElement.id), 'save');
+  await ben.evaluate(() => globalThis.view.focus());
 
   // Many and strange headings cost bounded work, and are text.
   await ann.evaluate(() => globalThis.others(`${'\\section{x\0<img src=x onerror="throw 1">}\n'.repeat(10_000)}\\section{${'y'.repeat(10_000)}}\n`));
@@ -205,6 +213,12 @@ test('a textarea and a contenteditable element: who reads and writes in which se
   await expect(`note/${renamed}`, true);
   await page.evaluate(() => globalThis.presence.dispatchEvent(new CustomEvent('navigate', {cancelable: true, detail: {section: 'note/one', user: null}})));
   await expect('note/one', false);
+  await page.locator('#save').focus();
+  for (const section of ['paper.md/one', `note/${renamed}`]) {
+    await page.evaluate((section) => globalThis.presence.setSection(section), section);
+    await expect(section, section !== 'paper.md/one');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'save', 'a section that the host sets took the focus');
+  }
 
   const left = await page.evaluate(() => {
     for (const binding of globalThis.bindings) binding.destroy();
