@@ -41,11 +41,10 @@ export function bindTextarea(manager, field, {format, prefix = '', sectionAt, en
   const listeners = new AbortController();
   const {signal} = listeners;
   const page = field.ownerDocument;
-  const root = /** @type {Document | ShadowRoot} */ (field.getRootNode());
   const caret = () => (isField ? /** @type {HTMLTextAreaElement} */ (field).selectionEnd : caretNode(field));
   const move = () => {
     const place = caret();
-    if (root.activeElement === field && place !== null) editing.moved(place);
+    if (field.matches(':focus') && place !== null) editing.moved(place);
   };
   field.addEventListener('input', () => editing.changed(caret() ?? field), {signal});
   for (const type of ['focus', 'keyup', 'pointerup']) field.addEventListener(type, move, {signal});

@@ -203,7 +203,8 @@ class Field extends EventTarget {
   value = '# A\n\n# B\n';
   selectionEnd = 0;
   ownerDocument = Object.assign(new EventTarget(), {activeElement: /** @type {unknown} */ (this)});
-  getRootNode = () => this.ownerDocument;
+  /** not in the page yet @type {any} */ root = this;
+  getRootNode = () => this.root;
   /** @param {string} selector */
   matches = (selector) => selector === ':focus' && this.ownerDocument.activeElement === this;
   blur = () => void (this.ownerDocument.activeElement = null);
@@ -227,6 +228,7 @@ test('a textarea reports the section of its caret and of changes, until it is re
   const sent = sentBy(env);
   const field = new Field();
   const binding = bindTextarea(core, /** @type {any} */ (field), {format: 'markdown', prefix: 'p.md', environment: env.globals()});
+  field.root = field.ownerDocument; // it is inserted after it was bound
   field.dispatchEvent(new Event('focus'));
   await env.clock.advance(500);
   assert.equal(sent(), 'p.md/a viewing');
