@@ -37,7 +37,7 @@ const CODEMIRROR = `
   ${COMMON}
   globalThis.text = ['Introduction', 'Methods', 'Results'].map((title) => '\\section{' + title + '}\\n\\nSome text.\\n\\n').join('');
   globalThis.store = async () => '2';
-  ${recipe('codemirror').replace("'my-project', null", 'globalThis.project, null, {token: globalThis.token}').replace('const outline', 'globalThis.count();\nconst outline')}
+  ${recipe('codemirror').replace("'my-project', null", 'globalThis.project, null, {token: globalThis.token, elements: {warning: false, editor: \'#save\'}}').replace('const outline', 'globalThis.count();\nconst outline')}
   Object.assign(globalThis, {view, presence: manager, saved: (revision) => presenceSaved(view, revision)});
   /** Sets the caret behind a text. */
   globalThis.behind = (text) => {
@@ -103,6 +103,7 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await ben.bringToFront();
   await ben.locator('nav button', {hasText: 'Methods'}).click();
   await expectBeside(ann, 'main.tex/methods', ' — Ben');
+  assert.ok(await ben.evaluate(() => globalThis.view.hasFocus), 'the editor has the focus after a press in the list');
   assert.equal(await ben.locator('nav button[aria-current]').textContent(), 'Methods');
   assert.equal(await ben.locator('.presence-warning:visible').count(), 0, 'a warning about a caret that rests');
 
@@ -147,6 +148,13 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await expectBeside(ann, 'main.tex/results', ' — Ben');
   assert.equal(await ben.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
 
+  // A section that the host sets moves the caret, and the focus stays where it is.
+  await ben.locator('#save').focus();
+  await ben.evaluate(() => globalThis.presence.setSection('main.tex/introduction'));
+  await soon(ben, () => globalThis.view.state.doc.lineAt(globalThis.view.state.selection.main.head).text === '\\section{Introduction}');
+  assert.equal(await ben.evaluate(() => document.activeElement.id), 'save');
+  await ben.evaluate(() => globalThis.view.focus());
+
   // Many and strange headings cost bounded work, and are text.
   await ann.evaluate(() => globalThis.others(`${'\\section{x\0<img src=x onerror="throw 1">}\n'.repeat(10_000)}\\section{${'y'.repeat(10_000)}}\n`));
   await soon(ann, () => document.querySelectorAll('nav li').length === 1000 && !document.querySelector('nav img'));
@@ -163,9 +171,10 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
       await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
       // In Firefox CodeMirror itself leaves listeners for `copy` and `cut`.
       const listeners = globalThis.listeners(globalThis.presence, document, window).filter((type) => !['copy', 'cut'].includes(type));
-      return [listeners, document.querySelectorAll('[data-presence-section], .presence-heading, .presence-outline, .presence-slot').length];
+      const {warning, editor} = globalThis.presence.setElements({});
+      return [listeners, document.querySelectorAll('[data-presence-section], .presence-heading, .presence-outline, .presence-slot').length, warning, editor];
     });
-    assert.deepEqual(left, [[], 0]);
+    assert.deepEqual(left, [[], 0, false, '#save'], 'the warning is again where the host had it');
     assert.deepEqual(page.errors, []);
   }
 });
@@ -204,6 +213,12 @@ test('a textarea and a contenteditable element: who reads and writes in which se
   await expect(`note/${renamed}`, true);
   await page.evaluate(() => globalThis.presence.dispatchEvent(new CustomEvent('navigate', {cancelable: true, detail: {section: 'note/one', user: null}})));
   await expect('note/one', false);
+  await page.locator('#save').focus();
+  for (const section of ['paper.md/one', `note/${renamed}`]) {
+    await page.evaluate((section) => globalThis.presence.setSection(section), section);
+    await expect(section, section !== 'paper.md/one');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'save', 'a section that the host sets took the focus');
+  }
 
   const left = await page.evaluate(() => {
     for (const binding of globalThis.bindings) binding.destroy();

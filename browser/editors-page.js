@@ -20,6 +20,7 @@ import {EditorView} from 'prosemirror-view';
 import {keymap} from 'prosemirror-keymap';
 import {baseKeymap} from 'prosemirror-commands';
 import * as monaco from 'monaco-editor/editor/editor.api.js';
+import 'monaco-editor/editor/contrib/find/browser/findController.js';
 import Quill from 'quill';
 
 // No worker: nothing here needs one.
@@ -102,7 +103,9 @@ const editors = {
 editors.monaco = (place, manager) => {
   place.style.height = '300px';
   const editor = monaco.editor.create(place, {value: TITLES.map((title) => `\\section{${title}}\n${BODY}\n`).join(''), minimap: {enabled: false}, quickSuggestions: false});
-  const binding = bindMonaco(manager, editor, {format: 'latex', prefix: 'paper'});
+  const binding = bindMonaco(manager, editor, {prefix: 'paper'});
+  monaco.languages.register({id: 'latex'});
+  monaco.editor.setModelLanguage(editor.getModel(), 'latex'); // after the binding, as when a language is loaded late
   const model = () => editor.getModel();
   const lineOf = (title) => model().getLinesContent().findIndex((line) => line.startsWith(`\\section{${title}`)) + 1;
   const boxAt = (lineNumber, column) => {
@@ -121,9 +124,21 @@ editors.monaco = (place, manager) => {
     endOf: (title) => setCaret(lineOf(title), model().getLineMaxColumn(lineOf(title)) - 1),
     caret: () => boxAt(editor.getPosition().lineNumber, editor.getPosition().column),
     heading: (title) => boxAt(lineOf(title), model().getLineMaxColumn(lineOf(title))),
-    others: (text) => { // in the line of the caret
+    others: (text) => { // the line of the caret
       const {lineNumber} = editor.getPosition();
-      model().applyEdits([{range: {startLineNumber: lineNumber, startColumn: 1, endLineNumber: lineNumber, endColumn: 1}, text}]);
+      model().applyEdits([{range: {startLineNumber: lineNumber, startColumn: 1, endLineNumber: lineNumber, endColumn: model().getLineMaxColumn(lineNumber)}, text}]);
+    },
+    /** Replaces all by the find widget, which has the focus. */
+    replaceAll: async (searchString, replaceString) => {
+      const find = editor.getContribution('editor.contrib.findController');
+      await find.start({
+        forceRevealReplace: true, seedSearchStringFromSelection: 'none', seedSearchStringFromNonEmptySelection: false, seedSearchStringFromGlobalClipboard: false,
+        shouldFocus: 2, shouldAnimate: false, updateSearchScope: false, loop: true,
+      }, {searchString, replaceString});
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      if (editor.hasTextFocus()) throw new Error('the find widget has not the focus');
+      find.replaceAll();
+      find.closeFindWidget();
     },
     section: (title) => `paper/${title.toLowerCase()}`,
     saved: (revision) => binding.saved(revision),

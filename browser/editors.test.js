@@ -135,6 +135,12 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
     await expectBeside(ann, 'Results', ' — Ben');
     assert.equal(await ben.evaluate(() => (globalThis.stopWatching(), globalThis.claimed)), false);
 
+    if (kind === 'monaco') {
+      await ben.evaluate(() => globalThis.editor.replaceAll('Some', 'Any other'));
+      await expectBeside(ann, 'Results', ' — Ben (unsaved changes)');
+      await ben.evaluate(() => globalThis.editor.saved());
+    }
+
     // Others get the section of the new title when the caret leaves the heading; what is unsaved stays unsaved.
     await ann.bringToFront();
     await ann.keyboard.press('ArrowDown');

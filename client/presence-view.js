@@ -46,6 +46,7 @@ import {Words} from './strings.js';
  */
 
 /** @type {Sentence} */ const NOTHING = ['free', []];
+/** @type {Elements} */ const DEFAULTS = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: ''};
 const PLACES = /** @type {const} */ (['badge', 'selector', 'warning']);
 /** What of a snapshot concerns you, and is drawn in the next frame. */
 const OWN = /** @type {const} */ (['section', 'activity', 'warning', 'waitingFor']);
@@ -53,7 +54,7 @@ const OWN = /** @type {const} */ (['section', 'activity', 'warning', 'waitingFor
 export class PresenceView {
   #core;
   #words;
-  /** @type {Elements} */ #elements = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: ''};
+  /** @type {Elements} */ #elements = DEFAULTS;
   /** selectors of the host that are still to be found once @type {(keyof Elements)[]} */ #unseen = [];
   #markers;
   #notices;
@@ -110,10 +111,12 @@ export class PresenceView {
     });
   }
 
-  /** @param {Elements} elements those that are not named stay */
+  /** @param {Elements} elements those that are not named stay @returns {Elements} where the interface was drawn before */
   setElements(elements) {
+    const replaced = this.#elements;
     this.#accept(elements);
     this.draw();
+    return replaced;
   }
 
   /** @param {Elements | undefined} elements */
@@ -121,8 +124,8 @@ export class PresenceView {
     for (const [name, place] of Object.entries(elements)) {
       need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
     }
-    Object.assign(this.#elements, elements);
-    this.#unseen = PLACES.filter((name) => elements[name]);
+    this.#elements = {...this.#elements, ...elements};
+    this.#unseen = PLACES.filter((name) => elements[name] && elements[name] !== DEFAULTS[name]);
   }
 
   /**

@@ -50,8 +50,9 @@ export class PresenceManager extends PresenceCore {
   /**
    * Replaces where the interface is drawn, and draws it now. Elements that are not named stay. Safe to call at any time and to repeat.
    * @param {import('./presence-view.js').Elements} elements
+   * @returns {import('./presence-view.js').Elements | undefined} where it was drawn before, to be set again later; nothing without an interface
    */
   setElements(elements) {
-    this.#view?.setElements(elements);
+    return this.#view?.setElements(elements);
   }
 }

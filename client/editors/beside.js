@@ -22,7 +22,10 @@ import {normalSection} from '../section.js';
 const GAP = 8; // pixels between a heading and the warning
 const SLOT_GAP = 4; // pixels that the slot keeps from its anchor
 
-/** The drawing whose heading has the warning of a manager. @type {WeakMap<object, Beside>} */
+/**
+ * The drawing whose heading has the warning of a manager, and where the host had the warning before the first drawing took it.
+ * @type {WeakMap<object, {holder: Beside, host: import('../presence-view.js').Elements}>}
+ */
 const holders = new WeakMap();
 
 export class Beside {
@@ -72,7 +75,7 @@ export class Beside {
 
   /** Shows the warning beside the headings of this editor, because the person is in it. */
   claim() {
-    if (holders.get(this.#manager) === this && this.#place.isConnected) return;
+    if (holders.get(this.#manager)?.holder === this && this.#place.isConnected) return;
     this.#claims = true;
     this.moved();
   }
@@ -97,9 +100,10 @@ export class Beside {
     this.#destroyed = true;
     this.#unsubscribe();
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
-    if (holders.get(this.#manager) === this) {
+    const held = holders.get(this.#manager);
+    if (held?.holder === this) {
       holders.delete(this.#manager);
-      this.#manager.setElements?.({warning: document.getElementById('presence-warning') ?? '', editor: ''});
+      this.#manager.setElements?.(held.host);
     }
     this.#place.remove();
   }
@@ -134,8 +138,8 @@ export class Beside {
     this.#claims = false;
     if (!warning) return;
     around.append(this.#place);
-    holders.set(this.#manager, this);
-    this.#manager.setElements?.({warning: this.#place, editor: focus ?? ''});
+    const {warning: place, editor} = this.#manager.setElements?.({warning: this.#place, editor: focus ?? ''}) ?? {};
+    holders.set(this.#manager, {holder: this, host: holders.get(this.#manager)?.host ?? {warning: place, editor}});
   }
 
   /**

@@ -65,7 +65,7 @@ class Binding {
     this.#outline = new Outline(sourceOf(view.state.doc), format, {prefix});
     this.#editing = new Editing(manager, {
       sectionAt: ({at}) => (sectionAt ? sectionAt(at, view.state) : this.#outline.sectionAt(at)),
-      goTo: (section) => this.#goTo(section),
+      goTo: (section, focus) => this.#goTo(section, focus),
       settle: () => {
         this.#settle();
         return this.#renamed.splice(0);
@@ -89,7 +89,7 @@ class Binding {
       },
       warning,
     });
-    this.#list = panel && new OutlineList(panel, manager, () => this.#outline.headings, (section) => this.#goTo(section));
+    this.#list = panel && new OutlineList(panel, manager, () => this.#outline.headings, (section) => this.#goTo(section, true));
     bindings.set(view, (bindings.get(view) ?? new Set()).add(this));
   }
 
@@ -170,13 +170,13 @@ class Binding {
     return true;
   }
 
-  /** @param {string} section */
-  #goTo(section) {
+  /** @param {string} section @param {boolean} focus */
+  #goTo(section, focus) {
     const found = this.#outline.find(section);
     if (!found) return false;
     const anchor = this.#endOfLine(found.to);
     this.#view.dispatch({selection: {anchor}, effects: EditorView.scrollIntoView(anchor, {y: 'nearest', yMargin: 50})});
-    this.#view.focus();
+    if (focus) this.#view.focus();
     return true;
   }
 

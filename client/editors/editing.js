@@ -39,8 +39,8 @@ export class Editing {
    * @param {Manager} manager
    * @param {object} options
    * @param {(place: Place) => string | null | undefined} options.sectionAt the section of a place in the text; nothing for none
-   * @param {(section: string) => boolean} [options.goTo] moves the caret to a section; false: it is not in this text. Called when a person
-   *   in the list was chosen, after `Go back to …` in the warning, and when the host has set another section
+   * @param {(section: string, focus: boolean) => boolean} [options.goTo] moves the caret to a section; false: it is not in this text. `focus`:
+   *   the person goes there by the list or by `Go back to …`, so the editor gets the focus; otherwise the host has set another section
    * @param {(caret: Place) => readonly {from: string, to: string}[]} [options.settle] called before each report: gives renamed headings the
    *   sections by their text, except the heading at the caret, and returns which sections are other ones now; see `Outline.settle`
    * @param {import('../presence-types.js').Environment} [options.environment] for tests
@@ -157,16 +157,24 @@ export class Editing {
     this.#caret = this.#change = undefined;
     this.#timer.clear();
     // Later, because the host may have set it within an update of the editor.
-    if (section) queueMicrotask(() => this.#follow(section));
+    const focus = isAnswering();
+    if (section) queueMicrotask(() => this.#follow(section, focus));
   };
 
-  /** Moves the caret to the section that somebody else has set. There it rests, and does not edit. @param {string} section */
-  #follow(section) {
-    if (this.#listeners && this.#manager.currentSection === section && this.#goTo?.(section)) this.#set(section, 'viewing');
+  /** Moves the caret to the section that somebody else has set. There it rests, and does not edit. @param {string} section @param {boolean} focus */
+  #follow(section, focus) {
+    if (this.#listeners && this.#manager.currentSection === section && this.#goTo?.(section, focus)) this.#set(section, 'viewing');
   }
 
   /** @param {CustomEvent<import('../presence-types.js').PresenceEvents['navigate']>} event */
   #onNavigate = (event) => {
-    if (!event.defaultPrevented && this.#goTo?.(event.detail.section)) event.preventDefault();
+    if (!event.defaultPrevented && this.#goTo?.(event.detail.section, true)) event.preventDefault();
   };
+}
+
+/** Whether the focus is on a button of the warning: the section changes because the person pressed `Go back to …`. */
+function isAnswering() {
+  let focused = globalThis.document?.activeElement;
+  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
+  return !!focused?.closest('.presence-slot');
 }

@@ -43,6 +43,10 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     outline = new Outline(sourceOf(model), format ?? formatOf(model?.getLanguageId()), {prefix, previous});
   };
   read(undefined);
+  const readAgain = () => {
+    read(undefined);
+    beside.update();
+  };
 
   const caret = () => offsetOf(editor.getModel(), editor.getPosition());
   const sectionOf = (/** @type {number} */ offset) => {
@@ -105,7 +109,8 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
   });
 
   const report = (/** @type {'moved' | 'changed'} */ what) => {
-    if (!editor.hasTextFocus()) return;
+    // A change can be made by the find widget, too.
+    if (!(what === 'changed' ? editor.hasWidgetFocus() : editor.hasTextFocus())) return;
     reports[what](sectionOf(caret()));
     beside.claim();
   };
@@ -121,8 +126,8 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
       if (whole) return;
       changed = true;
       queueMicrotask(() => (changed = false));
-      // The caret does not move when what follows it is deleted.
-      if (editor.getSelections()?.some((selection) => changes.some(({range}) => touch(range, selection)))) report('changed');
+      // The caret does not move when what follows it is deleted. A deletion there by somebody else cannot be told from one by the person.
+      if (editor.getSelections()?.some((selection) => changes.some(({range, text}) => !text && touch(range, selection)))) report('changed');
     }),
     editor.onDidChangeCursorPosition(({reason}) => {
       report(changed && !BY_OTHERS.includes(reason) ? 'changed' : 'moved');
@@ -131,10 +136,8 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     editor.onDidFocusEditorText(() => report('moved')),
     editor.onDidScrollChange(() => beside.moved()),
     editor.onDidLayoutChange(() => beside.moved()),
-    editor.onDidChangeModel(() => {
-      read(undefined);
-      beside.update();
-    }),
+    editor.onDidChangeModel(readAgain),
+    editor.onDidChangeModelLanguage(() => format || readAgain()),
     editor.onDidDispose(() => destroy()),
   ];
 

@@ -20,7 +20,7 @@ export class Reports {
   /**
    * @param {import('./editing.js').Manager & Pick<import('../presence-core.js').PresenceCore, 'getSnapshot'>} manager
    * @param {object} options
-   * @param {(section: string) => boolean} options.goTo as in `Editing`
+   * @param {(section: string, focus: boolean) => boolean} options.goTo as in `Editing`
    * @param {(isHeld: (section: string) => boolean) => readonly Renamed[]} options.settle gives renamed headings the sections by their text, except
    *   the heading at the caret, and those whose section others claim: they rename it, or have another text
    */

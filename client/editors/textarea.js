@@ -36,16 +36,15 @@ export function bindTextarea(manager, field, {format, prefix = '', sectionAt, en
     environment,
     sectionAt: sectionAt ?? ((place) => (text ? text.sectionAt(place) : prefix || manager.currentSection)),
     settle: (place) => (text ? text.settle(place) : []),
-    goTo: (section) => !!text && text.goTo(section),
+    goTo: (section, focus) => !!text && text.goTo(section, focus || field.matches(':focus')),
   });
   const listeners = new AbortController();
   const {signal} = listeners;
   const page = field.ownerDocument;
-  const root = /** @type {Document | ShadowRoot} */ (field.getRootNode());
   const caret = () => (isField ? /** @type {HTMLTextAreaElement} */ (field).selectionEnd : caretNode(field));
   const move = () => {
     const place = caret();
-    if (root.activeElement === field && place !== null) editing.moved(place);
+    if (field.matches(':focus') && place !== null) editing.moved(place);
   };
   field.addEventListener('input', () => editing.changed(caret() ?? field), {signal});
   for (const type of ['focus', 'keyup', 'pointerup']) field.addEventListener(type, move, {signal});
@@ -82,14 +81,14 @@ class PlainText {
     return this.#outline.sectionAt(offset);
   }
 
-  /** @param {string} section */
-  goTo(section) {
+  /** @param {string} section @param {boolean} focus */
+  goTo(section, focus) {
     this.#outline.replace(this.#field.value);
     const found = this.#outline.find(section);
     if (!found) return false;
-    this.#field.blur(); // browsers scroll to the caret of a field that gets the focus
+    if (focus) this.#field.blur(); // browsers scroll to the caret of a field that gets the focus
     this.#field.setSelectionRange(found.to, found.to);
-    this.#field.focus();
+    if (focus) this.#field.focus();
     return true;
   }
 }
@@ -120,13 +119,15 @@ class RichText {
     return this.#outline.sectionAt(i < 0 ? -1 : this.#outline.headings[i].from);
   }
 
-  /** @param {string} section */
-  goTo(section) {
+  /** @param {string} section @param {boolean} focus */
+  goTo(section, focus) {
     this.#outline.replace(this.#read());
     const i = this.#outline.headings.findIndex((heading) => heading.section === section);
     if (i < 0) return false;
-    this.#element.focus();
-    this.#element.ownerDocument.getSelection()?.collapse(this.#headings[i], this.#headings[i].childNodes.length);
+    if (focus) {
+      this.#element.focus();
+      this.#element.ownerDocument.getSelection()?.collapse(this.#headings[i], this.#headings[i].childNodes.length); // which takes the focus
+    }
     this.#headings[i].scrollIntoView({block: 'nearest'});
     return true;
   }

@@ -144,7 +144,7 @@ test('a renamed heading stays edited and unsaved by its new section', async () =
 
 test('a section that the host or the interface sets moves the caret there, and is viewed', async () => {
   /** @type {string[]} */ const gone = [];
-  const {env, core, editing, sent} = await begin({goTo: (section) => section !== 'other.tex' && gone.push(section) > 0});
+  const {env, core, editing, sent} = await begin({goTo: (section, focus) => section !== 'other.tex' && gone.push(`${section}${focus ? ' focus' : ''}`) > 0});
   editing.moved('a');
   await env.clock.advance(500);
   editing.changed('b');
@@ -157,7 +157,7 @@ test('a section that the host or the interface sets moves the caret there, and i
   await settle();
   assert.equal(sent(), 'other.tex editing', 'not in this text');
   const press = (/** @type {string} */ section) => core.dispatchEvent(new CustomEvent('navigate', {cancelable: true, detail: {section, user: null}}));
-  assert.deepEqual([press('c'), press('other.tex'), gone], [false, true, ['a', 'c']]);
+  assert.deepEqual([press('c'), press('other.tex'), gone], [false, true, ['a', 'c focus']], 'the editor gets the focus only when the person goes there');
 });
 
 test('a stopped manager has no timer, and what is due is reported after its start', async () => {
@@ -203,9 +203,12 @@ class Field extends EventTarget {
   value = '# A\n\n# B\n';
   selectionEnd = 0;
   ownerDocument = Object.assign(new EventTarget(), {activeElement: /** @type {unknown} */ (this)});
-  getRootNode = () => this.ownerDocument;
-  blur = () => {};
-  focus = () => {};
+  /** not in the page yet @type {any} */ root = this;
+  getRootNode = () => this.root;
+  /** @param {string} selector */
+  matches = (selector) => selector === ':focus' && this.ownerDocument.activeElement === this;
+  blur = () => void (this.ownerDocument.activeElement = null);
+  focus = () => void (this.ownerDocument.activeElement = this);
   /** @param {number} from @param {number} to */
   setSelectionRange = (from, to) => void (this.selectionEnd = to + from - from);
   /** @param {string} text @param {number} at */
@@ -225,6 +228,7 @@ test('a textarea reports the section of its caret and of changes, until it is re
   const sent = sentBy(env);
   const field = new Field();
   const binding = bindTextarea(core, /** @type {any} */ (field), {format: 'markdown', prefix: 'p.md', environment: env.globals()});
+  field.root = field.ownerDocument; // it is inserted after it was bound
   field.dispatchEvent(new Event('focus'));
   await env.clock.advance(500);
   assert.equal(sent(), 'p.md/a viewing');
@@ -238,8 +242,11 @@ test('a textarea reports the section of its caret and of changes, until it is re
   core.setSection('p.md/a');
   await settle();
   assert.deepEqual([field.selectionEnd, sent()], [3, 'p.md/a viewing']);
-  field.value = '# C\n';
   field.ownerDocument.activeElement = null;
+  core.setSection('p.md/beta');
+  await settle();
+  assert.deepEqual([field.selectionEnd, field.ownerDocument.activeElement, sent()], [11, null, 'p.md/beta viewing unsaved'], 'the focus stays elsewhere');
+  field.value = '# C\n';
   field.dispatchEvent(new Event('keyup'));
   await env.clock.advance(1000);
   assert.equal(sent(), '', 'a change by script, and a field without the focus');
