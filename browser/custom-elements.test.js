@@ -155,7 +155,7 @@ test('the manager follows its element: attributes, moves, copies, removal', {ski
     document.querySelector('main').append(element);
   }, [project, await token(env, 'User B', 2)]);
   await expectElement(b, 1);
-  assert.deepEqual(await b.evaluate(() => [globalThis.before, globalThis.element.manager.running]), [undefined, true]);
+  assert.deepEqual(await b.evaluate(() => [globalThis.before === undefined, globalThis.element.manager.running]), [true, true]);
   assert.equal(await b.locator('writer-presence button[part~=badge]').getAttribute('aria-label'), '1 Andere');
   await expectBadge(a, '1');
 
@@ -373,7 +373,7 @@ for (const permanent of [false, true]) {
     };
     await visit(() => b.getByText('second').click(), 'Two');
     await visit(() => b.getByText('first').click(), 'One');
-    await visit(() => b.goBack(), 'Two');
+    await visit(() => b.evaluate(() => history.back()), 'Two');
     await expectOneSession(b);
     assert.deepEqual(b.errors, []);
   });
@@ -455,7 +455,8 @@ test('the page of the guide shows who is there, and warns', {skip: skipIf.onePag
     globalThis.document.adoptedStyleSheets.push(sheet);
   }, of('css')[0]);
   assert.equal(await b.locator('button[part~=badge]').evaluate((badge) => getComputedStyle(badge).borderRadius), '4px');
-  for (const width of [1920, 1100, 1000, 800, 600, 560, 390]) { // the space holds the warning
+  const narrow = skipIf.webkit('a window of its MiniBrowser is at least 447 px wide') ? [] : [390];
+  for (const width of [1900, 1100, 1000, 800, 600, 560, ...narrow]) { // the space holds the warning
     await b.setViewportSize({width, height: 800});
     await assertSoon(async () => assert.ok(await b.evaluate(() => {
       const host = globalThis.document.querySelector('presence-warning');

@@ -402,6 +402,7 @@ class Locator {
   }
 
   count() { return this.query((elements) => elements.length); }
+  allTextContents() { return this.query((elements) => elements.map((element) => element.textContent)); }
   allInnerTexts() { return this.query((elements) => elements.map((element) => element.innerText)); }
   isVisible() { return this.query((elements, injected) => elements.length > 0 && injected.elementState(elements[0], 'visible').matches); }
   innerText() { return this.one((element) => element.innerText); }

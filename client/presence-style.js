@@ -12,7 +12,7 @@ const css = `
   --presence-quiet: var(--presence-muted, color-mix(in srgb, CanvasText 70%, Canvas)); box-sizing: border-box}
 .presence-list, .presence-status, .presence-warning, .presence-company, .presence-slot button{
   border: 1px solid var(--presence-edge); border-radius: .5em; background: var(--presence-paper); color: var(--presence-text, CanvasText); font: inherit}
-.presence-badge :focus-visible, .presence-badge:focus-visible, .presence-slot :focus-visible, .presence-list :focus-visible{outline: 2px solid var(--presence-accent, LinkText); outline-offset: 1px}
+.presence-badge:focus-visible, .presence-slot :focus-visible, .presence-list :focus-visible{outline: 2px solid var(--presence-accent, LinkText); outline-offset: 1px}
 .presence-icon{width: 1em; height: 1em; flex: none; fill: currentColor; fill-rule: evenodd}
 
 .presence-overlay{position: fixed; inset: 0 auto auto 0; z-index: 1000; margin: 0}
@@ -68,7 +68,7 @@ const css = `
 .presence-foot{padding: .5em 1em; border-top: 1px solid var(--presence-edge); color: var(--presence-quiet); font-size: .875em}
 .presence-list[data-more] .presence-foot{box-shadow: 0 -.6em .8em -.4em #0004}
 
-.presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(60em, 100vw - 1em); box-sizing: border-box}
+.presence-slot{padding: 0; border: 0; background: none; overflow: visible; width: max-content; max-width: min(60em, 100vw - 1em)}
 .presence-slot, .presence-warning, .presence-company{animation: presence-guard 0s .4s backwards}
 @keyframes presence-guard{from{pointer-events: none}}
 .presence-warning, .presence-company{display: flex; flex-wrap: wrap; gap: .4em .6em; align-items: center; padding: .45em .75em; overflow-wrap: anywhere}

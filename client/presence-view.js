@@ -46,7 +46,7 @@ import {Words} from './strings.js';
  */
 
 /** @type {Sentence} */ const NOTHING = ['free', []];
-/** @type {Elements} */ const DEFAULTS = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning', editor: ''};
+/** @type {Elements} */ const DEFAULTS = {badge: '#presence-badge', selector: '#texfile-selector', warning: '#presence-warning'};
 const PLACES = /** @type {const} */ (['badge', 'selector', 'warning']);
 /** What of a snapshot concerns you, and is drawn in the next frame. */
 const OWN = /** @type {const} */ (['section', 'activity', 'warning', 'waitingFor']);

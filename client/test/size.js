@@ -3,7 +3,7 @@ import {gzipSync} from 'node:zlib';
 import {fileURLToPath} from 'node:url';
 import {build} from 'esbuild';
 
-const BUDGETS = {'presence-core.js': 9_100, 'writer-presence.js': 22_870};
+const BUDGETS = {'presence-core.js': 9_100, 'writer-presence.js': 22_880};
 
 for (const [file, budget] of Object.entries(BUDGETS)) {
   const entry = fileURLToPath(new URL(`../${file}`, import.meta.url));
