@@ -12,6 +12,7 @@
  *   | 'saved' | 'addEventListener' | 'removeEventListener'>} Manager a `PresenceManager` or `PresenceCore`
  */
 
+import {need} from '../presence-check.js';
 import {time} from '../presence-clock.js';
 import {Timer} from '../presence-timer.js';
 
@@ -46,6 +47,7 @@ export class Editing {
    * @param {import('../presence-types.js').Environment} [options.environment] for tests
    */
   constructor(manager, {sectionAt, goTo, settle, environment = globalThis}) {
+    need(typeof manager?.subscribe === 'function', 'the manager of an editor is a PresenceManager or a PresenceCore');
     this.#manager = manager;
     this.#sectionAt = sectionAt;
     this.#settle = settle;

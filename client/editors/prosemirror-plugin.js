@@ -104,6 +104,19 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
         if (!view.isDestroyed) view.dispatch(view.state.tr.setMeta(key, news).setMeta('addToHistory', false));
       };
       const find = (/** @type {string} */ section) => state().headings.find((heading) => heading.section === section);
+      const reports = new Reports(manager, {
+        goTo: (section) => {
+          const at = section === prefix ? 0 : find(section)?.at;
+          if (at === undefined || view.isDestroyed) return false;
+          view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
+          return true;
+        },
+        settle: (isHeld) => {
+          const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
+          if (renamed.length) tell({headings});
+          return renamed;
+        },
+      });
       const beside = new Beside(manager, {
         outside: () => view.dom.parentElement,
         focus: view.dom,
@@ -117,19 +130,6 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
         },
         draw: (sections) => tell({sections}),
         warning,
-      });
-      const reports = new Reports(manager, {
-        goTo: (section) => {
-          const at = section === prefix ? 0 : find(section)?.at;
-          if (at === undefined || view.isDestroyed) return false;
-          view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
-          return true;
-        },
-        settle: (isHeld) => {
-          const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
-          if (renamed.length) tell({headings});
-          return renamed;
-        },
       });
       open.set(view, {beside, reports});
       return {

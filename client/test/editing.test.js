@@ -259,6 +259,7 @@ test('a textarea reports the section of its caret and of changes, until it is re
   binding.destroy();
   for (const type of ['focus', 'keyup', 'pointerup', 'input']) assert.equal(getEventListeners(field, type).length, 0, type);
   assert.equal(getEventListeners(field.ownerDocument, 'selectionchange').length, 0);
+  assert.throws(() => bindTextarea(/** @type {any} */ (undefined), /** @type {any} */ (field), {prefix: 'p.md'}), /the manager of an editor is a PresenceManager/);
   assert.throws(() => bindTextarea(core, /** @type {any} */ ({})), /takes a textarea or an element with contenteditable/);
 });
 
