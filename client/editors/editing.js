@@ -110,7 +110,8 @@ export class Editing {
     if (section) {
       this.#unsaved.delete(section);
       this.#unsaved.add(section);
-      if (this.#unsaved.size > MAX_UNSAVED) for (const oldest of this.#unsaved) return this.#unsaved.delete(oldest), section;
+      const [oldest] = this.#unsaved;
+      if (this.#unsaved.size > MAX_UNSAVED) this.#unsaved.delete(oldest);
     }
     return section;
   }
