@@ -25,7 +25,8 @@
  */
 
 import {Beside} from './beside.js';
-import {changed, headingAt, prefixOf, settled} from './headings.js';
+import {changed, headingAt, settled} from './headings.js';
+import {prefixOf} from './outline.js';
 import {Reports} from './reports.js';
 
 const MAX_STEPS = 50; // of a transaction whose changed part is looked for; more are cheaper to read completely
