@@ -140,6 +140,11 @@ test('a renamed heading stays edited and unsaved by its new section', async () =
   editing.moved('new');
   await env.clock.advance(1000);
   assert.equal(sent(), 'old editing unsaved, new editing unsaved');
+  editing.renamed([{from: 'new', to: 'newer'}]);
+  editing.renamed([{from: 'newer', to: 'newest'}]);
+  editing.moved('newest');
+  await env.clock.advance(1000);
+  assert.equal(sent(), 'newest editing unsaved', 'renamed twice before a report');
 });
 
 test('a section that the host or the interface sets moves the caret there, and is viewed', async () => {
