@@ -15,7 +15,6 @@
  */
 
 import {make} from '../element.js';
-import {need} from '../presence-check.js';
 import {MARGIN} from '../presence-overlay.js';
 import {normalSection} from '../section.js';
 
@@ -54,7 +53,6 @@ export class Beside {
    * @param {boolean} [options.warning] false: the warning stays where the page has it
    */
   constructor(manager, options) {
-    need(typeof manager?.subscribe === 'function', 'the manager of an editor is a PresenceManager or a PresenceCore');
     this.#manager = manager;
     this.#options = options;
     this.#unsubscribe = manager.subscribe(() => manager.getSnapshot().users !== this.#users && this.update());

@@ -55,7 +55,6 @@ class Binding {
   #list;
   /** the sections whose people are shown @type {readonly string[]} */ #shown = [];
   /** the offset of the caret, and that of the last change, kept up to date until they are reported */ #places = [{at: 0}, {at: 0}];
-  /** sections with other names, which are not reported yet @type {{from: string, to: string}[]} */ #renamed = [];
   /** @type {number | undefined} the frame that fills marks which came into sight */ #frame;
 
   /** @param {EditorView} view @param {Manager} manager @param {CodeMirrorOptions} options */
@@ -66,16 +65,15 @@ class Binding {
     this.#editing = new Editing(manager, {
       sectionAt: ({at}) => (sectionAt ? sectionAt(at, view.state) : this.#outline.sectionAt(at)),
       goTo: (section, focus) => this.#goTo(section, focus),
-      settle: () => {
-        this.#settle();
-        return this.#renamed.splice(0);
-      },
+      settle: () => this.#settle(),
     });
     this.#beside = new Beside(manager, {
       outside: () => (view.dom.isConnected ? view.dom : null),
       focus: view.contentDOM,
       headings: () => {
-        if (this.#settle()) this.#editing.moved(this.#places[0]);
+        const renamed = this.#settle();
+        this.#editing.renamed(renamed);
+        if (renamed.length) this.#editing.moved(this.#places[0]);
         return this.#outline.headings;
       },
       boxOf: (section) => {
@@ -155,19 +153,15 @@ class Binding {
     this.decorations = Decoration.set(marks.map(({section, to}) => Decoration.widget({widget: new Mark(this, section), side: 1}).range(state.doc.lineAt(to).to)), true);
   }
 
-  /** Gives renamed headings the sections by their text, except where others hold the earlier one: they rename it, or have another text. @returns {boolean} whether there are other sections now */
+  /** Gives renamed headings the sections by their text, except where others hold the earlier one: they rename it, or have another text. */
   #settle() {
     const {users} = this.#manager.getSnapshot();
-    const names = new Map(this.#outline.settle(this.#view.state.selection.main.head, (section) => users.some((user) => claims(user, section))).map(({from, to}) => [from, to]));
-    if (!names.size) return false;
-    const earlier = new Set(this.#renamed.map(({to}) => to));
-    this.#renamed = [
-      ...this.#renamed.map(({from, to}) => ({from, to: names.get(to) ?? to})),
-      ...[...names].flatMap(([from, to]) => (earlier.has(from) ? [] : [{from, to}])),
-    ];
-    this.#beside.update();
-    this.#list?.update();
-    return true;
+    const renamed = this.#outline.settle(this.#view.state.selection.main.head, (section) => users.some((user) => claims(user, section)));
+    if (renamed.length) {
+      this.#beside.update();
+      this.#list?.update();
+    }
+    return renamed;
   }
 
   /** @param {string} section @param {boolean} focus */

@@ -12,11 +12,14 @@
  *   | 'saved' | 'addEventListener' | 'removeEventListener'>} Manager a `PresenceManager` or `PresenceCore`
  */
 
+import {need} from '../presence-check.js';
 import {time} from '../presence-clock.js';
 import {Timer} from '../presence-timer.js';
 
 export const INTERVAL = 500; // milliseconds between two reports, and how long a caret rests before its section is reported
 const MAX_UNSAVED = 100; // sections with unsaved changes that are known
+
+/** @typedef {{from: string, to: string}} Renamed */
 
 /** @template Place */
 export class Editing {
@@ -33,6 +36,7 @@ export class Editing {
   /** when the last report was made */ #reportedAt = -INTERVAL;
   /** @type {string | null} the section of the last report */ #section;
   /** @type {'editing' | 'viewing' | ''} the activity of the last report; `''`: somebody else has set the section since */ #activity = '';
+  /** sections with other names, which are not reported yet @type {readonly Renamed[]} */ #renamed = [];
   /** sections with unsaved changes, the one changed last at the end @type {Set<string>} */ #unsaved = new Set();
 
   /**
@@ -41,11 +45,12 @@ export class Editing {
    * @param {(place: Place) => string | null | undefined} options.sectionAt the section of a place in the text; nothing for none
    * @param {(section: string, focus: boolean) => boolean} [options.goTo] moves the caret to a section; false: it is not in this text. `focus`:
    *   the person goes there by the list or by `Go back to …`, so the editor gets the focus; otherwise the host has set another section
-   * @param {(caret: Place) => readonly {from: string, to: string}[]} [options.settle] called before each report: gives renamed headings the
+   * @param {(caret: Place) => readonly Renamed[]} [options.settle] called before each report: gives renamed headings the
    *   sections by their text, except the heading at the caret, and returns which sections are other ones now; see `Outline.settle`
    * @param {import('../presence-types.js').Environment} [options.environment] for tests
    */
   constructor(manager, {sectionAt, goTo, settle, environment = globalThis}) {
+    need(typeof manager?.subscribe === 'function', 'the manager of an editor is a PresenceManager or a PresenceCore');
     this.#manager = manager;
     this.#sectionAt = sectionAt;
     this.#settle = settle;
@@ -97,6 +102,14 @@ export class Editing {
     this.#listeners = this.#caret = this.#change = undefined;
   }
 
+  /** Sections have other names, which the next report follows. @param {readonly Renamed[]} renamed */
+  renamed(renamed) {
+    if (!renamed.length) return;
+    const names = new Map(renamed.map(({from, to}) => [from, to]));
+    const earlier = new Set(this.#renamed.map(({to}) => to));
+    this.#renamed = [...this.#renamed.map(({from, to}) => ({from, to: names.get(to) ?? to})), ...renamed.filter(({from}) => !earlier.has(from))];
+  }
+
   /** @param {number} delay */
   #schedule(delay) {
     if (this.#listeners && this.#manager.running) this.#timer.set(() => this.#report(), delay);
@@ -108,7 +121,8 @@ export class Editing {
     if (section) {
       this.#unsaved.delete(section);
       this.#unsaved.add(section);
-      if (this.#unsaved.size > MAX_UNSAVED) for (const oldest of this.#unsaved) return this.#unsaved.delete(oldest), section;
+      const [oldest] = this.#unsaved;
+      if (this.#unsaved.size > MAX_UNSAVED) this.#unsaved.delete(oldest);
     }
     return section;
   }
@@ -118,7 +132,8 @@ export class Editing {
     const change = this.#change;
     this.#caret = this.#change = undefined;
     if (!caret || !this.#listeners) return;
-    this.#rename(this.#settle?.(caret.at) ?? []);
+    this.renamed(this.#settle?.(caret.at) ?? []);
+    this.#rename();
     const changed = change && this.#note(change.at);
     const section = caret.at === change?.at ? /** @type {string | null} */ (changed) : this.#sectionAt(caret.at) || null;
     const unsaved = section !== null && this.#unsaved.has(section);
@@ -127,10 +142,11 @@ export class Editing {
     if (section !== this.#section || activity !== this.#activity || change) this.#set(section, activity);
   }
 
-  /** Follows sections that are other ones now. @param {readonly {from: string, to: string}[]} renamed */
-  #rename(renamed) {
-    if (!renamed.length) return;
-    const names = new Map(renamed.map(({from, to}) => [from, to]));
+  /** Follows sections that are other ones now. */
+  #rename() {
+    if (!this.#renamed.length) return;
+    const names = new Map(this.#renamed.map(({from, to}) => [from, to]));
+    this.#renamed = [];
     this.#unsaved = new Set([...this.#unsaved].map((section) => names.get(section) ?? section));
     const own = names.get(this.#section ?? '');
     if (own !== undefined && this.#activity) this.#set(own, this.#activity);

@@ -20,9 +20,8 @@
  * @property {(heading: Heading) => number | undefined} [placeOf] where a heading that was there begins now; undefined if it is not known or was deleted
  */
 
-import {cut, identifier, outline, slug} from './outline.js';
+import {MAX_SECTION, cut, identifier, slug} from './outline.js';
 
-const MAX_SECTION = 100; // characters, as on the server
 const MAX_TITLE = 1000; // characters of a heading that are read
 
 /** The index of the first heading for which it is true. @param {readonly Heading[]} headings sorted, those for which it is true at the end @param {(heading: Heading) => boolean} is */
@@ -36,9 +35,6 @@ function firstIndex(headings, is) {
   }
   return low;
 }
-
-/** A prefix in the form in which sections have it. @param {string | undefined} prefix at most 80 characters */
-export const prefixOf = (prefix) => outline('', 'markdown', {prefix}).sectionAt(0);
 
 /** The heading above a position, or around it. @param {readonly Heading[]} headings @param {number} position */
 export const headingAt = (headings, position) => headings[firstIndex(headings, ({at}) => at > position) - 1];

@@ -58,6 +58,21 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     return heading && editor.getModel()?.getPositionAt(heading.to);
   };
 
+  const reports = new Reports(manager, {
+    goTo: (section) => {
+      const position = positionOf(section);
+      if (!position) return false;
+      editor.setPosition(position);
+      editor.revealPositionInCenterIfOutsideViewport(position);
+      return true;
+    },
+    settle: (isHeld) => {
+      const renamed = outline.settle(editor.hasTextFocus() ? caret() : -1, isHeld);
+      if (renamed.length) beside.update();
+      return renamed;
+    },
+  });
+
   const beside = new Beside(manager, {
     outside: () => editor.getContainerDomNode(),
     focus: editor.getDomNode()?.querySelector('.native-edit-context, .inputarea') ?? undefined,
@@ -91,21 +106,6 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
       for (const widget of widgets) editor.layoutContentWidget(widget);
     },
     warning,
-  });
-
-  const reports = new Reports(manager, {
-    goTo: (section) => {
-      const position = positionOf(section);
-      if (!position) return false;
-      editor.setPosition(position);
-      editor.revealPositionInCenterIfOutsideViewport(position);
-      return true;
-    },
-    settle: (isHeld) => {
-      const renamed = outline.settle(editor.hasTextFocus() ? caret() : -1, isHeld);
-      if (renamed.length) beside.update();
-      return renamed;
-    },
   });
 
   const report = (/** @type {'moved' | 'changed'} */ what) => {

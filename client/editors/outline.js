@@ -36,7 +36,7 @@ import {FORMATS, LONGEST} from './outline-formats.js';
  * @property {{headings: readonly Heading[]}} [previous] an earlier outline of the text: headings that are at the same place keep its sections
  */
 
-const MAX_SECTION = 100; // characters, as on the server
+export const MAX_SECTION = 100; // characters, as on the server
 const MAX_PREFIX = 80;
 
 /**
@@ -45,6 +45,14 @@ const MAX_PREFIX = 80;
  * @returns {Outline}
  */
 export const outline = (text, format, options) => new Outline(text, format, options);
+
+/** A prefix in the form in which sections have it. @param {string} [prefix] at most 80 characters */
+export function prefixOf(prefix = '') {
+  const normal = normalSection(prefix);
+  const {length} = [...normal];
+  need(length <= MAX_PREFIX, `the prefix of the sections is ${length} characters long; the limit is ${MAX_PREFIX}`);
+  return normal;
+}
 
 export class Outline {
   #format;
@@ -62,9 +70,8 @@ export class Outline {
   constructor(source, format, {prefix = '', previous} = {}) {
     need(Object.hasOwn(FORMATS, format), `there is no outline of the format ${format}: pass 'markdown', 'latex' or 'html'`);
     this.#format = FORMATS[format];
-    this.#prefix = normalSection(prefix);
+    this.#prefix = prefixOf(prefix);
     const {length} = [...this.#prefix];
-    need(length <= MAX_PREFIX, `the prefix of the sections is ${length} characters long; the limit is ${MAX_PREFIX}`);
     this.#longestId = MAX_SECTION - (length && length + 1);
     this.#source = source;
     const text = typeof source === 'string' ? source : source.slice(0, source.length);

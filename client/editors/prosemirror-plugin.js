@@ -25,7 +25,8 @@
  */
 
 import {Beside} from './beside.js';
-import {changed, headingAt, prefixOf, settled} from './headings.js';
+import {changed, headingAt, settled} from './headings.js';
+import {prefixOf} from './outline.js';
 import {Reports} from './reports.js';
 
 const MAX_STEPS = 50; // of a transaction whose changed part is looked for; more are cheaper to read completely
@@ -77,10 +78,10 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
         return /** @type {State} */ ({headings, sections: [], marks: DecorationSet.empty, edits: 0, changes: 0});
       },
       apply: (tr, state, old) => {
-        /** @type {Partial<State>} */ const news = tr.getMeta(key) ?? {};
-        const sections = news.sections ?? state.sections;
+        /** @type {Partial<State>} */ const meta = tr.getMeta(key) ?? {};
+        const sections = meta.sections ?? state.sections;
         if (!tr.docChanged) {
-          const headings = news.headings ?? state.headings;
+          const headings = meta.headings ?? state.headings;
           return tr.getMeta(key) ? {...state, headings, sections, changes: state.changes + Number(headings !== state.headings), marks: marksOf(tr.doc, headings, sections)} : state;
         }
         const range = changedRange(tr, old.doc);
@@ -100,10 +101,23 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
     view: (view) => {
       const state = () => /** @type {State} */ (key.getState(view.state));
       const caret = () => view.state.selection.head;
-      const tell = (/** @type {Partial<State>} */ news) => {
-        if (!view.isDestroyed) view.dispatch(view.state.tr.setMeta(key, news).setMeta('addToHistory', false));
+      const dispatchMeta = (/** @type {Partial<State>} */ meta) => {
+        if (!view.isDestroyed) view.dispatch(view.state.tr.setMeta(key, meta).setMeta('addToHistory', false));
       };
       const find = (/** @type {string} */ section) => state().headings.find((heading) => heading.section === section);
+      const reports = new Reports(manager, {
+        goTo: (section) => {
+          const at = section === prefix ? 0 : find(section)?.at;
+          if (at === undefined || view.isDestroyed) return false;
+          view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
+          return true;
+        },
+        settle: (isHeld) => {
+          const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
+          if (renamed.length) dispatchMeta({headings});
+          return renamed;
+        },
+      });
       const beside = new Beside(manager, {
         outside: () => view.dom.parentElement,
         focus: view.dom,
@@ -115,21 +129,8 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
           const heading = find(section);
           return heading && view.coordsAtPos(heading.end - 1, -1);
         },
-        draw: (sections) => tell({sections}),
+        draw: (sections) => dispatchMeta({sections}),
         warning,
-      });
-      const reports = new Reports(manager, {
-        goTo: (section) => {
-          const at = section === prefix ? 0 : find(section)?.at;
-          if (at === undefined || view.isDestroyed) return false;
-          view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
-          return true;
-        },
-        settle: (isHeld) => {
-          const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
-          if (renamed.length) tell({headings});
-          return renamed;
-        },
       });
       open.set(view, {beside, reports});
       return {

@@ -10,7 +10,8 @@
 
 import {make} from '../element.js';
 import {Beside} from './beside.js';
-import {changed, headingAt, prefixOf, settled} from './headings.js';
+import {changed, headingAt, settled} from './headings.js';
+import {prefixOf} from './outline.js';
 import {Reports} from './reports.js';
 
 /**

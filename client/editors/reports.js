@@ -3,7 +3,7 @@
  * report is due and the text has changed. Sections that were renamed meanwhile have their new names.
  *
  * @typedef {{section: string | null}} Place
- * @typedef {{from: string, to: string}} Renamed
+ * @typedef {import('./editing.js').Renamed} Renamed
  */
 
 import {claims} from '../presence-conflict.js';
@@ -15,7 +15,6 @@ export class Reports {
   /** @type {Editing<Place>} */ #editing;
   /** @type {Place} */ #caret = {section: null};
   /** @type {Place} */ #change = {section: null};
-  /** by settle(), not known to the others yet @type {Renamed[]} */ #renamed = [];
 
   /**
    * @param {import('./editing.js').Manager & Pick<import('../presence-core.js').PresenceCore, 'getSnapshot'>} manager
@@ -30,10 +29,7 @@ export class Reports {
     this.#editing = new Editing(manager, {
       sectionAt: ({section}) => section,
       goTo,
-      settle: () => {
-        this.settle();
-        return this.#renamed.splice(0);
-      },
+      settle: () => this.#rename(),
     });
   }
 
@@ -49,13 +45,15 @@ export class Reports {
 
   /** Settles the sections now. To be called before the headings are compared with the sections of others. */
   settle() {
+    this.#editing.renamed(this.#rename());
+  }
+
+  #rename() {
     const held = new Set(this.#manager.getSnapshot().users.flatMap((user) => user.sections.filter((section) => claims(user, section))));
-    const names = new Map(this.#settle((section) => held.has(section)).map(({from, to}) => [from, to]));
-    if (!names.size) return;
-    const earlier = this.#renamed.map(({from, to}) => ({from, to: names.get(to) ?? to}));
-    const changed = new Set(this.#renamed.map(({to}) => to));
-    this.#renamed = [...earlier, ...[...names].flatMap(([from, to]) => (changed.has(from) ? [] : [{from, to}]))];
+    const renamed = this.#settle((section) => held.has(section));
+    const names = new Map(renamed.map(({from, to}) => [from, to]));
     for (const place of [this.#caret, this.#change]) place.section = names.get(place.section ?? '') ?? place.section;
+    return renamed;
   }
 
   /** @param {string | number} [revision] */

@@ -140,6 +140,11 @@ test('a renamed heading stays edited and unsaved by its new section', async () =
   editing.moved('new');
   await env.clock.advance(1000);
   assert.equal(sent(), 'old editing unsaved, new editing unsaved');
+  editing.renamed([{from: 'new', to: 'newer'}]);
+  editing.renamed([{from: 'newer', to: 'newest'}]);
+  editing.moved('newest');
+  await env.clock.advance(1000);
+  assert.equal(sent(), 'newest editing unsaved', 'renamed twice before a report');
 });
 
 test('a section that the host or the interface sets moves the caret there, and is viewed', async () => {
@@ -259,6 +264,7 @@ test('a textarea reports the section of its caret and of changes, until it is re
   binding.destroy();
   for (const type of ['focus', 'keyup', 'pointerup', 'input']) assert.equal(getEventListeners(field, type).length, 0, type);
   assert.equal(getEventListeners(field.ownerDocument, 'selectionchange').length, 0);
+  assert.throws(() => bindTextarea(/** @type {any} */ (undefined), /** @type {any} */ (field), {prefix: 'p.md'}), /the manager of an editor is a PresenceManager/);
   assert.throws(() => bindTextarea(core, /** @type {any} */ ({})), /takes a textarea or an element with contenteditable/);
 });
 
