@@ -16,7 +16,7 @@ for (const [name, framework, react] of /** @type {const} */ ([['React 19', 'reac
     const sent = t.mock.method(globalThis, 'fetch', () => assert.fail('a request'));
     t.mock.method(console, 'warn', () => {}); // Vue warns of the error below
     const render = async (/** @type {string} */ file, /** @type {object} */ props) =>
-      (await renderOnServer(framework, files, file, props, {react})).replace(/<!--.*?-->/g, '').replace(/ style="height:\s*3rem;?"/, ' TALL').replaceAll('></textarea>', '>');
+      (await renderOnServer(framework, files, file, props, {react})).replace(/<!--.*?-->/g, '').replace(/ style="height:\s*[\d.]+rem;?"/, ' TALL').replaceAll('></textarea>', '>');
 
     const html = await render(page, {project: 'demo', user: 1, section: 'intro'});
     const badge = framework === 'svelte' ? '<span></span>' : '<span><span></span></span>';
