@@ -80,6 +80,7 @@ class Context {
   /** @type {Page[]} */ pages = [];
   /** the last command: they run one after another, because each is for the current window */ last = Promise.resolve();
   window = '';
+  /** @type {Promise<void> | undefined} */ closed;
 
   constructor(session, {viewport = {width: 1280, height: 720}, extraHTTPHeaders = {}, bypassCSP = false, locale = 'en-US'}, ended) {
     Object.assign(this, {session, proxy: session.proxy, viewport, ended});
@@ -136,8 +137,10 @@ class Context {
     }
   }
 
-  /** Closes the pages, and leaves a browser without cookies and storage for another context. */
-  async close() {
+  /** Closes the pages, and leaves a browser without cookies and storage for another context. A second call does nothing: two contexts would get one browser. */
+  close() { return (this.closed ??= this.#close()); }
+
+  async #close() {
     const [first, ...others] = this.pages;
     let usable = Boolean(first);
     try {
