@@ -11,7 +11,7 @@ import {TIMEOUT, assertSoon, environment, newProject, skipIf, token} from './fix
 import {soon} from './scene.js';
 
 const env = environment({lease: 60_000});
-const skip = skipIf.onePage || skipIf.webkit('its driver has no keys for an element');
+const skip = skipIf.onePage;
 const STYLE = 'main{padding: 100px} .ProseMirror, .ql-editor{white-space: pre-wrap; outline: none}';
 const pages = {};
 let site;
