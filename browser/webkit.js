@@ -471,8 +471,9 @@ class Locator {
         element.scrollIntoView({block: 'nearest', inline: 'nearest'});
         const {x, y, width, height} = element.getBoundingClientRect();
         const point = position ? [x + position.x, y + position.y] : [x + width / 2, y + height / 2];
-        if (String(point) === last) injected.pointed = injected.setupHitTargetInterceptor(element, action, {x: point[0], y: point[1]}, false);
-        return point;
+        if (String(point) !== last) return point;
+        injected.pointed = injected.setupHitTargetInterceptor(element, action, {x: point[0], y: point[1]}, false);
+        return injected.pointed.stop ? point : null; // otherwise another element covers it, which must not be pressed
       }, {action, position, last}, {timeout});
       const still = point && String(point) === last;
       last = String(point);
