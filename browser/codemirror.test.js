@@ -126,13 +126,13 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await expectBeside(ann, 'main.tex/methods', ' — Ben (unsaved changes)');
   assert.ok(await ben.evaluate(() => globalThis.view.hasFocus), 'the editor has the focus after Edit anyway');
 
-  // A save ends what is unsaved, and others see it.
-  await ann.bringToFront();
+  // A save ends what is unsaved, and others see it. The page is not in front: with the focus, the caret of a saved text soon only rests.
   await ann.getByRole('button', {name: 'Save'}).click();
   await expectBeside(ben, 'main.tex/methods', ' — Ann (editing)');
   await soon(ben, () => globalThis.presence.getSnapshot().saves.map(({revision}) => revision).join() === '2');
 
   // A heading that is renamed keeps its section while others hold that, and is unsaved by its new one.
+  await ann.bringToFront();
   await ann.evaluate(() => globalThis.behind('Methods'));
   await ann.keyboard.type(' and data');
   await expectBeside(ben, 'main.tex/methods', ' — Ann (unsaved changes)');
