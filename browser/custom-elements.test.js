@@ -59,9 +59,10 @@ async function openHost(t, site, path = '/host', prepare = async (page) => void 
       return fetch(url, init);
     };
   });
-  page.on('pageerror', (error) => page.errors.push(String(error)));
-  // A page that is replaced at once, as Turbo's preview, closes a socket that is still connecting, which browsers report.
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && !message.text().includes('ws://') && page.errors.push(message.text()));
+  // A page that is replaced at once, as Turbo's preview, closes a socket that is still connecting, which browsers report; Firefox as an error of the page.
+  const report = (text) => text.includes('ws://') || page.errors.push(text);
+  page.on('pageerror', (error) => report(String(error)));
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && report(message.text()));
   await prepare(page);
   await page.goto(`${site.url}${path}`);
   return page;
