@@ -453,14 +453,28 @@ test('numbers of projects are asked for together, each 30 s while they are visib
   assert.deepEqual((await b.evaluate(() => globalThis.changes)).filter(([id]) => id === 'both').map(([, count]) => count).slice(-2), [2, null]);
 });
 
-test('the page of the guide shows who is there, and warns', {skip: skipIf.onePage}, async (t) => {
+test('the page of the guide shows who is there, warns, sends its token, and reports saves', {skip: skipIf.onePage}, async (t) => {
   const [project, other] = [newProject(env), newProject(env)];
   await openOther(t, project);
+  const headers = {Authorization: `Bearer ${await token(env, 'User C', 3)}`, 'Content-Type': 'application/json'};
+  const ask = async (path, init) => (await fetch(`${env.url}/writer/api/project/${project}/presence/${path}`, {...init, headers})).json();
   const of = (language) => recipes(language).filter(({name}) => name.startsWith('docs/how-to/custom-elements.md')).map(({text}) => text);
-  const [page, , dashboard] = of('html');
+  const [page, files, dashboard] = of('html');
+  const [, sendToken, saves] = of('js');
   const html = page.replace('my-project', project).replace('…', '<option value="manuscript/methods">Methods</option>');
-  const site = await startSite(t, {'/host': html, '/dashboard': dashboard.replace('"thesis"', `"${project}"`).replace('"poster review letter"', `"${project} ${other}"`)});
-  const b = await openHost(t, site);
+  const site = await startSite(t, {'/dashboard': dashboard.replace('"thesis"', `"${project}"`).replace('"poster review letter"', `"${project} ${other}"`)});
+  const {page: others} = site;
+  const own = {
+    '/host': `<!doctype html><link rel="icon" href="data:,"><body>${html}<button id="save">Save</button><script>const editor = document.querySelector('textarea'); ${sendToken}</script>${files}<script type="module">${saves}</script>`,
+    '/my/token': await token(env, 'User B', 2),
+  };
+  site.page = (path) => own[path] ?? (path.startsWith('/static/writer-presence/') ? readFileSync(file(path.replace('/static/writer-presence/', 'client/')), 'utf8') : others(path));
+  const b = await openHost(t, site, '/host', (page) => page.addInitScript(() => {
+    globalThis.notify = (words) => { globalThis.notified = words; };
+    globalThis.load = async (section) => ({text: `text of ${section}`, revision: 'r2'});
+    globalThis.store = async () => 'r3';
+    globalThis.revision = 'r1';
+  }));
   await expectElement(b, 1);
   await b.evaluate((css) => {
     const sheet = new CSSStyleSheet();
@@ -481,6 +495,22 @@ test('the page of the guide shows who is there, and warns', {skip: skipIf.onePag
   await b.locator('[part~=warning]').waitFor({state: 'hidden', timeout: TIMEOUT});
   await b.locator('select').selectOption('manuscript/abstract');
   await b.locator('[part~=warning]').getByText('User A is editing here').waitFor({timeout: TIMEOUT});
+  const session = 'of-user-c'; // who saves and leaves
+  await ask('update/', {method: 'POST', body: JSON.stringify({session, seq: 1, section: '', saved: {section: 'manuscript/abstract', revision: 'r2'}})});
+  await ask('leave/', {method: 'POST', body: JSON.stringify({session, seq: 2})});
+  await b.getByRole('button', {name: 'Edit anyway'}).click(); // a notice waits for the answer
+  await b.getByRole('button', {name: 'Show latest'}).click();
+  await assertSoon(async () => assert.deepEqual(await b.evaluate(() => [globalThis.notified, document.querySelector('textarea').value]), ['User C saved manuscript/abstract', 'text of manuscript/abstract']));
+  await b.getByRole('button', {name: 'Show latest'}).waitFor({state: 'hidden', timeout: TIMEOUT}); // opened() says that the page has it
+  await b.locator('textarea').pressSequentially('x');
+  const seen = async () => {
+    const {users, saved} = await ask('list/');
+    return [users.find(({username}) => username === 'User B')?.unsaved, saved[0]?.revision];
+  };
+  await assertSoon(async () => assert.deepEqual(await seen(), [['manuscript/abstract'], 'r2']));
+  await b.locator('#save').click();
+  await assertSoon(async () => assert.deepEqual(await seen(), [undefined, 'r3']));
+  await expectOneSession(b);
   const c = await openHost(t, site, '/dashboard');
   for (const i of [0, 1]) await c.locator('presence-count').nth(i).filter({hasText: '2'}).waitFor({timeout: TIMEOUT});
   assert.deepEqual([...b.errors, ...c.errors], []);
