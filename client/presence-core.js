@@ -120,7 +120,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
 
   /**
    * @param {string | null} section
-   * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
+   * @param {{activity?: 'editing' | 'viewing' | undefined}} [options] `viewing` for a page where nothing can be edited
    */
   setSection(section, options = {}) {
     const {activity = 'editing'} = options ?? {};

@@ -15,10 +15,10 @@ import {Reports} from './reports.js';
  * @typedef {import('monaco-editor').editor.ITextModel} Model
  *
  * @typedef {object} MonacoOptions
- * @property {'markdown' | 'latex' | 'html'} [format] of the text; without it the language of the model decides, and Markdown is the default
- * @property {string} [prefix] of the sections, such as the name of the file
- * @property {(offset: number, model: Model) => string | null | undefined} [sectionAt] the section of an offset, instead of the heading above it
- * @property {boolean} [warning] false: the warning stays where the page has it
+ * @property {'markdown' | 'latex' | 'html' | undefined} [format] of the text; without it the language of the model decides, and Markdown is the default
+ * @property {string | undefined} [prefix] of the sections, such as the name of the file
+ * @property {((offset: number, model: Model) => string | null | undefined) | undefined} [sectionAt] the section of an offset, instead of the heading above it
+ * @property {boolean | undefined} [warning] false: the warning stays where the page has it
  */
 
 const EXACT = 0; // ContentWidgetPositionPreference.EXACT

@@ -98,7 +98,7 @@ export const useConflict = () => useSelected(() => conflictIn);
 /**
  * States that this component shows a section, until it is unmounted. Of several components, the one that was mounted last counts.
  * @param {MaybeRefOrGetter<string | null | undefined>} section null: none
- * @param {{unsaved?: MaybeRefOrGetter<boolean | undefined>, activity?: MaybeRefOrGetter<Activity | undefined>}} [options] `unsaved`: the
+ * @param {{unsaved?: MaybeRefOrGetter<boolean | undefined> | undefined, activity?: MaybeRefOrGetter<Activity | undefined> | undefined}} [options] `unsaved`: the
  *   section has unsaved changes here; `viewing` where nothing can be edited
  */
 export function useSection(section, {unsaved, activity} = {}) {
