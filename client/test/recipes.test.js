@@ -30,6 +30,14 @@ const GUIDES = [
 /** Blocks of these guides that no test here checks, by their text, with the reason. @type {Record<string, string>} */
 const UNCHECKED = {
   'npm install writer-presence\n': 'needs the registry; browser/installed.test.js installs the packed package instead',
+  [`npm ci && npm pack --workspace client                     # in the checkout: writes writer-presence-0.1.0.tgz
+npm install ../writer-presence/writer-presence-0.1.0.tgz  # in your project
+`]: 'browser/installed.test.js packs and installs it so',
+  [`npm install prosemirror-state prosemirror-view prosemirror-schema-basic
+npm install @tiptap/core @tiptap/pm @tiptap/starter-kit
+npm install quill
+npm install monaco-editor
+`]: 'needs the registry; package.json of this repository has the same packages',
 };
 
 /** The custom elements as the package describes them. */
@@ -51,6 +59,8 @@ interface Element { value: any } // recipes know which element a selector finds
 interface HTMLElementTagNameMap { 'writer-presence': import(${JSON.stringify(join(root, 'client/element/index.js'))}).WriterPresence }
 declare function fetchToken(): Promise<string>;
 declare module '*.css';
+declare module '*?worker' { export default class extends Worker { constructor(); } }
+interface Window { MonacoEnvironment: import('monaco-editor').Environment }
 `;
 
 test('the documents have recipes', () => {
@@ -116,7 +126,7 @@ test('the CSS in the documents has no mistake that the parser finds, and propert
 
 for (const recipe of scripts.filter(({language}) => language === 'js')) {
   const code = codeOf(recipe);
-  if (/\bdocument\b/.test(code)) continue; // needs a page
+  if (/\bdocument\b|\?worker'/.test(code)) continue; // needs a page, or a bundler
   test(`the recipe of ${recipe.name} runs`, () => {
     const prelude = `
       import {PresenceManager as Manager} from ${JSON.stringify(client)};
