@@ -296,11 +296,11 @@ export class PresenceView {
     warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
   }
 
-  /** Removes the slot if its anchor was moved into another root. It is then placed again. */
+  /** Removes the slot if it belongs elsewhere now. It is then placed again. */
   #followAnchor() {
-    const anchor = this.#find('warning') ?? this.#anchor;
+    const parent = this.#find('warning') ?? this.#anchor?.parentNode;
     const {slot} = this.#notices;
-    if (anchor?.isConnected && slot.isConnected && anchor.getRootNode() !== slot.getRootNode()) this.#notices.remove();
+    if (parent?.isConnected && slot.isConnected && slot.parentNode !== parent) this.#notices.remove();
   }
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */
