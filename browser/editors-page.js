@@ -165,18 +165,23 @@ page.openEditor = async (kind, project, token) => {
   page.editor = editors[kind](place, page.presence);
 };
 
-/** The listeners of the page while an editor of this kind is open with a warning, and after it, three times. */
-page.leftListeners = (kind) => leftListeners(async () => {
+/** Opens an editor of this kind in a simulated room, where somebody edits the section `elsewhere`. */
+page.openInRoom = async (kind) => {
   const room = createRoom();
-  const presence = new PresenceManager('p', 1, {...room.options});
-  const place = document.querySelector('main').appendChild(document.createElement('div'));
-  presence.start();
+  page.presence = new PresenceManager('p', 1, {...room.options});
+  page.place = document.querySelector('main').appendChild(document.createElement('div'));
+  page.presence.start();
   room.join({section: 'elsewhere'});
   await room.settle();
-  const editor = editors[kind](place, presence);
-  editor.below('Methods');
-  presence.setSection('elsewhere'); // not in the text, where the caret would rest and not warn
-  return [presence, () => { editor.destroy(); place.remove(); }];
+  page.editor = editors[kind](page.place, page.presence);
+};
+
+/** The listeners of the page while an editor of this kind is open with a warning, and after it, three times. */
+page.leftListeners = (kind) => leftListeners(async () => {
+  await page.openInRoom(kind);
+  page.editor.below('Methods');
+  page.presence.setSection('elsewhere'); // not in the text, where the caret would rest and not warn
+  return [page.presence, () => { page.editor.destroy(); page.place.remove(); }];
 });
 
 const guides = {monaco: guideMonaco, prosemirror: guideProsemirror, quill: guideQuill, tiptap: guideTiptap};

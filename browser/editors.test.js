@@ -186,6 +186,23 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
   });
 }
 
+test('monaco: a heading below characters of two code units is found as soon as it is typed', {skip}, async (t) => {
+  const {Ann: page} = await openPages();
+  t.after(() => page.evaluate(() => globalThis.closeEditor()));
+  await page.bringToFront();
+  await page.evaluate(async () => {
+    await globalThis.openInRoom('monaco');
+    const {editor} = globalThis.editor;
+    // So that a range of 200 code units before the caret begins within a character.
+    editor.setValue(`a${'\u{1f600}'.repeat(100)}\n\\sectin{One}`);
+    editor.setPosition({lineNumber: 2, column: 7});
+    editor.focus();
+  });
+  await page.keyboard.type('o');
+  await soon(page, () => globalThis.presence.currentSection === 'paper/one' || globalThis.presence.currentSection);
+  assert.deepEqual(page.errors, []);
+});
+
 test('no listener is left of editors that come and go', {skip}, async () => {
   const {Ann: page} = await openPages();
   await page.bringToFront();

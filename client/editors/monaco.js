@@ -163,8 +163,11 @@ const sourceOf = (model) => ({
   length: model?.getValueLength() ?? 0,
   slice: (/** @type {number} */ from, /** @type {number} */ to) => {
     if (!model || from >= to) return '';
-    const [start, end] = [model.getPositionAt(from), model.getPositionAt(to)];
-    return model.getValueInRange({startLineNumber: start.lineNumber, startColumn: start.column, endLineNumber: end.lineNumber, endColumn: end.column});
+    const [start, end] = [model.getPositionAt(from), model.getPositionAt(to + 1)];
+    // Monaco moves the ends of a range out of a line break and of the halves of a character.
+    const range = model.validateRange({startLineNumber: start.lineNumber, startColumn: start.column, endLineNumber: end.lineNumber, endColumn: end.column});
+    const begin = model.getOffsetAt({lineNumber: range.startLineNumber, column: range.startColumn});
+    return model.getValueInRange(range).slice(from - begin, to - begin);
   },
 });
 
