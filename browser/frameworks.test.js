@@ -336,3 +336,42 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     assert.deepEqual(b.logged, []);
   });
 }
+
+/** Two pages in a `<KeepAlive>`, in a simulated room. `at` on the page is the one that is shown. */
+const KEPT = (inside) => ({'main.jsx': `
+  import {createApp, h, KeepAlive, ref} from 'vue';
+  import {AvatarStack, ConflictWarning, PresenceBadge, providePresence, useSection} from 'writer-presence/vue';
+  import {createRoom} from 'writer-presence/testing';
+  const room = globalThis.room = createRoom();
+  const options = {project: 'p', user: 1, ...room.options};
+  const pages = ['one', 'two'].map((section) => ({setup() {
+    if (${inside}) providePresence(options);
+    useSection(section);
+    return () => h('section', {title: section}, [h(PresenceBadge), h(AvatarStack, {section}), h(ConflictWarning)]);
+  }}));
+  globalThis.at = ref(0);
+  const app = createApp({setup() {
+    if (!${inside}) providePresence(options);
+    return () => h(KeepAlive, () => h(pages[globalThis.at.value]));
+  }});
+  room.join({username: 'Alice', section: 'one'});
+  app.mount('main');
+  globalThis.unmount = () => app.unmount();`});
+
+for (const inside of [true, false]) {
+  test(`Vue: a page that <KeepAlive> takes out claims and draws nothing until it comes back, with the provider ${inside ? 'in' : 'around'} it`, {skip: skipIf.onePage}, async (t) => {
+    const page = await open(t, await bundlePage(KEPT(inside)));
+    for (const [at, section, warned] of [[0, 'one', 1], [1, 'two', 0], [0, 'one', 1]]) {
+      await page.evaluate((at) => { globalThis.at.value = at; }, at);
+      await page.locator(`section[title=${section}] .presence-badge:visible`).filter({hasText: '1'}).waitFor({timeout: TIMEOUT});
+      await assertSoon(async () => assert.deepEqual([
+        await page.evaluate(() => globalThis.room.users.map((user) => `${user.username} ${user.section}`)),
+        await page.locator('.presence-slot:visible').count(),
+        await page.locator('.presence-occupants:visible').count(),
+      ], [['Alice one', `You ${section}`], warned, warned]));
+    }
+    await page.evaluate(() => globalThis.unmount());
+    await assertSoon(async () => assert.deepEqual(await page.evaluate(() => globalThis.room.users.map(({username}) => username)), ['Alice']));
+    assert.deepEqual(page.logged, []);
+  });
+}
