@@ -101,6 +101,13 @@ test('plain HTML has a badge, avatars, a warning in its own space, and a number'
   assert.equal(await b.locator('presence-avatars[section="manuscript/methods"] [part~=avatar]').count(), 0);
   await b.locator('presence-count[count="2"]').waitFor({timeout: TIMEOUT});
   assert.deepEqual(await b.locator('presence-count').locator('[part=number], [part=words]').allTextContents(), ['2', '2 people online']);
+  assert.deepEqual(await b.evaluate(() => {
+    const count = document.querySelector('presence-count');
+    const observer = new MutationObserver(() => {});
+    observer.observe(count.shadowRoot, {subtree: true, childList: true});
+    document.querySelector('writer-presence').manager.dispatchEvent(new Event('change'));
+    return observer.takeRecords().length;
+  }), 0, 'the same number was written again');
   assert.equal(await b.evaluate(() => document.querySelector('writer-presence').section), 'manuscript/methods', 'the section of the select');
 
   await b.evaluate(() => {

@@ -128,6 +128,7 @@ export class PresenceCount extends FollowerElement {
   set strings({locale = this.#locale, people = this.#text}) {
     this.#locale = locale;
     this.#text = people;
+    this.#words.textContent = '';
     this.#show(this.count);
   }
 
@@ -188,6 +189,7 @@ export class PresenceCount extends FollowerElement {
 
   /** @param {number | null} count */
   #show(count) {
+    if (count === this.count && this.#words.textContent) return;
     const words = new Words({locale: this.#locale, badgeLabel: this.#text});
     this.#number.textContent = count === null ? '' : String(count);
     this.#words.textContent = count === null ? statusWords.unknown : words.text('badgeLabel', {count});
