@@ -7,6 +7,7 @@ import {test} from 'node:test';
 import {build} from 'esbuild';
 import {manifest} from '../scripts/build-package.js';
 import {recipes} from '../client/test/recipes.js';
+import {countListeners} from './listeners.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf, token} from './fixtures.js';
 
@@ -458,6 +459,28 @@ test('numbers of projects are asked for together, each 30 s while they are visib
   await asked([]);
   await expectCounts({one: null, both: null, here: null, none: null});
   assert.deepEqual((await b.evaluate(() => globalThis.changes)).filter(([id]) => id === 'both').map(([, count]) => count).slice(-2), [2, null]);
+});
+
+test('no listener is left of elements that come and go', {skip: skipIf.onePage}, async (t) => {
+  const [project, other] = [newProject(env), newProject(env)];
+  const site = await startSite(t, {'/host': '<main></main>'});
+  const page = await openHost(t, site, '/host', (page) => page.addInitScript(countListeners));
+  const listeners = () => page.evaluate(() => globalThis.listeners(window, document, document.body).join());
+  const before = await listeners();
+  for (let i = 0; i < 3; i++) {
+    await page.evaluate((html) => { document.querySelector('main').innerHTML = html; }, `
+      <writer-presence project="${project}" section="a" alone></writer-presence> <presence-avatars section="a"></presence-avatars>
+      <presence-warning></presence-warning> <presence-count></presence-count> <presence-count project="${other}"></presence-count>`);
+    await page.locator('writer-presence button.presence-badge').click({timeout: TIMEOUT});
+    await page.locator('writer-presence .presence-list').waitFor({timeout: TIMEOUT});
+    assert.match(await listeners(), /resize.*visibilitychange/, 'the list is open');
+    await page.evaluate(async () => {
+      document.querySelector('main').replaceChildren();
+      await new Promise((ended) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(ended))));
+    });
+    assert.equal(await listeners(), before, `after ${i + 1} times`);
+  }
+  assert.deepEqual(page.errors, []);
 });
 
 test('the page of the guide shows who is there, warns, sends its token, and reports saves', {skip: skipIf.onePage}, async (t) => {

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {bundlePage, components, renderOnServer} from '../client/test/frameworks.js';
+import {countListeners} from './listeners.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, newProject, passHeartbeats, skipIf, token} from './fixtures.js';
 
@@ -187,6 +188,7 @@ async function open(t, script) {
       return fetch(url, options);
     };
   });
+  await page.addInitScript(countListeners);
   await page.goto(`${site.url}/host`);
   await page.evaluate(script);
   return page;
@@ -268,6 +270,16 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     await b.evaluate(() => globalThis.unmount());
     await other.sees([]);
     assert.equal(await b.locator('[data-presence-part], .presence-badge').count(), 0, 'parts left');
+    const listeners = () => b.evaluate(() => globalThis.listeners(window, document, document.body).join());
+    const left = await listeners();
+    for (let i = 0; i < 2; i++) {
+      await b.evaluate(([project, sections]) => globalThis.mount('Project', {project, user: null, sections}), [second, [METHODS, ABSTRACT]]);
+      await b.locator('.presence-badge .presence-count').filter({hasText: /^1$/}).waitFor({timeout: TIMEOUT});
+      assert.notEqual(await listeners(), left);
+      await b.evaluate(() => globalThis.unmount());
+    }
+    await other.sees([]);
+    assert.equal(await listeners(), left, 'listeners left');
 
     assert.deepEqual(b.logged, []);
   });
