@@ -165,7 +165,7 @@ export class PresenceCount extends FollowerElement {
     this.#shown = shown;
     this.#end();
     this.#end = () => {};
-    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(counts));
+    if (asks && this.#visible && this.isConnected) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(counts));
     else if (!asks) this.#showManager(this.isConnected ? manager : undefined);
   }
 
