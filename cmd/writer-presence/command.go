@@ -8,7 +8,8 @@ import (
 )
 
 // newCommand returns the command line. A subcommand declares its flags; their environment variables and the help follow
-// from that. A subcommand with flags returns an error if the environment has a variable that no flag reads.
+// from that, and the keys of the file of --config from the flags of serve. A subcommand with flags returns an error if the
+// environment has a variable that no flag reads.
 func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	env := lookupIn(environ)
 	root := &cobra.Command{
@@ -24,10 +25,14 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlagError(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(env), newHealth(env), newCheckToken(), newVersion())
+	serve := newServe(env)
+	root.AddCommand(serve, newHealth(env), newCheckToken(), newVersion())
 	for _, c := range root.Commands() {
-		addVariablesToHelp(c.Flags())
 		run, configured := c.RunE, c.HasFlags()
+		if configured {
+			addConfigFlag(c.Flags())
+		}
+		addVariablesToHelp(c.Flags())
 		c.RunE = func(c *cobra.Command, args []string) error {
 			if !configured { // version must work with any environment
 				return run(c, args)
@@ -35,7 +40,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 			if err := checkVariables(root, environ); err != nil {
 				return err
 			}
-			if err := readVariables(c.Flags(), env); err != nil {
+			if err := readSettings(c.Flags(), serve.Flags(), env); err != nil {
 				return err
 			}
 			return run(c, args)

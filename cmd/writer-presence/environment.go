@@ -68,7 +68,7 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 		value, ok := env(variable(f))
 		needed := f.Annotations[neverEmpty] != nil
 		switch {
-		case f.Changed && needed && strings.Trim(f.Value.String(), "[]") == "":
+		case f.Changed && needed && isEmpty(f):
 			bad = fmt.Errorf("--%s is empty and would have no effect: give it a value, or leave it out", f.Name)
 		case f.Changed || !ok || value == "" && !needed:
 		case value == "":
@@ -77,10 +77,14 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 			if err := flags.Set(f.Name, value); err != nil {
 				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlagError(flags, err))
 			}
+			flags.SetAnnotation(f.Name, sourceOfValue, []string{variable(f)})
 		}
 	})
 	return bad
 }
+
+// isEmpty reports whether the value of a flag is an empty text or list.
+func isEmpty(f *pflag.Flag) bool { return strings.Trim(f.Value.String(), "[]") == "" }
 
 // kubernetesVariable matches the variables that Kubernetes sets in every container of a namespace with a Service named
 // writer-presence or writer-presence-redis, such as WRITER_PRESENCE_SERVICE_HOST and
