@@ -75,21 +75,31 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
+var errEmpty = errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
+
+// checkMissing returns an error if the database file, which is missing, must not be created.
+func (d *database) checkMissing() error {
+	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
+		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
+	}
+	return nil
+}
+
 // makeFile creates the database file if it is missing. It builds the file under a temporary
 // name, so that an empty or partial file under the final name always means damage.
 func (d *database) makeFile(log *slog.Logger) error {
 	info, err := os.Stat(d.path)
 	switch {
 	case err == nil && info.Size() == 0:
-		return errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
+		return errEmpty
 	case err == nil:
 		d.recordFile(d.path, info)
 		return restrict(d.path, 0o600, log)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
-		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
+	if err := d.checkMissing(); err != nil {
+		return err
 	}
 	temporary := d.path + ".new"
 	for _, suffix := range []string{"", "-wal", "-shm"} {

@@ -7,6 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// anyEnvironment is the annotation of a subcommand with flags that reads no settings, and so works with any environment,
+// like one without flags.
+const anyEnvironment = "any-environment"
+
 // newCommand returns the command line. A subcommand declares its flags; their environment variables and the help follow
 // from that, and the keys of the file of --config from the flags of serve. A subcommand with flags returns an error if the
 // environment has a variable that no flag reads.
@@ -26,15 +30,15 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlagError(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	serve := newServe(env)
-	root.AddCommand(serve, newHealth(env), newCheckToken(), newVersion())
+	root.AddCommand(serve, newCheck(env), newConfig(serve.Flags()), newHealth(env), newCheckToken(), newVersion())
 	for _, c := range root.Commands() {
-		run, configured := c.RunE, c.HasFlags()
+		run, configured := c.RunE, c.HasFlags() && c.Annotations[anyEnvironment] == ""
 		if configured {
 			addConfigFlag(c.Flags())
 		}
 		addVariablesToHelp(c.Flags())
 		c.RunE = func(c *cobra.Command, args []string) error {
-			if !configured { // version must work with any environment
+			if !configured {
 				return run(c, args)
 			}
 			if err := checkVariables(root, environ); err != nil {

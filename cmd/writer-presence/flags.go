@@ -13,8 +13,8 @@ import (
 
 // settings are the values of serve's flags.
 type settings struct {
-	env     func(name string) (value string, ok bool)
-	changed func(flag string) bool // reports whether a flag was given, also by its variable
+	env func(name string) (value string, ok bool)
+	set *pflag.FlagSet // the flags with their values
 
 	addr, adminAddr, prefix, tenantFrom, tokenHeader string
 	origins, trustedProxies                          []string
@@ -36,9 +36,12 @@ type settings struct {
 	level       slog.Level  // of logLevel, set by validate
 }
 
+// changed reports whether a flag was given: on the command line, by its variable or in the file of --config.
+func (s *settings) changed(flag string) bool { return s.set.Changed(flag) }
+
 // flags declares the flags of serve.
 func (s *settings) flags(f *pflag.FlagSet) {
-	s.changed = f.Changed
+	s.set = f
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the signing key; created if missing (default: in the user's state directory, writer-presence, or writer-presence-dev with --dev)")
 	f.StringVar(&s.redisURL, "redis-url", "", "`address` of the Redis that several nodes share, instead of the embedded store: redis://user:password@host:6379/0, rediss:// with TLS; more hosts of a cluster as ?addr=host:port, Sentinels with &master_set=name")
