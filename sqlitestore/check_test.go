@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,12 +16,12 @@ func TestCheckFindsWhatOpenWouldRejectAndChangesNothing(t *testing.T) {
 		spoil func(path string) error
 		want  string // in the error; empty for none
 	}{
-		"a closed store":   {func(string) error { return nil }, ""},
-		"no file":          {os.Remove, ""},
-		"no directory":     {func(path string) error { return os.RemoveAll(filepath.Dir(path)) }, ""},
-		"an empty file":    {func(path string) error { return os.Truncate(path, 0) }, "it is empty (0 bytes)"},
-		"another file":     {func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("text ", 1000)), 0o600) }, "not a database"},
-		"half of the file": {func(path string) error { return os.Truncate(path, 8192) }, "damaged"},
+		"a closed store": {func(string) error { return nil }, ""},
+		"no file":        {os.Remove, ""},
+		"no directory":   {func(path string) error { return os.RemoveAll(filepath.Dir(path)) }, ""},
+		"an empty file":  {func(path string) error { return os.Truncate(path, 0) }, "it is empty (0 bytes)"},
+		"another file":   {func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("text ", 1000)), 0o600) }, "not a database"},
+		"a bad page":     {spoilLastPage, "it is damaged: "},
 		"a -wal without it": {func(path string) error {
 			return errors.Join(os.Remove(path), os.WriteFile(path+"-wal", []byte("x"), 0o600))
 		}, "presence.db-wal is there"},
@@ -46,6 +47,15 @@ func TestCheckFindsWhatOpenWouldRejectAndChangesNothing(t *testing.T) {
 			t.Errorf("%s: Check left %v in the directory, want %v", name, after, before)
 		}
 	}
+}
+
+// spoilLastPage overwrites the last page of a database.
+func spoilLastPage(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data[:len(data)-4096], bytes.Repeat([]byte{0xff}, 4096)...), 0o600)
 }
 
 // addMigration records a migration that only a newer version has.
