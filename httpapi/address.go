@@ -82,7 +82,7 @@ func lastOf(lines []string) string {
 
 // proxy returns the remote address of the connection if it is a trusted proxy.
 func (h *Handler) proxy(r *http.Request) (netip.Addr, bool) {
-	if len(h.o.TrustedProxies) == 0 {
+	if len(h.current.Load().proxies) == 0 {
 		return netip.Addr{}, false
 	}
 	port, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -91,7 +91,7 @@ func (h *Handler) proxy(r *http.Request) (netip.Addr, bool) {
 }
 
 func (h *Handler) trusts(a netip.Addr) bool {
-	return slices.ContainsFunc(h.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+	return slices.ContainsFunc(h.current.Load().proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // warnUnreadable logs that an entry of a trusted proxy is not a client address.

@@ -42,26 +42,21 @@ func (a *authFlags) enabled() bool { return a.authURL != "" || a.tokens() }
 // tokens reports whether signed tokens are accepted.
 func (a *authFlags) tokens() bool { return a.jwtSecretFile != "" || a.jwksURL != "" }
 
-// authenticators returns the authenticators in the order in which they are tried.
-func (a *authFlags) authenticators(log *slog.Logger) (all []identity.Authenticator, err error) {
+// checkClaims returns an error if there are flags for the content of tokens, and none that accepts tokens.
+func (a *authFlags) checkClaims() error {
 	if !a.tokens() && a.jwtIssuer+a.jwtAudience+a.jwtNameClaim+a.jwtProjectsClaim != "" {
-		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
+		return errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}
-	if a.tokens() {
-		tokens, err := a.tokenAuthenticator(log)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, tokens)
+	return nil
+}
+
+// hostAuthenticator returns the authenticator that asks the application. It must be called only with --auth-url.
+func (a *authFlags) hostAuthenticator(log *slog.Logger) (*identity.Host, error) {
+	host, err := identity.NewHost(a.authURL, log)
+	if err != nil {
+		return nil, fmt.Errorf("--auth-url: %w", err)
 	}
-	if a.authURL != "" {
-		host, err := identity.NewHost(a.authURL, log)
-		if err != nil {
-			return nil, fmt.Errorf("--auth-url: %w", err)
-		}
-		all = append(all, host)
-	}
-	return all, nil
+	return host, nil
 }
 
 // tokenAuthenticator returns the authenticator for tokens. It must be called only if tokens are accepted.

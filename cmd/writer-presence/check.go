@@ -159,8 +159,8 @@ func (s *settings) checkSigningKey(_ context.Context, log *slog.Logger) (string,
 
 // checkTokens reads the secret of tokens, or fetches the keys.
 func (s *settings) checkTokens(ctx context.Context, log *slog.Logger) (string, error) {
-	if !s.auth.tokens() {
-		return "", nil
+	if err := s.auth.checkClaims(); err != nil || !s.auth.tokens() {
+		return "", err
 	}
 	tokens, err := s.auth.tokenAuthenticator(log)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *settings) checkHost(ctx context.Context, _ *slog.Logger) (string, error
 	if s.auth.authURL == "" {
 		return "", nil
 	}
-	host, err := identity.NewHost(s.auth.authURL, nil)
+	host, err := s.auth.hostAuthenticator(nil)
 	if err != nil {
 		return "", err
 	}

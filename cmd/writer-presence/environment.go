@@ -19,13 +19,19 @@ const (
 	// neverEmpty marks a flag that is left out or has a value. If one of these were empty, for instance because a script
 	// forgot to set its variable, the server would run without the protection that the flag is there for.
 	neverEmpty = "never-empty"
+	// reloadable marks a flag of serve whose new value is used after SIGHUP. A new value of any other needs a restart.
+	reloadable = "reloadable"
+	// hasContent marks a flag that names a file, and whose value changes when the content of the file does.
+	hasContent = "has-content"
 )
 
-func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
+func annotate(flags *pflag.FlagSet, annotation string, names ...string) {
 	for _, name := range names {
-		flags.SetAnnotation(name, neverEmpty, []string{"true"})
+		flags.SetAnnotation(name, annotation, []string{"true"})
 	}
 }
+
+func markNeverEmpty(flags *pflag.FlagSet, names ...string) { annotate(flags, neverEmpty, names...) }
 
 // lookupIn returns os.LookupEnv for an environment in the form of os.Environ. Of a variable that is there twice, the last
 // one counts.

@@ -69,4 +69,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` from one address (IPv6: one /64); a fifth is reserved, so live connections of visitors cannot use it; 0 for no limit (default: a quarter of --connections, at least 32)")
 	markNeverEmpty(f, "tenant-from", "allowed-origins")
+	annotate(f, hasContent, "secret-file", "jwt-secret-file")
+	annotate(f, reloadable, "secret-file", "visitors", "allowed-origins", "auth-url", "jwt-secret-file", "jwks-url", "jwt-issuer", "jwt-audience",
+		"jwt-name-claim", "jwt-projects-claim", "trusted-proxies", "user-rate", "address-rate", "visitor-rate", "projects-per-address", "log-level",
+		"user-connections", "address-connections")
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/admin"
 	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/localhost"
@@ -33,7 +35,8 @@ func newServe(env func(string) (string, bool)) *cobra.Command {
 reference page for writing together at /.
 
 Every flag can also be given as the environment variable in brackets; the command line
-takes precedence. SIGTERM and SIGINT shut the server down: it finishes the requests that
+takes precedence. Both can also be keys of the file of --config. SIGHUP reads the file, keys
+and secrets again, and uses what has changed. SIGTERM and SIGINT shut the server down: it finishes the requests that
 are in flight and saves who is online. A second signal ends it at once.`,
 		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence",
 		Args:    cobra.NoArgs,
@@ -51,7 +54,9 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
+	level := &slog.LevelVar{}
+	level.Set(s.level)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(tuneGC())
 	}
@@ -60,7 +65,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	endStore := background(ctx, store.Run)
-	endAdmin, err := s.serveRequests(ctx, store, log, stdout)
+	endAdmin, err := s.serveRequests(ctx, store, log, level, stdout)
 	// The store must get the last request, and health must answer until everything has ended.
 	return errors.Join(err, endStore(), endAdmin())
 }
@@ -79,15 +84,22 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 // serveRequests serves until ctx ends or the listener fails, and drains then. Health and metrics are served until endAdmin
 // is called, which must be called also after an error.
-func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
+func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	measured := metrics.MeasureStore(store)
-	handler, err := s.handler(measured, log)
+	made := (&reused{}).next()
+	o, err := s.handlerOptions(made, log)
 	if err != nil {
 		return endAdmin, err
 	}
+	o.Service = presence.NewService(measured)
+	handler, err := httpapi.New(o)
+	if err != nil {
+		return endAdmin, err
+	}
+	reloader := newReloader(s, handler, made, level, log)
 	l, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return endAdmin, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
@@ -108,12 +120,12 @@ func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Log
 			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, Log: log})
 		})
 	}
-	level := slog.LevelWarn
+	severity := slog.LevelWarn
 	if s.changed("admin-addr") { // then health can find the server by the same flag
-		level = slog.LevelInfo
+		severity = slog.LevelInfo
 	}
 	// The deferred call removes the file before the store unlocks the directory: after that it could be the next server's.
-	defer writeServerFile(s.data, self, level, log)()
+	defer writeServerFile(s.data, self, severity, log)()
 	if s.visitorRule.none() && !s.dev && !s.auth.enabled() {
 		log.Warn("every request will be rejected: visitors are off, and nothing else identifies users; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
 	}
@@ -126,6 +138,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Log
 	serving, end := delayed(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
+	live.Go(func() { reloader.run(ctx) })
 	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
 	defer end()
