@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"syscall"
 )
 
@@ -20,7 +21,7 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 	if s.adminAddr == "" || s.adminAddr == "off" {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", s.adminAddr)
+	l, err := listen(s.adminAddr, s.mode)
 	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
 		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
 		l, err = net.Listen("tcp", "127.0.0.1:0")
@@ -35,6 +36,9 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 func checkAdminAddr(addr string) error {
 	if addr == "" || addr == "off" {
 		return nil
+	}
+	if strings.HasPrefix(addr, unixPrefix) {
+		return checkSocketPath("admin-addr", addr)
 	}
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		if meant := misspelt(addr, "off"); meant != "" {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -66,6 +67,8 @@ func (s *settings) check(ctx context.Context, out io.Writer, log *slog.Logger) e
 		run  func(context.Context, *slog.Logger) (found string, err error)
 	}{
 		{"access", func(context.Context, *slog.Logger) (string, error) { return s.accessSummary(), nil }},
+		{"--addr", checkAddr(s.addr)},
+		{"--admin-addr", checkAddr(s.adminAddr)},
 		{"signing key", s.checkSigningKey},
 		{"tokens", s.checkTokens},
 		{"--auth-url", s.checkHost},
@@ -133,6 +136,27 @@ func withoutPassword(value string) string {
 		query = "?…"
 	}
 	return fmt.Sprintf("%q", u.Scheme+"://"+u.Host+u.Path+query)
+}
+
+// checkAddr returns a check of an address to listen on. It does not listen, since a running server may.
+func checkAddr(addr string) func(context.Context, *slog.Logger) (string, error) {
+	return func(ctx context.Context, _ *slog.Logger) (string, error) {
+		if path, ok := strings.CutPrefix(addr, unixPrefix); ok {
+			_, err := os.Stat(filepath.Dir(path))
+			return "", err
+		}
+		host, port, err := net.SplitHostPort(addr)
+		if addr == "" || addr == "off" { // of --admin-addr
+			return "", nil
+		}
+		if err == nil {
+			_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+		}
+		if err == nil && host != "" {
+			_, err = net.DefaultResolver.LookupHost(ctx, host)
+		}
+		return "", err
+	}
 }
 
 func (s *settings) checkSigningKey(_ context.Context, log *slog.Logger) (string, error) {

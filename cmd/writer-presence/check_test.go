@@ -79,6 +79,7 @@ func TestCheckReportsWhatServeWouldFind(t *testing.T) {
 		}, 0},
 		{"--data %DATA% --jwks-url " + a.jwks, []string{"ok      tokens: the keys at 127.0.0.1:"}, 0},
 		{"--data %DATA% --jwks-url " + gone + " --auth-url " + gone, []string{"FAILED  tokens: the keys cannot be fetched", "FAILED  --auth-url:", `"http://127.0.0.1:1/{project}?…"`}, 2},
+		{"--data %DATA% --addr nowhere --admin-addr unix:/no/such/dir/socket", []string{"FAILED  --addr: ", "FAILED  --admin-addr: "}, 2},
 		{"--data " + running, []string{"is in use by process "}, 0},
 		{"--data " + damaged, []string{"FAILED  store:", "it is empty (0 bytes)"}, 1},
 		{"--data %DATA% --secret-file " + open, []string{"FAILED  signing key:", "chmod 600"}, 1},

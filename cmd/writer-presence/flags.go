@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -16,8 +17,8 @@ type settings struct {
 	env func(name string) (value string, ok bool)
 	set *pflag.FlagSet // the flags with their values
 
-	addr, adminAddr, prefix, tenantFrom, tokenHeader string
-	origins, trustedProxies                          []string
+	addr, adminAddr, socketMode, prefix, tenantFrom, tokenHeader string
+	origins, trustedProxies                                      []string
 
 	data, secretFile, redisURL, redisDurability string
 	lease, heartbeat, drainDelay                time.Duration
@@ -34,6 +35,7 @@ type settings struct {
 
 	visitorRule visitorRule // of visitors, set by validate
 	level       slog.Level  // of logLevel, set by validate
+	mode        fs.FileMode // of socketMode, set by validate
 }
 
 // changed reports whether a flag was given: on the command line, by its variable or in the file of --config.
@@ -42,7 +44,8 @@ func (s *settings) changed(flag string) bool { return s.set.Changed(flag) }
 // flags declares the flags of serve.
 func (s *settings) flags(f *pflag.FlagSet) {
 	s.set = f
-	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on: a host and port, where port 0 takes a free one, or unix: and the path of a socket, such as unix:/run/writer-presence/socket; a socket that systemd hands over takes its place")
+	f.StringVar(&s.socketMode, "socket-mode", "0660", "`permissions` of the Unix sockets of --addr and --admin-addr, in octal")
 	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the signing key; created if missing (default: in the user's state directory, writer-presence, or writer-presence-dev with --dev)")
 	f.StringVar(&s.redisURL, "redis-url", "", "`address` of the Redis that several nodes share, instead of the embedded store: redis://user:password@host:6379/0, rediss:// with TLS; more hosts of a cluster as ?addr=host:port, Sentinels with &master_set=name")
 	f.StringVar(&s.redisDurability, "redis-durability", "auto", "`mode` that defines when a change in Redis counts as durable: none (never), aof (once it is on Redis's disk), wait:N (once N replicas have it), or auto (no waiting; durable on a single server with appendonly yes and appendfsync always)")
@@ -62,7 +65,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.Float64Var(&s.addressRate, "address-rate", httpapi.DefaultAddressRate.PerSecond, "`requests` per second from one address, with the same bursts and exceptions as --user-rate; 0 for no limit")
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate.PerSecond, "new `visitors` per second from one address, with bursts of 200 times as many; 0 for no limit")
 	f.IntVar(&s.addressProjects, "projects-per-address", httpapi.DefaultAddressProjects, "different `projects` that users of one address enter in 12 to 24 minutes; visitors are counted separately; 0 for no limit")
-	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
+	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics, as for --addr; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to keep serving after SIGTERM while /readyz says draining, for load balancers that poll it: a little longer than their interval")
 	f.StringVar(&s.logLevel, "log-level", "info", "lowest `level` that is logged: debug, info, warn or error; debug logs each request and live message that is rejected")
 	f.IntVar(&s.connections, "connections", httpapi.DefaultConnections, "open `connections` in total; a fifth is reserved, so live connections of visitors cannot use it; over the limit, new connections wait, and the oldest connections without a request or a hello are closed")

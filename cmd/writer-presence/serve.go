@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,18 +101,14 @@ func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Log
 		return endAdmin, err
 	}
 	reloader := newReloader(s, handler, made, level, log)
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		return endAdmin, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
-	}
-	defer l.Close()
-	adminListener, err := s.listenAdmin(log)
+	l, adminListener, err := s.listen(log)
 	if err != nil {
 		return endAdmin, err
 	}
+	defer l.Close()
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
-		self.Admin = adminListener.Addr().String()
+		self.Admin = addrOf(adminListener)
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, Log: log,
@@ -130,20 +127,46 @@ func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Log
 		log.Warn("every request will be rejected: visitors are off, and nothing else identifies users; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
 	}
 	log.Info("serving", "version", programVersion(), "store", s.storeName(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
-		"address", l.Addr().String(), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
+		"address", addrOf(l), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
 		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
-	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
+	if addr := addrOf(l); strings.HasPrefix(addr, unixPrefix) {
+		fmt.Fprintf(stdout, "writer-presence is at %s\n", addr)
+	} else {
+		fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", addr)
+	}
 	serving, end := delayed(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { reloader.run(ctx) })
-	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
+	live.Go(func() { notify(ctx, s.env, log, addrOf(l)) })
 	defer live.Wait()
 	defer end()
 	defer cancel() // if Serve fails, so that the goroutines above end
 	return endAdmin, handler.Serve(serving, l)
+}
+
+// listen returns the listeners of the API and of health and metrics: those that systemd hands over, and otherwise those of
+// --addr and --admin-addr. admin is nil for --admin-addr off.
+func (s *settings) listen(log *slog.Logger) (l, admin net.Listener, err error) {
+	if l, admin, err = inherited(); err != nil {
+		return nil, nil, err
+	}
+	if l == nil {
+		if l, err = listen(s.addr, s.mode); err != nil {
+			return nil, nil, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
+		}
+	} else if err = checkDevAddr(addrOf(l)); s.dev && err != nil {
+		return nil, nil, err
+	}
+	if admin == nil {
+		if admin, err = s.listenAdmin(log); err != nil {
+			l.Close()
+			return nil, nil, err
+		}
+	}
+	return l, admin, nil
 }
 
 // delayed returns a context that ends the given time after ctx, or when end is called.

@@ -187,7 +187,7 @@ func (l *listener) count(c *Conn) error {
 		return nil
 	}
 	l.o.Limits.Add(&c.counted, c)
-	key, ok := l.o.Address(c.RemoteAddr().String())
+	key, ok := l.o.Address(c.RemoteAddr())
 	if !ok {
 		return nil
 	}

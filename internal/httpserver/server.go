@@ -40,7 +40,7 @@ type Options struct {
 	Limits *connlimit.Limits
 	// Address returns the key by which Limits counts a remote address, and false for a trusted proxy, whose
 	// connections belong to many clients. It is needed with Limits.
-	Address func(remote string) (key string, ok bool)
+	Address func(remote net.Addr) (key string, ok bool)
 	// Reject returns the answer to a connection over the limit of its address. It is needed with Limits.
 	Reject func(error) *http.Response
 	Log    *slog.Logger
