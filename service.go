@@ -59,6 +59,42 @@ func (s *Service) Leave(ctx context.Context, project Project, user User, l Leave
 	return s.store.Leave(ctx, project, user, l)
 }
 
+// Move moves a section and all below it to another path, with everybody in it: their pages follow, and nobody is warned;
+// see [Roster.Move]. The reply has Version and Durable. Repeating it is safe unless to is below from. Errors:
+// [ErrSectionInvalid], [ErrSectionTooLong], also for a path below that would become too long, [ErrUnavailable]. After
+// an invalid argument nothing has changed.
+func (s *Service) Move(ctx context.Context, project Project, from, to Section) (Reply, error) {
+	if from == "" || to == "" {
+		return Reply{}, ErrSectionInvalid
+	}
+	if err := cmp.Or(from.check(), to.check()); err != nil {
+		return Reply{}, err
+	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
+	return s.store.Move(ctx, project, from, to)
+}
+
+// Save records a save on behalf of a user, who need not be online (rule 19). The reply has Version and Durable. Repeating
+// the newest save of a section changes nothing. Errors: those of [User.Check], [ErrSectionInvalid], [ErrSectionTooLong],
+// [ErrRevisionInvalid], [ErrUnavailable]. After an invalid argument nothing has changed.
+func (s *Service) Save(ctx context.Context, project Project, user User, saved Saved) (Reply, error) {
+	if err := user.Check(); err != nil {
+		return Reply{}, err
+	}
+	if saved.Section == "" {
+		return Reply{}, ErrSectionInvalid
+	}
+	if err := saved.check(); err != nil {
+		return Reply{}, err
+	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
+	return s.store.Save(ctx, project, user, saved)
+}
+
 // Snapshot returns all that is visible in the project; see [Store.Snapshot]. It renews nothing.
 // Error: [ErrUnavailable].
 func (s *Service) Snapshot(ctx context.Context, project Project) (*Snapshot, error) {

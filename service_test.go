@@ -20,6 +20,16 @@ func (u unreachable) Leave(context.Context, Project, User, Leave) (Reply, error)
 	return Reply{}, nil
 }
 
+func (u unreachable) Move(context.Context, Project, Section, Section) (Reply, error) {
+	u.Error("Store.Move is called")
+	return Reply{}, nil
+}
+
+func (u unreachable) Save(context.Context, Project, User, Saved) (Reply, error) {
+	u.Error("Store.Save is called")
+	return Reply{}, nil
+}
+
 func (u unreachable) FreshSnapshot(context.Context, Project) (*Snapshot, error) {
 	u.Error("Store.FreshSnapshot is called")
 	return nil, nil

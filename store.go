@@ -11,7 +11,8 @@ import (
 //
 // A store that cannot answer returns an error that wraps [ErrUnavailable], never an empty result.
 // After such an error the message may or may not have taken effect. Sending the same message again
-// is safe: a numbered message changes nothing the second time, an unnumbered one states the same.
+// is safe: a numbered message changes nothing the second time, an unnumbered one and a save state the same.
+// So does a move, unless its new path is below the old one.
 //
 // [Service] has checked all arguments. Returned occupants and snapshots are shared and never change.
 // Package storetest tests whether a store keeps this contract.
@@ -26,6 +27,15 @@ type Store interface {
 	// Leave ends a session of the user; see [Roster.Leave]. Ending a session that does not exist is no
 	// error. Error: [ErrUnavailable].
 	Leave(ctx context.Context, project Project, user User, l Leave) (Reply, error)
+
+	// Move moves a section and all below it to another path, with everybody in it; see [Roster.Move]. In a
+	// project that holds nothing it changes and creates nothing. Its reply is Durable as that of a change
+	// is. Errors: [ErrSectionTooLong], [ErrUnavailable].
+	Move(ctx context.Context, project Project, from, to Section) (Reply, error)
+
+	// Save records a save on behalf of a user, who need not be online; see [Roster.Save]. Its reply is
+	// Durable as that of a change is. Error: [ErrUnavailable].
+	Save(ctx context.Context, project Project, user User, saved Saved) (Reply, error)
 
 	// Snapshot returns all that is visible in the project, without expired sessions; for an unknown
 	// project that is an empty snapshot. It renews nothing. Its version is never below one that any

@@ -66,12 +66,13 @@ func (r *Roster) recordChange(now time.Time, m *member, s *session, user User, u
 }
 
 // Update records where a session of the user is, and names the other users who claim that section at
-// that moment (rules 4 to 8 and 18 to 20). Changed reports that the session is new, or that it or its
+// that moment (rules 4 to 8, 18 to 20 and 23). Changed reports that the session is new, or that it or its
 // save states something else than before; a renewal changes nothing. Errors: [ErrTooManySessions],
 // [ErrTooManyChanges].
 func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
 	r.init()
 	r.Expire(now)
+	u = r.followMoves(u)
 	m := r.member(user)
 	s := m.find(u.Session)
 	var from *member // whose session s was until now

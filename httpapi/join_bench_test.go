@@ -31,6 +31,12 @@ func (s staticStore) Update(context.Context, presence.Project, presence.User, pr
 func (s staticStore) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
 	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
 }
+func (s staticStore) Move(context.Context, presence.Project, presence.Section, presence.Section) (presence.Reply, error) {
+	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
+}
+func (s staticStore) Save(context.Context, presence.Project, presence.User, presence.Saved) (presence.Reply, error) {
+	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
+}
 func (s staticStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
 	return s.snapshot, nil
 }

@@ -22,7 +22,7 @@ do
       end
     end
     local occupied = claimants > own
-    if renewed and not occupied and (not known_version or known_version == version) then
+    if renewed and not occupied and (not polls or known_version == version) then
       if seq ~= 0 then renewed[SEQ] = seq end
       renewed[LAST_SEEN], renewed[EXPIRES], renewed[CONNECTION] = now, now + LEASE, connection
       local packed = cmsgpack.pack(m)

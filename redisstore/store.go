@@ -143,7 +143,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		return presence.Reply{}, unavailable(errIncomplete)
 	}
 	if conflicts {
-		reply.Conflicts = snapshot.Conflicts(user.ID, u.Section)
+		reply.Conflicts = snapshot.Conflicts(user.ID, presence.Section(a.text(5)))
 	}
 	if wanted {
 		reply.Snapshot = snapshot
@@ -154,13 +154,9 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 // updateArgs returns the arguments of the script; see update_args.lua. Cached is the snapshot that the node
 // has, nil for none.
 func updateArgs(floor string, cached *presence.Snapshot, user presence.User, u presence.Update) []string {
-	known := ""
-	if u.Poll {
-		known = number(u.Known)
-	}
 	args := append(make([]string, 0, 15),
 		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
-		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent), known, number(u.Connection))
+		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent, u.Poll), number(u.Known), number(u.Connection))
 	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) {
 		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision)
 	}
@@ -183,6 +179,27 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 		return presence.Reply{}, err
 	}
 	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, c.key, a.number(1))}, nil
+}
+
+// Move implements [presence.Store].
+func (s *Store) Move(ctx context.Context, project presence.Project, from, to presence.Section) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	return s.record(ctx, s.project(project, false), s.scripts.Load().move, string(from), string(to))
+}
+
+// Save implements [presence.Store].
+func (s *Store) Save(ctx context.Context, project presence.Project, user presence.User, saved presence.Saved) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	c := s.project(project, false)
+	reply, err := s.record(ctx, c, s.scripts.Load().save, string(user.ID), user.Name, string(saved.Section), saved.Revision)
+	if err == nil {
+		c.setOccupied()
+	}
+	return reply, err
 }
 
 // Snapshot implements [presence.Store].
@@ -225,6 +242,22 @@ func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
 		defer c.mu.Unlock()
 		delete(c.watches, w)
 	}
+}
+
+// record runs the script of a change that the host makes; see section_move.lua and save_call.lua.
+func (s *Store) record(ctx context.Context, c *projectCache, script *rueidis.Lua, args ...string) (presence.Reply, error) {
+	floor, _, _ := c.state()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	a, err := s.call(ctx, c, script, append([]string{floor}, args...)...)
+	switch {
+	case err != nil:
+		s.noteFailure(c.key)
+		return presence.Reply{}, err
+	case a.is(1):
+		return presence.Reply{}, presence.ErrSectionTooLong
+	}
+	return presence.Reply{Version: a.version, Durable: s.durable(ctx, c.key, a.number(0))}, nil
 }
 
 // subscribeTo subscribes to the wake-ups of a project and adds watchers, if the project is cached.

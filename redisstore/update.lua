@@ -1,6 +1,7 @@
 -- Roster.Update: update.go, in functions of the same names and order. It adds to the answer: the
 -- member, packed; whether others claim the section; stale; the reason of a rejection ('sessions',
--- 'changes', or ''); and the clock if the update changed something, otherwise 0.
+-- 'changes', or ''); the clock if the update changed something, otherwise 0; and the section after the
+-- moves that the page did not know.
 
 local cached_version, user = tonumber(ARGV[2]), user_field:sub(2)
 local unless_occupied, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
@@ -88,5 +89,5 @@ local m = member()
 local stale, rejection, changed = update(m)
 local conflicts = occupied(m, section)
 commit()
-local wanted = conflicts or known_version and known_version ~= roster.version
-return answer(wanted and cached_version ~= roster.version, packed(m), conflicts and 1 or 0, stale, rejection, changed and roster.clock or 0)
+local wanted = conflicts or polls and known_version ~= roster.version
+return answer(wanted and cached_version ~= roster.version, packed(m), conflicts and 1 or 0, stale, rejection, changed and roster.clock or 0, section)

@@ -97,12 +97,12 @@ func newJournal(write func(changes, uint64, time.Time) error, log *slog.Logger) 
 	return j
 }
 
-// add queues records and saves and returns the batch that will write all of them. Those of one session or
-// section must be added in the order of their changes: the last one wins.
-func (j *journal) add(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) *batch {
+// add queues records, saves and moves and returns the batch that will write all of them. Those of one session
+// or section must be added in the order of their changes: the last one wins.
+func (j *journal) add(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save, moves ...*presence.Move) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, records, saves)
+	j.put(project, clock, records, saves, moves...)
 	switch j.waiting++; {
 	case j.waiting == 1:
 		j.flush()
@@ -122,11 +122,11 @@ func (j *journal) addLater(project presence.Project, clock uint64, records []pre
 	j.put(project, clock, records, saves)
 }
 
-func (j *journal) put(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) {
-	if j.pending.isEmpty() && len(records)+len(saves) > 0 {
+func (j *journal) put(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save, moves ...*presence.Move) {
+	if j.pending.isEmpty() && len(records)+len(saves)+len(moves) > 0 {
 		j.pendingSince = time.Now()
 	}
-	j.pending.put(project, records, saves)
+	j.pending.put(project, records, saves, moves...)
 	j.clock = max(j.clock, clock)
 }
 

@@ -6,7 +6,7 @@
 //	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
 //	service := presence.NewService(store)
 //
-// A change (a session begins, ends, or changes what it states; a save) is acknowledged after
+// A change (a session begins, ends, or changes what it states; a save; a move) is acknowledged after
 // its commit; commits are grouped. A renewal is written within five seconds.
 // While the disk fails, presence continues from memory, replies are not durable, and
 // the journal writes what is missing when the disk works again.
@@ -180,6 +180,36 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 	return s.queueAndWait(name, p, user.ID, changed, reply)
 }
 
+// Move implements [presence.Store].
+func (s *Store) Move(_ context.Context, name presence.Project, from, to presence.Section) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	if s.find(name) == nil { // there is nothing to move
+		return presence.Reply{Version: s.emptyRoster().Version(), Durable: !s.journal.isFailing()}, nil
+	}
+	p := s.lockProject(name)
+	move, err := p.roster.Move(time.Now(), from, to)
+	if err != nil {
+		p.notifyAndUnlock()
+		return presence.Reply{}, err
+	}
+	if move != nil {
+		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.Records(), p.roster.UnwrittenSaves(), move)
+	}
+	return s.unlockAndWait(p, move != nil, presence.Reply{Version: p.roster.Version()})
+}
+
+// Save implements [presence.Store].
+func (s *Store) Save(_ context.Context, name presence.Project, user presence.User, saved presence.Saved) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	p := s.lockProject(name)
+	changed := p.roster.Save(time.Now(), user, saved)
+	return s.queueAndWait(name, p, user.ID, changed, presence.Reply{Version: p.roster.Version()})
+}
+
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
 	if s.journal == nil {
@@ -249,6 +279,12 @@ func (s *Store) queueAndWait(name presence.Project, p *project, user presence.Us
 	if change {
 		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user), p.roster.UnwrittenSaves())
 	}
+	return s.unlockAndWait(p, change, reply)
+}
+
+// unlockAndWait unlocks the project and waits for the commit of its last change; change says that it is that of the
+// reply.
+func (s *Store) unlockAndWait(p *project, change bool, reply presence.Reply) (presence.Reply, error) {
 	changed := p.changed
 	p.notifyAndUnlock()
 	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // while the disk fails a renewal is not written

@@ -57,6 +57,22 @@ func (s *memoryStore) Leave(_ context.Context, name presence.Project, user prese
 	return reply, nil
 }
 
+func (s *memoryStore) Move(_ context.Context, name presence.Project, from, to presence.Section) (reply presence.Reply, err error) {
+	s.do(name, func(p *memoryProject, now time.Time) {
+		_, err = p.roster.Move(now, from, to)
+		reply.Version = p.roster.Version()
+	})
+	return reply, err
+}
+
+func (s *memoryStore) Save(_ context.Context, name presence.Project, user presence.User, saved presence.Saved) (reply presence.Reply, err error) {
+	s.do(name, func(p *memoryProject, now time.Time) {
+		p.roster.Save(now, user, saved)
+		reply.Version = p.roster.Version()
+	})
+	return reply, nil
+}
+
 func (s *memoryStore) Snapshot(_ context.Context, name presence.Project) (snapshot *presence.Snapshot, err error) {
 	s.do(name, func(p *memoryProject, now time.Time) { snapshot = p.roster.Snapshot(now) })
 	return snapshot, nil
