@@ -188,7 +188,7 @@ func (c *conn) update(m *wire.Message, user presence.User) error {
 		_ = c.hub.access.TakeUser(c.project, user.ID)
 	}
 	u.Session, u.Connection = c.session, c.id
-	hasVersion, version := u.Poll || m.Type == "hello", u.Known
+	hasVersion, version := u.Poll || m.Type == "hello", m.Known()
 	u.Poll = false // the room sends the snapshot
 	reply, err := c.hub.access.Update(context.Background(), access.Sender{Project: c.project, User: user, Address: c.credentials.address, Exceeded: exceeded}, u)
 	if err != nil {

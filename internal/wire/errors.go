@@ -20,7 +20,7 @@ var (
 	ErrDuplicateField     = errors.New("the body has the same field twice in one object; send each field once")
 	ErrFieldType          = errors.New("a field of the body has the wrong type; see the table of the API")
 	ErrProjects           = errors.New("name 1 to 100 different projects, as in ?project=a&project=b")
-	ErrKnownVersion       = errors.New("known_version is a whole number from 0 to 9007199254740991")
+	ErrKnownVersion       = errors.New("known_version and as_of are whole numbers from 0 to 9007199254740991")
 	ErrCrossOrigin        = errors.New("this server does not allow requests from pages of this origin; make the proxy in front leave Host unchanged, or list the origin in --allowed-origins")
 	ErrNotLocal           = errors.New("the server runs with --dev and issues tokens only to pages of this machine, not through a tunnel or by another host name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	ErrDevOrigin          = errors.New("the server runs with --dev, with which anybody can take any name, and so answers only pages of this machine, not through a tunnel or by another host name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
