@@ -7,6 +7,7 @@ import {presencePlugin} from 'writer-presence/prosemirror';
 import {Presence, presenceSaved} from 'writer-presence/tiptap';
 import {PresenceModule} from 'writer-presence/quill';
 import {bindMonaco} from 'writer-presence/monaco';
+import {createRoom} from 'writer-presence/testing';
 import * as guideMonaco from 'guide:monaco';
 import * as guideProsemirror from 'guide:prosemirror';
 import * as guideQuill from 'guide:quill';
@@ -22,6 +23,7 @@ import {baseKeymap} from 'prosemirror-commands';
 import * as monaco from 'monaco-editor/editor/editor.api.js';
 import 'monaco-editor/editor/contrib/find/browser/findController.js';
 import Quill from 'quill';
+import {countListeners, leftListeners} from './listeners.js';
 
 // No worker: nothing here needs one.
 /** @type {any} */ (globalThis).MonacoEnvironment = {getWorker: () => new Worker(URL.createObjectURL(new Blob([''])))};
@@ -30,6 +32,7 @@ const page = /** @type {any} */ (globalThis);
 const TITLES = ['Introduction', 'Methods', 'Results'];
 const BODY = 'Some text.';
 
+countListeners();
 Quill.register('modules/presence', PresenceModule);
 
 /** What can be done in any ProseMirror view. @param {() => EditorView} view */
@@ -149,29 +152,11 @@ editors.monaco = (place, manager) => {
   };
 };
 
-/** The listeners of a manager, counted from its construction. */
-function countListeners(manager) {
-  const open = new Set();
-  const {addEventListener, removeEventListener} = EventTarget.prototype;
-  manager.addEventListener = (type, listener, options) => {
-    const key = {type, listener};
-    open.add(key);
-    options?.signal?.addEventListener('abort', () => open.delete(key));
-    addEventListener.call(manager, type, listener, options);
-  };
-  manager.removeEventListener = (type, listener, options) => {
-    for (const key of open) if (key.type === type && key.listener === listener) open.delete(key);
-    removeEventListener.call(manager, type, listener, options);
-  };
-  return () => [...open].map(({type}) => type);
-}
-
 /** Starts a manager and opens an editor of this kind. */
 page.openEditor = async (kind, project, token) => {
   const place = document.createElement('div');
   document.querySelector('main').append(place);
   page.presence = new PresenceManager(project, null, {token});
-  page.listeners = countListeners(page.presence);
   page.presence.start();
   await new Promise((live) => {
     const end = page.presence.subscribe(() => page.presence.getSnapshot().version && (end(), live(undefined)));
@@ -179,6 +164,25 @@ page.openEditor = async (kind, project, token) => {
   page.place = place;
   page.editor = editors[kind](place, page.presence);
 };
+
+/** Opens an editor of this kind in a simulated room, where somebody edits the section `elsewhere`. */
+page.openInRoom = async (kind) => {
+  const room = createRoom();
+  page.presence = new PresenceManager('p', 1, {...room.options});
+  page.place = document.querySelector('main').appendChild(document.createElement('div'));
+  page.presence.start();
+  room.join({section: 'elsewhere'});
+  await room.settle();
+  page.editor = editors[kind](page.place, page.presence);
+};
+
+/** The listeners of the page while an editor of this kind is open with a warning, and after it, three times. */
+page.leftListeners = (kind) => leftListeners(async () => {
+  await page.openInRoom(kind);
+  page.editor.below('Methods');
+  page.presence.setSection('elsewhere'); // not in the text, where the caret would rest and not warn
+  return [page.presence, () => { page.editor.destroy(); page.place.remove(); }];
+});
 
 const guides = {monaco: guideMonaco, prosemirror: guideProsemirror, quill: guideQuill, tiptap: guideTiptap};
 

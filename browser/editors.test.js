@@ -6,12 +6,13 @@ import {createRequire} from 'node:module';
 import {after, test} from 'node:test';
 import {build} from 'esbuild';
 import {codeOf, recipes} from '../client/test/recipes.js';
+import {assertNoneLeft} from './listeners.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, newProject, skipIf, token} from './fixtures.js';
 import {soon} from './scene.js';
 
 const env = environment({lease: 60_000});
-const skip = skipIf.onePage || skipIf.webkit('its driver has no keys for an element');
+const skip = skipIf.onePage;
 const STYLE = 'main{padding: 100px} .ProseMirror, .ql-editor{white-space: pre-wrap; outline: none}';
 const pages = {};
 let site;
@@ -155,13 +156,15 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
     await ben.keyboard.type('x');
     for (const page of [ann, ben]) {
       const [open, left] = await page.evaluate(async () => {
-        const open = globalThis.listeners();
+        const {presence, listeners} = globalThis;
+        const open = listeners(presence);
         globalThis.editor.destroy();
         await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-        return [open, [globalThis.listeners(), document.querySelectorAll('[data-presence-section], .presence-heading, .presence-layer').length]];
+        return [open, [listeners(presence), document.querySelectorAll('[data-presence-section], .presence-heading, .presence-layer').length]];
       });
-      assert.deepEqual(open.toSorted(), ['change', 'change', 'navigate']);
-      assert.deepEqual(left, [[], 0]);
+      const ofInterface = ['change', 'conflict', 'free'];
+      assert.deepEqual(open, ['change', 'change', ...ofInterface, 'navigate']);
+      assert.deepEqual(left, [ofInterface, 0]);
     }
     for (const page of [ann, ben]) assert.deepEqual(page.errors, []);
   });
@@ -182,3 +185,27 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
     assert.deepEqual(page.errors, []);
   });
 }
+
+test('monaco: a heading below characters of two code units is found as soon as it is typed', {skip}, async (t) => {
+  const {Ann: page} = await openPages();
+  t.after(() => page.evaluate(() => globalThis.closeEditor()));
+  await page.bringToFront();
+  await page.evaluate(async () => {
+    await globalThis.openInRoom('monaco');
+    const {editor} = globalThis.editor;
+    // So that a range of 200 code units before the caret begins within a character.
+    editor.setValue(`a${'\u{1f600}'.repeat(100)}\n\\sectin{One}`);
+    editor.setPosition({lineNumber: 2, column: 7});
+    editor.focus();
+  });
+  await page.keyboard.type('o');
+  await soon(page, () => globalThis.presence.currentSection === 'paper/one' || globalThis.presence.currentSection);
+  assert.deepEqual(page.errors, []);
+});
+
+test('no listener is left of editors that come and go', {skip}, async () => {
+  const {Ann: page} = await openPages();
+  await page.bringToFront();
+  for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) assertNoneLeft(await page.evaluate((kind) => globalThis.leftListeners(kind), kind), kind);
+  assert.deepEqual(page.errors, []);
+});

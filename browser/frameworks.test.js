@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {bundlePage, components, renderOnServer} from '../client/test/frameworks.js';
+import {countListeners} from './listeners.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, newProject, passHeartbeats, skipIf, token} from './fixtures.js';
 
@@ -187,6 +188,7 @@ async function open(t, script) {
       return fetch(url, options);
     };
   });
+  await page.addInitScript(countListeners);
   await page.goto(`${site.url}/host`);
   await page.evaluate(script);
   return page;
@@ -268,6 +270,16 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     await b.evaluate(() => globalThis.unmount());
     await other.sees([]);
     assert.equal(await b.locator('[data-presence-part], .presence-badge').count(), 0, 'parts left');
+    const listeners = () => b.evaluate(() => globalThis.listeners(window, document, document.body).join());
+    const left = await listeners();
+    for (let i = 0; i < 2; i++) {
+      await b.evaluate(([project, sections]) => globalThis.mount('Project', {project, user: null, sections}), [second, [METHODS, ABSTRACT]]);
+      await b.locator('.presence-badge .presence-count').filter({hasText: /^1$/}).waitFor({timeout: TIMEOUT});
+      assert.notEqual(await listeners(), left);
+      await b.evaluate(() => globalThis.unmount());
+    }
+    await other.sees([]);
+    assert.equal(await listeners(), left, 'listeners left');
 
     assert.deepEqual(b.logged, []);
   });
@@ -334,5 +346,44 @@ for (const [name, files, options] of [['React 19', REACT], ['React 18', REACT, {
     await a.sees([]);
     assert.equal(await b.evaluate(() => globalThis.sessions.size), 1, 'sessions');
     assert.deepEqual(b.logged, []);
+  });
+}
+
+/** Two pages in a `<KeepAlive>`, in a simulated room. `at` on the page is the one that is shown. */
+const KEPT = (inside) => ({'main.jsx': `
+  import {createApp, h, KeepAlive, ref} from 'vue';
+  import {AvatarStack, ConflictWarning, PresenceBadge, providePresence, useSection} from 'writer-presence/vue';
+  import {createRoom} from 'writer-presence/testing';
+  const room = globalThis.room = createRoom();
+  const options = {project: 'p', user: 1, ...room.options};
+  const pages = ['one', 'two'].map((section) => ({setup() {
+    if (${inside}) providePresence(options);
+    useSection(section);
+    return () => h('section', {title: section}, [h(PresenceBadge), h(AvatarStack, {section}), h(ConflictWarning)]);
+  }}));
+  globalThis.at = ref(0);
+  const app = createApp({setup() {
+    if (!${inside}) providePresence(options);
+    return () => h(KeepAlive, () => h(pages[globalThis.at.value]));
+  }});
+  room.join({username: 'Alice', section: 'one'});
+  app.mount('main');
+  globalThis.unmount = () => app.unmount();`});
+
+for (const inside of [true, false]) {
+  test(`Vue: a page that <KeepAlive> takes out claims and draws nothing until it comes back, with the provider ${inside ? 'in' : 'around'} it`, {skip: skipIf.onePage}, async (t) => {
+    const page = await open(t, await bundlePage(KEPT(inside)));
+    for (const [at, section, warned] of [[0, 'one', 1], [1, 'two', 0], [0, 'one', 1]]) {
+      await page.evaluate((at) => { globalThis.at.value = at; }, at);
+      await page.locator(`section[title=${section}] .presence-badge:visible`).filter({hasText: '1'}).waitFor({timeout: TIMEOUT});
+      await assertSoon(async () => assert.deepEqual([
+        await page.evaluate(() => globalThis.room.users.map((user) => `${user.username} ${user.section}`)),
+        await page.locator('.presence-slot:visible').count(),
+        await page.locator('.presence-occupants:visible').count(),
+      ], [['Alice one', `You ${section}`], warned, warned]));
+    }
+    await page.evaluate(() => globalThis.unmount());
+    await assertSoon(async () => assert.deepEqual(await page.evaluate(() => globalThis.room.users.map(({username}) => username)), ['Alice']));
+    assert.deepEqual(page.logged, []);
   });
 }

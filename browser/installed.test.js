@@ -7,6 +7,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
+import {startProxy} from './proxy.js';
 import {TIMEOUT, environment, expectBadge, freePort, newProject, openPage, outputMatching, skipIf, token} from './fixtures.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -47,8 +48,8 @@ async function serve(t, folder, program, ...args) {
   return `http://127.0.0.1:${port}/`;
 }
 
-/** Two people: one on the reference page, one on a page of the project at this address. */
-async function meet(address) {
+/** Two people: one on the reference page, one on a page of the project at this address, which a proxy puts on the origin of the API. */
+async function meet(t, address) {
   const id = newProject(env);
   const other = await openPage(env, id, 'Other', {section: 'manuscript/abstract'});
   const context = await env.browser.newContext();
@@ -56,12 +57,10 @@ async function meet(address) {
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-  // As behind a proxy: the API is the presence server's, all else is the project's.
-  await page.route(({pathname}) => !pathname.startsWith('/writer/api/'), async (route) => {
-    const {pathname, search} = new URL(route.request().url());
-    await route.continue({url: new URL(`${pathname}${search}`, address).href});
-  });
-  await page.goto(`${env.url}/?${new URLSearchParams({project: id, token: await token(env, 'Guest')})}`);
+  const site = await startProxy(env.url);
+  t.after(() => site.stop());
+  site.host = address;
+  await page.goto(`${site.url}/?${new URLSearchParams({project: id, token: await token(env, 'Guest')})}`);
   await expectBadge(other, '1').catch((error) => assert.fail(`${error.message}\non the page: ${errors.join('\n') || 'no error'}`));
   return {page, other, errors};
 }
@@ -77,13 +76,11 @@ test('publint finds nothing to improve, and the types resolve as ES modules', {s
   await run(installed, '@arethetypeswrong/cli/dist/index.js', archive, '--profile', 'esm-only');
 });
 
-const skip = skipIf.onePage || skipIf.webkit('its proxy sends no request elsewhere');
-
-test('a Vite project bundles it, and two people see each other', {skip}, async (t) => {
+test('a Vite project bundles it, and two people see each other', {skip: skipIf.onePage}, async (t) => {
   const folder = await project('vite');
   await run(folder, 'vite/bin/vite.js', 'build', '--logLevel', 'error');
   const address = await serve(t, folder, 'vite/bin/vite.js', 'preview', '--host', '127.0.0.1', '--strictPort', '--port');
-  const {page, other, errors} = await meet(address);
+  const {page, other, errors} = await meet(t, address);
   await expectBadge(page, '1');
   assert.equal(await page.evaluate(() => globalThis.loaded.join()), 'element,outline,testing');
   assert.deepEqual(errors, []);
@@ -91,12 +88,12 @@ test('a Vite project bundles it, and two people see each other', {skip}, async (
   await other.context().close();
 });
 
-test('a Next.js project renders it on the server and in StrictMode, and leaves one session', {skip}, async (t) => {
+test('a Next.js project renders it on the server and in StrictMode, and leaves one session', {skip: skipIf.onePage}, async (t) => {
   const folder = await project('next');
   await run(folder, 'next/dist/bin/next', 'build');
   const address = await serve(t, folder, 'next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port');
   assert.match(await (await fetch(`${address}?project=p&token=t`)).text(), /<p id="online">nobody else<\/p>/, 'rendered on the server');
-  const {page, other, errors} = await meet(address);
+  const {page, other, errors} = await meet(t, address);
   await page.locator('#online', {hasText: 'Other'}).waitFor({timeout: TIMEOUT});
   await page.locator('.presence-warning', {hasText: 'Other is editing here'}).waitFor({timeout: TIMEOUT});
   assert.deepEqual(errors, []);

@@ -17,6 +17,8 @@ export async function startProxy(...targets) {
     url: '',
     /** Pages of a host application: gives the HTML or script of a path, or nothing for what the servers answer. @type {(path: string) => string | undefined} */
     page: () => undefined,
+    /** The address of a host application that answers everything but the API; '' for none. */
+    host: '',
     /** Called with the path and status of each answer of a server. @type {(path: string, status: number) => void} */
     answered: () => {},
     /** No request reaches a server. */
@@ -34,10 +36,11 @@ export async function startProxy(...targets) {
   };
   const turns = {request: 0, live: 0}; // separate, so that successive live connections go to different servers
 
-  /** Connects to the next server that is up. Calls `failed` if none is. */
-  function reach(kind, connected, failed, left = targets.length) {
-    const {hostname, port} = new URL(targets[turns[kind]++ % targets.length]);
-    const refused = () => (left > 1 ? reach(kind, connected, failed, left - 1) : failed());
+  /** Connects to the next server that is up, or to the host. Calls `failed` if none is. */
+  function reach(kind, path, connected, failed, left = targets.length) {
+    const ofHost = proxy.host && !path.startsWith('/writer/api/');
+    const {hostname, port} = new URL(ofHost ? proxy.host : targets[turns[kind]++ % targets.length]);
+    const refused = () => (left > 1 && !ofHost ? reach(kind, path, connected, failed, left - 1) : failed());
     const socket = connect(Number(port), hostname, () => connected(socket.off('error', refused)));
     socket.on('error', refused);
   }
@@ -48,7 +51,7 @@ export async function startProxy(...targets) {
     if (proxy.down) return answer.destroy();
     if (proxy.latency) await new Promise((passed) => setTimeout(passed, proxy.latency));
     if (incoming.url.endsWith('/presence/update/')) proxy.firstUpdate ||= Date.now();
-    reach('request', (socket) => {
+    reach('request', incoming.url, (socket) => {
       const {method, url: path, headers} = incoming;
       const forwarded = request({createConnection: () => socket, method, path, headers}, (response) => {
         proxy.answered(path, response.statusCode);
@@ -65,7 +68,7 @@ export async function startProxy(...targets) {
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     if (proxy.live === 'silent') return;
     if (proxy.live === 'refuse') return socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n');
-    reach('live', (through) => {
+    reach('live', incoming.url, (through) => {
       const lines = [`GET ${incoming.url} HTTP/1.1`];
       for (let i = 0; i < incoming.rawHeaders.length; i += 2) lines.push(`${incoming.rawHeaders[i]}: ${incoming.rawHeaders[i + 1]}`);
       through.on('error', () => socket.destroy()).on('close', () => socket.destroy());

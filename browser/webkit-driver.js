@@ -75,6 +75,7 @@ export async function startSession(driver, display, {proxy, args = [], acceptIns
   return {
     send: (method, path, body) => call(method, `/session/${sessionId}${path}`, body),
     pid: child.pid,
+    display,
     async stop() {
       // A browser that is busy, or has crashed, does not answer.
       await Promise.race([call('DELETE', `/session/${sessionId}`).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 2_000))]);

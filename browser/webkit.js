@@ -4,9 +4,11 @@
  * script for pages, and its fake clock is the same, so that a locator means the same in each engine.
  */
 
+import {execFile} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {dirname, join} from 'node:path';
+import {promisify} from 'node:util';
 import {escapeForAttributeSelector, escapeForTextSelector, urlMatches} from 'playwright-core/lib/utils';
 import {startDisplay, startSession} from './webkit-driver.js';
 import {blankPage, reportErrors, startForwardProxy} from './webkit-proxy.js';
@@ -26,7 +28,10 @@ const TIMEOUT = 30_000;
 /** How long one command waits in a page. Meanwhile the other pages of the context get none. */
 const SLICE = 500;
 
-const KEYS = {Shift: '\uE008', Control: '\uE009', Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', ArrowUp: '\uE013', ArrowDown: '\uE015', PageUp: '\uE00E', PageDown: '\uE00F', End: '\uE010', Home: '\uE011', Space: ' '};
+const KEYS = {Shift: '\uE008', Control: '\uE009', Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', Delete: '\uE017', ArrowLeft: '\uE012', ArrowUp: '\uE013', ArrowRight: '\uE014', ArrowDown: '\uE015', PageUp: '\uE00E', PageDown: '\uE00F', End: '\uE010', Home: '\uE011', Space: ' '};
+
+/** The processes that a process started. @returns {string[]} */
+const childrenOf = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
 
 /** Calls the function until it gives something other than undefined, and returns that; throws after the timeout. */
 async function poll(what, timeout, attempt) {
@@ -80,6 +85,7 @@ class Context {
   /** @type {Page[]} */ pages = [];
   /** the last command: they run one after another, because each is for the current window */ last = Promise.resolve();
   window = '';
+  /** @type {Promise<void> | undefined} */ closed;
 
   constructor(session, {viewport = {width: 1280, height: 720}, extraHTTPHeaders = {}, bypassCSP = false, locale = 'en-US'}, ended) {
     Object.assign(this, {session, proxy: session.proxy, viewport, ended});
@@ -136,8 +142,10 @@ class Context {
     }
   }
 
-  /** Closes the pages, and leaves a browser without cookies and storage for another context. */
-  async close() {
+  /** Closes the pages, and leaves a browser without cookies and storage for another context. A second call does nothing: two contexts would get one browser. */
+  close() { return (this.closed ??= this.#close()); }
+
+  async #close() {
     const [first, ...others] = this.pages;
     let usable = Boolean(first);
     try {
@@ -261,6 +269,17 @@ class Page extends Frame {
     this.iframes = iframes.map(([element, src]) => Object.assign(new Frame(this, [element]), {url: () => src}));
   }
 
+  /**
+   * Gives the window of the context the focus, as a window manager would; the X server has none. Until then a page has no focus, and no
+   * element matches `:focus`. Of a context with several windows it is any of them.
+   */
+  async bringToFront() {
+    const {pid, display} = this.owner.session;
+    const command = ['search', '--onlyvisible', '--pid', childrenOf(pid)[0], 'windowraise', 'windowfocus'];
+    await promisify(execFile)('xdotool', command, {env: {...process.env, DISPLAY: display}});
+    await this.waitForFunction(() => document.hasFocus());
+  }
+
   reload() { return this.#load((send) => send('POST', '/refresh', {})); }
   goBack() { return this.#load((send) => send('POST', '/back', {})); }
 
@@ -283,9 +302,8 @@ class Page extends Frame {
 
   /** Ends the web process of the context's pages. */
   async crash() {
-    const children = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-    for (const browser of children(this.owner.session.pid)) {
-      for (const pid of children(browser)) if (readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('WebKitWebProces')) process.kill(Number(pid), 'SIGKILL');
+    for (const browser of childrenOf(this.owner.session.pid)) {
+      for (const pid of childrenOf(browser)) if (readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('WebKitWebProces')) process.kill(Number(pid), 'SIGKILL');
     }
   }
 
@@ -453,8 +471,9 @@ class Locator {
         element.scrollIntoView({block: 'nearest', inline: 'nearest'});
         const {x, y, width, height} = element.getBoundingClientRect();
         const point = position ? [x + position.x, y + position.y] : [x + width / 2, y + height / 2];
-        if (String(point) === last) injected.pointed = injected.setupHitTargetInterceptor(element, action, {x: point[0], y: point[1]}, false);
-        return point;
+        if (String(point) !== last) return point;
+        injected.pointed = injected.setupHitTargetInterceptor(element, action, {x: point[0], y: point[1]}, false);
+        return injected.pointed.stop ? point : null; // otherwise another element covers it, which must not be pressed
       }, {action, position, last}, {timeout});
       const still = point && String(point) === last;
       last = String(point);

@@ -20,13 +20,13 @@ export function checkArguments(project, user, options) {
 
 /** Returns the section of a save. @param {unknown} section */
 export function sectionOf(section) {
-  need(section && typeof section === 'string', 'name the section, {section, revision}, or call setSection() before');
+  need(section && typeof section === 'string', 'name the section, {section, revision}, or call setSection()');
   return section;
 }
 
 /** Returns the revision of a save as text. @param {unknown} revision */
 export function revisionOf(revision) {
   const text = typeof revision === 'number' ? String(revision) : revision;
-  need(typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text), 'a revision is a number or a text of 1 to 64 characters without control characters');
+  need(typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text), 'a revision is a number or 1 to 64 visible characters');
   return text;
 }

@@ -57,7 +57,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
 
   /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
-    need(typeof listener === 'function', 'subscribe(listener) takes a function');
+    need(typeof listener === 'function', 'subscribe(): pass a function');
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
@@ -120,12 +120,12 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
 
   /**
    * @param {string | null} section
-   * @param {{activity?: 'editing' | 'viewing'}} [options] `viewing` for a page where nothing can be edited
+   * @param {{activity?: 'editing' | 'viewing' | undefined}} [options] `viewing` for a page where nothing can be edited
    */
   setSection(section, options = {}) {
     const {activity = 'editing'} = options ?? {};
-    need(!section || typeof section === 'string', 'setSection(section) takes a string or null');
-    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(section, {activity}) takes 'editing' or 'viewing'");
+    need(!section || typeof section === 'string', 'setSection(): pass a string or null');
+    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(): activity is 'editing' or 'viewing'");
     this.#follow(this.#state.enter(section || null, activity === 'viewing'));
   }
 
@@ -174,7 +174,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
 
   /** Waits for a section: others in it see it, and the event `free` tells when nobody conflicts there. @param {string | null} section null: takes it back */
   waitFor(section) {
-    need(!section || typeof section === 'string', 'waitFor(section) takes a string or null');
+    need(!section || typeof section === 'string', 'waitFor(): pass a string or null');
     if (this.#state.waitFor(section || null)) void this.#transport.update();
   }
 

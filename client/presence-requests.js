@@ -60,7 +60,7 @@ export class PresenceRequests {
     const {token} = this.#options;
     try {
       const renewed = await (typeof token === 'function' ? token(rejected) : token ?? null);
-      if (renewed === undefined) this.warn('token() gave undefined, not a token or null');
+      if (renewed === undefined) this.warn('token() gave undefined: pass a token or null');
       if (renewed && !/^[!-~]+$/.test(renewed)) throw 'a token is visible ASCII';
       if (this.#fetching) this.#token = renewed || null; // otherwise this call timed out, and a later one may have answered
     } catch (error) {

@@ -258,7 +258,7 @@ export class PresenceTransport {
       this.#requests.warn(`unreadable answer: ${error}`);
       return this.#onFailure({status: 503, fault: 'unknown'});
     }
-    if (this.#state.cookieless) this.#requests.warn('the visitor changed, so the browser seems to keep no cookie here: use a token or --embedding on');
+    if (this.#state.cookieless) this.#requests.warn('the browser seems to keep no cookie: use a token or --embedding on');
     const recovered = this.#failing;
     this.#failures = this.#retryAt = this.#pollAt = 0;
     this.#failing = false;
@@ -270,6 +270,7 @@ export class PresenceTransport {
 
   /** Returns the milliseconds to the next attempt. No change of the page shortens a time that the server asked for. @param {Outcome} outcome */
   #onFailure({status, fault, retry_after: asked = 0, error}) {
+    error ??= `no presence server at ${this.#requests.base} (${status}): pass the path on to it, or set prefix`; // otherwise the server says what to do
     if (status < 500 && error) this.#requests.warn(error);
     this.#state.fail(fault || 'unknown');
     const {heartbeat} = this.#state;

@@ -74,19 +74,19 @@
  * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number, saved?: Save[], saved_gone?: string[]}} Delta
  * @typedef {List & {activity: string, you: User, conflicts: User[], stale?: boolean, heartbeat?: number}} Answer
  *
- * @typedef {object} Options
- * @property {string} [prefix] where the server's API is; `/writer/api` by default. An absolute URL for a server on another origin
- * @property {string | ((refused: boolean) => string | null | Promise<string | null>)} [token] sent as `Authorization: Bearer`; a function is
+ * @typedef {object} Options undefined is as good as left out, also in what adds to these
+ * @property {string | undefined} [prefix] where the server's API is; `/writer/api` by default. An absolute URL for a server on another origin
+ * @property {string | ((refused: boolean) => string | null | Promise<string | null>) | null | undefined} [token] sent as `Authorization: Bearer`; a function is
  *   called once, and again (with `true`) when the server rejected its token
- * @property {string} [tokenHeader] the header that carries the token over HTTP; `Authorization` by default. Another one, as in the server's
+ * @property {string | undefined} [tokenHeader] the header that carries the token over HTTP; `Authorization` by default. Another one, as in the server's
  *   `--token-header`, where a proxy wants `Authorization` for itself
- * @property {string} [csrfToken] for `X-CSRFToken`; by default the value of the cookie `csrftoken`
- * @property {number} [heartbeat] milliseconds between updates, until the server sends its own value
- * @property {boolean} [live] false: polling only
- * @property {string} [pane] a name for this manager, if a page shows several sections at once and each has a manager. Without it, a manager
+ * @property {string | undefined} [csrfToken] for `X-CSRFToken`; by default the value of the cookie `csrftoken`
+ * @property {number | undefined} [heartbeat] milliseconds between updates, until the server sends its own value
+ * @property {boolean | undefined} [live] false: polling only
+ * @property {string | undefined} [pane] a name for this manager, if a page shows several sections at once and each has a manager. Without it, a manager
  *   takes the place of the one that was started before for the same project
- * @property {{status?: Partial<typeof import('./strings.js').statusWords>}} [strings] replaces words
- * @property {Environment} [environment] for tests: replaces the global object
+ * @property {{status?: Partial<typeof import('./strings.js').statusWords>} | undefined} [strings] replaces words
+ * @property {Environment | undefined} [environment] for tests: replaces the global object
  *
  * @typedef {object} Environment the network, the clock and the page: the parts of the global object that the client uses
  * @property {(url: string, init: RequestInit) => Promise<Response>} fetch

@@ -31,12 +31,12 @@ import {Words} from './strings.js';
 
 /**
  * @typedef {object} ViewOptions
- * @property {boolean} [view] false: no interface; the page draws its own from `getSnapshot()`
- * @property {Elements} [elements] where the interface is drawn
- * @property {(section: string) => string} [label] the label of a section; by default the text of its option in the select, or its path
- * @property {Partial<import('./strings.js').OwnStrings>} [strings] replaces words of the interface
- * @property {boolean} [pictures] false: avatars have initials and no pictures
- * @property {boolean} [alone] true: the badge says so when nobody else is online
+ * @property {boolean | undefined} [view] false: no interface; the page draws its own from `getSnapshot()`
+ * @property {Elements | undefined} [elements] where the interface is drawn
+ * @property {((section: string) => string) | undefined} [label] the label of a section; by default the text of its option in the select, or its path
+ * @property {Partial<import('./strings.js').OwnStrings> | undefined} [strings] replaces words of the interface
+ * @property {boolean | undefined} [pictures] false: avatars have initials and no pictures
+ * @property {boolean | undefined} [alone] true: the badge says so when nobody else is online
  */
 
 /**
@@ -296,11 +296,11 @@ export class PresenceView {
     warning.setAttribute('aria-labelledby', identify(sentence, 'presence-warning-text'));
   }
 
-  /** Removes the slot if its anchor was moved into another root. It is then placed again. */
+  /** Removes the slot if it belongs elsewhere now. It is then placed again. */
   #followAnchor() {
-    const anchor = this.#find('warning') ?? this.#anchor;
+    const parent = this.#find('warning') ?? this.#anchor?.parentNode;
     const {slot} = this.#notices;
-    if (anchor?.isConnected && slot.isConnected && anchor.getRootNode() !== slot.getRootNode()) this.#notices.remove();
+    if (parent?.isConnected && slot.isConnected && slot.parentNode !== parent) this.#notices.remove();
   }
 
   /** Runs an answer to the warning, and moves the focus, because the pressed button disappears. @param {keyof Elements} next @param {() => void} act */

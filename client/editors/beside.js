@@ -15,6 +15,7 @@
  */
 
 import {make} from '../element.js';
+import {giveName, takeName} from '../element/names.js';
 import {MARGIN} from '../presence-overlay.js';
 import {normalSection} from '../section.js';
 
@@ -32,6 +33,7 @@ export class Beside {
   #options;
   #unsubscribe;
   #place = make('div', 'presence-heading');
+  /** of the place, for the marks in a shadow root */ #name;
   /** by section @type {Map<string, HTMLElement>} */ #marks = new Map();
   /** the sections of the headings with users that are drawn @type {readonly string[]} */ #drawn = [];
   /** users or headings have changed */ #outdated = false;
@@ -55,6 +57,7 @@ export class Beside {
   constructor(manager, options) {
     this.#manager = manager;
     this.#options = options;
+    this.#name = takeName(manager, 'editor');
     this.#unsubscribe = manager.subscribe(() => manager.getSnapshot().users !== this.#users && this.update());
     this.#place.getBoundingClientRect = () => this.#boxOfPlace();
     this.update();
@@ -73,7 +76,7 @@ export class Beside {
 
   /** Shows the warning beside the headings of this editor, because the person is in it. */
   claim() {
-    if (holders.get(this.#manager)?.holder === this && this.#place.isConnected) return;
+    if (this.#place.isConnected && (this.#options.warning === false || holders.get(this.#manager)?.holder === this)) return;
     this.#claims = true;
     this.moved();
   }
@@ -99,17 +102,17 @@ export class Beside {
     this.#unsubscribe();
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     const held = holders.get(this.#manager);
-    if (held?.holder === this) {
-      holders.delete(this.#manager);
-      this.#manager.setElements?.(held.host);
-    }
+    const holds = held?.holder === this;
+    if (holds) holders.delete(this.#manager);
+    giveName(this.#manager, this.#name);
+    this.#manager.setElements?.({...(holds && held.host), [this.#name]: ''});
     this.#place.remove();
   }
 
   #update() {
     this.#frame = undefined;
     if (this.#outdated) this.#drawMarks();
-    if (this.#claims) this.#takeWarning();
+    if (this.#claims) this.#showPlace();
     if (this.#fresh) this.#manager.updateUI?.();
     this.#fresh = false;
     if (this.#drawn.length) this.#options.position?.();
@@ -129,15 +132,15 @@ export class Beside {
     for (const section of this.#marks.keys()) if (!still.has(section)) this.#marks.delete(section);
   }
 
-  #takeWarning() {
+  /** Adds the place to the page, and has the manager draw there. */
+  #showPlace() {
     const {outside, focus, warning = true} = this.#options;
     const around = outside();
     if (!around) return; // not in the page yet
     this.#claims = false;
-    if (!warning) return;
     around.append(this.#place);
-    const {warning: place, editor} = this.#manager.setElements?.({warning: this.#place, editor: focus ?? ''}) ?? {};
-    holders.set(this.#manager, {holder: this, host: holders.get(this.#manager)?.host ?? {warning: place, editor}});
+    const {warning: place, editor} = this.#manager.setElements?.({[this.#name]: this.#place, ...(warning && {warning: this.#place, editor: focus ?? ''})}) ?? {};
+    if (warning) holders.set(this.#manager, {holder: this, host: holders.get(this.#manager)?.host ?? {warning: place, editor}});
   }
 
   /**

@@ -21,11 +21,11 @@ import {Outline} from './outline.js';
  * @typedef {import('./editing.js').Manager & import('./beside.js').Manager} Manager a `PresenceManager`; with a `PresenceCore` nothing is drawn
  *
  * @typedef {object} CodeMirrorOptions
- * @property {'markdown' | 'latex' | 'html'} [format] of the text, by default Markdown
- * @property {string} [prefix] of all sections, such as the name of the file
- * @property {(offset: number, state: import('@codemirror/state').EditorState) => string | null} [sectionAt] the section at an offset, instead of the heading above it
- * @property {HTMLElement} [outline] an element of the page that gets the list of headings, with the people in each; a press moves the caret there
- * @property {boolean} [warning] false: the warning stays where the page has it
+ * @property {'markdown' | 'latex' | 'html' | undefined} [format] of the text, by default Markdown
+ * @property {string | undefined} [prefix] of all sections, such as the name of the file
+ * @property {((offset: number, state: import('@codemirror/state').EditorState) => string | null) | undefined} [sectionAt] the section at an offset, instead of the heading above it
+ * @property {HTMLElement | undefined} [outline] an element of the page that gets the list of headings, with the people in each; a press moves the caret there
+ * @property {boolean | undefined} [warning] false: the warning stays where the page has it
  */
 
 /** The bindings of each editor. @type {WeakMap<EditorView, Set<Binding>>} */

@@ -21,6 +21,9 @@ const MAX_UNSAVED = 100; // sections with unsaved changes that are known
 
 /** @typedef {{from: string, to: string}} Renamed */
 
+/** The managers whose section a binding sets now: the others of the manager do not move their carets there. @type {WeakSet<Manager>} */
+const reporting = new WeakSet();
+
 /** @template Place */
 export class Editing {
   #manager;
@@ -157,7 +160,9 @@ export class Editing {
     this.#reportedAt = time(this.#environment);
     this.#section = section;
     this.#activity = activity;
+    reporting.add(this.#manager);
     this.#manager.setSection(section, {activity});
+    reporting.delete(this.#manager);
     if (section !== null && this.#unsaved.has(section)) this.#manager.setUnsaved(true);
   }
 
@@ -172,9 +177,10 @@ export class Editing {
     this.#activity = '';
     this.#caret = this.#change = undefined;
     this.#timer.clear();
+    if (!section || reporting.has(this.#manager)) return;
     // Later, because the host may have set it within an update of the editor.
     const focus = isAnswering();
-    if (section) queueMicrotask(() => this.#follow(section, focus));
+    queueMicrotask(() => this.#follow(section, focus));
   };
 
   /** Moves the caret to the section that somebody else has set. There it rests, and does not edit. @param {string} section @param {boolean} focus */

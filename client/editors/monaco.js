@@ -15,10 +15,10 @@ import {Reports} from './reports.js';
  * @typedef {import('monaco-editor').editor.ITextModel} Model
  *
  * @typedef {object} MonacoOptions
- * @property {'markdown' | 'latex' | 'html'} [format] of the text; without it the language of the model decides, and Markdown is the default
- * @property {string} [prefix] of the sections, such as the name of the file
- * @property {(offset: number, model: Model) => string | null | undefined} [sectionAt] the section of an offset, instead of the heading above it
- * @property {boolean} [warning] false: the warning stays where the page has it
+ * @property {'markdown' | 'latex' | 'html' | undefined} [format] of the text; without it the language of the model decides, and Markdown is the default
+ * @property {string | undefined} [prefix] of the sections, such as the name of the file
+ * @property {((offset: number, model: Model) => string | null | undefined) | undefined} [sectionAt] the section of an offset, instead of the heading above it
+ * @property {boolean | undefined} [warning] false: the warning stays where the page has it
  */
 
 const EXACT = 0; // ContentWidgetPositionPreference.EXACT
@@ -163,8 +163,11 @@ const sourceOf = (model) => ({
   length: model?.getValueLength() ?? 0,
   slice: (/** @type {number} */ from, /** @type {number} */ to) => {
     if (!model || from >= to) return '';
-    const [start, end] = [model.getPositionAt(from), model.getPositionAt(to)];
-    return model.getValueInRange({startLineNumber: start.lineNumber, startColumn: start.column, endLineNumber: end.lineNumber, endColumn: end.column});
+    const [start, end] = [model.getPositionAt(from), model.getPositionAt(to + 1)];
+    // Monaco moves the ends of a range out of a line break and of the halves of a character.
+    const range = model.validateRange({startLineNumber: start.lineNumber, startColumn: start.column, endLineNumber: end.lineNumber, endColumn: end.column});
+    const begin = model.getOffsetAt({lineNumber: range.startLineNumber, column: range.startColumn});
+    return model.getValueInRange(range).slice(from - begin, to - begin);
   },
 });
 

@@ -32,8 +32,8 @@ import {FORMATS, LONGEST} from './outline-formats.js';
  * @typedef {{from: number, to: number, length: number}} Change a range of the earlier text, and the length of what replaced it
  *
  * @typedef {object} OutlineOptions
- * @property {string} [prefix] of all sections, such as the name of the file; at most 80 characters
- * @property {{headings: readonly Heading[]}} [previous] an earlier outline of the text: headings that are at the same place keep its sections
+ * @property {string | undefined} [prefix] of all sections, such as the name of the file; at most 80 characters
+ * @property {{headings: readonly Heading[]} | undefined} [previous] an earlier outline of the text: headings that are at the same place keep its sections
  */
 
 export const MAX_SECTION = 100; // characters, as on the server

@@ -9,10 +9,10 @@
  * @typedef {import('./editing.js').Manager & import('./beside.js').Manager} Manager
  *
  * @typedef {object} PluginOptions
- * @property {string} [prefix] of the sections: `manuscript` makes `manuscript/introduction`
- * @property {(position: number, state: EditorState) => string | null | undefined} [sectionAt] the section of a position, instead of the heading above it
- * @property {(node: Node) => boolean} [isHeading] by default a node of the type `heading`
- * @property {boolean} [warning] false: the warning stays where the page has it
+ * @property {string | undefined} [prefix] of the sections: `manuscript` makes `manuscript/introduction`
+ * @property {((position: number, state: EditorState) => string | null | undefined) | undefined} [sectionAt] the section of a position, instead of the heading above it
+ * @property {((node: Node) => boolean) | undefined} [isHeading] by default a node of the type `heading`
+ * @property {boolean | undefined} [warning] false: the warning stays where the page has it
  *
  * @typedef {object} State
  * @property {readonly import('./headings.js').Heading[]} headings

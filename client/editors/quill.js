@@ -21,9 +21,9 @@ import {Reports} from './reports.js';
  *
  * @typedef {object} PresenceOptions
  * @property {import('./editing.js').Manager & import('./beside.js').Manager} manager a `PresenceManager`; with a `PresenceCore` nothing is drawn
- * @property {string} [prefix] of the sections: `manuscript` makes `manuscript/introduction`
- * @property {(index: number, quill: Quill) => string | null | undefined} [sectionAt] the section of an index, instead of the heading above it
- * @property {boolean} [warning] false: the warning stays where the page has it
+ * @property {string | undefined} [prefix] of the sections: `manuscript` makes `manuscript/introduction`
+ * @property {((index: number, quill: Quill) => string | null | undefined) | undefined} [sectionAt] the section of an index, instead of the heading above it
+ * @property {boolean | undefined} [warning] false: the warning stays where the page has it
  */
 
 /** A module of one editor. The avatars lie over the text, because everything in Quill's own element is text. */

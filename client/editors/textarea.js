@@ -11,10 +11,10 @@ import {Outline} from './outline.js';
 
 /**
  * @typedef {object} TextareaOptions
- * @property {'markdown' | 'latex' | 'html'} [format] of the text, whose headings are the sections. Without it the text is one section: the
+ * @property {'markdown' | 'latex' | 'html' | undefined} [format] of the text, whose headings are the sections. Without it the text is one section: the
  *   prefix, or else the one that the host sets. Headings of a contenteditable element are found without it
- * @property {string} [prefix] of all sections, such as the name of the file
- * @property {(place: number | Node) => string | null} [sectionAt] instead of `format`: the section at an offset in the text, or at a node
+ * @property {string | undefined} [prefix] of all sections, such as the name of the file
+ * @property {((place: number | Node) => string | null) | undefined} [sectionAt] instead of `format`: the section at an offset in the text, or at a node
  *   of a contenteditable element
  * @property {import('../presence-types.js').Environment} [environment] for tests
  */

@@ -102,7 +102,7 @@ export class Counts {
     this.#environment.clearTimeout(/** @type {any} */ (this.#timer));
     if (this.#environment.document?.visibilityState === 'hidden' || this.#asking || !this.#listeners.size) return;
     const now = this.#now;
-    const hasNew = this.#projects.some((project) => now >= (this.#asked.get(project) ?? -Infinity) + INTERVAL);
+    const hasNew = [...this.#listeners.values()].some((projects) => projects.some((project) => now >= (this.#asked.get(project) ?? -Infinity) + INTERVAL));
     this.#newAt = hasNew ? Math.min(this.#newAt, now + GATHER) : Infinity;
     const askAt = Math.max(this.#notBefore, Math.min(this.#newAt, this.#askedAt + INTERVAL));
     const expiresAt = Math.min(...[...this.#answers.values()].map(({at}) => at + MAX_AGE));

@@ -1,12 +1,10 @@
 import {adoptStyle} from '../presence-style.js';
 import {adoptInline, setAttribute, shadowRoot, upgradeProperties} from './base.js';
 import {FollowerElement} from './follower.js';
+import {giveName, takeName} from './names.js';
 import {place} from './registry.js';
 
 /** @typedef {import('../writer-presence.js').PresenceManager} PresenceManager */
-
-/** The names under which the holders of avatars are given to each manager. It reuses them, so that they do not become more and more. @type {WeakMap<PresenceManager, Map<string, PresenceAvatars>>} */
-const names = new WeakMap();
 
 /**
  * The avatars of the users in a section.
@@ -73,17 +71,12 @@ export class PresenceAvatars extends FollowerElement {
     const before = this.#followed;
     this.#followed = manager;
     if (before) {
-      names.get(before)?.delete(this.#name);
+      giveName(before, this.#name);
       place(before, {[this.#name]: ''});
       this.#holder.replaceChildren();
     }
     if (!manager) return;
-    const ofManager = names.get(manager) ?? new Map();
-    names.set(manager, ofManager);
-    let free = 0;
-    while (ofManager.has(`avatars-${free}`)) free++;
-    this.#name = `avatars-${free}`;
-    ofManager.set(this.#name, this);
+    this.#name = takeName(manager, 'avatars');
     place(manager, {[this.#name]: this.#holder});
   }
 }

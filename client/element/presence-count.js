@@ -128,6 +128,7 @@ export class PresenceCount extends FollowerElement {
   set strings({locale = this.#locale, people = this.#text}) {
     this.#locale = locale;
     this.#text = people;
+    this.#words.textContent = '';
     this.#show(this.count);
   }
 
@@ -164,7 +165,7 @@ export class PresenceCount extends FollowerElement {
     this.#shown = shown;
     this.#end();
     this.#end = () => {};
-    if (asks && this.#visible) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(counts));
+    if (asks && this.#visible && this.isConnected) this.#end = Counts.of({prefix, token}).subscribe(projects, (counts) => this.#showOf(counts));
     else if (!asks) this.#showManager(this.isConnected ? manager : undefined);
   }
 
@@ -188,6 +189,7 @@ export class PresenceCount extends FollowerElement {
 
   /** @param {number | null} count */
   #show(count) {
+    if (count === this.count && this.#words.textContent) return;
     const words = new Words({locale: this.#locale, badgeLabel: this.#text});
     this.#number.textContent = count === null ? '' : String(count);
     this.#words.textContent = count === null ? statusWords.unknown : words.text('badgeLabel', {count});

@@ -7,14 +7,14 @@
  * @typedef {'editing' | 'viewing'} Activity `viewing` where nothing can be edited
  *
  * @typedef {object} Handlers
- * @property {(section: string | null, user: User | null) => void} [onNavigate] the person chose a section: that of a `user` in the list, or
+ * @property {((section: string | null, user: User | null) => void) | undefined} [onNavigate] the person chose a section: that of a `user` in the list, or
  *   another one instead of the section of a warning (null: none). Show it, and pass it to `useSection`
- * @property {(save: import('../presence-types.js').NewSave) => void} [onShowLatest] the button `Show latest` was pressed: load the text
+ * @property {((save: import('../presence-types.js').NewSave) => void) | undefined} [onShowLatest] the button `Show latest` was pressed: load the text
  *
  * @typedef {object} Session
  * @property {string | number} project
- * @property {string | number | null} [user] the host's id of the person; null: the server's answers say who it is
- * @property {string} [url] the server's address if it is on another origin, such as `https://presence.example.org`
+ * @property {string | number | null | undefined} [user] the host's id of the person; null: the server's answers say who it is
+ * @property {string | undefined} [url] the server's address if it is on another origin, such as `https://presence.example.org`
  *
  * @typedef {(Session & {manager?: undefined} | {manager: PresenceManager, project?: undefined}) & Handlers & import('../writer-presence.js').Options} PresenceOptions
  *   a `manager` is one that the host makes, starts and stops. A new `project`, `user`, `url`, `prefix` or `pane`, and a

@@ -106,7 +106,7 @@ export const useConflict = () => useSelected(conflictIn);
 /**
  * States that this component shows a section, until it is unmounted. Of several components, the one that was mounted last counts.
  * @param {string | null | undefined} section null: none
- * @param {{unsaved?: boolean, activity?: 'editing' | 'viewing'}} [options] `unsaved`: the section has unsaved changes here; `viewing` where
+ * @param {{unsaved?: boolean | undefined, activity?: 'editing' | 'viewing' | undefined}} [options] `unsaved`: the section has unsaved changes here; `viewing` where
  *   nothing can be edited
  */
 export function useSection(section, {unsaved, activity} = {}) {
@@ -126,7 +126,7 @@ function useDrawn(which) {
 
 /**
  * The badge with its list. With a function as child, what that returns for the snapshot.
- * @param {Omit<import('react').HTMLAttributes<HTMLSpanElement>, 'children'> & {children?: (snapshot: Snapshot) => ReactNode}} props
+ * @param {Omit<import('react').HTMLAttributes<HTMLSpanElement>, 'children'> & {children?: ((snapshot: Snapshot) => ReactNode) | undefined}} props
  * @returns {ReactElement}
  */
 export const PresenceBadge = ({children, ...props}) => (children ? createElement(Selected, {select: all, children}) : createElement(DrawnBadge, props));
@@ -136,7 +136,7 @@ const DrawnBadge = (props) => createElement('span', props, createElement('span',
 
 /**
  * The avatars of the users in a section. With a function as child, what that returns for the users.
- * @param {Omit<import('react').HTMLAttributes<HTMLSpanElement>, 'children'> & {section: string, children?: (users: readonly User[]) => ReactNode}} props
+ * @param {Omit<import('react').HTMLAttributes<HTMLSpanElement>, 'children'> & {section: string, children?: ((users: readonly User[]) => ReactNode) | undefined}} props
  * @returns {ReactElement}
  */
 export function AvatarStack({section, children, ...props}) {
@@ -154,7 +154,7 @@ function DrawnAvatars({section, ...props}) {
 /**
  * Where the warning and the notices are drawn: in this space if it has a height, else over what follows. Without this component there are
  * none. With a function as child, what that returns for the conflict, and nothing while there is none.
- * @param {Omit<import('react').HTMLAttributes<HTMLDivElement>, 'children'> & {children?: (conflict: Conflict) => ReactNode}} props
+ * @param {Omit<import('react').HTMLAttributes<HTMLDivElement>, 'children'> & {children?: ((conflict: Conflict) => ReactNode) | undefined}} props
  * @returns {ReactElement}
  */
 export const ConflictWarning = ({children, ...props}) =>

@@ -107,7 +107,7 @@ export const useConflict = () => selected(readable(conflictIn));
 /**
  * States that this component shows a section, until it is destroyed. Of several components, the one that was made last counts.
  * @param {Changing<string | null | undefined>} section null: none
- * @param {Changing<{unsaved?: boolean, activity?: Activity}>} [options] `unsaved`: the section has unsaved changes here; `viewing` where
+ * @param {Changing<{unsaved?: boolean | undefined, activity?: Activity | undefined}>} [options] `unsaved`: the section has unsaved changes here; `viewing` where
  *   nothing can be edited
  */
 export function useSection(section, options = {}) {

@@ -165,6 +165,22 @@ test('a section that the host or the interface sets moves the caret there, and i
   assert.deepEqual([press('c'), press('other.tex'), gone], [false, true, ['a', 'c focus']], 'the editor gets the focus only when the person goes there');
 });
 
+test('of two bindings of a manager, as of a split view, the one whose section the other reports neither moves its caret nor reports', async () => {
+  /** @type {string[]} */ const gone = [];
+  const goTo = (/** @type {string} */ section) => gone.push(section) > 0;
+  const {env, core, editing, sent} = await begin({goTo});
+  const other = new Editing(core, {sectionAt: (/** @type {string} */ place) => place, environment: env.globals(), goTo});
+  editing.changed('a');
+  await env.clock.advance(1000);
+  assert.deepEqual([gone, sent()], [[], 'a editing unsaved']);
+  other.changed('b');
+  await env.clock.advance(1000);
+  assert.deepEqual([gone, sent()], [[], 'b editing unsaved']);
+  core.setSection('c');
+  await settle();
+  assert.deepEqual(gone, ['c', 'c'], 'a section that the host sets');
+});
+
 test('a stopped manager has no timer, and what is due is reported after its start', async () => {
   const {env, core, editing, sent} = await begin();
   editing.changed('a');

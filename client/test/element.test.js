@@ -100,6 +100,13 @@ test('numbers are asked for each 30 s, also when none was visible in between, an
   assert.deepEqual(server.asked.slice(2), ['51 s: a,b,c']);
 });
 
+test('numbers of 6,000 projects come into the page with bounded work', {timeout: 10_000}, async () => { // work that grows with the square takes longer
+  const {server, shown, subscribe, advance} = openCounts();
+  for (let i = 0; i < 6000; i++) subscribe(`p${i}`);
+  await advance(2);
+  assert.deepEqual([server.asked.length, Object.keys(shown).length], [60, 6000]);
+});
+
 test('the counts of a token and address are kept while nobody listens', () => {
   const of = (token = 'first', prefix = '') => Counts.of({token, prefix});
   const counts = of();

@@ -40,7 +40,7 @@ const run = (source) => execFileSync(process.execPath, ['--input-type=module', '
 function compile(files, options = ['--module', 'nodenext']) {
   for (const [name, source] of Object.entries(files)) writeFileSync(join(site, name), source);
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const all = ['--ignoreConfig', '--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom', '--types', '', ...options, ...Object.keys(files)];
+  const all = ['--ignoreConfig', '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022', '--lib', 'es2023,dom', '--types', '', ...options, ...Object.keys(files)];
   try {
     execFileSync(process.execPath, [tsc, ...all], {cwd: site, encoding: 'utf8', stdio: 'pipe'});
     return '';
@@ -88,6 +88,10 @@ presence.addEventListener('join', ((event: CustomEvent) => void event.detail) as
 presence.addEventListener('change', () => {});
 presence.addEventListener('my-own', (event: Event) => void event.type);
 const target: EventTarget = presence; void target;
+// An option may be undefined: pages pass on what they were given.
+const given: {token?: string; label?: (section: string) => string; live?: boolean} = {};
+new PresenceManager('demo', 1, {token: given.token, label: given.label, live: given.live, prefix: undefined, pane: undefined, strings: undefined, elements: undefined});
+presence.setSection('intro', {activity: undefined});
 
 // @ts-expect-error the detail of join is {user}
 presence.addEventListener('join', ({detail}) => void detail.users);
@@ -195,7 +199,7 @@ export default {setup() {
   providePresence(ref({project: 'demo'}));
   providePresence({project: 'demo', alone: true});
   useSection(ref('a'), {unsaved: ref(true), activity: 'viewing'});
-  useSection(() => null);
+  useSection(() => null, {unsaved: undefined, activity: undefined});
   const count: number = usePresence(({users}) => users.length).value;
   const text: string = usePresence().value.text;
   const users: readonly User[] = useOccupants(() => 'a').value;
@@ -217,8 +221,8 @@ usePresence().value = null;
 import {readable} from 'svelte/store';
 import {avatarStack, conflictWarning, presenceBadge, providePresence, useConflict, useOccupants, usePresence, usePresenceManager, useSection, type User} from 'writer-presence/svelte';
 providePresence(() => ({project: 'demo', user: 1, onNavigate: (section) => section?.trim()}));
-providePresence({project: 'demo', alone: true});
-useSection(() => 'a', () => ({unsaved: true}));
+providePresence({project: 'demo', alone: true, user: undefined, onNavigate: undefined});
+useSection(() => 'a', () => ({unsaved: true, activity: undefined}));
 useSection(readable('a'), {activity: 'viewing'});
 usePresence(({users}) => users.length).subscribe((count) => void count.toFixed());
 usePresence().subscribe(({text}) => void text.trim());

@@ -98,6 +98,19 @@ test('the server\'s error about a message is logged once', async (t) => {
   assert.deepEqual(lines, ['Presence: a section is at most 100 characters long']);
 });
 
+test('an answer by another server is logged once, with what to do', async (t) => {
+  const lines = consoleOf(t);
+  for (const [status, text] of /** @type {const} */ ([[404, 'Cannot POST'], [405, ''], [200, '<!doctype html>']])) {
+    const core = new PresenceCore('demo', 1, {environment: {...new FakeEnvironment().globals(), fetch: async () => new Response(text, {status})}});
+    core.start();
+    await settle();
+    void core.updatePresence();
+    await settle();
+    core.stop();
+    assert.deepEqual(lines.splice(0), [`Presence: no presence server at /writer/api/project/demo/presence/ (${status}): pass the path on to it, or set prefix`]);
+  }
+});
+
 test('a token() that resolves after a later one is ignored', async () => {
   const env = new FakeEnvironment();
   /** @type {((token: string) => void)[]} */

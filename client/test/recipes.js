@@ -1,4 +1,4 @@
-/** The recipes in the documents: blocks of JavaScript, JSX and HTML in Markdown files. */
+/** The recipes in the documents: the code blocks of Markdown files. */
 
 import {readFileSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
@@ -9,13 +9,13 @@ export const client = join(root, 'client/writer-presence.js');
 
 /** @typedef {{name: string, language: string, text: string}} Recipe `name`: the file and line */
 
-/** The recipes of README.md and docs in some languages. @param {...string} languages @returns {Recipe[]} */
+/** The recipes of both README.md and of docs in some languages, or in all. @param {...string} languages @returns {Recipe[]} */
 export function recipes(...languages) {
   const pages = readdirSync(join(root, 'docs'), {recursive: true}).map((name) => `docs/${name}`).filter((name) => name.endsWith('.md'));
-  return ['README.md', ...pages].flatMap((page) => {
+  return ['README.md', 'client/README.md', ...pages].flatMap((page) => {
     const text = readFileSync(join(root, page), 'utf8');
     return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
-      .filter(([, language]) => languages.includes(language))
+      .filter(([, language]) => !languages.length || languages.includes(language))
       .map(({1: language, 2: block, index}) => ({name: `${page}:${text.slice(0, index).split('\n').length}`, language, text: block}));
   });
 }

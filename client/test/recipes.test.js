@@ -2,17 +2,46 @@
 
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import test, {after} from 'node:test';
+import {transformSync} from 'esbuild';
+import {compile as compileSvelte} from 'svelte/compiler';
+import {parse as parseMarkup} from 'vue/compiler-sfc';
+import {manifest} from '../../scripts/build-package.js';
+import {DECLARATIONS, moduleOf} from './recipe-types.js';
 import {client, codeOf, recipes, root, withClient} from './recipes.js';
 
 // In node_modules, so that imports find React.
 const folder = mkdtempSync(join(root, 'node_modules/.recipes-'));
 after(() => rmSync(folder, {recursive: true}));
 
-const all = recipes('js', 'jsx', 'html').filter((recipe) => codeOf(recipe).includes('resence'));
+const scripts = recipes('js', 'jsx', 'vue', 'svelte', 'html').filter((recipe) => codeOf(recipe));
+const markup = recipes('html');
+const styles = recipes('css');
+
+/** The guides for the people who build pages: a test checks each of their code blocks. */
+const GUIDES = [
+  ...['custom-elements', 'editors', 'editors-rich-text', 'javascript-client', 'react', 'svelte', 'test-your-page', 'vue'].map((name) => `docs/how-to/${name}.md`),
+  'client/README.md',
+];
+
+/** Blocks of these guides that no test here checks, by their text, with the reason. @type {Record<string, string>} */
+const UNCHECKED = {
+  'npm install writer-presence\n': 'needs the registry; browser/installed.test.js installs the packed package instead',
+  [`npm ci && npm pack --workspace client                     # in the checkout: writes writer-presence-0.1.0.tgz
+npm install ../writer-presence/writer-presence-0.1.0.tgz  # in your project
+`]: 'browser/installed.test.js packs and installs it so',
+  [`npm install prosemirror-state prosemirror-view prosemirror-schema-basic
+npm install @tiptap/core @tiptap/pm @tiptap/starter-kit
+npm install quill
+npm install monaco-editor
+`]: 'needs the registry; package.json of this repository has the same packages',
+};
+
+/** The custom elements as the package describes them. */
+const elements = manifest().modules.flatMap((/** @type {any} */ {declarations}) => declarations).filter((/** @type {any} */ {tagName}) => tagName);
 
 /** What recipes take from the page around them. */
 const GLOBALS = `
@@ -29,18 +58,35 @@ declare const text: string, caret: number, revision: string;
 interface Element { value: any } // recipes know which element a selector finds
 interface HTMLElementTagNameMap { 'writer-presence': import(${JSON.stringify(join(root, 'client/element/index.js'))}).WriterPresence }
 declare function fetchToken(): Promise<string>;
+declare module '*.css';
+declare module '*?worker' { export default class extends Worker { constructor(); } }
+interface Window { MonacoEnvironment: import('monaco-editor').Environment }
 `;
 
 test('the documents have recipes', () => {
-  const count = (/** @type {string} */ language) => all.filter((recipe) => recipe.language === language).length;
+  const count = (/** @type {string} */ language) => scripts.filter((recipe) => recipe.language === language).length;
   assert.ok(count('html') >= 4 && count('js') >= 7 && count('jsx') >= 1, `${count('html')} html, ${count('js')} js, ${count('jsx')} jsx`);
 });
 
+test('each code block of the guides for pages is checked here, or has a reason why not', () => {
+  const checked = new Set([...scripts, ...markup, ...styles].map(({name}) => name));
+  const blocks = GUIDES.flatMap((guide) => {
+    const found = recipes().filter(({name}) => name.startsWith(`${guide}:`));
+    const fences = readFileSync(join(root, guide), 'utf8').match(/^[\s>]*(```|~~~)/gm)?.length;
+    assert.equal(fences, 2 * found.length, `${guide} has a block without a language, or one that is indented`);
+    return found;
+  });
+  const rest = blocks.filter(({name}) => !checked.has(name));
+  assert.deepEqual(rest.filter(({text}) => !UNCHECKED[text]).map(({name}) => name), [], 'blocks that nothing checks: add a check of the language, or the reason to UNCHECKED');
+  assert.deepEqual(Object.keys(UNCHECKED).filter((text) => !rest.some((block) => block.text === text)), [], 'reasons without a block');
+});
+
 test('each recipe in the documents has no type error', () => {
-  writeFileSync(join(folder, 'globals.d.ts'), GLOBALS);
-  const files = all.map((recipe) => {
-    const file = `${recipe.name.replace(/\W/g, '-')}.${recipe.language === 'jsx' ? 'jsx' : 'js'}`;
-    writeFileSync(join(folder, file), `${withClient(codeOf(recipe))}\nexport {};\n`);
+  writeFileSync(join(folder, 'globals.d.ts'), DECLARATIONS + GLOBALS);
+  const files = scripts.map((recipe) => {
+    const [source, extension] = moduleOf(recipe);
+    const file = `${recipe.name.replace(/\W/g, '-')}.${extension}`;
+    writeFileSync(join(folder, file), `${withClient(source)}\nexport {};\n`);
     return file;
   });
   const options = '--ignoreConfig --noEmit --allowJs --checkJs --skipLibCheck --strictNullChecks false --noImplicitAny false --jsx react-jsx --target es2022 --module esnext --moduleResolution bundler --lib es2023,dom,dom.iterable --types';
@@ -52,9 +98,35 @@ test('each recipe in the documents has no type error', () => {
   }
 });
 
-for (const recipe of all.filter(({language}) => language === 'js')) {
+test('Svelte has no warning for a recipe', () => {
+  const warnings = recipes('svelte').flatMap(({name, text}) => compileSvelte(text, {filename: 'App.svelte'}).warnings.map(({message}) => `${name}: ${message}`));
+  assert.deepEqual(warnings, []);
+});
+
+test('the HTML in the documents is well-formed, and names elements, attributes and files that exist', () => {
+  for (const {name, text} of markup) {
+    const {errors} = parseMarkup(`<template>${text.replace(/<script\b.*?<\/script>|\{\{.*?\}\}/gs, '')}</template>`);
+    assert.deepEqual(errors.map(({message}) => message), [], name);
+    for (const [, tag, attributes] of text.matchAll(/<((?:writer-)?presence(?:-\w+)?)\b([^>]*)>/g)) {
+      const known = elements.find((/** @type {any} */ {tagName}) => tagName === tag)?.attributes?.map((/** @type {any} */ attribute) => attribute.name);
+      assert.ok(known, `${name}: <${tag}>`);
+      for (const [, attribute] of attributes.matchAll(/([\w-]+)(?:="[^"]*")?/g)) assert.ok([...known, 'id', 'class'].includes(attribute), `${name}: ${attribute} of <${tag}>`);
+    }
+    for (const [, file] of text.matchAll(/src="\/static\/writer-presence\/([^"]*)"/g)) readFileSync(join(root, 'client', file));
+  }
+});
+
+test('the CSS in the documents has no mistake that the parser finds, and properties that the client has', () => {
+  const known = readFileSync(join(root, 'client/presence-style.js'), 'utf8') + JSON.stringify(elements);
+  for (const {name, text} of styles) {
+    assert.deepEqual(transformSync(text, {loader: 'css', logLevel: 'silent'}).warnings.map((warning) => warning.text), [], name);
+    for (const [property] of text.matchAll(/--presence-[\w-]+/g)) assert.ok(known.includes(property), `${name}: ${property}`);
+  }
+});
+
+for (const recipe of scripts.filter(({language}) => language === 'js')) {
   const code = codeOf(recipe);
-  if (/\bdocument\b/.test(code)) continue; // needs a page
+  if (/\bdocument\b|\?worker'/.test(code)) continue; // needs a page, or a bundler
   test(`the recipe of ${recipe.name} runs`, () => {
     const prelude = `
       import {PresenceManager as Manager} from ${JSON.stringify(client)};

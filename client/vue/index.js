@@ -15,7 +15,7 @@
  * @typedef {import('../writer-presence.js').PresenceManager} PresenceManager
  */
 
-import {defineComponent, getCurrentInstance, h, inject, onMounted, onUnmounted, provide, shallowRef, toValue, watch} from 'vue';
+import {defineComponent, getCurrentInstance, h, inject, onActivated, onDeactivated, onMounted, onUnmounted, provide, shallowRef, toValue, watch} from 'vue';
 import {conflictIn, drawAvatars, drawInto, enter, exit, keep, keyOf, managerFor, occupantsIn, run} from '../frameworks/common.js';
 import {need} from '../presence-check.js';
 
@@ -27,6 +27,22 @@ const KEY = Symbol('presence');
 
 /** What a component provides, for its own composables: `inject` finds only what those around it provide. @type {WeakMap<object, Result<PresenceManager>>} */
 const own = new WeakMap();
+
+/** Begins something when the component comes into the page, and ends it when that is removed, or kept out of it by `<KeepAlive>`. @param {() => () => void} begin gives what ends it */
+function whileShown(begin) {
+  /** @type {(() => void) | undefined} */ let end;
+  const start = () => {
+    end ??= begin();
+  };
+  const stop = () => {
+    end?.();
+    end = undefined;
+  };
+  onMounted(start);
+  onActivated(start);
+  onDeactivated(stop);
+  onUnmounted(stop);
+}
 
 /**
  * Starts one session for this component and those in it, and ends it when it is unmounted. A new project or user starts a new session; an
@@ -42,15 +58,18 @@ export function providePresence(options) {
   provide(KEY, manager);
   own.set(instance, manager);
   /** @type {(() => void) | undefined} */ let end;
-  onMounted(() => {
+  whileShown(() => {
     end = run(manager.value, latest);
+    return () => {
+      end?.();
+      end = undefined;
+    };
   });
   watch(() => keyOf(latest()), () => {
     end?.();
     manager.value = managerFor(latest(), latest);
     end &&= run(manager.value, latest);
   });
-  onUnmounted(() => end?.());
   return manager;
 }
 
@@ -98,28 +117,32 @@ export const useConflict = () => useSelected(() => conflictIn);
 /**
  * States that this component shows a section, until it is unmounted. Of several components, the one that was mounted last counts.
  * @param {MaybeRefOrGetter<string | null | undefined>} section null: none
- * @param {{unsaved?: MaybeRefOrGetter<boolean | undefined>, activity?: MaybeRefOrGetter<Activity | undefined>}} [options] `unsaved`: the
+ * @param {{unsaved?: MaybeRefOrGetter<boolean | undefined> | undefined, activity?: MaybeRefOrGetter<Activity | undefined> | undefined}} [options] `unsaved`: the
  *   section has unsaved changes here; `viewing` where nothing can be edited
  */
 export function useSection(section, {unsaved, activity} = {}) {
   const manager = usePresenceManager();
   const component = {};
   const place = () => ({section: toValue(section), activity: toValue(activity), unsaved: toValue(unsaved)});
-  onMounted(() => watch(manager, (manager, last) => {
-    if (last) exit(last, component);
-    enter(manager, component, place());
-  }, {immediate: true}));
-  watch(() => Object.values(place()), () => enter(manager.value, component, place()));
-  onUnmounted(() => exit(manager.value, component));
+  whileShown(() => {
+    const end = watch(() => /** @type {const} */ ([manager.value, ...Object.values(place())]), ([manager], last) => {
+      if (last && last[0] !== manager) exit(last[0], component);
+      enter(manager, component, place());
+    }, {immediate: true});
+    return () => {
+      end();
+      exit(manager.value, component);
+    };
+  });
 }
 
 /** A ref for the element in which the manager draws. @param {'badge' | 'warning'} which */
 function useDrawn(which) {
   const manager = usePresenceManager();
   const element = /** @type {import('vue').ShallowRef<HTMLElement | undefined>} */ (shallowRef());
-  watch(() => /** @type {const} */ ([manager.value, element.value]), ([manager, element], _, onCleanup) => {
+  whileShown(() => watch(() => /** @type {const} */ ([manager.value, element.value]), ([manager, element], _, onCleanup) => {
     if (element) onCleanup(drawInto(manager, which, element));
-  }, {flush: 'post'});
+  }, {immediate: true, flush: 'post'}));
   return element;
 }
 
@@ -143,7 +166,7 @@ export const AvatarStack = defineComponent({
   setup(props, {slots}) {
     const manager = usePresenceManager();
     const users = useOccupants(() => props.section);
-    onMounted(() => watch(() => /** @type {const} */ ([manager.value, props.section]), ([manager]) => drawAvatars(manager), {immediate: true, flush: 'post'}));
+    whileShown(() => watch(() => /** @type {const} */ ([manager.value, props.section]), ([manager]) => drawAvatars(manager), {immediate: true, flush: 'post'}));
     return () => slots.default?.({users: users.value}) ?? h('span', {'data-presence-section': props.section});
   },
 });

@@ -91,7 +91,7 @@ func hostModule(t *testing.T, program string) (run func(args ...string) (output 
 	return func(args ...string) (string, error) {
 		c := exec.Command("go", args...)
 		c.Dir = dir
-		c.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+		c.Env = append(os.Environ(), "GOFLAGS=-mod=mod "+os.Getenv("GOFLAGS"), "GOPROXY=off", "GOWORK=off")
 		output, err := c.CombinedOutput()
 		return string(output), err
 	}
