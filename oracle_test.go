@@ -19,6 +19,14 @@ type oracle struct {
 	saves []presence.Save
 	moves []presence.Move
 	acts  int
+	// removals has the newest removal of each user, and for "" that of everybody.
+	removals map[presence.UserID]oracleRemoval
+}
+
+// oracleRemoval is rule 24. Kept is until when it has to be in the snapshot.
+type oracleRemoval struct {
+	presence.Removal
+	kept time.Time
 }
 
 type oracleTab struct {
@@ -193,6 +201,37 @@ func (o *oracle) canMove(from, to presence.Section) bool {
 	})
 }
 
+// remove is rule 24: all tabs of the user end, or those of everybody with all saves.
+func (o *oracle) remove(r presence.Removal) {
+	for _, t := range slices.Clone(o.tabs) {
+		if r.User == "" || t.user.ID == r.User {
+			o.end(t, o.now)
+		}
+	}
+	if r.User == "" {
+		o.saves = nil
+	}
+	kept := o.now.Add(time.Minute)
+	if r.Until.After(kept) {
+		kept = r.Until
+	}
+	o.removals[r.User] = oracleRemoval{r, kept}
+}
+
+func (o *oracle) isRemoved(user presence.UserID) bool {
+	return o.removals[user].Until.After(o.now) || o.removals[""].Until.After(o.now)
+}
+
+// hasRemovals reports whether a removal has to be kept.
+func (o *oracle) hasRemovals() bool {
+	for _, r := range o.removals {
+		if !o.now.After(r.kept) {
+			return true
+		}
+	}
+	return false
+}
+
 func (o *oracle) update(user presence.User, u presence.Update) (reply oracleReply) {
 	for _, m := range o.moves {
 		if u.Known != 0 && m.Version > u.Known { // rule 23: the page had not heard of it
@@ -200,6 +239,9 @@ func (o *oracle) update(user presence.User, u presence.Update) (reply oracleRepl
 		}
 	}
 	t, isOthers := o.find(user.ID, u.Session)
+	if (t == nil || isOthers) && o.isRemoved(user.ID) {
+		return oracleReply{err: presence.ErrRemoved}
+	}
 	newest, _ := o.endedSeq(user.ID, u.Session)
 	if t != nil {
 		newest = max(newest, t.seq)

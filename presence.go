@@ -111,6 +111,8 @@ type Update struct {
 	// OnlyRenew rejects the update with [ErrTooManyChanges] if it is not a mere renewal. It is set for
 	// senders that exceeded a rate limit.
 	OnlyRenew bool
+	// Lease is how long the session outlives this update; 0 for the lease of the roster, which is also the limit.
+	Lease time.Duration
 	// Connection identifies the live connection of the update: a number that the server chose at
 	// random, 1 to [MaxSafe], or 0 for HTTP. The session keeps the Connection of its newest update;
 	// see [Leave].

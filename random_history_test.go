@@ -1,8 +1,10 @@
 package presence_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +169,19 @@ func (h *history) leave(user presence.User, l presence.Leave) {
 	}
 }
 
+// remove removes a user, or everybody. The version grows in any case.
+func (h *history) remove(removal presence.Removal) {
+	h.Helper()
+	reply, err := h.r.Remove(h.o.now, removal)
+	s := h.r.Snapshot(h.o.now)
+	if err != nil || s.Version != reply.Version || s.Version <= h.version || !s.RemovedSince(h.version, removal.User) {
+		h.Fatalf("the removal is answered %+v, %v after version %d; the snapshot has version %d and %+v", reply, err, h.version, s.Version, s.Removals)
+	}
+	removal.Version = s.Removals[len(s.Removals)-1].Version
+	h.o.remove(removal)
+	h.version, h.lines, h.saves = s.Version, h.o.list(), h.o.sortedSaves()
+}
+
 // restart replaces the roster by one that is restored from its records.
 func (h *history) restart() {
 	records := h.r.AllRecords()
@@ -182,6 +197,13 @@ func (h *history) restart() {
 	for _, m := range h.o.moves {
 		restarted.RestoreMove(m)
 	}
+	inForce := slices.SortedFunc(maps.Values(h.o.removals), func(a, b oracleRemoval) int { return cmp.Compare(a.Version, b.Version) })
+	for _, r := range inForce {
+		if delete(h.o.removals, r.User); r.Until.After(h.o.now) {
+			restarted.RestoreRemoval(r.Removal)
+			h.o.removals[r.User] = oracleRemoval{r.Removal, r.Until}
+		}
+	}
 	h.o.restart()
 	h.r, h.version = restarted, restarted.Version()
 	h.lines, h.saves = h.o.list(), h.o.sortedSaves()
@@ -193,10 +215,10 @@ func (h *history) restart() {
 // forget replaces the roster by a new one if it is empty, as a store does.
 func (h *history) forget() {
 	empty := h.r.Forget(h.o.now)
-	if want := h.o.isEmpty(); empty != want && !h.mayReject() {
+	if want := h.o.isEmpty() && !h.o.hasRemovals(); empty != want && !h.mayReject() {
 		h.Fatalf("the roster is empty: %v; want %v", empty, want)
 	}
-	if empty && h.o.isEmpty() {
+	if empty && h.o.isEmpty() && !h.o.hasRemovals() {
 		h.r = presence.NewRoster(presence.DefaultLease, h.r.Clock())
 		h.r.KeepEnds(h.maxEnds)
 		h.version = h.r.Version()
@@ -216,10 +238,10 @@ func (h *history) fill() {
 
 // Random users send random messages, repeated, reordered and late, from pages whose identity changes; the
 // roster is restarted and forgotten in between. Its replies and lists must be those of the oracle.
-func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10, 16 to 20 and 23, invariants 1 to 4 and 8
+func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10, 16 to 20, 23 and 24, invariants 1 to 4 and 8
 	rapid.Check(t, func(t *rapid.T) {
 		h := &history{
-			T: t, o: &oracle{now: time.Date(2025, 11, 3, 17, 0, 0, 0, time.UTC)}, r: presence.NewRoster(presence.DefaultLease, 0),
+			T: t, o: &oracle{now: time.Date(2025, 11, 3, 17, 0, 0, 0, time.UTC), removals: map[presence.UserID]oracleRemoval{}}, r: presence.NewRoster(presence.DefaultLease, 0),
 			maxEnds: rapid.SampledFrom([]int{presence.MaxEnded, presence.MaxEnded, 1, 3}).Draw(t, "ends kept"),
 			ended:   map[presence.UserID]map[string]bool{}, stored: map[presence.Section]presence.Save{},
 		}
@@ -256,7 +278,13 @@ func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10, 16 to 2
 			}
 			seqs[page] = max(seqs[page], seq)
 			known = append(known, h.version)
-			switch kind := rapid.IntRange(0, 22).Draw(t, "kind"); {
+			switch kind := rapid.IntRange(0, 23).Draw(t, "kind"); {
+			case kind == 23:
+				removal := presence.Removal{User: rapid.SampledFrom([]presence.UserID{user.ID, user.ID, ""}).Draw(t, "removed")}
+				if d := rapid.SampledFrom([]time.Duration{0, 0, time.Second, 29 * time.Second, presence.DefaultLease}).Draw(t, "for"); d > 0 {
+					removal.Until = h.o.now.Add(d)
+				}
+				h.remove(removal)
 			case kind == 22 && withSaves:
 				h.save(user, presence.Saved{Section: rapid.SampledFrom([]presence.Section{"a", "b", "a/b"}).Draw(t, "saved section"), Revision: rapid.SampledFrom([]string{"0", "1"}).Draw(t, "revision")})
 			case kind >= 20 && withSaves: // a dropped end would make a roster empty sooner

@@ -62,14 +62,15 @@ func (r *Roster) expireMoves(now time.Time) {
 // Move moves a section, and all sections below it, to another path (rule 23): the sections of sessions, what they wait
 // for, and the saves. It renews no session and touches none. Of two saves that are then in the same section, the newer
 // one stays. The move is kept for [Finality], so that updates that are under way follow, even if nobody is in the
-// section now. It is nil if there is nothing to move, because the paths are the same or the roster is empty as in
-// [Roster.Forget]. The error is [ErrSectionTooLong] if the path of any of them would become too long; then nothing has
+// section now. It is nil if there is nothing to move, because the paths are the same or the roster has neither
+// sessions, saves nor moves. The error is [ErrSectionTooLong] if the path of any of them would become too long; then nothing has
 // changed.
 //
 // Repeating a move changes nothing more, unless to is below from: it moves the sections again then.
 func (r *Roster) Move(now time.Time, from, to Section) (*Move, error) {
 	r.init()
-	if r.Forget(now) || from == to {
+	r.Forget(now)
+	if len(r.members)+len(r.saves)+len(r.moves) == 0 || from == to { // a removal is nothing that could move
 		return nil, nil
 	}
 	m := &Move{From: from, To: to}

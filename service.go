@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Service is the entry point to the presence of all projects. It checks what callers send before a store
@@ -93,6 +94,39 @@ func (s *Service) Save(ctx context.Context, project Project, user User, saved Sa
 		return Reply{}, errNoStore
 	}
 	return s.store.Save(ctx, project, user, saved)
+}
+
+// Remove ends all sessions of a user, or of everybody, in the project, and rejects their updates until removal.Until;
+// see [Store.Remove]. Errors: those of [Store.Remove], [ErrUserIDInvalid].
+func (s *Service) Remove(ctx context.Context, project Project, removal Removal) (Reply, error) {
+	if project != Everywhere && removal.User != "" && !removal.User.isValid() {
+		return Reply{}, ErrUserIDInvalid
+	}
+	if s.store == nil {
+		return Reply{}, errNoStore
+	}
+	return s.store.Remove(ctx, project, removal)
+}
+
+// Sessions returns all that is visible in the project, and its living sessions in the order of the users and then of the
+// sessions' names. It includes every change that any process made before the call. Error: [ErrUnavailable].
+func (s *Service) Sessions(ctx context.Context, project Project) (*Snapshot, []Record, error) {
+	if s.store == nil {
+		return nil, nil, errNoStore
+	}
+	snapshot, sessions, err := s.store.Sessions(ctx, project)
+	slices.SortFunc(sessions, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.User.sortKey(), b.User.sortKey()), a.User.ID.compare(b.User.ID), cmp.Compare(a.Session, b.Session))
+	})
+	return snapshot, sessions, err
+}
+
+// Projects returns about limit active projects of any process; see [Store.Projects].
+func (s *Service) Projects(ctx context.Context, f ProjectFilter, cursor string, limit int) (page []ActiveProject, next string, err error) {
+	if s.store == nil {
+		return nil, "", errNoStore
+	}
+	return s.store.Projects(ctx, f, cursor, limit)
 }
 
 // Snapshot returns all that is visible in the project; see [Store.Snapshot]. It renews nothing.

@@ -21,7 +21,7 @@ type Store interface {
 	// section, at least the later one names the other's user in its Conflicts. A change whose reply is
 	// Durable survives the sudden end of any process. LastSeen of a renewal may be lost: after a
 	// restart, living sessions get a full lease.
-	// Errors: [ErrTooManySessions], [ErrTooManyChanges], [ErrUnavailable].
+	// Errors: [ErrTooManySessions], [ErrTooManyChanges], [ErrRemoved], [ErrUnavailable].
 	Update(ctx context.Context, project Project, user User, u Update) (Reply, error)
 
 	// Leave ends a session of the user; see [Roster.Leave]. Ending a session that does not exist is no
@@ -37,6 +37,10 @@ type Store interface {
 	// Durable as that of a change is. Error: [ErrUnavailable].
 	Save(ctx context.Context, project Project, user User, saved Saved) (Reply, error)
 
+	// Remove ends all sessions of a user, or of everybody, in the project; see [Roster.Remove]. Of the Reply it sets
+	// Version and Durable. Repeating it ends what began since then. Errors: [ErrTooManyRemovals], [ErrUnavailable].
+	Remove(ctx context.Context, project Project, removal Removal) (Reply, error)
+
 	// Snapshot returns all that is visible in the project, without expired sessions; for an unknown
 	// project that is an empty snapshot. It renews nothing. Its version is never below one that any
 	// method of this store returned before, also before a restart. Where several processes share the
@@ -48,12 +52,38 @@ type Store interface {
 	// It costs more where several processes share the data. Error: [ErrUnavailable].
 	FreshSnapshot(ctx context.Context, project Project) (*Snapshot, error)
 
+	// Sessions returns a FreshSnapshot together with the records of all living sessions, in any order. Error:
+	// [ErrUnavailable].
+	Sessions(ctx context.Context, project Project) (*Snapshot, []Record, error)
+
+	// Projects returns about limit active projects, those with a living session, of any process. It continues where
+	// the call that returned cursor ended; an empty cursor begins. Next is empty after the last project. A project
+	// that is active all the time is returned at least once, and the order is any. A page can have fewer projects
+	// than limit, or none, before the last one. Errors: [ErrCursorInvalid], [ErrUnavailable].
+	Projects(ctx context.Context, f ProjectFilter, cursor string, limit int) (page []ActiveProject, next string, err error)
+
 	// Watch calls wake after every visible change of the project until stop is called. One call may
 	// stand for several changes, and there may be calls without a change. An expired session is a
 	// change within a second. Wake must return at once and must not call the store. It may be called
 	// concurrently with itself, and once more while stop runs. While the project is watched, Snapshot
 	// includes the change when wake is called.
 	Watch(project Project, wake func()) (stop func())
+}
+
+// ProjectFilter selects projects. The zero ProjectFilter selects all.
+type ProjectFilter struct {
+	// Prefix is what the project begins with.
+	Prefix string
+	// User is somebody who has a living session in the project; empty for anybody.
+	User UserID
+}
+
+// ActiveProject is a project with at least one living session.
+type ActiveProject struct {
+	Project  Project
+	Snapshot *Snapshot
+	// User is the user of the filter, also beyond MaxListed; nil without one.
+	User *Occupant
 }
 
 // Health is optionally implemented by a store, for operators. Both methods are safe for concurrent

@@ -23,7 +23,8 @@ type answer struct {
 	records    []presence.Record
 	saves      []*presence.Save
 	moves      []*presence.Move
-	snapshot   *presence.Snapshot // of records, saves and moves; set by projectCache.apply
+	removals   []presence.Removal
+	snapshot   *presence.Snapshot // of the fields above; set by projectCache.apply
 	more       []rueidis.RedisMessage
 }
 
@@ -64,6 +65,8 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 		case name == "lost":
 			until, _ := strconv.ParseFloat(value, 64)
 			a.loss = uint64(max(until, 0))
+		case name == "removals":
+			a.removals, err = readRemovals(value)
 		case name == "moves":
 			a.moves, err = readMoves(value, a.now)
 		case strings.HasPrefix(name, "u"):
@@ -141,6 +144,31 @@ type save struct {
 // DecodeMsgpack reads the array of a save.
 func (s *save) DecodeMsgpack(d *msgpack.Decoder) error {
 	return decodeArray(d, "a save", 4, &s.Revision, &s.User, &s.Name, &s.At)
+}
+
+// removal has the fields of a removal that a node reads; see removal.lua.
+type removal struct {
+	User    string
+	Until   int64 // in microseconds
+	Version uint64
+}
+
+// DecodeMsgpack reads the array of a removal.
+func (r *removal) DecodeMsgpack(d *msgpack.Decoder) error {
+	return decodeArray(d, "a removal", 3, &r.User, &r.Until, &r.Version)
+}
+
+// readRemovals decodes the field removals.
+func readRemovals(packed string) ([]presence.Removal, error) {
+	var list []removal
+	if err := msgpack.Unmarshal([]byte(packed), &list); err != nil {
+		return nil, fmt.Errorf("cannot decode the removals in Redis: %w", err)
+	}
+	removals := make([]presence.Removal, len(list))
+	for i, r := range list {
+		removals[i] = presence.Removal{User: presence.UserID(r.User), Until: time.UnixMicro(r.Until), Version: r.Version}
+	}
+	return removals, nil
 }
 
 // move has the fields of a move of a section; see read.lua.

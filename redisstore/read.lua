@@ -14,10 +14,13 @@
 --                with 8 of a digest of the name, and the field of its member. A line begins after \n
 --                and ends with it. One field is much cheaper to read with the others than many
 --   moves        the newest moves of sections, oldest first, in MessagePack: version, from and to of each
+--   removals     the removals, in MessagePack; see removal.lua
+--   kept         until when the removals have to be kept, in microseconds of Unix time
 --   oldest       the sections of the oldest saves, oldest first; see drop_oldest in save.lua
 --
 -- A script is the text of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS,
--- MAX_ENDED, MAX_SAVES, MAX_MOVES, MAX_SECTION, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH), its arguments, this
+-- MAX_ENDED, MAX_SAVES, MAX_MOVES, MAX_REMOVALS, REMOVAL_KEPT, MAX_SECTION, MAX_SAFE,
+-- UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH), its arguments, this
 -- file, and its other files; see script.go, which replaces constants by their values. It reads nothing
 -- but the one hash, and only the fields that it needs.
 

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,6 +115,8 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		return presence.Reply{}, presence.ErrTooManySessions
 	case "changes":
 		return presence.Reply{}, presence.ErrTooManyChanges
+	case "removed":
+		return presence.Reply{}, &presence.RemovedError{After: time.Duration(a.number(4)) * time.Microsecond}
 	}
 	own, err := appendMember(nil, user.ID, a.text(0))
 	if err != nil {
@@ -154,11 +157,11 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 // updateArgs returns the arguments of the script; see update_args.lua. Cached is the snapshot that the node
 // has, nil for none.
 func updateArgs(floor string, cached *presence.Snapshot, user presence.User, u presence.Update) []string {
-	args := append(make([]string, 0, 15),
+	args := append(make([]string, 0, 16),
 		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
 		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent, u.Poll), number(u.Known), number(u.Connection))
-	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) {
-		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision)
+	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) || u.Lease > 0 {
+		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision, number(uint64(max(u.Lease, 0).Microseconds())))
 	}
 	return args
 }
@@ -202,6 +205,26 @@ func (s *Store) Save(ctx context.Context, project presence.Project, user presenc
 	return reply, err
 }
 
+// Remove implements [presence.Store].
+func (s *Store) Remove(ctx context.Context, project presence.Project, removal presence.Removal) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	c := s.project(project, false)
+	floor, _, _ := c.state()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	a, err := s.call(ctx, c, s.scripts.Load().remove, floor, string(removal.User), strconv.FormatInt(max(0, removal.Until.UnixMicro()), 10))
+	if err != nil {
+		s.noteFailure(c.key)
+		return presence.Reply{}, err
+	}
+	if a.is(0) {
+		return presence.Reply{}, presence.ErrTooManyRemovals
+	}
+	return presence.Reply{Version: a.version, Durable: s.durable(ctx, c.key, a.number(1))}, nil
+}
+
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
 	if s.client == nil {
@@ -225,6 +248,20 @@ func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*p
 		return nil, errNotOpen
 	}
 	return s.readSnapshot(ctx, s.project(project, false), 0)
+}
+
+// Sessions implements [presence.Store].
+func (s *Store) Sessions(ctx context.Context, project presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	if s.client == nil {
+		return nil, nil, errNotOpen
+	}
+	c := s.project(project, false)
+	floor, _, _ := c.state()
+	a, err := s.call(ctx, c, s.scripts.Load().snapshot, floor, number(0))
+	if err == nil && a.snapshot == nil {
+		err = unavailable(errIncomplete)
+	}
+	return a.snapshot, a.records, err
 }
 
 // Watch implements [presence.Store].

@@ -42,9 +42,8 @@ type database struct {
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
-	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves *sql.Stmt
-	upsertSessions, upsertSaves, upsertMoves                         upsert
-	purgeMoves                                                       *sql.Stmt
+	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals                                    upsert
 }
 
 // row is a record with its project.
@@ -210,10 +209,10 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 		}
 		keep := newChanges(len(sessions))
 		for _, r := range sessions {
-			keep.put(r.project, []presence.Record{r.Record}, nil)
+			keep.put(r.project, unwritten{records: []presence.Record{r.Record}})
 		}
 		for _, r := range saves {
-			keep.put(r.project, nil, []presence.Save{r.Save})
+			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
 		}
 		return d.writeChanges(keep)
 	})
@@ -259,7 +258,10 @@ func (d *database) writeChanges(c changes) error {
 	if err := d.writeSaves(c.saves); err != nil {
 		return err
 	}
-	return d.writeMoves(c.moves)
+	if err := d.writeMoves(c.moves); err != nil {
+		return err
+	}
+	return d.writeRemovals(c.removals)
 }
 
 // prepare prepares all statements once, because preparing costs more than writing a row.
@@ -280,6 +282,8 @@ func (d *database) prepare() (err error) {
 	d.deleteSave = prepare("DELETE FROM writer_presence_saves WHERE project = ? AND section = ?")
 	d.upsertMoves = prepareUpsert(prepare, "writer_presence_moves", 2, "project", "version", "source", "target", "checksum")
 	d.purgeMoves = prepare("DELETE FROM writer_presence_moves WHERE version < ?")
+	d.upsertRemovals = prepareUpsert(prepare, "writer_presence_removals", 2, "project", "user", "until", "version", "checksum")
+	d.deleteRemoval = prepare("DELETE FROM writer_presence_removals WHERE project = ? AND user = ?")
 	d.purgeSaves = prepare("DELETE FROM writer_presence_saves WHERE " + isStale)
 	return err
 }

@@ -195,7 +195,9 @@ func (s *Store) Move(_ context.Context, name presence.Project, from, to presence
 		return presence.Reply{}, err
 	}
 	if move != nil {
-		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.Records(), p.roster.UnwrittenSaves(), move)
+		u := allUnwritten(p.roster)
+		u.moves = append(u.moves, move)
+		p.changed = s.journal.add(name, p.roster.Clock(), u)
 	}
 	return s.unlockAndWait(p, move != nil, presence.Reply{Version: p.roster.Version()})
 }
@@ -210,6 +212,20 @@ func (s *Store) Save(_ context.Context, name presence.Project, user presence.Use
 	return s.queueAndWait(name, p, user.ID, changed, presence.Reply{Version: p.roster.Version()})
 }
 
+// Remove implements [presence.Store].
+func (s *Store) Remove(_ context.Context, name presence.Project, removal presence.Removal) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	p := s.lockProject(name)
+	reply, err := p.roster.Remove(time.Now(), removal)
+	if err != nil {
+		p.notifyAndUnlock()
+		return reply, err
+	}
+	return s.queueAndWait(name, p, removal.User, true, reply)
+}
+
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
 	if s.journal == nil {
@@ -222,6 +238,21 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 	p.mu.Lock()
 	defer p.notifyAndUnlock()
 	return p.roster.Snapshot(time.Now()), nil
+}
+
+// Sessions implements [presence.Store].
+func (s *Store) Sessions(_ context.Context, name presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	if s.journal == nil {
+		return nil, nil, errNotOpen
+	}
+	p := s.find(name)
+	if p == nil {
+		return s.emptyRoster().Snapshot(time.Now()), nil, nil
+	}
+	p.mu.Lock()
+	defer p.notifyAndUnlock()
+	now := time.Now()
+	return p.roster.Snapshot(now), p.roster.Sessions(now), nil
 }
 
 // Watch implements [presence.Store].
@@ -277,7 +308,7 @@ func (s *Store) Figures() presence.Figures {
 // the project, and waits for the commit of its last change, which the reply depends on.
 func (s *Store) queueAndWait(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
-		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user), p.roster.UnwrittenSaves())
+		p.changed = s.journal.add(name, p.roster.Clock(), unwrittenOf(p.roster, user))
 	}
 	return s.unlockAndWait(p, change, reply)
 }

@@ -141,9 +141,9 @@ func claimsSurviveRestart(t *testing.T, s *Subject) { // rules 7 and 18 to 20, i
 	if reply.Durable == s.Volatile {
 		t.Fatalf("Durable of a reply is %v; want %v", reply.Durable, !s.Volatile)
 	}
-	want := details(s.snapshot(t))
+	want := details(s.snapshot(t), s.Now())
 	s.Store = s.Restart()
-	if seen := details(s.snapshot(t)); !slices.Equal(seen, want) {
+	if seen := details(s.snapshot(t), s.Now()); !slices.Equal(seen, want) {
 		t.Fatalf("after a restart:\n%q\nwant:\n%q", seen, want)
 	}
 	if reply := s.update(t, alice, presence.Update{Session: unguessable, Seq: 2, Section: "a"}); !reply.Stale {

@@ -196,8 +196,8 @@ func sectionMoveSurvivesRestart(t *testing.T, s *Subject) { // rule 23, invarian
 	want := s.snapshot(t)
 	s.Store = s.Restart()
 	got := s.snapshot(t)
-	if !slices.Equal(details(got), details(want)) || !slices.EqualFunc(got.Moves, want.Moves, func(a, b *presence.Move) bool { return *a == *b }) {
-		t.Fatalf("after a restart:\n%q\nwant:\n%q", details(got), details(want))
+	if !slices.Equal(details(got, s.Now()), details(want, s.Now())) || !slices.EqualFunc(got.Moves, want.Moves, func(a, b *presence.Move) bool { return *a == *b }) {
+		t.Fatalf("after a restart:\n%q\nwant:\n%q", details(got, s.Now()), details(want, s.Now()))
 	}
 	s.update(t, alice, presence.Update{Session: "x", Seq: 2, Section: "a", Unsaved: true, Known: known})
 	s.wantList(t, `Alice editing "d" of ["d"]`, `Bob editing "b" of ["b"]`)

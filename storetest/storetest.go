@@ -77,6 +77,13 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"rules 16 and 23: a move that would make a path too long changes nothing", tooLongMove},
 		{"rules 16 and 23: the moves are bounded in number and time", movesAreBounded},
 		{"rule 23: in an empty project there is nothing to move", emptyMove},
+		{"rule 24: a removal ends all sessions of the user", removalEndsSessions},
+		{"rule 24: a removal rejects updates until it is over", removalRejectsUpdates},
+		{"rule 24: a removal of everybody ends all sessions and saves", removalOfEverybody},
+		{"rules 16 and 24: the number of removals is bounded", removalsAreBounded},
+		{"rule 1: an update can have a shorter lease", shorterLease},
+		{"the living sessions of a project are listed", sessionsAreListed},
+		{"active projects are listed, those of a user or a prefix too", activeProjects},
 		{"versions grow with visible changes, and over restarts", versionsGrow},
 		{"an unknown project is empty", emptyProject},
 		{"projects are separate", projectsAreSeparate},
@@ -119,6 +126,18 @@ func (s *spread) Update(ctx context.Context, p presence.Project, user presence.U
 
 func (s *spread) Leave(ctx context.Context, p presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	return s.any().Leave(ctx, p, user, l)
+}
+
+func (s *spread) Remove(ctx context.Context, p presence.Project, r presence.Removal) (presence.Reply, error) {
+	return s.any().Remove(ctx, p, r)
+}
+
+func (s *spread) Sessions(ctx context.Context, p presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	return s.any().Sessions(ctx, p)
+}
+
+func (s *spread) Projects(ctx context.Context, f presence.ProjectFilter, cursor string, limit int) ([]presence.ActiveProject, string, error) {
+	return s.any().Projects(ctx, f, cursor, limit)
 }
 
 func (s *spread) Move(ctx context.Context, p presence.Project, from, to presence.Section) (presence.Reply, error) {
