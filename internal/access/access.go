@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -32,18 +33,29 @@ type Control struct {
 	// ProjectsPerUser, ProjectsPerVisitor and ProjectsPerAddress bound the different projects that are
 	// entered.
 	ProjectsPerUser, ProjectsPerVisitor, ProjectsPerAddress *ratelimit.Distinct
+
+	everywhere atomic.Pointer[presence.Snapshot] // of presence.Everywhere; see WatchRemovals
 }
 
 // Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
 // who have it would be one user, without limits. An invalid picture is left out. Only a request that reads may have no user.
+// It rejects users who were removed from all projects; the Principal has the user then.
 func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	a, err := c.Authenticator.Authenticate(ctx, r)
+	return c.check(r, a, err)
+}
+
+// check checks what an authenticator returned.
+func (c *Control) check(r identity.Request, a identity.Principal, err error) (identity.Principal, error) {
 	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
 		return a, err
 	}
 	a.User.AvatarURL = presence.AvatarURL(a.User.AvatarURL)
 	if err := a.User.Check(); err != nil {
 		return identity.Principal{}, fmt.Errorf("%w: the authenticator returned an invalid user: %w", presence.ErrUnavailable, err)
+	}
+	if err := c.removedEverywhere(r.Key(), a.User.ID); err != nil {
+		return identity.Principal{User: a.User}, err // without the cookie, which an error clears
 	}
 	return a, nil
 }
