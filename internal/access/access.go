@@ -45,6 +45,18 @@ func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identit
 	return c.check(r, a, err)
 }
 
+// AuthenticateMany is Authenticate for each of several projects, in one round through the authenticators; see
+// [identity.ManyAuthenticator].
+func (c *Control) AuthenticateMany(ctx context.Context, r identity.Request, projects []presence.Project) []identity.Decision {
+	decisions := identity.AuthenticateMany(ctx, c.Authenticator, r, projects)
+	for i := range decisions {
+		d := &decisions[i]
+		r.Project = projects[i]
+		d.Principal, d.Err = c.check(r, d.Principal, d.Err)
+	}
+	return decisions
+}
+
 // check checks what an authenticator returned.
 func (c *Control) check(r identity.Request, a identity.Principal, err error) (identity.Principal, error) {
 	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
