@@ -14,6 +14,9 @@ type Delta struct {
 	// Saves are the saves that are new or newer; SavesGone are the sections whose save was dropped.
 	Saves     []*Save
 	SavesGone []Section
+	// Moves are the moves of sections since Base, sorted by version. Everything else shows the sections
+	// after them.
+	Moves []*Move
 }
 
 // Since returns the difference between an older snapshot of the same project and s. A nil base is an empty
@@ -39,6 +42,12 @@ func (s *Snapshot) Since(base *Snapshot) *Delta {
 		}
 	}
 	d.addSaves(base.Saves, s.Saves)
+	for i, m := range s.Moves {
+		if m.Version > base.Version {
+			d.Moves = s.Moves[i:]
+			break
+		}
+	}
 	return d
 }
 

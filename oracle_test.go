@@ -10,14 +10,23 @@ import (
 )
 
 // oracle is one project by the rules alone, in the simplest way: a list of the tabs that are alive, a list
-// of those that ended, and a list of saves. Every question searches these lists; nothing is counted,
+// of those that ended, and lists of saves and of moves of sections. Every question searches these lists; nothing is counted,
 // cached or sorted in advance.
 type oracle struct {
 	now   time.Time
 	tabs  []*oracleTab
 	ends  []oracleEnd
 	saves []presence.Save
+	moves []presence.Move
 	acts  int
+	// removals has the newest removal of each user, and for "" that of everybody.
+	removals map[presence.UserID]oracleRemoval
+}
+
+// oracleRemoval is rule 24. Kept is until when it has to be in the snapshot.
+type oracleRemoval struct {
+	presence.Removal
+	kept time.Time
 }
 
 type oracleTab struct {
@@ -67,6 +76,7 @@ func (o *oracle) pass(d time.Duration) {
 		}
 	}
 	o.endSaves()
+	o.moves = slices.DeleteFunc(o.moves, func(m presence.Move) bool { return o.now.Add(-presence.Finality).UnixMilli() > int64(m.Version) })
 }
 
 func (o *oracle) endSaves() {
@@ -136,8 +146,102 @@ func (o *oracle) conflicts(user presence.UserID, self *oracleTab, section presen
 	return lines
 }
 
+// after is rule 23: where a section is after a move.
+func after(m presence.Move, section presence.Section) presence.Section {
+	moved := section
+	if section == m.From {
+		moved = m.To
+	} else if strings.HasPrefix(string(section), string(m.From)+"/") {
+		moved = m.To + section[len(m.From):]
+	}
+	if len(moved) > presence.MaxSection { // all are ASCII
+		return section
+	}
+	return moved
+}
+
+// move moves sections. The roster gave the move its version, 0 if there was nothing to move.
+func (o *oracle) move(from, to presence.Section, version uint64) {
+	m := presence.Move{From: from, To: to, Version: version}
+	for _, t := range o.tabs {
+		t.section, t.waitingFor = after(m, t.section), after(m, t.waitingFor)
+		if t.claims(t.waitingFor) {
+			t.waitingFor = "" // rule 20
+		}
+	}
+	var moved []presence.Save
+	o.saves = slices.DeleteFunc(o.saves, func(s presence.Save) bool {
+		isMoved := after(m, s.Section) != s.Section
+		if isMoved {
+			s.Section = after(m, s.Section)
+			moved = append(moved, s)
+		}
+		return isMoved
+	})
+	for _, s := range moved {
+		if !slices.ContainsFunc(o.saves, func(other presence.Save) bool { return other.Section == s.Section && other.At.After(s.At) }) {
+			o.save(s)
+		}
+	}
+	o.moves = append(o.moves, m)
+	o.moves = o.moves[max(0, len(o.moves)-100):]
+}
+
+// canMove reports whether no path would become too long.
+func (o *oracle) canMove(from, to presence.Section) bool {
+	sections := []presence.Section{}
+	for _, t := range o.tabs {
+		sections = append(sections, t.section, t.waitingFor)
+	}
+	for _, s := range o.saves {
+		sections = append(sections, s.Section)
+	}
+	return !slices.ContainsFunc(sections, func(s presence.Section) bool {
+		return (s == from || strings.HasPrefix(string(s), string(from)+"/")) && len(to)+len(s)-len(from) > presence.MaxSection
+	})
+}
+
+// remove is rule 24: all tabs of the user end, or those of everybody with all saves.
+func (o *oracle) remove(r presence.Removal) {
+	for _, t := range slices.Clone(o.tabs) {
+		if r.User == "" || t.user.ID == r.User {
+			o.end(t, o.now)
+		}
+	}
+	if r.User == "" {
+		o.saves = nil
+	}
+	kept := o.now.Add(time.Minute)
+	if r.Until.After(kept) {
+		kept = r.Until
+	}
+	o.removals[r.User] = oracleRemoval{r, kept}
+}
+
+func (o *oracle) isRemoved(user presence.UserID) bool {
+	return o.removals[user].Until.After(o.now) || o.removals[""].Until.After(o.now)
+}
+
+// hasRemovals reports whether a removal has to be kept.
+func (o *oracle) hasRemovals() bool {
+	for _, r := range o.removals {
+		if !o.now.After(r.kept) {
+			return true
+		}
+	}
+	return false
+}
+
 func (o *oracle) update(user presence.User, u presence.Update) (reply oracleReply) {
+	for _, m := range o.moves {
+		if u.Known != 0 && m.Version > u.Known { // rule 23: the page had not heard of it
+			u.Section, u.WaitingFor, u.Saved.Section = after(m, u.Section), after(m, u.WaitingFor), after(m, u.Saved.Section)
+		}
+	}
 	t, isOthers := o.find(user.ID, u.Session)
+	if (t == nil || isOthers) && o.isRemoved(user.ID) {
+		return oracleReply{err: presence.ErrRemoved}
+	}
 	newest, _ := o.endedSeq(user.ID, u.Session)
 	if t != nil {
 		newest = max(newest, t.seq)
@@ -272,7 +376,7 @@ func (o *oracle) restart() {
 
 // isEmpty reports whether nothing is kept any more.
 func (o *oracle) isEmpty() bool {
-	return len(o.tabs) == 0 && len(o.saves) == 0 && !slices.ContainsFunc(o.ends, func(e oracleEnd) bool { return o.now.Sub(e.at) <= presence.Finality })
+	return len(o.tabs) == 0 && len(o.saves) == 0 && len(o.moves) == 0 && !slices.ContainsFunc(o.ends, func(e oracleEnd) bool { return o.now.Sub(e.at) <= presence.Finality })
 }
 
 // listed is rule 17: the users with a tab, by name without regard to case, then by id.

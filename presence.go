@@ -54,6 +54,10 @@ const (
 	// save is dropped.
 	MaxSaves = 1000
 
+	// MaxMoves is the number of moves of sections that a project keeps. Beyond it, the oldest is dropped
+	// before [Finality].
+	MaxMoves = 100
+
 	// MaxRevision is the length limit of a revision, in characters.
 	MaxRevision = 64
 
@@ -107,13 +111,17 @@ type Update struct {
 	// OnlyRenew rejects the update with [ErrTooManyChanges] if it is not a mere renewal. It is set for
 	// senders that exceeded a rate limit.
 	OnlyRenew bool
+	// Lease is how long the session outlives this update; 0 for the lease of the roster, which is also the limit.
+	Lease time.Duration
 	// Connection identifies the live connection of the update: a number that the server chose at
 	// random, 1 to [MaxSafe], or 0 for HTTP. The session keeps the Connection of its newest update;
 	// see [Leave].
 	Connection uint64
-	// Poll asks for the snapshot as well, unless its version is Known.
-	Poll  bool
+	// Known is the version that the page knows, 0 for none. The page states its sections as of this
+	// version, so the moves since then apply to them; see [Roster.Move].
 	Known uint64
+	// Poll asks for the snapshot as well, unless its version is Known.
+	Poll bool
 }
 
 // Saved is a revision of a section that was saved. The zero Saved is none.
@@ -144,7 +152,7 @@ type Leave struct {
 	OnlyLiving bool
 }
 
-// Reply is the answer to an update or a leave.
+// Reply is the answer to an update or a leave. That to a move or to a save of the host has Version and Durable only.
 type Reply struct {
 	// Version of the project after the message.
 	Version uint64

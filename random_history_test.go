@@ -1,8 +1,10 @@
 package presence_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +24,7 @@ type history struct {
 	version uint64
 	lines   []string
 	saves   []presence.Save
+	moved   uint64 // the version of the newest move
 
 	// maxEnds is the number of ends that the roster keeps; ended has the names of all tabs of a user that
 	// ever ended.
@@ -79,11 +82,20 @@ func (h *history) compare() {
 	if want := h.o.sortedSaves(); !slices.Equal(saves, want) {
 		h.Fatalf("%d saves %v;\nwant %d saves %v", len(saves), saves, len(want), want)
 	}
-	same := slices.Equal(lines, h.lines) && slices.Equal(saves, h.saves)
+	moved := h.moved
+	for i, m := range s.Moves {
+		if moved = max(moved, m.Version); i >= len(h.o.moves) || *m != h.o.moves[i] {
+			h.Fatalf("move %d is %+v; want %+v", i, *m, h.o.moves)
+		}
+	}
+	if len(s.Moves) != len(h.o.moves) {
+		h.Fatalf("%d moves; want %+v", len(s.Moves), h.o.moves)
+	}
+	same := slices.Equal(lines, h.lines) && slices.Equal(saves, h.saves) && moved == h.moved
 	if same && s.Version != h.version || !same && s.Version <= h.version || s.Count != len(lines) {
 		h.Fatalf("version %d after %d with count %d, while the list goes from %q to %q, and %d saves become %d", s.Version, h.version, s.Count, h.lines, lines, len(h.saves), len(saves))
 	}
-	h.version, h.lines, h.saves = s.Version, lines, saves
+	h.version, h.lines, h.saves, h.moved = s.Version, lines, saves, moved
 	for _, save := range h.r.UnwrittenSaves() {
 		if h.stored[save.Section] = save; save.Revision == "" {
 			delete(h.stored, save.Section)
@@ -118,6 +130,30 @@ func (h *history) update(user presence.User, u presence.Update) {
 	}
 }
 
+func (h *history) move(from, to presence.Section) {
+	h.Helper()
+	empty, fits := h.o.isEmpty() || from == to, h.o.canMove(from, to)
+	move, err := h.r.Move(h.o.now, from, to)
+	if (err != nil) != (!empty && !fits) || (move != nil) != (!empty && fits) {
+		h.Fatalf("the move from %q to %q is %+v, %v; want one %v, an error %v", from, to, move, err, !empty && fits, !empty && !fits)
+	}
+	if move != nil {
+		h.o.move(from, to, move.Version)
+	}
+}
+
+// save records a save of the host.
+func (h *history) save(user presence.User, saved presence.Saved) {
+	h.Helper()
+	want := !slices.ContainsFunc(h.o.saves, func(s presence.Save) bool { return s.Saved == saved && s.User == user.ID })
+	if changed := h.r.Save(h.o.now, user, saved); changed != want {
+		h.Fatalf("the save is new: %v; want %v", changed, want)
+	}
+	if want {
+		h.o.save(presence.Save{Saved: saved, User: user.ID, Name: user.Name, At: h.o.now})
+	}
+}
+
 func (h *history) leave(user presence.User, l presence.Leave) {
 	h.Helper()
 	if h.mayReject() && isUnguessable(l.Session) && l.Seq != 0 {
@@ -133,6 +169,19 @@ func (h *history) leave(user presence.User, l presence.Leave) {
 	}
 }
 
+// remove removes a user, or everybody. The version grows in any case.
+func (h *history) remove(removal presence.Removal) {
+	h.Helper()
+	reply, err := h.r.Remove(h.o.now, removal)
+	s := h.r.Snapshot(h.o.now)
+	if err != nil || s.Version != reply.Version || s.Version <= h.version || !s.RemovedSince(h.version, removal.User) {
+		h.Fatalf("the removal is answered %+v, %v after version %d; the snapshot has version %d and %+v", reply, err, h.version, s.Version, s.Removals)
+	}
+	removal.Version = s.Removals[len(s.Removals)-1].Version
+	h.o.remove(removal)
+	h.version, h.lines, h.saves = s.Version, h.o.list(), h.o.sortedSaves()
+}
+
 // restart replaces the roster by one that is restored from its records.
 func (h *history) restart() {
 	records := h.r.AllRecords()
@@ -145,6 +194,16 @@ func (h *history) restart() {
 	for _, save := range h.stored {
 		restarted.RestoreSave(save)
 	}
+	for _, m := range h.o.moves {
+		restarted.RestoreMove(m)
+	}
+	inForce := slices.SortedFunc(maps.Values(h.o.removals), func(a, b oracleRemoval) int { return cmp.Compare(a.Version, b.Version) })
+	for _, r := range inForce {
+		if delete(h.o.removals, r.User); r.Until.After(h.o.now) {
+			restarted.RestoreRemoval(r.Removal)
+			h.o.removals[r.User] = oracleRemoval{r.Removal, r.Until}
+		}
+	}
 	h.o.restart()
 	h.r, h.version = restarted, restarted.Version()
 	h.lines, h.saves = h.o.list(), h.o.sortedSaves()
@@ -156,10 +215,10 @@ func (h *history) restart() {
 // forget replaces the roster by a new one if it is empty, as a store does.
 func (h *history) forget() {
 	empty := h.r.Forget(h.o.now)
-	if want := h.o.isEmpty(); empty != want && !h.mayReject() {
+	if want := h.o.isEmpty() && !h.o.hasRemovals(); empty != want && !h.mayReject() {
 		h.Fatalf("the roster is empty: %v; want %v", empty, want)
 	}
-	if empty && h.o.isEmpty() {
+	if empty && h.o.isEmpty() && !h.o.hasRemovals() {
 		h.r = presence.NewRoster(presence.DefaultLease, h.r.Clock())
 		h.r.KeepEnds(h.maxEnds)
 		h.version = h.r.Version()
@@ -179,10 +238,10 @@ func (h *history) fill() {
 
 // Random users send random messages, repeated, reordered and late, from pages whose identity changes; the
 // roster is restarted and forgotten in between. Its replies and lists must be those of the oracle.
-func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10 and 16 to 20, invariants 1 to 4 and 8
+func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10, 16 to 20, 23 and 24, invariants 1 to 4 and 8
 	rapid.Check(t, func(t *rapid.T) {
 		h := &history{
-			T: t, o: &oracle{now: time.Date(2025, 11, 3, 17, 0, 0, 0, time.UTC)}, r: presence.NewRoster(presence.DefaultLease, 0),
+			T: t, o: &oracle{now: time.Date(2025, 11, 3, 17, 0, 0, 0, time.UTC), removals: map[presence.UserID]oracleRemoval{}}, r: presence.NewRoster(presence.DefaultLease, 0),
 			maxEnds: rapid.SampledFrom([]int{presence.MaxEnded, presence.MaxEnded, 1, 3}).Draw(t, "ends kept"),
 			ended:   map[presence.UserID]map[string]bool{}, stored: map[presence.Section]presence.Save{},
 		}
@@ -193,9 +252,11 @@ func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10 and 16 t
 			h.version, h.lines, h.saves = h.r.Version()-1, nil, nil
 		}
 		const long = "0123456789abcdef"
+		longest := presence.Section(strings.Repeat("l", presence.MaxSection))
 		seqs := map[string]uint64{}
 		var sent []presence.Update
-		sections := rapid.SampledFrom([]presence.Section{"", "a", "b"})
+		sections := rapid.SampledFrom([]presence.Section{"", "a", "b", "a/b"})
+		known := []uint64{0}
 		for range rapid.IntRange(1, 60).Draw(t, "messages") {
 			h.o.pass(rapid.SampledFrom([]time.Duration{
 				0, 0, 0, time.Second, presence.HiddenGrace, presence.HiddenGrace + 1, presence.BrokenGrace, presence.BrokenGrace + 1, 29 * time.Second,
@@ -216,7 +277,18 @@ func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10 and 16 t
 				seq = rapid.Uint64Range(0, seq+1).Draw(t, "seq")
 			}
 			seqs[page] = max(seqs[page], seq)
-			switch kind := rapid.IntRange(0, 19).Draw(t, "kind"); {
+			known = append(known, h.version)
+			switch kind := rapid.IntRange(0, 23).Draw(t, "kind"); {
+			case kind == 23:
+				removal := presence.Removal{User: rapid.SampledFrom([]presence.UserID{user.ID, user.ID, ""}).Draw(t, "removed")}
+				if d := rapid.SampledFrom([]time.Duration{0, 0, time.Second, 29 * time.Second, presence.DefaultLease}).Draw(t, "for"); d > 0 {
+					removal.Until = h.o.now.Add(d)
+				}
+				h.remove(removal)
+			case kind == 22 && withSaves:
+				h.save(user, presence.Saved{Section: rapid.SampledFrom([]presence.Section{"a", "b", "a/b"}).Draw(t, "saved section"), Revision: rapid.SampledFrom([]string{"0", "1"}).Draw(t, "revision")})
+			case kind >= 20 && withSaves: // a dropped end would make a roster empty sooner
+				h.move(rapid.SampledFrom([]presence.Section{"a", "b", "a/b"}).Draw(t, "from"), rapid.SampledFrom([]presence.Section{"a", "b", "a/b", "c", longest}).Draw(t, "to"))
 			case kind == 19:
 				if !h.mayReject() { // a store also keeps the ends that a roster drops
 					h.restart()
@@ -227,7 +299,7 @@ func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10 and 16 t
 				for i := range rapid.IntRange(1, presence.MaxSessions).Draw(t, "tabs") {
 					h.update(user, presence.Update{Session: fmt.Sprint("tab", i), Section: "c", Activity: presence.Viewing})
 				}
-			case kind >= 12:
+			case kind >= 12 && kind < 17:
 				h.leave(user, presence.Leave{
 					Session: name, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), OnlyLiving: rapid.Bool().Draw(t, "only living"),
 					Broken:     rapid.IntRange(0, 3).Draw(t, "broken") == 0,
@@ -250,7 +322,7 @@ func TestRandomHistoriesFollowTheRules(t *testing.T) { // rules 1 to 10 and 16 t
 				}
 				sent = append(sent, u)
 				u.Session, u.Seq, u.Connection = name, seq, rapid.Uint64Range(0, 2).Draw(t, "connection")
-				u.Poll, u.Known = rapid.Bool().Draw(t, "poll"), rapid.SampledFrom([]uint64{0, h.version}).Draw(t, "known")
+				u.Poll, u.Known = rapid.Bool().Draw(t, "poll"), known[max(0, len(known)-1-rapid.IntRange(0, 8).Draw(t, "versions behind"))]
 				h.update(user, u)
 			}
 			h.compare()

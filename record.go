@@ -66,6 +66,30 @@ func (r *Roster) AllRecords() (records []Record) {
 	return records
 }
 
+// Sessions returns the records of all living sessions, in any order.
+func (r *Roster) Sessions(now time.Time) (records []Record) {
+	r.init()
+	r.Expire(now)
+	for _, m := range r.listed {
+		for _, s := range m.sessions {
+			unwritten := s.unwritten
+			records = append(records, m.record(s))
+			s.unwritten = unwritten
+		}
+	}
+	return records
+}
+
+// Occupant returns a user as others see them; nil without a living session.
+func (r *Roster) Occupant(now time.Time, id UserID) *Occupant {
+	r.init()
+	r.Expire(now)
+	if m := r.members[id]; m != nil && m.occupant != nil {
+		return m.currentOccupant(now)
+	}
+	return nil
+}
+
 // unwritten appends the records of sessions that changed since they were last returned.
 func (m *member) unwritten(records []Record) []Record {
 	for _, s := range m.sessions {

@@ -34,6 +34,12 @@ type Roster struct {
 	// unwrittenSaves are the sections whose save changed since UnwrittenSaves was last called. The value
 	// says whether an older save of the section was returned before.
 	unwrittenSaves map[Section]bool
+	// moves are the newest moves of sections, sorted by version. Snapshots share the slice.
+	moves []*Move
+	// removals are kept until they are over, sorted by version. Snapshots share the slice, so a change makes a new one.
+	removals []Removal
+	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called.
+	unwrittenRemovals map[UserID]struct{}
 	// lastEnd is when the newest of all ended sessions ended.
 	lastEnd time.Time
 
@@ -60,7 +66,7 @@ func (r *Roster) init() {
 		r.lease = cmp.Or(r.lease, DefaultLease)
 		r.maxEnded = MaxEnded
 		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]int{}, map[string]*member{}
-		r.unwrittenSaves = map[Section]bool{}
+		r.unwrittenSaves, r.unwrittenRemovals = map[Section]bool{}, map[UserID]struct{}{}
 	}
 }
 
@@ -75,12 +81,14 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 	for _, m := range r.listed[:cap(occupants)] {
 		occupants = append(occupants, m.currentOccupant(now))
 	}
-	r.snapshot, r.snapshotAt, r.renewed = &Snapshot{Version: r.version, Occupants: occupants, Count: len(r.listed), Saves: r.saves}, now, false
+	r.snapshot = &Snapshot{Version: r.version, Occupants: occupants, Count: len(r.listed), Saves: r.saves, Moves: r.moves, Removals: r.removals}
+	r.snapshotAt, r.renewed = now, false
 	return r.snapshot
 }
 
-// Forget removes the sessions that ended longer than [Finality] ago. It reports whether the roster
-// holds nothing any more, neither sessions nor saves, so that a store can drop it.
+// Forget removes the sessions that ended longer than [Finality] ago, and the removals that are over. It reports
+// whether the roster holds nothing any more, neither sessions nor saves nor moves nor removals, so that a store can drop
+// it.
 func (r *Roster) Forget(now time.Time) (empty bool) {
 	r.Expire(now)
 	r.alsoChanged = nil // Records returns what RecordsOf did not
@@ -90,7 +98,8 @@ func (r *Roster) Forget(now time.Time) (empty bool) {
 			delete(r.members, id)
 		}
 	}
-	return len(r.members) == 0 && len(r.saves) == 0
+	r.forgetRemovals(now)
+	return len(r.members) == 0 && len(r.saves) == 0 && len(r.moves) == 0 && len(r.removals) == 0
 }
 
 // Clock returns a number that is not below any version the roster has had.
@@ -236,9 +245,10 @@ func (r *Roster) reaggregate(m *member) {
 }
 
 // Expire ends the sessions whose lease or grace is over. Once nobody has been in the project for
-// [Finality], it drops the saves older than that. It is cheap while nothing is due. Update, Leave,
+// [Finality], it drops the saves older than that. It drops moves of that age. It is cheap while nothing is due. Update, Leave,
 // Snapshot and Forget call it first; a store must call it when no message arrives.
 func (r *Roster) Expire(now time.Time) {
+	r.expireMoves(now)
 	if !now.After(r.nextExpiry) {
 		return
 	}

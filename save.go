@@ -42,6 +42,19 @@ func (r *Roster) addSave(save Save) {
 	}
 }
 
+// Save records a save for the host (rule 19), on behalf of a user who need not be online. Changed reports that it is not
+// the newest of its section already.
+func (r *Roster) Save(now time.Time, user User, saved Saved) (changed bool) {
+	r.init()
+	r.Expire(now)
+	if !r.isNewSave(user, saved) {
+		return false
+	}
+	r.tick(now)
+	r.addSave(Save{Saved: saved, User: user.ID, Name: user.Name, At: now})
+	return true
+}
+
 // expireSaves drops the saves that are older than Finality once nobody was in the project for that long.
 func (r *Roster) expireSaves(now time.Time) {
 	old := func(at time.Time) bool { return now.Sub(at) > Finality }

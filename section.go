@@ -34,7 +34,7 @@ func (s Section) check() error {
 	if s.isPlain() {
 		return nil
 	}
-	if len(s) > utf8.UTFMax*MaxSection || utf8.RuneCountInString(string(s)) > MaxSection {
+	if s.isTooLong() {
 		return ErrSectionTooLong
 	}
 	if !utf8.ValidString(string(s)) || strings.ContainsFunc(string(s), isDisallowed) {
@@ -46,6 +46,11 @@ func (s Section) check() error {
 		}
 	}
 	return nil
+}
+
+// isTooLong reports whether the section has more than MaxSection characters.
+func (s Section) isTooLong() bool {
+	return len(s) > utf8.UTFMax*MaxSection || utf8.RuneCountInString(string(s)) > MaxSection
 }
 
 // check returns an error unless the save has a section and a revision, or is zero.

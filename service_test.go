@@ -20,6 +20,31 @@ func (u unreachable) Leave(context.Context, Project, User, Leave) (Reply, error)
 	return Reply{}, nil
 }
 
+func (u unreachable) Remove(context.Context, Project, Removal) (Reply, error) {
+	u.Error("Store.Remove is called")
+	return Reply{}, nil
+}
+
+func (u unreachable) Sessions(context.Context, Project) (*Snapshot, []Record, error) {
+	u.Error("Store.Sessions is called")
+	return nil, nil, nil
+}
+
+func (u unreachable) Projects(context.Context, ProjectFilter, string, int) ([]ActiveProject, string, error) {
+	u.Error("Store.Projects is called")
+	return nil, "", nil
+}
+
+func (u unreachable) Move(context.Context, Project, Section, Section) (Reply, error) {
+	u.Error("Store.Move is called")
+	return Reply{}, nil
+}
+
+func (u unreachable) Save(context.Context, Project, User, Saved) (Reply, error) {
+	u.Error("Store.Save is called")
+	return Reply{}, nil
+}
+
 func (u unreachable) FreshSnapshot(context.Context, Project) (*Snapshot, error) {
 	u.Error("Store.FreshSnapshot is called")
 	return nil, nil
@@ -65,6 +90,9 @@ func TestServiceRejectsInvalidMessages(t *testing.T) { // rule 16, invariant 12
 		if _, err := service.Update(t.Context(), "p", alice, c.update); !errors.Is(err, c.want) {
 			t.Errorf("%.60q: %v; want %v", c.update.Section, err, c.want)
 		}
+	}
+	if _, err := service.Remove(t.Context(), "p", Removal{User: "a\x00"}); !errors.Is(err, ErrUserIDInvalid) {
+		t.Errorf("removal: %v; want %v", err, ErrUserIDInvalid)
 	}
 	if _, err := service.Leave(t.Context(), "p", alice, Leave{Session: "a/b"}); !errors.Is(err, ErrSessionInvalid) {
 		t.Errorf("leave: %v; want %v", err, ErrSessionInvalid)

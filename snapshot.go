@@ -48,6 +48,12 @@ type Snapshot struct {
 	// Saves are the newest saves, at most one of each section and MaxSaves in all, sorted by section.
 	// They are kept while anybody is in the project, and for [Finality] after that.
 	Saves []*Save
+	// Moves are the newest moves of sections, at most MaxMoves, sorted by version. Each is kept for
+	// [Finality]. A page that has an older version follows them; see [Roster.Move].
+	Moves []*Move
+	// Removals are the removals that are in force or began less than a minute ago, sorted by version. They are for
+	// the server and never sent to clients. Some that are over may be left.
+	Removals []Removal
 	// Partial says that the store lost data a short time ago, so that users who are online may be
 	// missing. It changes only together with Version.
 	Partial bool

@@ -65,13 +65,22 @@ func (r *Roster) recordChange(now time.Time, m *member, s *session, user User, u
 	r.reaggregate(m)
 }
 
+// leaseOf returns how long the session of an update outlives it.
+func (r *Roster) leaseOf(u Update) time.Duration {
+	if u.Lease > 0 && u.Lease < r.lease {
+		return u.Lease
+	}
+	return r.lease
+}
+
 // Update records where a session of the user is, and names the other users who claim that section at
-// that moment (rules 4 to 8 and 18 to 20). Changed reports that the session is new, or that it or its
+// that moment (rules 4 to 8, 18 to 20 and 23). Changed reports that the session is new, or that it or its
 // save states something else than before; a renewal changes nothing. Errors: [ErrTooManySessions],
-// [ErrTooManyChanges].
+// [ErrTooManyChanges], [ErrRemoved].
 func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, changed bool, err error) {
 	r.init()
 	r.Expire(now)
+	u = r.followMoves(u)
 	m := r.member(user)
 	s := m.find(u.Session)
 	var from *member // whose session s was until now
@@ -79,6 +88,11 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		from, s = r.otherOwner(m, u.Session)
 	}
 	isNew := s == nil || from != nil
+	if isNew { // a removal has ended all sessions of the user
+		if err := removed(r.removals, now, user.ID); err != nil {
+			return Reply{}, false, err
+		}
+	}
 	if u.Seq != 0 && isNew && m.hasDropped(now) {
 		if _, ended := m.endedSeq(now, u.Session); !ended {
 			return Reply{}, false, ErrTooManyChanges // it may be older than an end that was dropped
@@ -113,7 +127,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 	s.seq, s.connection = max(newest, u.Seq), u.Connection
 	s.leaving, s.unwritten = false, true
 	s.lastSeen = now
-	r.setExpiry(s, now.Add(r.lease))
+	r.setExpiry(s, now.Add(r.leaseOf(u)))
 	r.renewed = true
 	if changed {
 		r.recordChange(now, m, s, user, u, isAction)

@@ -33,6 +33,11 @@ func (id UserID) Number() (n uint64, ok bool) {
 	return n, err == nil && n <= MaxSafe
 }
 
+// isValid reports whether id can be the id of a user or a visitor.
+func (id UserID) isValid() bool {
+	return id != "" && len(id) <= MaxUserID && utf8.ValidString(string(id)) && !strings.ContainsFunc(string(id), isDisallowed)
+}
+
 // compare orders ids: numbers by value, before all others.
 func (id UserID) compare(other UserID) int {
 	a, aNumber := id.Number()
@@ -136,8 +141,7 @@ func (u User) isPlain() bool {
 
 // normalUser is NewUser without the copy: the name may share memory with its argument.
 func normalUser(id UserID, name string, visitor bool) (User, error) {
-	if id == "" || len(id) > MaxUserID || !utf8.ValidString(string(id)) || strings.ContainsFunc(string(id), isDisallowed) ||
-		strings.HasPrefix(string(id), VisitorPrefix) != visitor {
+	if !id.isValid() || strings.HasPrefix(string(id), VisitorPrefix) != visitor {
 		return User{}, ErrUserIDInvalid
 	}
 	if name = cleanName(name); !strings.ContainsFunc(name, isVisible) {

@@ -16,9 +16,11 @@ func TestAServiceWithoutAStoreIsUnavailable(t *testing.T) {
 	for name, s := range map[string]*presence.Service{"the zero Service": {}, "NewService(nil)": presence.NewService(nil)} {
 		_, updated := s.Update(t.Context(), "thesis", alice, presence.Update{})
 		_, left := s.Leave(t.Context(), "thesis", alice, presence.Leave{})
+		_, moved := s.Move(t.Context(), "thesis", "a", "b")
+		_, saved := s.Save(t.Context(), "thesis", alice, presence.Saved{Section: "a", Revision: "1"})
 		_, read := s.Snapshot(t.Context(), "thesis")
 		_, readSince := s.SnapshotSince(t.Context(), "thesis", 1)
-		for _, err := range []error{updated, left, read, readSince} {
+		for _, err := range []error{updated, left, moved, saved, read, readSince} {
 			if !errors.Is(err, presence.ErrUnavailable) {
 				t.Errorf("%s returned %v; want ErrUnavailable", name, err)
 			}

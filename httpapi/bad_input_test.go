@@ -44,7 +44,7 @@ type bodyEndpoint struct {
 }
 
 func bodyEndpoints() []bodyEndpoint {
-	update := []string{"section", "session", "seq", "activity", "unless_occupied", "known_version", "unsaved", "waiting_for", "saved", "saved.section", "saved.revision"}
+	update := []string{"section", "session", "seq", "activity", "unless_occupied", "known_version", "as_of", "unsaved", "waiting_for", "saved", "saved.section", "saved.revision"}
 	leave := []string{"session", "seq", "hidden"}
 	token := []string{"user_id"}
 	at := httpapi.DefaultPrefix + servertest.ProjectPath

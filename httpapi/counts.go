@@ -24,9 +24,9 @@ const (
 	// maxCounted is how many projects one request names at most.
 	maxCounted = 100
 	// countedAsOne is how many projects of a request count as one request for the rate limits: the
-	// application may be asked about each of them.
+	// application may be asked about each of them, without --auth-url-projects.
 	countedAsOne = 10
-	// countedAtOnce is how many projects of one request are authorised and read concurrently.
+	// countedAtOnce is how many projects of one request are read concurrently.
 	countedAtOnce = 8
 	// countsTimeout ends a request whose projects are authorised or read too slowly.
 	countsTimeout = 4 * time.Second
@@ -100,44 +100,42 @@ func projectsOf(query string) ([]presence.Project, error) {
 func (h *Handler) count(ctx context.Context, from identity.Request, projects []presence.Project) (counted []wire.Counted, user identity.Principal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, countsTimeout)
 	defer cancel()
-	type result struct {
-		principal identity.Principal
-		snapshot  *presence.Snapshot
-		err       error
-	}
-	results := make([]result, len(projects))
+	decisions := h.access.AuthenticateMany(ctx, from, projects)
+	snapshots := make([]*presence.Snapshot, len(projects))
 	slots := make(chan struct{}, countedAtOnce)
-	var running sync.WaitGroup
-	for i, project := range projects {
+	var reading sync.WaitGroup
+	for i := range decisions {
+		d := &decisions[i]
+		if d.Err != nil || from.LimitExceeded { // then the caller rejects the request
+			continue
+		}
+		request := from
+		request.Project = projects[i]
 		slots <- struct{}{}
-		running.Go(func() {
-			answer := &results[i]
+		reading.Go(func() {
 			defer func() {
 				if cause := recover(); cause != nil {
-					answer.err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+					d.Err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 				}
 				<-slots
 			}()
-			request := from
-			request.Project = project
-			answer.principal, answer.err = h.access.Authenticate(ctx, request)
-			if answer.err == nil && !from.LimitExceeded { // else the caller rejects the request
-				answer.snapshot, answer.err = h.o.Service.Snapshot(ctx, request.Key())
+			if snapshots[i], d.Err = h.o.Service.Snapshot(ctx, request.Key()); d.Err == nil && snapshots[i].Removed(time.Now(), d.User.ID) != nil {
+				d.Err = identity.ErrProjectUnknown
 			}
 		})
 	}
-	running.Wait()
+	reading.Wait()
 	unknown := false
-	for i, answer := range results {
+	for i, d := range decisions {
 		switch {
-		case errors.Is(answer.err, identity.ErrNobody):
+		case errors.Is(d.Err, identity.ErrNobody):
 			unknown = true
-		case errors.Is(answer.err, identity.ErrProjectUnknown):
-		case answer.err != nil:
-			return nil, answer.principal, answer.err
+		case errors.Is(d.Err, identity.ErrProjectUnknown):
+		case d.Err != nil:
+			return nil, d.Principal, d.Err
 		default:
-			user = answer.principal
-			counted = append(counted, wire.Counted{Project: projects[i], Snapshot: answer.snapshot})
+			user = d.Principal
+			counted = append(counted, wire.Counted{Project: projects[i], Snapshot: snapshots[i]})
 		}
 	}
 	if unknown && len(counted) == 0 {

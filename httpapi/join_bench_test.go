@@ -33,6 +33,21 @@ func (s staticStore) Update(context.Context, presence.Project, presence.User, pr
 func (s staticStore) Leave(context.Context, presence.Project, presence.User, presence.Leave) (presence.Reply, error) {
 	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
 }
+func (s staticStore) Remove(context.Context, presence.Project, presence.Removal) (presence.Reply, error) {
+	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
+}
+func (s staticStore) Sessions(context.Context, presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	return s.snapshot, nil, nil
+}
+func (s staticStore) Projects(context.Context, presence.ProjectFilter, string, int) ([]presence.ActiveProject, string, error) {
+	return nil, "", nil
+}
+func (s staticStore) Move(context.Context, presence.Project, presence.Section, presence.Section) (presence.Reply, error) {
+	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
+}
+func (s staticStore) Save(context.Context, presence.Project, presence.User, presence.Saved) (presence.Reply, error) {
+	return presence.Reply{Version: s.snapshot.Version, Durable: true}, nil
+}
 func (s staticStore) Snapshot(context.Context, presence.Project) (*presence.Snapshot, error) {
 	return s.snapshot, nil
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
+	"github.com/writer-presence/writer-presence/internal/access"
 	"github.com/writer-presence/writer-presence/internal/live"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -16,7 +18,7 @@ import (
 func (h *Handler) update(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	from, err := h.authenticate(w, r, project, false)
 	if err != nil {
-		if errors.Is(err, identity.ErrProjectUnknown) {
+		if access.LosesSession(err) {
 			h.endSession(r, from)
 		}
 		return h.failFor(w, r, from, err)
@@ -66,6 +68,9 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 		return h.failFor(w, r, from, err)
 	}
 	snapshot, err := h.o.Service.SnapshotSince(r.Context(), from.project, newestOf(r.Header["If-None-Match"]))
+	if err == nil && from.user.ID != "" {
+		err = snapshot.Removed(time.Now(), from.user.ID)
+	}
 	if err != nil {
 		return h.failFor(w, r, from, err)
 	}
@@ -89,7 +94,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, project string) (
 func (h *Handler) leave(w http.ResponseWriter, r *http.Request, project string) (status int) {
 	from, err := h.authenticate(w, r, project, true)
 	if err != nil {
-		if errors.Is(err, identity.ErrProjectUnknown) {
+		if access.LosesSession(err) {
 			h.endSession(r, from)
 		}
 		return h.failFor(w, r, from, err)

@@ -24,12 +24,21 @@ type Functions struct {
 
 // Authenticate implements [Authenticator].
 func (f Functions) Authenticate(ctx context.Context, r Request) (Principal, error) {
+	user, err := f.identify(ctx, r)
+	if err != nil {
+		return Principal{}, err
+	}
+	return Principal{User: user}, known(f.Authorize(ctx, user, r.Key()))
+}
+
+// identify returns the user of a request. The error is one that Authenticate may return.
+func (f Functions) identify(ctx context.Context, r Request) (presence.User, error) {
 	if f.Identify == nil || f.Authorize == nil {
-		return Principal{}, fmt.Errorf("%w: Functions needs both Identify and Authorize", presence.ErrUnavailable)
+		return presence.User{}, fmt.Errorf("%w: Functions needs both Identify and Authorize", presence.ErrUnavailable)
 	}
 	user, err := f.Identify(ctx, r)
 	if err != nil {
-		return Principal{}, known(err)
+		return presence.User{}, known(err)
 	}
 	user.AvatarURL = presence.AvatarURL(user.AvatarURL)
 	if user.Visitor { // only Visitors makes visitors
@@ -38,9 +47,9 @@ func (f Functions) Authenticate(ctx context.Context, r Request) (Principal, erro
 		err = user.Check()
 	}
 	if err != nil {
-		return Principal{}, fmt.Errorf("%w: Identify returned an invalid user, so nobody is let in: %w", presence.ErrUnavailable, err)
+		return presence.User{}, fmt.Errorf("%w: Identify returned an invalid user, so nobody is let in: %w", presence.ErrUnavailable, err)
 	}
-	return Principal{User: user}, known(f.Authorize(ctx, user, r.Key()))
+	return user, nil
 }
 
 // known returns the errors that Identify and Authorize may return as they are, and makes any other

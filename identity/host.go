@@ -53,6 +53,7 @@ const (
 // concurrent use.
 type Host struct {
 	before, after string // the address, around the project
+	projects      string // the address for several projects, up to the first of them; empty for none
 	client        *http.Client
 	log           *slog.Logger
 	flight        singleflight.Group
@@ -93,10 +94,7 @@ func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	if h.client == nil {
 		return Principal{}, fmt.Errorf("%w: this Host has no address; create it with NewHost", presence.ErrUnavailable)
 	}
-	q := question{r.Project, foreignCookies(r.Header), r.Header.Get("Authorization"), r.Forwarded}
-	if r.Token != "" {
-		q.authorization = "Bearer " + r.Token
-	}
+	q := questionOf(r)
 	key := q.key()
 	age := hostAge
 	if r.Recheck {
@@ -126,9 +124,18 @@ func (h *Host) Authenticate(ctx context.Context, r Request) (Principal, error) {
 	return Principal{User: a.user}, a.err
 }
 
+func questionOf(r Request) question {
+	q := question{project: r.Project, cookie: foreignCookies(r.Header), authorization: r.Header.Get("Authorization"), forwarded: r.Forwarded}
+	if r.Token != "" {
+		q.authorization = "Bearer " + r.Token
+	}
+	return q
+}
+
 // question is what a request to the host depends on.
 type question struct {
 	project               presence.Project
+	several               []presence.Project // for the address for several projects, in place of project
 	cookie, authorization string
 	forwarded             Forwarded
 }
@@ -177,12 +184,12 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 	if recheck {
 		places = h.rechecks
 	}
-	user, err := h.send(ctx, q, places)
+	user, _, err := h.send(ctx, q, places)
 	if errors.Is(err, ErrProjectUnknown) || errors.Is(err, presence.ErrUnavailable) {
 		user = before // the caller needs the user to end the session
 	}
 	if errors.Is(err, presence.ErrUnavailable) {
-		h.logFailure(q.project, err)
+		h.logFailure(q, err)
 	}
 	a := hostAnswer{user, err, time.Now()}
 	h.mu.Lock()
@@ -193,19 +200,36 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 
 // logFailure logs that the host gave no usable answer: at debug level each time, to help
 // with writing the host's view, and as an error at most once a minute.
-func (h *Host) logFailure(project presence.Project, err error) {
+func (h *Host) logFailure(q question, err error) {
 	attributes := []any{"error", err}
 	if unusable := (*unusableAnswer)(nil); errors.As(err, &unusable) {
-		attributes = append(attributes, "status", unusable.status, "address", h.shown(project), "begins", unusable.begins)
+		attributes = append(attributes, "status", unusable.status, "address", shown(h.address(q)), "begins", unusable.begins)
 	}
 	h.log.Debug("asking the host application failed", attributes...)
 	h.log.Error("asking the host application failed, so a request was answered with 503; this is logged once a minute, and each time at debug level", attributes...)
 }
 
-// send sends a question to the host and reads its answer. It waits for a free place first.
-func (h *Host) send(ctx context.Context, q question, places chan struct{}) (presence.User, error) {
-	unavailable := func(format string, args ...any) (presence.User, error) {
-		return presence.User{}, fmt.Errorf("%w: "+format, append([]any{presence.ErrUnavailable}, args...)...)
+// address returns the address that a question is sent to.
+func (h *Host) address(q question) string {
+	if len(q.several) == 0 {
+		return h.before + string(q.project) + h.after
+	}
+	var b strings.Builder
+	b.WriteString(h.projects)
+	for i, project := range q.several {
+		if i > 0 {
+			b.WriteString("&project=")
+		}
+		b.WriteString(string(project)) // an id has no character that a query would have to escape
+	}
+	return b.String()
+}
+
+// send sends a question to the host and reads its answer: the user, and which of several projects the user may see. It
+// waits for a free place first.
+func (h *Host) send(ctx context.Context, q question, places chan struct{}) (presence.User, []string, error) {
+	unavailable := func(format string, args ...any) (presence.User, []string, error) {
+		return presence.User{}, nil, fmt.Errorf("%w: "+format, append([]any{presence.ErrUnavailable}, args...)...)
 	}
 	select {
 	case places <- struct{}{}:
@@ -213,7 +237,7 @@ func (h *Host) send(ctx context.Context, q question, places chan struct{}) (pres
 	case <-ctx.Done():
 		return unavailable("too many requests to the host are under way")
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.before+string(q.project)+h.after, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.address(q), nil)
 	if err != nil {
 		return unavailable("%w", err)
 	}
@@ -230,8 +254,8 @@ func (h *Host) send(ctx context.Context, q question, places chan struct{}) (pres
 	if err != nil {
 		return unavailable("the host's answer was cut off: %w", err)
 	}
-	unusable := func(format string, args ...any) (presence.User, error) {
-		return presence.User{}, &unusableAnswer{fmt.Errorf(format, args...), answer.StatusCode, q.begins(body)}
+	unusable := func(format string, args ...any) (presence.User, []string, error) {
+		return presence.User{}, nil, &unusableAnswer{fmt.Errorf(format, args...), answer.StatusCode, q.begins(body)}
 	}
 	switch answer.StatusCode {
 	case http.StatusOK:
@@ -240,17 +264,20 @@ func (h *Host) send(ctx context.Context, q question, places chan struct{}) (pres
 			return unusable("the host answered %s without a JSON object and without the header Writer-Presence, so it may come from a proxy, an allow-list or a login page; have the view answer with the header Writer-Presence: 1", answer.Status)
 		}
 		if answer.StatusCode == http.StatusUnauthorized {
-			return presence.User{}, ErrNobody
+			return presence.User{}, nil, ErrNobody
 		}
-		return presence.User{}, ErrProjectUnknown
+		return presence.User{}, nil, ErrProjectUnknown
 	default:
 		return unusable("the host answered %s; it has to answer 200, 401, 403 or 404 itself, without a redirect", answer.Status)
 	}
-	user, err := readHostUser(body)
+	user, projects, err := readHostUser(body)
 	if err != nil {
 		return unusable("%v", err) // not %w: an error in the host's answer is not the user's
 	}
-	return user, nil
+	if len(q.several) > 0 && projects == nil {
+		return unusable(`the host's answer has no projects; answer {"user_id": 1, "username": "alice", "projects": ["a"]}, with those of the projects in the query that the user may see`)
+	}
+	return user, projects, nil
 }
 
 // viewHeader marks a rejection as one of the host's view.
@@ -270,7 +297,7 @@ func (h *Host) isRejection(answer *http.Response, body []byte, q question) bool 
 	if _, ok := object["user_id"]; !ok {
 		h.ambiguous.Do(func() {
 			h.log.Warn(`the host rejected a request with JSON that a framework may also send where no view exists; if the view sent it, add the header Writer-Presence: 1 or answer {"user_id": null}; this is logged once`,
-				"status", answer.StatusCode, "address", h.shown(q.project))
+				"status", answer.StatusCode, "address", shown(h.address(q)))
 		})
 	}
 	return true
@@ -290,9 +317,9 @@ func (o *unusableAnswer) Error() string {
 
 func (o *unusableAnswer) Unwrap() []error { return []error{presence.ErrUnavailable, o.cause} }
 
-// shown returns the address for a project without user, password and query, for the log.
-func (h *Host) shown(project presence.Project) string {
-	u, err := url.Parse(h.before + string(project) + h.after)
+// shown returns an address without user, password and query, for the log.
+func shown(address string) string {
+	u, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}

@@ -19,6 +19,7 @@ type hostUser struct {
 	name      string
 	avatarURL avatarURL
 	agent     agent
+	projects  []string // nil if the field is missing
 }
 
 // avatarURL is the address of a picture. A value of any other kind is no picture: it must not lock out its user.
@@ -53,30 +54,32 @@ func (u *hostUser) Field(name []byte) any {
 		return &u.avatarURL
 	case "agent":
 		return &u.agent
+	case "projects":
+		return &u.projects
 	default:
 		return nil
 	}
 }
 
 // readHostUser decodes the body of the host's answer 200, exactly one JSON object with a valid
-// user_id. A body that was cut off at maxAnswer bytes is an error.
-func readHostUser(text []byte) (presence.User, error) {
+// user_id. Projects is nil if the answer has no such field. A body that was cut off at maxAnswer bytes is an error.
+func readHostUser(text []byte) (user presence.User, projects []string, err error) {
 	if len(text) >= maxAnswer {
-		return presence.User{}, fmt.Errorf("the host's answer is %d bytes long or longer; the limit is below that", maxAnswer)
+		return presence.User{}, nil, fmt.Errorf("the host's answer is %d bytes long or longer; the limit is below that", maxAnswer)
 	}
 	var u hostUser
 	if err := strictjson.Decode(text, &u); err != nil {
-		return presence.User{}, fmt.Errorf(`the host's answer is not JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
+		return presence.User{}, nil, fmt.Errorf(`the host's answer is not JSON such as {"user_id": 1, "username": "alice"}: %w`, err)
 	}
 	if u.id == "" {
-		return presence.User{}, errors.New(`the host's answer has no user_id; answer 200 only with {"user_id": 1, "username": "alice"}, and 401 for somebody who is not signed in`)
+		return presence.User{}, nil, errors.New(`the host's answer has no user_id; answer 200 only with {"user_id": 1, "username": "alice"}, and 401 for somebody who is not signed in`)
 	}
-	user, err := NewUser(presence.UserID(u.id), u.name)
+	user, err = NewUser(presence.UserID(u.id), u.name)
 	if err != nil {
-		return presence.User{}, fmt.Errorf("the host's answer has an invalid user_id: %w", err)
+		return presence.User{}, nil, fmt.Errorf("the host's answer has an invalid user_id: %w", err)
 	}
 	user.AvatarURL, user.Agent = string(u.avatarURL), bool(u.agent)
-	return user, nil
+	return user, u.projects, nil
 }
 
 var userInfo = regexp.MustCompile(`//[^/?#]*@`)

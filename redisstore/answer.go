@@ -19,10 +19,12 @@ type answer struct {
 	partial    bool          // Redis lost data, and people may be missing
 	loss       uint64        // as in [presence.Snapshot]
 	nextExpiry time.Duration // until the next session expires, or an ended session or a save can be forgotten; or noRoster
-	complete   bool          // whether records and saves are all of the project
+	complete   bool          // whether records, saves and moves are all of the project
 	records    []presence.Record
 	saves      []*presence.Save
-	snapshot   *presence.Snapshot // of records and saves; set by projectCache.apply
+	moves      []*presence.Move
+	removals   []presence.Removal
+	snapshot   *presence.Snapshot // of the fields above; set by projectCache.apply
 	more       []rueidis.RedisMessage
 }
 
@@ -63,6 +65,10 @@ func readAnswer(result rueidis.RedisResult) (a answer, err error) {
 		case name == "lost":
 			until, _ := strconv.ParseFloat(value, 64)
 			a.loss = uint64(max(until, 0))
+		case name == "removals":
+			a.removals, err = readRemovals(value)
+		case name == "moves":
+			a.moves, err = readMoves(value, a.now)
 		case strings.HasPrefix(name, "u"):
 			a.records, err = appendMember(a.records, presence.UserID(name[1:]), value)
 		case strings.HasPrefix(name, "s"):
@@ -140,6 +146,42 @@ func (s *save) DecodeMsgpack(d *msgpack.Decoder) error {
 	return decodeArray(d, "a save", 4, &s.Revision, &s.User, &s.Name, &s.At)
 }
 
+// removal has the fields of a removal that a node reads; see removal.lua.
+type removal struct {
+	User    string
+	Until   int64 // in microseconds
+	Version uint64
+}
+
+// DecodeMsgpack reads the array of a removal.
+func (r *removal) DecodeMsgpack(d *msgpack.Decoder) error {
+	return decodeArray(d, "a removal", 3, &r.User, &r.Until, &r.Version)
+}
+
+// readRemovals decodes the field removals.
+func readRemovals(packed string) ([]presence.Removal, error) {
+	var list []removal
+	if err := msgpack.Unmarshal([]byte(packed), &list); err != nil {
+		return nil, fmt.Errorf("cannot decode the removals in Redis: %w", err)
+	}
+	removals := make([]presence.Removal, len(list))
+	for i, r := range list {
+		removals[i] = presence.Removal{User: presence.UserID(r.User), Until: time.UnixMicro(r.Until), Version: r.Version}
+	}
+	return removals, nil
+}
+
+// move has the fields of a move of a section; see read.lua.
+type move struct {
+	Version  uint64
+	From, To string
+}
+
+// DecodeMsgpack reads the array of a move.
+func (m *move) DecodeMsgpack(d *msgpack.Decoder) error {
+	return decodeArray(d, "a move", 3, &m.Version, &m.From, &m.To)
+}
+
 // skipped stands for an element of an array that a node does not read.
 type skipped struct{}
 
@@ -197,4 +239,18 @@ func appendSave(saves []*presence.Save, section presence.Section, packed string)
 		Saved: presence.Saved{Section: section, Revision: s.Revision},
 		User:  presence.UserID(s.User), Name: s.Name, At: time.UnixMicro(s.At),
 	}), nil
+}
+
+// readMoves decodes the moves of sections that are not older than [presence.Finality].
+func readMoves(packed string, now time.Time) (moves []*presence.Move, err error) {
+	var all []move
+	if err := msgpack.Unmarshal([]byte(packed), &all); err != nil {
+		return nil, fmt.Errorf("cannot decode the moves in Redis: %w", err)
+	}
+	for _, m := range all {
+		if m.Version >= uint64(now.Add(-presence.Finality).UnixMilli()) {
+			moves = append(moves, &presence.Move{From: presence.Section(m.From), To: presence.Section(m.To), Version: m.Version})
+		}
+	}
+	return moves, nil
 }

@@ -95,3 +95,17 @@ func TestReadsOfUnknownProjectsWriteNothing(t *testing.T) { // rule 10
 func keys(server *redistest.Server) string {
 	return server.Do("EVAL", "local keys = redis.call('KEYS', '*') table.sort(keys) return table.concat(keys, ' ')", "0")
 }
+
+func TestKeyOutlivesItsRemovals(t *testing.T) { // rule 24
+	server := redistest.Start(t)
+	var clock redisstore.Clock
+	s := openWithClock(t, server.URL(), &clock)
+	if _, err := s.Remove(t.Context(), project, presence.Removal{User: "7", Until: clock.Now().Add(24 * time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(2 * presence.Finality) // the next commit sets the TTL again
+	update(t, s, alice, presence.Update{Section: "a"})
+	if ttl, _ := strconv.Atoi(server.Do("PTTL", redisstore.ProjectKey(project))); time.Duration(ttl)*time.Millisecond < 24*time.Hour-2*presence.Finality {
+		t.Errorf("a key with a removal of 24 hours has a TTL of %d ms", ttl)
+	}
+}

@@ -158,6 +158,7 @@ func (s *Store) checkScripts(ctx context.Context) error {
 		{scripts.snapshot, []string{"0", "0"}},
 		{scripts.update, []string{"0", "0", field, "", name, "0", "b", "editing", flags(), ""}},
 		{scripts.leave, []string{"0", field, "", name, "0", flags()}},
+		{scripts.remove, []string{"0", name, "0"}},
 	} {
 		if _, err := readAnswer(step.script.Exec(ctx, s.client, []string{"writer-presence:{" + name + "}"}, step.args)); err != nil {
 			return err

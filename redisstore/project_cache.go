@@ -86,7 +86,7 @@ func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 	receives := c.store.probe.receives(c.shard)
 	if a.complete {
 		a.snapshot = presence.Aggregate(a.version, a.records, a.saves)
-		a.snapshot.Partial, a.snapshot.Loss = a.partial, a.loss
+		a.snapshot.Moves, a.snapshot.Removals, a.snapshot.Partial, a.snapshot.Loss = a.moves, a.removals, a.partial, a.loss
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,6 +15,8 @@ const (
 	// maxProjects bounds the cached projects: above it, each new project evicts one without watchers.
 	// If all are watched, more are cached.
 	maxProjects = 20_000
+	// removalKept is how long a removal is kept at least; see presence.Removal.
+	removalKept = time.Minute
 	// maxEvicted bounds the evicted projects whose observations are kept; see [cache.Map].
 	maxEvicted = 100_000
 )

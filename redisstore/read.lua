@@ -13,10 +13,14 @@
 --   owners       the living sessions whose names nobody could guess (Roster.owners): a line for each,
 --                with 8 of a digest of the name, and the field of its member. A line begins after \n
 --                and ends with it. One field is much cheaper to read with the others than many
+--   moves        the newest moves of sections, oldest first, in MessagePack: version, from and to of each
+--   removals     the removals, in MessagePack; see removal.lua
+--   kept         until when the removals have to be kept, in microseconds of Unix time
 --   oldest       the sections of the oldest saves, oldest first; see drop_oldest in save.lua
 --
 -- A script is the text of constants (LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS,
--- MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH), its arguments, this
+-- MAX_ENDED, MAX_SAVES, MAX_MOVES, MAX_REMOVALS, REMOVAL_KEPT, MAX_SECTION, MAX_SAFE,
+-- UNGUESSABLE_NAME, HEARTBEAT, SHIFT, PUBLISH), its arguments, this
 -- file, and its other files; see script.go, which replaces constants by their values. It reads nothing
 -- but the one hash, and only the fields that it needs.
 
@@ -28,6 +32,7 @@ local NAME, VISITOR, SESSIONS, ENDED = 1, 2, 3, 4
 local SEQ, SECTION, ACTIVITY, LAST_SEEN, EXPIRES, TOUCHED, LEAVING, CONNECTION = 2, 3, 4, 5, 6, 7, 8, 9
 local UNSAVED, WAITING_FOR, AVATAR, AGENT = 10, 11, 12, 13
 local AT = 3
+local VERSION, FROM, TO = 1, 2, 3
 local REVISION, SAVED_BY, SAVED_NAME, SAVED_AT = 1, 2, 3, 4
 
 -- ENDED of a member has the last MAX_SESSIONS sessions that ended, oldest first. If there are more,
@@ -50,12 +55,14 @@ local now = time[1] * 1000000 + time[2] + SHIFT
 local version, clock, next_expiry, keep_until, partial -- nil if there is no roster
 local loaded -- the member of the user; nil if there is none
 local claimants -- the number of sessions that claim the section
+local moves -- the moves of sections; nil if there are none
 do
-  local got = call('HMGET', key, 'roster', user_field, 'e' .. section)
+  local got = call('HMGET', key, 'roster', user_field, 'e' .. section, 'moves')
   if got[1] then
     version, clock, next_expiry, keep_until = struct.unpack(ROSTER, got[1])
     if keep_until < 0 then keep_until, partial = -keep_until, true end
   end
   if got[2] then loaded = cmsgpack.unpack(got[2]) end
   claimants = tonumber(got[3] or 0)
+  if got[4] then moves = cmsgpack.unpack(got[4]) end
 end

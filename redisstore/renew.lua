@@ -6,8 +6,8 @@
 -- the key alive.
 do
   local m = loaded
-  -- next_expiry can be further away than a lease only if Redis's clock went back.
-  if version and m and m[NAME] == name and m[VISITOR] == visitor and now <= next_expiry and next_expiry <= now + LEASE and floor <= version and saved_section == '' then
+  -- next_expiry can be further away than a lease if this one is shorter than others, or if Redis's clock went back.
+  if version and m and m[NAME] == name and m[VISITOR] == visitor and now <= next_expiry and next_expiry <= now + lease and floor <= version and saved_section == '' then
     local stated, waits = activity, waiting_for
     if stated == '' then stated = section == '' and 'viewing' or 'editing' end
     if waits == section and (stated == 'editing' or unsaved) then waits = '' end
@@ -22,9 +22,9 @@ do
       end
     end
     local occupied = claimants > own
-    if renewed and not occupied and (not known_version or known_version == version) then
+    if renewed and not occupied and (not polls or known_version == version) then
       if seq ~= 0 then renewed[SEQ] = seq end
-      renewed[LAST_SEEN], renewed[EXPIRES], renewed[CONNECTION] = now, now + LEASE, connection
+      renewed[LAST_SEEN], renewed[EXPIRES], renewed[CONNECTION] = now, now + lease, connection
       local packed = cmsgpack.pack(m)
       call('HSET', key, user_field, packed)
       return { now, partial and -version or version, next_expiry - now, false, packed }

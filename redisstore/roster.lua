@@ -191,6 +191,8 @@ local function expire()
   for i = 1, #all, 2 do
     if all[i] == 'lost' then
       lost = lost or tonumber(all[i + 1])
+    elseif all[i] == 'kept' and now > tonumber(all[i + 1]) then
+      dirty.removals, dirty.kept = 0, 0 -- all removals are over
     elseif all[i]:sub(1, 1) == 'u' then
       local field, m = all[i], complete(cmsgpack.unpack(all[i + 1]))
       local living, before = #m[SESSIONS], aggregate(m)
@@ -252,7 +254,10 @@ local function commit()
   end
   write('HSET', set)
   write('HDEL', del)
-  if stale then call('PEXPIRE', key, milliseconds(2 * spare)) end
+  if stale then
+    local kept = tonumber(call('HGET', key, 'kept') or 0) -- removals may be in force for longer than ended sessions are kept
+    call('PEXPIRE', key, milliseconds(2 * spare + math.max(0, kept - now)))
+  end
   if moved or sooner then call(PUBLISH, key, string.format('%.0f %.0f', roster.version, roster.next_expiry - now)) end
 end
 

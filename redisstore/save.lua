@@ -59,6 +59,15 @@ local function add_save(section, revision, user)
   if more > 0 and dirty.count > MAX_SAVES then drop_oldest() end
 end
 
+-- save records a save for the host, on behalf of a user who need not be online: Roster.Save. It returns whether it is
+-- not the newest of its section already.
+local function save(section, revision, user)
+  if not is_new_save(section, revision, user) then return false end
+  tick(now)
+  add_save(section, revision, user)
+  return true
+end
+
 -- expire_saves drops the saves that are older than FINALITY once nobody was in the project for that long.
 -- Its arguments are what expire returned: there are none unless nobody is online. If it keeps a save, it
 -- keeps the key for longer than a node expects; see observation in project_cache.go.

@@ -24,12 +24,30 @@ var (
 	memberLua string
 	//go:embed read.lua
 	readLua string
+	//go:embed moved.lua
+	movedLua string
+	//go:embed follow_moves.lua
+	followMovesLua string
+	//go:embed removal.lua
+	removalLua string
+	//go:embed remove.lua
+	removeLua string
+	//go:embed remove_args.lua
+	removeArgsLua string
 	//go:embed renew.lua
 	renewLua string
 	//go:embed roster.lua
 	rosterLua string
 	//go:embed save.lua
 	saveLua string
+	//go:embed save_args.lua
+	saveArgsLua string
+	//go:embed save_call.lua
+	saveCallLua string
+	//go:embed section_move.lua
+	sectionMoveLua string
+	//go:embed section_move_args.lua
+	sectionMoveArgsLua string
 	//go:embed snapshot.lua
 	snapshotLua string
 	//go:embed snapshot_args.lua
@@ -43,7 +61,7 @@ var (
 )
 
 // scripts has one script for each operation. Redis runs a script atomically.
-type scripts struct{ update, leave, snapshot *rueidis.Lua }
+type scripts struct{ update, leave, move, save, remove, snapshot *rueidis.Lua }
 
 // newScripts builds the scripts. Publish is the command that sends wake-ups.
 func newScripts(lease, heartbeat time.Duration, publish string) *scripts {
@@ -51,16 +69,19 @@ func newScripts(lease, heartbeat time.Duration, publish string) *scripts {
 }
 
 // scriptTexts has the texts of the scripts, without the value of SHIFT.
-type scriptTexts struct{ update, leave, snapshot string }
+type scriptTexts struct{ update, leave, move, save, remove, snapshot string }
 
 func newScriptTexts(lease, heartbeat time.Duration, publish string) scriptTexts {
-	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
+	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_MOVES, MAX_REMOVALS, REMOVAL_KEPT, MAX_SECTION, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
-		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), publish)
+		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxMoves, presence.MaxRemovals, removalKept.Microseconds(), presence.MaxSection, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), publish)
 	text := func(parts ...string) string { return inlineConstants(constants + strings.Join(parts, "")) }
 	return scriptTexts{
-		update:   text(updateArgsLua, readLua, renewLua, memberLua, rosterLua, saveLua, updateLua),
+		update:   text(updateArgsLua, readLua, "if moves and known_version > 0 then\n", movedLua, followMovesLua, "end\n", renewLua, memberLua, rosterLua, saveLua, removalLua, updateLua),
 		leave:    text(leaveArgsLua, readLua, memberLua, rosterLua, saveLua, leaveLua),
+		move:     text(sectionMoveArgsLua, readLua, movedLua, memberLua, rosterLua, saveLua, sectionMoveLua),
+		save:     text(saveArgsLua, readLua, memberLua, rosterLua, saveLua, saveCallLua),
+		remove:   text(removeArgsLua, readLua, memberLua, rosterLua, saveLua, removalLua, removeLua),
 		snapshot: text(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, saveLua, snapshotLua),
 	}
 }
@@ -70,7 +91,7 @@ func (t scriptTexts) scripts(shift time.Duration) *scripts {
 	script := func(text string) *rueidis.Lua {
 		return rueidis.NewLuaScript(strings.ReplaceAll(text, "SHIFT", strconv.FormatInt(shift.Microseconds(), 10)))
 	}
-	return &scripts{update: script(t.update), leave: script(t.leave), snapshot: script(t.snapshot)}
+	return &scripts{update: script(t.update), leave: script(t.leave), move: script(t.move), save: script(t.save), remove: script(t.remove), snapshot: script(t.snapshot)}
 }
 
 // constantsLine is a line that declares constants, which have names in capitals.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,6 +115,8 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		return presence.Reply{}, presence.ErrTooManySessions
 	case "changes":
 		return presence.Reply{}, presence.ErrTooManyChanges
+	case "removed":
+		return presence.Reply{}, &presence.RemovedError{After: time.Duration(a.number(4)) * time.Microsecond}
 	}
 	own, err := appendMember(nil, user.ID, a.text(0))
 	if err != nil {
@@ -143,7 +146,7 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 		return presence.Reply{}, unavailable(errIncomplete)
 	}
 	if conflicts {
-		reply.Conflicts = snapshot.Conflicts(user.ID, u.Section)
+		reply.Conflicts = snapshot.Conflicts(user.ID, presence.Section(a.text(5)))
 	}
 	if wanted {
 		reply.Snapshot = snapshot
@@ -154,15 +157,11 @@ func (s *Store) Update(ctx context.Context, project presence.Project, user prese
 // updateArgs returns the arguments of the script; see update_args.lua. Cached is the snapshot that the node
 // has, nil for none.
 func updateArgs(floor string, cached *presence.Snapshot, user presence.User, u presence.Update) []string {
-	known := ""
-	if u.Poll {
-		known = number(u.Known)
-	}
-	args := append(make([]string, 0, 15),
+	args := append(make([]string, 0, 16),
 		floor, number(versionOf(cached)), memberField(user.ID), user.Name, u.Session, number(u.Seq), string(u.Section), string(u.Activity),
-		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent), known, number(u.Connection))
-	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) {
-		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision)
+		flags(user.Visitor, u.UnlessOccupied, u.OnlyRenew, u.Unsaved, user.Agent, u.Poll), number(u.Known), number(u.Connection))
+	if u.WaitingFor != "" || user.AvatarURL != "" || u.Saved != (presence.Saved{}) || u.Lease > 0 {
+		args = append(args, string(u.WaitingFor), user.AvatarURL, string(u.Saved.Section), u.Saved.Revision, number(uint64(max(u.Lease, 0).Microseconds())))
 	}
 	return args
 }
@@ -183,6 +182,47 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 		return presence.Reply{}, err
 	}
 	return presence.Reply{Version: a.version, Stale: a.is(0), Durable: s.durable(ctx, c.key, a.number(1))}, nil
+}
+
+// Move implements [presence.Store].
+func (s *Store) Move(ctx context.Context, project presence.Project, from, to presence.Section) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	return s.record(ctx, s.project(project, false), s.scripts.Load().move, string(from), string(to))
+}
+
+// Save implements [presence.Store].
+func (s *Store) Save(ctx context.Context, project presence.Project, user presence.User, saved presence.Saved) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	c := s.project(project, false)
+	reply, err := s.record(ctx, c, s.scripts.Load().save, string(user.ID), user.Name, string(saved.Section), saved.Revision)
+	if err == nil {
+		c.setOccupied()
+	}
+	return reply, err
+}
+
+// Remove implements [presence.Store].
+func (s *Store) Remove(ctx context.Context, project presence.Project, removal presence.Removal) (presence.Reply, error) {
+	if s.client == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	c := s.project(project, false)
+	floor, _, _ := c.state()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	a, err := s.call(ctx, c, s.scripts.Load().remove, floor, string(removal.User), strconv.FormatInt(max(0, removal.Until.UnixMicro()), 10))
+	if err != nil {
+		s.noteFailure(c.key)
+		return presence.Reply{}, err
+	}
+	if a.is(0) {
+		return presence.Reply{}, presence.ErrTooManyRemovals
+	}
+	return presence.Reply{Version: a.version, Durable: s.durable(ctx, c.key, a.number(1))}, nil
 }
 
 // Snapshot implements [presence.Store].
@@ -210,6 +250,20 @@ func (s *Store) FreshSnapshot(ctx context.Context, project presence.Project) (*p
 	return s.readSnapshot(ctx, s.project(project, false), 0)
 }
 
+// Sessions implements [presence.Store].
+func (s *Store) Sessions(ctx context.Context, project presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	if s.client == nil {
+		return nil, nil, errNotOpen
+	}
+	c := s.project(project, false)
+	floor, _, _ := c.state()
+	a, err := s.call(ctx, c, s.scripts.Load().snapshot, floor, number(0))
+	if err == nil && a.snapshot == nil {
+		err = unavailable(errIncomplete)
+	}
+	return a.snapshot, a.records, err
+}
+
 // Watch implements [presence.Store].
 func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
 	if s.client == nil {
@@ -225,6 +279,22 @@ func (s *Store) Watch(project presence.Project, wake func()) (stop func()) {
 		defer c.mu.Unlock()
 		delete(c.watches, w)
 	}
+}
+
+// record runs the script of a change that the host makes; see section_move.lua and save_call.lua.
+func (s *Store) record(ctx context.Context, c *projectCache, script *rueidis.Lua, args ...string) (presence.Reply, error) {
+	floor, _, _ := c.state()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	a, err := s.call(ctx, c, script, append([]string{floor}, args...)...)
+	switch {
+	case err != nil:
+		s.noteFailure(c.key)
+		return presence.Reply{}, err
+	case a.is(1):
+		return presence.Reply{}, presence.ErrSectionTooLong
+	}
+	return presence.Reply{Version: a.version, Durable: s.durable(ctx, c.key, a.number(0))}, nil
 }
 
 // subscribeTo subscribes to the wake-ups of a project and adds watchers, if the project is cached.

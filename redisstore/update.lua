@@ -1,6 +1,7 @@
 -- Roster.Update: update.go, in functions of the same names and order. It adds to the answer: the
 -- member, packed; whether others claim the section; stale; the reason of a rejection ('sessions',
--- 'changes', or ''); and the clock if the update changed something, otherwise 0.
+-- 'changes', 'removed', or ''); the clock if the update changed something, otherwise 0 (for 'removed', in how many
+-- microseconds the user may come back); and the section after the moves that the page did not know.
 
 local cached_version, user = tonumber(ARGV[2]), user_field:sub(2)
 local unless_occupied, only_renew = bit.band(flags, 2) ~= 0, bit.band(flags, 4) ~= 0
@@ -51,6 +52,8 @@ end
 -- is_user reports whether the member is recorded as the user that the update states.
 local function is_user(m, s) return m[NAME] == name and m[VISITOR] == visitor and s[AVATAR] == avatar and s[AGENT] == agent end
 
+local back -- when a removed user may come back
+
 -- update returns stale, the reason of a rejection, and changed.
 local function update(m)
   local s, newest, from_field, from = find(m, session), newest_seq(m, session), nil, nil
@@ -59,6 +62,10 @@ local function update(m)
     if from then newest = math.max(s[SEQ], ended_seq(m, session) or 0) end -- rule 8 holds for an end under this identity, too
   end
   local is_new = not s or from
+  if is_new then -- a removal has ended all sessions of the user
+    back = removed(user)
+    if back then return 0, 'removed', false end
+  end
   if seq ~= 0 and is_new and has_dropped(m) and not ended_seq(m, session) then return 0, 'changes', false end
   if seq ~= 0 and seq <= newest then return 1, '', false end
   if is_new and staying_count(m) >= MAX_SESSIONS then return 0, 'sessions', false end
@@ -76,7 +83,7 @@ local function update(m)
   s[SEQ] = math.max(newest, seq)
   s[LEAVING], s[CONNECTION] = false, connection
   s[LAST_SEEN] = now
-  set_expiry(s, now + LEASE)
+  set_expiry(s, now + lease)
   if changed then record_change(m, s, before, recorded, waits, is_action) end
   if new_save then add_save(saved_section, saved_revision, user) end
   set_dirty(user_field, m)
@@ -88,5 +95,5 @@ local m = member()
 local stale, rejection, changed = update(m)
 local conflicts = occupied(m, section)
 commit()
-local wanted = conflicts or known_version and known_version ~= roster.version
-return answer(wanted and cached_version ~= roster.version, packed(m), conflicts and 1 or 0, stale, rejection, changed and roster.clock or 0)
+local wanted = conflicts or polls and known_version ~= roster.version
+return answer(wanted and cached_version ~= roster.version, packed(m), conflicts and 1 or 0, stale, rejection, back and back - now or changed and roster.clock or 0, section)

@@ -6,11 +6,14 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// changes are the newest states of sessions and saves that are to be written.
+// changes are the newest states of sessions, saves and removals, and the moves of sections, that are to be written.
 type changes struct {
 	records map[key]presence.Record
 	// saves with an empty Revision were dropped. Their At is when that was queued.
 	saves map[saveKey]presence.Save
+	moves map[moveKey]presence.Move
+	// removals with Version 0 were dropped.
+	removals map[removalKey]presence.Removal
 }
 
 // key is the primary key of a session.
@@ -21,26 +24,54 @@ type key struct {
 }
 
 func newChanges(sessions int) changes {
-	return changes{make(map[key]presence.Record, sessions), map[saveKey]presence.Save{}}
+	return changes{make(map[key]presence.Record, sessions), map[saveKey]presence.Save{}, map[moveKey]presence.Move{}, map[removalKey]presence.Removal{}}
 }
 
-func (c changes) isEmpty() bool { return len(c.records) == 0 && len(c.saves) == 0 }
+func (c changes) isEmpty() bool { return len(c.records)+len(c.saves)+len(c.moves)+len(c.removals) == 0 }
 
-// put adds records and saves of a project, in place of older ones.
-func (c changes) put(project presence.Project, records []presence.Record, saves []presence.Save) {
-	for _, r := range records {
+// unwritten is what changed in a project.
+type unwritten struct {
+	records  []presence.Record
+	saves    []presence.Save
+	moves    []*presence.Move
+	removals []presence.Removal
+}
+
+// unwrittenOf returns what changed by a message of a user, or of nobody in particular, since it was last returned.
+func unwrittenOf(r *presence.Roster, user presence.UserID) unwritten {
+	return unwritten{records: r.RecordsOf(user), saves: r.UnwrittenSaves(), removals: r.UnwrittenRemovals()}
+}
+
+// allUnwritten returns all that changed since it was last returned. Moves are not among it, since they are queued at once.
+func allUnwritten(r *presence.Roster) unwritten {
+	return unwritten{records: r.Records(), saves: r.UnwrittenSaves(), removals: r.UnwrittenRemovals()}
+}
+
+func (u unwritten) isEmpty() bool {
+	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0
+}
+
+// put adds changes of a project, in place of older ones.
+func (c changes) put(project presence.Project, u unwritten) {
+	for _, m := range u.moves {
+		c.moves[moveKey{project, m.Version}] = *m
+	}
+	for _, r := range u.records {
 		c.records[key{project, r.User.ID, r.Session}] = r
 	}
-	for _, s := range saves {
+	for _, s := range u.saves {
 		if s.Revision == "" {
 			s.At = time.Now()
 		}
 		c.saves[saveKey{project, s.Section}] = s
 	}
+	for _, r := range u.removals {
+		c.removals[removalKey{project, r.User}] = r
+	}
 }
 
-// putOlder adds changes that could not be written, except where newer ones are. It leaves out ends and
-// drops older than [presence.Finality], so that a disk that fails for long does not fill the memory. The
+// putOlder adds changes that could not be written, except where newer ones are. It leaves out removals that are over, and
+// ends, drops and moves older than [presence.Finality], so that a disk that fails for long does not fill the memory. The
 // row of a drop that is left out lasts until the next start.
 func (c changes) putOlder(older changes) {
 	for k, r := range older.records {
@@ -51,6 +82,16 @@ func (c changes) putOlder(older changes) {
 	for k, s := range older.saves {
 		if _, newer := c.saves[k]; !newer && (s.Revision != "" || time.Since(s.At) <= presence.Finality) {
 			c.saves[k] = s
+		}
+	}
+	for k, r := range older.removals {
+		if _, newer := c.removals[k]; !newer && r.Until.After(time.Now()) {
+			c.removals[k] = r
+		}
+	}
+	for k, m := range older.moves {
+		if k.version >= oldestMove(time.Now().Add(-presence.Finality)) {
+			c.moves[k] = m
 		}
 	}
 }

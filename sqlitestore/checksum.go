@@ -31,6 +31,19 @@ func saveChecksum(project presence.Project, s presence.Save) uint32 {
 	return sum(appendNumbers(b, uint64(s.At.UnixNano())))
 }
 
+// removalChecksum covers all columns of a removal's row.
+func removalChecksum(project presence.Project, r presence.Removal) uint32 {
+	b := appendTexts(make([]byte, 0, 512), string(project), string(r.User))
+	return sum(appendNumbers(b, uint64(r.Until.UnixMilli()), r.Version))
+}
+
+// moveChecksum covers all columns of a move's row.
+func moveChecksum(project presence.Project, m presence.Move) uint32 {
+	b := make([]byte, 0, 512)
+	b = appendTexts(b, string(project), string(m.From), string(m.To))
+	return sum(appendNumbers(b, m.Version))
+}
+
 func appendTexts(b []byte, texts ...string) []byte {
 	for _, text := range texts {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))

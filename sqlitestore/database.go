@@ -42,8 +42,8 @@ type database struct {
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
-	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves *sql.Stmt
-	upsertSessions, upsertSaves                                      upsert
+	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals                                    upsert
 }
 
 // row is a record with its project.
@@ -228,10 +228,10 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 		}
 		keep := newChanges(len(sessions))
 		for _, r := range sessions {
-			keep.put(r.project, []presence.Record{r.Record}, nil)
+			keep.put(r.project, unwritten{records: []presence.Record{r.Record}})
 		}
 		for _, r := range saves {
-			keep.put(r.project, nil, []presence.Save{r.Save})
+			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
 		}
 		return d.writeChanges(keep)
 	})
@@ -243,7 +243,8 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 
 // write commits changes and the clock in one transaction. It deletes the rows of sessions that
 // ended before purge, and of any last seen more than a lease before it; a zero purge deletes none.
-// Saves need no purge, since a roster says when it drops one.
+// So are the moves of sections that are older than purge. Saves need no purge, since a roster says when it
+// drops one.
 func (d *database) write(c changes, clock uint64, purge time.Time) error {
 	return d.transact(func() error {
 		if err := d.writeChanges(c); err != nil {
@@ -256,6 +257,9 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 			return nil
 		}
 		_, err := d.purge.Exec(purge.UnixMilli(), purge.Add(-d.lease).UnixMilli())
+		if err == nil {
+			_, err = d.purgeMoves.Exec(int64(oldestMove(purge)))
+		}
 		return err
 	})
 }
@@ -270,7 +274,13 @@ func (d *database) writeChanges(c changes) error {
 	if err := d.upsertSessions.exec(args); err != nil {
 		return err
 	}
-	return d.writeSaves(c.saves)
+	if err := d.writeSaves(c.saves); err != nil {
+		return err
+	}
+	if err := d.writeMoves(c.moves); err != nil {
+		return err
+	}
+	return d.writeRemovals(c.removals)
 }
 
 // prepare prepares all statements once, because preparing costs more than writing a row.
@@ -289,6 +299,10 @@ func (d *database) prepare() (err error) {
 		"current_section", "activity", "unsaved", "waiting_for", "seq", "touched", "last_seen", "is_active", "checksum")
 	d.upsertSaves = prepareUpsert(prepare, "writer_presence_saves", 2, "project", "section", "revision", "user", "username", "saved_at", "checksum")
 	d.deleteSave = prepare("DELETE FROM writer_presence_saves WHERE project = ? AND section = ?")
+	d.upsertMoves = prepareUpsert(prepare, "writer_presence_moves", 2, "project", "version", "source", "target", "checksum")
+	d.purgeMoves = prepare("DELETE FROM writer_presence_moves WHERE version < ?")
+	d.upsertRemovals = prepareUpsert(prepare, "writer_presence_removals", 2, "project", "user", "until", "version", "checksum")
+	d.deleteRemoval = prepare("DELETE FROM writer_presence_removals WHERE project = ? AND user = ?")
 	d.purgeSaves = prepare("DELETE FROM writer_presence_saves WHERE " + isStale)
 	return err
 }

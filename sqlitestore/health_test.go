@@ -85,17 +85,17 @@ func TestLagIsAgeOfOldestUnwrittenRecord(t *testing.T) {
 				t.Errorf("%s: lag: got %v, want %v", when, lag, want)
 			}
 		}
-		j.addLater("p", 1, []presence.Record{joined}, nil)
+		j.addLater("p", 1, unwritten{records: []presence.Record{joined}})
 		after("before a commit", time.Second)
 		go j.commit()
 		synctest.Wait()
-		j.addLater("p", 2, []presence.Record{joined}, nil)
+		j.addLater("p", 2, unwritten{records: []presence.Record{joined}})
 		after("during a commit", 2*time.Second)
 		written <- errors.New("the disk is full")
 		after("after a failed commit", 3*time.Second)
 		go j.commit()
 		synctest.Wait()
-		j.addLater("p", 3, []presence.Record{joined}, nil)
+		j.addLater("p", 3, unwritten{records: []presence.Record{joined}})
 		written <- nil
 		after("with a record added during the commit", time.Second)
 		go j.commit()

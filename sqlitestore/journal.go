@@ -35,7 +35,7 @@ const restoredBatch = 1
 var errFileLost = errors.New("the journal's files were removed, replaced or cut short")
 
 // journal writes changes to the database in grouped commits. It keeps only the newest pending state of
-// each session and save, which bounds its memory by their number.
+// each session, save and removal, which bounds its memory by their number.
 type journal struct {
 	// write commits changes and the clock in one transaction, and deletes the rows of sessions
 	// that ended before purge; a zero purge deletes nothing.
@@ -97,12 +97,12 @@ func newJournal(write func(changes, uint64, time.Time) error, log *slog.Logger) 
 	return j
 }
 
-// add queues records and saves and returns the batch that will write all of them. Those of one session or
-// section must be added in the order of their changes: the last one wins.
-func (j *journal) add(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) *batch {
+// add queues changes and returns the batch that will write all of them. Those of one session, section or removal
+// must be added in the order of their changes: the last one wins.
+func (j *journal) add(project presence.Project, clock uint64, u unwritten) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, records, saves)
+	j.put(project, clock, u)
 	switch j.waiting++; {
 	case j.waiting == 1:
 		j.flush()
@@ -115,18 +115,18 @@ func (j *journal) add(project presence.Project, clock uint64, records []presence
 	return j.batch
 }
 
-// addLater queues records and saves that no reply waits for.
-func (j *journal) addLater(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) {
+// addLater queues changes that no reply waits for.
+func (j *journal) addLater(project presence.Project, clock uint64, u unwritten) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.put(project, clock, records, saves)
+	j.put(project, clock, u)
 }
 
-func (j *journal) put(project presence.Project, clock uint64, records []presence.Record, saves []presence.Save) {
-	if j.pending.isEmpty() && len(records)+len(saves) > 0 {
+func (j *journal) put(project presence.Project, clock uint64, u unwritten) {
+	if j.pending.isEmpty() && !u.isEmpty() {
 		j.pendingSince = time.Now()
 	}
-	j.pending.put(project, records, saves)
+	j.pending.put(project, u)
 	j.clock = max(j.clock, clock)
 }
 

@@ -25,7 +25,7 @@ func TestChangeAfterTimedOutPendingBatchIsDurable(t *testing.T) {
 		}()
 		change := func(session string) (durable chan bool) {
 			durable = make(chan bool, 1)
-			b := j.add("p", 1, []presence.Record{{User: alice, Session: session, Active: true, LastSeen: time.Now()}}, nil)
+			b := j.add("p", 1, unwritten{records: []presence.Record{{User: alice, Session: session, Active: true, LastSeen: time.Now()}}})
 			go func() { durable <- j.wait(b) }()
 			synctest.Wait()
 			return durable
@@ -86,11 +86,11 @@ func TestRequeuedRecordDoesNotReplaceNewerOne(t *testing.T) {
 	joined := presence.Record{User: alice, Session: "x", Section: "a", Active: true, LastSeen: time.Now()}
 	other, moved := joined, joined
 	other.Session, moved.Section = "y", "b"
-	j.add("p", 1, []presence.Record{joined}, nil)
-	j.add("p", 1, []presence.Record{other}, nil)
+	j.add("p", 1, unwritten{records: []presence.Record{joined}})
+	j.add("p", 1, unwritten{records: []presence.Record{other}})
 	taken := j.pending
 	j.pending = newChanges(0)
-	j.add("p", 2, []presence.Record{moved}, nil) // during the first commit, which then fails
+	j.add("p", 2, unwritten{records: []presence.Record{moved}}) // during the first commit, which then fails
 	j.requeue(taken)
 	x, y := j.pending.records[key{"p", alice.ID, "x"}], j.pending.records[key{"p", alice.ID, "y"}]
 	if x != moved || y != other {

@@ -92,7 +92,7 @@ func TestQueuedRecordDoesNotOverwriteNewerRowAfterFilesWereLost(t *testing.T) {
 		_, changed, err := p.roster.Update(time.Now(), alice, presence.Update{Session: "x", Seq: seq, Section: section})
 		must(t, err)
 		if changed {
-			s.journal.addLater("p", p.roster.Clock(), p.roster.RecordsOf(alice.ID), nil)
+			s.journal.addLater("p", p.roster.Clock(), unwritten{records: p.roster.RecordsOf(alice.ID)})
 		}
 	}
 	send(1, "a")

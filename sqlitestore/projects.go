@@ -116,7 +116,7 @@ func (s *Store) sweep(group int) {
 	for name, p := range s.projectsIn(group) {
 		p.mu.Lock()
 		p.roster.Expire(time.Now())
-		s.journal.addLater(name, p.roster.Clock(), p.roster.Records(), p.roster.UnwrittenSaves())
+		s.journal.addLater(name, p.roster.Clock(), allUnwritten(p.roster))
 		if n := p.roster.Count(); n > 0 {
 			projects, people = projects+1, people+n
 		}
@@ -155,13 +155,13 @@ func (s *Store) removeIfEmpty(name presence.Project, p *project) {
 	defer p.mu.Unlock()
 	if !p.gone && p.isEmpty() {
 		p.gone = true
-		s.journal.addLater(name, p.roster.Clock(), nil, p.roster.UnwrittenSaves()) // of saves that isEmpty has dropped
+		s.journal.addLater(name, p.roster.Clock(), allUnwritten(p.roster)) // saves and removals that isEmpty has dropped
 		s.floor = max(s.floor, p.roster.Clock())
 		delete(s.groupOf(name), name)
 	}
 }
 
-// isEmpty reports whether the project has no sessions, no recent ends, no saves and no watches.
+// isEmpty reports whether the project has no sessions, no recent ends, no saves, no removals and no watches.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
 // projectsIn returns a copy of a group.

@@ -38,7 +38,7 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 			t.Fatalf("transaction %d: got %v, want %v", i+1, err, failed)
 		}
 	}
-	s.journal.addLater("p", 1, []presence.Record{record(alice)}, nil)
+	s.journal.addLater("p", 1, unwritten{records: []presence.Record{record(alice)}})
 	if err := s.journal.commit(); err != nil {
 		t.Fatalf("the commit after the failed rollback: got %v, want nil", err)
 	}

@@ -8,8 +8,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// write writes the journal's changes. After its files were lost it writes all sessions and saves into new
-// ones.
+// write writes the journal's changes. After its files were lost it writes all sessions, saves, moves and removals
+// into new ones.
 func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	if !s.db.isLost {
 		err := s.db.write(c, clock, purge)
@@ -21,16 +21,17 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	if err := s.db.reopen(s.log); err != nil {
 		return err
 	}
-	all := changes{maps.Clone(c.records), maps.Clone(c.saves)}
+	all := changes{maps.Clone(c.records), maps.Clone(c.saves), maps.Clone(c.moves), maps.Clone(c.removals)}
 	for group := range groups {
 		for name, p := range s.projectsIn(group) {
 			p.mu.Lock()
 			var saves []presence.Save
-			for _, save := range p.roster.Snapshot(time.Now()).Saves {
+			snapshot := p.roster.Snapshot(time.Now())
+			for _, save := range snapshot.Saves {
 				saves = append(saves, *save)
 			}
 			sessions := p.roster.AllRecords()
-			all.put(name, sessions, saves)
+			all.put(name, unwritten{sessions, saves, snapshot.Moves, snapshot.Removals})
 			s.journal.replacePending(name, sessions)
 			clock = max(clock, p.roster.Clock())
 			p.notifyAndUnlock()
@@ -43,7 +44,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	return s.db.check()
 }
 
-// load restores the sessions and saves in the journal. It deletes what ended longer than
+// load restores the sessions, saves, moves and removals in the journal. It deletes what ended longer than
 // [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
@@ -62,6 +63,14 @@ func (s *Store) load(now time.Time) error {
 		return s.db.errUnusable(err)
 	}
 	saves, err := s.db.saves(before)
+	if err != nil {
+		return s.db.errUnusable(err)
+	}
+	moves, err := s.db.moves(before)
+	if err != nil {
+		return s.db.errUnusable(err)
+	}
+	removals, err := s.db.removals(now)
 	if err != nil {
 		return s.db.errUnusable(err)
 	}
@@ -90,6 +99,12 @@ func (s *Store) load(now time.Time) error {
 			r.At = now
 		}
 		s.findOrCreate(r.project).roster.RestoreSave(r.Save)
+	}
+	for _, r := range moves {
+		s.findOrCreate(r.project).roster.RestoreMove(r.Move)
+	}
+	for _, r := range removals {
+		s.findOrCreate(r.project).roster.RestoreRemoval(r.Removal)
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func TestStaleSavesAreDeletedAtTheStart(t *testing.T) { // rule 19
 			update(t, s, alice, save("a", "1"))
 			for i := range c.others {
 				project := presence.Project(fmt.Sprint("q", i))
-				s.journal.addLater(project, 1, nil, []presence.Save{{Saved: presence.Saved{Section: "a", Revision: strings.Repeat("r", 60)}, User: "1", Name: "Alice", At: time.Now()}})
+				s.journal.addLater(project, 1, unwritten{saves: []presence.Save{{Saved: presence.Saved{Section: "a", Revision: strings.Repeat("r", 60)}, User: "1", Name: "Alice", At: time.Now()}}})
 			}
 			must(t, stop())
 			time.Sleep(c.down)
@@ -154,7 +154,7 @@ func TestSaveWithFutureTimeIsRestoredAsOfNow(t *testing.T) {
 		s, stop := run(t, dir, Options{})
 		update(t, s, alice, save("a", "1"))
 		future := presence.Save{Saved: presence.Saved{Section: "b", Revision: "1"}, User: "1", Name: "Alice", At: time.Now().Add(time.Hour)}
-		s.journal.addLater("p", 1, nil, []presence.Save{future})
+		s.journal.addLater("p", 1, unwritten{saves: []presence.Save{future}})
 		must(t, stop())
 		time.Sleep(time.Second)
 		s, _ = run(t, dir, Options{})
@@ -237,11 +237,11 @@ func TestRequeuedSaveDoesNotReplaceNewerOne(t *testing.T) {
 		}
 		j = newJournal(func(changes, uint64, time.Time) error {
 			if time.Since(began) == 0 { // during the first commit
-				j.addLater("p", 2, nil, []presence.Save{saved("a", "2"), saved("c", "2")})
+				j.addLater("p", 2, unwritten{saves: []presence.Save{saved("a", "2"), saved("c", "2")}})
 			}
 			return errors.New("the disk is full")
 		}, slog.New(slog.DiscardHandler))
-		j.addLater("p", 1, nil, []presence.Save{saved("a", "1"), saved("b", "1"), saved("c", ""), saved("d", "")})
+		j.addLater("p", 1, unwritten{saves: []presence.Save{saved("a", "1"), saved("b", "1"), saved("c", ""), saved("d", "")}})
 		if j.commit() == nil {
 			t.Fatal("the commit to a full disk has no error")
 		}

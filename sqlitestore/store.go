@@ -6,7 +6,7 @@
 //	go func() { stored <- store.Run(ctx) }() // returns after ctx ends; check its error
 //	service := presence.NewService(store)
 //
-// A change (a session begins, ends, or changes what it states; a save) is acknowledged after
+// A change (a session begins, ends, or changes what it states; a save; a move) is acknowledged after
 // its commit; commits are grouped. A renewal is written within five seconds.
 // While the disk fails, presence continues from memory, replies are not durable, and
 // the journal writes what is missing when the disk works again.
@@ -180,6 +180,52 @@ func (s *Store) Leave(_ context.Context, name presence.Project, user presence.Us
 	return s.queueAndWait(name, p, user.ID, changed, reply)
 }
 
+// Move implements [presence.Store].
+func (s *Store) Move(_ context.Context, name presence.Project, from, to presence.Section) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	if s.find(name) == nil { // there is nothing to move
+		return presence.Reply{Version: s.emptyRoster().Version(), Durable: !s.journal.isFailing()}, nil
+	}
+	p := s.lockProject(name)
+	move, err := p.roster.Move(time.Now(), from, to)
+	if err != nil {
+		p.notifyAndUnlock()
+		return presence.Reply{}, err
+	}
+	if move != nil {
+		u := allUnwritten(p.roster)
+		u.moves = append(u.moves, move)
+		p.changed = s.journal.add(name, p.roster.Clock(), u)
+	}
+	return s.unlockAndWait(p, move != nil, presence.Reply{Version: p.roster.Version()})
+}
+
+// Save implements [presence.Store].
+func (s *Store) Save(_ context.Context, name presence.Project, user presence.User, saved presence.Saved) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	p := s.lockProject(name)
+	changed := p.roster.Save(time.Now(), user, saved)
+	return s.queueAndWait(name, p, user.ID, changed, presence.Reply{Version: p.roster.Version()})
+}
+
+// Remove implements [presence.Store].
+func (s *Store) Remove(_ context.Context, name presence.Project, removal presence.Removal) (presence.Reply, error) {
+	if s.journal == nil {
+		return presence.Reply{}, errNotOpen
+	}
+	p := s.lockProject(name)
+	reply, err := p.roster.Remove(time.Now(), removal)
+	if err != nil {
+		p.notifyAndUnlock()
+		return reply, err
+	}
+	return s.queueAndWait(name, p, removal.User, true, reply)
+}
+
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Snapshot, error) {
 	if s.journal == nil {
@@ -192,6 +238,21 @@ func (s *Store) Snapshot(_ context.Context, name presence.Project) (*presence.Sn
 	p.mu.Lock()
 	defer p.notifyAndUnlock()
 	return p.roster.Snapshot(time.Now()), nil
+}
+
+// Sessions implements [presence.Store].
+func (s *Store) Sessions(_ context.Context, name presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	if s.journal == nil {
+		return nil, nil, errNotOpen
+	}
+	p := s.find(name)
+	if p == nil {
+		return s.emptyRoster().Snapshot(time.Now()), nil, nil
+	}
+	p.mu.Lock()
+	defer p.notifyAndUnlock()
+	now := time.Now()
+	return p.roster.Snapshot(now), p.roster.Sessions(now), nil
 }
 
 // Watch implements [presence.Store].
@@ -247,8 +308,14 @@ func (s *Store) Figures() presence.Figures {
 // the project, and waits for the commit of its last change, which the reply depends on.
 func (s *Store) queueAndWait(name presence.Project, p *project, user presence.UserID, change bool, reply presence.Reply) (presence.Reply, error) {
 	if change {
-		p.changed = s.journal.add(name, p.roster.Clock(), p.roster.RecordsOf(user), p.roster.UnwrittenSaves())
+		p.changed = s.journal.add(name, p.roster.Clock(), unwrittenOf(p.roster, user))
 	}
+	return s.unlockAndWait(p, change, reply)
+}
+
+// unlockAndWait unlocks the project and waits for the commit of its last change; change says that it is that of the
+// reply.
+func (s *Store) unlockAndWait(p *project, change bool, reply presence.Reply) (presence.Reply, error) {
 	changed := p.changed
 	p.notifyAndUnlock()
 	reply.Durable = s.journal.wait(changed) && (change || !s.journal.isFailing()) // while the disk fails a renewal is not written

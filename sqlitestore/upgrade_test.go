@@ -113,12 +113,14 @@ func TestChecksumsCoverEveryColumn(t *testing.T) {
 		s, _ := run(t, dir, Options{})
 		agent := presence.User{ID: "1", Name: "Alice", Visitor: false, Agent: true, AvatarURL: "https://example.org/a.png"}
 		update(t, s, agent, presence.Update{Session: "x", Seq: 2, Section: "a", Unsaved: true, WaitingFor: "b", Saved: presence.Saved{Section: "a", Revision: "r"}})
+		_, err := s.Move(t.Context(), "p", "c", "d")
+		must(t, err)
 		dir = killed(t, dir)
 		tables := map[string]int{}
 		db, err := connect(filepath.Join(dir, fileName))
 		must(t, err)
 		var updates []string
-		columns, err := db.Query(`SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.name IN ('writer_presence', 'writer_presence_saves')`)
+		columns, err := db.Query(`SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.name IN ('writer_presence', 'writer_presence_saves', 'writer_presence_moves')`)
 		must(t, err)
 		for columns.Next() {
 			var table, column, kind string
@@ -132,8 +134,8 @@ func TestChecksumsCoverEveryColumn(t *testing.T) {
 		}
 		must(t, columns.Close())
 		defer db.Close() // the last connection to close would remove the -wal
-		if tables["writer_presence"] < 16 || tables["writer_presence_saves"] < 7 {
-			t.Fatalf("columns: got %v, want at least 16 and 7", tables)
+		if tables["writer_presence"] < 16 || tables["writer_presence_saves"] < 7 || tables["writer_presence_moves"] < 5 {
+			t.Fatalf("columns: got %v, want at least 16, 7 and 5", tables)
 		}
 		for _, update := range updates {
 			dir := killed(t, dir)

@@ -13,9 +13,11 @@ func TestZeroStoreIsUnavailable(t *testing.T) {
 	alice := presence.User{ID: "1", Name: "Alice"}
 	_, updated := s.Update(t.Context(), "thesis", alice, presence.Update{})
 	_, left := s.Leave(t.Context(), "thesis", alice, presence.Leave{})
+	_, moved := s.Move(t.Context(), "thesis", "a", "b")
+	_, saved := s.Save(t.Context(), "thesis", alice, presence.Saved{Section: "a", Revision: "1"})
 	_, read := s.Snapshot(t.Context(), "thesis")
 	_, readFresh := s.FreshSnapshot(t.Context(), "thesis")
-	for _, err := range []error{updated, left, read, readFresh, s.Ready(t.Context()), s.Run(t.Context())} {
+	for _, err := range []error{updated, left, moved, saved, read, readFresh, s.Ready(t.Context()), s.Run(t.Context())} {
 		if !errors.Is(err, presence.ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}

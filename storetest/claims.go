@@ -126,6 +126,11 @@ func savesAreBounded(t *testing.T, s *Subject) { // rules 16 and 19
 	if len(saves) != presence.MaxSaves || saves[0].Section != section(0) || saves[1].Section != section(4) {
 		t.Fatalf("%d saves are kept, which begin with %s and %s; want the newest %d", len(saves), saves[0].Section, saves[1].Section, presence.MaxSaves)
 	}
+	s.move(t, section(4), "a") // still the oldest
+	s.update(t, alice, saved(section(presence.MaxSaves+3), "1"))
+	if saves := s.snapshot(t).Saves; len(saves) != presence.MaxSaves || saves[0].Section != section(0) || saves[1].Section != section(5) {
+		t.Fatalf("after a move %d saves are kept, which begin with %s and %s; want the newest %d", len(saves), saves[0].Section, saves[1].Section, presence.MaxSaves)
+	}
 }
 
 func claimsSurviveRestart(t *testing.T, s *Subject) { // rules 7 and 18 to 20, invariant 6
@@ -136,9 +141,9 @@ func claimsSurviveRestart(t *testing.T, s *Subject) { // rules 7 and 18 to 20, i
 	if reply.Durable == s.Volatile {
 		t.Fatalf("Durable of a reply is %v; want %v", reply.Durable, !s.Volatile)
 	}
-	want := details(s.snapshot(t))
+	want := details(s.snapshot(t), s.Now())
 	s.Store = s.Restart()
-	if seen := details(s.snapshot(t)); !slices.Equal(seen, want) {
+	if seen := details(s.snapshot(t), s.Now()); !slices.Equal(seen, want) {
 		t.Fatalf("after a restart:\n%q\nwant:\n%q", seen, want)
 	}
 	if reply := s.update(t, alice, presence.Update{Session: unguessable, Seq: 2, Section: "a"}); !reply.Stale {

@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,6 +55,53 @@ func (s *memoryStore) Update(_ context.Context, name presence.Project, user pres
 
 func (s *memoryStore) Leave(_ context.Context, name presence.Project, user presence.User, l presence.Leave) (reply presence.Reply, err error) {
 	s.do(name, func(p *memoryProject, now time.Time) { reply, _ = p.roster.Leave(now, user, l) })
+	return reply, nil
+}
+
+func (s *memoryStore) Remove(_ context.Context, name presence.Project, removal presence.Removal) (reply presence.Reply, err error) {
+	s.do(name, func(p *memoryProject, now time.Time) { reply, err = p.roster.Remove(now, removal) })
+	return reply, err
+}
+
+func (s *memoryStore) Sessions(_ context.Context, name presence.Project) (snapshot *presence.Snapshot, sessions []presence.Record, err error) {
+	s.do(name, func(p *memoryProject, now time.Time) {
+		snapshot, sessions = p.roster.Snapshot(now), p.roster.Sessions(now)
+	})
+	return snapshot, sessions, nil
+}
+
+// Projects returns all projects in one page, so no cursor continues it.
+func (s *memoryStore) Projects(_ context.Context, f presence.ProjectFilter, cursor string, _ int) (page []presence.ActiveProject, _ string, _ error) {
+	if cursor != "" {
+		return nil, "", presence.ErrCursorInvalid
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, p := range s.projects {
+		active := presence.ActiveProject{Project: name, Snapshot: p.roster.Snapshot(time.Now())}
+		if f.User != "" {
+			active.User = p.roster.Occupant(time.Now(), f.User)
+		}
+		if strings.HasPrefix(string(name), f.Prefix) && active.Snapshot.Count > 0 && (f.User == "" || active.User != nil) {
+			page = append(page, active)
+		}
+	}
+	return page, "", nil
+}
+
+func (s *memoryStore) Move(_ context.Context, name presence.Project, from, to presence.Section) (reply presence.Reply, err error) {
+	s.do(name, func(p *memoryProject, now time.Time) {
+		_, err = p.roster.Move(now, from, to)
+		reply.Version = p.roster.Version()
+	})
+	return reply, err
+}
+
+func (s *memoryStore) Save(_ context.Context, name presence.Project, user presence.User, saved presence.Saved) (reply presence.Reply, err error) {
+	s.do(name, func(p *memoryProject, now time.Time) {
+		p.roster.Save(now, user, saved)
+		reply.Version = p.roster.Version()
+	})
 	return reply, nil
 }
 

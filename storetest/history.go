@@ -15,13 +15,13 @@ import (
 
 // randomHistories sends the same random messages to the store and to a roster, and compares the replies
 // and lists.
-func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20, invariants 1 to 4
+func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9, 18 to 20 and 23, invariants 1 to 4
 	history := 0
 	// testing.TB hides the Deadline method, which panics in a synctest bubble.
 	rapid.Check(struct{ testing.TB }{t}, func(t *rapid.T) {
 		history++
 		where := presence.Project(fmt.Sprintf("history-%d", history))
-		roster := presence.NewRoster(s.Lease, 1) // above Known, which is 0 in every update
+		roster := presence.NewRoster(s.Lease, 1)
 		type tab struct {
 			user    presence.UserID
 			session string
@@ -30,10 +30,11 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 		sent := map[tab]presence.Update{} // the newest
 		var version, rosterVersion uint64 // of the last snapshots
 		people := 0
+		known := [][2]uint64{{}} // versions of the store and of the roster at the same moments; {} for none
 		for range rapid.IntRange(1, 40).Draw(t, "messages") {
 			// The times stay some grains away from every expiry. The exact moments are tested on
 			// the roster.
-			pass := rapid.SampledFrom([]time.Duration{0, 0, 4 * s.Grain, presence.HiddenGrace + 4*s.Grain, presence.BrokenGrace + 4*s.Grain, s.Lease * 3 / 8, s.Lease + 4*s.Grain, presence.Finality - 4*s.Grain}).Draw(t, "passes")
+			pass := rapid.SampledFrom([]time.Duration{0, 0, 4 * s.Grain, presence.HiddenGrace + 4*s.Grain, presence.BrokenGrace + 4*s.Grain, s.Lease * 3 / 8, s.Lease + 4*s.Grain, presence.Finality - 6*s.Grain}).Draw(t, "passes")
 			s.Pass(pass)
 			now := s.Now()
 			user := writer(rapid.IntRange(0, 2).Draw(t, "user"))
@@ -51,7 +52,30 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 				seq = rapid.Uint64Range(0, seq+2).Draw(t, "seq")
 			}
 			seqs[of] = max(seqs[of], seq)
-			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+			section := rapid.SampledFrom([]presence.Section{"", "a", "b", "a/b"})
+			switch kind := rapid.IntRange(0, 10).Draw(t, "kind"); {
+			case kind == 0:
+				from, to := section.Filter(isSome).Draw(t, "from"), rapid.SampledFrom([]presence.Section{"a", "b", "a/b", "c", longest}).Draw(t, "to")
+				_, rejection := roster.Move(now, from, to)
+				if _, err := s.Move(t.Context(), where, from, to); !errors.Is(err, rejection) || err != nil && rejection == nil {
+					t.Fatalf("the move from %q to %q is answered %v; want %v", from, to, err, rejection)
+				}
+			case kind == 1:
+				saved := presence.Saved{Section: section.Filter(isSome).Draw(t, "saved section"), Revision: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "revision")}
+				roster.Save(now, user, saved)
+				if _, err := s.Save(t.Context(), where, user, saved); err != nil {
+					t.Fatal(err)
+				}
+			case kind == 10:
+				removal := presence.Removal{User: rapid.SampledFrom([]presence.UserID{user.ID, user.ID, ""}).Draw(t, "removed")}
+				if rapid.Bool().Draw(t, "rejects") {
+					removal.Until = now.Add(24 * time.Hour) // longer than a history
+				}
+				want, _ := roster.Remove(now, removal)
+				if got, err := s.Remove(t.Context(), where, removal); err != nil || (got.Version == 0) != (want.Version == 0) {
+					t.Fatalf("removal is answered %+v, %v; want %+v", got, err, want)
+				}
+			case kind < 4:
 				l := presence.Leave{Session: session, Seq: seq, Hidden: rapid.Bool().Draw(t, "hidden"), OnlyLiving: rapid.Bool().Draw(t, "only living")}
 				l.Broken = rapid.IntRange(0, 3).Draw(t, "broken") == 0
 				if l.Broken || rapid.IntRange(0, 3).Draw(t, "lost access") == 0 {
@@ -62,8 +86,7 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 				if err != nil || got.Stale != want.Stale {
 					t.Fatalf("leave is answered stale %v, %v; want %v", got.Stale, err, want.Stale)
 				}
-			} else {
-				section := rapid.SampledFrom([]presence.Section{"", "a", "b"})
+			default:
 				u := presence.Update{
 					Session: session, Seq: seq,
 					Section:        section.Draw(t, "section"),
@@ -85,13 +108,19 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 				}
 				u.Connection = rapid.Uint64Range(0, 2).Draw(t, "connection")
 				sent[of] = u
+				as := rapid.SampledFrom(known).Draw(t, "known")
+				u.Known = as[1]
 				want, _, rejection := roster.Update(now, user, u)
+				if errors.Is(rejection, presence.ErrRemoved) { // its time differs a little
+					rejection = presence.ErrRemoved
+				}
+				u.Known = as[0]
 				got, err := s.Update(t.Context(), where, user, u)
 				if !errors.Is(err, rejection) || err != nil && rejection == nil {
 					t.Fatalf("update is answered %v; want %v", err, rejection)
 				}
-				if rejection == nil && describe(got) != describe(want) {
-					t.Fatalf("update is answered\n  %s\nwant:\n  %s", describe(got), describe(want))
+				if rejection == nil && describe(got, now) != describe(want, now) {
+					t.Fatalf("update is answered\n  %s\nwant:\n  %s", describe(got, now), describe(want, now))
 				}
 			}
 			snapshot, err := s.Snapshot(t.Context(), where)
@@ -99,7 +128,7 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 				t.Fatal(err)
 			}
 			model := roster.Snapshot(s.Now())
-			if seen, want := details(snapshot), details(model); !slices.Equal(seen, want) {
+			if seen, want := details(snapshot, s.Now()), details(model, s.Now()); !slices.Equal(seen, want) {
 				t.Fatalf("listed:\n  %s\nwant:\n  %s", strings.Join(seen, "\n  "), strings.Join(want, "\n  "))
 			}
 			differs := (snapshot.Version > version) != (model.Version > rosterVersion)
@@ -107,28 +136,42 @@ func randomHistories(t *testing.T, s *Subject) { // rules 1, 3 to 9 and 18 to 20
 				t.Fatalf("the version goes from %d to %d, while that of the roster goes from %d to %d", version, snapshot.Version, rosterVersion, model.Version)
 			}
 			version, rosterVersion, people = snapshot.Version, model.Version, model.Count
+			if people > 0 { // the versions of an empty project may differ
+				known = append(known, [2]uint64{version, rosterVersion})
+			}
 		}
 	})
 }
 
+func isSome(section presence.Section) bool { return section != "" }
+
+// longest is a section below which there can be none.
+var longest = presence.Section(strings.Repeat("é", presence.MaxSection))
+
 // describe returns what a reply says, without versions and times.
-func describe(r presence.Reply) string {
+func describe(r presence.Reply, now time.Time) string {
 	listed := "no list"
 	if r.Snapshot != nil {
-		listed = fmt.Sprintf("%q, %d", details(r.Snapshot), r.Snapshot.Count)
+		listed = fmt.Sprintf("%q, %d", details(r.Snapshot, now), r.Snapshot.Count)
 	}
 	you := &presence.Snapshot{Occupants: []*presence.Occupant{r.You}}
-	return fmt.Sprintf("stale %v, %q, you %q, conflicts %q, %s", r.Stale, r.Activity, details(you), lines(r.Conflicts), listed)
+	return fmt.Sprintf("stale %v, %q, you %q, conflicts %q, %s", r.Stale, r.Activity, details(you, now), lines(r.Conflicts), listed)
 }
 
-// details returns all that a snapshot shows but times, a line for each occupant and save.
-func details(s *presence.Snapshot) []string {
+// details returns all that a snapshot shows but times and versions, a line for each occupant, save and move. It leaves
+// out moves that are about to be dropped: a cached snapshot has them for a few seconds more.
+func details(s *presence.Snapshot, now time.Time) []string {
 	all := lines(s.Occupants)
 	for i, o := range s.Occupants {
 		all[i] += fmt.Sprintf(", edits %q, unsaved %q, waits for %q, %q, agent %v", o.Editing, o.Unsaved, o.WaitingFor, o.User.AvatarURL, o.User.Agent)
 	}
 	for _, save := range s.Saves {
 		all = append(all, fmt.Sprintf("%s of %s by %s %q", save.Revision, save.Section, save.User, save.Name))
+	}
+	for i, line := range moves(s) {
+		if now.UnixMilli()-int64(s.Moves[i].Version) < (presence.Finality - 10*time.Second).Milliseconds() {
+			all = append(all, line)
+		}
 	}
 	return all
 }

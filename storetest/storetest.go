@@ -71,13 +71,27 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"rule 19: saves end ten minutes after the last person", savesEnd},
 		{"rules 16 and 19: the number of saves is bounded", savesAreBounded},
 		{"rule 20: waiting ends with entering", waitingEnds},
+		{"rule 19: a save of the host needs no session", hostSaves},
+		{"rule 23: a section moves with its people, waits and saves", sectionMoves},
+		{"rule 23: an update that was under way follows the moves", lateUpdateFollowsMoves},
+		{"rules 16 and 23: a move that would make a path too long changes nothing", tooLongMove},
+		{"rules 16 and 23: the moves are bounded in number and time", movesAreBounded},
+		{"rule 23: in an empty project there is nothing to move", emptyMove},
+		{"rule 24: a removal ends all sessions of the user", removalEndsSessions},
+		{"rule 24: a removal rejects updates until it is over", removalRejectsUpdates},
+		{"rule 24: a removal of everybody ends all sessions and saves", removalOfEverybody},
+		{"rules 16 and 24: the number of removals is bounded", removalsAreBounded},
+		{"rule 1: an update can have a shorter lease", shorterLease},
+		{"the living sessions of a project are listed", sessionsAreListed},
+		{"active projects are listed, those of a user or a prefix too", activeProjects},
 		{"versions grow with visible changes, and over restarts", versionsGrow},
 		{"an unknown project is empty", emptyProject},
 		{"projects are separate", projectsAreSeparate},
 		{"rule 16: the session limit rejects new sessions only", sessionLimit},
 		{"rule 16: over a rate limit only renewals succeed", onlyRenew},
 		{"a durable change survives a restart", survivesRestart},
-		{"saves, unsaved work, waits and moves survive a restart", claimsSurviveRestart},
+		{"saves, unsaved work, waits and sessions that moved survive a restart", claimsSurviveRestart},
+		{"rule 23: a moved section survives a restart", sectionMoveSurvivesRestart},
 		{"rule 8: a leave is final after a restart", endSurvivesRestart},
 		{"rule 8: a restart keeps the newest ends", newestEndsSurviveRestart},
 		{"rule 8: older updates do not undo a leave, however many sessions have ended", manyEnds},
@@ -112,6 +126,26 @@ func (s *spread) Update(ctx context.Context, p presence.Project, user presence.U
 
 func (s *spread) Leave(ctx context.Context, p presence.Project, user presence.User, l presence.Leave) (presence.Reply, error) {
 	return s.any().Leave(ctx, p, user, l)
+}
+
+func (s *spread) Remove(ctx context.Context, p presence.Project, r presence.Removal) (presence.Reply, error) {
+	return s.any().Remove(ctx, p, r)
+}
+
+func (s *spread) Sessions(ctx context.Context, p presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	return s.any().Sessions(ctx, p)
+}
+
+func (s *spread) Projects(ctx context.Context, f presence.ProjectFilter, cursor string, limit int) ([]presence.ActiveProject, string, error) {
+	return s.any().Projects(ctx, f, cursor, limit)
+}
+
+func (s *spread) Move(ctx context.Context, p presence.Project, from, to presence.Section) (presence.Reply, error) {
+	return s.any().Move(ctx, p, from, to)
+}
+
+func (s *spread) Save(ctx context.Context, p presence.Project, user presence.User, saved presence.Saved) (presence.Reply, error) {
+	return s.any().Save(ctx, p, user, saved)
 }
 
 // Snapshot includes the changes of all processes, since the histories make no concurrent calls.

@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"syscall"
+
+	"github.com/writer-presence/writer-presence/internal/hostapi"
 )
 
 // defaultAdminAddr is the default address of health and metrics.
 const defaultAdminAddr = "127.0.0.1:9090"
 
-// adminConnections bounds the open connections to health and metrics: some probes and a browser.
+// adminConnections bounds the open connections to health, metrics and the host API: some probes, a browser, and the
+// connection pools of the host's processes.
 const adminConnections = 64
 
 // listenAdmin listens for health and metrics. It returns nil for --admin-addr off. If the default address is in use, for
@@ -30,6 +34,21 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen for health and metrics: %w; choose another address with --admin-addr, or none with --admin-addr off", err)
 	}
 	return l, nil
+}
+
+// apiKeys reads --api-key-file. It returns nil without that flag.
+func (s *settings) apiKeys(log *slog.Logger) (*hostapi.Keys, error) {
+	if s.apiKeyFile == "" {
+		return nil, nil
+	}
+	keys, err := hostapi.ReadKeys(s.apiKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("--api-key-file: %w", err)
+	}
+	if info, err := os.Stat(s.apiKeyFile); err == nil && info.Mode()&0o007 != 0 {
+		log.Warn("every user of this machine can access the key of --api-key-file and use the host API: run chmod 600 on it, unless it is mounted for this process alone", "file", s.apiKeyFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	}
+	return &keys, nil
 }
 
 // checkAdminAddr returns an error for a value of --admin-addr that is neither an address nor off nor empty.

@@ -14,7 +14,7 @@ import (
 
 // authFlags are the flags by which the host application identifies users: signed tokens, or a request to the application.
 type authFlags struct {
-	authURL                                        string
+	authURL, authURLProjects                       string
 	jwtSecretFile, jwksURL, jwtIssuer, jwtAudience string
 	jwtNameClaim, jwtProjectsClaim                 string
 }
@@ -22,6 +22,7 @@ type authFlags struct {
 // flags declares the flags that enable authenticators.
 func (a *authFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&a.authURL, "auth-url", "", "`address` that answers who sent a request and whether they may see the project, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie, Authorization, Accept-Language and X-Request-ID, and X-Forwarded-Host, -Proto and -For")
+	f.StringVar(&a.authURLProjects, "auth-url-projects", "", "`address` that answers as --auth-url does about several projects at once, such as http://127.0.0.1:8000/presence/projects/; it gets ?project=a&project=b and answers with projects, the list of those that the user may see (default: --auth-url is asked about each project)")
 	markNeverEmpty(f, "auth-url")
 	a.tokenFlags(f)
 }
@@ -43,10 +44,13 @@ func (a *authFlags) enabled() bool { return a.authURL != "" || a.tokens() }
 // tokens reports whether signed tokens are accepted.
 func (a *authFlags) tokens() bool { return a.jwtSecretFile != "" || a.jwksURL != "" }
 
-// checkClaims returns an error if there are flags for the content of tokens, and none that accepts tokens.
-func (a *authFlags) checkClaims() error {
+// checkNeeds returns an error for a flag that has no effect without another one.
+func (a *authFlags) checkNeeds() error {
 	if !a.tokens() && a.jwtIssuer+a.jwtAudience+a.jwtNameClaim+a.jwtProjectsClaim != "" {
 		return errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
+	}
+	if a.authURL == "" && a.authURLProjects != "" {
+		return errors.New("--auth-url-projects needs --auth-url, which answers about one project")
 	}
 	return nil
 }
@@ -56,6 +60,11 @@ func (a *authFlags) hostAuthenticator(log *slog.Logger) (*identity.Host, error) 
 	host, err := identity.NewHost(a.authURL, log)
 	if err != nil {
 		return nil, fmt.Errorf("--auth-url: %w", err)
+	}
+	if a.authURLProjects != "" {
+		if err := host.SetProjectsAddress(a.authURLProjects); err != nil {
+			return nil, fmt.Errorf("--auth-url-projects: %w", err)
+		}
 	}
 	return host, nil
 }

@@ -72,6 +72,7 @@ func (s *settings) check(ctx context.Context, out io.Writer, log *slog.Logger) e
 		{"signing key", s.checkSigningKey},
 		{"tokens", s.checkTokens},
 		{"--auth-url", s.checkHost},
+		{"host API", s.checkAPIKey},
 		{"store", s.checkStore},
 	} {
 		found, err := func() (string, error) {
@@ -183,7 +184,7 @@ func (s *settings) checkSigningKey(_ context.Context, log *slog.Logger) (string,
 
 // checkTokens reads the secret of tokens, or fetches the keys.
 func (s *settings) checkTokens(ctx context.Context, log *slog.Logger) (string, error) {
-	if err := s.auth.checkClaims(); err != nil || !s.auth.tokens() {
+	if err := s.auth.checkNeeds(); err != nil || !s.auth.tokens() {
 		return "", err
 	}
 	tokens, err := s.auth.tokenAuthenticator(log)
@@ -223,6 +224,14 @@ func (s *settings) checkHost(ctx context.Context, _ *slog.Logger) (string, error
 	default:
 		return fmt.Sprintf("%s opens the project writer-presence-check to a caller without credentials, as user %q", at, principal.User.ID), nil
 	}
+}
+
+func (s *settings) checkAPIKey(_ context.Context, log *slog.Logger) (string, error) {
+	keys, err := s.apiKeys(log)
+	if keys == nil || err != nil {
+		return "", err
+	}
+	return s.apiKeyFile + " can be used", nil
 }
 
 // checkStore opens a store in Redis. It only reads a data directory, and only if no server uses it.

@@ -17,8 +17,8 @@ type settings struct {
 	env func(name string) (value string, ok bool)
 	set *pflag.FlagSet // the flags with their values
 
-	addr, adminAddr, socketMode, prefix, tenantFrom, tokenHeader string
-	origins, trustedProxies                                      []string
+	addr, adminAddr, socketMode, apiKeyFile, prefix, tenantFrom, tokenHeader string
+	origins, trustedProxies                                                  []string
 
 	data, secretFile, redisURL, redisDurability string
 	lease, heartbeat, drainDelay                time.Duration
@@ -65,15 +65,16 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.Float64Var(&s.addressRate, "address-rate", httpapi.DefaultAddressRate.PerSecond, "`requests` per second from one address, with the same bursts and exceptions as --user-rate; 0 for no limit")
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate.PerSecond, "new `visitors` per second from one address, with bursts of 200 times as many; 0 for no limit")
 	f.IntVar(&s.addressProjects, "projects-per-address", httpapi.DefaultAddressProjects, "different `projects` that users of one address enter in 12 to 24 minutes; visitors are counted separately; 0 for no limit")
-	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz and /metrics, as for --addr; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
+	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz, /metrics and, with --api-key-file, the host API, as for --addr; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
+	f.StringVar(&s.apiKeyFile, "api-key-file", "", "`file` with the key that the host API needs, which is below /api/v1/ on --admin-addr: one line of at least 32 bytes, or two lines while the key is changed (default: the host API is off)")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to keep serving after SIGTERM while /readyz says draining, for load balancers that poll it: a little longer than their interval")
 	f.StringVar(&s.logLevel, "log-level", "info", "lowest `level` that is logged: debug, info, warn or error; debug logs each request and live message that is rejected")
 	f.IntVar(&s.connections, "connections", httpapi.DefaultConnections, "open `connections` in total; a fifth is reserved, so live connections of visitors cannot use it; over the limit, new connections wait, and the oldest connections without a request or a hello are closed")
 	f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` from one address (IPv6: one /64); a fifth is reserved, so live connections of visitors cannot use it; 0 for no limit (default: a quarter of --connections, at least 32)")
-	markNeverEmpty(f, "tenant-from", "allowed-origins")
-	annotate(f, hasContent, "secret-file", "jwt-secret-file")
-	annotate(f, reloadable, "secret-file", "visitors", "allowed-origins", "auth-url", "jwt-secret-file", "jwks-url", "jwt-issuer", "jwt-audience",
+	markNeverEmpty(f, "tenant-from", "allowed-origins", "api-key-file")
+	annotate(f, hasContent, "secret-file", "jwt-secret-file", "api-key-file")
+	annotate(f, reloadable, "secret-file", "visitors", "allowed-origins", "auth-url", "auth-url-projects", "api-key-file", "jwt-secret-file", "jwks-url", "jwt-issuer", "jwt-audience",
 		"jwt-name-claim", "jwt-projects-claim", "trusted-proxies", "user-rate", "address-rate", "visitor-rate", "projects-per-address", "log-level",
 		"user-connections", "address-connections")
 }

@@ -44,6 +44,8 @@ func TestInvalidValuesStopTheStart(t *testing.T) {
 		{args: []string{"--allowed-origins", "null"}, want: "--allowed-origins"},
 		{args: []string{"--tenant-from", "path"}, want: "--tenant-from"},
 		{args: []string{"--admin-addr", "nowhere", "--addr", "127.0.0.1:0"}, want: "--admin-addr"},
+		{args: []string{"--auth-url-projects", "http://127.0.0.1:8000/"}, want: "--auth-url-projects needs --auth-url"},
+		{args: []string{"--auth-url", "http://127.0.0.1:8000/{project}/", "--auth-url-projects", "http://127.0.0.1:8000/{project}/"}, want: "--auth-url-projects: "},
 		{args: []string{"--connections", "0"}, want: "--connections"},
 		{args: []string{"--dev", "--addr", "0.0.0.0:0"}, want: "loopback only"},
 		{args: []string{"--dev", "--addr", ":0"}, want: "loopback only"},

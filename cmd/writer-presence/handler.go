@@ -26,7 +26,7 @@ func (s *settings) handlerOptions(made *reused, log *slog.Logger) (o httpapi.Opt
 	if o.TrustedProxies, err = parseNetworks(s.trustedProxies); err != nil {
 		return o, err
 	}
-	if err := s.auth.checkClaims(); err != nil {
+	if err := s.auth.checkNeeds(); err != nil {
 		return o, err
 	}
 	values := s.values()
@@ -40,7 +40,7 @@ func (s *settings) handlerOptions(made *reused, log *slog.Logger) (o httpapi.Opt
 		all = append(all, tokens)
 	}
 	if s.auth.authURL != "" {
-		host, err := reuse(made, values.of("auth-url"), func() (*identity.Host, error) { return s.auth.hostAuthenticator(log) })
+		host, err := reuse(made, values.of("auth-url", "auth-url-projects"), func() (*identity.Host, error) { return s.auth.hostAuthenticator(log) })
 		if err != nil {
 			return o, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/writer-presence/writer-presence/httpapi"
+	"github.com/writer-presence/writer-presence/internal/hostapi"
 )
 
 // reloader applies changed settings to a running server.
@@ -21,6 +22,7 @@ type reloader struct {
 	// values are those in effect.
 	values  values
 	handler *httpapi.Handler
+	api     *hostapi.Handler
 	made    *reused
 	level   *slog.LevelVar
 	log     *slog.Logger
@@ -28,8 +30,8 @@ type reloader struct {
 }
 
 // newReloader returns a reloader that keeps SIGHUP from ending the process.
-func newReloader(s *settings, handler *httpapi.Handler, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
-	r := &reloader{s, s.values(), handler, made, level, log, make(chan os.Signal, 1)}
+func newReloader(s *settings, handler *httpapi.Handler, api *hostapi.Handler, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
+	r := &reloader{s, s.values(), handler, api, made, level, log, make(chan os.Signal, 1)}
 	signal.Notify(r.hangups, syscall.SIGHUP)
 	return r
 }
@@ -65,9 +67,14 @@ func (r *reloader) reload() error {
 	if err != nil {
 		return err
 	}
+	keys, err := s.apiKeys(r.log)
+	if err != nil {
+		return err
+	}
 	if err := r.handler.Reload(o); err != nil {
 		return err
 	}
+	r.api.SetKeys(keys)
 	r.level.Set(s.level)
 	values := s.values()
 	changed, _ := differing(s.set, r.values, values)

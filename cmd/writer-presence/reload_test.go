@@ -30,7 +30,8 @@ func (s *server) reload() (line string) {
 
 func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 	secret, config := secretFile(t), writeConfig(t, "")
-	settings := fmt.Sprintf("jwt-secret-file = %q\n", secret)
+	keyFile, newKey := apiKeyFile(t, apiKey), strings.Repeat("k", 32)
+	settings := fmt.Sprintf("jwt-secret-file = %q\napi-key-file = %q\n", secret, keyFile)
 	write := func(file, text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -38,7 +39,7 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 		}
 	}
 	write(config, settings)
-	s := startServer(t, "--data", t.TempDir(), "--admin-addr", "off", "--config", config, "--address-rate", "400")
+	s := startServer(t, "--data", t.TempDir(), "--admin-addr", "127.0.0.1:0", "--config", config, "--address-rate", "400")
 	claims := jwt.MapClaims{"sub": "1", "username": "Alice", "projects": "*"}
 	old := signToken(t, claims)
 	const newSecret = "another secret that only the tokens of tests have"
@@ -98,6 +99,23 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 	step("", `changed=[jwt-secret-file]`)
 	if a, b := status(old, `{}`), status(renewed, `{}`); a != 200 || b != 200 {
 		t.Errorf("with both secrets the tokens are answered %d and %d; want 200", a, b)
+	}
+	write(keyFile, newKey)
+	step("", `changed=[api-key-file]`)
+	for key, want := range map[string]int{apiKey: 401, newKey: 200} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+s.admin()+"/api/v1/projects", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+key)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("after a new API key the key %s is answered %d; want %d", key, response.StatusCode, want)
+		}
 	}
 	hello(renewed) // as pages do; with the old token the connection would be closed at the next check after the rotation
 	write(secret, "short")

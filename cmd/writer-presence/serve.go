@@ -22,6 +22,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/admin"
+	"github.com/writer-presence/writer-presence/internal/hostapi"
 	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
@@ -61,12 +62,16 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(tuneGC())
 	}
+	keys, err := s.apiKeys(log)
+	if err != nil {
+		return err
+	}
 	store, err := s.openStore(ctx, log)
 	if err != nil {
 		return err
 	}
 	endStore := background(ctx, store.Run)
-	endAdmin, err := s.serveRequests(ctx, store, log, level, stdout)
+	endAdmin, err := s.serveRequests(ctx, store, keys, log, level, stdout)
 	// The store must get the last request, and health must answer until everything has ended.
 	return errors.Join(err, endStore(), endAdmin())
 }
@@ -85,7 +90,7 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 // serveRequests serves until ctx ends or the listener fails, and drains then. Health and metrics are served until endAdmin
 // is called, which must be called also after an error.
-func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) (endAdmin func() error, err error) {
+func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -100,7 +105,9 @@ func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Log
 	if err != nil {
 		return endAdmin, err
 	}
-	reloader := newReloader(s, handler, made, level, log)
+	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Log: log})
+	api.SetKeys(keys)
+	reloader := newReloader(s, handler, api, made, level, log)
 	l, adminListener, err := s.listen(log)
 	if err != nil {
 		return endAdmin, err
@@ -111,7 +118,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, log *slog.Log
 		self.Admin = addrOf(adminListener)
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
-			Local: localhost.Is(self.Admin), Instance: self.Instance, Log: log,
+			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error {
 			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, Log: log})

@@ -27,7 +27,8 @@ type Control struct {
 	Metrics   *metrics.HTTP
 	Log       *slog.Logger
 
-	rules atomic.Pointer[Rules]
+	rules      atomic.Pointer[Rules]
+	everywhere atomic.Pointer[presence.Snapshot] // of presence.Everywhere; see WatchRemovals
 }
 
 // Rules are the parts of a Control that can be replaced while the server runs. A nil limiter limits nothing.
@@ -53,14 +54,35 @@ func (c *Control) Rules() Rules {
 
 // Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
 // who have it would be one user, without limits. An invalid picture is left out. Only a request that reads may have no user.
+// It rejects users who were removed from all projects; the Principal has the user then.
 func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	a, err := c.rules.Load().Authenticator.Authenticate(ctx, r)
+	return c.check(r, a, err)
+}
+
+// AuthenticateMany is Authenticate for each of several projects, in one round through the authenticators; see
+// [identity.ManyAuthenticator].
+func (c *Control) AuthenticateMany(ctx context.Context, r identity.Request, projects []presence.Project) []identity.Decision {
+	decisions := identity.AuthenticateMany(ctx, c.rules.Load().Authenticator, r, projects)
+	for i := range decisions {
+		d := &decisions[i]
+		r.Project = projects[i]
+		d.Principal, d.Err = c.check(r, d.Principal, d.Err)
+	}
+	return decisions
+}
+
+// check checks what an authenticator returned.
+func (c *Control) check(r identity.Request, a identity.Principal, err error) (identity.Principal, error) {
 	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
 		return a, err
 	}
 	a.User.AvatarURL = presence.AvatarURL(a.User.AvatarURL)
 	if err := a.User.Check(); err != nil {
 		return identity.Principal{}, fmt.Errorf("%w: the authenticator returned an invalid user: %w", presence.ErrUnavailable, err)
+	}
+	if err := c.removedEverywhere(r.Key(), a.User.ID); err != nil {
+		return identity.Principal{User: a.User}, err // without the cookie, which an error clears
 	}
 	return a, nil
 }

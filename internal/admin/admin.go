@@ -1,5 +1,5 @@
 // Package admin serves health and metrics to operators: whether the process is alive (/healthz), whether it should get
-// requests (/readyz), and its metrics in the format of Prometheus (/metrics). It needs its own listener, because none of
+// requests (/readyz), and its metrics in the format of Prometheus (/metrics). It also has the host API. It needs its own listener, because none of
 // this is for users.
 package admin
 
@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -30,6 +31,8 @@ type Options struct {
 	Local bool
 	// Instance identifies this run of the server, in the header InstanceHeader of every answer.
 	Instance string
+	// API answers the requests below APIPrefix; nil for none.
+	API http.Handler
 	// Log gets errors. Default: nothing is logged.
 	Log *slog.Logger
 }
@@ -37,7 +40,10 @@ type Options struct {
 // InstanceHeader is the header with Options.Instance.
 const InstanceHeader = "Writer-Presence-Instance"
 
-// New returns the handler of /healthz, /readyz and /metrics.
+// APIPrefix is the path of the host API.
+const APIPrefix = "/api/v1/"
+
+// New returns the handler of /healthz, /readyz, /metrics and the host API.
 func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -57,6 +63,10 @@ func New(o Options) http.Handler {
 		w.Header().Set(InstanceHeader, o.Instance)
 		if o.Local && !localhost.Is(r.Host) {
 			answer(w, http.StatusForbidden, "health and metrics are for this machine only; request them as 127.0.0.1 or localhost")
+			return
+		}
+		if o.API != nil && strings.HasPrefix(r.URL.Path, APIPrefix) { // not in the mux, which decodes and redirects paths
+			o.API.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -40,6 +40,16 @@ func (f *failing) Snapshot(context.Context, presence.Project) (*presence.Snapsho
 	return nil, f.err
 }
 
+func (f *failing) Move(context.Context, presence.Project, presence.Section, presence.Section) (presence.Reply, error) {
+	time.Sleep(f.took)
+	return presence.Reply{}, f.err
+}
+
+func (f *failing) Save(context.Context, presence.Project, presence.User, presence.Saved) (presence.Reply, error) {
+	time.Sleep(f.took)
+	return presence.Reply{}, f.err
+}
+
 func TestStoreErrorsAreCountedByKindAndReturnedUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &failing{took: 2 * time.Second, health: health{ready: func(context.Context) error { return nil }}}
@@ -56,14 +66,16 @@ func TestStoreErrorsAreCountedByKindAndReturnedUnchanged(t *testing.T) {
 			_, update := s.Update(t.Context(), "p", presence.User{}, presence.Update{})
 			_, leave := s.Leave(t.Context(), "p", presence.User{}, presence.Leave{})
 			_, snapshot := s.Snapshot(t.Context(), "p")
-			if update != err || leave != err || snapshot != err {
-				t.Errorf("%s: %v was returned as %v, %v and %v", kind, err, update, leave, snapshot)
+			_, move := s.Move(t.Context(), "p", "a", "b")
+			_, save := s.Save(t.Context(), "p", presence.User{}, presence.Saved{})
+			if update != err || leave != err || snapshot != err || move != err || save != err {
+				t.Errorf("%s: %v was returned as %v, %v, %v, %v and %v", kind, err, update, leave, snapshot, move, save)
 			}
 		}
 		f := &fixture{t: t}
 		f.admin = admin.New(admin.Options{Health: s, Collectors: []prometheus.Collector{s}})
 		got := f.metrics()
-		for _, operation := range []string{"update", "leave", "snapshot"} {
+		for _, operation := range []string{"update", "leave", "snapshot", "move", "save"} {
 			for kind, err := range kinds {
 				if n := got["writer_presence_store_errors_total "+kind+" "+operation]; err != nil && n != 1 {
 					t.Errorf("%s %s: %g errors; want 1", operation, kind, n)

@@ -14,7 +14,7 @@ import (
 )
 
 // liveFields are the fields of all messages.
-var liveFields = []string{"type", "token", "hidden", "section", "session", "seq", "activity", "unless_occupied", "known_version", "unsaved", "waiting_for", "saved", "saved.section", "saved.revision"}
+var liveFields = []string{"type", "token", "hidden", "section", "session", "seq", "activity", "unless_occupied", "known_version", "as_of", "unsaved", "waiting_for", "saved", "saved.section", "saved.revision"}
 
 // liveCheck returns a function that returns the error code of a field's value in a message of a type. A
 // value of the wrong JSON type is rejected before the message's type is read.

@@ -46,6 +46,10 @@ type conn struct {
 	request    string      // X-Request-ID of the handshake; empty unless the log level is debug
 	first      [192]byte   // what await reads into; most messages fit
 
+	// since is the version of the project from which on a removal closes the connection: at first that of the hello.
+	// Once the connection has joined its room, only the room uses it.
+	since uint64
+
 	// Used only by the goroutine that reads, and after it by end.
 	mistakes int
 	room     *room // nil before a place in it is reserved
@@ -63,10 +67,12 @@ type conn struct {
 	// user and session are set by the hello. Only the reading goroutine writes them.
 	user    presence.User
 	session string
-	have    uint64 // version that was last sent to the client
-	known   uint64 // version that the client reported; 0 once a newer one was sent
-	restate uint64 // presence.Snapshot.Loss for which the client was asked to send its session again
-	pending *state // newest state to send; nil while nothing is being sent
+	// removals is the version of the removals everywhere before the user was authenticated.
+	removals uint64
+	have     uint64 // version that was last sent to the client
+	known    uint64 // version that the client reported; 0 once a newer one was sent
+	restate  uint64 // presence.Snapshot.Loss for which the client was asked to send its session again
+	pending  *state // newest state to send; nil while nothing is being sent
 }
 
 // await blocks until the first bytes of the next message arrive.

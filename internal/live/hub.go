@@ -74,6 +74,9 @@ func (h *Hub) Run(ctx context.Context) {
 			}
 		})
 	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { h.access.WatchRemovals(ctx, h.closeRemoved) })
 	tick := time.NewTicker(checkEvery / groups)
 	defer tick.Stop()
 	for group := 0; ctx.Err() == nil; group = (group + 1) % groups {

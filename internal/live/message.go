@@ -114,13 +114,14 @@ func (c *conn) hello(m *wire.Message, known presence.User) error {
 	} else {
 		c.hub.limits.Keep(c.counted, authTimeout)
 	}
+	removals := c.hub.access.RemovalsVersion() // before the user is authenticated
 	credentials := c.credentials
 	credentials.token = cmp.Or(m.Token, credentials.token)
 	principal, err := c.authenticate(credentials)
 	user := principal.User
 	switch {
 	case err != nil:
-		if known.ID == "" && errors.Is(err, identity.ErrProjectUnknown) {
+		if known.ID == "" && access.LosesSession(err) {
 			c.hub.access.EndSession(context.Background(), c.project, user, m.Session)
 			err = access.WithUser(err, user.ID)
 		}
@@ -132,7 +133,7 @@ func (c *conn) hello(m *wire.Message, known presence.User) error {
 	case known.ID != "":
 		return c.renew(m, credentials, user)
 	default:
-		return c.join(m, credentials, user)
+		return c.join(m, credentials, user, removals)
 	}
 }
 
@@ -147,7 +148,7 @@ func (c *conn) renew(m *wire.Message, credentials credentials, user presence.Use
 
 // join handles the first hello. It counts the connection for its user and reserves a place in the room before
 // it stores the session, so that a rejected connection stores none.
-func (c *conn) join(m *wire.Message, credentials credentials, user presence.User) error {
+func (c *conn) join(m *wire.Message, credentials credentials, user presence.User, removals uint64) error {
 	if err := c.hub.limits.Identify(c.counted, access.UserKey(c.project, user.ID), user.Visitor); err != nil {
 		return err
 	}
@@ -157,8 +158,12 @@ func (c *conn) join(m *wire.Message, credentials credentials, user presence.User
 	}
 	c.room = room // end releases the place
 	c.mu.Lock()
-	c.credentials, c.user, c.session = credentials, user, m.Session
+	c.credentials, c.user, c.session, c.removals = credentials, user, m.Session, removals
 	c.mu.Unlock()
+	if err := c.hub.access.RemovedSince(removals, c.project, user.ID); err != nil { // the hub did not know the user yet
+		c.ending.Store(settled)
+		return err
+	}
 	if err := c.update(m, user); err != nil {
 		if !errors.Is(err, presence.ErrUnavailable) { // which may have stored it
 			c.ending.Store(settled)
@@ -188,11 +193,14 @@ func (c *conn) update(m *wire.Message, user presence.User) error {
 		_ = c.hub.access.TakeUser(c.project, user.ID)
 	}
 	u.Session, u.Connection = c.session, c.id
-	hasVersion, version := u.Poll || m.Type == "hello", u.Known
+	hasVersion, version := u.Poll || m.Type == "hello", m.Known()
 	u.Poll = false // the room sends the snapshot
 	reply, err := c.hub.access.Update(context.Background(), access.Sender{Project: c.project, User: user, Address: c.credentials.address, Exceeded: exceeded}, u)
 	if err != nil {
 		return err
+	}
+	if !c.joined {
+		c.since = reply.Version
 	}
 	c.sendAck(u.Seq, reply)
 	if hasVersion {

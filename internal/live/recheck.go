@@ -7,6 +7,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -60,10 +61,34 @@ func (c *conn) check() {
 	}
 }
 
+// closeRemoved closes the connections of users who were removed from all projects at a version above since.
+func (h *Hub) closeRemoved(since uint64) {
+	for i := range groups {
+		for _, c := range h.group(i) {
+			c.mu.Lock()
+			user, began := c.user.ID, c.removals
+			c.mu.Unlock()
+			if user == "" { // join checks again once the user is known
+				continue
+			}
+			if err := h.access.RemovedSince(max(since, began), c.project, user); err != nil {
+				go c.closeRemoved(err)
+			}
+		}
+	}
+}
+
+// closeRemoved ends the connection and its session, because the host removed the user.
+func (c *conn) closeRemoved(err error) {
+	defer recoverAndLog(c.hub.access.Log)
+	c.countFailure(err)
+	c.revoke(err, 0)
+}
+
 // lostAccess reports whether an error says that the user may no longer take part, or that the connection
 // belongs to somebody else. An error such as [presence.ErrUnavailable], after which this is unknown, ends no
 // session.
 func lostAccess(err error) bool {
 	f := wire.FailureOf(err)
-	return err != nil && (f.Status == http.StatusUnauthorized || f.Err == identity.ErrProjectUnknown) || errors.Is(err, errHelloOther)
+	return err != nil && (f.Status == http.StatusUnauthorized || f.Err == identity.ErrProjectUnknown || f.Err == presence.ErrRemoved) || errors.Is(err, errHelloOther)
 }

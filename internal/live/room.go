@@ -10,6 +10,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/access"
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -263,8 +264,28 @@ func (r *room) broadcast() (ok bool) {
 	current := r.current
 	conns := slices.AppendSeq(make([]*conn, 0, len(r.conns)), maps.Keys(r.conns))
 	r.mu.Unlock() // before sending, so that marking does not wait for it
+	if err == nil {
+		closeRemoved(snapshot, conns)
+	}
 	for _, c := range conns {
 		c.send(current)
 	}
 	return err == nil
+}
+
+// closeRemoved closes the connections of users whom the host removed from the project after their hello.
+func closeRemoved(snapshot *presence.Snapshot, conns []*conn) {
+	if len(snapshot.Removals) == 0 {
+		return
+	}
+	newest := snapshot.Removals[len(snapshot.Removals)-1].Version
+	for _, c := range conns {
+		if c.since >= newest {
+			continue
+		}
+		if user := c.identified().ID; snapshot.RemovedSince(c.since, user) {
+			go c.closeRemoved(access.Removed(snapshot, user))
+		}
+		c.since = newest
+	}
 }

@@ -27,8 +27,8 @@ var (
 type Store struct {
 	presence.Store
 	presence.Health
-	calls                   prometheus.Collector
-	update, leave, snapshot storeOperation
+	calls                               prometheus.Collector
+	update, leave, snapshot, move, save storeOperation
 }
 
 type storeOperation struct {
@@ -52,7 +52,7 @@ func MeasureStore(s interface {
 	}
 	return &Store{
 		Store: s, Health: s, calls: collect(duration, failures),
-		update: measure("update"), leave: measure("leave"), snapshot: measure("snapshot"),
+		update: measure("update"), leave: measure("leave"), snapshot: measure("snapshot"), move: measure("move"), save: measure("save"),
 	}
 }
 
@@ -105,6 +105,22 @@ func (s *Store) Leave(ctx context.Context, project presence.Project, user presen
 	return reply, err
 }
 
+// Move implements [presence.Store].
+func (s *Store) Move(ctx context.Context, project presence.Project, from, to presence.Section) (presence.Reply, error) {
+	began := Now()
+	reply, err := s.Store.Move(ctx, project, from, to)
+	s.move.add(Now()-began, err)
+	return reply, err
+}
+
+// Save implements [presence.Store].
+func (s *Store) Save(ctx context.Context, project presence.Project, user presence.User, saved presence.Saved) (presence.Reply, error) {
+	began := Now()
+	reply, err := s.Store.Save(ctx, project, user, saved)
+	s.save.add(Now()-began, err)
+	return reply, err
+}
+
 // Snapshot implements [presence.Store].
 func (s *Store) Snapshot(ctx context.Context, project presence.Project) (*presence.Snapshot, error) {
 	began := Now()
@@ -126,7 +142,7 @@ func kindOf(err error) string {
 		return "timeout"
 	case errors.Is(err, presence.ErrUnavailable):
 		return "unavailable"
-	case errors.Is(err, presence.ErrTooManyChanges), errors.Is(err, presence.ErrTooManySessions):
+	case errors.Is(err, presence.ErrTooManyChanges), errors.Is(err, presence.ErrTooManySessions), errors.Is(err, presence.ErrSectionTooLong):
 		return "limit"
 	}
 	return "other"

@@ -114,7 +114,7 @@ func TypeError(field string, v JSONValue) string {
 		if !isUnsigned {
 			return "seq_invalid"
 		}
-	case "known_version":
+	case "known_version", "as_of":
 		if !isUnsigned {
 			return "version_invalid"
 		}
@@ -148,7 +148,7 @@ func ValueError(field string, v JSONValue) string {
 		return "activity_invalid"
 	case field == "seq" && isTooLarge:
 		return "seq_invalid"
-	case field == "known_version" && isTooLarge:
+	case (field == "known_version" || field == "as_of") && isTooLarge:
 		return "version_invalid"
 	case field == "username" && strings.Trim(v.Text, "\x00 ") == "":
 		return "name_invalid"

@@ -155,6 +155,12 @@ type Save struct {
 	SavedAt           time.Time `json:"saved_at"`
 }
 
+// Move is a move of a section.
+type Move struct {
+	From, To string
+	Version  uint64
+}
+
 // Reply is the body of a successful response.
 type Reply struct {
 	Success   bool
@@ -165,6 +171,7 @@ type Reply struct {
 	Users     *[]User
 	Count     int
 	Saved     []Save
+	Moved     []Move
 	Stale     bool
 	Durable   *bool
 	Partial   *bool

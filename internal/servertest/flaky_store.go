@@ -63,6 +63,9 @@ func (s *FlakyStore) Leave(ctx context.Context, p presence.Project, u presence.U
 }
 
 func (s *FlakyStore) Watch(p presence.Project, wake func()) (stop func()) {
+	if p == presence.Everywhere { // a hub watches it all the time
+		return s.Store.Watch(p, wake)
+	}
 	count := func(n int) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

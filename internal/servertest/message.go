@@ -24,6 +24,7 @@ type Message struct {
 	Count      int
 	Saved      []Save
 	SavedGone  []string `json:"saved_gone"`
+	Moved      []Move
 	Stale      bool
 	Durable    *bool
 	Heartbeat  float64

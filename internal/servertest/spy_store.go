@@ -48,9 +48,11 @@ func (s *SpyStore) Leave(ctx context.Context, p presence.Project, user presence.
 }
 
 func (s *SpyStore) Watch(p presence.Project, wake func()) (stop func()) {
-	s.mu.Lock()
-	s.Watched[p] = true
-	s.mu.Unlock()
+	if p != presence.Everywhere { // a hub watches it all the time
+		s.mu.Lock()
+		s.Watched[p] = true
+		s.mu.Unlock()
+	}
 	return s.Store.Watch(p, wake)
 }
 

@@ -15,6 +15,7 @@ type Update struct {
 	Activity       presence.Activity
 	UnlessOccupied bool
 	KnownVersion   *uint64
+	AsOf           uint64
 	Unsaved        bool
 	WaitingFor     string
 	Saved          *Saved // nil if the field is missing or null
@@ -55,6 +56,8 @@ func (u *Update) Field(name []byte) any {
 		return &u.UnlessOccupied
 	case "known_version":
 		return &u.KnownVersion
+	case "as_of":
+		return &u.AsOf
 	case "unsaved":
 		return &u.Unsaved
 	case "waiting_for":
@@ -72,13 +75,16 @@ func (u *Update) Domain() (presence.Update, error) {
 	update := presence.Update{
 		Session: u.Session, Seq: u.Seq,
 		Section: presence.Section(u.Section), Activity: u.Activity, UnlessOccupied: u.UnlessOccupied,
-		Unsaved: u.Unsaved, WaitingFor: presence.Section(u.WaitingFor),
+		Unsaved: u.Unsaved, WaitingFor: presence.Section(u.WaitingFor), Known: u.AsOf,
 	}
 	if u.Saved != nil {
 		if u.Saved.Section == "" { // the zero presence.Saved would mean that there is none
 			return update, presence.ErrSectionInvalid
 		}
 		update.Saved = presence.Saved{Section: presence.Section(u.Saved.Section), Revision: u.Saved.Revision}
+	}
+	if u.AsOf > presence.MaxSafe {
+		return update, ErrKnownVersion
 	}
 	if u.KnownVersion != nil {
 		if *u.KnownVersion > presence.MaxSafe {
@@ -163,7 +169,7 @@ func decodeStrict(text []byte, value strictjson.Fields) error {
 		return ErrJSON
 	case wrong.Name == "seq":
 		return presence.ErrSeqInvalid
-	case wrong.Name == "known_version":
+	case wrong.Name == "known_version", wrong.Name == "as_of":
 		return ErrKnownVersion
 	default:
 		return ErrFieldType

@@ -77,10 +77,13 @@ func TestTheQuickWayTakesWhatTheClientsSend(t *testing.T) {
 		`{"section":"a","session":"3J8sQ0c2","seq":17,"activity":"idle","unless_occupied":false,"known_version":1762189200000,"unsaved":true,"waiting_for":"b"}`: {
 			Section: "a", Session: "3J8sQ0c2", Seq: 17, Activity: presence.Idle, KnownVersion: &version, Unsaved: true, WaitingFor: "b",
 		},
+		`{"type":"update","seq":17,"section":"a","activity":"editing","unless_occupied":false,"as_of":1762189200000}`: {
+			Section: "a", Seq: 17, Activity: presence.Editing, AsOf: version,
+		},
 	} {
-		var got Update
-		if !decodeFast([]byte(body), &got) || !reflect.DeepEqual(got, due) {
-			t.Errorf("%s came to %+v, due is %+v", body, got, due)
+		var got Message
+		if !decodeFast([]byte(body), &got) || !reflect.DeepEqual(got.Update, due) {
+			t.Errorf("%s came to %+v, due is %+v", body, got.Update, due)
 		}
 	}
 }
@@ -119,6 +122,14 @@ func TestDomainHasTheFieldsOfAnUpdate(t *testing.T) { // rules 18 to 20
 	}
 	if got, err := body.Domain(); err != nil || got != want {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	body.AsOf = 5
+	if got, err := body.Domain(); err != nil || got != want {
+		t.Errorf("with as_of and known_version: got %+v, %v\nwant %+v", got, err, want)
+	}
+	body.KnownVersion, want.Poll, want.Known = nil, false, 5
+	if got, err := body.Domain(); err != nil || got != want {
+		t.Errorf("with as_of: got %+v, %v\nwant %+v", got, err, want)
 	}
 	for _, saved := range []*Saved{{}, {Revision: "7"}} {
 		if _, err := (&Update{Section: "a", Saved: saved}).Domain(); err != presence.ErrSectionInvalid {

@@ -86,7 +86,7 @@ func AppendDelta(b []byte, from, to *presence.Snapshot) []byte {
 		b = append(b, `,"saved_gone":`...)
 		b = appendSections(b, d.SavesGone)
 	}
-	return append(b, '}')
+	return append(appendMoved(b, d.Moves), '}')
 }
 
 // AppendRestate appends a live message that asks the client to send its session again.

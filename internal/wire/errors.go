@@ -20,7 +20,7 @@ var (
 	ErrDuplicateField     = errors.New("the body has the same field twice in one object; send each field once")
 	ErrFieldType          = errors.New("a field of the body has the wrong type; see the table of the API")
 	ErrProjects           = errors.New("name 1 to 100 different projects, as in ?project=a&project=b")
-	ErrKnownVersion       = errors.New("known_version is a whole number from 0 to 9007199254740991")
+	ErrKnownVersion       = errors.New("known_version and as_of are whole numbers from 0 to 9007199254740991")
 	ErrCrossOrigin        = errors.New("this server does not allow requests from pages of this origin; make the proxy in front leave Host unchanged, or list the origin in --allowed-origins")
 	ErrNotLocal           = errors.New("the server runs with --dev and issues tokens only to pages of this machine, not through a tunnel or by another host name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
 	ErrDevOrigin          = errors.New("the server runs with --dev, with which anybody can take any name, and so answers only pages of this machine, not through a tunnel or by another host name; open it as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
@@ -33,6 +33,11 @@ var (
 	ErrTooManyProjects    = errors.New("you or your address entered too many different projects; continue in one of those, or wait for the time in Retry-After")
 	ErrTooManyConnections = errors.New("you, your address or all visitors together have too many open connections; close some, or wait for the time in Retry-After; polling with list and update still works")
 	ErrUpgradeRequired    = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
+	ErrAPIKey             = errors.New("send a key of --api-key-file as Authorization: Bearer; this one is missing, wrong or no longer in the file")
+	ErrAPIOff             = errors.New("the host API is off; start the server with --api-key-file")
+	ErrAPINotFound        = errors.New("the host API has nothing at this address; its addresses have no slash at the end, and ids in them are percent-encoded")
+	ErrTenant             = errors.New("on a server with --tenant-from name a project with its host, as in a.example%2Fthesis, and the host of a user as ?tenant=a.example; on any other server leave the host out")
+	ErrSeconds            = errors.New("for is a whole number of seconds from 0 to 86400, and ttl one from 1 to the lease of the server")
 	ErrDraining           = errors.New("the server is restarting; come back after retry_after")
 	ErrInternal           = errors.New("the server failed; its log has the cause")
 
@@ -72,15 +77,23 @@ var failures = []Failure{
 	{presence.ErrActivityInvalid, 400, "activity_invalid"},
 	{presence.ErrRevisionInvalid, 400, "revision_invalid"},
 	{presence.ErrUserIDInvalid, 400, "user_id_invalid"},
+	{presence.ErrAvatarInvalid, 400, "avatar_invalid"},
+	{presence.ErrCursorInvalid, 400, "cursor_invalid"},
+	{ErrTenant, 400, "tenant_invalid"},
+	{ErrSeconds, 400, "seconds_invalid"},
 	{identity.ErrTokenNameInvalid, 400, "name_invalid"},
 	{ErrKnownVersion, 400, "version_invalid"},
 	{identity.ErrNobody, 401, "unauthenticated"},
 	{identity.ErrTokenInvalid, 401, "token_invalid"},
 	{identity.ErrCookieInvalid, 401, "cookie_invalid"},
+	{ErrAPIKey, 401, "api_key_invalid"},
 	{ErrCrossOrigin, 403, "cross_origin"},
 	{ErrDevOrigin, 403, "cross_origin"},
 	{ErrNotLocal, 403, "not_local"},
+	{presence.ErrRemoved, 403, "removed"},
 	{ErrNotFound, 404, "not_found"},
+	{ErrAPINotFound, 404, "not_found"},
+	{ErrAPIOff, 404, "api_off"},
 	{identity.ErrProjectUnknown, 404, "project_unknown"},
 	{ErrMethod, 405, "method_not_allowed"},
 	{ErrBodySlow, 408, "timeout"},
@@ -93,6 +106,7 @@ var failures = []Failure{
 	{ErrTooManyRequests, 429, "too_many_requests"},
 	{ErrTooManyConnections, 429, "too_many_connections"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
+	{presence.ErrTooManyRemovals, 429, "too_many_removals"},
 	{ErrDraining, 503, "draining"},
 	{ErrInternal, 500, "broken"},
 	{ErrNotText, 0, "not_text"},

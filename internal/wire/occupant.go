@@ -15,14 +15,14 @@ import (
 func Occupant(o *presence.Occupant) []byte { return o.Encoded(encodeOccupant) }
 
 // List returns what follows `"users":` in answers that have a snapshot: the occupants as a JSON array and,
-// where they are due, the fields count and saved. The bytes are cached with the snapshot: do not change them.
+// where they are due, the fields count, saved and moved. The bytes are cached with the snapshot: do not change them.
 func List(s *presence.Snapshot) []byte { return s.Encoded(encodeList) }
 
 func encodeList(s *presence.Snapshot) []byte { return appendList(nil, s) }
 
 func appendList(b []byte, s *presence.Snapshot) []byte {
 	b = appendCount(appendOccupants(b, s.Occupants), s)
-	return appendSaved(b, s.Saves)
+	return appendMoved(appendSaved(b, s.Saves), s.Moves)
 }
 
 // appendCount appends the number of users in a project if the list does not have all of them.
@@ -55,6 +55,26 @@ func appendSaved(b []byte, saves []*presence.Save) []byte {
 		b = append(b, `,"saved_at":"`...)
 		b = s.At.UTC().AppendFormat(b, time.RFC3339)
 		b = append(b, `"}`...)
+	}
+	return append(b, ']')
+}
+
+// appendMoved appends the field moved if sections moved.
+func appendMoved(b []byte, moves []*presence.Move) []byte {
+	if len(moves) == 0 {
+		return b
+	}
+	b = append(b, `,"moved":[`...)
+	for i, m := range moves {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"from":`...)
+		b = appendText(b, string(m.From))
+		b = append(b, `,"to":`...)
+		b = appendText(b, string(m.To))
+		b = append(b, `,"version":`...)
+		b = append(strconv.AppendUint(b, m.Version, 10), '}')
 	}
 	return append(b, ']')
 }
