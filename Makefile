@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-js lint-workflows vulncheck docs pictures bench \
+.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-platforms lint-js lint-workflows vulncheck docs pictures bench \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -58,12 +58,18 @@ test-engines: prepare ## run all browser tests in Chromium, Firefox and WebKit; 
 	go build -o .build/writer-presence ./cmd/writer-presence
 	ENGINE=all npm run --silent test:browser
 
-lint: lint-go lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
+lint: lint-go lint-platforms lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
 
 lint-go: ## run golangci-lint (with staticcheck) on every Go module
 	@for module in $(MODULES); do \
 		(set -x; cd $$module && $(GOLANGCI) run ./...) || exit; \
 	done
+
+# Not bench, which measures on Linux only.
+lint-platforms: ## compile the program, its tests and the examples for macOS and Windows, with go vet
+	@for module in $(filter-out bench,$(MODULES)); do for os in darwin windows; do \
+		(set -x; cd $$module && GOOS=$$os go vet ./...) || exit; \
+	done; done
 
 lint-js: ## run ESLint with types on the JavaScript
 	@scripts/npm-ci

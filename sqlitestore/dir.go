@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // makeDir creates the data directory with mode 0700. It also takes access from others on a
@@ -68,7 +67,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write to the data directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := tryLock(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory with --data", dir)
 	}
@@ -119,15 +118,5 @@ func (d *database) makeFile(log *slog.Logger) error {
 	return syncDir(d.dir)
 }
 
-// syncDir makes a rename in the directory survive a power failure. A variable for tests.
-var syncDir = func(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot sync a directory
-		return fmt.Errorf("cannot sync the data directory: %w", err)
-	}
-	return nil
-}
+// syncDir is fsyncDir; a variable for tests.
+var syncDir = fsyncDir

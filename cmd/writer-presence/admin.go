@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"syscall"
 )
 
@@ -21,7 +22,7 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 		return nil, nil
 	}
 	l, err := net.Listen("tcp", s.adminAddr)
-	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
+	if !s.changed("admin-addr") && isAddrInUse(err) {
 		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
@@ -29,6 +30,13 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen for health and metrics: %w; choose another address with --admin-addr, or none with --admin-addr off", err)
 	}
 	return l, nil
+}
+
+// isAddrInUse reports whether another process listens at the address. Windows has an error number of its own for that,
+// WSAEADDRINUSE, which package syscall does not translate.
+func isAddrInUse(err error) bool {
+	const wsaEADDRINUSE = syscall.Errno(10048)
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaEADDRINUSE)
 }
 
 // checkAdminAddr returns an error for a value of --admin-addr that is neither an address nor off nor empty.
