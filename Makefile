@@ -93,7 +93,7 @@ pictures: ## take the pictures of the documents in docs/pictures; installs what 
 bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
 	go -C bench run .
 
-release-files: ## build the archives of a release into .build/release: make release-files VERSION=1.2.3
+release-files: ## build the archives, packages and SBOMs of a release into .build/release: make release-files VERSION=1.2.3
 	scripts/release-files $(VERSION)
 
 prepare: ## install what the tests need, with apt-get and npm
