@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-platforms lint-js lint-workflows vulncheck docs pictures bench \
+.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -58,7 +58,7 @@ test-engines: prepare ## run all browser tests in Chromium, Firefox and WebKit; 
 	go build -o .build/writer-presence ./cmd/writer-presence
 	ENGINE=all npm run --silent test:browser
 
-lint: lint-go lint-platforms lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
+lint: lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck ## run all linters; the first run builds them, which takes minutes
 
 lint-go: ## run golangci-lint (with staticcheck) on every Go module
 	@for module in $(MODULES); do \
@@ -78,6 +78,16 @@ lint-js: ## run ESLint with types on the JavaScript
 
 lint-workflows: ## run actionlint on .github/workflows
 	go tool -modfile=tools/actionlint/go.mod actionlint
+
+CHART = deploy/helm/writer-presence
+HELM = go tool -modfile=tools/helm/go.mod helm
+
+lint-chart: ## run helm lint, and decode what the chart renders by the types of Kubernetes
+	@mkdir -p .build
+	@for values in values.yaml ci/nodes-values.yaml; do \
+		(set -x; $(HELM) lint --strict $(CHART) -f $(CHART)/$$values && \
+		$(HELM) template presence $(CHART) -f $(CHART)/$$values >.build/manifests.yaml && go -C tools/helm run . <.build/manifests.yaml) || exit; \
+	done
 
 vulncheck: ## run govulncheck on every Go module, where its database can be reached
 	@scripts/vulncheck $(MODULES)
