@@ -1,0 +1,220 @@
+/**
+ * Sites in other frameworks, from the code and the nginx lines of docs/how-to/hosts/*.md: each runs behind nginx with TLS, beside the
+ * presence server that asks it. What a page leaves out, such as signing in, is in the folder of its name in hosts/. `make test-hosts`
+ * installs all frameworks; without it, those that are missing are skipped.
+ */
+
+import assert from 'node:assert/strict';
+import {execFileSync, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {request} from 'node:https';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {recipes, root} from '../client/test/recipes.js';
+import {BINARY, ENGINE, assertSoon, freePort} from './fixtures.js';
+
+const FOLDER = join(root, '.build/hosts'); // below the root, so that packages are found in its node_modules
+const ENV = {...process.env, PATH: `${process.env.PATH}:/usr/sbin`};
+const CERTIFICATE = join(FOLDER, 'certificate.pem');
+const SECRET = join(FOLDER, 'jwt');
+
+function works(...command) {
+  try {
+    execFileSync(command[0], command.slice(1), {stdio: 'ignore', env: ENV});
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const missing = ENGINE !== 'chromium' ? 'this tests no browser' : !works('nginx', '-v') && 'nginx is missing (`scripts/prepare hosts` installs it on Debian)';
+
+before(() => {
+  if (missing) return;
+  rmSync(FOLDER, {recursive: true, force: true});
+  mkdirSync(FOLDER, {recursive: true});
+  writeFileSync(SECRET, 'a secret that the site and the server share\n', {mode: 0o600});
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1', '-subj', '/CN=site',
+    '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', join(FOLDER, 'key.pem'), '-out', CERTIFICATE], {stdio: 'ignore'});
+});
+
+/** The running processes. */
+const servers = [];
+
+after(async () => {
+  await Promise.all(servers.map(async (server) => {
+    if (server.exitCode !== null || server.signalCode) return;
+    const ended = once(server, 'exit');
+    server.kill();
+    await ended;
+  }));
+  rmSync(FOLDER, {recursive: true, force: true});
+});
+
+/** Starts a process that runs until the end of this file, and waits until its output matches. `output()` is all of its output. */
+async function start(command, args, ready, options = {}) {
+  const server = spawn(command, args, {env: ENV, stdio: ['ignore', 'pipe', 'pipe'], ...options});
+  servers.push(server);
+  let output = '';
+  const [found] = await new Promise((resolve, reject) => {
+    const collect = (text) => {
+      output += text;
+      const match = ready.exec(output);
+      if (match) resolve(match);
+    };
+    for (const stream of [server.stdout, server.stderr]) stream.on('data', collect);
+    server.once('error', reject);
+    server.once('close', (code) => reject(new Error(`${command} ended with ${code}: ${output}`)));
+  });
+  return {found, output: () => output};
+}
+
+/** Starts a presence server, and returns its address and output. */
+const startPresence = (authURL, ...flags) => start(BINARY, [
+  'serve', '--addr', '127.0.0.1:0', '--admin-addr', 'off', '--data', mkdtempSync(join(FOLDER, 'presence-')), '--jwt-secret-file', SECRET,
+  '--auth-url', authURL, ...flags,
+], /(?<=http:\/\/)127\.0\.0\.1:\d+/);
+
+/** The code of a guide: its files by their names, and its lines for nginx within http { } and within server { }. */
+function guide(page) {
+  /** @type {Map<string, string>} */ const files = new Map();
+  const nginx = {http: '', server: ''};
+  for (const {language, text} of recipes().filter(({name}) => name.startsWith(`docs/how-to/${page}.md:`))) {
+    const [, file] = /^(?:<\?php\s+)?(?:\/\/|#) ([\w./[\]-]+\.\w+)(?:[ :].*)?\n/.exec(text) ?? [];
+    if (file) files.set(file, text);
+    if (language !== 'nginx') continue;
+    const [server, ...http] = text.split('# within server { }\n').reverse();
+    nginx.http += http.join('');
+    nginx.server += server;
+  }
+  return {files, nginx};
+}
+
+/**
+ * Starts the site of a guide with its own presence server, and nginx in front. `run` starts the host at an address, `path` is the one that the
+ * presence server asks it at.
+ */
+async function startSite(name, {path, run}) {
+  const folder = join(FOLDER, name);
+  cpSync(new URL(`hosts/${name}`, import.meta.url), folder, {recursive: true});
+  cpSync(new URL('hosts/members.json', import.meta.url), join(folder, 'members.json'));
+  const {files, nginx} = guide(`hosts/${name}`);
+  for (const [file, text] of files) {
+    mkdirSync(join(folder, file, '..'), {recursive: true});
+    writeFileSync(join(folder, file), text.replaceAll('/etc/writer-presence/jwt', SECRET));
+  }
+  const [hostPort, port] = [await freePort(), await freePort()];
+  const host = `127.0.0.1:${hostPort}`;
+  const presence = await startPresence(`http://${host}${path}`, '--trusted-proxies', '127.0.0.1/32');
+  const proxy = guide('reverse-proxy').nginx;
+  writeFileSync(join(folder, 'nginx.conf'), `
+    worker_processes 1; pid nginx.pid; daemon off; error_log stderr notice; events {}
+    http {
+      access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${kind};`).join(' ')}
+      ${proxy.http}${nginx.http.replaceAll(/127\.0\.0\.1:\d+/g, host)}
+      server {
+        listen 127.0.0.1:${port} ssl; ssl_certificate ${CERTIFICATE}; ssl_certificate_key ${join(FOLDER, 'key.pem')};
+        ${proxy.server.replaceAll(/127\.0\.0\.1:\d+/g, presence.found)}${nginx.server.replaceAll(/127\.0\.0\.1:\d+/g, host)}
+      }
+    }`);
+  const env = {...ENV, PORT: `${hostPort}`, SESSION_SECRET: 'a secret of the site with more than 64 characters, which only this test uses'};
+  await Promise.all([
+    run({folder, host, port: `${hostPort}`, env}),
+    start('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], /start worker process/),
+  ]);
+  return {folder, host, port};
+}
+
+/** A request to a site through nginx, with a JSON body if there is one. @returns {Promise<{status: number, headers: any, body: string}>} */
+function ask({port}, path, {body, ...headers} = /** @type {any} */ ({}), method = body ? 'POST' : 'GET') {
+  return new Promise((resolve, reject) => {
+    const origin = `https://127.0.0.1:${port}`;
+    const json = body && {'Content-Type': 'application/json', Origin: origin};
+    const asked = request(origin + path, {method, agent: false, ca: readFileSync(CERTIFICATE), headers: {...json, ...headers}});
+    asked.on('error', reject);
+    asked.on('response', async (answer) => resolve({status: answer.statusCode, headers: answer.headers, body: (await answer.toArray()).join('')}));
+    asked.end(body);
+  });
+}
+
+const at = (project, operation = 'list') => `/writer/api/project/${project}/presence/${operation}/`;
+
+/** Signs in as alice, who has the id 7, and returns her cookie. */
+async function signIn(site) {
+  const {status, headers} = await ask(site, '/login', {}, 'POST');
+  assert.equal(status, 204);
+  return headers['set-cookie'].map((cookie) => cookie.split(';')[0]).join('; ');
+}
+
+/** Asserts that a presence server with other flags or another address of the host makes no decision, because of the host's answer. */
+async function assertUnknown({host}, path, flags, headers, reason) {
+  const presence = await startPresence(`http://${host}${path}`, ...flags);
+  const answer = await fetch(`http://${presence.found}${at('thesis')}`, {headers: {'X-Forwarded-Proto': 'https', ...headers}});
+  assert.equal(answer.status, 503, await answer.text());
+  await assertSoon(() => assert.match(presence.output(), reason));
+}
+
+/** The tests that the site of each guide passes. `traps` have more tests, of what the guide warns of. */
+function testSite(name, {skip = /** @type {string | false} */ (false), traps = (_site) => {}, path, run}) {
+  describe(name, {skip: missing || skip, concurrency: false}, () => {
+    const site = /** @type {any} */ ({});
+    before(async () => {
+      Object.assign(site, await startSite(name, {path, run}));
+      site.cookie = await signIn(site);
+    });
+
+    test('who is signed in is listed by name in projects that she belongs to', async () => { // rule 15
+      for (const project of ['thesis', 'v1.2']) {
+        const {status, body} = await ask(site, at(project, 'update'), {Cookie: site.cookie, body: '{"section": "manuscript/abstract"}'});
+        assert.equal(status, 200, body);
+        const list = await ask(site, at(project), {Cookie: site.cookie});
+        assert.equal(list.status, 200, list.body);
+        assert.deepEqual(JSON.parse(list.body).users.map(({user_id, username}) => [`${user_id}`, username]), [['7', 'alice']]);
+      }
+    });
+
+    test('who is not signed in gets 401', async () => {
+      const {status, body} = await ask(site, at('thesis'));
+      assert.deepEqual([status, JSON.parse(body).code], [401, 'unauthenticated']);
+    });
+
+    test('a project of others gets the same answer as an unknown one', async () => { // rule 14
+      const [forbidden, unknown] = await Promise.all(['private', 'no-such'].map((project) => ask(site, at(project), {Cookie: site.cookie})));
+      assert.deepEqual([forbidden.status, JSON.parse(forbidden.body).code], [404, 'project_unknown']);
+      assert.deepEqual([unknown.status, unknown.body], [404, forbidden.body]);
+    });
+
+    test('the address that the presence server asks at is closed from outside', async () => {
+      for (const path of ['/presence/thesis', '/presence/thesis/', '/PRESENCE/thesis', '//presence/thesis', '/%70resence/thesis', '/writer/../presence/thesis']) {
+        const {status, body} = await ask(site, path, {Cookie: site.cookie});
+        assert.equal(status, 404, path);
+        assert.doesNotMatch(body, /alice/, path);
+      }
+    });
+
+    test('a token from the site opens its projects without a cookie', async () => {
+      const token = await ask(site, '/presence-token', {Cookie: site.cookie});
+      assert.equal(token.status, 200, token.body);
+      const Authorization = `Bearer ${token.body.trim()}`;
+      const [own, other] = await Promise.all(['thesis', 'private'].map((project) => ask(site, at(project), {Authorization})));
+      assert.deepEqual([own.status, other.status], [200, 404], own.body);
+      await ask(site, at('thesis', 'update'), {Authorization, body: '{"section": "manuscript/methods"}'});
+      const list = await ask(site, at('thesis'), {Authorization});
+      assert.deepEqual(JSON.parse(list.body).users.map(({user_id, username}) => [`${user_id}`, username]), [['7', 'alice']]);
+    });
+
+    traps(site);
+  });
+}
+
+testSite('express', {
+  path: '/presence/{project}',
+  run: ({folder, env}) => start(process.execPath, ['app.js'], /listening/, {cwd: folder, env}),
+  traps(site) {
+    test('behind the login, nobody is rejected: presence is unknown', () =>
+      assertUnknown(site, '/behind-the-login/{project}', ['--trusted-proxies', '127.0.0.1/32'], {}, /status=302/));
+    test('without --trusted-proxies the redirect to https makes presence unknown', () =>
+      assertUnknown(site, '/presence/{project}', [], {Cookie: site.cookie}, /status=302/));
+  },
+});
