@@ -18,6 +18,7 @@ const FOLDER = join(root, '.build/hosts'); // below the root, so that packages a
 const ENV = {...process.env, PATH: `${process.env.PATH}:/usr/sbin`};
 const CERTIFICATE = join(FOLDER, 'certificate.pem');
 const SECRET = join(FOLDER, 'jwt');
+const TRUSTED = ['--trusted-proxies', '127.0.0.1/32'];
 
 function works(...command) {
   try {
@@ -106,7 +107,7 @@ async function startSite(name, {path, run}) {
   }
   const [hostPort, port] = [await freePort(), await freePort()];
   const host = `127.0.0.1:${hostPort}`;
-  const presence = await startPresence(`http://${host}${path}`, '--trusted-proxies', '127.0.0.1/32');
+  const presence = await startPresence(`http://${host}${path}`, ...TRUSTED);
   const proxy = guide('reverse-proxy').nginx;
   writeFileSync(join(folder, 'nginx.conf'), `
     worker_processes 1; pid nginx.pid; daemon off; error_log stderr notice; events {}
@@ -119,11 +120,12 @@ async function startSite(name, {path, run}) {
       }
     }`);
   const env = {...ENV, PORT: `${hostPort}`, SESSION_SECRET: 'a secret of the site with more than 64 characters, which only this test uses'};
+  const site = {folder, host, port, env};
   await Promise.all([
-    run({folder, host, port: `${hostPort}`, env}),
+    run(site),
     start('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], /start worker process/),
   ]);
-  return {folder, host, port};
+  return site;
 }
 
 /** A request to a site through nginx, with a JSON body if there is one. @returns {Promise<{status: number, headers: any, body: string}>} */
@@ -155,9 +157,9 @@ async function assertUnknown({host}, path, flags, headers, reason) {
   await assertSoon(() => assert.match(presence.output(), reason));
 }
 
-/** The tests that the site of each guide passes. `traps` have more tests, of what the guide warns of. */
-function testSite(name, {skip = /** @type {string | false} */ (false), traps = (_site) => {}, path, run}) {
-  describe(name, {skip: missing || skip, concurrency: false}, () => {
+/** The tests that the site of each guide passes. `traps` has more, of what the guide warns of. `signedOut` is the answer to a cookie after a sign-out. */
+function testSite(name, {skip = /** @type {string | false} */ (false), traps, path, run, signedOut}) {
+  describe(name, {skip: missing || skip, concurrency: 1}, () => {
     const site = /** @type {any} */ ({});
     before(async () => {
       Object.assign(site, await startSite(name, {path, run}));
@@ -204,17 +206,57 @@ function testSite(name, {skip = /** @type {string | false} */ (false), traps = (
       assert.deepEqual(JSON.parse(list.body).users.map(({user_id, username}) => [`${user_id}`, username]), [['7', 'alice']]);
     });
 
+    test(`a cookie of before a sign-out ${signedOut === 401 ? 'opens nothing' : 'still opens projects, because it is the session'}`, async () => {
+      const Cookie = await signIn(site);
+      assert.equal((await ask(site, '/logout', {Cookie}, 'POST')).status, 204);
+      const presence = await startPresence(`http://${site.host}${path}`, ...TRUSTED); // one without a cached answer
+      assert.equal((await fetch(`http://${presence.found}${at('thesis')}`, {headers: {Cookie, 'X-Forwarded-Proto': 'https'}})).status, signedOut);
+    });
+
     traps(site);
   });
 }
 
-testSite('express', {
-  path: '/presence/{project}',
-  run: ({folder, env}) => start(process.execPath, ['app.js'], /listening/, {cwd: folder, env}),
-  traps(site) {
-    test('behind the login, nobody is rejected: presence is unknown', () =>
-      assertUnknown(site, '/behind-the-login/{project}', ['--trusted-proxies', '127.0.0.1/32'], {}, /status=302/));
-    test('without --trusted-proxies the redirect to https makes presence unknown', () =>
-      assertUnknown(site, '/presence/{project}', [], {Cookie: site.cookie}, /status=302/));
-  },
+/** Starts the Flask site under gunicorn with this number of threads. */
+const runFlask = ({folder, host, env}, threads) => start('/usr/bin/python3', ['-m', 'gunicorn', '--bind', host, '--threads', threads, 'app:app'], /Booting worker/, {cwd: folder, env});
+
+describe('sites', {concurrency: true}, () => {
+  testSite('express', {
+    path: '/presence/{project}',
+    signedOut: 401,
+    run: ({folder, env}) => start(process.execPath, ['app.js'], /listening/, {cwd: folder, env}),
+    traps(site) {
+      test('behind the login, nobody is rejected: presence is unknown', () =>
+        assertUnknown(site, '/behind-the-login/{project}', TRUSTED, {}, /status=302/));
+      test('without --trusted-proxies the redirect to https makes presence unknown', () =>
+        assertUnknown(site, '/presence/{project}', [], {Cookie: site.cookie}, /status=302/));
+    },
+  });
+
+  testSite('flask', {
+    skip: !works('/usr/bin/python3', '-c', 'import flask, gunicorn, jwt') && 'Flask, PyJWT or gunicorn is missing (`scripts/prepare hosts` installs them on Debian)',
+    path: '/presence/{project}/',
+    signedOut: 200,
+    run: (site) => runFlask(site, '4'),
+    traps(site) {
+      test('behind the login, nobody is rejected: presence is unknown', () =>
+        assertUnknown(site, '/behind-the-login/{project}', TRUSTED, {}, /status=302/));
+      test('without the slash at the end, Flask redirects, and presence is unknown', () =>
+        assertUnknown(site, '/presence/{project}', TRUSTED, {Cookie: site.cookie}, /status=308/));
+      test('without --trusted-proxies the redirect to https makes presence unknown', () =>
+        assertUnknown(site, '/presence/{project}/', [], {Cookie: site.cookie}, /status=302/));
+
+      test('a view can ask who is online only where another thread answers the presence server', async () => {
+        const single = {...site, host: `127.0.0.1:${await freePort()}`};
+        await runFlask(single, '1');
+        const answers = await Promise.all([site, single].map(async ({host}) => {
+          const presence = await startPresence(`http://${host}/presence/{project}/`, ...TRUSTED);
+          const answer = await fetch(`http://${host}/people/thesis?server=${presence.found}`, {headers: {Cookie: site.cookie, 'X-Forwarded-Proto': 'https'}});
+          return [await answer.text(), presence.output()];
+        }));
+        assert.deepEqual(answers.map(([status]) => status), ['200', '503']);
+        assert.match(answers[1][1], /deadline exceeded/);
+      });
+    },
+  });
 });

@@ -1,4 +1,4 @@
-/** What a site has beside presence: a way to sign in, here without a password. */
+/** What a site has beside presence: ways to sign in, here without a password, and out. */
 import {Router} from 'express';
 import {presence} from './presence.js';
 
@@ -7,4 +7,5 @@ site.post('/login', (req, res) => {
   req.session.user = {id: 7, name: 'alice'};
   res.sendStatus(204);
 });
+site.post('/logout', (req, res) => req.session.destroy(() => res.sendStatus(204)));
 site.use('/behind-the-login', presence); // where the guide says not to mount it
