@@ -7,8 +7,10 @@
 import assert from 'node:assert/strict';
 import {execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {request} from 'node:https';
+import {createServer} from 'node:net';
+import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {recipes, root} from '../client/test/recipes.js';
@@ -109,14 +111,15 @@ async function startSite(name, {path, run}) {
   const host = `127.0.0.1:${hostPort}`;
   const presence = await startPresence(`http://${host}${path}`, ...TRUSTED);
   const proxy = guide('reverse-proxy').nginx;
+  const ofSite = (text) => text.replaceAll(/127\.0\.0\.1:\d+/g, host).replaceAll('/var/www/site', folder).replaceAll('/run/php', folder);
   writeFileSync(join(folder, 'nginx.conf'), `
-    worker_processes 1; pid nginx.pid; daemon off; error_log stderr notice; events {}
+    user ${userInfo().username}; worker_processes 1; pid nginx.pid; daemon off; error_log stderr notice; events {}
     http {
       access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${kind};`).join(' ')}
-      ${proxy.http}${nginx.http.replaceAll(/127\.0\.0\.1:\d+/g, host)}
+      ${proxy.http}${ofSite(nginx.http)}
       server {
         listen 127.0.0.1:${port} ssl; ssl_certificate ${CERTIFICATE}; ssl_certificate_key ${join(FOLDER, 'key.pem')};
-        ${proxy.server.replaceAll(/127\.0\.0\.1:\d+/g, presence.found)}${nginx.server.replaceAll(/127\.0\.0\.1:\d+/g, host)}
+        ${proxy.server.replaceAll(/127\.0\.0\.1:\d+/g, presence.found)}${ofSite(nginx.server)}
       }
     }`);
   const env = {...ENV, PORT: `${hostPort}`, SESSION_SECRET: 'a secret of the site with more than 64 characters, which only this test uses'};
@@ -220,6 +223,24 @@ function testSite(name, {skip = /** @type {string | false} */ (false), traps, pa
 /** Starts the Flask site under gunicorn with this number of threads. */
 const runFlask = ({folder, host, env}, threads) => start('/usr/bin/python3', ['-m', 'gunicorn', '--bind', host, '--threads', threads, 'app:app'], /Booting worker/, {cwd: folder, env});
 
+const php = readdirSync('/usr/sbin').find((name) => /^php-fpm\d/.test(name));
+
+/** Starts php-fpm with the socket that nginx uses. */
+function runPHP({folder, env}) {
+  const config = join(folder, 'fpm.conf');
+  writeFileSync(config, `[global]
+daemonize = no
+error_log = ${folder}/fpm.log
+[site]
+user = ${userInfo().username}
+listen = ${folder}/php-fpm.sock
+pm = static
+pm.max_children = 4
+php_admin_value[session.save_path] = ${folder}
+`);
+  return start(php, ['--fpm-config', config, '--allow-to-run-as-root', '--force-stderr'], /ready to handle connections/, {env});
+}
+
 describe('sites', {concurrency: true}, () => {
   testSite('express', {
     path: '/presence/{project}',
@@ -257,6 +278,31 @@ describe('sites', {concurrency: true}, () => {
         assert.deepEqual(answers.map(([status]) => status), ['200', '503']);
         assert.match(answers[1][1], /deadline exceeded/);
       });
+    },
+  });
+
+  testSite('php', {
+    skip: !php && 'php-fpm is missing (`scripts/prepare hosts` installs it on Debian)',
+    path: '/presence/{project}',
+    signedOut: 401,
+    run: runPHP,
+    traps(site) {
+      for (const [closed, status] of /** @type {[string, number][]} */ ([['', 503], ['&closed', 200]])) {
+        test(`while a page of the user takes long, presence is ${closed ? 'known if it has closed its session' : 'unknown'}`, async () => {
+          const place = createServer().listen(0, '127.0.0.1');
+          await once(place, 'listening');
+          const reached = once(place, 'connection');
+          const exported = ask(site, `/export?port=${/** @type {any} */ (place.address()).port}${closed}`, {Cookie: site.cookie});
+          const [connection] = await reached;
+          const presence = await startPresence(`http://${site.host}/presence/{project}`, ...TRUSTED);
+          const answer = await fetch(`http://${presence.found}${at('thesis')}`, {headers: {Cookie: site.cookie}});
+          connection.end();
+          place.close();
+          await exported;
+          assert.equal(answer.status, status, presence.output());
+          if (!closed) assert.match(presence.output(), /deadline exceeded/);
+        });
+      }
     },
   });
 });
