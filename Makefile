@@ -61,7 +61,7 @@ test-engines: prepare ## run all browser tests in Chromium, Firefox and WebKit; 
 test-hosts: ## run the sites of docs/how-to/hosts in their frameworks, beside the server; installs what they need
 	scripts/prepare hosts
 	go build -o .build/writer-presence ./cmd/writer-presence
-	node --test browser/hosts.test.js
+	HOSTS=1 node --test browser/hosts.test.js
 
 lint: lint-go lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
 

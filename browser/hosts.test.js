@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import {execFileSync, spawn} from 'node:child_process';
+import {execFile, execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {request} from 'node:https';
@@ -13,6 +13,7 @@ import {createServer} from 'node:net';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
+import {promisify} from 'node:util';
 import {recipes, root} from '../client/test/recipes.js';
 import {BINARY, ENGINE, assertSoon, freePort} from './fixtures.js';
 
@@ -303,6 +304,24 @@ describe('sites', {concurrency: true}, () => {
           if (!closed) assert.match(presence.output(), /deadline exceeded/);
         });
       }
+    },
+  });
+
+  testSite('next', {
+    skip: !process.env.HOSTS && '`next build` takes 20 s of CPU; `make test-hosts` runs it',
+    path: '/presence/{project}',
+    signedOut: 200,
+    async run({folder, env}) {
+      const options = {cwd: folder, env: {...env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production'}};
+      const next = join(root, 'node_modules/next/dist/bin/next');
+      await promisify(execFile)(process.execPath, [next, 'build'], options);
+      return start(process.execPath, [next, 'start', '--hostname', '127.0.0.1', '--port', env.PORT], /Ready/, options);
+    },
+    traps(site) {
+      test('behind the login, nobody is rejected: presence is unknown', () =>
+        assertUnknown(site, '/behind-the-login/{project}', TRUSTED, {}, /status=307/));
+      test('with a slash at the end, Next.js redirects, and presence is unknown', () =>
+        assertUnknown(site, '/presence/{project}/', TRUSTED, {Cookie: site.cookie}, /status=308/));
     },
   });
 });
