@@ -324,4 +324,25 @@ describe('sites', {concurrency: true}, () => {
         assertUnknown(site, '/presence/{project}/', TRUSTED, {Cookie: site.cookie}, /status=308/));
     },
   });
+
+  testSite('rails', {
+    skip: !works('ruby', '-e', "require 'action_controller/railtie'; require 'jwt'; require 'puma'") && 'Rails, Puma or ruby-jwt is missing (`scripts/prepare hosts` installs them on Debian)',
+    path: '/presence/{project}',
+    signedOut: 200,
+    run: ({folder, host, env}) => start('puma', ['--bind', `tcp://${host}`, '--environment', 'production', 'config.ru'], /Listening/, {cwd: folder, env}),
+    traps(site) {
+      test('behind the login, nobody is rejected: presence is unknown', () =>
+        assertUnknown(site, '/behind-the-login/{project}', TRUSTED, {}, /status=302/));
+      test('without --trusted-proxies the redirect to https makes presence unknown', () =>
+        assertUnknown(site, '/presence/{project}', [], {Cookie: site.cookie}, /status=301/));
+      test('where config.hosts lacks the host of --auth-url, presence is unknown', () =>
+        assertUnknown({host: site.host.replace('127.0.0.1', 'localhost')}, '/presence/{project}', TRUSTED, {Cookie: site.cookie}, /status=403/));
+
+      test('without the constraint of the route, who belongs to v1 enters v1.9', async () => {
+        const presence = await startPresence(`http://${site.host}/without-constraint/{project}`, ...TRUSTED);
+        const wrong = await fetch(`http://${presence.found}${at('v1.9')}`, {headers: {Cookie: site.cookie, 'X-Forwarded-Proto': 'https'}});
+        assert.deepEqual([(await ask(site, at('v1.9'), {Cookie: site.cookie})).status, wrong.status], [404, 200]);
+      });
+    },
+  });
 });
