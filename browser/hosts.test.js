@@ -221,6 +221,8 @@ function testSite(name, {skip = /** @type {string | false} */ (false), traps, pa
   });
 }
 
+const hasTrustedHosts = works('/usr/bin/python3', '-c', 'from flask import Flask; Flask("x").config["TRUSTED_HOSTS"]');
+
 /** Starts the Flask site under gunicorn with this number of threads. */
 const runFlask = ({folder, host, env}, threads) => start('/usr/bin/python3', ['-m', 'gunicorn', '--bind', host, '--threads', threads, 'app:app'], /Booting worker/, {cwd: folder, env});
 
@@ -267,6 +269,9 @@ describe('sites', {concurrency: true}, () => {
         assertUnknown(site, '/presence/{project}', TRUSTED, {Cookie: site.cookie}, /status=308/));
       test('without --trusted-proxies the redirect to https makes presence unknown', () =>
         assertUnknown(site, '/presence/{project}/', [], {Cookie: site.cookie}, /status=302/));
+
+      test('where TRUSTED_HOSTS lacks the host of --auth-url, presence is unknown', {skip: !hasTrustedHosts && 'Flask has TRUSTED_HOSTS from 3.1 on'}, () =>
+        assertUnknown({host: site.host.replace('127.0.0.1', 'localhost')}, '/presence/{project}/', TRUSTED, {Cookie: site.cookie}, /status=400/));
 
       test('a view can ask who is online only where another thread answers the presence server', async () => {
         const single = {...site, host: `127.0.0.1:${await freePort()}`};
