@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench \
+.PHONY: help run build test test-quick test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -57,6 +57,11 @@ test-browser: prepare ## run the browser tests, on one server and on three
 test-engines: prepare ## run all browser tests in Chromium, Firefox and WebKit; takes about 15 minutes
 	go build -o .build/writer-presence ./cmd/writer-presence
 	ENGINE=all npm run --silent test:browser
+
+test-hosts: ## run the sites of docs/how-to/hosts in their frameworks, beside the server; installs what they need
+	scripts/prepare hosts
+	go build -o .build/writer-presence ./cmd/writer-presence
+	HOSTS=1 node --test browser/hosts.test.js
 
 lint: lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck ## run all linters; the first run builds them, which takes minutes
 
