@@ -24,6 +24,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/status"
 )
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -106,7 +107,13 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = adminListener.Addr().String()
-		api := hostapi.New(hostapi.Options{Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Lease: s.lease, Log: log})
+		recorder := status.New(status.Options{
+			Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+		})
+		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
+		api := hostapi.New(hostapi.Options{
+			Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Log: log,
+		})
 		if keys != nil {
 			api.SetKeys(*keys)
 		}
