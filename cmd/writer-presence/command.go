@@ -24,7 +24,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlagError(c.Flags(), err) })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newServe(env), newHealth(env), newLs(env), newWho(env), newWhere(env), newKick(env), newCheckToken(), newVersion())
+	root.AddCommand(newServe(env), newHealth(env), newLs(env), newWho(env), newWhere(env), newKick(env), newTop(env), newCheckToken(), newVersion())
 	for _, c := range root.Commands() {
 		addVariablesToHelp(c.Flags())
 		run, configured := c.RunE, c.HasFlags()

@@ -181,10 +181,14 @@ Without --for, the page comes back by itself if your application still lets the 
 
 // row is one session of a project as people read it.
 type row struct {
+	id, session                   string // as the host API has them
 	user, name, section, activity string
 	seen                          time.Time
 	conflict                      bool
 }
+
+// key identifies the session.
+func (r row) key() string { return r.id + " " + r.session }
 
 // rowsOf returns the sessions of a project, those of a section together, ordered by name in each.
 func rowsOf(s client.Snapshot) []row {
@@ -198,7 +202,7 @@ func rowsOf(s client.Snapshot) []row {
 		u := users[session.User]
 		conflict := claims(session) && contested[session.Section]
 		rows = append(rows, row{
-			printable(string(session.User)), printable(u.Name), printable(session.Section),
+			string(session.User), session.Session, printable(string(session.User)), printable(u.Name), printable(session.Section),
 			activity(session.Activity, session.Unsaved, session.WaitingFor, u, conflict), session.LastSeen, conflict,
 		})
 	}
@@ -250,15 +254,19 @@ func activity(what string, unsaved bool, waitingFor string, u client.User, confl
 }
 
 // age returns how long ago something was, in the largest unit.
-func age(t time.Time) string {
-	switch d := time.Since(t); {
+func age(t time.Time) string { return span(max(0, time.Since(t))) + " ago" }
+
+// span returns a duration in its largest unit.
+func span(d time.Duration) string {
+	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%d s ago", max(0, int(d.Seconds())))
+		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
-	default:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
 	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // printable returns text without what would control a terminal or change the order of letters.
