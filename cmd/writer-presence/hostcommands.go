@@ -24,6 +24,9 @@ const maxKick = 24 * time.Hour
 // people.
 func hostCommand(h *hostFlags, c *cobra.Command, run func(ctx context.Context, c *client.Client, args []string) (value any, table func(io.Writer), err error)) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if slices.Contains(args, "") { // for instance because a script forgot to set a variable
+			return fmt.Errorf("an argument is empty; see writer-presence %s --help", c.Name())
+		}
 		api, at, err := h.client()
 		if err != nil {
 			return err
@@ -161,7 +164,9 @@ Without --for, the page comes back by itself if your application still lets the 
 			err = c.RemoveUser(ctx, project, client.UserID(id), until)
 		} else {
 			answer.Projects, err = c.RemoveUserEverywhere(ctx, client.UserID(id), until)
-			where = fmt.Sprintf("%d projects", answer.Projects)
+			if where = fmt.Sprintf("%d projects", answer.Projects); answer.Projects == 1 {
+				where = "1 project"
+			}
 		}
 		return answer, func(w io.Writer) {
 			fmt.Fprintf(w, "ended all sessions of user %s in %s\n", printable(id), where)

@@ -58,7 +58,7 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 	want(`PROJECT +NAME +SECTIONS +ACTIVITY +LAST SEEN\n42 +Alice +abstract +editing, unsaved changes`+ago+`b +Alice +x +editing`+ago, "where", alice)
 	want(`ended all sessions of user \S+ in project b\n`, "kick", alice, "--project", "b")
 	want(`PROJECT .*\n42 .*\n`, "where", alice)
-	want(`ended all sessions of user \S+ in 1 projects\nthe server rejects the user for 10m0s\n`, "kick", alice, "--for", "10m")
+	want(`ended all sessions of user \S+ in 1 project\nthe server rejects the user for 10m0s\n`, "kick", alice, "--for", "10m")
 	var reply updateReply
 	if status := s.post("project/42/presence/update/", s.token("Alice"), `{"session": "e"}`, &reply); status != 403 || reply.Code != "removed" {
 		t.Errorf("an update of Alice is answered %d %s; want 403 removed", status, reply.Code)
@@ -79,6 +79,7 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 		"no server answers at http://127.0.0.1:1: ":     {"--api", "127.0.0.1:1"},
 		`give the address of the server's --admin-addr`: {"--api", "ftp://x"},
 		"give the server's address with --api":          {"--data", filepath.Join(data, "other")},
+		"an argument is empty":                          {""},
 		"--api-key-file: cannot read the API key":       {"--api-key-file", key + "x"},
 	} {
 		if _, err := runToEnd(t, env, append([]string{"ls"}, args...)...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
@@ -87,6 +88,9 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 	}
 	if _, err := runToEnd(t, nil, "ls", "--api", s.admin()); err == nil || !strings.Contains(err.Error(), "give --api-key-file") {
 		t.Errorf("without a key: %v; want the flag", err)
+	}
+	if _, err := runToEnd(t, env, "where", "7", "--tenant", "a.example"); err == nil || !strings.Contains(err.Error(), "on any other server leave it out") {
+		t.Errorf("a tenant on a server without tenants: %v; want the flag", err)
 	}
 	if _, err := runToEnd(t, env, "kick", "7", "--for", "25h"); err == nil || !strings.Contains(err.Error(), "--for 25h") {
 		t.Errorf("kick --for 25h: %v; want the limit", err)

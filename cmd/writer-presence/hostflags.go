@@ -90,11 +90,13 @@ func (h *hostFlags) explain(err error, at string) error {
 	var failed *url.Error
 	switch {
 	case errors.As(err, &answer) && answer.Code == "api_key_invalid":
-		return fmt.Errorf("the server at %s rejects the key of %s: give a line of its own --api-key-file, and restart it if that file has changed", at, h.keyFile)
+		return fmt.Errorf("the server at %s rejects the key of %s: give a line of its own --api-key-file, and restart it if that file has changed since its start", at, h.keyFile)
 	case errors.As(err, &answer) && answer.Code == "api_off":
 		return fmt.Errorf("the server at %s has no host API: start it with --api-key-file", at)
 	case errors.As(err, &answer) && (answer.Code == "" || answer.Code == "not_found"):
 		return fmt.Errorf("%s is not the admin address of a presence server: give the address of its --admin-addr with --api", at)
+	case errors.As(err, &answer) && answer.Code == "tenant_invalid":
+		return errors.New("give the host of the projects with --tenant on a server with --tenant-from host, such as --tenant a.example; on any other server leave it out")
 	case errors.As(err, &answer) && answer.RetryAfter > 0:
 		return fmt.Errorf("%s (%s); try again in %v", answer.Message, answer.Code, answer.RetryAfter)
 	case errors.As(err, &answer):

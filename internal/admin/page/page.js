@@ -52,8 +52,11 @@ const claims = (s) => s.section !== '' && (s.activity === 'editing' || Boolean(s
 
 /** The charts: the name of a list in the history, and its title. @type {[string, string][]} */
 const CHARTS = [
-  ['people', 'People'], ['connections', 'Live connections'], ['requests', 'Requests/s'], ['messages', 'Live messages/s'], ['deltas', 'Deltas/s'], ['failures', 'Errors/s'],
+  ['people', 'People'], ['connections', 'Connections'], ['requests', 'Requests/s'], ['messages', 'Messages/s'], ['deltas', 'Deltas/s'], ['failures', 'Errors/s'],
 ];
+
+/** @param {number} n */
+const rounded = (n) => n.toLocaleString('en', {maximumSignificantDigits: n < 1000 ? 3 : undefined, maximumFractionDigits: n < 1000 ? undefined : 0});
 
 /** Draws a list of the history. @param {string} title @param {number[]} values @param {number} now */
 function chart(title, values, now) {
@@ -68,14 +71,15 @@ function chart(title, values, now) {
     shape.setAttribute('points', /** @type {string[]} */ (drawn).join(' '));
     svg.append(shape);
   }
-  return element('figure', {class: 'chart'}, element('figcaption', {}, title, element('strong', {}, now.toLocaleString('en'))), svg);
+  return element('figure', {class: 'chart'}, element('figcaption', {}, title, element('strong', {}, rounded(now))), svg,
+    element('p', {class: 'quiet'}, `at most ${rounded(Math.max(...values, now))}`));
 }
 
 /** Shows the answer of the status. @param {any} s */
 function showStatus(s) {
   const well = s.store.ready && s.store.message === 'ready' && !s.draining;
   const node = byId('node');
-  node.textContent = `version ${s.version}, up since ${new Date(s.started_at).toLocaleString('en')}, store: ${s.store.message}${s.draining ? ', shutting down' : ''}`;
+  node.textContent = `version ${s.version}, up since ${new Date(s.started_at).toLocaleString('en', {dateStyle: 'medium', timeStyle: 'short'})}, store: ${s.store.message}${s.draining ? ', shutting down' : ''}`;
   node.toggleAttribute('data-warn', !well);
   byId('charts').replaceChildren(...CHARTS.map(([name, title]) => chart(title, s.history[name], s[name] ?? s.history[name].at(-1) ?? 0)));
 }
