@@ -79,7 +79,7 @@ lint-platforms: ## compile the program, its tests and the examples for macOS and
 lint-js: ## run ESLint with types on the JavaScript
 	@scripts/npm-ci
 	@scripts/npm-ci tools
-	tools/node_modules/.bin/eslint --config tools/eslint.config.js --max-warnings 0 client browser
+	tools/node_modules/.bin/eslint --config tools/eslint.config.js --max-warnings 0 client browser internal/admin/page
 
 lint-workflows: ## run actionlint on .github/workflows
 	go tool -modfile=tools/actionlint/go.mod actionlint

@@ -26,6 +26,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/status"
 )
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -105,7 +106,10 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	if err != nil {
 		return endAdmin, err
 	}
-	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Log: log})
+	recorder := status.New(status.Options{
+		Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+	})
+	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Log: log})
 	api.SetKeys(keys)
 	reloader := newReloader(s, handler, api, made, level, log)
 	l, adminListener, err := s.listen(log)
@@ -116,6 +120,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = addrOf(adminListener)
+		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,

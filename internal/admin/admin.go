@@ -1,6 +1,6 @@
 // Package admin serves health and metrics to operators: whether the process is alive (/healthz), whether it should get
-// requests (/readyz), and its metrics in the format of Prometheus (/metrics). It also has the host API. It needs its own listener, because none of
-// this is for users.
+// requests (/readyz), and its metrics in the format of Prometheus (/metrics). It also has the host API, and a page that
+// shows who is online to whoever has a key of that API. It needs its own listener, because none of this is for users.
 package admin
 
 import (
@@ -43,7 +43,7 @@ const InstanceHeader = "Writer-Presence-Instance"
 // APIPrefix is the path of the host API.
 const APIPrefix = "/api/v1/"
 
-// New returns the handler of /healthz, /readyz, /metrics and the host API.
+// New returns the handler of /healthz, /readyz, /metrics, the page and the host API.
 func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -59,6 +59,7 @@ func New(o Options) http.Handler {
 		ErrorLog:            slog.NewLogLogger(o.Log.Handler(), slog.LevelError),
 		MaxRequestsInFlight: 4,
 	}))
+	handlePage(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(InstanceHeader, o.Instance)
 		if o.Local && !localhost.Is(r.Host) {

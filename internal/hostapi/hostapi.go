@@ -44,6 +44,8 @@ type Options struct {
 	Tenants bool
 	// Lease is that of the store.
 	Lease time.Duration
+	// Status returns the answer about this node; nil for none.
+	Status func(context.Context) []byte
 	// Log gets warnings and errors, each message at most once a minute. Default: nothing is logged.
 	Log *slog.Logger
 }
@@ -75,6 +77,9 @@ func New(o Options) *Handler {
 		"users/{user}":                     {http.MethodGet: h.user, http.MethodDelete: h.removeEverywhere},
 	} {
 		h.mux.Handle(Prefix+path, h.endpoint(methods))
+	}
+	if o.Status != nil {
+		h.mux.Handle(Prefix+"status", h.endpoint(endpoints{http.MethodGet: h.status}))
 	}
 	h.mux.Handle("/", h.endpoint(nil))
 	return h
