@@ -24,6 +24,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/httpserver"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/webhook"
 )
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -61,12 +62,16 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	sender, err := s.webhook(log)
+	if err != nil {
+		return err
+	}
 	store, err := s.openStore(ctx, log)
 	if err != nil {
 		return err
 	}
 	endStore := background(ctx, store.Run)
-	endAdmin, err := s.serveRequests(ctx, store, keys, log, stdout)
+	endAdmin, err := s.serveRequests(ctx, store, keys, sender, log, stdout)
 	// The store must get the last request, and health must answer until everything has ended.
 	return errors.Join(err, endStore(), endAdmin())
 }
@@ -85,7 +90,7 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 // serveRequests serves until ctx ends or the listener fails, and drains then. Health and metrics are served until endAdmin
 // is called, which must be called also after an error.
-func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
+func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, sender *webhook.Sender, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -110,8 +115,12 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 		if keys != nil {
 			api.SetKeys(*keys)
 		}
+		collectors := []prometheus.Collector{handler.Metrics(), measured}
+		if sender != nil {
+			collectors = append(collectors, sender.Metrics())
+		}
 		health := admin.New(admin.Options{
-			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+			Health: measured, Collectors: collectors, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error {
@@ -129,13 +138,14 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	}
 	log.Info("serving", "version", programVersion(), "store", s.storeName(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
 		"address", l.Addr().String(), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
-		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
+		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom, "webhook", s.webhookHost())
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
 	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
 	serving, end := delayed(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
+	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
 	defer live.Wait()
 	defer end()

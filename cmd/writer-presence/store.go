@@ -16,6 +16,7 @@ import (
 type store interface {
 	presence.Store
 	presence.Health
+	presence.EventStore
 	Run(ctx context.Context) error
 }
 
