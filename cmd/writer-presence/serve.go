@@ -111,7 +111,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = adminListener.Addr().String()
-		api := hostapi.New(hostapi.Options{Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Lease: s.lease, Log: log})
+		api := hostapi.New(hostapi.Options{Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Events: store, Ending: ctx.Done(), Lease: s.lease, Log: log})
 		if keys != nil {
 			api.SetKeys(*keys)
 		}
