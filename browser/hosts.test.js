@@ -87,7 +87,7 @@ function guide(page) {
   for (const {language, text} of recipes().filter(({name}) => name.startsWith(`docs/how-to/${page}.md:`))) {
     const [, file] = /^(?:<\?php\s+)?(?:\/\/|#) ([\w./[\]-]+\.\w+)(?:[ :].*)?\n/.exec(text) ?? [];
     if (file) files.set(file, text);
-    if (language !== 'nginx') continue;
+    if (language !== 'nginx' || !text.includes('location ')) continue; // a single line replaces one of a block
     const [server, ...http] = text.split('# within server { }\n').reverse();
     nginx.http += http.join('');
     nginx.server += server;
