@@ -20,13 +20,16 @@ type EventStore interface {
 	// what NotifyChanges misses: changes by a process that has ended.
 	Unannounced(ctx context.Context) ([]Project, error)
 
-	// Claim gives the claim on a project to a holder for a time, unless another one has it; then ok is false. The holder
-	// renews it by the same call. The announcement is the newest one, zero if there is none.
+	// Claim gives the claim on a project to a holder, a text that is used once, for a time. Ok is false if somebody has
+	// the claim. The announcement is the newest one, zero if there is none.
 	Claim(ctx context.Context, project Project, holder string, ttl time.Duration) (a Announcement, ok bool, err error)
 
+	// Renew extends a claim from now on. A time of 0 gives it back. Ok is false if the holder does not have it any more.
+	Renew(ctx context.Context, project Project, holder string, ttl time.Duration) (ok bool, err error)
+
 	// Announce replaces the announcement of a project, which survives the end of the process as a change does. It
-	// changes nothing and returns false if the holder does not have the claim. Release gives the claim back.
-	Announce(ctx context.Context, project Project, holder string, a Announcement, release bool) (ok bool, err error)
+	// changes nothing and returns false if the holder does not have the claim.
+	Announce(ctx context.Context, project Project, holder string, a Announcement) (ok bool, err error)
 
 	// AppendEvents adds events, encoded by the caller, to the log of the newest events of all projects.
 	AppendEvents(ctx context.Context, events [][]byte) error
