@@ -149,6 +149,11 @@ func TestEventsFollowAChangeAfterThreeSeconds(t *testing.T) { // invariant 13
 		s.update(alice, presence.Update{Session: "b", Section: "s"})
 		time.Sleep(time.Minute)
 		s.want("after a reload")
+		s.update(alice, presence.Update{Session: "b", Section: "t"})
+		time.Sleep(time.Second)
+		s.update(presence.User{ID: "3", Name: "Carol"}, presence.Update{Session: "c"}) // between two views
+		time.Sleep(time.Minute)
+		s.want("after two changes", "section.occupied tAlice", "section.vacated s", "user.joined Carol")
 		for i := range 20 { // changes that follow each other all the time delay no others
 			s.update(bob, presence.Update{Session: "b", Section: presence.Section(fmt.Sprint("s", i%2))})
 			time.Sleep(time.Second)
