@@ -52,7 +52,7 @@ type Event struct {
 	// Revision is that of SectionSaved.
 	Revision string `json:",omitzero"`
 	// Users are the user who joined, left or saved; or those who are in the section (SectionOccupied) or claim it
-	// (SectionContested), the first MaxEventUsers by id. They have no AvatarURL.
+	// (SectionContested), the first MaxEventUsers in the order of lists. They have no AvatarURL.
 	Users []User `json:",omitzero"`
 }
 
@@ -222,11 +222,12 @@ func (s EventState) eventID(e Event) string {
 	return base32.StdEncoding.EncodeToString(sum[:15])
 }
 
-// usersOf returns users with ids, in the order of the ids.
+// usersOf returns users with ids, in the order of lists (rule 17).
 func (v *EventView) usersOf(ids map[UserID]struct{}) (users []User) {
-	for _, id := range slices.SortedFunc(maps.Keys(ids), UserID.compare) {
+	for id := range ids {
 		users = append(users, v.users[id])
 	}
+	slices.SortFunc(users, func(a, b User) int { return cmp.Or(cmp.Compare(a.sortKey(), b.sortKey()), a.ID.compare(b.ID)) })
 	return users
 }
 

@@ -73,6 +73,7 @@ func (s *settings) check(ctx context.Context, out io.Writer, log *slog.Logger) e
 		{"tokens", s.checkTokens},
 		{"--auth-url", s.checkHost},
 		{"host API", s.checkAPIKey},
+		{"webhooks", s.checkWebhook},
 		{"store", s.checkStore},
 	} {
 		found, err := func() (string, error) {
@@ -232,6 +233,15 @@ func (s *settings) checkAPIKey(_ context.Context, log *slog.Logger) (string, err
 		return "", err
 	}
 	return s.apiKeyFile + " can be used", nil
+}
+
+// checkWebhook reads the secret. It sends nothing, since the receiver would take it for an event.
+func (s *settings) checkWebhook(_ context.Context, log *slog.Logger) (string, error) {
+	sender, err := s.webhook(log)
+	if sender == nil || err != nil {
+		return "", err
+	}
+	return s.webhookSecretFile + " can be used, and " + s.webhookHost() + " was not asked", nil
 }
 
 // checkStore opens a store in Redis. It only reads a data directory, and only if no server uses it.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/hostapi"
+	"github.com/writer-presence/writer-presence/internal/webhook"
 )
 
 // reloader applies changed settings to a running server.
@@ -23,6 +24,7 @@ type reloader struct {
 	values  values
 	handler *httpapi.Handler
 	api     *hostapi.Handler
+	sender  *webhook.Sender // nil without webhooks
 	made    *reused
 	level   *slog.LevelVar
 	log     *slog.Logger
@@ -30,8 +32,8 @@ type reloader struct {
 }
 
 // newReloader returns a reloader that keeps SIGHUP from ending the process.
-func newReloader(s *settings, handler *httpapi.Handler, api *hostapi.Handler, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
-	r := &reloader{s, s.values(), handler, api, made, level, log, make(chan os.Signal, 1)}
+func newReloader(s *settings, handler *httpapi.Handler, api *hostapi.Handler, sender *webhook.Sender, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
+	r := &reloader{s, s.values(), handler, api, sender, made, level, log, make(chan os.Signal, 1)}
 	signal.Notify(r.hangups, syscall.SIGHUP)
 	return r
 }
@@ -71,8 +73,15 @@ func (r *reloader) reload() error {
 	if err != nil {
 		return err
 	}
+	secrets, err := s.webhookSecrets(r.log)
+	if err != nil {
+		return err
+	}
 	if err := r.handler.Reload(o); err != nil {
 		return err
+	}
+	if r.sender != nil {
+		r.sender.SetSecrets(secrets)
 	}
 	r.api.SetKeys(keys)
 	r.level.Set(s.level)
@@ -145,18 +154,27 @@ func (v values) of(names ...string) string {
 	return b.String()
 }
 
-// differing returns the names of the flags whose values differ: those that are marked [reloadable], and the others.
+// differing returns the names of the flags whose values differ: those that are marked [reloadable] or whose file has another
+// content, and the others.
 func differing(flags *pflag.FlagSet, before, after values) (reload, restart []string) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		switch {
 		case before[f.Name] == after[f.Name]:
-		case f.Annotations[reloadable] != nil:
+		case f.Annotations[reloadable] != nil, f.Annotations[hasContent] != nil && pathOf(before[f.Name]) == pathOf(after[f.Name]):
 			reload = append(reload, f.Name)
 		default:
 			restart = append(restart, f.Name)
 		}
 	})
 	return reload, restart
+}
+
+// pathOf returns the path in the value of a flag with [hasContent]; see values.
+func pathOf(value string) string {
+	for range 2 { // without the digest, and whether the file can be read
+		value = value[:max(strings.LastIndexByte(value, ' '), 0)]
+	}
+	return value
 }
 
 // reused keeps what was made from settings, so that a reload makes again only what depends on changed ones, and caches and

@@ -17,6 +17,7 @@ import (
 type store interface {
 	presence.Store
 	presence.Health
+	presence.EventStore
 	Run(ctx context.Context) error
 }
 

@@ -21,7 +21,7 @@ import (
 
 const (
 	// claimTime is how long after the end of a process another one takes over its projects, with scanInterval added.
-	claimTime = 12 * time.Second
+	claimTime = 8 * time.Second
 	// scanInterval is how often the store is asked for projects whose change was not notified.
 	scanInterval = 5 * time.Second
 	// maxRunning is how many projects are announced at a time, most of which wait until a change has lasted.
