@@ -114,7 +114,11 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	recorder := status.New(status.Options{
 		Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
 	})
-	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Log: log})
+	apiOptions := hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Ending: ctx.Done(), Log: log}
+	if s.logsEvents() {
+		apiOptions.Events = store
+	}
+	api := hostapi.New(apiOptions)
 	api.SetKeys(keys)
 	reloader := newReloader(s, handler, api, sender, made, level, log)
 	l, adminListener, err := s.listen(log)

@@ -60,10 +60,14 @@ func (s *settings) webhookHost() string {
 	return "none"
 }
 
+// logsEvents reports whether events are logged for listeners: only if the host API is on at the start, since a key that
+// comes with a reload comes too late for that.
+func (s *settings) logsEvents() bool { return s.apiKeyFile != "" }
+
 // announce passes on the events of the store until ctx ends: to the receiver of webhooks, nil for none, and to the log that
 // the host API reads. Without both it does nothing.
 func (s *settings) announce(ctx context.Context, store store, sender *webhook.Sender, log *slog.Logger) {
-	o := announce.Options{Store: store, LogEvents: s.apiKeyFile != "", Log: log}
+	o := announce.Options{Store: store, LogEvents: s.logsEvents(), Log: log}
 	if sender != nil {
 		o.Send = sender.Send
 	}
