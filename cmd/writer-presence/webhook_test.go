@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -214,5 +215,52 @@ func TestBadWebhookFlagsStopTheStart(t *testing.T) {
 		if _, err := os.Stat(data); !os.IsNotExist(err) {
 			t.Errorf("%q: the data directory was created, %v", args, err)
 		}
+	}
+}
+
+func TestEventsReachTheReceiverAndListeners(t *testing.T) {
+	t.Parallel()
+	r, data, key := startWebhookReceiver(t), t.TempDir(), filepath.Join(t.TempDir(), "key")
+	const apiKey = "0123456789abcdef0123456789abcdef"
+	if err := os.WriteFile(key, []byte(apiKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"--dev", "--data", data, "--api-key-file", key, "--admin-addr", "127.0.0.1:0"}, webhookArgs(t, r, "/")...)
+	s := startServer(t, args...)
+	request, err := http.NewRequest(http.MethodGet, "http://"+s.admin()+"/api/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+apiKey)
+	listener, err := http.DefaultClient.Do(request)
+	if err != nil || listener.StatusCode != 200 {
+		t.Fatalf("the listener is answered %v, %v", listener, err)
+	}
+	defer listener.Body.Close()
+	var reply updateReply
+	if status := s.post("project/p/presence/update/", s.token("Alice"), `{"session": "tab", "seq": 1, "section": "s"}`, &reply); status != 200 {
+		t.Fatalf("the update is answered %d", status)
+	}
+	r.until(10*time.Second, 0, "user.joined Alice", "section.occupied s Alice")
+	if _, text := get(s.admin(), "/metrics"); !strings.Contains(text, `writer_presence_webhook_events_total{result="sent"} 2`) || !strings.Contains(text, "writer_presence_webhook_oldest_seconds 0") {
+		t.Errorf("the metrics of webhooks are missing or wrong:\n%s", text)
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	stream, err := io.ReadAll(listener.Body) // until the server ends the request
+	if err != nil || strings.Count(string(stream), "\nid: ") != 3 || strings.Count(string(stream), `"username":"Alice"`) != 2 {
+		t.Errorf("the listener got, %v:\n%s", err, stream)
+	}
+	s.wait()
+	if strings.Contains(s.stderr.String(), "level=WARN") || strings.Contains(s.stderr.String(), "level=ERROR") {
+		t.Errorf("the log has warnings:\n%s", s.stderr)
+	}
+
+	again := startServer(t, args...)
+	if status := again.post("project/p/presence/leave/", again.token("Alice"), `{"session": "tab", "seq": 2}`, &reply); status != 200 {
+		t.Fatalf("the leave is answered %d", status)
+	}
+	r.until(10*time.Second, 2, "section.vacated s", "user.left Alice")
+	if r.duplicates > 0 {
+		t.Errorf("%d events were sent again after an orderly restart; want none", r.duplicates)
 	}
 }

@@ -71,9 +71,9 @@ func (h *Handler) stream(ctx context.Context, l *listener, page []presence.Logge
 	poll, comment := time.NewTicker(pollInterval), time.NewTicker(commentInterval)
 	defer poll.Stop()
 	defer comment.Stop()
-	for {
+	for ending := false; ; {
 		l.send(page, next, known)
-		if l.failed != nil {
+		if l.failed != nil || ending {
 			return
 		}
 		if len(page) < eventsPage {
@@ -84,7 +84,7 @@ func (h *Handler) stream(ctx context.Context, l *listener, page []presence.Logge
 			case <-ctx.Done():
 				return
 			case <-h.o.Ending:
-				return
+				ending = true // after what was added until now
 			}
 		}
 		newer, end, stillKnown, err := h.o.Events.Events(ctx, l.at, eventsPage)
