@@ -112,8 +112,13 @@ func TestListenersGetEventsAndContinueAfterTheLastOne(t *testing.T) {
 	l.want(unknown, "retry: ", "event: gap", "data: {}", "id: ", `data: {"n":0}`)
 	close(l.ending)
 	for _, lines := range []<-chan string{again, all} {
-		if line, open := <-lines; open {
-			t.Errorf("at the end of the server a listener gets %q; want the end", line)
+		select {
+		case line, open := <-lines:
+			if open {
+				t.Errorf("at the end of the server a listener gets %q; want the end", line)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("5 s after the end of the server a listener waits for more")
 		}
 	}
 }
