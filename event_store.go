@@ -46,7 +46,7 @@ type Announcement struct {
 	Version uint64
 	// Occupied says that somebody is in the project, as far as events told.
 	Occupied bool
-	// State is for the sender of events alone, at most a few hundred kilobytes.
+	// State is for the sender of events alone. It grows with the users, sections and saves of the project.
 	State []byte
 }
 

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -183,6 +184,11 @@ func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bo
 	}
 	if first.Version() == announced.Version {
 		return true, nil
+	}
+	// Most changes are none for events: what somebody does in a section, or a page that was reloaded.
+	next, events, settled := kept.State.Next(c.project, first, first, time.Now())
+	if settled && len(events) == 0 && maps.Equal(next.Sections, kept.State.Sections) {
+		return c.announce(first.Version(), next, nil)
 	}
 	for state := kept.State; ; {
 		if !sleep(c, presence.EventSettle) {

@@ -169,6 +169,26 @@ func TestEventsFollowAChangeAfterThreeSeconds(t *testing.T) { // invariant 13
 	})
 }
 
+func TestShortPauseOfAnEditorIsNoEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, t.TempDir(), nil)
+		s.update(alice, presence.Update{Session: "a", Section: "s"})
+		s.update(bob, presence.Update{Session: "b", Section: "s"})
+		time.Sleep(10 * time.Second)
+		s.want("at first", "user.joined Alice", "section.occupied sAliceBob", "user.joined Bob", "section.contested sAliceBob")
+		edits := func(activity presence.Activity, then time.Duration) {
+			s.update(bob, presence.Update{Session: "b", Section: "s", Activity: activity})
+			time.Sleep(then)
+		}
+		edits(presence.Idle, 2*time.Second)
+		edits(presence.Editing, 10*time.Second)
+		s.want("after a pause of two seconds")
+		edits(presence.Idle, 10*time.Second)
+		edits(presence.Editing, 10*time.Second)
+		s.want("after a pause of ten seconds", "section.contested sAliceBob")
+	})
+}
+
 func TestExpiredSessionIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, t.TempDir(), nil)

@@ -2,6 +2,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ func (f *failure) Error() string { return f.text }
 
 // attempt makes one request. Its errors have no query of the address, which may be a secret.
 func (s *Sender) attempt(ctx context.Context, id string, body []byte) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.address, strings.NewReader(string(body)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.address, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

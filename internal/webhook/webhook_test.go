@@ -21,6 +21,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
 const (
@@ -83,12 +84,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 }
 
 // in runs a test with a fake clock, of a sender and a receiver.
-func in(t *testing.T, faulty func(int, http.ResponseWriter) bool, test func(*testing.T, *Sender, *receiver, *strings.Builder)) {
+func in(t *testing.T, faulty func(int, http.ResponseWriter) bool, test func(*testing.T, *Sender, *receiver, *servertest.Log)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{T: t, conns: make(chan net.Conn), faulty: faulty, key: secret}
 		server := &http.Server{Handler: r, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 		go server.Serve(r)
-		var log strings.Builder
+		var log servertest.Log
 		s, err := New("http://host.example/hook", read(t, secret), slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +177,7 @@ func TestEventsArriveOnceTheReceiverAcceptsThem(t *testing.T) {
 					fault(w)
 				}
 				return n < faults
-			}, func(t *testing.T, s *Sender, r *receiver, log *strings.Builder) {
+			}, func(t *testing.T, s *Sender, r *receiver, log *servertest.Log) {
 				all := events(3)
 				if err := s.Send(t.Context(), all); err != nil {
 					t.Fatal(err)
@@ -188,7 +189,7 @@ func TestEventsArriveOnceTheReceiverAcceptsThem(t *testing.T) {
 					t.Errorf("the metrics are sent %v, lost %v, retries %v; want 3, 0, %d", sent, lost, retries, faults)
 				}
 				if n := strings.Count(log.String(), "\n"); n < 1 || n > 4 || strings.Contains(log.String(), "/hook") {
-					t.Errorf("the log has %d lines; want at most one a minute, without the address:\n%s", n, log)
+					t.Errorf("the log has %d lines; want at most one a minute, without the address:\n%s", n, log.String())
 				}
 			})
 		})
@@ -196,7 +197,7 @@ func TestEventsArriveOnceTheReceiverAcceptsThem(t *testing.T) {
 }
 
 func TestEventsAreLostAfterFiveMinutes(t *testing.T) {
-	in(t, func(_ int, w http.ResponseWriter) bool { w.WriteHeader(503); return true }, func(t *testing.T, s *Sender, r *receiver, log *strings.Builder) {
+	in(t, func(_ int, w http.ResponseWriter) bool { w.WriteHeader(503); return true }, func(t *testing.T, s *Sender, r *receiver, log *servertest.Log) {
 		began := time.Now()
 		go func() {
 			time.Sleep(4 * time.Minute)
@@ -211,18 +212,18 @@ func TestEventsAreLostAfterFiveMinutes(t *testing.T) {
 			t.Errorf("the sender gave up after %v and %d requests", took, len(r.requests))
 		}
 		if lost := testutil.ToFloat64(s.metrics.Lost); lost != 3 || s.oldest() != 0 || !strings.Contains(log.String(), "they are lost") {
-			t.Errorf("lost are %v events, the oldest waits since %v, and the log is\n%s", lost, s.oldest(), log)
+			t.Errorf("lost are %v events, the oldest waits since %v, and the log is\n%s", lost, s.oldest(), log.String())
 		}
 	})
 }
 
 func TestReceiverThatWantsNoWebhooksIsNotAskedAgain(t *testing.T) {
-	in(t, func(_ int, w http.ResponseWriter) bool { w.WriteHeader(410); return true }, func(t *testing.T, s *Sender, r *receiver, log *strings.Builder) {
+	in(t, func(_ int, w http.ResponseWriter) bool { w.WriteHeader(410); return true }, func(t *testing.T, s *Sender, r *receiver, log *servertest.Log) {
 		if err := s.Send(t.Context(), events(3)); err != nil {
 			t.Fatal(err)
 		}
 		if lost := testutil.ToFloat64(s.metrics.Lost); lost != 3 || len(r.requests) != 1 || !strings.Contains(log.String(), "410") {
-			t.Errorf("lost are %v events after %d requests, and the log is\n%s", lost, len(r.requests), log)
+			t.Errorf("lost are %v events after %d requests, and the log is\n%s", lost, len(r.requests), log.String())
 		}
 	})
 }
@@ -234,7 +235,7 @@ func TestReceiverDecidesWhenToTryAgain(t *testing.T) {
 			w.WriteHeader(503)
 		}
 		return n == 0
-	}, func(t *testing.T, s *Sender, _ *receiver, _ *strings.Builder) {
+	}, func(t *testing.T, s *Sender, _ *receiver, _ *servertest.Log) {
 		began := time.Now()
 		if err := s.Send(t.Context(), events(1)); err != nil || time.Since(began) != 40*time.Second {
 			t.Errorf("the second attempt was after %v, %v; want 40 s", time.Since(began), err)
@@ -243,7 +244,7 @@ func TestReceiverDecidesWhenToTryAgain(t *testing.T) {
 }
 
 func TestManyEventsAreSentInSeveralBatches(t *testing.T) {
-	in(t, nil, func(t *testing.T, s *Sender, r *receiver, _ *strings.Builder) {
+	in(t, nil, func(t *testing.T, s *Sender, r *receiver, _ *servertest.Log) {
 		all := events(2*MaxBatch + 1)
 		if err := s.Send(t.Context(), all); err != nil || !slices.Equal(r.accepted, ids(all)) || len(r.requests) != 3 {
 			t.Errorf("%d events arrived in %d requests, %v", len(r.accepted), len(r.requests), err)
@@ -252,7 +253,7 @@ func TestManyEventsAreSentInSeveralBatches(t *testing.T) {
 }
 
 func TestSendEndsWithItsContext(t *testing.T) {
-	in(t, func(_ int, w http.ResponseWriter) bool { w.WriteHeader(500); return true }, func(t *testing.T, s *Sender, _ *receiver, _ *strings.Builder) {
+	in(t, func(_ int, w http.ResponseWriter) bool { w.WriteHeader(500); return true }, func(t *testing.T, s *Sender, _ *receiver, _ *servertest.Log) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := s.Send(ctx, events(1)); err == nil || testutil.ToFloat64(s.metrics.Lost) != 0 {
@@ -263,7 +264,7 @@ func TestSendEndsWithItsContext(t *testing.T) {
 
 func TestBothSecretsSign(t *testing.T) {
 	for _, key := range []string{secret, otherSecret} {
-		in(t, nil, func(t *testing.T, s *Sender, r *receiver, _ *strings.Builder) {
+		in(t, nil, func(t *testing.T, s *Sender, r *receiver, _ *servertest.Log) {
 			r.key = key
 			s.SetSecrets(read(t, otherSecret, secret, ""))
 			if err := s.Send(t.Context(), events(1)); err != nil {
