@@ -111,12 +111,14 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	if err != nil {
 		return endAdmin, err
 	}
-	collectors := []prometheus.Collector{handler.Metrics(), measured}
-	if sender != nil {
-		collectors = append(collectors, sender.Metrics())
+	recorder := status.New(status.Options{
+		Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+	})
+	apiOptions := hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Ending: ctx.Done(), Log: log}
+	if s.logsEvents() {
+		apiOptions.Events = store
 	}
-	recorder := status.New(status.Options{Version: programVersion(), Health: measured, Collectors: collectors, Draining: ctx.Done()})
-	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Events: store, Ending: ctx.Done(), Log: log})
+	api := hostapi.New(apiOptions)
 	api.SetKeys(keys)
 	reloader := newReloader(s, handler, api, sender, made, level, log)
 	l, adminListener, err := s.listen(log)
@@ -128,6 +130,10 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	if adminListener != nil {
 		self.Admin = addrOf(adminListener)
 		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
+		collectors := []prometheus.Collector{handler.Metrics(), measured}
+		if sender != nil {
+			collectors = append(collectors, sender.Metrics())
+		}
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: collectors, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
@@ -160,6 +166,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { reloader.run(ctx) })
+	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { notify(ctx, s.env, log, addrOf(l)) })
 	defer live.Wait()
 	defer end()

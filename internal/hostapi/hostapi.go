@@ -86,7 +86,9 @@ func New(o Options) *Handler {
 	if o.Status != nil {
 		h.mux.Handle(Prefix+"status", h.endpoint(endpoints{http.MethodGet: h.status}))
 	}
-	h.mux.HandleFunc(Prefix+"events", h.events)
+	if o.Events != nil {
+		h.mux.HandleFunc(Prefix+"events", h.events)
+	}
 	h.mux.Handle("/", h.endpoint(nil))
 	return h
 }
