@@ -166,7 +166,8 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	if info, err := os.Stat(settings); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%s: %v, mode %v; want 0600, because there may be a password in it", settings, err, info.Mode())
 	}
-	m.must(os.WriteFile(settings, []byte("# changed\nWRITER_PRESENCE_DEV=true\nWRITER_PRESENCE_ADDR=127.0.0.1:0\n"), 0o600))
+	changed := "WRITER_PRESENCE_DEV=true\nWRITER_PRESENCE_ADDR=127.0.0.1:0\n"
+	m.must(os.WriteFile(settings, []byte(changed), 0o600))
 
 	var connected sync.WaitGroup
 	s := m.start()
@@ -181,6 +182,9 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	want := []string{"daemon-reload", "try-restart writer-presence.service"}
 	if got := m.dpkg("--install", second); !slices.Equal(got, want) {
 		t.Errorf("the upgrade called systemctl with %q; want %q", got, want)
+	}
+	if got := string(readFile(t, settings)); got != changed {
+		t.Fatalf("after the upgrade the settings are\n%s\nwant the changed ones:\n%s", got, changed)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM) // the restart
 	s.wait()
