@@ -166,7 +166,9 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	if info, err := os.Stat(settings); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%s: %v, mode %v; want 0600, because there may be a password in it", settings, err, info.Mode())
 	}
-	changed := "WRITER_PRESENCE_DEV=true\nWRITER_PRESENCE_ADDR=127.0.0.1:0\n"
+	config := m.path("/etc/writer-presence/presence.toml") // which the user of the service must be able to read
+	m.must(os.WriteFile(config, []byte("dev = true\n"), 0o644))
+	changed := "WRITER_PRESENCE_CONFIG=" + config + "\nWRITER_PRESENCE_ADDR=127.0.0.1:0\n"
 	m.must(os.WriteFile(settings, []byte(changed), 0o600))
 
 	var connected sync.WaitGroup
@@ -202,7 +204,7 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	s.wait()
 
-	if got := m.dpkg("--remove", "writer-presence"); got[0] != "disable --now --quiet writer-presence.service" {
+	if got := m.dpkg("--remove", "writer-presence"); got[0] != "disable --now --quiet writer-presence.socket writer-presence.service" {
 		t.Errorf("the removal called systemctl with %q; it must stop the service first", got)
 	}
 	for name, want := range map[string]bool{
