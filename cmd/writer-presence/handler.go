@@ -23,7 +23,7 @@ func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Han
 		}
 	}
 	o := s.options()
-	o.Service, o.Log = presence.NewService(store), log
+	o.Service, o.Log, o.AccessLog = presence.NewService(store), log, s.accessLogger(log)
 	authenticators, err := s.auth.authenticators(log)
 	if err != nil {
 		return nil, err

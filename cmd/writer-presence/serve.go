@@ -53,7 +53,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
+	log := s.newLog(stderr, s.level)
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(tuneGC())
 	}
@@ -106,7 +106,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = adminListener.Addr().String()
-		api := hostapi.New(hostapi.Options{Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Lease: s.lease, Log: log})
+		api := hostapi.New(hostapi.Options{Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Lease: s.lease, Log: log, AccessLog: s.accessLogger(log)})
 		if keys != nil {
 			api.SetKeys(*keys)
 		}
