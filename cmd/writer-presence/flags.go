@@ -61,7 +61,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate.PerSecond, "new `visitors` per second from one address, with bursts of 200 times as many; 0 for no limit")
 	f.IntVar(&s.addressProjects, "projects-per-address", httpapi.DefaultAddressProjects, "different `projects` that users of one address enter in 12 to 24 minutes; visitors are counted separately; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz, /metrics and, with --api-key-file, the host API; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
-	f.StringVar(&s.apiKeyFile, "api-key-file", "", "`file` with the key that the host API needs, which is below /api/v1/ on --admin-addr: one line of at least 32 bytes, or two lines while the key is changed (default: the host API is off)")
+	f.StringVar(&s.apiKeyFile, "api-key-file", "", "`file` with the key that the host API needs, which is below /api/v1/ on --admin-addr, and the profiles below /debug/pprof/ there: one line of at least 32 bytes, or two lines while the key is changed (default: the host API is off)")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to keep serving after SIGTERM while /readyz says draining, for load balancers that poll it: a little longer than their interval")
 	f.StringVar(&s.logLevel, "log-level", "info", "lowest `level` that is logged: debug, info, warn or error; debug logs each request and live message that is rejected")
 	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json, one object a line")

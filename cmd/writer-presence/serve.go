@@ -112,10 +112,10 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 		}
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
-			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
+			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, RequireKey: api.RequireKey, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error {
-			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, Log: log})
+			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, AnswerTimeout: admin.AnswerTimeout, Log: log})
 		})
 	}
 	level := slog.LevelWarn
