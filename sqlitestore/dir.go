@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // makeDir creates the data directory with mode 0700. It also takes access from others on a
@@ -68,11 +67,21 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write to the data directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := tryLock(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory with --data", dir)
 	}
 	return lock, nil
+}
+
+var errEmpty = errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
+
+// checkMissing returns an error if the database file, which is missing, must not be created.
+func (d *database) checkMissing() error {
+	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
+		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
+	}
+	return nil
 }
 
 // makeFile creates the database file if it is missing. It builds the file under a temporary
@@ -81,15 +90,15 @@ func (d *database) makeFile(log *slog.Logger) error {
 	info, err := os.Stat(d.path)
 	switch {
 	case err == nil && info.Size() == 0:
-		return errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
+		return errEmpty
 	case err == nil:
 		d.recordFile(d.path, info)
 		return restrict(d.path, 0o600, log)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
-		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
+	if err := d.checkMissing(); err != nil {
+		return err
 	}
 	temporary := d.path + ".new"
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -119,15 +128,5 @@ func (d *database) makeFile(log *slog.Logger) error {
 	return syncDir(d.dir)
 }
 
-// syncDir makes a rename in the directory survive a power failure. A variable for tests.
-var syncDir = func(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot sync a directory
-		return fmt.Errorf("cannot sync the data directory: %w", err)
-	}
-	return nil
-}
+// syncDir is fsyncDir; a variable for tests.
+var syncDir = fsyncDir

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/writer-presence/writer-presence/internal/hostapi"
@@ -24,8 +26,8 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 	if s.adminAddr == "" || s.adminAddr == "off" {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", s.adminAddr)
-	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
+	l, err := listen(s.adminAddr, s.mode)
+	if !s.changed("admin-addr") && isAddrInUse(err) {
 		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
@@ -50,10 +52,20 @@ func (s *settings) apiKeys(log *slog.Logger) (*hostapi.Keys, error) {
 	return &keys, nil
 }
 
+// isAddrInUse reports whether another process listens at the address. Windows has an error number of its own for that,
+// WSAEADDRINUSE, which package syscall does not translate.
+func isAddrInUse(err error) bool {
+	const wsaEADDRINUSE = syscall.Errno(10048)
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaEADDRINUSE)
+}
+
 // checkAdminAddr returns an error for a value of --admin-addr that is neither an address nor off nor empty.
 func checkAdminAddr(addr string) error {
 	if addr == "" || addr == "off" {
 		return nil
+	}
+	if strings.HasPrefix(addr, unixPrefix) {
+		return checkSocketPath("admin-addr", addr)
 	}
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		if meant := misspelt(addr, "off"); meant != "" {

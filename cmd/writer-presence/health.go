@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +103,14 @@ func (u *unhealthyError) Error() string { return u.status + ": " + u.text }
 // askServer requests a path at an admin address, and returns the text of the answer and the instance of the server. The
 // instance is "" for an older server that does not send it.
 func askServer(addr, path string) (text, instance string, err error) {
-	client := http.Client{Timeout: healthTimeout, Transport: &http.Transport{DisableKeepAlives: true}} // ignores HTTP_PROXY
+	transport := &http.Transport{DisableKeepAlives: true} // ignores HTTP_PROXY
+	if socket, ok := strings.CutPrefix(addr, unixPrefix); ok {
+		addr = "localhost"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}
+	}
+	client := http.Client{Timeout: healthTimeout, Transport: transport}
 	response, err := client.Get("http://" + dialAddr(addr) + path)
 	if err != nil {
 		return "", "", err

@@ -68,6 +68,9 @@ func TestHostAPIIsOnTheAdminListenerOnly(t *testing.T) {
 	if got, err := s.hostAPI().Project(t.Context(), "p"); err != nil || len(got.Users) != 1 || got.Users[0].Section != "a/b" {
 		t.Errorf("the host API answers %+v, %v; want Alice in a/b", got, err)
 	}
+	if got, err := s.hostAPI().Status(t.Context()); err != nil || got.Version != programVersion() || !got.Store.Ready || got.StartedAt.IsZero() {
+		t.Errorf("the status is %+v, %v; want the version and a store that is ready", got, err)
+	}
 	if status, _ := get(s.addr(), "/api/v1/projects"); status != 404 {
 		t.Errorf("the public address answers %d; want 404", status)
 	}

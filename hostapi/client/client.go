@@ -146,6 +146,50 @@ type Place struct {
 	Partial bool   `json:"partial"`
 }
 
+// Status is the state of the node that answered, and its history.
+type Status struct {
+	// Version is that of the program.
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	// Draining says that the node is shutting down.
+	Draining bool `json:"draining"`
+	// Store says whether the store can list users, and in Message why not, or what does not work otherwise.
+	Store struct {
+		Ready   bool   `json:"ready"`
+		Message string `json:"message"`
+	} `json:"store"`
+	// People, Projects and Connections are what this node holds now. On several nodes a user can count on each.
+	People      int     `json:"people"`
+	Projects    int     `json:"projects"`
+	Connections int     `json:"connections"`
+	History     History `json:"history"`
+}
+
+// History has the samples of the last hour, oldest first. All lists have the same length. Rates are averages per second
+// since the sample before.
+type History struct {
+	// Seconds is the time between two samples.
+	Seconds     int       `json:"seconds"`
+	People      []float64 `json:"people"`
+	Projects    []float64 `json:"projects"`
+	Connections []float64 `json:"connections"`
+	// Requests is the rate of requests of pages, and Messages that of messages received on live connections.
+	Requests []float64 `json:"requests"`
+	Messages []float64 `json:"messages"`
+	// Deltas is the rate of deltas sent on live connections.
+	Deltas []float64 `json:"deltas"`
+	// Failures is the rate of requests and messages that were answered with an error, and StoreErrors that of calls of
+	// the store that failed.
+	Failures    []float64 `json:"failures"`
+	StoreErrors []float64 `json:"store_errors"`
+}
+
+// Status returns the state of the node that answers.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	err = c.call(ctx, http.MethodGet, "status", nil, nil, &s)
+	return s, err
+}
+
 // Projects returns the active projects whose ids begin with a prefix; "" for all. It asks for them a page at a time, so a
 // project that becomes active meanwhile may be missing or come twice. After an error it ends.
 func (c *Client) Projects(ctx context.Context, prefix string) iter.Seq2[Project, error] {

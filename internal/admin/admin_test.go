@@ -54,7 +54,7 @@ func TestHealthAndMetricsAnswerWithin5SecondsWhileTheStoreHangs(t *testing.T) { 
 
 func TestOnlyGetAndHeadOfKnownPathsAreAnswered(t *testing.T) {
 	f := newFixture(t, true)
-	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/", "/page.css", "/page.js"} {
 		if status, _ := request(f.admin, http.MethodHead, path, ""); status != 200 {
 			t.Errorf("HEAD %s answers %d; want 200", path, status)
 		}
@@ -64,7 +64,7 @@ func TestOnlyGetAndHeadOfKnownPathsAreAnswered(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/", "/debug/pprof/", "/debug/vars", "/metrics/x", httpapi.DefaultPrefix + "/project/p/presence/list/"} {
+	for _, path := range []string{"/index.html", "/page/", "/debug/pprof/", "/debug/vars", "/metrics/x", httpapi.DefaultPrefix + "/project/p/presence/list/"} {
 		if status, _ := request(f.admin, http.MethodGet, path, ""); status != 404 {
 			t.Errorf("%s answers %d; want 404", path, status)
 		}

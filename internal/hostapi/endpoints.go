@@ -26,6 +26,11 @@ const (
 	session = "host-api"
 )
 
+// status answers GET status.
+func (h *Handler) status(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
+	return h.o.Status(r.Context()), nil
+}
+
 // projects answers GET projects.
 func (h *Handler) projects(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
 	q := r.URL.Query()

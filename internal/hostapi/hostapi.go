@@ -45,8 +45,13 @@ type Options struct {
 	Service *presence.Service
 	// Tenants says that projects belong to tenants; see identity.Request.Key.
 	Tenants bool
+	// Events has the log of events; nil for none. Ending is closed when requests for events have to end.
+	Events presence.EventStore
+	Ending <-chan struct{}
 	// Lease is that of the store.
 	Lease time.Duration
+	// Status returns the answer about this node; nil for none.
+	Status func(context.Context) []byte
 	// Log gets warnings and errors, each message at most once a minute. Default: nothing is logged.
 	Log *slog.Logger
 	// AccessLog gets a line at level info for each request. Default: none.
@@ -59,7 +64,9 @@ type Handler struct {
 	keys     atomic.Pointer[Keys]
 	failures *ratelimit.Limiter
 	mux      *http.ServeMux
-	requests *accesslog.Log // nil for none
+	// listeners holds one element for each request for events.
+	listeners chan struct{}
+	requests  *accesslog.Log // nil for none
 }
 
 // endpoints are the functions for the methods of one path.
@@ -71,7 +78,7 @@ func New(o Options) *Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = loglimit.New(o.Log)
-	h := &Handler{o: o, failures: ratelimit.New(keyFailures, keyFailureBurst), mux: http.NewServeMux(), requests: accesslog.New(o.AccessLog)}
+	h := &Handler{o: o, failures: ratelimit.New(keyFailures, keyFailureBurst), mux: http.NewServeMux(), requests: accesslog.New(o.AccessLog), listeners: make(chan struct{}, maxListeners)}
 	for path, methods := range map[string]endpoints{
 		"projects":                         {http.MethodGet: h.projects},
 		"projects/{project}":               {http.MethodGet: h.project, http.MethodDelete: h.removeAll},
@@ -82,12 +89,16 @@ func New(o Options) *Handler {
 	} {
 		h.mux.Handle(Prefix+path, h.endpoint(methods))
 	}
+	if o.Status != nil {
+		h.mux.Handle(Prefix+"status", h.endpoint(endpoints{http.MethodGet: h.status}))
+	}
+	h.mux.HandleFunc(Prefix+"events", h.events)
 	h.mux.Handle("/", h.endpoint(nil))
 	return h
 }
 
-// SetKeys replaces the keys. Requests that arrive later need one of the new ones.
-func (h *Handler) SetKeys(keys Keys) { h.keys.Store(&keys) }
+// SetKeys replaces the keys. Requests that arrive later need one of the new ones. With nil the API is off.
+func (h *Handler) SetKeys(keys *Keys) { h.keys.Store(keys) }
 
 // ServeHTTP answers a request for the API.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

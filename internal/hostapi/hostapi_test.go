@@ -1,6 +1,7 @@
 package hostapi_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -9,8 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/internal/hostapi"
+	"github.com/writer-presence/writer-presence/internal/status"
 )
 
 func escape(s string) string { return url.QueryEscape(s) }
@@ -280,3 +284,20 @@ func TestRequireKeyProtectsOtherHandlers(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusDescribesTheNode(t *testing.T) {
+	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "writer_presence_requests_total"})
+	recorder := status.New(status.Options{Version: "1.2.3", Health: healthy{}, Collectors: []prometheus.Collector{counter}})
+	a := newAPI(t, func(o *hostapi.Options) { o.Status = recorder.JSON })
+	if got := a.do("GET", "status", ""); got.Status != 200 || !strings.Contains(got.Body, `"version":"1.2.3"`) {
+		t.Errorf("got %d %s, want the version", got.Status, got.Body)
+	}
+	a.do("POST", "status", "{}").ExpectError(t, 405, "method_not_allowed")
+	a.do("GET", "status", "", "Authorization", "").ExpectError(t, 401, "api_key_invalid")
+}
+
+// healthy is the health of a store that works.
+type healthy struct{}
+
+func (healthy) Ready(context.Context) error { return nil }
+func (healthy) Figures() presence.Figures   { return presence.Figures{} }

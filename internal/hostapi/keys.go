@@ -17,25 +17,47 @@ const minKey = 32
 type Keys struct{ digests [][sha256.Size]byte }
 
 // ReadKeys reads a file of one or two lines, each of at least 32 bytes of printable ASCII without spaces.
-func ReadKeys(path string) (keys Keys, err error) {
+func ReadKeys(path string) (Keys, error) {
+	lines, err := readLines(path)
+	if err != nil {
+		return Keys{}, err
+	}
+	var keys Keys
+	for _, line := range lines {
+		keys.digests = append(keys.digests, sha256.Sum256(line))
+	}
+	return keys, nil
+}
+
+// ReadKey returns the first key of such a file, for programs that send it.
+func ReadKey(path string) (string, error) {
+	lines, err := readLines(path)
+	if err != nil {
+		return "", err
+	}
+	return string(lines[0]), nil
+}
+
+// readLines returns the one or two keys of a file.
+func readLines(path string) (keys [][]byte, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return keys, fmt.Errorf("cannot read the API key: %w", err)
+		return nil, fmt.Errorf("cannot read the API key: %w", err)
 	}
 	for line := range bytes.Lines(text) {
 		key := bytes.TrimRight(line, "\r\n")
 		switch {
 		case len(key) == 0:
-			return keys, fmt.Errorf("the file %s with the API key has an empty line; remove it", path)
+			return nil, fmt.Errorf("the file %s with the API key has an empty line; remove it", path)
 		case len(key) < minKey:
-			return keys, fmt.Errorf("the file %s with the API key has a line of %d bytes; it needs at least %d: make one with: openssl rand -base64 32", path, len(key), minKey)
+			return nil, fmt.Errorf("the file %s with the API key has a line of %d bytes; it needs at least %d: make one with: openssl rand -base64 32", path, len(key), minKey)
 		case bytes.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-			return keys, fmt.Errorf("the file %s with the API key has a line with spaces or with characters outside of ASCII, which no header can have: make one with: openssl rand -base64 32", path)
+			return nil, fmt.Errorf("the file %s with the API key has a line with spaces or with characters outside of ASCII, which no header can have: make one with: openssl rand -base64 32", path)
 		}
-		keys.digests = append(keys.digests, sha256.Sum256(key))
+		keys = append(keys, key)
 	}
-	if n := len(keys.digests); n == 0 || n > 2 {
-		return Keys{}, fmt.Errorf("the file %s with the API key has %d lines; it needs one, or two while the key is changed", path, n)
+	if n := len(keys); n == 0 || n > 2 {
+		return nil, fmt.Errorf("the file %s with the API key has %d lines; it needs one, or two while the key is changed", path, n)
 	}
 	return keys, nil
 }
