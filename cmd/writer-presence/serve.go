@@ -60,7 +60,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	level := &slog.LevelVar{}
 	level.Set(s.level)
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	log := s.newLog(stderr, level)
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(tuneGC())
 	}
@@ -111,10 +111,14 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	if err != nil {
 		return endAdmin, err
 	}
-	recorder := status.New(status.Options{
-		Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
-	})
-	apiOptions := hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Ending: ctx.Done(), Log: log}
+	collectors := []prometheus.Collector{handler.Metrics(), measured}
+	if sender != nil {
+		collectors = append(collectors, sender.Metrics())
+	}
+	recorder := status.New(status.Options{Version: programVersion(), Health: measured, Collectors: collectors, Draining: ctx.Done()})
+	apiOptions := hostapi.Options{
+		Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Ending: ctx.Done(), Log: log, AccessLog: s.accessLogger(log),
+	}
 	if s.logsEvents() {
 		apiOptions.Events = store
 	}
@@ -130,16 +134,12 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	if adminListener != nil {
 		self.Admin = addrOf(adminListener)
 		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
-		collectors := []prometheus.Collector{handler.Metrics(), measured}
-		if sender != nil {
-			collectors = append(collectors, sender.Metrics())
-		}
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: collectors, Draining: ctx.Done(),
-			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
+			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, RequireKey: api.RequireKey, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error {
-			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, Log: log})
+			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, AnswerTimeout: admin.AnswerTimeout, Log: log})
 		})
 	}
 	severity := slog.LevelWarn
