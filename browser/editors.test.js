@@ -162,8 +162,8 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
         await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
         return [open, [listeners(presence), document.querySelectorAll('[data-presence-section], .presence-heading, .presence-layer').length]];
       });
-      const ofInterface = ['change', 'conflict', 'free'];
-      assert.deepEqual(open, ['change', 'change', ...ofInterface, 'navigate']);
+      const ofInterface = ['change', 'conflict', 'free', 'section'];
+      assert.deepEqual(open, ['change', 'change', 'change', 'conflict', 'free', 'navigate', 'section', 'section']);
       assert.deepEqual(left, [ofInterface, 0]);
     }
     for (const page of [ann, ben]) assert.deepEqual(page.errors, []);

@@ -57,6 +57,33 @@ const HISTORY = {
   'all have left': () => tell(),
 };
 
+test('the select and the elements of a section that moves follow, and nothing else changes, unless the page cancels it', {skip: onePage}, async () => { // rule 23
+  const page = await openScene(env);
+  const seen = await page.evaluate(async () => {
+    await open({}, 'intro', 'viewing');
+    await tell(person('Bob', {section: 'intro', activity: 'viewing'}));
+    const select = document.querySelector('select');
+    const events = [];
+    select.addEventListener('change', () => events.push('change'));
+    presence.addEventListener('section', (event) => {
+      const {from, to} = event.detail;
+      events.push(`${from} to ${to}`);
+      if (to === 'end') event.preventDefault();
+    });
+    const state = () => [select.value, select.selectedOptions[0].label.includes('Bob'), document.querySelector('li').dataset.presenceSection, document.querySelector('li .presence-avatar') !== null];
+    const first = document.querySelector('li .presence-avatar') !== null;
+    await move('intro', 'start');
+    const moved = [presence.currentSection, ...state()];
+    await move('start', 'end');
+    return {first, moved, cancelled: [presence.currentSection, ...state()], events};
+  });
+  assert.deepEqual(seen, {
+    first: true, moved: ['start', 'start', true, 'start', true], cancelled: ['end', 'start', false, 'start', false], events: ['intro to start', 'start to end'],
+  });
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
+
 for (const [width, alone] of /** @type {const} */ ([[900, false], [900, true], [390, false]])) {
   const skip = onePage || (width < 447 && skipIf.webkit('a window of its MiniBrowser is at least 447 px wide'));
   test(`nothing of the host's page moves, whoever comes and goes (${width} px${alone ? ', alone' : ''})`, {skip}, async () => {

@@ -16,7 +16,7 @@ export const PAGE = `
 
 /**
  * Opens a page with this body. On it, `open(options, section)` starts a manager, `server` has what it answers, `person(name, fields)` makes
- * a user, and `tell(...users)` replaces the other users and resolves when this was drawn.
+ * a user, and `tell(...users)` replaces the other users, and `move(from, to)` moves a section; both resolve when this was drawn.
  */
 export async function openScene(env, body = PAGE, options = {}) {
   const context = await env.browser.newContext({viewport: {width: 900, height: 600}, bypassCSP: true, ...options});
@@ -47,7 +47,7 @@ async function simulate() {
   let version = 1;
   let ids = 100;
   let held = ''; // the section that this page edits
-  const server = (page.server = {/** @type {any[]} */ people: [], saves: [], down: false, count: undefined});
+  const server = (page.server = {/** @type {any[]} */ people: [], saves: [], /** @type {any[]} */ moved: [], down: false, count: undefined});
   page.person = (name, {section = '', ...fields} = {}) => {
     const id = ids++;
     return {user_id: id, username: name, section, sections: section ? [section] : [], activity: section ? 'editing' : 'viewing', last_seen: now, avatar_color: COLORS[id % 8], initials: name.slice(0, 2).toUpperCase(), visitor: false, ...fields};
@@ -60,7 +60,7 @@ async function simulate() {
     const you = {...page.person('Me', {section}), user_id: 1, activity: recorded};
     return {
       success: true, version: ++version, users: [you, ...server.people], count: server.count ?? server.people.filter(({agent}) => !agent).length + 1,
-      activity: recorded, you, conflicts, saved: server.saves, heartbeat: 3600,
+      activity: recorded, you, conflicts, saved: server.saves, moved: server.moved, heartbeat: 3600,
     };
   };
   const fetch = async (url, {body} = {}) => {
@@ -83,6 +83,12 @@ async function simulate() {
     await page.presence.updatePresence();
     page.presence.updateUI(); // what the others do is drawn later by itself
     await page.frames();
+  };
+  /** The host moves a section, and not what is below it. */
+  page.move = async (from, to) => {
+    server.moved.push({from, to, version: version + 1});
+    for (const user of server.people) if (user.section === from) Object.assign(user, {section: to, sections: [to]});
+    await page.renew();
   };
   page.tell = async (...users) => {
     server.people = users;

@@ -23,6 +23,7 @@ export const DRAW_INTERVAL = 200; // at least, between two drawings of what only
 export const CLOSE_DELAY = 300; // to move the pointer from the badge into the list
 
 export const MAX_TIMER = 60 * 60_000; // a timer beyond 2^31 ms would fire at once
+export const MAX_SECTION = 100; // characters, as on the server
 export const MAX_SAVES = 1_000; // sections of which a page keeps the revision
 export const LOCK = 'writer-presence'; // held while a tab may become a visitor; for all projects, as the cookie is
 export const MAX_WARNINGS = 10; // texts on the console

@@ -19,11 +19,9 @@ import {time} from './presence-clock.js';
 import {Timer} from './presence-timer.js';
 import {AWAY_AFTER, IDLE_AFTER, IDLE_AFTER_HIDDEN} from './constants.js';
 
-// Text may arrive without a key: by dictation, input methods, menus, autofill. `selectionchange` is missing because scripts cause it, too.
-const INPUTS = (
-  'pointerdown pointermove click wheel touchstart keydown beforeinput input change ' +
-  'compositionstart compositionupdate compositionend cut paste drop'
-).split(' ');
+// Text may arrive without a key: by dictation, input methods, menus, autofill. `selectionchange` is missing because scripts cause it, too;
+// touches and compositions because pointer and input events come with them.
+const INPUTS = 'pointerdown pointermove click wheel keydown beforeinput input change cut paste drop'.split(' ');
 
 export class ActivityMonitor {
   #environment;

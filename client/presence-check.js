@@ -7,26 +7,40 @@ export function need(condition, todo) {
 
 const TYPES = {
   prefix: 'string', token: 'string or function', tokenHeader: 'string', csrfToken: 'string', heartbeat: 'number', live: 'boolean',
-  view: 'boolean', pane: 'string', label: 'function', elements: 'object', strings: 'object',
+  pane: 'string', strings: 'object',
 };
 
-/** The arguments of the constructor. Falsy options are as good as none. @param {unknown} project @param {unknown} user @param {any} options */
+/** @param {unknown} value */
+const isId = (value) => typeof value === 'string' || Number.isFinite(value);
+
+/** The arguments of the constructor. @param {unknown} project @param {unknown} user @param {any} options */
 export function checkArguments(project, user, options) {
-  need((project && typeof project === 'string') || Number.isFinite(project), 'the first argument is the project, a string or number');
-  need(user === null || typeof user === 'string' || Number.isFinite(user), 'the second argument is the user, a string, number or null; options are the third');
-  need(options && typeof options === 'object', 'the third argument is an object of options');
-  for (const [name, types] of Object.entries(TYPES)) need(!options[name] || types.includes(typeof options[name]), `option ${name}: pass a ${types}`);
+  need(project !== '' && isId(project), 'project: pass a string or number');
+  need(user === null || isId(user), 'user: pass a string or number');
+  need(options && typeof options === 'object', 'options: pass an object');
+  checkOptions(options, TYPES);
+}
+
+/** Falsy options are as good as none. @param {any} options @param {Record<string, string>} all the types by name */
+export function checkOptions(options, all) {
+  for (const [name, types] of Object.entries(all)) need(!options[name] || types.includes(typeof options[name]), `${name}: pass a ${types}`);
+}
+
+/** Returns a section, or null for none. @param {string | null | undefined} section */
+export function sectionOrNull(section) {
+  need(!section || typeof section === 'string', 'section: pass a string or null');
+  return section || null;
 }
 
 /** Returns the section of a save. @param {unknown} section */
 export function sectionOf(section) {
-  need(section && typeof section === 'string', 'name the section, {section, revision}, or call setSection()');
+  need(section && typeof section === 'string', 'section: pass a string, or call setSection()');
   return section;
 }
 
 /** Returns the revision of a save as text. @param {unknown} revision */
 export function revisionOf(revision) {
-  const text = typeof revision === 'number' ? String(revision) : revision;
-  need(typeof text === 'string' && /^\P{Cc}{1,64}$/u.test(text), 'a revision is a number or 1 to 64 visible characters');
+  const text = `${revision}`;
+  need(isId(revision) && /^\P{Cc}{1,64}$/u.test(text), 'revision: pass a number, or 1 to 64 characters');
   return text;
 }

@@ -10,9 +10,9 @@ import {differing} from './presence-sharing.js';
 export class PresenceConflict {
   /** @type {readonly User[]} */ users = [];
   /** @type {string | null} */ #section = null;
-  /** @type {Set<string>} */ #answered = new Set();
-  /** @type {Set<string>} reported while you were already editing the section */ #seen = new Set();
-  /** @type {Set<string>} open at the last call of takeNew() */ #lastOpen = new Set();
+  /** sections and users @type {Set<string>} */ #answered = new Set();
+  /** @type {Set<User['user_id']>} reported while you were already editing the section */ #seen = new Set();
+  /** @type {Set<User['user_id']>} open at the last call of note() */ #lastOpen = new Set();
 
   /** Changes the section, and forgets the conflicts of the last one. @param {string | null} section */
   enter(section) {
@@ -21,14 +21,21 @@ export class PresenceConflict {
     this.#seen.clear();
   }
 
+  /** Your section has moved. What you have answered stays answered if nobody is open; answers in other sections that moved are forgotten. @param {string} section */
+  follow(section) {
+    const {agreed} = this;
+    this.#section = section;
+    if (agreed) this.answer();
+  }
+
   /** Records `Edit anyway` for all users who conflict now. */
   answer() {
     for (const user of this.users) this.#answered.add(this.#key(user));
   }
 
-  /** Keys of the users whom you have neither answered for nor seen while editing. */
+  /** The ids of the users for whom you have not answered, and whom you have not seen while editing. */
   get open() {
-    return this.users.map((user) => this.#key(user)).filter((key) => !this.#answered.has(key) && !this.#seen.has(key));
+    return this.users.filter((user) => !this.#answered.has(this.#key(user)) && !this.#seen.has(user.user_id)).map(({user_id}) => user_id);
   }
 
   /** Whether users conflict, and you know about all of them. */
@@ -37,11 +44,11 @@ export class PresenceConflict {
   }
 
   /** Whether a user became open since the last call. While you are editing, they then count as seen. @param {boolean} editing */
-  takeNew(editing) {
+  note(editing) {
     const {open} = this;
-    const isNew = open.some((key) => !this.#lastOpen.has(key));
+    const isNew = open.some((id) => !this.#lastOpen.has(id));
     this.#lastOpen = new Set(open);
-    if (editing) for (const key of open) this.#seen.add(key);
+    if (editing) for (const id of open) this.#seen.add(id);
     return isNew;
   }
 

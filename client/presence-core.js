@@ -6,10 +6,10 @@
  * transport to send it.
  */
 
-import {ActivityMonitor} from './presence-activity.js';
-import {checkArguments, need, revisionOf, sectionOf} from './presence-check.js';
 import {PresenceState} from './presence-state.js';
 import {PresenceTransport} from './presence-transport.js';
+import {checkArguments, need, revisionOf, sectionOf, sectionOrNull} from './presence-check.js';
+import {ActivityMonitor} from './presence-activity.js';
 
 // On the environment and not in this module, because a page may load two copies of the client.
 const RUNNING = Symbol.for('writer-presence');
@@ -34,7 +34,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
     const {environment = globalThis, pane = ''} = options;
     this.#environment = environment;
     this.#activity = new ActivityMonitor(environment, (now) => this.#onActivity(now));
-    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new (globalThis.CustomEvent ?? Event)(type, {detail})));
+    this.#state = new PresenceState(environment, this.#activity, userId, options, (type, detail) => this.dispatchEvent(new (globalThis.CustomEvent ?? Event)(type, {detail, cancelable: true})));
     this.#transport = new PresenceTransport(environment, this.#state, projectId, userId, options);
     this.#key = `${this.#transport.address} ${pane}`;
   }
@@ -57,7 +57,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
 
   /** Calls `listener` after every visible change. @param {() => void} listener @returns {() => void} ends the subscription */
   subscribe = (listener) => {
-    need(typeof listener === 'function', 'subscribe(): pass a function');
+    need(typeof listener === 'function', 'listener: pass a function');
     const call = () => listener();
     this.addEventListener('change', call);
     return () => this.removeEventListener('change', call);
@@ -124,19 +124,18 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    */
   setSection(section, options = {}) {
     const {activity = 'editing'} = options ?? {};
-    need(!section || typeof section === 'string', 'setSection(): pass a string or null');
-    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "setSection(): activity is 'editing' or 'viewing'");
-    this.#follow(this.#state.enter(section || null, activity === 'viewing'));
+    need(typeof options === 'object' && ['editing', 'viewing'].includes(activity), "activity: pass 'editing' or 'viewing'");
+    this.#follow(this.#state.enter(sectionOrNull(section), activity === 'viewing'));
   }
 
   /** Answers a warning: edits in spite of the users it names. Another user causes a new warning. */
   editAnyway() {
-    if (this.#state.editAnyway()) void this.#transport.update();
+    this.#follow(this.#state.editAnyway());
   }
 
   /** Answers a warning: returns to the previous section, or to none. @returns {string | null} the current section */
   chooseDifferent() {
-    this.setSection(this.#state.previous);
+    this.setSection(this.getSnapshot().previous);
     return this.currentSection;
   }
 
@@ -159,7 +158,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    */
   saved(save) {
     const {section = this.currentSection, revision} = save ?? {};
-    this.#state.saved(sectionOf(section), revisionOf(revision));
+    this.#state.note('saved', sectionOf(section), revisionOf(revision));
     void this.#transport.update();
   }
 
@@ -169,13 +168,12 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
    */
   opened(text) {
     const {section = this.currentSection, revision} = text ?? {};
-    this.#state.opened(sectionOf(section), revision === null ? '' : revisionOf(revision));
+    this.#state.note('opened', sectionOf(section), revision === null ? '' : revisionOf(revision));
   }
 
   /** Waits for a section: others in it see it, and the event `free` tells when nobody conflicts there. @param {string | null} section null: takes it back */
   waitFor(section) {
-    need(!section || typeof section === 'string', 'waitFor(): pass a string or null');
-    if (this.#state.waitFor(section || null)) void this.#transport.update();
+    this.#follow(this.#state.waitFor(sectionOrNull(section)));
   }
 
   /** Sends an update now. Resolves when it was answered, failed, or was aborted by stop(); never rejects. */
@@ -185,7 +183,7 @@ export class PresenceCore extends /** @type {new () => import('./presence-types.
 
   /** Reads the list, which renews nothing. Resolves and never rejects, as `updatePresence` does. */
   async fetchPresence() {
-    if (this.running) await this.#transport.list();
+    await this.#transport.list();
   }
 
   /** Applies a change of the section or of its unsaved work. @param {unknown} due whether an update is due */

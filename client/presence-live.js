@@ -5,12 +5,12 @@
  * @typedef {import('./presence-types.js').Message} Message
  *
  * @typedef {object} LiveEvents
- * @property {() => boolean} mayConnect asked before each attempt
+ * @property {() => boolean} allowed whether to connect, asked before each attempt
  * @property {() => [message: Message, done: () => void]} hello the message to begin with, and what to call when it was answered or failed
  * @property {(answer: any, message: Message) => void} opened the hello was acknowledged
  * @property {(wasOpen: boolean, refused: boolean, pause: number, failures: number) => void} closed it ended, or an attempt to connect
  *   failed; `refused` by the server; `pause` that the server asked for, in milliseconds; `failures` in a row
- * @property {(message: any) => void} received a message that is not an answer; `token_ends` once there is a new token, which the next
+ * @property {(message: any) => void} message a message that is not an answer; `token_ends` once there is a new token, which the next
  *   update sends
  */
 
@@ -65,7 +65,7 @@ export class LiveConnection {
   async update({session, known_version, ...message}, missed) {
     const token = this.#renewed;
     this.#renewed = undefined;
-    const body = await this.#ask({type: 'update', ...message, ...(missed && {known_version}), ...(token && {type: 'hello', session, token})});
+    const body = await this.#ask({type: 'update', ...message, ...(missed ? {known_version} : {as_of: known_version || undefined}), ...(token && {type: 'hello', session, token})});
     return {...body, status: body.code === 'unavailable' ? 503 : 400, fault: body.type === 'ack' ? '' : 'unknown'};
   }
 
@@ -81,11 +81,11 @@ export class LiveConnection {
   }
 
   #connect() {
-    if (!this.#running || this.#socket || !this.#owner.mayConnect()) return;
+    if (!this.#running || this.#socket || !this.#owner.allowed()) return;
     const {WebSocket} = this.#environment;
     this.#triedAt = time(this.#environment);
     try {
-      const socket = (this.#socket = new /** @type {typeof globalThis.WebSocket} */ (WebSocket)(this.#requests.live, 'writer-presence.v1'));
+      const socket = (this.#socket = new /** @type {typeof globalThis.WebSocket} */ (WebSocket)(`${this.#requests.address}live/`.replace('http', 'ws'), 'writer-presence.v1'));
       this.#timer.set(() => this.#end(socket), ANSWER_TIMEOUT);
       socket.onopen = () => this.#greet(socket);
       socket.onmessage = ({data}) => socket === this.#socket && this.#receive(JSON.parse(data));
@@ -127,7 +127,7 @@ export class LiveConnection {
     if (seq && seq === this.#waiting?.seq) this.#answer(message);
     else if (code === 'draining') this.#end(this.#socket, false, message.retry_after * 1000 || 0);
     else if (code === 'token_ends') void this.#renew(message);
-    else this.#owner.received(message);
+    else this.#owner.message(message);
   }
 
   /** Fetches a new token, which the next update sends. If that fails, the connection stays open until the server closes it. @param {object} message that asked for it */
@@ -136,7 +136,7 @@ export class LiveConnection {
     const token = await this.#requests.token(true).catch(() => {});
     if (socket !== this.#socket) return; // the next hello sends it
     this.#renewed = token;
-    this.#owner.received(message);
+    this.#owner.message(message);
   }
 
   /** @param {WebSocket} [socket] @param {boolean} [refused] reconnects only after a poll has succeeded @param {number} [pause] asked for by the server */

@@ -13,7 +13,7 @@
 import {isCopy, make, own} from './element.js';
 import {faces} from './presence-avatar.js';
 import {activityIn, bySection, isUnsavedIn, sameUsers} from './presence-occupants.js';
-import {normalSection} from './section.js';
+import {after, normalSection} from './section.js';
 import {labelOf} from './strings.js';
 
 const AVATARS = 4;
@@ -52,6 +52,18 @@ export class PresenceMarkers {
     const normal = normalSection(section);
     const option = this.#list().find(({value}) => normalSection(value) === normal);
     return (option && this.#labelOf(option)) || labelOf(section);
+  }
+
+  /** Gives options and elements the sections that moved. @param {readonly {from: string, to: string}[]} moves */
+  follow(moves) {
+    for (const option of this.#list()) {
+      const to = after(option.value, moves);
+      if (to !== option.value) option.value = to;
+    }
+    for (const element of this.#findAll('[data-presence-section]')) {
+      const {dataset} = /** @type {HTMLElement} */ (element);
+      dataset.presenceSection = after(dataset.presenceSection, moves);
+    }
   }
 
   /** The host's sections in its order. */

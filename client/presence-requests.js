@@ -33,11 +33,6 @@ export class PresenceRequests {
     this.#crossOrigin = window?.origin && new URL(this.address).origin !== window.origin;
   }
 
-  /** The address of the live connection. Throws if the page has none. */
-  get live() {
-    return new URL(`${this.base}live/`, this.#environment.document?.baseURI).href.replace('http', 'ws');
-  }
-
   /**
    * The token, or null. Calls `options.token` if none was fetched yet or the server rejected it; callers at the same time share one call.
    * Rejects if that call fails, after a warning on the console.
@@ -60,8 +55,8 @@ export class PresenceRequests {
     const {token} = this.#options;
     try {
       const renewed = await (typeof token === 'function' ? token(rejected) : token ?? null);
-      if (renewed === undefined) this.warn('token() gave undefined: pass a token or null');
-      if (renewed && !/^[!-~]+$/.test(renewed)) throw 'a token is visible ASCII';
+      if (renewed === undefined) this.warn('token() gave undefined');
+      if (renewed && !/^[!-~]+$/.test(renewed)) throw 'not visible ASCII';
       if (this.#fetching) this.#token = renewed || null; // otherwise this call timed out, and a later one may have answered
     } catch (error) {
       this.warn(`token() failed: ${error}`);
@@ -86,7 +81,7 @@ export class PresenceRequests {
   async ask(path, controller, compose, first) {
     const timer = this.#environment.setTimeout(() => {
       controller.abort();
-      if (this.#fetching) this.warn('token() gave nothing in 8 s');
+      if (this.#fetching) this.warn('token() gave nothing');
       this.#fetching = undefined; // the next attempt calls it again
     }, ANSWER_TIMEOUT);
     const {signal} = controller;

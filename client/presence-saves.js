@@ -15,6 +15,7 @@
  */
 
 import {MAX_SAVES} from './constants.js';
+import {after} from './section.js';
 
 export class PresenceSaves {
   /** @type {readonly Save[]} sorted by section */ list = [];
@@ -32,17 +33,22 @@ export class PresenceSaves {
   }
 
   /** The save to send next: the one that waits for the longest time. @returns {Saved | undefined} */
-  get unsent() {
-    for (const [section, {own, since}] of this.#copies) if (own && since === Infinity) return {section, revision: own};
+  get due() {
+    for (const [section, {own, since}] of this.#copies) if (since === Infinity) return {section, revision: /** @type {string} */ (own)};
   }
 
   /** Ends the sending of a save, unless the section was saved again. @param {Saved | undefined} saved @param {number} version of the answer; 0: it was rejected @param {unknown} [by] your id in the answer @returns {boolean} whether it ended */
-  settle(saved, version, by) {
+  end(saved, version, by) {
     const copy = this.#copies.get(saved?.section ?? '');
     if (!copy || copy.own !== saved?.revision || copy.since < Infinity) return false;
     copy.since = version;
     copy.by = by;
     return true;
+  }
+
+  /** Follows sections that moved. The next list has their saves there. @param {readonly import('./presence-types.js').Move[]} moves */
+  follow(moves) {
+    this.#copies = new Map([...this.#copies].map(([section, copy]) => [after(section, moves), copy]));
   }
 
   /** The list with these saves in place of older ones, and without these sections. @param {readonly Save[]} [saves] @param {readonly string[]} [gone] */
@@ -53,16 +59,16 @@ export class PresenceSaves {
     return [...kept, ...saves].sort((a, b) => (a.section < b.section ? -1 : 1));
   }
 
-  /** @param {readonly Save[]} list @param {boolean} first nothing is new in it */
-  replace(list, first) {
+  /** @param {readonly Save[]} list @param {boolean} first nothing is new in it @param {readonly import('./presence-types.js').Move[]} moves since the last list */
+  replace(list, first, moves) {
     if (list === this.list) return;
-    const known = new Set(this.list.map((save) => JSON.stringify(save)));
+    const known = new Set(this.list.map((save) => JSON.stringify({...save, section: after(save.section, moves)})));
     this.fresh = first ? [] : list.filter((save) => !known.has(JSON.stringify(save)));
     this.list = list;
   }
 
   /** The server lost its data, so the versions of its lists start again. */
-  restart() {
+  reset() {
     for (const copy of this.#copies.values()) if (copy.since < Infinity) copy.since = 0;
   }
 
@@ -73,12 +79,12 @@ export class PresenceSaves {
   newer(section, version, isMine) {
     const copy = this.#copies.get(section ?? '');
     const save = copy && this.list.find((save) => save.section === section);
-    if (!save || save.revision === copy.revision || copy.since > version || this.isFromHere(save, version, isMine)) return null;
+    if (!save || save.revision === copy.revision || copy.since > version || this.isOwn(save, version, isMine)) return null;
     return save;
   }
 
   /** Whether this page made a save. @param {Save} save @param {number} version of the list @param {(save: Save) => boolean} isMine */
-  isFromHere(save, version, isMine) {
+  isOwn(save, version, isMine) {
     const copy = this.#copies.get(save.section);
     return !!copy && (save.user_id === copy.by || isMine(save)) && (copy.own === save.revision || copy.since > version);
   }

@@ -18,23 +18,24 @@
  * @typedef {import('./presence-types.js').Message} Message
  * @typedef {import('./presence-types.js').List} List
  * @typedef {import('./presence-types.js').Delta} Delta
+ * @typedef {import('./presence-types.js').Move} Move
  * @typedef {import('./presence-types.js').Answer} Answer
  * @typedef {import('./presence-types.js').PresenceEvents} PresenceEvents
  */
 
-import {time} from './presence-clock.js';
-import {PresenceConflict, claims, missing} from './presence-conflict.js';
-import {PresenceSaves} from './presence-saves.js';
 import {differing, freeze, same} from './presence-sharing.js';
-import {HEARTBEAT, MAX_LAG} from './constants.js';
-import {normalSection} from './section.js';
 import {statusWords} from './strings.js';
+import {time} from './presence-clock.js';
+import {PresenceSaves} from './presence-saves.js';
+import {HEARTBEAT, MAX_LAG} from './constants.js';
+import {after, normalSection} from './section.js';
+import {PresenceConflict, claims, missing} from './presence-conflict.js';
 
 export class PresenceState {
   /** false: reports are ignored */ running = false;
   /** this page has unsaved changes in its section */ unsaved = false;
   /** of the list */ version = 0;
-  /** when an older version will be accepted, so that it is worth asking again; 0: the last one was not older */ recheckAt = 0;
+  /** when an older version will be accepted, so that it is worth asking again; 0: the last one was not older */ askAt = 0;
   /** the last answer was to another visitor than the one before: the browser does not keep the cookie */ cookieless = false;
   #environment;
   #activity;
@@ -43,7 +44,6 @@ export class PresenceState {
   #emit;
 
   /** @type {string | null} as the page writes it */ #section = null;
-  /** as the server writes it; `''` for none */ #normal = '';
   /** @type {string | null} the last section without a warning */ #earlier = null;
   #readOnly = false;
 
@@ -63,6 +63,7 @@ export class PresenceState {
   /** @type {string | null} */ #waitingFor = null;
   /** whole minutes of silence of conflicting users, if one or more @type {Map<User['user_id'], number>} */ #silent = new Map();
   #saves = new PresenceSaves();
+  /** moves of sections that were not reported yet @type {readonly Move[]} */ #moved = [];
 
   /** @type {Map<User['user_id'], User>} the listed users */ #known = new Map();
 
@@ -97,7 +98,6 @@ export class PresenceState {
     }
     this.#section = section;
     if (!moved && readOnly === this.#readOnly) return this.#publish();
-    this.#normal = normal;
     this.#readOnly = readOnly;
     return this.#assume();
   }
@@ -117,15 +117,9 @@ export class PresenceState {
     return true;
   }
 
-  /** @param {string} section @param {string} revision */
-  saved(section, revision) {
-    this.#saves.saved(normalSection(section), revision);
-    this.#publish();
-  }
-
-  /** @param {string} section @param {string} revision */
-  opened(section, revision) {
-    this.#saves.opened(normalSection(section), revision);
+  /** What this page shows or saved of a section is another revision. @param {'opened' | 'saved'} how @param {string} section @param {string} revision */
+  note(how, section, revision) {
+    this.#saves[how](normalSection(section), revision);
     this.#publish();
   }
 
@@ -137,11 +131,6 @@ export class PresenceState {
     this.#waitingFor = normal;
     this.#publish();
     return true;
-  }
-
-  /** The section to return to from a warning, or null. */
-  get previous() {
-    return normalSection(this.#earlier) === this.#normal ? null : this.#earlier;
   }
 
   // ---- reports of the transport
@@ -161,13 +150,13 @@ export class PresenceState {
       known_version: this.version,
       unsaved: this.unsaved || undefined,
       waiting_for: this.#waitingFor ?? undefined,
-      saved: this.#saves.unsent,
+      saved: this.#saves.due,
     };
   }
 
   /** Whether the list has to be asked for on a live connection: a delta was missed, or only older versions arrive. */
   get missed() {
-    return this.#gap === this.version || this.recheckAt > 0;
+    return this.#gap === this.version || this.askAt > 0;
   }
 
   /** The server lost its data and asks for an update of this session. @returns {unknown} whether an update is due */
@@ -178,10 +167,12 @@ export class PresenceState {
   /** The reply to a message. @param {Answer} answer @param {Message} message @param {Status} status @returns {unknown} whether an update is due */
   accept(answer, message, status) {
     if (!this.running) return; // stopped meanwhile
+    const {conflicts = [], you: listed} = answer;
     if (answer.heartbeat) this.heartbeat = Math.max(1000, answer.heartbeat * 1000);
-    const before = this.#replaceList(answer, message.known_version, answer.users?.map(this.#complete));
+    // Before the page follows a move in this answer.
     const here = message.section === this.#normal && !answer.stale;
-    const saved = !answer.stale && this.#saves.settle(message.saved, answer.version, answer.you?.user_id);
+    const saved = !answer.stale && this.#saves.end(message.saved, answer.version, listed?.user_id);
+    const before = this.#replaceList(answer, message.known_version, answer.users?.map(this.#complete));
     const newest = answer.version >= this.version;
     const overtaken = !newest && answer.version >= message.known_version;
     this.#answeredSection = message.section;
@@ -189,23 +180,23 @@ export class PresenceState {
     if (here) this.#recorded = answer.activity;
     if (newest) {
       this.#ownVersion = answer.version;
-      if (answer.you) {
-        const you = this.#complete(answer.you);
+      if (listed) {
+        const you = this.#complete(listed);
         this.cookieless = !!this.#you?.visitor && you.visitor && you.user_id !== this.#you.user_id;
         this.#you = you;
       }
     }
-    if (here && answer.you) this.#setSilent(answer.you, answer.conflicts ?? []);
-    if (here && !overtaken) this.#setConflicts((answer.conflicts ?? []).map(this.#complete), newest && !answer.partial);
+    if (here && listed) this.#setSilent(listed, conflicts);
+    if (here && !overtaken) this.#setConflicts(conflicts.map(this.#complete), newest && !answer.partial);
     // The server recorded `editing` because it does not know the conflicting users again yet: warn first.
     const withdrawn = careful && this.#recorded === 'editing' && this.#conflict.open.length && this.#assume('viewing');
     const due = this.#finish(status, before, !overtaken && message.activity === this.#wanted);
-    return due || withdrawn || (saved && this.#saves.unsent);
+    return due || withdrawn || (saved && this.#saves.due);
   }
 
   /** The server rejected a message for this error. @param {Message | undefined} message @param {string} [code] @returns {unknown} whether an update is due without what may have caused it */
   drop(message, code = '') {
-    const dropped = /^(revision|section)_/.test(code) && this.#saves.settle(message?.saved, 0);
+    const dropped = /^(revision|section)_/.test(code) && this.#saves.end(message?.saved, 0);
     return (/^section_/.test(code) && message?.waiting_for && this.waitFor(null)) || dropped;
   }
 
@@ -214,12 +205,13 @@ export class PresenceState {
    * @param {List} list @param {Status} status @param {number} known the version that was known when it was asked for
    * @returns {unknown} whether an update is due
    */
-  acceptList(list, status, known) {
+  list(list, status, known) {
     return this.running && this.#finish(status, this.#replaceList(list, known, list.users?.map(this.#complete)));
   }
 
   /** The difference between two versions. @param {Delta} delta @returns {unknown} whether an update is due */
-  acceptDelta({base, version, changed, at, left, count, saved, saved_gone}) {
+  delta({base, changed, at, left, saved, saved_gone, ...list}) {
+    const {version} = list;
     if (base !== this.version || !this.#users) {
       // A delta was missed. Ask for the list once, however many deltas arrive before it.
       if (this.#isBehind(version) || version === this.version || this.#gap === this.version) return;
@@ -228,10 +220,12 @@ export class PresenceState {
     }
     const gone = left.map((user_id) => ({user_id}));
     const users = missing(this.#users, [...changed, ...gone]);
-    changed.map(this.#complete).forEach((user, i) => users.splice(at[i], 0, user));
-    for (const {user_id} of changed) this.#silent.delete(user_id);
-    const list = {version, count, partial: this.#partial, gone, saved: this.#saves.merge(saved, saved_gone)};
-    return this.running && this.#finish('live', this.#replaceList(list, base, users));
+    changed.forEach((user, i) => {
+      users.splice(at[i], 0, this.#complete(user));
+      this.#silent.delete(user.user_id);
+    });
+    const more = {partial: this.#partial, gone, saved: this.#saves.merge(saved, saved_gone)};
+    return this.running && this.#finish('live', this.#replaceList({...list, ...more}, base, users));
   }
 
   /** There was no answer, or a rejection, or traffic has ended. @param {Status} status */
@@ -247,30 +241,42 @@ export class PresenceState {
    * Accepts a list, unless it is older than the current one.
    * @param {List} list @param {number} known @param {User[] | undefined} users of the list, complete @returns {readonly User[] | null | undefined} the users shown before; undefined: the list was ignored
    */
-  #replaceList({version, count = 0, partial = false, gone = [], saved = []}, known, users) {
+  #replaceList({version, count = 0, partial = false, gone = [], saved = [], moved = []}, known, users) {
     if (version < this.version && version >= known) return; // a newer answer arrived in between
     const behind = this.#isBehind(version);
     if (partial || (!behind && (users || version === this.version))) this.#partial = partial;
     if (behind || !users) return;
     if (version < this.version) {
-      this.#ownVersion = this.recheckAt = 0;
-      this.#saves.restart();
+      this.#ownVersion = this.askAt = 0;
+      this.#saves.reset();
     }
+    // A page that was just loaded is where it should be.
+    const moves = (this.#moved = moved.filter((move) => move.version > (this.version || this.#ownVersion || Infinity)));
+    if (moves.length) this.#follow(moves);
     const before = this.#users && this.#shown;
     const [left, fresh] = differing(this.#users ?? [], users);
     for (const {user_id} of left) this.#known.delete(user_id);
     for (const user of fresh) this.#known.set(user.user_id, user);
     this.#users = users;
-    this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => freeze(Object.assign({}, user, {old: true}))) : [];
+    this.#old = partial && before ? missing(before, [...users, ...gone]).map((user) => freeze({...user, old: true})) : [];
     this.version = version;
-    this.#saves.replace(partial ? this.#saves.merge(saved) : saved, !before);
+    this.#saves.replace(partial ? this.#saves.merge(saved) : saved, !before, moves);
     this.#count = Math.max(count, users.length);
     // An answer may have had newer data about you and your section.
     if (version < this.#ownVersion) return before;
-    this.#you = this.#known.get(this.#you?.user_id ?? '') ?? users.find(this.#isMe) ?? this.#you;
+    this.#you = users.find(this.#isMe) ?? this.#you;
     // A list that was cut does not contain all users.
     if (count <= users.length) this.#setConflicts(users.filter(this.#claimsHere), !partial);
     return before;
+  }
+
+  /** Follows sections that moved, as the server has: nothing is sent, and nothing is entered. @param {readonly Move[]} moves */
+  #follow(moves) {
+    this.#section = after(this.#section, moves);
+    this.#earlier = after(this.#earlier, moves);
+    this.#waitingFor = after(this.#waitingFor, moves);
+    this.#conflict.follow(this.#normal);
+    this.#saves.follow(moves);
   }
 
   /** A user with all fields; the listed one if that looks the same. Keeps fields that only a newer server knows. @param {User} user @returns {User} */
@@ -285,9 +291,9 @@ export class PresenceState {
   /** Whether a version is older than the list and has to be ignored. @param {number} version */
   #isBehind(version) {
     const now = time(this.#environment);
-    if (version >= this.version) this.recheckAt = 0;
-    else this.recheckAt ||= now + MAX_LAG;
-    return now < this.recheckAt;
+    if (version >= this.version) this.askAt = 0;
+    else this.askAt ||= now + MAX_LAG;
+    return now < this.askAt;
   }
 
   /** The listed users, and those listed before the server lost its data. */
@@ -313,7 +319,7 @@ export class PresenceState {
   /** @param {User} user */
   #withSilence = (user) => {
     const silent = this.#silent.get(user.user_id);
-    return silent ? freeze(Object.assign({}, user, {silent})) : user;
+    return silent ? freeze({...user, silent}) : user;
   };
 
   /**
@@ -339,11 +345,16 @@ export class PresenceState {
     this.#known.clear();
     this.#users = this.#you = null;
     this.#conflict.users = this.#old = [];
-    this.version = this.#count = this.#ownVersion = this.recheckAt = 0;
+    this.version = this.#count = this.#ownVersion = this.askAt = 0;
     this.#partial = false;
     this.#recorded = '';
     this.#saves.list = [];
-    this.#saves.restart();
+    this.#saves.reset();
+  }
+
+  /** Your section as the server writes it; `''` for none. */
+  get #normal() {
+    return normalSection(this.#section);
   }
 
   get #wanted() {
@@ -387,14 +398,14 @@ export class PresenceState {
   /** @param {import('./presence-types.js').Save} save @returns {import('./presence-types.js').NewSave} */
   #withUser(save) {
     const {user_id, username} = save;
-    const user = this.#shown.find((user) => user.user_id === user_id) ?? {user_id, username, visitor: false};
-    return {...save, user: Object.freeze(user), own: this.#isMe(save)};
+    const user = this.#shown.find((user) => user.user_id === user_id) ?? Object.freeze({user_id, username, visitor: false});
+    return {...save, user, own: this.#isMe(save)};
   }
 
   /** @returns {Snapshot} */
   #compile() {
     const status = this.#status;
-    const words = status === 'connecting' && this.#users ? 'reconnecting' : status === 'unknown' && this.#partial ? 'partial' : status === 'polling' && this.cookieless ? 'cookies' : status;
+    const words = this.#users && status === 'connecting' ? 'reconnecting' : this.#partial && status === 'unknown' ? 'partial' : this.cookieless && status === 'polling' ? 'cookies' : status;
     const users = [];
     const waiting = [];
     let count = this.#count - (this.#users?.length ?? 0);
@@ -420,7 +431,7 @@ export class PresenceState {
       activity: this.#recorded || this.#wanted,
       conflicts: this.#conflict.users,
       warning: intrudes ? this.#conflict.users.map(this.#withSilence) : [],
-      previous: this.previous,
+      previous: normalSection(this.#earlier) === this.#normal ? null : this.#earlier,
       unsaved: this.unsaved,
       saves: this.#saves.list,
       newer: newer && this.#withUser(newer),
@@ -432,10 +443,11 @@ export class PresenceState {
   /** Updates the snapshot, and emits events if it changed. @param {readonly User[] | null} [before] the list that was replaced @returns {unknown} whether the section that you waited for is free */
   #publish(before) {
     const editing = (this.#holds = this.#recorded === 'editing' || (this.#holds && this.unsaved));
-    const isNew = this.#conflict.takeNew(editing);
+    const isNew = this.#conflict.note(editing);
     const free = this.#endWaiting();
     const saves = this.#saves.fresh;
-    this.#saves.fresh = [];
+    const moves = this.#moved;
+    this.#saves.fresh = this.#moved = [];
     const old = this.snapshot;
     /** @type {any} */
     const next = this.#compile();
@@ -447,6 +459,7 @@ export class PresenceState {
     if (!changed) return;
     this.snapshot = freeze(next);
 
+    for (const move of moves) this.#emit('section', move);
     if (next.status !== old.status) this.#emit('status', {status: next.status, text: next.text});
     if (before && this.#users) {
       const now = this.#shown;
@@ -455,7 +468,7 @@ export class PresenceState {
     }
     if (isNew) this.#emit('conflict', {section: this.#section, users: next.conflicts, editing});
     for (const save of saves) {
-      if (!this.#saves.isFromHere(save, this.version, this.#isMe)) this.#emit('saved', this.#withUser(save));
+      if (!this.#saves.isOwn(save, this.version, this.#isMe)) this.#emit('saved', this.#withUser(save));
     }
     if (free) this.#emit('free', {section: free});
     this.#emit('change', this.snapshot);

@@ -62,7 +62,7 @@ export class PresenceTransport {
     this.#recheck = new Timer(environment);
     if (options.live !== false && environment.WebSocket) {
       this.#live = new LiveConnection(environment, this.#requests, {
-        mayConnect: () => state.running && !this.#failing,
+        allowed: () => state.running && !this.#failing,
         // Composed first: if that throws, the promises stay with the update that is due.
         hello: () => [this.#compose(), this.#begin()],
         opened: (answer, message) => {
@@ -72,7 +72,7 @@ export class PresenceTransport {
           this.#schedule(this.#onAnswer(answer, message));
         },
         closed: this.#onClosed,
-        received: this.#onReceived,
+        message: this.#onReceived,
       });
     }
   }
@@ -146,14 +146,14 @@ export class PresenceTransport {
     const list = await this.#requests.ask('list/', request);
     this.#fetching = undefined;
     if (this.#listRequest !== request) return; // stopped
-    if (!list.fault) this.#follow(this.#state.acceptList(/** @type {Answer} */ (list), this.#way, known));
+    if (!list.fault) this.#follow(this.#state.list(/** @type {Answer} */ (list), this.#way, known));
     else if (this.#way === 'polling') this.#state.fail(list.fault);
   }
 
   /** Sends what the state needs after a report. @param {unknown} due whether an update is due */
   #follow(due) {
     // An older version is accepted from then on, so ask again.
-    const wait = this.#state.recheckAt - time(this.#environment);
+    const wait = this.#state.askAt - time(this.#environment);
     if (wait > 0) this.#recheck.set(() => this.update(), wait);
     if (due) void this.update();
   }
@@ -195,11 +195,10 @@ export class PresenceTransport {
   #onReceived = (message) => {
     const {type, code} = message;
     const state = this.#state;
-    if (type === 'snapshot') this.#follow(state.acceptList(message, 'live', Infinity));
-    else if (type === 'delta') this.#follow(state.acceptDelta(message));
-    else if (type === 'restate') this.#follow(state.restate());
-    else if (code === 'token_ends') void this.update();
-    else if (code === 'unavailable') state.fail('unknown');
+    if (code === 'unavailable') return state.fail('unknown');
+    this.#follow(
+      type === 'snapshot' ? state.list(message, 'live', Infinity) : type === 'delta' ? state.delta(message) : type === 'restate' ? state.restate() : code === 'token_ends',
+    );
   };
 
   /** @returns {'live' | 'polling'} */
@@ -243,11 +242,10 @@ export class PresenceTransport {
     const first = !this.#named && !this.#failures && this.#lastAnswer === Infinity;
     const outcome = await (this.#live?.ready ? this.#live.update(compose(), this.#state.missed) : this.#requests.ask('update/', attempt, compose, first));
     if (this.#attempt !== attempt) return 0;
-    if (outcome.fault && this.#state.drop(message, outcome.code)) {
-      this.#requests.warn(`dropped from the update: ${outcome.error}`);
-      return 0;
-    }
-    return outcome.fault ? this.#onFailure(outcome) : this.#onAnswer(/** @type {Answer} */ (outcome), message);
+    if (!outcome.fault) return this.#onAnswer(/** @type {Answer} */ (outcome), message);
+    if (!this.#state.drop(message, outcome.code)) return this.#onFailure(outcome);
+    this.#requests.warn(`dropped: ${outcome.error}`);
+    return 0;
   }
 
   /** @param {Answer} answer @param {Message} message @returns {number} milliseconds to the next update */
@@ -258,7 +256,7 @@ export class PresenceTransport {
       this.#requests.warn(`unreadable answer: ${error}`);
       return this.#onFailure({status: 503, fault: 'unknown'});
     }
-    if (this.#state.cookieless) this.#requests.warn('the browser seems to keep no cookie: use a token or --embedding on');
+    if (this.#state.cookieless) this.#requests.warn('no cookie is kept: use a token or --embedding on');
     const recovered = this.#failing;
     this.#failures = this.#retryAt = this.#pollAt = 0;
     this.#failing = false;
@@ -270,7 +268,7 @@ export class PresenceTransport {
 
   /** Returns the milliseconds to the next attempt. No change of the page shortens a time that the server asked for. @param {Outcome} outcome */
   #onFailure({status, fault, retry_after: asked = 0, error}) {
-    error ??= `no presence server at ${this.#requests.base} (${status}): pass the path on to it, or set prefix`; // otherwise the server says what to do
+    error ??= `no presence server at ${this.#requests.base} (${status}): proxy it or set prefix`; // otherwise the server says what to do
     if (status < 500 && error) this.#requests.warn(error);
     this.#state.fail(fault || 'unknown');
     const {heartbeat} = this.#state;

@@ -57,6 +57,8 @@
  * @property {NewSave} showlatest the button `Show latest` was pressed; cancelable
  * @property {{section: string, user: User | null}} navigate a person in the list was chosen, or (null) a window of yours; unless it is
  *   cancelled, the section is selected in the select with the sections
+ * @property {{from: string, to: string}} section the host has moved a section, and all below it, to another path; `snapshot.section` is already
+ *   where yours is now. Unless it is cancelled, the options of the select with the sections, and elements with `data-presence-section`, follow
  * @property {{section: string}} free nobody else claims the section that you waited for
  *
  * @typedef {object} Message the body of an update
@@ -70,8 +72,9 @@
  * @property {string} [waiting_for]
  * @property {Saved} [saved]
  *
- * @typedef {{version: number, users?: User[], count?: number, partial?: boolean, gone?: Pick<User, 'user_id'>[], saved?: readonly Save[]}} List
- * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number, saved?: Save[], saved_gone?: string[]}} Delta
+ * @typedef {{from: string, to: string, version: number}} Move a section, with all below it, is at another path since a version
+ * @typedef {{version: number, users?: User[], count?: number, partial?: boolean, gone?: Pick<User, 'user_id'>[], saved?: readonly Save[], moved?: readonly Move[]}} List
+ * @typedef {{base: number, version: number, changed: User[], at: number[], left: User['user_id'][], count?: number, saved?: Save[], saved_gone?: string[], moved?: Move[]}} Delta
  * @typedef {List & {activity: string, you: User, conflicts: User[], stale?: boolean, heartbeat?: number}} Answer
  *
  * @typedef {object} Options undefined is as good as left out, also in what adds to these

@@ -17,13 +17,13 @@
  * @property {HTMLElement | string} [editor] gets the focus after `Edit anyway`; without it, the select
  */
 
+import {Announcer} from './presence-announcer.js';
+import {PresenceMarkers} from './presence-markers.js';
 import {DRAW_INTERVAL} from './constants.js';
 import {identify, make, own} from './element.js';
-import {Announcer} from './presence-announcer.js';
 import {PresenceBadge} from './presence-badge.js';
 import {need} from './presence-check.js';
 import {areOld, claims, edits, missing} from './presence-conflict.js';
-import {PresenceMarkers} from './presence-markers.js';
 import {NOTICES, PresenceNotices} from './presence-notices.js';
 import {adoptStyle} from './presence-style.js';
 import {normalSection} from './section.js';
@@ -103,6 +103,8 @@ export class PresenceView {
     this.#liveRegion.role = 'status';
     own(this.#liveRegion);
     core.addEventListener('change', () => this.#drawSoon());
+    // Once all listeners have seen it.
+    core.addEventListener('section', (event) => queueMicrotask(() => event.defaultPrevented || this.#markers.follow([event.detail])));
     core.addEventListener('conflict', ({detail: {users, editing}}) => {
       if (editing) this.#newcomers = users;
     });
@@ -122,7 +124,7 @@ export class PresenceView {
   /** @param {Elements | undefined} elements */
   #accept(elements = {}) {
     for (const [name, place] of Object.entries(elements)) {
-      need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector, '' for none`);
+      need(isPlace(place, name), `elements.${name} is ${place}: pass an element or a CSS selector`);
     }
     this.#elements = {...this.#elements, ...elements};
     this.#unseen = PLACES.filter((name) => elements[name] && elements[name] !== DEFAULTS[name]);

@@ -8,6 +8,7 @@
  */
 
 import {PresenceCore} from './presence-core.js';
+import {checkOptions} from './presence-check.js';
 import {PresenceView} from './presence-view.js';
 
 export {PresenceCore};
@@ -36,6 +37,7 @@ export class PresenceManager extends PresenceCore {
    */
   constructor(projectId, userId = null, options = {}) {
     super(projectId, userId, options);
+    checkOptions(options, {view: 'boolean', label: 'function', elements: 'object'});
     if (options.view !== false && globalThis.document) this.#view = new PresenceView(this, options);
   }
 

@@ -5,6 +5,9 @@
  * unsaved changes until `saved()`. Reports wait until the editor has ended its own update, and there is at most one in 500 ms: the last
  * one counts. While the manager is stopped nothing is reported, and no timer runs; what is due is reported after its next start.
  *
+ * The text does not change when the host moves a section to another path (rule 23). So everything here has the sections by the text, and
+ * the manager gets them as they have moved since this object was made.
+ *
  * A binding calls `moved()` and `changed()`, and `destroy()` when its editor ends. `Place` is whatever the binding's `sectionAt` takes: an
  * offset, a position, a node. It is read when a report is due, so both calls are cheap enough for each key.
  *
@@ -15,6 +18,7 @@
 import {need} from '../presence-check.js';
 import {time} from '../presence-clock.js';
 import {Timer} from '../presence-timer.js';
+import {after} from '../section.js';
 
 export const INTERVAL = 500; // milliseconds between two reports, and how long a caret rests before its section is reported
 const MAX_UNSAVED = 100; // sections with unsaved changes that are known
@@ -40,6 +44,7 @@ export class Editing {
   /** @type {string | null} the section of the last report */ #section;
   /** @type {'editing' | 'viewing' | ''} the activity of the last report; `''`: somebody else has set the section since */ #activity = '';
   /** sections with other names, which are not reported yet @type {readonly Renamed[]} */ #renamed = [];
+  /** moves of sections since the start @type {readonly {from: string, to: string}[]} */ #moves = [];
   /** sections with unsaved changes, the one changed last at the end @type {Set<string>} */ #unsaved = new Set();
 
   /**
@@ -65,6 +70,7 @@ export class Editing {
     const {signal} = /** @type {AbortController} */ (this.#listeners);
     manager.addEventListener('change', this.#onChange, {signal});
     manager.addEventListener('navigate', this.#onNavigate, {signal});
+    manager.addEventListener('section', ({detail}) => (this.#moves = [...this.#moves, detail]), {signal});
   }
 
   /** The caret is at a place, because the person moved it, or because the text changed. @param {Place} at */
@@ -91,10 +97,10 @@ export class Editing {
     if (!this.#listeners) return;
     if (this.#change) this.#note(this.#change.at);
     this.#change = undefined;
-    const current = this.#manager.currentSection;
+    const current = this.#current;
     const sections = this.#unsaved.size ? [...this.#unsaved] : current ? [current] : [];
     this.#unsaved.clear();
-    if (revision !== undefined) for (const section of sections) this.#manager.saved({section, revision});
+    if (revision !== undefined) for (const section of sections) this.#manager.saved({section: after(section, this.#moves), revision});
     this.#manager.setUnsaved(false);
   }
 
@@ -111,6 +117,16 @@ export class Editing {
     const names = new Map(renamed.map(({from, to}) => [from, to]));
     const earlier = new Set(this.#renamed.map(({to}) => to));
     this.#renamed = [...this.#renamed.map(({from, to}) => ({from, to: names.get(to) ?? to})), ...renamed.filter(({from}) => !earlier.has(from))];
+  }
+
+  /** The section of the manager, by the text. */
+  get #current() {
+    return this.#byText(this.#manager.currentSection);
+  }
+
+  /** @template {string | null} T @param {T} section as it has moved @returns {T | string} as it was by the text */
+  #byText(section) {
+    return after(section, this.#moves.map(({from, to}) => ({from: to, to: from})).reverse());
   }
 
   /** @param {number} delay */
@@ -161,14 +177,15 @@ export class Editing {
     this.#section = section;
     this.#activity = activity;
     reporting.add(this.#manager);
-    this.#manager.setSection(section, {activity});
+    this.#manager.setSection(after(section, this.#moves), {activity});
     reporting.delete(this.#manager);
     if (section !== null && this.#unsaved.has(section)) this.#manager.setUnsaved(true);
   }
 
   /** Follows a start or stop of the manager, and another section that the host or a button of the interface has set. */
   #onChange = () => {
-    const {running, currentSection: section} = this.#manager;
+    const {running} = this.#manager;
+    const section = this.#current;
     if (!running) this.#timer.clear();
     else if (this.#paused && this.#caret) this.#schedule(this.#change ? 0 : INTERVAL);
     this.#paused = !running;
@@ -185,12 +202,12 @@ export class Editing {
 
   /** Moves the caret to the section that somebody else has set. There it rests, and does not edit. @param {string} section @param {boolean} focus */
   #follow(section, focus) {
-    if (this.#listeners && this.#manager.currentSection === section && this.#goTo?.(section, focus)) this.#set(section, 'viewing');
+    if (this.#listeners && this.#current === section && this.#goTo?.(section, focus)) this.#set(section, 'viewing');
   }
 
   /** @param {CustomEvent<import('../presence-types.js').PresenceEvents['navigate']>} event */
   #onNavigate = (event) => {
-    if (!event.defaultPrevented && this.#goTo?.(event.detail.section, true)) event.preventDefault();
+    if (!event.defaultPrevented && this.#goTo?.(this.#byText(event.detail.section), true)) event.preventDefault();
   };
 }
 

@@ -1,12 +1,13 @@
 import {prefixOf} from '../frameworks/address.js';
 import {adoptStyle} from '../presence-style.js';
+import {after} from '../section.js';
 import {PresenceManager} from '../writer-presence.js';
 import {Base, adoptInline, setAttribute, shadowRoot, upgradeProperties} from './base.js';
 import {addSource, refresh, removeSource} from './registry.js';
 
 /** @typedef {import('../writer-presence.js').Options} Options */
 
-const EVENTS = /** @type {const} */ (['change', 'join', 'leave', 'conflict', 'status', 'saved', 'showlatest', 'navigate', 'free']);
+const EVENTS = /** @type {const} */ (['change', 'join', 'leave', 'conflict', 'status', 'saved', 'showlatest', 'navigate', 'free', 'section']);
 
 /** With the types of the events. */
 const EventBase = /** @type {new () => import('../presence-types.js').PresenceEventTarget & HTMLElement} */ (Base);
@@ -53,6 +54,7 @@ const stacks = new Map();
  * @fires {CustomEvent} saved - another page saved a section
  * @fires {CustomEvent} showlatest - the button `Show latest` was pressed; cancelable
  * @fires {CustomEvent} navigate - a person in the list was chosen: `{section, user}`; cancelable
+ * @fires {CustomEvent} section - the host moved a section: `{from, to}`; cancelable
  * @fires {CustomEvent} free - nobody else claims the section that you waited for: `{section}`
  *
  * @csspart badge - the button
@@ -339,6 +341,8 @@ export class WriterPresence extends EventBase {
         const {detail, cancelable} = event;
         const copy = new CustomEvent(type, {detail, cancelable, composed: true});
         if (!this.dispatchEvent(copy)) event.preventDefault();
+        // The attribute states the section again when another attribute changes.
+        if (type === 'section' && this.hasAttribute('section')) this.section = after(this.getAttribute('section'), [detail]);
       }, {signal});
     }
   }

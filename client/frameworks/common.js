@@ -9,6 +9,8 @@
  * @typedef {object} Handlers
  * @property {((section: string | null, user: User | null) => void) | undefined} [onNavigate] the person chose a section: that of a `user` in the list, or
  *   another one instead of the section of a warning (null: none). Show it, and pass it to `useSection`
+ * @property {((move: import('../presence-types.js').PresenceEvents['section']) => void) | undefined} [onMove] the host has moved a section, and all
+ *   below it, to another path. The person is there already. Pass the new path to `useSection`, `useOccupants` and `AvatarStack`, without loading the text again
  * @property {((save: import('../presence-types.js').NewSave) => void) | undefined} [onShowLatest] the button `Show latest` was pressed: load the text
  *
  * @typedef {object} Session
@@ -34,7 +36,7 @@
 import {need} from '../presence-check.js';
 import {edits} from '../presence-conflict.js';
 import {ordered} from '../presence-occupants.js';
-import {normalSection} from '../section.js';
+import {after, normalSection} from '../section.js';
 import {labelOf} from '../strings.js';
 import {PresenceManager} from '../writer-presence.js';
 import {prefixOf} from './address.js';
@@ -81,6 +83,10 @@ export function run(manager, latest) {
     onNavigate(event.detail.section, event.detail.user);
   }, {signal});
   manager.addEventListener('showlatest', ({detail}) => latest().onShowLatest?.(detail), {signal});
+  manager.addEventListener('section', ({detail}) => {
+    Page.of(manager).follow(detail);
+    latest().onMove?.(detail);
+  }, {signal});
   manager.addEventListener('change', ({detail: {section}}) => {
     if (Page.of(manager).leftFor(section)) latest().onNavigate?.(section, null);
   }, {signal});
@@ -144,7 +150,10 @@ const isPlain = (value) => Array.isArray(value) || (!!value && typeof value === 
 
 // ---- what components ask for
 
-/** @typedef {{section: string | null | undefined, activity?: Activity, unsaved?: boolean}} Place unsaved undefined: the host states it itself */
+/**
+ * @typedef {{section: string | null | undefined, at?: string | null, activity?: Activity, unsaved?: boolean}} Place `at`: where the section is, if it
+ *   has moved since the component stated it; unsaved undefined: the host states it itself
+ */
 
 const NO_ELEMENTS = /** @type {const} */ ({badge: '', warning: false});
 
@@ -178,7 +187,9 @@ class Page {
   /** @template {'badge' | 'warning' | 'place'} T @param {T} what @param {object} component @param {(T extends 'place' ? Place : HTMLElement) | null} value null withdraws the request */
   ask(what, component, value) {
     const asked = /** @type {Map<object, any>} */ (this.#asked[what]);
-    if (value) asked.set(component, value);
+    // A component that states the section that it stated before stays where that has moved to.
+    const last = asked.get(component);
+    if (value) asked.set(component, last && last.section === /** @type {any} */ (value).section ? Object.assign(value, {at: last.at}) : value);
     else asked.delete(component);
     if (value && what === 'place') this.#applyPlace(); // so that the first update, of the same turn, contains it
     else this.applySoon();
@@ -201,18 +212,24 @@ class Page {
     return left;
   }
 
+  /** Follows a section that the host has moved. @param {{from: string, to: string}} move */
+  follow(move) {
+    this.#at = after(this.#at, [move]);
+    for (const place of new Set([this.#place, ...this.#asked.place.values()])) place.at = after(at(place), [move]);
+  }
+
   /** Applies what changed, but not to another section for which the person has left meanwhile. */
   #applyPlace() {
     const last = this.#place;
     const next = newest(this.#asked.place) ?? {section: null};
     this.#place = next;
     const manager = this.#manager;
-    const section = normalSection(next.section);
-    const moved = section !== normalSection(last.section);
+    const section = normalSection(at(next));
+    const moved = section !== normalSection(at(last));
     if (!moved && section !== normalSection(manager.currentSection)) return;
     if (moved || next.activity !== last.activity) {
       this.#at = section;
-      manager.setSection(next.section ?? null, {activity: next.activity});
+      manager.setSection(at(next) ?? null, {activity: next.activity});
     }
     if (next.unsaved !== undefined && (moved || next.unsaved !== last.unsaved)) manager.setUnsaved(next.unsaved);
   }
@@ -229,6 +246,9 @@ class Page {
     else this.#manager.updateUI?.();
   }
 }
+
+/** @param {Place} place */
+const at = ({section, at = section}) => at;
 
 /** @template T @param {Map<object, T>} asked @returns {T | undefined} */
 const newest = (asked) => [...asked.values()].at(-1);

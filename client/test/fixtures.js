@@ -11,6 +11,7 @@ import {webcrypto} from 'node:crypto';
 import {setMaxListeners} from 'node:events';
 import {readFileSync} from 'node:fs';
 import {PresenceCore} from '../presence-core.js';
+import {after} from '../section.js';
 
 // Node 18 has both only behind flags; every browser has them.
 globalThis.crypto ??= /** @type {Crypto} */ (webcrypto);
@@ -180,6 +181,7 @@ export class FakeEnvironment {
   /** @type {User} */ me = user(1, 'me');
   /** @type {User[]} */ others = [];
   /** @type {Save[]} */ saves = [];
+  /** @type {import('../presence-types.js').Move[]} */ moves = [];
   /** instead of an answer: a status, an error to throw, or no answer at all @type {number | Error | 'silence' | null} */ failure = null;
   /** @type {Record<string, string>} */ failureHeaders = {};
   failureCode = 'unavailable';
@@ -262,8 +264,29 @@ export class FakeEnvironment {
     for (const socket of this.sockets) socket.deliver({type: 'delta', base, version: this.version, changed: [], at: [], left: [], saved: [save]});
   }
 
+  /** The host moves a section, and the delta is sent to live connections. @param {string} from @param {string} to */
+  move(from, to) {
+    const before = this.#listed;
+    const moved = (/** @type {string} */ section) => after(section, [{from, to}]);
+    const inPlace = (/** @type {User} */ one) => ({
+      ...one, section: moved(one.section), sections: one.sections.map(moved), ...(one.unsaved && {unsaved: one.unsaved.map(moved)}),
+    });
+    this.me = inPlace(this.me);
+    this.others = this.others.map(inPlace);
+    const saves = this.saves.map((save) => ({...save, section: moved(save.section)}));
+    const gone = this.saves.map(({section}) => section).filter((section) => moved(section) !== section);
+    const saved = saves.filter((_, i) => saves[i].section !== this.saves[i].section);
+    this.saves = saves;
+    const move = {from, to, version: ++this.version};
+    this.moves = [...this.moves, move];
+    for (const socket of this.sockets) socket.deliver({...delta(before, this.#listed), ...(saved.length && {saved, saved_gone: gone}), moved: [move]});
+  }
+
   get #listed() {
-    return {version: this.version, users: [this.me, ...this.others], ...(this.saves.length && {saved: this.saves})};
+    return {
+      version: this.version, users: [this.me, ...this.others], ...(this.saves.length && {saved: this.saves}),
+      ...(this.moves.length && {moved: this.moves}),
+    };
   }
 
   #WebSocket() {

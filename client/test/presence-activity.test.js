@@ -64,8 +64,7 @@ test('an idle page that is hidden stays idle, and leaves thirty minutes after it
 
 test('a page is idle after two minutes without input, and any input restarts the two minutes', async () => { // rule 12
   for (const input of [
-    'pointerdown', 'pointermove', 'click', 'keydown', 'wheel', 'touchstart', 'beforeinput', 'input', 'change', 'compositionstart',
-    'compositionupdate', 'compositionend', 'cut', 'paste', 'drop',
+    'pointerdown', 'pointermove', 'click', 'keydown', 'wheel', 'beforeinput', 'input', 'change', 'cut', 'paste', 'drop',
   ]) { // case 44
     const {env} = await editing();
     await env.clock.advance(1.9 * MINUTE);

@@ -5,6 +5,8 @@ import {ABSTRACT, FakeEnvironment, METHODS, golden, names, settle, started, user
 
 test('messages about claims equal the golden ones', async () => { // rules 18 to 20
   const env = new FakeEnvironment('open');
+  const {as_of} = golden('update-saved');
+  env.version = as_of;
   const last = () => env.socket.messages[env.socket.messages.length - 1];
   const core = await started(env, {}, ABSTRACT);
   core.setSection(METHODS);
@@ -16,7 +18,7 @@ test('messages about claims equal the golden ones', async () => { // rules 18 to
   core.setSection(ABSTRACT);
   core.setUnsaved(true);
   await env.clock.advance(130_000);
-  assert.deepEqual({...last(), seq: 2}, golden('update-unsaved'));
+  assert.deepEqual({...last(), seq: 2, as_of}, golden('update-unsaved'));
 
   core.setUnsaved(false);
   env.fire('keydown');
@@ -26,7 +28,7 @@ test('messages about claims equal the golden ones', async () => { // rules 18 to
   await settle();
   core.waitFor(ABSTRACT);
   await settle();
-  assert.deepEqual({...last(), seq: 2}, golden('update-waiting'));
+  assert.deepEqual({...last(), seq: 2, as_of}, golden('update-waiting'));
 });
 
 test('each golden message with saves gives the golden saves', async () => { // rule 19, case 29

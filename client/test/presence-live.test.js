@@ -23,6 +23,7 @@ test('a live page sends hello, updates and leave over its connection, and nothin
 test('messages equal the golden ones, and the address contains no token', async () => {
   for (const [prefix, url] of [[undefined, 'wss://writer.example/writer/api/project/demo/presence/live/'], ['http://127.0.0.1:8080/api', 'ws://127.0.0.1:8080/api/project/demo/presence/live/']]) {
     const env = new FakeEnvironment('open');
+    env.version = golden('update').as_of;
     const core = await started(env, {token: 'a-token', prefix}, ABSTRACT);
     core.setSection(METHODS);
     await settle();

@@ -270,7 +270,7 @@ test('saved() and opened() without section or revision say what to do', async ()
   const call = /** @type {any} */ (core);
   assert.throws(() => core.saved({revision: 1}), /setSection/);
   for (const name of ['saved', 'opened']) {
-    for (const bad of ['', undefined, {}, 'x'.repeat(65), '1\n2']) assert.throws(() => call[name]({section: ABSTRACT, revision: bad}), /1 to 64 visible characters/, `${name} ${bad}`);
+    for (const bad of ['', undefined, {}, 'x'.repeat(65), '1\n2']) assert.throws(() => call[name]({section: ABSTRACT, revision: bad}), /1 to 64 characters/, `${name} ${bad}`);
   }
   assert.throws(() => call.saved({section: ABSTRACT, revision: null}), TypeError);
 });

@@ -62,7 +62,7 @@ function follow() {
   part('status').textContent = words;
   part('status').dataset.status = status;
   // `Choose different section` was pressed.
-  if (status !== 'stopped' && (section ?? '') !== fromAddress()) go(section ?? '');
+  if (status !== 'stopped' && (section ?? '') !== fromAddress() && sheets.has(section ?? '')) go(section ?? '');
 }
 
 /** The section in the address, so that a reload stays in it. */
