@@ -225,8 +225,20 @@ func TestEventsReachTheReceiverAndListeners(t *testing.T) {
 	if err := os.WriteFile(key, []byte(apiKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"--dev", "--data", data, "--api-key-file", key, "--admin-addr", "127.0.0.1:0"}, webhookArgs(t, r, "/")...)
+	flags := webhookArgs(t, r, "/")
+	args := append([]string{"--dev", "--data", data, "--api-key-file", key, "--admin-addr", "127.0.0.1:0"}, flags...)
+	secrets := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(flags[3], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secrets("whsec_" + strings.Repeat("A", 40))
 	s := startServer(t, args...)
+	secrets("whsec_" + strings.Repeat("A", 40) + "\n" + webhookSecret)
+	if line := s.reload(); !strings.Contains(line, "changed=[webhook-secret-file] changed_but_needs_a_restart=[]") {
+		t.Fatalf("after a reload the log has %s", line)
+	}
 	request, err := http.NewRequest(http.MethodGet, "http://"+s.admin()+"/api/v1/events", nil)
 	if err != nil {
 		t.Fatal(err)
