@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -80,18 +81,30 @@ func lastOf(lines []string) string {
 	return ""
 }
 
-// proxy returns the remote address of the connection if it is a trusted proxy.
+// proxy returns the remote address of the connection if it is a trusted proxy. Whoever connects through a Unix socket is
+// one, without an address: only those whom the socket's permissions admit can, and without X-Forwarded-For all clients
+// behind a proxy would share the limits of one.
 func (h *Handler) proxy(r *http.Request) (netip.Addr, bool) {
-	if len(h.o.TrustedProxies) == 0 {
+	isUnix := isUnixSocket(r)
+	if len(h.current.Load().proxies) == 0 && !isUnix {
 		return netip.Addr{}, false
 	}
 	port, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}, isUnix
+	}
 	a := port.Addr().Unmap().WithZone("")
-	return a, err == nil && h.trusts(a)
+	return a, h.trusts(a)
+}
+
+// isUnixSocket reports whether a request came through a Unix socket.
+func isUnixSocket(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && local.Network() == "unix"
 }
 
 func (h *Handler) trusts(a netip.Addr) bool {
-	return slices.ContainsFunc(h.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+	return slices.ContainsFunc(h.current.Load().proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // warnUnreadable logs that an entry of a trusted proxy is not a client address.

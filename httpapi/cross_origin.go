@@ -35,7 +35,7 @@ func (h *Handler) allowOrigin(header http.Header, r *http.Request) {
 
 // isPreflight reports whether a request is a CORS preflight.
 func (h *Handler) isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && len(h.origins) > 0 && len(r.Header["Origin"]) > 0 && first(r.Header, "Access-Control-Request-Method") != ""
+	return r.Method == http.MethodOptions && len(h.current.Load().origins) > 0 && len(r.Header["Origin"]) > 0 && first(r.Header, "Access-Control-Request-Method") != ""
 }
 
 // preflight answers a CORS preflight for a path with this method.
@@ -97,7 +97,7 @@ func hasPageCookie(r *http.Request) bool {
 
 // givePageCookie sets pageCookie if the handshake of this page will need it.
 func (h *Handler) givePageCookie(w http.ResponseWriter, r *http.Request) {
-	if len(h.origins) == 0 || first(r.Header, "Sec-Fetch-Site") != "same-origin" || !strings.HasPrefix(first(r.Header, "Origin"), "https://") {
+	if len(h.current.Load().origins) == 0 || first(r.Header, "Sec-Fetch-Site") != "same-origin" || !strings.HasPrefix(first(r.Header, "Origin"), "https://") {
 		return
 	}
 	if o, named, _ := h.listed(r); named && !h.isAt(o, r) && !hasPageCookie(r) {
@@ -111,7 +111,7 @@ func (h *Handler) mayChange(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
 		return true
 	}
-	if len(h.origins) > 0 && len(r.Header["Origin"]) > 0 {
+	if len(h.current.Load().origins) > 0 && len(r.Header["Origin"]) > 0 {
 		_, _, ok := h.listed(r)
 		return ok
 	}
@@ -121,7 +121,7 @@ func (h *Handler) mayChange(r *http.Request) bool {
 // mayConnect reports whether a page may open a live connection. Browsers do not restrict handshakes by origin,
 // so the server does; a handshake without Origin is rejected.
 func (h *Handler) mayConnect(r *http.Request) bool {
-	if len(h.origins) > 0 {
+	if len(h.current.Load().origins) > 0 {
 		_, _, ok := h.listed(r)
 		return ok
 	}
@@ -160,7 +160,7 @@ func (h *Handler) listed(r *http.Request) (o origin.Origin, named, ok bool) {
 		return o, false, false
 	}
 	ok = false
-	for _, pattern := range h.origins {
+	for _, pattern := range h.current.Load().origins {
 		if pattern.Matches(o) {
 			named, ok = named || pattern.IsExact(), true
 		}

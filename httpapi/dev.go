@@ -37,7 +37,7 @@ func (h *Handler) devToken(w http.ResponseWriter, r *http.Request, _ string) (st
 	if err := decodeBody(r, &body); err != nil {
 		return h.fail(w, r, err)
 	}
-	token, user, err := h.o.Dev.Token(presence.UserID(body.UserID), body.Username)
+	token, user, err := h.current.Load().dev.Token(presence.UserID(body.UserID), body.Username)
 	if err != nil {
 		return h.fail(w, r, err)
 	}

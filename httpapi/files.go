@@ -49,13 +49,13 @@ func (h *Handler) files() (map[string]endpoint, error) {
 		if err != nil {
 			return err
 		}
-		at, readers := h.o.Prefix+"/client/"+name, h.clientReaders()
+		at, readers := h.o.Prefix+"/client/"+name, h.clientReaders
 		policy := pagePolicy + "'none'"
 		if name == pageFile && h.o.Embedding {
 			policy = pagePolicy + "*"
 		}
 		if name == pageFile {
-			at, readers, body = "/", "same-origin", []byte(placeholders.Replace(string(body)))
+			at, readers, body = "/", func() string { return "same-origin" }, []byte(placeholders.Replace(string(body)))
 		}
 		pages[at] = endpoint{http.MethodGet, "page", file(name, body, readers, policy, revalidated)}
 		return nil
@@ -70,7 +70,7 @@ func (h *Handler) files() (map[string]endpoint, error) {
 	sum := sha256.Sum256(bundle)
 	hash := hex.EncodeToString(sum[:bundleHash/2])
 	own := func(name string, body []byte, caching string) endpoint {
-		return endpoint{http.MethodGet, "page", file(name, body, h.clientReaders(), pagePolicy+"'none'", caching)}
+		return endpoint{http.MethodGet, "page", file(name, body, h.clientReaders, pagePolicy+"'none'", caching)}
 	}
 	pages[h.o.Prefix+"/client/"+entryFile] = own(entryFile, []byte("export * from './"+bundleName(hash)+"';\n"), revalidated)
 	pages[h.o.Prefix+"/client/"+bundleName(hash)] = own(entryFile, bundle, immutable)
@@ -80,7 +80,7 @@ func (h *Handler) files() (map[string]endpoint, error) {
 
 // clientReaders is the Cross-Origin-Resource-Policy of the client's files: pages of allowed origins load them.
 func (h *Handler) clientReaders() string {
-	if len(h.origins) > 0 {
+	if len(h.current.Load().origins) > 0 {
 		return "cross-origin"
 	}
 	return "same-origin"
@@ -106,9 +106,9 @@ func (h *Handler) page(path string) (e endpoint, ok bool) {
 	return h.otherBundle, err == nil && name == bundleName(hash)
 }
 
-// file serves a file. readers is its Cross-Origin-Resource-Policy, policy its Content-Security-Policy, caching its
+// file serves a file. readers returns its Cross-Origin-Resource-Policy, policy its Content-Security-Policy, caching its
 // Cache-Control.
-func file(name string, body []byte, readers, policy, caching string) func(http.ResponseWriter, *http.Request, string) int {
+func file(name string, body []byte, readers func() string, policy, caching string) func(http.ResponseWriter, *http.Request, string) int {
 	kind := mime.TypeByExtension(path.Ext(name))
 	if path.Ext(name) == ".js" {
 		kind = "text/javascript; charset=utf-8"
@@ -137,7 +137,7 @@ func file(name string, body []byte, readers, policy, caching string) func(http.R
 		h.Set("Cache-Control", caching)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", readers)
+		h.Set("Cross-Origin-Resource-Policy", readers())
 		h.Set("Content-Security-Policy", policy)
 		if matches(r.Header["If-None-Match"], tag) { // http.ServeContent does not know tags that a proxy has rewritten
 			w.WriteHeader(http.StatusNotModified)

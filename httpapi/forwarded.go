@@ -9,7 +9,7 @@ import (
 )
 
 // unknownClient is the key by which rate limiters count all requests for which a trusted proxy sent no readable
-// client address.
+// client address, or a proxy on a Unix socket none.
 const unknownClient = "unknown"
 
 // maxObfuscated is the longest identifier that a proxy may send instead of an address.
@@ -42,7 +42,9 @@ func (h *Handler) forwardedFor(peer netip.Addr, header http.Header) forwardedCli
 		lines, isForwarded = header["Forwarded"], true
 	}
 	if isBlank(lines) {
-		last.key = network(peer)
+		if last.key = unknownClient; peer.IsValid() {
+			last.key = network(peer)
+		}
 		return last
 	}
 	for element := range elements(lines) {

@@ -29,7 +29,6 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,8 +44,6 @@ import (
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/loglimit"
 	"github.com/writer-presence/writer-presence/internal/metrics"
-	"github.com/writer-presence/writer-presence/internal/origin"
-	"github.com/writer-presence/writer-presence/internal/ratelimit"
 	"github.com/writer-presence/writer-presence/internal/tokenheader"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -124,7 +121,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Handler answers requests and holds the live connections. Create a Handler with [New]; nothing can change it
+// Handler answers requests and holds the live connections. Create a Handler with [New]; only [Handler.Reload] changes it
 // afterwards. The zero Handler answers every request with status 500. It is safe for concurrent use.
 type Handler struct {
 	o       Options
@@ -132,7 +129,7 @@ type Handler struct {
 	hub     *live.Hub
 	limits  *connlimit.Limits
 	metrics *metrics.HTTP
-	origins []origin.Pattern // of Options.Origins
+	current atomic.Pointer[current]
 
 	projects string              // path below which the projects are
 	api      map[string]endpoint // by the path below a project
@@ -164,10 +161,7 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("httpapi: Options.Prefix %q must begin with a slash and not end with one, as in %s", o.Prefix, DefaultPrefix)
 	case o.Lease < 0 || o.Heartbeat < 0:
 		return nil, fmt.Errorf("httpapi: Options.Lease %v and Options.Heartbeat %v must not be negative", o.Lease, o.Heartbeat)
-	case o.Dev != nil && o.Dev.Keys == nil:
-		return nil, errors.New("httpapi: Options.Dev has no Keys; set Keys, or leave Dev out")
 	}
-	o.TrustedProxies = slices.Clone(o.TrustedProxies) // the caller may change its slice
 	o.Heartbeat = cmp.Or(o.Heartbeat, presence.DefaultHeartbeat)
 	o.Lease = cmp.Or(o.Lease, presence.DefaultLease)
 	if o.Log == nil {
@@ -183,21 +177,12 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		o: o, projects: o.Prefix + "/project/", metrics: metrics.NewHTTP(), compress: newCompressor(),
-		limits: connlimit.New(connlimit.Options{Connections: o.Connections, PerUser: o.UserConnections, PerAddress: o.AddressConnections, Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
+		limits: connlimit.New(connlimit.Options{Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
+		access: &access.Control{Presence: o.Service, Lease: o.Lease, Heartbeat: o.Heartbeat, Log: o.Log},
 	}
-	for _, text := range o.Origins {
-		pattern, err := origin.ParsePattern(text)
-		if err != nil {
-			return nil, fmt.Errorf("httpapi: Options.Origins %q: %w", text, err)
-		}
-		h.origins = append(h.origins, pattern)
-	}
-	h.access = &access.Control{
-		Presence: o.Service, Authenticator: o.Authenticator, Lease: o.Lease, Heartbeat: o.Heartbeat, Metrics: h.metrics, Log: o.Log,
-		PerUser: limiter(o.UserRate, DefaultUserRate), PerAddress: limiter(o.AddressRate, DefaultAddressRate),
-		ProjectsPerUser:    projectLimiter(o.UserProjects, DefaultUserProjects),
-		ProjectsPerVisitor: projectLimiter(o.VisitorProjects, DefaultVisitorProjects),
-		ProjectsPerAddress: projectLimiter(o.AddressProjects, DefaultAddressProjects),
+	h.access.Metrics = h.metrics
+	if err := h.use(o); err != nil {
+		return nil, err
 	}
 	h.hub = live.New(h.access, h.limits)
 	h.api = map[string]endpoint{
@@ -215,17 +200,6 @@ func New(o Options) (*Handler, error) {
 		h.pages[o.Prefix+"/dev/token/"] = endpoint{http.MethodPost, "token", h.devToken}
 	}
 	return h, nil
-}
-
-func limiter(rate, normal identity.Rate) *ratelimit.Limiter {
-	rate = cmp.Or(rate, normal)
-	return ratelimit.New(rate.PerSecond, rate.Burst)
-}
-
-// projectLimiter bounds the different projects. A project counts for at least 12 minutes after its last
-// update or leave, which is how long a store keeps a project that everybody has left.
-func projectLimiter(limit, normal int) *ratelimit.Distinct {
-	return ratelimit.NewDistinct(cmp.Or(limit, normal), presence.DefaultLease+presence.Finality)
 }
 
 // Run runs the live connections until ctx ends. Then it tells each client when to reconnect, and returns
@@ -267,7 +241,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	operation = "other"
 	defer h.recover(w, r, &status)
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // undecoded, so that %2F is not a slash
-	if len(h.origins) > 0 && strings.HasPrefix(path, h.o.Prefix+"/") {
+	if len(h.current.Load().origins) > 0 && strings.HasPrefix(path, h.o.Prefix+"/") {
 		h.allowOrigin(w.Header(), r)
 	}
 	if !h.mayChange(r) {

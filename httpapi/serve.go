@@ -34,12 +34,13 @@ func (h *Handler) Serve(ctx context.Context, l net.Listener) error {
 	})
 }
 
-// remoteKey returns the key by which limits count a remote address, and false for a trusted proxy.
-func (h *Handler) remoteKey(remote string) (key string, ok bool) {
-	if port, err := netip.ParseAddrPort(remote); err == nil && h.trusts(port.Addr().Unmap().WithZone("")) {
+// remoteKey returns the key by which limits count a remote address, and false for a trusted proxy; see Handler.proxy.
+func (h *Handler) remoteKey(remote net.Addr) (key string, ok bool) {
+	text := remote.String()
+	if port, err := netip.ParseAddrPort(text); remote.Network() == "unix" || err == nil && h.trusts(port.Addr().Unmap().WithZone("")) {
 		return "", false
 	}
-	return addressKey(remote), true
+	return addressKey(text), true
 }
 
 // rejection returns the answer to a connection over the limit of its address.

@@ -41,6 +41,24 @@ func newHandler(t *testing.T) http.Handler {
 	})
 }
 
+func TestFirstRequestOfAConnectionIsAnsweredDuringTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, end, served := startServing(newHandler(t))
+		c, _ := l.Dial()
+		synctest.Wait() // until the server waits for a request
+		end()
+		synctest.Wait()
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		if got, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || got.StatusCode != 200 || !got.Close {
+			t.Errorf("got %v, %v; want 200, and the last answer of the connection", got, err)
+		}
+		c.Close()
+		if err := <-served; err != nil {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+}
+
 func TestSlowBodyGets408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := startServing(newHandler(t))

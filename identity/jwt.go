@@ -47,6 +47,7 @@ type JWT struct {
 
 	methods []string
 	key     func(context.Context, *jwt.Token) (any, error)
+	secret  []byte // signs tokens; nil for RemoteKeys
 	tokens  remembered[bearer]
 }
 
@@ -81,7 +82,9 @@ func SharedSecret(path string) (*JWT, error) {
 	if n := len(keys.Keys); n == 0 || n > 2 {
 		return nil, fmt.Errorf("the file %s with the secret of tokens has %d lines; it needs one, or two while the secret is changed", path, n)
 	}
-	return &JWT{methods: []string{"HS256"}, key: func(context.Context, *jwt.Token) (any, error) { return keys, nil }}, nil
+	return &JWT{
+		methods: []string{"HS256"}, key: func(context.Context, *jwt.Token) (any, error) { return keys, nil }, secret: keys.Keys[0].([]byte),
+	}, nil
 }
 
 // Authenticate implements [Authenticator].

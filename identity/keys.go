@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -102,6 +103,9 @@ func ReadKeys(path string) (*Keys, error) {
 
 // checkAccess checks the mode of a key file.
 func checkAccess(path string) (warning string, err error) {
+	if runtime.GOOS == "windows" { // whose access lists are not in the mode
+		return "", nil
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", fmt.Errorf("cannot use the secret file: %w", err)

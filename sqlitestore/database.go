@@ -92,16 +92,8 @@ func (d *database) open(log *slog.Logger) (err error) {
 		return err
 	}
 	defer d.recordFiles()
-	verdict := "ok"
-	if info, err := os.Stat(d.path); err != nil {
+	if err := d.quickCheck(); err != nil {
 		return err
-	} else if info.Size() <= maxQuickCheck {
-		if err := d.sql.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-			return err
-		}
-	}
-	if verdict != "ok" {
-		return errors.New("it is damaged: " + verdict)
 	}
 	if err := migrate(d.sql); err != nil {
 		return err
@@ -109,12 +101,31 @@ func (d *database) open(log *slog.Logger) (err error) {
 	return d.prepare()
 }
 
+// quickCheck checks the pages of a file that is not larger than maxQuickCheck.
+func (d *database) quickCheck() error {
+	info, err := os.Stat(d.path)
+	if err != nil || info.Size() > maxQuickCheck {
+		return err
+	}
+	var verdict string
+	if err := d.sql.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return errors.New("it is damaged: " + verdict)
+	}
+	return nil
+}
+
 // connect opens an SQLite file with a single connection.
 func connect(path string) (*sql.DB, error) {
 	// In WAL mode with synchronous=NORMAL a killed process loses nothing; a power failure may
 	// lose the last commits but does not corrupt the file.
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
-	db, err := sql.Open("sqlite", dsn)
+	return connectWith(path, "_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
+}
+
+func connectWith(path, parameters string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+parameters)
 	if err != nil {
 		return nil, err
 	}
@@ -123,24 +134,32 @@ func connect(path string) (*sql.DB, error) {
 }
 
 func migrate(db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
+	provider, err := migrator(db)
 	if err != nil {
 		return err
+	}
+	_, err = provider.Up(context.Background())
+	return err
+}
+
+// migrator returns what migrates a file. It returns an error for the file of a newer version.
+func migrator(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx := context.Background()
-	current, target, err := provider.GetVersions(ctx)
+	current, target, err := provider.GetVersions(context.Background())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if current > target {
-		return fmt.Errorf("it was written by a newer writer-presence (schema version %d, this one knows %d): start that one", current, target)
+		return nil, fmt.Errorf("it was written by a newer writer-presence (schema version %d, this one knows %d): start that one", current, target)
 	}
-	_, err = provider.Up(ctx)
-	return err
+	return provider, nil
 }
 
 func (d *database) close() {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -68,11 +69,21 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write to the data directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := tryLock(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory with --data", dir)
 	}
 	return lock, nil
+}
+
+var errEmpty = errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
+
+// checkMissing returns an error if the database file, which is missing, must not be created.
+func (d *database) checkMissing() error {
+	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
+		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
+	}
+	return nil
 }
 
 // makeFile creates the database file if it is missing. It builds the file under a temporary
@@ -81,15 +92,15 @@ func (d *database) makeFile(log *slog.Logger) error {
 	info, err := os.Stat(d.path)
 	switch {
 	case err == nil && info.Size() == 0:
-		return errors.New("it is empty (0 bytes), as after a full disk or an incomplete copy")
+		return errEmpty
 	case err == nil:
 		d.recordFile(d.path, info)
 		return restrict(d.path, 0o600, log)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
-		return fmt.Errorf("it is missing, but %s-wal is there with changes that belong to it", fileName)
+	if err := d.checkMissing(); err != nil {
+		return err
 	}
 	temporary := d.path + ".new"
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -126,6 +137,9 @@ var syncDir = func(dir string) error {
 		return err
 	}
 	defer f.Close()
+	if runtime.GOOS == "windows" { // which syncs no directory
+		return nil
+	}
 	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot sync a directory
 		return fmt.Errorf("cannot sync the data directory: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/writer-presence/writer-presence/internal/hostapi"
@@ -24,7 +25,7 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 	if s.adminAddr == "" || s.adminAddr == "off" {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", s.adminAddr)
+	l, err := listen(s.adminAddr, s.mode)
 	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
 		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
 		l, err = net.Listen("tcp", "127.0.0.1:0")
@@ -54,6 +55,9 @@ func (s *settings) apiKeys(log *slog.Logger) (*hostapi.Keys, error) {
 func checkAdminAddr(addr string) error {
 	if addr == "" || addr == "off" {
 		return nil
+	}
+	if strings.HasPrefix(addr, unixPrefix) {
+		return checkSocketPath("admin-addr", addr)
 	}
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		if meant := misspelt(addr, "off"); meant != "" {

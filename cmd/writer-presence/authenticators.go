@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 
 	"github.com/spf13/pflag"
 
@@ -43,34 +44,29 @@ func (a *authFlags) enabled() bool { return a.authURL != "" || a.tokens() }
 // tokens reports whether signed tokens are accepted.
 func (a *authFlags) tokens() bool { return a.jwtSecretFile != "" || a.jwksURL != "" }
 
-// authenticators returns the authenticators in the order in which they are tried.
-func (a *authFlags) authenticators(log *slog.Logger) (all []identity.Authenticator, err error) {
+// checkNeeds returns an error for a flag that has no effect without another one.
+func (a *authFlags) checkNeeds() error {
 	if !a.tokens() && a.jwtIssuer+a.jwtAudience+a.jwtNameClaim+a.jwtProjectsClaim != "" {
-		return nil, errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
+		return errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}
 	if a.authURL == "" && a.authURLProjects != "" {
-		return nil, errors.New("--auth-url-projects needs --auth-url, which answers about one project")
+		return errors.New("--auth-url-projects needs --auth-url, which answers about one project")
 	}
-	if a.tokens() {
-		tokens, err := a.tokenAuthenticator(log)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, tokens)
+	return nil
+}
+
+// hostAuthenticator returns the authenticator that asks the application. It must be called only with --auth-url.
+func (a *authFlags) hostAuthenticator(log *slog.Logger) (*identity.Host, error) {
+	host, err := identity.NewHost(a.authURL, log)
+	if err != nil {
+		return nil, fmt.Errorf("--auth-url: %w", err)
 	}
-	if a.authURL != "" {
-		host, err := identity.NewHost(a.authURL, log)
-		if err != nil {
-			return nil, fmt.Errorf("--auth-url: %w", err)
+	if a.authURLProjects != "" {
+		if err := host.SetProjectsAddress(a.authURLProjects); err != nil {
+			return nil, fmt.Errorf("--auth-url-projects: %w", err)
 		}
-		if a.authURLProjects != "" {
-			if err := host.SetProjectsAddress(a.authURLProjects); err != nil {
-				return nil, fmt.Errorf("--auth-url-projects: %w", err)
-			}
-		}
-		all = append(all, host)
 	}
-	return all, nil
+	return host, nil
 }
 
 // tokenAuthenticator returns the authenticator for tokens. It must be called only if tokens are accepted.
@@ -84,7 +80,7 @@ func (a *authFlags) tokenAuthenticator(log *slog.Logger) (tokens *identity.JWT, 
 		}
 	} else if tokens, err = identity.SharedSecret(a.jwtSecretFile); err != nil {
 		return nil, fmt.Errorf("--jwt-secret-file: %w", err)
-	} else if info, err := os.Stat(a.jwtSecretFile); err == nil && info.Mode()&0o007 != 0 {
+	} else if info, err := os.Stat(a.jwtSecretFile); err == nil && info.Mode()&0o007 != 0 && runtime.GOOS != "windows" {
 		log.Warn("every user of this machine can access the secret of --jwt-secret-file and sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", a.jwtSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	}
 	tokens.Issuer, tokens.Audience = a.jwtIssuer, a.jwtAudience

@@ -98,8 +98,8 @@ func (a *authFlags) checkToken(ctx context.Context, in io.Reader, out io.Writer,
 	ctx, cancel := context.WithTimeout(ctx, checkTokenTimeout)
 	defer cancel()
 	info, err := tokens.Check(ctx, token)
-	if reason, rejected := identity.ReasonOf(err); rejected {
-		return fmt.Errorf("the token is rejected: %s: %s", reason, reason.Explain())
+	if _, rejected := identity.ReasonOf(err); rejected {
+		return explainRejection(err)
 	}
 	if err != nil {
 		return a.explainKeysError(err)
@@ -116,6 +116,14 @@ func (a *authFlags) checkToken(ctx context.Context, in io.Reader, out io.Writer,
 	}
 	fmt.Fprintf(out, "project %q: yes\n", request.Key())
 	return nil
+}
+
+// explainRejection returns the error of a rejected token with its reason and what to do.
+func explainRejection(err error) error {
+	if reason, rejected := identity.ReasonOf(err); rejected {
+		return fmt.Errorf("the token is rejected: %s: %s", reason, reason.Explain())
+	}
+	return err
 }
 
 // parseKey reads a value of --project: a project, or a tenant and a project with a slash between them. "" is no project.

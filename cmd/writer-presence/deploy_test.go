@@ -13,7 +13,7 @@ import (
 const deploy = "../../deploy/"
 
 // systemd ignores lines that it does not understand, and with them the protection that they ask for.
-func TestSystemdAcceptsEveryLineOfTheUnit(t *testing.T) {
+func TestSystemdAcceptsEveryLineOfTheUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("systemd-analyze is missing; install systemd to check the unit")
 	}
@@ -21,7 +21,6 @@ func TestSystemdAcceptsEveryLineOfTheUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unit := readFile(t, deploy+"writer-presence.service")
 	for name, change := range map[string]func([]byte) []byte{
 		"unchanged": func(u []byte) []byte { return u },
 		"with all optional lines": func(u []byte) []byte {
@@ -29,11 +28,15 @@ func TestSystemdAcceptsEveryLineOfTheUnit(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "writer-presence.service")
-			if err := os.WriteFile(path, bytes.ReplaceAll(change(unit), []byte("/usr/local/bin/writer-presence"), []byte(program)), 0o600); err != nil {
-				t.Fatal(err)
+			args, dir := []string{"verify", "--man=no"}, t.TempDir()
+			for _, unit := range []string{"writer-presence.service", "writer-presence.socket"} {
+				path := filepath.Join(dir, unit)
+				if err := os.WriteFile(path, bytes.ReplaceAll(change(readFile(t, deploy+unit)), []byte("/usr/local/bin/writer-presence"), []byte(program)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				args = append(args, path)
 			}
-			if text, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput(); err != nil || len(text) > 0 {
+			if text, err := exec.Command("systemd-analyze", args...).CombinedOutput(); err != nil || len(text) > 0 {
 				t.Errorf("%v: %s", err, text)
 			}
 		})

@@ -19,13 +19,19 @@ const (
 	// neverEmpty marks a flag that is left out or has a value. If one of these were empty, for instance because a script
 	// forgot to set its variable, the server would run without the protection that the flag is there for.
 	neverEmpty = "never-empty"
+	// reloadable marks a flag of serve whose new value is used after SIGHUP. A new value of any other needs a restart.
+	reloadable = "reloadable"
+	// hasContent marks a flag that names a file, and whose value changes when the content of the file does.
+	hasContent = "has-content"
 )
 
-func markNeverEmpty(flags *pflag.FlagSet, names ...string) {
+func annotate(flags *pflag.FlagSet, annotation string, names ...string) {
 	for _, name := range names {
-		flags.SetAnnotation(name, neverEmpty, []string{"true"})
+		flags.SetAnnotation(name, annotation, []string{"true"})
 	}
 }
+
+func markNeverEmpty(flags *pflag.FlagSet, names ...string) { annotate(flags, neverEmpty, names...) }
 
 // lookupIn returns os.LookupEnv for an environment in the form of os.Environ. Of a variable that is there twice, the last
 // one counts.
@@ -68,7 +74,7 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 		value, ok := env(variable(f))
 		needed := f.Annotations[neverEmpty] != nil
 		switch {
-		case f.Changed && needed && strings.Trim(f.Value.String(), "[]") == "":
+		case f.Changed && needed && isEmpty(f):
 			bad = fmt.Errorf("--%s is empty and would have no effect: give it a value, or leave it out", f.Name)
 		case f.Changed || !ok || value == "" && !needed:
 		case value == "":
@@ -77,10 +83,14 @@ func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error 
 			if err := flags.Set(f.Name, value); err != nil {
 				bad = fmt.Errorf("%s=%q cannot be used: %w", variable(f), value, explainFlagError(flags, err))
 			}
+			flags.SetAnnotation(f.Name, sourceOfValue, []string{variable(f)})
 		}
 	})
 	return bad
 }
+
+// isEmpty reports whether the value of a flag is an empty text or list.
+func isEmpty(f *pflag.Flag) bool { return strings.Trim(f.Value.String(), "[]") == "" }
 
 // kubernetesVariable matches the variables that Kubernetes sets in every container of a namespace with a Service named
 // writer-presence or writer-presence-redis, such as WRITER_PRESENCE_SERVICE_HOST and

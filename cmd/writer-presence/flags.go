@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -13,11 +14,11 @@ import (
 
 // settings are the values of serve's flags.
 type settings struct {
-	env     func(name string) (value string, ok bool)
-	changed func(flag string) bool // reports whether a flag was given, also by its variable
+	env func(name string) (value string, ok bool)
+	set *pflag.FlagSet // the flags with their values
 
-	addr, adminAddr, apiKeyFile, prefix, tenantFrom, tokenHeader string
-	origins, trustedProxies                                      []string
+	addr, adminAddr, socketMode, apiKeyFile, prefix, tenantFrom, tokenHeader string
+	origins, trustedProxies                                                  []string
 
 	data, secretFile, redisURL, redisDurability string
 	lease, heartbeat, drainDelay                time.Duration
@@ -34,12 +35,17 @@ type settings struct {
 
 	visitorRule visitorRule // of visitors, set by validate
 	level       slog.Level  // of logLevel, set by validate
+	mode        fs.FileMode // of socketMode, set by validate
 }
+
+// changed reports whether a flag was given: on the command line, by its variable or in the file of --config.
+func (s *settings) changed(flag string) bool { return s.set.Changed(flag) }
 
 // flags declares the flags of serve.
 func (s *settings) flags(f *pflag.FlagSet) {
-	s.changed = f.Changed
-	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	s.set = f
+	f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on: a host and port, where port 0 takes a free one, or unix: and the path of a socket, such as unix:/run/writer-presence/socket; a socket that systemd hands over takes its place")
+	f.StringVar(&s.socketMode, "socket-mode", "0660", "`permissions` of the Unix sockets of --addr and --admin-addr, in octal")
 	f.StringVar(&s.data, "data", "", "`directory` of the embedded store and of the signing key; created if missing (default: in the user's state directory, writer-presence, or writer-presence-dev with --dev)")
 	f.StringVar(&s.redisURL, "redis-url", "", "`address` of the Redis that several nodes share, instead of the embedded store: redis://user:password@host:6379/0, rediss:// with TLS; more hosts of a cluster as ?addr=host:port, Sentinels with &master_set=name")
 	f.StringVar(&s.redisDurability, "redis-durability", "auto", "`mode` that defines when a change in Redis counts as durable: none (never), aof (once it is on Redis's disk), wait:N (once N replicas have it), or auto (no waiting; durable on a single server with appendonly yes and appendfsync always)")
@@ -59,7 +65,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.Float64Var(&s.addressRate, "address-rate", httpapi.DefaultAddressRate.PerSecond, "`requests` per second from one address, with the same bursts and exceptions as --user-rate; 0 for no limit")
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate.PerSecond, "new `visitors` per second from one address, with bursts of 200 times as many; 0 for no limit")
 	f.IntVar(&s.addressProjects, "projects-per-address", httpapi.DefaultAddressProjects, "different `projects` that users of one address enter in 12 to 24 minutes; visitors are counted separately; 0 for no limit")
-	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz, /metrics and, with --api-key-file, the host API; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
+	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz, /metrics and, with --api-key-file, the host API, as for --addr; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
 	f.StringVar(&s.apiKeyFile, "api-key-file", "", "`file` with the key that the host API needs, which is below /api/v1/ on --admin-addr: one line of at least 32 bytes, or two lines while the key is changed (default: the host API is off)")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to keep serving after SIGTERM while /readyz says draining, for load balancers that poll it: a little longer than their interval")
 	f.StringVar(&s.logLevel, "log-level", "info", "lowest `level` that is logged: debug, info, warn or error; debug logs each request and live message that is rejected")
@@ -67,4 +73,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` from one address (IPv6: one /64); a fifth is reserved, so live connections of visitors cannot use it; 0 for no limit (default: a quarter of --connections, at least 32)")
 	markNeverEmpty(f, "tenant-from", "allowed-origins", "api-key-file")
+	annotate(f, hasContent, "secret-file", "jwt-secret-file", "api-key-file")
+	annotate(f, reloadable, "secret-file", "visitors", "allowed-origins", "auth-url", "auth-url-projects", "api-key-file", "jwt-secret-file", "jwks-url", "jwt-issuer", "jwt-audience",
+		"jwt-name-claim", "jwt-projects-claim", "trusted-proxies", "user-rate", "address-rate", "visitor-rate", "projects-per-address", "log-level",
+		"user-connections", "address-connections")
 }

@@ -21,12 +21,18 @@ var variableInHelp = regexp.MustCompile(` \[(WRITER_PRESENCE_[A-Z_]+)\]`)
 // generateFlagsPage returns the page of flags and variables, from the same declarations as --help.
 func generateFlagsPage() []byte {
 	var b bytes.Buffer
+	var reloaded []string
 	b.WriteString("# Flags and environment variables\n\n" +
 		"<!-- Generated from the flags: go test ./cmd/writer-presence -run FlagsPage -update -->\n\n" +
-		"A flag wins over its variable. The server does not start while the environment has an unknown variable\n" +
-		"`WRITER_PRESENCE_…`, or a value that it cannot use.\n")
+		"A flag wins over its variable, and both win over the file of `--config`, whose keys are the names of the flags of\n" +
+		"`serve` ([how](../how-to/configure.md)). The server does not start while the environment has an unknown\n" +
+		"variable `WRITER_PRESENCE_…`, the file an unknown key, or one of them a value that it cannot use.\n")
 	for _, c := range newCommand(nil, os.Stdout, os.Stderr).Commands() {
 		if c.Name() == "help" || !c.HasLocalFlags() {
+			continue
+		}
+		if c.Name() == "check" {
+			fmt.Fprintf(&b, "\n## check\n\n%s. It has the flags of [serve](#serve).\n", c.Short)
 			continue
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n| flag | variable | default | meaning |\n| --- | --- | --- | --- |\n", c.Name(), c.Short)
@@ -51,8 +57,12 @@ func generateFlagsPage() []byte {
 			}
 			name := strings.TrimSpace("--" + f.Name + " " + argument)
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, variable, standard, strings.ReplaceAll(usage, "|", `\|`))
+			if f.Annotations[reloadable] != nil && c.Name() == "serve" {
+				reloaded = append(reloaded, "`--"+f.Name+"`")
+			}
 		})
 	}
+	fmt.Fprintf(&b, "\n## Which flags does SIGHUP apply?\n\nThese, with the content of their files. All others need a restart.\n\n%s\n", strings.Join(reloaded, ",\n"))
 	return b.Bytes()
 }
 

@@ -5,44 +5,62 @@ import (
 	"log/slog"
 	"net/netip"
 
-	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/identity"
 )
 
-// handler returns the handler of the API for a store.
-func (s *settings) handler(store presence.Store, log *slog.Logger) (*httpapi.Handler, error) {
+// handlerOptions returns the options of the handler, all but the service. It reads the keys and secrets, and takes over the
+// authenticators whose settings and files are unchanged.
+func (s *settings) handlerOptions(made *reused, log *slog.Logger) (o httpapi.Options, err error) {
 	var keys *identity.Keys
 	if s.signs() {
-		var err error
 		if keys, err = identity.ReadKeys(s.secretFile); err != nil {
-			return nil, err
+			return o, err
 		}
 		if warning := keys.Warning(); warning != "" {
 			log.Warn(warning)
 		}
 	}
-	o := s.options()
-	o.Service, o.Log = presence.NewService(store), log
-	authenticators, err := s.auth.authenticators(log)
-	if err != nil {
-		return nil, err
-	}
+	o = s.options()
+	o.Log = log
 	if o.TrustedProxies, err = parseNetworks(s.trustedProxies); err != nil {
-		return nil, err
+		return o, err
+	}
+	if err := s.auth.checkNeeds(); err != nil {
+		return o, err
+	}
+	values := s.values()
+	var all []identity.Authenticator
+	if s.auth.tokens() {
+		tokens, err := reuse(made, values.of("jwt-secret-file", "jwks-url", "jwt-issuer", "jwt-audience", "jwt-name-claim", "jwt-projects-claim"),
+			func() (*identity.JWT, error) { return s.auth.tokenAuthenticator(log) })
+		if err != nil {
+			return o, err
+		}
+		all = append(all, tokens)
+	}
+	if s.auth.authURL != "" {
+		host, err := reuse(made, values.of("auth-url", "auth-url-projects"), func() (*identity.Host, error) { return s.auth.hostAuthenticator(log) })
+		if err != nil {
+			return o, err
+		}
+		all = append(all, host)
 	}
 	if s.dev {
-		o.Dev = &identity.Dev{Keys: keys}
-		authenticators = append(authenticators, o.Dev)
+		o.Dev, _ = reuse(made, values.of("dev", "secret-file"), func() (*identity.Dev, error) { return &identity.Dev{Keys: keys}, nil })
+		all = append(all, o.Dev)
 	}
 	if !s.visitorRule.none() {
-		authenticators = append(authenticators, &identity.Visitors{
-			Keys: keys, Allowed: s.visitorRule.allowed(), Rate: s.rate("visitor-rate", s.visitorRate, identity.DefaultVisitorRate),
-			Embedding: s.embedding == "on",
+		visitors, _ := reuse(made, values.of("visitors", "visitor-rate", "embedding", "secret-file"), func() (*identity.Visitors, error) {
+			return &identity.Visitors{
+				Keys: keys, Allowed: s.visitorRule.allowed(), Rate: s.rate("visitor-rate", s.visitorRate, identity.DefaultVisitorRate),
+				Embedding: s.embedding == "on",
+			}, nil
 		})
+		all = append(all, visitors)
 	}
-	o.Authenticator = identity.FirstOf(authenticators...)
-	return httpapi.New(o)
+	o.Authenticator = identity.FirstOf(all...)
+	return o, nil
 }
 
 // options returns the options of the handler that follow from flags alone.

@@ -92,8 +92,8 @@ func readAddr(stdout io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, addr, _ := strings.Cut(line, "http://")
-	return strings.TrimSuffix(strings.TrimSpace(addr), "/"), nil
+	_, addr, _ := strings.Cut(line, " is at ")
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(addr), "http://"), "/"), nil
 }
 
 // addr returns the host and port of the server.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/admin"
 	"github.com/writer-presence/writer-presence/internal/hostapi"
 	"github.com/writer-presence/writer-presence/internal/httpserver"
@@ -36,7 +38,8 @@ func newServe(env func(string) (string, bool)) *cobra.Command {
 reference page for writing together at /.
 
 Every flag can also be given as the environment variable in brackets; the command line
-takes precedence. SIGTERM and SIGINT shut the server down: it finishes the requests that
+takes precedence. Both can also be keys of the file of --config. SIGHUP reads the file, keys
+and secrets again, and uses what has changed. SIGTERM and SIGINT shut the server down: it finishes the requests that
 are in flight and saves who is online. A second signal ends it at once.`,
 		Example: "  writer-presence serve --dev\n  writer-presence serve --addr 127.0.0.1:8080 --data /var/lib/writer-presence",
 		Args:    cobra.NoArgs,
@@ -54,7 +57,9 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
+	level := &slog.LevelVar{}
+	level.Set(s.level)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(tuneGC())
 	}
@@ -67,7 +72,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	endStore := background(ctx, store.Run)
-	endAdmin, err := s.serveRequests(ctx, store, keys, log, stdout)
+	endAdmin, err := s.serveRequests(ctx, store, keys, log, level, stdout)
 	// The store must get the last request, and health must answer until everything has ended.
 	return errors.Join(err, endStore(), endAdmin())
 }
@@ -86,37 +91,36 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 // serveRequests serves until ctx ends or the listener fails, and drains then. Health and metrics are served until endAdmin
 // is called, which must be called also after an error.
-func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, log *slog.Logger, stdout io.Writer) (endAdmin func() error, err error) {
+func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	measured := metrics.MeasureStore(store)
-	handler, err := s.handler(measured, log)
+	made := (&reused{}).next()
+	o, err := s.handlerOptions(made, log)
 	if err != nil {
 		return endAdmin, err
 	}
-	l, err := net.Listen("tcp", s.addr)
+	o.Service = presence.NewService(measured)
+	handler, err := httpapi.New(o)
 	if err != nil {
-		return endAdmin, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
+		return endAdmin, err
+	}
+	recorder := status.New(status.Options{
+		Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+	})
+	defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
+	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Log: log})
+	api.SetKeys(keys)
+	reloader := newReloader(s, handler, api, made, level, log)
+	l, adminListener, err := s.listen(log)
+	if err != nil {
+		return endAdmin, err
 	}
 	defer l.Close()
-	adminListener, err := s.listenAdmin(log)
-	if err != nil {
-		return endAdmin, err
-	}
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
-		self.Admin = adminListener.Addr().String()
-		recorder := status.New(status.Options{
-			Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
-		})
-		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
-		api := hostapi.New(hostapi.Options{
-			Service: presence.NewService(measured), Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Log: log,
-		})
-		if keys != nil {
-			api.SetKeys(*keys)
-		}
+		self.Admin = addrOf(adminListener)
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
@@ -125,29 +129,56 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, Log: log})
 		})
 	}
-	level := slog.LevelWarn
+	severity := slog.LevelWarn
 	if s.changed("admin-addr") { // then health can find the server by the same flag
-		level = slog.LevelInfo
+		severity = slog.LevelInfo
 	}
 	// The deferred call removes the file before the store unlocks the directory: after that it could be the next server's.
-	defer writeServerFile(s.data, self, level, log)()
+	defer writeServerFile(s.data, self, severity, log)()
 	if s.visitorRule.none() && !s.dev && !s.auth.enabled() {
 		log.Warn("every request will be rejected: visitors are off, and nothing else identifies users; give --auth-url, --jwt-secret-file, --jwks-url or --visitors on")
 	}
 	log.Info("serving", "version", programVersion(), "store", s.storeName(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
-		"address", l.Addr().String(), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
+		"address", addrOf(l), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
 		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
-	fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", l.Addr())
+	if addr := addrOf(l); strings.HasPrefix(addr, unixPrefix) {
+		fmt.Fprintf(stdout, "writer-presence is at %s\n", addr)
+	} else {
+		fmt.Fprintf(stdout, "writer-presence is at http://%s/\n", addr)
+	}
 	serving, end := delayed(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
-	live.Go(func() { notify(ctx, s.env, log, l.Addr().String()) })
+	live.Go(func() { reloader.run(ctx) })
+	live.Go(func() { notify(ctx, s.env, log, addrOf(l)) })
 	defer live.Wait()
 	defer end()
 	defer cancel() // if Serve fails, so that the goroutines above end
 	return endAdmin, handler.Serve(serving, l)
+}
+
+// listen returns the listeners of the API and of health and metrics: those that systemd hands over, and otherwise those of
+// --addr and --admin-addr. admin is nil for --admin-addr off.
+func (s *settings) listen(log *slog.Logger) (l, admin net.Listener, err error) {
+	if l, admin, err = inherited(); err != nil {
+		return nil, nil, err
+	}
+	if l == nil {
+		if l, err = listen(s.addr, s.mode); err != nil {
+			return nil, nil, fmt.Errorf("cannot listen: %w; choose another address with --addr, or port 0 for a free one", err)
+		}
+	} else if err = checkDevAddr(addrOf(l)); s.dev && err != nil {
+		return nil, nil, err
+	}
+	if admin == nil {
+		if admin, err = s.listenAdmin(log); err != nil {
+			l.Close()
+			return nil, nil, err
+		}
+	}
+	return l, admin, nil
 }
 
 // delayed returns a context that ends the given time after ctx, or when end is called.

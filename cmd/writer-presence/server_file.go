@@ -39,6 +39,17 @@ func readServerFile(dir string) (s runningServer, err error) {
 	return s, nil
 }
 
+// findServer returns the server that uses a data directory, by its serverFile. A server without an admin address cannot be
+// asked, and counts as running even if it was killed.
+func findServer(dir string) (s runningServer, ok bool) {
+	s, err := readServerFile(dir)
+	if err != nil || s.Admin == "" {
+		return s, err == nil
+	}
+	_, instance, err := askServer(s.Admin, "/healthz")
+	return s, err == nil && instance == s.Instance
+}
+
 // writeServerFile writes serverFile and returns a function that removes it. It replaces the file of a server that was
 // killed, but not that of a running one: several nodes on one Redis may share a directory. An error is only logged, at
 // the given level, because presence does not depend on the file. Without a directory (with Redis) it does nothing.
@@ -60,10 +71,8 @@ func writeServerFile(dir string, s runningServer, level slog.Level, log *slog.Lo
 
 // write creates or replaces the file atomically, unless another server that is running wrote it.
 func (s runningServer) write(dir, path string) error {
-	if other, err := readServerFile(dir); err == nil && other.Admin != "" {
-		if _, instance, err := askServer(other.Admin, "/healthz"); err == nil && instance == other.Instance {
-			return fmt.Errorf("another server uses it, at %s; give each a directory of its own", other.Admin)
-		}
+	if other, ok := findServer(dir); ok && other.Admin != "" {
+		return fmt.Errorf("another server uses it, at %s; give each a directory of its own", other.Admin)
 	}
 	text, err := json.Marshal(s)
 	if err != nil {

@@ -37,6 +37,12 @@ func (s *settings) validate() error {
 	if s.level, err = parseLogLevel(s.logLevel); err != nil {
 		return err
 	}
+	if s.mode, err = parseSocketMode(s.socketMode); err != nil {
+		return err
+	}
+	if err := checkSocketPath("addr", s.addr); err != nil {
+		return err
+	}
 	if err := checkAdminAddr(s.adminAddr); err != nil {
 		return err
 	}
@@ -108,12 +114,20 @@ func (s *settings) validateDev() error {
 	if s.auth.tokens() {
 		return errors.New("--dev issues its own tokens: leave it out, or --jwt-secret-file and --jwks-url")
 	}
-	host, _, err := net.SplitHostPort(s.addr)
+	return checkDevAddr(s.addr)
+}
+
+// checkDevAddr returns an error for an address, in the form of --addr, that other machines can reach.
+func checkDevAddr(addr string) error {
+	if strings.HasPrefix(addr, unixPrefix) {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("--addr %q: give a host and a port such as 127.0.0.1:8080", s.addr)
+		return fmt.Errorf("--addr %q: give a host and a port such as 127.0.0.1:8080", addr)
 	}
 	if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
-		return fmt.Errorf("--dev accepts any name without a check, and so listens on loopback only: --addr %q is not loopback; use 127.0.0.1, or leave --dev out", s.addr)
+		return fmt.Errorf("--dev accepts any name without a check, and so listens on loopback only: --addr %q is not loopback; use 127.0.0.1, or leave --dev out", addr)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func start(t *testing.T, tenants bool) (address string, service *presence.Servic
 	if err != nil {
 		t.Fatal(err)
 	}
-	api.SetKeys(keys)
+	api.SetKeys(&keys)
 	server := httptest.NewServer(api)
 	t.Cleanup(func() { server.Close(); cancel(); <-ended })
 	return server.URL, service

@@ -18,37 +18,52 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// Control authenticates callers and passes their updates and leaves to the service. Its methods are safe
-// for concurrent use. All fields but the limiters are needed; a nil limiter limits nothing.
+// Control authenticates callers and passes their updates and leaves to the service. All fields are needed, and a call of
+// Use before any other. Its methods are safe for concurrent use.
 type Control struct {
-	Presence      *presence.Service
-	Authenticator identity.Authenticator
-	Lease         time.Duration
-	Heartbeat     time.Duration
-	Metrics       *metrics.HTTP
-	Log           *slog.Logger
+	Presence  *presence.Service
+	Lease     time.Duration
+	Heartbeat time.Duration
+	Metrics   *metrics.HTTP
+	Log       *slog.Logger
 
+	rules      atomic.Pointer[Rules]
+	everywhere atomic.Pointer[presence.Snapshot] // of presence.Everywhere; see WatchRemovals
+}
+
+// Rules are the parts of a Control that can be replaced while the server runs. A nil limiter limits nothing.
+type Rules struct {
+	Authenticator identity.Authenticator
 	// PerUser and PerAddress bound requests and live messages.
 	PerUser, PerAddress *ratelimit.Limiter
 	// ProjectsPerUser, ProjectsPerVisitor and ProjectsPerAddress bound the different projects that are
 	// entered.
 	ProjectsPerUser, ProjectsPerVisitor, ProjectsPerAddress *ratelimit.Distinct
+}
 
-	everywhere atomic.Pointer[presence.Snapshot] // of presence.Everywhere; see WatchRemovals
+// Use replaces the rules. Requests that have begun may see the old ones.
+func (c *Control) Use(r Rules) { c.rules.Store(&r) }
+
+// Rules returns the rules in use, and the zero Rules before the first call of Use.
+func (c *Control) Rules() Rules {
+	if r := c.rules.Load(); r != nil {
+		return *r
+	}
+	return Rules{}
 }
 
 // Authenticate asks the authenticator who is asking. It rejects a user that is not valid: with an empty id, all
 // who have it would be one user, without limits. An invalid picture is left out. Only a request that reads may have no user.
 // It rejects users who were removed from all projects; the Principal has the user then.
 func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
-	a, err := c.Authenticator.Authenticate(ctx, r)
+	a, err := c.rules.Load().Authenticator.Authenticate(ctx, r)
 	return c.check(r, a, err)
 }
 
 // AuthenticateMany is Authenticate for each of several projects, in one round through the authenticators; see
 // [identity.ManyAuthenticator].
 func (c *Control) AuthenticateMany(ctx context.Context, r identity.Request, projects []presence.Project) []identity.Decision {
-	decisions := identity.AuthenticateMany(ctx, c.Authenticator, r, projects)
+	decisions := identity.AuthenticateMany(ctx, c.rules.Load().Authenticator, r, projects)
 	for i := range decisions {
 		d := &decisions[i]
 		r.Project = projects[i]
@@ -74,13 +89,13 @@ func (c *Control) check(r identity.Request, a identity.Principal, err error) (id
 
 // TakeAddress counts a request to an address. The error wraps [wire.ErrTooManyRequests].
 func (c *Control) TakeAddress(address string) error {
-	return c.PerAddress.Take(address, wire.ErrTooManyRequests)
+	return c.rules.Load().PerAddress.Take(address, wire.ErrTooManyRequests)
 }
 
 // TakeUser counts a request to a user. project is as the store knows it. The error wraps
 // [wire.ErrTooManyRequests].
 func (c *Control) TakeUser(project presence.Project, id presence.UserID) error {
-	return c.PerUser.Take(UserKey(project, id), wire.ErrTooManyRequests)
+	return c.rules.Load().PerUser.Take(UserKey(project, id), wire.ErrTooManyRequests)
 }
 
 // Sender is who sends an update or a leave, and from where.
@@ -122,16 +137,17 @@ func (c *Control) exceeded(from Sender) error {
 	if from.Exceeded != nil {
 		return from.Exceeded // only renewals succeed, which enter no project
 	}
-	project, perUser, address := string(from.Project), c.ProjectsPerUser, from.Address
+	rules := c.rules.Load()
+	project, perUser, address := string(from.Project), rules.ProjectsPerUser, from.Address
 	if from.User.Visitor {
 		// Visitors count separately, or those of one address could use up the limit of its users.
-		perUser, address = c.ProjectsPerVisitor, "visitors "+address
+		perUser, address = rules.ProjectsPerVisitor, "visitors "+address
 	}
 	// The user first: a user over their own limit must not use up the limit of the address.
 	if err := perUser.Use(UserKey(from.Project, from.User.ID), project, wire.ErrTooManyProjects); err != nil {
 		return err
 	}
-	return c.ProjectsPerAddress.Use(address, project, wire.ErrTooManyProjects)
+	return rules.ProjectsPerAddress.Use(address, project, wire.ErrTooManyProjects)
 }
 
 // EndSession ends a session whose user lost access, so that it is not listed until its lease expires. It

@@ -41,15 +41,15 @@ type Options struct {
 //
 // All methods are safe for concurrent use.
 type Limits struct {
-	perUser, perAddress, visitors int // 0 for no limit
-	exceeded                      error
-	log                           *slog.Logger
+	exceeded error
+	log      *slog.Logger
 
-	mu           sync.Mutex
-	openVisitors int
-	users        map[string]int // live connections, by the key of Identify
-	addresses    map[string]*address
-	unidentified list.List // *Conn without a hello, oldest first
+	mu                            sync.Mutex
+	perUser, perAddress, visitors int // 0 for no limit
+	openVisitors                  int
+	users                         map[string]int // live connections, by the key of Identify
+	addresses                     map[string]*address
+	unidentified                  list.List // *Conn without a hello, oldest first
 }
 
 // address has the counters of one address.
@@ -92,15 +92,22 @@ func FromContext(ctx context.Context) *Conn {
 // New returns limits without connections.
 func New(o Options) *Limits {
 	l := &Limits{users: map[string]int{}, addresses: map[string]*address{}, exceeded: o.Exceeded, log: o.Log}
-	connections := orDefault(o.Connections, DefaultConnections)
-	perAddress := 0
+	l.Configure(o)
+	return l
+}
+
+// Configure replaces the limits by those of the options. Connections over a new limit stay open.
+func (l *Limits) Configure(o Options) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	connections, perAddress := orDefault(o.Connections, DefaultConnections), 0
+	l.visitors = 0
 	if connections > 0 {
 		l.visitors = visitorShare(connections)
 		perAddress = max(connections/4, minAddressConnections)
 	}
 	l.perUser = orDefault(o.PerUser, DefaultUserConnections)
 	l.perAddress = orDefault(o.PerAddress, perAddress)
-	return l
 }
 
 // orDefault returns the limit that an option means, 0 for no limit.
@@ -129,22 +136,23 @@ func (l *Limits) Add(c *Conn, conn net.Conn) {
 // address it evicts the oldest evictable connection of that address; if there is none, it returns
 // Options.Exceeded.
 func (l *Limits) AddTo(c *Conn, key string) error {
-	evicted, err := l.addTo(c, key)
+	evicted, limit, err := l.addTo(c, key)
 	if evicted != nil {
 		closeEvicted(evicted)
 	}
 	if err != nil {
 		l.log.Warn("an address has as many connections as --address-connections allows, and more are rejected; "+
-			"if it is a proxy, name it in --trusted-proxies, so that each of its clients counts alone", "address", key, "limit", l.perAddress)
+			"if it is a proxy, name it in --trusted-proxies, so that each of its clients counts alone", "address", key, "limit", limit)
 	}
 	return err
 }
 
-func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, err error) {
+// addTo is AddTo without closing and logging. It also returns the limit of an address.
+func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, limit int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.address != nil || c.removed {
-		return nil, nil
+		return nil, l.perAddress, nil
 	}
 	a := l.addresses[key]
 	if a == nil {
@@ -154,7 +162,7 @@ func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, err error) {
 	if l.perAddress > 0 && a.open >= l.perAddress {
 		oldest := oldestEvictable(&a.unidentified)
 		if oldest == nil {
-			return nil, l.exceeded
+			return nil, l.perAddress, l.exceeded
 		}
 		l.remove(oldest)
 		l.addresses[key] = a // remove deletes it with its last connection
@@ -163,7 +171,7 @@ func (l *Limits) addTo(c *Conn, key string) (evicted net.Conn, err error) {
 	c.address = a
 	a.open++
 	c.inAddress = a.unidentified.PushBack(c)
-	return evicted, nil
+	return evicted, l.perAddress, nil
 }
 
 // Identify counts a live connection to its user, by a key, after the first hello. From then on it is never

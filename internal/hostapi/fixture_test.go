@@ -85,7 +85,7 @@ func (a *api) setKeys(lines ...string) {
 	if err != nil {
 		a.Fatal(err)
 	}
-	a.SetKeys(keys)
+	a.SetKeys(&keys)
 }
 
 func keyFile(t *testing.T, text string) (path string) {

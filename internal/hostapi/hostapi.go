@@ -85,8 +85,8 @@ func New(o Options) *Handler {
 	return h
 }
 
-// SetKeys replaces the keys. Requests that arrive later need one of the new ones.
-func (h *Handler) SetKeys(keys Keys) { h.keys.Store(&keys) }
+// SetKeys replaces the keys. Requests that arrive later need one of the new ones. With nil the API is off.
+func (h *Handler) SetKeys(keys *Keys) { h.keys.Store(keys) }
 
 // ServeHTTP answers a request for the API.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -64,8 +64,8 @@ func (c *Conn) beginRequest() {
 // unregister takes the connection out of the sweeps.
 func (c *Conn) unregister() {
 	c.listener.mu.Lock()
-	delete(c.listener.conns, c)
-	c.listener.mu.Unlock()
+	defer c.listener.mu.Unlock()
+	c.listener.remove(c)
 }
 
 func (c *Conn) Read(b []byte) (int, error) {

@@ -46,6 +46,8 @@ type listener struct {
 
 	mu    sync.Mutex // held only for short operations that do not wait for a client
 	conns map[*Conn]struct{}
+	// isEmpty is closed when conns is empty; nil before the call of empty.
+	isEmpty chan struct{}
 }
 
 func newListener(l net.Listener, o Options) *listener {
@@ -106,11 +108,39 @@ func (l *listener) takeOverdue() (overdue []*Conn) {
 			c.Conn.SetReadDeadline(netio.LongAgo)
 		}
 		if closes {
-			delete(l.conns, c)
+			l.remove(c)
 			overdue = append(overdue, c)
 		}
 	}
 	return overdue
+}
+
+// remove takes a connection out of the sweeps. mu must be held.
+func (l *listener) remove(c *Conn) {
+	delete(l.conns, c)
+	l.signalEmpty()
+}
+
+// empty returns a channel that is closed once all connections have ended, but for hijacked ones. Call it once, after the
+// last Accept.
+func (l *listener) empty() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isEmpty = make(chan struct{})
+	l.signalEmpty()
+	return l.isEmpty
+}
+
+// signalEmpty closes isEmpty if there is no connection left. mu must be held.
+func (l *listener) signalEmpty() {
+	if l.isEmpty == nil || len(l.conns) > 0 {
+		return
+	}
+	select {
+	case <-l.isEmpty: // closed before
+	default:
+		close(l.isEmpty)
+	}
 }
 
 // elapsed returns the time from a sweep to the latest one.
@@ -157,7 +187,7 @@ func (l *listener) count(c *Conn) error {
 		return nil
 	}
 	l.o.Limits.Add(&c.counted, c)
-	key, ok := l.o.Address(c.RemoteAddr().String())
+	key, ok := l.o.Address(c.RemoteAddr())
 	if !ok {
 		return nil
 	}

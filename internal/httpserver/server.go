@@ -4,7 +4,6 @@ package httpserver
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -41,7 +40,7 @@ type Options struct {
 	Limits *connlimit.Limits
 	// Address returns the key by which Limits counts a remote address, and false for a trusted proxy, whose
 	// connections belong to many clients. It is needed with Limits.
-	Address func(remote string) (key string, ok bool)
+	Address func(remote net.Addr) (key string, ok bool)
 	// Reject returns the answer to a connection over the limit of its address. It is needed with Limits.
 	Reject func(error) *http.Response
 	Log    *slog.Logger
@@ -77,12 +76,18 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o Options) error
 	p.cutAfter(drainTimeout - time.Second)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
+	p.Close()
+	<-served
+	// Shutdown would close a connection without an answer whose first request it has not read yet. So every connection
+	// gets its answer before.
+	server.SetKeepAlivesEnabled(false) // closes idle connections, and the others after their answer
+	select {
+	case <-p.empty():
+	case <-drain.Done():
+	}
 	err := server.Shutdown(drain)
 	if err != nil {
 		server.Close()
-	}
-	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
-		return served
 	}
 	return err
 }

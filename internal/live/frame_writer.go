@@ -40,12 +40,7 @@ func (w *writer) open(conn net.Conn, sent prometheus.Counter) {
 	if wrapper, ok := conn.(interface{ WritesThrough() net.Conn }); ok { // of httpserver
 		conn = wrapper.WritesThrough()
 	}
-	switch socket := conn.(type) { // no interface: a type that embeds a socket may have its own Write
-	case *net.TCPConn:
-		w.raw, _ = socket.SyscallConn()
-	case *net.UnixConn:
-		w.raw, _ = socket.SyscallConn()
-	}
+	w.raw = rawSocket(conn)
 }
 
 // write writes a frame. It waits while the client takes some of it every StallTimeout, for WriteTimeout
@@ -82,7 +77,7 @@ func (w *writer) writeNow(frame []byte) (rest []byte) {
 		return frame
 	}
 	_ = w.raw.Write(func(fd uintptr) bool {
-		if n, err := syscall.Write(int(fd), frame); err == nil {
+		if n, err := writeSocket(fd, frame); err == nil {
 			w.sent.Add(float64(n))
 			frame = frame[n:]
 		}

@@ -43,6 +43,15 @@ func NewDistinct(most int, age time.Duration) *Distinct {
 	return &Distinct{most: most, age: age, seed: maphash.MakeSeed(), young: newGeneration(), old: newGeneration(), rotated: time.Now()}
 }
 
+// With returns the limiter itself if it has this limit and age, so that it goes on counting, and otherwise a new one; see
+// [NewDistinct].
+func (d *Distinct) With(most int, age time.Duration) *Distinct {
+	if d != nil && d.most == most && d.age == age {
+		return d
+	}
+	return NewDistinct(most, age)
+}
+
 // Use records that a caller uses a thing. If the thing is new and the caller has used as many as
 // the limit allows, Use records nothing and returns a [Exceeded] that wraps err.
 func (d *Distinct) Use(caller, thing string, err error) error {

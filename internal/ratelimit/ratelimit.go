@@ -60,6 +60,15 @@ func New(perSecond float64, burst int) *Limiter {
 	}
 }
 
+// With returns the limiter itself if it has this rate, so that it goes on counting, and otherwise a new one; see [New].
+func (l *Limiter) With(perSecond float64, burst int) *Limiter {
+	n := New(perSecond, burst)
+	if l != nil && n != nil && l.rate == n.rate && l.burst == n.burst {
+		return l
+	}
+	return n
+}
+
 // Take counts one call. Over the limit it returns an [Exceeded] that wraps err.
 func (l *Limiter) Take(caller string, err error) error {
 	if l == nil {
