@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser test-engines lint lint-go lint-js lint-workflows vulncheck docs pictures bench \
+.PHONY: help run build test test-quick test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -58,12 +58,23 @@ test-engines: prepare ## run all browser tests in Chromium, Firefox and WebKit; 
 	go build -o .build/writer-presence ./cmd/writer-presence
 	ENGINE=all npm run --silent test:browser
 
-lint: lint-go lint-js lint-workflows vulncheck ## run all linters; the first run builds them, which takes minutes
+test-hosts: ## run the sites of docs/how-to/hosts in their frameworks, beside the server; installs what they need
+	scripts/prepare hosts
+	go build -o .build/writer-presence ./cmd/writer-presence
+	HOSTS=1 node --test browser/hosts.test.js
+
+lint: lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck ## run all linters; the first run builds them, which takes minutes
 
 lint-go: ## run golangci-lint (with staticcheck) on every Go module
 	@for module in $(MODULES); do \
 		(set -x; cd $$module && $(GOLANGCI) run ./...) || exit; \
 	done
+
+# Not bench, which measures on Linux only.
+lint-platforms: ## compile the program, its tests and the examples for macOS and Windows, with go vet
+	@for module in $(filter-out bench,$(MODULES)); do for os in darwin windows; do \
+		(set -x; cd $$module && GOOS=$$os go vet ./...) || exit; \
+	done; done
 
 lint-js: ## run ESLint with types on the JavaScript
 	@scripts/npm-ci
@@ -72,6 +83,16 @@ lint-js: ## run ESLint with types on the JavaScript
 
 lint-workflows: ## run actionlint on .github/workflows
 	go tool -modfile=tools/actionlint/go.mod actionlint
+
+CHART = deploy/helm/writer-presence
+HELM = go tool -modfile=tools/helm/go.mod helm
+
+lint-chart: ## run helm lint, and decode what the chart renders by the types of Kubernetes
+	@mkdir -p .build
+	@for values in values.yaml ci/nodes-values.yaml; do \
+		(set -x; $(HELM) lint --strict $(CHART) -f $(CHART)/$$values && \
+		$(HELM) template presence $(CHART) -f $(CHART)/$$values >.build/manifests.yaml && go -C tools/helm run . <.build/manifests.yaml) || exit; \
+	done
 
 vulncheck: ## run govulncheck on every Go module, where its database can be reached
 	@scripts/vulncheck $(MODULES)
@@ -87,7 +108,7 @@ pictures: ## take the pictures of the documents in docs/pictures; installs what 
 bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
 	go -C bench run .
 
-release-files: ## build the archives of a release into .build/release: make release-files VERSION=1.2.3
+release-files: ## build the archives, packages and SBOMs of a release into .build/release: make release-files VERSION=1.2.3
 	scripts/release-files $(VERSION)
 
 prepare: ## install what the tests need, with apt-get and npm

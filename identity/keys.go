@@ -111,6 +111,7 @@ func checkAccess(path string) (warning string, err error) {
 		return "", fmt.Errorf("cannot use the secret file: %w", err)
 	}
 	switch mode := info.Mode(); {
+	case runtime.GOOS == "windows": // access lists decide there, and Go makes up a mode
 	case mode&0o007 != 0:
 		return "", fmt.Errorf("the secret file %s is open to every user of this machine (%04o), and who reads it can sign as this server: run chmod 600 on it (in Kubernetes: defaultMode: 0440), and put a new key before the one in it if others may have read it", path, mode.Perm())
 	case mode&0o070 != 0:

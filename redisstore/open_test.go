@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -75,11 +76,12 @@ func TestErrorsOfOpenSayWhatToDo(t *testing.T) { // invariant 12, case 42
 }
 
 // permissions are those that a user of Redis needs. The second line is for a cluster, the third for
-// Sentinels, the fourth for a database other than 0.
+// Sentinels, the fourth for a database other than 0, the fifth for events.
 const permissions = `resetchannels ~writer-presence:* &writer-presence:* -@all +ping +eval +evalsha +time +hmget +hgetall +hget +hset +hdel +pexpire +publish +subscribe
 	+spublish +ssubscribe +cluster|slots +cluster|shards +asking
 	+role
-	+select`
+	+select
+	+scan +role +xadd +xrange +xrevrange`
 
 // Open must fail, and not the first call that needs the permission.
 func TestOpenFailsIfAPermissionIsMissing(t *testing.T) { // case 42
@@ -116,10 +118,10 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	}
 	single, another, cluster, master := redistest.Start(t), redistest.Start(t), redistest.StartCluster(t, 2), redistest.Start(t)
 	replica := redistest.StartReplica(t, master)
-	allow(single, lines[0])
+	allow(single, lines[0]+lines[4])
 	allow(another, lines[0]+lines[3])
 	for _, n := range cluster {
-		allow(n, lines[0]+lines[1])
+		allow(n, lines[0]+lines[1]+lines[4])
 	}
 	allow(master, lines[0]+lines[2])
 	allow(replica, lines[0]+lines[2])
@@ -136,6 +138,23 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 		nodes[1].leave(project, writer("Bob"), presence.Leave{Session: "tab", Seq: 2})
 		agree(t, nodes, screens, "Alice", recoveryTime)
 		agree(t, nodes, screens, "", shortLease+time.Second)
+		if url == "redis://"+single.Addr || url == "redis://"+cluster[0].Addr {
+			useEvents(t, nodes[0].store)
+		}
+	}
+}
+
+// useEvents uses every command of events.
+func useEvents(t *testing.T, e presence.EventStore) {
+	t.Helper()
+	_, claimed, err := e.Claim(t.Context(), project, "h", time.Minute)
+	_, err2 := e.Announce(t.Context(), project, "h", presence.Announcement{State: []byte("{}")})
+	due, err3 := e.Unannounced(t.Context())
+	err4 := e.AppendEvents(t.Context(), [][]byte{[]byte("a")})
+	_, next, _, err5 := e.Events(t.Context(), "", 1)
+	_, _, known, err6 := e.Events(t.Context(), next, 1)
+	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil || !claimed || !slices.Contains(due, project) || !known {
+		t.Errorf("events cannot be used: %v; the project is claimed %v, unannounced are %q, and the log is known %v", err, claimed, due, known)
 	}
 }
 

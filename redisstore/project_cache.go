@@ -70,6 +70,7 @@ func (c *projectCache) observe(version uint64) {
 	if version > c.observed.version {
 		c.observed.version, c.observed.absent = version, false
 		c.wakeAll()
+		c.store.notify(c.project)
 	}
 }
 

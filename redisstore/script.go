@@ -16,6 +16,10 @@ import (
 
 // The parts of the scripts. An embedded string that has no file stops the compiler.
 var (
+	//go:embed announce.lua
+	announceLua string
+	//go:embed claim.lua
+	claimLua string
 	//go:embed leave.lua
 	leaveLua string
 	//go:embed leave_args.lua
@@ -61,7 +65,7 @@ var (
 )
 
 // scripts has one script for each operation. Redis runs a script atomically.
-type scripts struct{ update, leave, move, save, remove, snapshot *rueidis.Lua }
+type scripts struct{ update, leave, move, save, remove, snapshot, claim, announce *rueidis.Lua }
 
 // newScripts builds the scripts. Publish is the command that sends wake-ups.
 func newScripts(lease, heartbeat time.Duration, publish string) *scripts {
@@ -69,12 +73,12 @@ func newScripts(lease, heartbeat time.Duration, publish string) *scripts {
 }
 
 // scriptTexts has the texts of the scripts, without the value of SHIFT.
-type scriptTexts struct{ update, leave, move, save, remove, snapshot string }
+type scriptTexts struct{ update, leave, move, save, remove, snapshot, claim, announce string }
 
 func newScriptTexts(lease, heartbeat time.Duration, publish string) scriptTexts {
-	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_MOVES, MAX_REMOVALS, REMOVAL_KEPT, MAX_SECTION, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
+	constants := fmt.Sprintf("local LEASE, HIDDEN_GRACE, BROKEN_GRACE, FINALITY, MAX_SESSIONS, MAX_ENDED, MAX_SAVES, MAX_MOVES, MAX_REMOVALS, REMOVAL_KEPT, MAX_SECTION, MAX_SAFE, UNGUESSABLE_NAME, HEARTBEAT, ANNOUNCED, PUBLISH = %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, '%s'\n",
 		lease.Microseconds(), presence.HiddenGrace.Microseconds(), presence.BrokenGrace.Microseconds(), presence.Finality.Microseconds(),
-		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxMoves, presence.MaxRemovals, removalKept.Microseconds(), presence.MaxSection, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), publish)
+		presence.MaxSessions, presence.MaxEnded, presence.MaxSaves, presence.MaxMoves, presence.MaxRemovals, removalKept.Microseconds(), presence.MaxSection, presence.MaxSafe, presence.MinUnguessableName, heartbeat.Microseconds(), announcedTime.Milliseconds(), publish)
 	text := func(parts ...string) string { return inlineConstants(constants + strings.Join(parts, "")) }
 	return scriptTexts{
 		update:   text(updateArgsLua, readLua, "if moves and known_version > 0 then\n", movedLua, followMovesLua, "end\n", renewLua, memberLua, rosterLua, saveLua, removalLua, updateLua),
@@ -83,6 +87,8 @@ func newScriptTexts(lease, heartbeat time.Duration, publish string) scriptTexts 
 		save:     text(saveArgsLua, readLua, memberLua, rosterLua, saveLua, saveCallLua),
 		remove:   text(removeArgsLua, readLua, memberLua, rosterLua, saveLua, removalLua, removeLua),
 		snapshot: text(snapshotArgsLua, readLua, snapshotUnchangedLua, memberLua, rosterLua, saveLua, snapshotLua),
+		claim:    text(claimLua),
+		announce: text(announceLua),
 	}
 }
 
@@ -91,7 +97,8 @@ func (t scriptTexts) scripts(shift time.Duration) *scripts {
 	script := func(text string) *rueidis.Lua {
 		return rueidis.NewLuaScript(strings.ReplaceAll(text, "SHIFT", strconv.FormatInt(shift.Microseconds(), 10)))
 	}
-	return &scripts{update: script(t.update), leave: script(t.leave), move: script(t.move), save: script(t.save), remove: script(t.remove), snapshot: script(t.snapshot)}
+	return &scripts{update: script(t.update), leave: script(t.leave), move: script(t.move), save: script(t.save), remove: script(t.remove), snapshot: script(t.snapshot),
+		claim: script(t.claim), announce: script(t.announce)}
 }
 
 // constantsLine is a line that declares constants, which have names in capitals.

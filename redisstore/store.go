@@ -64,6 +64,8 @@ type Store struct {
 	// twice, even if Redis loses the project.
 	evicted cache.Map[presence.Project, observation]
 
+	changed atomic.Pointer[func(presence.Project)] // see [Store.NotifyChanges]
+
 	outage             outage
 	subscriptionOutage outage
 	subscriptionErrors subscriptionErrors

@@ -6,7 +6,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// changes are the newest states of sessions, saves and removals, and the moves of sections, that are to be written.
+// changes are the newest states of sessions, saves, removals and announcements, and the moves of sections, that are to be written.
 type changes struct {
 	records map[key]presence.Record
 	// saves with an empty Revision were dropped. Their At is when that was queued.
@@ -14,6 +14,8 @@ type changes struct {
 	moves map[moveKey]presence.Move
 	// removals with Version 0 were dropped.
 	removals map[removalKey]presence.Removal
+	// announcements without a State were dropped.
+	announcements map[presence.Project]presence.Announcement
 }
 
 // key is the primary key of a session.
@@ -24,17 +26,20 @@ type key struct {
 }
 
 func newChanges(sessions int) changes {
-	return changes{make(map[key]presence.Record, sessions), map[saveKey]presence.Save{}, map[moveKey]presence.Move{}, map[removalKey]presence.Removal{}}
+	return changes{make(map[key]presence.Record, sessions), map[saveKey]presence.Save{}, map[moveKey]presence.Move{}, map[removalKey]presence.Removal{}, map[presence.Project]presence.Announcement{}}
 }
 
-func (c changes) isEmpty() bool { return len(c.records)+len(c.saves)+len(c.moves)+len(c.removals) == 0 }
+func (c changes) isEmpty() bool {
+	return len(c.records)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0
+}
 
 // unwritten is what changed in a project.
 type unwritten struct {
-	records  []presence.Record
-	saves    []presence.Save
-	moves    []*presence.Move
-	removals []presence.Removal
+	records      []presence.Record
+	saves        []presence.Save
+	moves        []*presence.Move
+	removals     []presence.Removal
+	announcement *presence.Announcement // nil if it did not change
 }
 
 // unwrittenOf returns what changed by a message of a user, or of nobody in particular, since it was last returned.
@@ -48,7 +53,7 @@ func allUnwritten(r *presence.Roster) unwritten {
 }
 
 func (u unwritten) isEmpty() bool {
-	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0
+	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.announcement == nil
 }
 
 // put adds changes of a project, in place of older ones.
@@ -67,6 +72,9 @@ func (c changes) put(project presence.Project, u unwritten) {
 	}
 	for _, r := range u.removals {
 		c.removals[removalKey{project, r.User}] = r
+	}
+	if u.announcement != nil {
+		c.announcements[project] = *u.announcement
 	}
 }
 
@@ -87,6 +95,11 @@ func (c changes) putOlder(older changes) {
 	for k, r := range older.removals {
 		if _, newer := c.removals[k]; !newer && r.Until.After(time.Now()) {
 			c.removals[k] = r
+		}
+	}
+	for project, a := range older.announcements {
+		if _, newer := c.announcements[project]; !newer {
+			c.announcements[project] = a
 		}
 	}
 	for k, m := range older.moves {

@@ -44,6 +44,12 @@ func moveChecksum(project presence.Project, m presence.Move) uint32 {
 	return sum(appendNumbers(b, m.Version))
 }
 
+// announcementChecksum covers all columns of an announcement's row.
+func announcementChecksum(project presence.Project, a presence.Announcement) uint32 {
+	b := appendTexts(make([]byte, 0, 512), string(project), string(a.State))
+	return sum(appendNumbers(b, a.Version, flag(a.Occupied)))
+}
+
 func appendTexts(b []byte, texts ...string) []byte {
 	for _, text := range texts {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))

@@ -42,8 +42,8 @@ type database struct {
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 
-	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval *sql.Stmt
-	upsertSessions, upsertSaves, upsertMoves, upsertRemovals                                    upsert
+	begin, commit, rollback, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                   upsert
 }
 
 // row is a record with its project.
@@ -280,7 +280,10 @@ func (d *database) writeChanges(c changes) error {
 	if err := d.writeMoves(c.moves); err != nil {
 		return err
 	}
-	return d.writeRemovals(c.removals)
+	if err := d.writeRemovals(c.removals); err != nil {
+		return err
+	}
+	return d.writeAnnouncements(c.announcements)
 }
 
 // prepare prepares all statements once, because preparing costs more than writing a row.
@@ -303,6 +306,8 @@ func (d *database) prepare() (err error) {
 	d.purgeMoves = prepare("DELETE FROM writer_presence_moves WHERE version < ?")
 	d.upsertRemovals = prepareUpsert(prepare, "writer_presence_removals", 2, "project", "user", "until", "version", "checksum")
 	d.deleteRemoval = prepare("DELETE FROM writer_presence_removals WHERE project = ? AND user = ?")
+	d.upsertAnnouncements = prepareUpsert(prepare, "writer_presence_announcements", 1, "project", "version", "occupied", "state", "checksum")
+	d.deleteAnnouncement = prepare("DELETE FROM writer_presence_announcements WHERE project = ?")
 	d.purgeSaves = prepare("DELETE FROM writer_presence_saves WHERE " + isStale)
 	return err
 }

@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // makeDir creates the data directory with mode 0700. It also takes access from others on a
@@ -130,18 +128,5 @@ func (d *database) makeFile(log *slog.Logger) error {
 	return syncDir(d.dir)
 }
 
-// syncDir makes a rename in the directory survive a power failure. A variable for tests.
-var syncDir = func(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if runtime.GOOS == "windows" { // which syncs no directory
-		return nil
-	}
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot sync a directory
-		return fmt.Errorf("cannot sync the data directory: %w", err)
-	}
-	return nil
-}
+// syncDir is fsyncDir; a variable for tests.
+var syncDir = fsyncDir

@@ -12,6 +12,8 @@ import (
 
 // project is one roster with its watches and the batch of its last change.
 type project struct {
+	name   presence.Project
+	events *events
 	mu     sync.Mutex
 	roster *presence.Roster
 	gone   bool // no longer in projects: find it again
@@ -25,13 +27,14 @@ type project struct {
 // watch is one call of [Store.Watch].
 type watch struct{ wake func() }
 
-// notifyAndUnlock wakes the watches if the version has changed, and unlocks the project.
+// notifyAndUnlock wakes the watches and the sender of events if the version has changed, and unlocks the project.
 func (p *project) notifyAndUnlock() {
 	if version := p.roster.Version(); version != p.notified {
 		p.notified = version
 		for w := range p.watches {
 			w.wake()
 		}
+		p.events.notify(p.name)
 	}
 	p.mu.Unlock()
 }
@@ -86,7 +89,7 @@ func (s *Store) lockProject(name presence.Project) *project {
 func (s *Store) findOrCreate(name presence.Project) *project {
 	p := s.groupOf(name)[name]
 	if p == nil {
-		p = &project{roster: presence.NewRoster(s.lease, s.floor)}
+		p = &project{name: name, events: s.events, roster: presence.NewRoster(s.lease, s.floor)}
 		s.groupOf(name)[name] = p
 	}
 	return p

@@ -8,8 +8,8 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// write writes the journal's changes. After its files were lost it writes all sessions, saves, moves and removals
-// into new ones.
+// write writes the journal's changes. After its files were lost it writes all sessions, saves, moves, removals
+// and announcements into new ones.
 func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	if !s.db.isLost {
 		err := s.db.write(c, clock, purge)
@@ -21,7 +21,10 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	if err := s.db.reopen(s.log); err != nil {
 		return err
 	}
-	all := changes{maps.Clone(c.records), maps.Clone(c.saves), maps.Clone(c.moves), maps.Clone(c.removals)}
+	all := changes{maps.Clone(c.records), maps.Clone(c.saves), maps.Clone(c.moves), maps.Clone(c.removals), nil}
+	s.events.mu.Lock()
+	all.announcements = maps.Clone(s.events.announced)
+	s.events.mu.Unlock()
 	for group := range groups {
 		for name, p := range s.projectsIn(group) {
 			p.mu.Lock()
@@ -31,7 +34,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 				saves = append(saves, *save)
 			}
 			sessions := p.roster.AllRecords()
-			all.put(name, unwritten{sessions, saves, snapshot.Moves, snapshot.Removals})
+			all.put(name, unwritten{records: sessions, saves: saves, moves: snapshot.Moves, removals: snapshot.Removals})
 			s.journal.replacePending(name, sessions)
 			clock = max(clock, p.roster.Clock())
 			p.notifyAndUnlock()
@@ -44,7 +47,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	return s.db.check()
 }
 
-// load restores the sessions, saves, moves and removals in the journal. It deletes what ended longer than
+// load restores the sessions, saves, moves, removals and announcements in the journal. It deletes what ended longer than
 // [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	clock, err := s.db.clock()
@@ -72,6 +75,9 @@ func (s *Store) load(now time.Time) error {
 	}
 	removals, err := s.db.removals(now)
 	if err != nil {
+		return s.db.errUnusable(err)
+	}
+	if s.events.announced, err = s.db.announcements(); err != nil {
 		return s.db.errUnusable(err)
 	}
 	if err := s.db.prune(rows, saves, before); err != nil {

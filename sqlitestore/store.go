@@ -57,6 +57,7 @@ type Store struct {
 	floor uint64
 
 	counts [groups]count
+	events *events
 }
 
 // count holds the numbers of a group at its last sweep; counting on demand would cost a sweep.
@@ -100,7 +101,7 @@ func Open(dir string, o Options) (*Store, error) {
 
 // newStore creates an empty store whose journal is written by a function.
 func newStore(lease time.Duration, log *slog.Logger, write func(changes, uint64, time.Time) error) *Store {
-	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}}
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}, events: newEvents()}
 	for i := range s.projects {
 		s.projects[i] = map[presence.Project]*project{}
 	}

@@ -97,6 +97,11 @@ func Run(t *testing.T, with func(t *testing.T, test func(*testing.T, *Subject)))
 		{"rule 8: older updates do not undo a leave, however many sessions have ended", manyEnds},
 		{"a restart grants living sessions a full lease, or leaves their lease as it is", restartRenews},
 		{"names and sections are data", namesAreData},
+		{"events of a project have one sender at a time", withEvents(oneClaim)},
+		{"what was announced survives a restart", withEvents(announcementSurvivesRestart)},
+		{"projects with changes to announce are listed", withEvents(unannouncedProjects)},
+		{"changes are notified", withEvents(changesAreNotified)},
+		{"the log of events continues after an event", withEvents(eventLog)},
 		{"random histories have the same result as on a roster", randomHistories},
 	} {
 		t.Run(c.name, func(t *testing.T) { with(t, c.test) })

@@ -17,7 +17,8 @@ import {client, codeOf, recipes, root, withClient} from './recipes.js';
 const folder = mkdtempSync(join(root, 'node_modules/.recipes-'));
 after(() => rmSync(folder, {recursive: true}));
 
-const scripts = recipes('js', 'jsx', 'vue', 'svelte', 'html').filter((recipe) => codeOf(recipe));
+// browser/hosts.test.js runs the sites of docs/how-to/hosts.
+const scripts = recipes('js', 'jsx', 'vue', 'svelte', 'html').filter((recipe) => codeOf(recipe) && !recipe.name.startsWith('docs/how-to/hosts/'));
 const markup = recipes('html');
 const styles = recipes('css');
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -26,7 +27,7 @@ func (s *settings) listenAdmin(log *slog.Logger) (net.Listener, error) {
 		return nil, nil
 	}
 	l, err := listen(s.adminAddr, s.mode)
-	if !s.changed("admin-addr") && errors.Is(err, syscall.EADDRINUSE) {
+	if !s.changed("admin-addr") && isAddrInUse(err) {
 		log.Warn("the default address of health and metrics is in use, so the server takes a free one; choose one with --admin-addr", "in_use", s.adminAddr)
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
@@ -49,6 +50,13 @@ func (s *settings) apiKeys(log *slog.Logger) (*hostapi.Keys, error) {
 		log.Warn("every user of this machine can access the key of --api-key-file and use the host API: run chmod 600 on it, unless it is mounted for this process alone", "file", s.apiKeyFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	}
 	return &keys, nil
+}
+
+// isAddrInUse reports whether another process listens at the address. Windows has an error number of its own for that,
+// WSAEADDRINUSE, which package syscall does not translate.
+func isAddrInUse(err error) bool {
+	const wsaEADDRINUSE = syscall.Errno(10048)
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaEADDRINUSE)
 }
 
 // checkAdminAddr returns an error for a value of --admin-addr that is neither an address nor off nor empty.

@@ -73,6 +73,7 @@ func (s *settings) check(ctx context.Context, out io.Writer, log *slog.Logger) e
 		{"tokens", s.checkTokens},
 		{"--auth-url", s.checkHost},
 		{"host API", s.checkAPIKey},
+		{"webhooks", s.checkWebhooks},
 		{"store", s.checkStore},
 	} {
 		found, err := func() (string, error) {
@@ -232,6 +233,14 @@ func (s *settings) checkAPIKey(_ context.Context, log *slog.Logger) (string, err
 		return "", err
 	}
 	return s.apiKeyFile + " can be used", nil
+}
+
+// checkWebhooks reads the secrets. It sends nothing, since the receiver would take it for an event.
+func (s *settings) checkWebhooks(_ context.Context, log *slog.Logger) (string, error) {
+	if _, err := s.webhookSecrets(log); err != nil || s.webhookURL == "" {
+		return "", err
+	}
+	return s.webhookSecretFile + " can be used; nothing was sent to " + s.webhookHost(), nil
 }
 
 // checkStore opens a store in Redis. It only reads a data directory, and only if no server uses it.

@@ -28,9 +28,9 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return explainFlagError(c.Flags(), err) })
-	root.CompletionOptions.DisableDefaultCmd = true
 	serve := newServe(env)
-	root.AddCommand(serve, newCheck(env), newConfig(serve.Flags()), newHealth(env), newLs(env), newWho(env), newWhere(env), newKick(env), newTop(env), newToken(), newCheckToken(), newVersion())
+	root.AddCommand(serve, newCheck(env), newConfig(serve.Flags()), newHealth(env), newLs(env), newWho(env), newWhere(env), newKick(env), newTop(env),
+		newToken(), newCheckToken(), newVersion(), newMan())
 	for _, c := range root.Commands() {
 		run, configured := c.RunE, c.HasFlags() && c.Annotations[anyEnvironment] == ""
 		if configured {

@@ -66,8 +66,13 @@ type server struct {
 // startServer starts a server on a free port, and kills it when the test ends.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{T: t, stderr: &output{}}
-	s.cmd = program(context.Background(), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	return startCommand(t, program(context.Background(), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...))
+}
+
+// startCommand starts a server by a command that listens on a free port, and kills it when the test ends.
+func startCommand(t *testing.T, c *exec.Cmd) *server {
+	t.Helper()
+	s := &server{T: t, cmd: c, stderr: &output{}}
 	s.cmd.Stderr = s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

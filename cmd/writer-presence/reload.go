@@ -14,6 +14,7 @@ import (
 
 	"github.com/writer-presence/writer-presence/httpapi"
 	"github.com/writer-presence/writer-presence/internal/hostapi"
+	"github.com/writer-presence/writer-presence/internal/webhook"
 )
 
 // reloader applies changed settings to a running server.
@@ -23,6 +24,7 @@ type reloader struct {
 	values  values
 	handler *httpapi.Handler
 	api     *hostapi.Handler
+	sender  *webhook.Sender // nil without --webhook-url
 	made    *reused
 	level   *slog.LevelVar
 	log     *slog.Logger
@@ -30,8 +32,8 @@ type reloader struct {
 }
 
 // newReloader returns a reloader that keeps SIGHUP from ending the process.
-func newReloader(s *settings, handler *httpapi.Handler, api *hostapi.Handler, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
-	r := &reloader{s, s.values(), handler, api, made, level, log, make(chan os.Signal, 1)}
+func newReloader(s *settings, handler *httpapi.Handler, api *hostapi.Handler, sender *webhook.Sender, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
+	r := &reloader{s, s.values(), handler, api, sender, made, level, log, make(chan os.Signal, 1)}
 	signal.Notify(r.hangups, syscall.SIGHUP)
 	return r
 }
@@ -71,8 +73,15 @@ func (r *reloader) reload() error {
 	if err != nil {
 		return err
 	}
+	secrets, err := s.webhookSecrets(r.log)
+	if err != nil {
+		return err
+	}
 	if err := r.handler.Reload(o); err != nil {
 		return err
+	}
+	if r.sender != nil {
+		r.sender.SetSecrets(secrets)
 	}
 	r.api.SetKeys(keys)
 	r.level.Set(s.level)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +32,8 @@ func (s *server) reload() (line string) {
 func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 	secret, config := secretFile(t), writeConfig(t, "")
 	keyFile, newKey := apiKeyFile(t, apiKey), strings.Repeat("k", 32)
-	settings := fmt.Sprintf("jwt-secret-file = %q\napi-key-file = %q\n", secret, keyFile)
+	hookFile := filepath.Join(t.TempDir(), "webhook-secret")
+	settings := fmt.Sprintf("jwt-secret-file = %q\napi-key-file = %q\nwebhook-secret-file = %q\nwebhook-url = \"http://127.0.0.1:9/\"\n", secret, keyFile, hookFile)
 	write := func(file, text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -39,6 +41,7 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 		}
 	}
 	write(config, settings)
+	write(hookFile, strings.Repeat("a", 32)+"\n")
 	s := startServer(t, "--data", t.TempDir(), "--admin-addr", "127.0.0.1:0", "--config", config, "--address-rate", "400")
 	claims := jwt.MapClaims{"sub": "1", "username": "Alice", "projects": "*"}
 	old := signToken(t, claims)
@@ -117,6 +120,11 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 			t.Errorf("after a new API key the key %s is answered %d; want %d", key, response.StatusCode, want)
 		}
 	}
+	write(hookFile, strings.Repeat("b", 32)+"\n")
+	step("", `changed=[webhook-secret-file]`)
+	write(hookFile, "short\n")
+	step("", "the configuration cannot be used")
+	write(hookFile, strings.Repeat("b", 32)+"\n")
 	hello(renewed) // as pages do; with the old token the connection would be closed at the next check after the rotation
 	write(secret, "short")
 	step("", "the configuration cannot be used")

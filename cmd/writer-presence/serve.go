@@ -27,6 +27,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/status"
+	"github.com/writer-presence/writer-presence/internal/webhook"
 )
 
 func newServe(env func(string) (string, bool)) *cobra.Command {
@@ -67,12 +68,16 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	sender, err := s.webhook(log)
+	if err != nil {
+		return err
+	}
 	store, err := s.openStore(ctx, log)
 	if err != nil {
 		return err
 	}
 	endStore := background(ctx, store.Run)
-	endAdmin, err := s.serveRequests(ctx, store, keys, log, level, stdout)
+	endAdmin, err := s.serveRequests(ctx, store, keys, sender, log, level, stdout)
 	// The store must get the last request, and health must answer until everything has ended.
 	return errors.Join(err, endStore(), endAdmin())
 }
@@ -91,7 +96,7 @@ func background(ctx context.Context, run func(context.Context) error) (end func(
 
 // serveRequests serves until ctx ends or the listener fails, and drains then. Health and metrics are served until endAdmin
 // is called, which must be called also after an error.
-func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) (endAdmin func() error, err error) {
+func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi.Keys, sender *webhook.Sender, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) (endAdmin func() error, err error) {
 	endAdmin = func() error { return nil }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -106,13 +111,14 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	if err != nil {
 		return endAdmin, err
 	}
-	recorder := status.New(status.Options{
-		Version: programVersion(), Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
-	})
-	defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
-	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Log: log})
+	collectors := []prometheus.Collector{handler.Metrics(), measured}
+	if sender != nil {
+		collectors = append(collectors, sender.Metrics())
+	}
+	recorder := status.New(status.Options{Version: programVersion(), Health: measured, Collectors: collectors, Draining: ctx.Done()})
+	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Events: store, Ending: ctx.Done(), Log: log})
 	api.SetKeys(keys)
-	reloader := newReloader(s, handler, api, made, level, log)
+	reloader := newReloader(s, handler, api, sender, made, level, log)
 	l, adminListener, err := s.listen(log)
 	if err != nil {
 		return endAdmin, err
@@ -121,8 +127,9 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = addrOf(adminListener)
+		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
 		health := admin.New(admin.Options{
-			Health: measured, Collectors: []prometheus.Collector{handler.Metrics(), measured}, Draining: ctx.Done(),
+			Health: measured, Collectors: collectors, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error {
@@ -140,7 +147,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	}
 	log.Info("serving", "version", programVersion(), "store", s.storeName(), "prefix", s.prefix, "lease", s.lease, "heartbeat", s.heartbeat,
 		"address", addrOf(l), "admin", cmp.Or(self.Admin, "none"), "dev", s.dev, "visitors", s.visitorRule.String(), "access", s.accessSummary(),
-		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom)
+		"trusted_proxies", s.trustedProxies, "allowed_origins", s.origins, "tenant_from", s.tenantFrom, "webhook", s.webhookHost())
 	defer log.Info("ended")
 	defer context.AfterFunc(ctx, func() { log.Info("draining", "delay", s.drainDelay) })()
 	if addr := addrOf(l); strings.HasPrefix(addr, unixPrefix) {
@@ -151,6 +158,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	serving, end := delayed(ctx, s.drainDelay)
 	var live sync.WaitGroup
 	live.Go(func() { handler.Run(serving) })
+	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { reloader.run(ctx) })
 	live.Go(func() { notify(ctx, s.env, log, addrOf(l)) })
 	defer live.Wait()

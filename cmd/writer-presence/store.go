@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"runtime"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/redisstore"
@@ -16,6 +17,7 @@ import (
 type store interface {
 	presence.Store
 	presence.Health
+	presence.EventStore
 	Run(ctx context.Context) error
 }
 
@@ -37,9 +39,12 @@ func (s *settings) storeName() string {
 }
 
 // stateDir returns the default of --data: a directory in the user's state directory by the XDG Base Directory
-// Specification.
+// Specification, and on Windows in %LOCALAPPDATA%.
 func stateDir(env func(string) (string, bool), dev bool) (string, error) {
 	state, _ := env("XDG_STATE_HOME")
+	if state == "" && runtime.GOOS == "windows" {
+		state, _ = env("LOCALAPPDATA")
+	}
 	if home, _ := env("HOME"); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")
 	}

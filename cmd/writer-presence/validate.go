@@ -49,6 +49,9 @@ func (s *settings) validate() error {
 	if s.apiKeyFile != "" && (s.adminAddr == "" || s.adminAddr == "off") {
 		return errors.New("--api-key-file: the host API is on --admin-addr, which is off; give an address, or leave out the key")
 	}
+	if err := s.validateWebhook(); err != nil {
+		return err
+	}
 	if s.redisURL != "" && s.secretFile == "" && s.signs() {
 		return errors.New("--redis-url: give --secret-file too, the same for all nodes; nodes with different keys do not recognise each other's visitors")
 	}

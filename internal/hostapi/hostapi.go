@@ -42,6 +42,9 @@ type Options struct {
 	Service *presence.Service
 	// Tenants says that projects belong to tenants; see identity.Request.Key.
 	Tenants bool
+	// Events has the log of events; nil for none. Ending is closed when requests for events have to end.
+	Events presence.EventStore
+	Ending <-chan struct{}
 	// Lease is that of the store.
 	Lease time.Duration
 	// Status returns the answer about this node; nil for none.
@@ -56,6 +59,8 @@ type Handler struct {
 	keys     atomic.Pointer[Keys]
 	failures *ratelimit.Limiter
 	mux      *http.ServeMux
+	// listeners holds one element for each request for events.
+	listeners chan struct{}
 }
 
 // endpoints are the functions for the methods of one path.
@@ -67,7 +72,7 @@ func New(o Options) *Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = loglimit.New(o.Log)
-	h := &Handler{o: o, failures: ratelimit.New(keyFailures, keyFailureBurst), mux: http.NewServeMux()}
+	h := &Handler{o: o, failures: ratelimit.New(keyFailures, keyFailureBurst), mux: http.NewServeMux(), listeners: make(chan struct{}, maxListeners)}
 	for path, methods := range map[string]endpoints{
 		"projects":                         {http.MethodGet: h.projects},
 		"projects/{project}":               {http.MethodGet: h.project, http.MethodDelete: h.removeAll},
@@ -81,6 +86,7 @@ func New(o Options) *Handler {
 	if o.Status != nil {
 		h.mux.Handle(Prefix+"status", h.endpoint(endpoints{http.MethodGet: h.status}))
 	}
+	h.mux.HandleFunc(Prefix+"events", h.events)
 	h.mux.Handle("/", h.endpoint(nil))
 	return h
 }

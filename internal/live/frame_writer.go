@@ -76,14 +76,9 @@ func (w *writer) writeNow(frame []byte) (rest []byte) {
 	if w.raw == nil {
 		return frame
 	}
-	_ = w.raw.Write(func(fd uintptr) bool {
-		if n, err := writeSocket(fd, frame); err == nil {
-			w.sent.Add(float64(n))
-			frame = frame[n:]
-		}
-		return true // false would wait until the socket is writable
-	})
-	return frame
+	n := writeNonblocking(w.raw, frame)
+	w.sent.Add(float64(n))
+	return frame[n:]
 }
 
 // finish writes the rest of a frame, and empties busy.

@@ -2,8 +2,11 @@
 
 package redistest
 
-// Pause skips the test, since a process cannot be stopped here.
-func (s *Server) Pause() { s.t.Skip("a process cannot be stopped on this system") }
+// Pause skips the test: only Unix can stop a process and continue it.
+func (s *Server) Pause() {
+	s.t.Helper()
+	s.t.Skip("only Unix can pause a process")
+}
 
-// Resume is not reached.
+// Resume does nothing.
 func (s *Server) Resume() {}

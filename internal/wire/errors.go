@@ -31,6 +31,7 @@ var (
 	ErrMediaType          = errors.New("send the body as Content-Type: application/json")
 	ErrTooManyRequests    = errors.New("too many requests; wait for the time in Retry-After")
 	ErrTooManyProjects    = errors.New("you or your address entered too many different projects; continue in one of those, or wait for the time in Retry-After")
+	ErrTooManyListeners   = errors.New("too many listeners for events at this node; close some, or use webhooks")
 	ErrTooManyConnections = errors.New("you, your address or all visitors together have too many open connections; close some, or wait for the time in Retry-After; polling with list and update still works")
 	ErrUpgradeRequired    = errors.New("this address is for WebSocket; connect with the subprotocol writer-presence.v1, or use list and update")
 	ErrAPIKey             = errors.New("send a key of --api-key-file as Authorization: Bearer; this one is missing, wrong or no longer in the file")
@@ -105,6 +106,7 @@ var failures = []Failure{
 	{presence.ErrTooManyChanges, 429, "too_many_requests"},
 	{ErrTooManyRequests, 429, "too_many_requests"},
 	{ErrTooManyConnections, 429, "too_many_connections"},
+	{ErrTooManyListeners, 429, "too_many_connections"},
 	{identity.ErrTooManyVisitors, 429, "too_many_visitors"},
 	{presence.ErrTooManyRemovals, 429, "too_many_removals"},
 	{ErrDraining, 503, "draining"},

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+
+	"github.com/writer-presence/writer-presence/internal/announce"
+	"github.com/writer-presence/writer-presence/internal/webhook"
+)
+
+// validateWebhook returns an error for flags of webhooks that cannot be used.
+func (s *settings) validateWebhook() error {
+	switch {
+	case s.webhookURL == "" && s.webhookSecretFile == "":
+		return nil
+	case s.webhookURL == "":
+		return errors.New("--webhook-secret-file: give --webhook-url too, the address to send to")
+	case s.webhookSecretFile == "":
+		return errors.New("--webhook-url: give --webhook-secret-file too, with the secret by which the receiver recognises this server")
+	}
+	if err := webhook.CheckAddress(s.webhookURL); err != nil {
+		return fmt.Errorf("--webhook-url: %w", err)
+	}
+	return nil
+}
+
+// webhook returns the sender to --webhook-url, nil without that flag.
+func (s *settings) webhook(log *slog.Logger) (*webhook.Sender, error) {
+	secrets, err := s.webhookSecrets(log)
+	if err != nil || s.webhookURL == "" {
+		return nil, err
+	}
+	return webhook.New(s.webhookURL, secrets, log)
+}
+
+// webhookSecrets reads --webhook-secret-file. It returns none without that flag.
+func (s *settings) webhookSecrets(log *slog.Logger) (secrets webhook.Secrets, err error) {
+	if s.webhookSecretFile == "" {
+		return secrets, nil
+	}
+	if secrets, err = webhook.ReadSecrets(s.webhookSecretFile); err != nil {
+		return secrets, fmt.Errorf("--webhook-secret-file: %w", err)
+	}
+	if info, err := os.Stat(s.webhookSecretFile); err == nil && info.Mode()&0o007 != 0 {
+		log.Warn("every user of this machine can access the secret of --webhook-secret-file and sign webhooks: run chmod 600 on it, unless it is mounted for this process alone", "file", s.webhookSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	}
+	return secrets, nil
+}
+
+// webhookHost returns the host of --webhook-url. The rest may be a secret.
+func (s *settings) webhookHost() string {
+	if u, err := url.Parse(s.webhookURL); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "none"
+}
+
+// announce passes on the events of the store until ctx ends: to the receiver of webhooks, nil for none, and to the log that
+// the host API reads. Without both it does nothing.
+func (s *settings) announce(ctx context.Context, store store, sender *webhook.Sender, log *slog.Logger) {
+	o := announce.Options{Store: store, LogEvents: s.apiKeyFile != "", Log: log}
+	if sender != nil {
+		o.Send = sender.Send
+	}
+	if o.Send != nil || o.LogEvents {
+		announce.New(o).Run(ctx)
+	}
+}

@@ -1,0 +1,262 @@
+// Package announce finds the events of projects and passes them on: to a log that listeners read, and to a sender.
+//
+// There is no queue of changes. For each project that changed, one process claims it, compares what it has announced with
+// what is visible now, passes on the difference, and stores what it has announced. So changes in the meantime become part
+// of the next difference, and a process that takes over finds what is missing (ADR 41).
+package announce
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/loglimit"
+	"github.com/writer-presence/writer-presence/internal/wire"
+)
+
+const (
+	// claimTime is how long after the end of a process another one takes over its projects, with scanInterval added.
+	claimTime = 8 * time.Second
+	// scanInterval is how often the store is asked for projects whose change was not notified.
+	scanInterval = 5 * time.Second
+	// maxRunning is how many projects are announced at a time, most of which wait until a change has lasted.
+	maxRunning = 1000
+	// maxWaiting is how many more projects are remembered. The others are found by the scan.
+	maxWaiting = 100_000
+)
+
+// Store is what an Announcer needs of a store.
+type Store interface {
+	presence.EventStore
+	Sessions(ctx context.Context, project presence.Project) (*presence.Snapshot, []presence.Record, error)
+}
+
+// Options of an Announcer.
+type Options struct {
+	Store Store
+	// Send passes on a batch of events of one project. It returns once they were accepted or given up, and an error only
+	// if ctx ended before; then another process sends them again. It is called concurrently, but not for the same project.
+	// Nil for none.
+	Send func(ctx context.Context, events []presence.Event) error
+	// Log has the events added to the log of the store.
+	LogEvents bool
+	// Log gets errors, at most one a minute; the default discards them.
+	Log *slog.Logger
+}
+
+// Announcer passes on the events of all projects. Create one with New.
+type Announcer struct {
+	o   Options
+	log *slog.Logger
+
+	mu      sync.Mutex
+	ctx     context.Context // nil unless Run is running
+	working sync.WaitGroup
+	running map[presence.Project]*run
+	waiting map[presence.Project]struct{}
+}
+
+// run is the work on a project. Again says that the project changed meanwhile.
+type run struct{ again bool }
+
+// New returns an announcer. It does nothing until Run.
+func New(o Options) *Announcer {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Announcer{o: o, log: loglimit.New(o.Log), running: map[presence.Project]*run{}, waiting: map[presence.Project]struct{}{}}
+}
+
+// Run passes on events until ctx ends. It must be called once.
+func (a *Announcer) Run(ctx context.Context) {
+	a.mu.Lock()
+	a.ctx = ctx
+	a.mu.Unlock()
+	stop := a.o.Store.NotifyChanges(a.note)
+	scan := time.NewTicker(scanInterval)
+	defer scan.Stop()
+	for ctx.Err() == nil {
+		due, err := a.o.Store.Unannounced(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("could not look for events of other nodes; those of this node are sent", "error", err)
+		}
+		for _, project := range due {
+			a.note(project)
+		}
+		select {
+		case <-scan.C:
+		case <-ctx.Done():
+		}
+	}
+	stop()
+	a.mu.Lock()
+	a.ctx = nil
+	a.mu.Unlock()
+	a.working.Wait()
+}
+
+// note starts the work on a project, or remembers that it has changed.
+func (a *Announcer) note(project presence.Project) {
+	if project == presence.Everywhere {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r := a.running[project]; r != nil {
+		r.again = true
+		return
+	}
+	if len(a.waiting) < maxWaiting {
+		a.waiting[project] = struct{}{}
+	}
+	a.start()
+}
+
+// start starts the work on projects that wait, as far as there is room. mu must be held.
+func (a *Announcer) start() {
+	for project := range a.waiting {
+		if a.ctx == nil || len(a.running) >= maxRunning {
+			return
+		}
+		delete(a.waiting, project)
+		r := &run{}
+		a.running[project] = r
+		ctx := a.ctx
+		a.working.Go(func() {
+			a.work(ctx, project)
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			delete(a.running, project)
+			if r.again {
+				a.waiting[project] = struct{}{}
+			}
+			a.start()
+		})
+	}
+}
+
+// work announces a project, and tries again while another process has it or the store is unavailable.
+func (a *Announcer) work(ctx context.Context, project presence.Project) {
+	for ctx.Err() == nil {
+		done, err := a.attempt(ctx, project)
+		if done {
+			return
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("could not find the events of a project; they are sent once the store answers", "project", project, "error", err)
+		}
+		sleep(ctx, presence.EventSettle)
+	}
+}
+
+// attempt announces a project. It returns done once all that is visible was announced.
+func (a *Announcer) attempt(ctx context.Context, project presence.Project) (done bool, err error) {
+	holder := rand.Text()
+	announced, ok, err := a.o.Store.Claim(ctx, project, holder, claimTime)
+	if err != nil || !ok {
+		return false, err
+	}
+	c, end := a.keep(ctx, project, holder)
+	defer end()
+	return a.announce(c, announced)
+}
+
+// announce passes on events until all that is visible was announced.
+func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bool, err error) {
+	var kept kept
+	if announced.State != nil {
+		if err := json.Unmarshal(announced.State, &kept); err != nil {
+			return false, fmt.Errorf("cannot read what was announced: %w", err)
+		}
+	}
+	if err := a.pass(c, kept.Outbox); err != nil { // a process that has ended may not have sent all of it
+		return false, err
+	}
+	first, err := a.view(c)
+	if err != nil {
+		return false, err
+	}
+	if first.Version() == announced.Version {
+		return true, nil
+	}
+	// Most changes are none for events: what somebody does in a section, or a page that was reloaded.
+	next, events, settled := kept.State.Next(c.project, first, first, time.Now())
+	if settled && len(events) == 0 && maps.Equal(next.Sections, kept.State.Sections) {
+		return c.announce(first.Version(), next, nil)
+	}
+	for state := kept.State; ; {
+		if !sleep(c, presence.EventSettle) {
+			return false, nil
+		}
+		second, err := a.view(c)
+		if err != nil {
+			return false, err
+		}
+		next, events, settled := state.Next(c.project, first, second, time.Now())
+		if len(events) > 0 {
+			// Stored before it is passed on: if this process ends, the next one passes on the same events with the same ids,
+			// even if they are no longer true then.
+			if ok, err := c.announce(0, next, events); !ok {
+				return false, err
+			}
+			if err := a.pass(c, events); err != nil {
+				return false, err
+			}
+		}
+		if settled {
+			return c.announce(second.Version(), next, nil)
+		}
+		first, state = second, next
+	}
+}
+
+// kept is the State of an announcement: where the events lead to, and those that may not have been passed on.
+type kept struct {
+	State  presence.EventState
+	Outbox []presence.Event `json:",omitempty"`
+}
+
+// view reads what is visible, and all changes of other processes.
+func (a *Announcer) view(c *claim) (*presence.EventView, error) {
+	snapshot, sessions, err := a.o.Store.Sessions(c, c.project)
+	if err != nil {
+		return nil, err
+	}
+	return presence.NewEventView(snapshot, sessions), nil
+}
+
+// pass adds events to the log and sends them.
+func (a *Announcer) pass(ctx context.Context, events []presence.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if a.o.LogEvents {
+		data := make([][]byte, len(events))
+		for i, e := range events {
+			data[i] = wire.AppendEvent(nil, e)
+		}
+		if err := a.o.Store.AppendEvents(ctx, data); err != nil {
+			return err
+		}
+	}
+	if a.o.Send == nil {
+		return nil
+	}
+	return a.o.Send(ctx, events)
+}
+
+// sleep waits. It returns false if ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,201 @@
+package sqlitestore
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+const (
+	// scanInterval is how often [Store.Unannounced] looks through all projects.
+	scanInterval = 5 * time.Second
+	// maxLogged is how many events the log has; a tenth more before the oldest are removed.
+	maxLogged = 10_000
+)
+
+// events is what the store keeps for [presence.EventStore].
+type events struct {
+	changed atomic.Pointer[func(presence.Project)] // nil without a sender of events
+
+	mu        sync.Mutex
+	announced map[presence.Project]presence.Announcement
+	claims    map[presence.Project]claim
+	scanned   time.Time
+	// log has the newest events; the first one is number removed+1. Run names the log, which ends with the process.
+	log     []presence.LoggedEvent
+	removed int
+	run     string
+}
+
+// claim is until when a holder has a project.
+type claim struct {
+	holder string
+	until  time.Time
+}
+
+func newEvents() *events {
+	return &events{announced: map[presence.Project]presence.Announcement{}, claims: map[presence.Project]claim{}, run: rand.Text()}
+}
+
+// notify calls the function of NotifyChanges.
+func (e *events) notify(project presence.Project) {
+	if changed := e.changed.Load(); changed != nil {
+		(*changed)(project)
+	}
+}
+
+// NotifyChanges implements [presence.EventStore].
+func (s *Store) NotifyChanges(changed func(presence.Project)) (stop func()) {
+	if s.journal == nil {
+		return func() {}
+	}
+	s.events.changed.Store(&changed)
+	return func() { s.events.changed.CompareAndSwap(&changed, nil) }
+}
+
+// Unannounced implements [presence.EventStore]. It forgets the announcements of projects that are over.
+func (s *Store) Unannounced(context.Context) (projects []presence.Project, err error) {
+	if s.journal == nil {
+		return nil, errNotOpen
+	}
+	e, now := s.events, time.Now()
+	e.mu.Lock()
+	recent := now.Sub(e.scanned) < scanInterval
+	if !recent {
+		e.scanned = now
+	}
+	unheld := maps.Clone(e.announced)
+	e.mu.Unlock()
+	if recent {
+		return nil, nil
+	}
+	for group := range groups {
+		for name, p := range s.projectsIn(group) {
+			a, announced := unheld[name]
+			delete(unheld, name)
+			p.mu.Lock()
+			snapshot := p.roster.Snapshot(now)
+			p.notifyAndUnlock()
+			if announced && a.Version != snapshot.Version || !announced && snapshot.Count+len(snapshot.Saves) > 0 {
+				projects = append(projects, name)
+			}
+		}
+	}
+	for name, a := range unheld {
+		if a.Occupied || a.Version == 0 {
+			projects = append(projects, name)
+			continue
+		}
+		e.mu.Lock()
+		if now := e.announced[name]; !now.Occupied && now.Version == a.Version {
+			delete(e.announced, name)
+			s.journal.addLater(name, 0, unwritten{announcement: &presence.Announcement{}})
+		}
+		e.mu.Unlock()
+	}
+	return projects, nil
+}
+
+// Claim implements [presence.EventStore].
+func (s *Store) Claim(_ context.Context, project presence.Project, holder string, ttl time.Duration) (a presence.Announcement, ok bool, err error) {
+	if s.journal == nil {
+		return a, false, errNotOpen
+	}
+	e, now := s.events, time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Before(e.claims[project].until) {
+		return a, false, nil
+	}
+	e.claims[project] = claim{holder, now.Add(ttl)}
+	return e.announced[project], true, nil
+}
+
+// Renew implements [presence.EventStore].
+func (s *Store) Renew(_ context.Context, project presence.Project, holder string, ttl time.Duration) (ok bool, err error) {
+	if s.journal == nil {
+		return false, errNotOpen
+	}
+	e, now := s.events, time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.has(project, holder, now) {
+		return false, nil
+	}
+	if e.claims[project] = (claim{holder, now.Add(ttl)}); ttl == 0 {
+		delete(e.claims, project)
+	}
+	return true, nil
+}
+
+// has reports whether the holder has the claim. mu must be held.
+func (e *events) has(project presence.Project, holder string, now time.Time) bool {
+	c := e.claims[project]
+	return c.holder == holder && now.Before(c.until)
+}
+
+// Announce implements [presence.EventStore]. It waits for the commit, like a change.
+func (s *Store) Announce(_ context.Context, project presence.Project, holder string, a presence.Announcement) (ok bool, err error) {
+	if s.journal == nil {
+		return false, errNotOpen
+	}
+	e := s.events
+	e.mu.Lock()
+	if !e.has(project, holder, time.Now()) {
+		e.mu.Unlock()
+		return false, nil
+	}
+	e.announced[project] = a
+	batch := s.journal.add(project, 0, unwritten{announcement: &a})
+	e.mu.Unlock()
+	s.journal.wait(batch)
+	return true, nil
+}
+
+// AppendEvents implements [presence.EventStore]. The log is in memory, and ends with the process.
+func (s *Store) AppendEvents(_ context.Context, all [][]byte) error {
+	if s.journal == nil {
+		return errNotOpen
+	}
+	e := s.events
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, data := range all {
+		id := e.run + "-" + strconv.Itoa(e.removed+len(e.log)+1)
+		e.log = append(e.log, presence.LoggedEvent{ID: id, Data: data})
+	}
+	if over := len(e.log) - maxLogged; over > maxLogged/10 {
+		e.log = append([]presence.LoggedEvent{}, e.log[over:]...)
+		e.removed += over
+	}
+	return nil
+}
+
+// Events implements [presence.EventStore].
+func (s *Store) Events(_ context.Context, after string, limit int) (page []presence.LoggedEvent, next string, known bool, err error) {
+	if s.journal == nil {
+		return nil, "", false, errNotOpen
+	}
+	e := s.events
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	last := e.removed + len(e.log)
+	from := last
+	if known = after == ""; !known {
+		run, number, _ := strings.Cut(after, "-")
+		n, err := strconv.Atoi(number)
+		known = err == nil && run == e.run && n >= e.removed && n <= last
+		if from = e.removed; known {
+			from = n
+		}
+	}
+	to := min(last, from+max(limit, 1))
+	return append(page, e.log[from-e.removed:to-e.removed]...), e.run + "-" + strconv.Itoa(to), known, nil
+}
