@@ -55,7 +55,7 @@ func logged(t *testing.T, path, source string) (messages []string) {
 			case "WarnContext", "ErrorContext":
 				add(n.Args[1])
 			case "Log", "LogAttrs":
-				if exprName(n.Args[1]) != "LevelDebug" {
+				if level := exprName(n.Args[1]); level != "LevelDebug" && level != "LevelInfo" {
 					add(n.Args[2])
 				}
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/origin"
+	"github.com/writer-presence/writer-presence/internal/requestid"
 )
 
 // sender describes where a request comes from, by its connection and the headers of trusted proxies.
@@ -47,21 +48,18 @@ func (h *Handler) senderOf(r *http.Request) sender {
 	if from.Proto = "http"; from.https {
 		from.Proto = "https"
 	}
-	from.Language = safeValue(first(r.Header, "Accept-Language"), maxLanguage)
-	from.RequestID = safeValue(first(r.Header, "X-Request-Id"), maxRequestID)
+	from.Language = safeValue(first(r.Header, "Accept-Language"))
+	from.RequestID = requestid.Of(r.Header)
 	from.https = from.https || strings.HasPrefix(first(r.Header, "Origin"), "https://")
 	return from
 }
 
-const (
-	// maxLanguage and maxRequestID are the longest values of two headers that are passed on.
-	maxLanguage  = 1000
-	maxRequestID = 128
-)
+// maxLanguage is the longest Accept-Language that is passed on.
+const maxLanguage = 1000
 
-// safeValue returns a header's value if it is printable ASCII of at most that length, otherwise "".
-func safeValue(value string, most int) string {
-	if len(value) > most || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+// safeValue returns a header's value if it is printable ASCII of at most maxLanguage characters, otherwise "".
+func safeValue(value string) string {
+	if len(value) > maxLanguage || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return ""
 	}
 	return value

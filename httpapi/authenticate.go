@@ -44,6 +44,7 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, id string
 		return caller{}, identity.ErrProjectUnknown
 	}
 	principal, err := h.access.Authenticate(r.Context(), request)
+	noteUser(w, request.Key(), principal.User.ID)
 	if err != nil {
 		if principal.Cookie != nil {
 			clearCookie(w, *principal.Cookie)

@@ -50,6 +50,7 @@ func (h *Handler) counts(w http.ResponseWriter, r *http.Request, _ string) (stat
 	from.LimitExceeded = exceeded != nil
 	counted, user, err := h.count(r.Context(), from, projects)
 	sender := caller{user: user.User, request: from}
+	noteUser(w, from.Key(), user.User.ID)
 	if user.Cookie != nil && err != nil {
 		clearCookie(w, *user.Cookie)
 	}

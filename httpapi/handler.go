@@ -39,11 +39,13 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/identity"
 	"github.com/writer-presence/writer-presence/internal/access"
+	"github.com/writer-presence/writer-presence/internal/accesslog"
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 	"github.com/writer-presence/writer-presence/internal/live"
 	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/loglimit"
 	"github.com/writer-presence/writer-presence/internal/metrics"
+	"github.com/writer-presence/writer-presence/internal/requestid"
 	"github.com/writer-presence/writer-presence/internal/tokenheader"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -119,6 +121,8 @@ type Options struct {
 	Dev *identity.Dev
 	// Log receives warnings and errors, each message at most once a minute. Default: nothing is logged.
 	Log *slog.Logger
+	// AccessLog receives a line at level info for each request; docs/reference/log.md describes it. Default: none.
+	AccessLog *slog.Logger
 }
 
 // Handler answers requests and holds the live connections. Create a Handler with [New]; only [Handler.Reload] changes it
@@ -138,8 +142,9 @@ type Handler struct {
 	otherBundle endpoint // for the paths of the bundles of other versions
 
 	compress *compressor
-	warned   sync.Once   // about pages of other origins
-	ran      atomic.Bool // Run was called
+	requests *accesslog.Log // nil for none
+	warned   sync.Once      // about pages of other origins
+	ran      atomic.Bool    // Run was called
 }
 
 // endpoint answers the requests of one path.
@@ -177,8 +182,9 @@ func New(o Options) (*Handler, error) {
 	}
 	h := &Handler{
 		o: o, projects: o.Prefix + "/project/", metrics: metrics.NewHTTP(), compress: newCompressor(),
-		limits: connlimit.New(connlimit.Options{Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
-		access: &access.Control{Presence: o.Service, Lease: o.Lease, Heartbeat: o.Heartbeat, Log: o.Log},
+		requests: accesslog.New(o.AccessLog),
+		limits:   connlimit.New(connlimit.Options{Exceeded: wire.ErrTooManyConnections, Log: o.Log}),
+		access:   &access.Control{Presence: o.Service, Lease: o.Lease, Heartbeat: o.Heartbeat, Log: o.Log},
 	}
 	h.access.Metrics = h.metrics
 	if err := h.use(o); err != nil {
@@ -231,6 +237,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	began := metrics.Now()
+	requestid.Return(w, r)
+	if h.requests != nil {
+		h.serveLogged(w, r, began)
+		return
+	}
 	operation, status := h.serve(w, r)
 	h.metrics.Request(operation, status, metrics.Now()-began)
 }

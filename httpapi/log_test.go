@@ -51,6 +51,9 @@ func TestFailuresAreLoggedOnceAMinuteWithTheirCount(t *testing.T) {
 			if n := strings.Count(w.Logs.String(), "level=ERROR"); n != c.lines {
 				t.Errorf("%s fails for 1,000 requests at once, and the log has %d errors, want %d:\n%.1000s", name, n, c.lines, w.Logs)
 			}
+			if n := strings.Count(w.Logs.String(), " request=live-"); n != c.lines-1 {
+				t.Errorf("%s: %d of the errors have the id of the live connection, want %d:\n%.1000s", name, n, c.lines-1, w.Logs)
+			}
 			store.Fail(nil, nil)
 			authenticationFails.Store(false)
 			time.Sleep(time.Minute)

@@ -124,11 +124,13 @@ func TestEachLiveRejectionIsLoggedAtDebug(t *testing.T) {
 	}, debugging(logs), func(p *servertest.Config) { p.Authenticator, p.Dev = sharedSecret(t), nil })
 }
 
-func TestRejectionsHaveNoLogLineOrRequestIDWithoutDebug(t *testing.T) {
+func TestRejectionsHaveNoLogLineAndNoNewRequestIDWithoutDebug(t *testing.T) {
 	w := servertest.New(t)
-	got := w.Do("GET", "/nothing/", nil, "X-Request-ID", "x")
-	if got.Header.Get("X-Request-Id") != "" || w.Logs.String() != "" {
-		t.Errorf("answered with %v, and the log has %s", got.Header, w.Logs)
+	for _, id := range []string{"", "x"} {
+		got := w.Do("GET", "/nothing/", nil, "X-Request-ID", id)
+		if got.Header.Get("X-Request-Id") != id || w.Logs.String() != "" {
+			t.Errorf("a request with the id %q was answered with %v, and the log has %s", id, got.Header, w.Logs)
+		}
 	}
 }
 

@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"math"
 	"net/http"
@@ -12,6 +10,7 @@ import (
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/internal/localhost"
+	"github.com/writer-presence/writer-presence/internal/requestid"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
@@ -72,10 +71,10 @@ func (h *Handler) failFor(w http.ResponseWriter, r *http.Request, from caller, e
 	}
 	aborted := isAborted(r, err)
 	if aborted {
-		h.o.Log.Debug("the client went away before its request was answered", "method", r.Method, "path", r.URL.Path, "error", err)
+		h.o.Log.Debug("the client went away before its request was answered", "request", requestid.For(w), "method", r.Method, "path", r.URL.Path, "error", err)
 	} else {
-		h.logFailure(r, f, err)
-		h.access.CountFailure(err)
+		h.logFailure(w, r, f, err)
+		h.access.CountFailure(err, requestid.Of(header))
 		h.logForDebug(w, r, from, err)
 	}
 	header["Cache-Control"] = noStore
@@ -87,13 +86,13 @@ func (h *Handler) failFor(w http.ResponseWriter, r *http.Request, from caller, e
 }
 
 // logFailure logs the failures that an operator has to act on.
-func (h *Handler) logFailure(r *http.Request, f wire.Failure, err error) {
+func (h *Handler) logFailure(w http.ResponseWriter, r *http.Request, f wire.Failure, err error) {
 	switch {
 	case f.Status == http.StatusInternalServerError:
 		cause, _, _ := strings.Cut(err.Error(), "\n")
-		h.o.Log.Error("a request failed", "code", f.Code, "cause", cause, "method", r.Method, "path", r.URL.Path, "status", f.Status, "error", err)
+		h.o.Log.Error("a request failed", "request", requestid.For(w), "code", f.Code, "cause", cause, "method", r.Method, "path", r.URL.Path, "status", f.Status, "error", err)
 	case f.Status >= 500 && f.Err != wire.ErrDraining:
-		h.o.Log.Error("a request failed", "code", f.Code, "method", r.Method, "path", r.URL.Path, "status", f.Status, "error", err)
+		h.o.Log.Error("a request failed", "request", requestid.For(w), "code", f.Code, "method", r.Method, "path", r.URL.Path, "status", f.Status, "error", err)
 	case f.Err == wire.ErrCrossOrigin:
 		h.warned.Do(func() {
 			h.o.Log.Warn("a page of another origin was rejected; if it is yours, make the proxy in front leave Host as it is, or name the origin in --allowed-origins; this is logged once", "origin", first(r.Header, "Origin"), "host", r.Host)
@@ -120,12 +119,10 @@ func (h *Handler) logForDebug(w http.ResponseWriter, r *http.Request, from calle
 	if !h.access.Debug() {
 		return
 	}
-	id := cmp.Or(safeValue(first(r.Header, "X-Request-Id"), maxRequestID), rand.Text())
-	w.Header().Set("X-Request-Id", id)
 	project := from.project
 	if rest, ok := strings.CutPrefix(r.URL.Path, h.projects); ok && project == "" {
 		name, _, _ := strings.Cut(rest, "/")
 		project, _ = presence.ParseProject(name)
 	}
-	h.access.LogFailure("http", id, project, from.user.ID, err)
+	h.access.LogFailure("http", requestid.For(w), project, from.user.ID, err)
 }

@@ -45,7 +45,7 @@ func (h *Handler) remoteKey(remote net.Addr) (key string, ok bool) {
 
 // rejection returns the answer to a connection over the limit of its address.
 func (h *Handler) rejection(err error) *http.Response {
-	h.access.CountFailure(err)
+	h.access.CountFailure(err, "")
 	f := wire.FailureOf(err)
 	body := f.Body()
 	return &http.Response{

@@ -202,6 +202,9 @@ func (h *Host) ask(key [sha256.Size]byte, q question, before presence.User, rech
 // with writing the host's view, and as an error at most once a minute.
 func (h *Host) logFailure(q question, err error) {
 	attributes := []any{"error", err}
+	if id := q.forwarded.RequestID; id != "" {
+		attributes = append(attributes, "request", id)
+	}
 	if unusable := (*unusableAnswer)(nil); errors.As(err, &unusable) {
 		attributes = append(attributes, "status", unusable.status, "address", shown(h.address(q)), "begins", unusable.begins)
 	}

@@ -24,12 +24,13 @@ func TestUnexpectedHostAnswerIsLoggedOnceWithoutSecrets(t *testing.T) { // cases
 	for i := range 3 {
 		r := request("Cookie", "csrf=x; session=CaNaRy7", "Authorization", "Bearer CaNaRy8")
 		r.Project = presence.Project(strings.Repeat("p", i+1))
+		r.Forwarded.RequestID = "id-" + strings.Repeat("p", i+1)
 		if _, err := auth.Authenticate(t.Context(), r); !errors.Is(err, presence.ErrUnavailable) || strings.Contains(err.Error(), "CaNaRy") {
 			t.Errorf("got %v", err)
 		}
 	}
 	logged := h.logs.String()
-	if strings.Count(logged, "level=ERROR") != 1 || !strings.Contains(logged, "status=403") || !strings.Contains(logged, "address="+h.URL+"/presence/p/ ") || !strings.Contains(logged, "<title>no ") {
+	if strings.Count(logged, "level=ERROR") != 1 || !strings.Contains(logged, "status=403") || !strings.Contains(logged, "request=id-p ") || !strings.Contains(logged, "address="+h.URL+"/presence/p/ ") || !strings.Contains(logged, "<title>no ") {
 		t.Errorf("log: want one error with status, address and first bytes, got %s", logged)
 	}
 	for _, secret := range []string{"CaNaRy", "S3cret", "Passw0rd", "\x1b", "\u202e", "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"} {

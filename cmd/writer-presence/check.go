@@ -73,7 +73,7 @@ func (s *settings) check(ctx context.Context, out io.Writer, log *slog.Logger) e
 		{"tokens", s.checkTokens},
 		{"--auth-url", s.checkHost},
 		{"host API", s.checkAPIKey},
-		{"webhooks", s.checkWebhooks},
+		{"webhooks", s.checkWebhook},
 		{"store", s.checkStore},
 	} {
 		found, err := func() (string, error) {
@@ -235,12 +235,13 @@ func (s *settings) checkAPIKey(_ context.Context, log *slog.Logger) (string, err
 	return s.apiKeyFile + " can be used", nil
 }
 
-// checkWebhooks reads the secrets. It sends nothing, since the receiver would take it for an event.
-func (s *settings) checkWebhooks(_ context.Context, log *slog.Logger) (string, error) {
-	if _, err := s.webhookSecrets(log); err != nil || s.webhookURL == "" {
+// checkWebhook reads the secret. It sends nothing, since the receiver would take it for an event.
+func (s *settings) checkWebhook(_ context.Context, log *slog.Logger) (string, error) {
+	sender, err := s.webhook(log)
+	if sender == nil || err != nil {
 		return "", err
 	}
-	return s.webhookSecretFile + " can be used; nothing was sent to " + s.webhookHost(), nil
+	return s.webhookSecretFile + " can be used, and " + s.webhookHost() + " was not asked", nil
 }
 
 // checkStore opens a store in Redis. It only reads a data directory, and only if no server uses it.

@@ -32,7 +32,8 @@ type settings struct {
 	addressProjects                                  int
 	connections, userConnections, addressConnections int
 
-	logLevel string
+	logLevel, logFormat string
+	accessLog           bool
 
 	visitorRule visitorRule // of visitors, set by validate
 	level       slog.Level  // of logLevel, set by validate
@@ -67,11 +68,13 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.Float64Var(&s.visitorRate, "visitor-rate", identity.DefaultVisitorRate.PerSecond, "new `visitors` per second from one address, with bursts of 200 times as many; 0 for no limit")
 	f.IntVar(&s.addressProjects, "projects-per-address", httpapi.DefaultAddressProjects, "different `projects` that users of one address enter in 12 to 24 minutes; visitors are counted separately; 0 for no limit")
 	f.StringVar(&s.adminAddr, "admin-addr", defaultAdminAddr, "`address` of /healthz, /readyz, /metrics and, with --api-key-file, the host API, as for --addr; port 0 takes a free one, and so does the default if it is in use; empty or off for none")
-	f.StringVar(&s.apiKeyFile, "api-key-file", "", "`file` with the key that the host API needs, which is below /api/v1/ on --admin-addr: one line of at least 32 bytes, or two lines while the key is changed (default: the host API is off)")
+	f.StringVar(&s.apiKeyFile, "api-key-file", "", "`file` with the key that the host API needs, which is below /api/v1/ on --admin-addr, and the profiles below /debug/pprof/ there: one line of at least 32 bytes, or two lines while the key is changed (default: the host API is off)")
 	f.StringVar(&s.webhookURL, "webhook-url", "", "`address` that events are sent to, such as https://app.example.org/webhooks/presence: who joined and left, and which section is occupied, contested or saved (default: none are sent)")
 	f.StringVar(&s.webhookSecretFile, "webhook-secret-file", "", "`file` with the secret that signs webhooks, needed with --webhook-url: one line, or two while the secret is changed, each whsec_ and the base64 of 24 to 64 random bytes")
 	f.DurationVar(&s.drainDelay, "drain-delay", 0, "how long to keep serving after SIGTERM while /readyz says draining, for load balancers that poll it: a little longer than their interval")
 	f.StringVar(&s.logLevel, "log-level", "info", "lowest `level` that is logged: debug, info, warn or error; debug logs each request and live message that is rejected")
+	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json, one object a line")
+	f.BoolVar(&s.accessLog, "access-log", false, "log a line at level info for each request: its id, method, path, status, bytes and duration, and a hash of the user")
 	f.IntVar(&s.connections, "connections", httpapi.DefaultConnections, "open `connections` in total; a fifth is reserved, so live connections of visitors cannot use it; over the limit, new connections wait, and the oldest connections without a request or a hello are closed")
 	f.IntVar(&s.userConnections, "user-connections", httpapi.DefaultUserConnections, "live `connections` of one user or visitor in all projects; 0 for no limit")
 	f.IntVar(&s.addressConnections, "address-connections", 0, "`connections` from one address (IPv6: one /64); a fifth is reserved, so live connections of visitors cannot use it; 0 for no limit (default: a quarter of --connections, at least 32)")

@@ -22,7 +22,7 @@ func (s *settings) handlerOptions(made *reused, log *slog.Logger) (o httpapi.Opt
 		}
 	}
 	o = s.options()
-	o.Log = log
+	o.Log, o.AccessLog = log, s.accessLogger(log)
 	if o.TrustedProxies, err = parseNetworks(s.trustedProxies); err != nil {
 		return o, err
 	}

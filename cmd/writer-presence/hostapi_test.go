@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -73,6 +76,35 @@ func TestHostAPIIsOnTheAdminListenerOnly(t *testing.T) {
 	}
 	if log := s.stderr.String(); !strings.Contains(log, "every user of this machine can access the key") || strings.Contains(log, apiKey) {
 		t.Errorf("the log has no warning about the mode of the key, or the key itself:\n%s", log)
+	}
+}
+
+func TestProfilesNeedTheKeyOfTheHostAPI(t *testing.T) {
+	s := startServer(t, "--dev", "--data", t.TempDir(), "--admin-addr", "127.0.0.1:0", "--api-key-file", apiKeyFile(t, apiKey))
+	for _, c := range []struct {
+		addr, path, key string
+		status          int
+	}{
+		{s.admin(), "heap", "", 401},
+		{s.admin(), "heap", apiKey + "x", 401},
+		{s.admin(), "heap", apiKey, 200},
+		{s.admin(), "trace?seconds=0.01", apiKey, 200},
+		{s.admin(), "profile?seconds=61", apiKey, 400},
+		{s.admin(), "cmdline", apiKey, 404}, // may have the password of Redis
+		{s.admin(), "", apiKey, 404},
+		{s.addr(), "heap", apiKey, 404},
+	} {
+		r, _ := http.NewRequest("GET", "http://"+c.addr+"/debug/pprof/"+c.path, nil)
+		r.Header.Set("Authorization", "Bearer "+c.key)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if gzipped := c.path != "heap" || bytes.HasPrefix(body, []byte("\x1f\x8b")); answer.StatusCode != c.status || c.status == 200 && !gzipped {
+			t.Errorf("%s with the key %q answers %d %.100q; want %d", c.path, c.key, answer.StatusCode, body, c.status)
+		}
 	}
 }
 

@@ -166,7 +166,10 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	if info, err := os.Stat(settings); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%s: %v, mode %v; want 0600, because there may be a password in it", settings, err, info.Mode())
 	}
-	m.must(os.WriteFile(settings, []byte("# changed\nWRITER_PRESENCE_DEV=true\nWRITER_PRESENCE_ADDR=127.0.0.1:0\n"), 0o600))
+	config := m.path("/etc/writer-presence/presence.toml") // which the user of the service must be able to read
+	m.must(os.WriteFile(config, []byte("dev = true\n"), 0o644))
+	changed := "WRITER_PRESENCE_CONFIG=" + config + "\nWRITER_PRESENCE_ADDR=127.0.0.1:0\n"
+	m.must(os.WriteFile(settings, []byte(changed), 0o600))
 
 	var connected sync.WaitGroup
 	s := m.start()
@@ -181,6 +184,9 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	want := []string{"daemon-reload", "try-restart writer-presence.service"}
 	if got := m.dpkg("--install", second); !slices.Equal(got, want) {
 		t.Errorf("the upgrade called systemctl with %q; want %q", got, want)
+	}
+	if got := string(readFile(t, settings)); got != changed {
+		t.Fatalf("after the upgrade the settings are\n%s\nwant the changed ones:\n%s", got, changed)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM) // the restart
 	s.wait()
@@ -198,7 +204,7 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	s.wait()
 
-	if got := m.dpkg("--remove", "writer-presence"); got[0] != "disable --now --quiet writer-presence.service" {
+	if got := m.dpkg("--remove", "writer-presence"); got[0] != "disable --now --quiet writer-presence.socket writer-presence.service" {
 		t.Errorf("the removal called systemctl with %q; it must stop the service first", got)
 	}
 	for name, want := range map[string]bool{

@@ -60,7 +60,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	level := &slog.LevelVar{}
 	level.Set(s.level)
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	log := s.newLog(stderr, level)
 	if _, ok := s.env("GOGC"); !ok {
 		defer runtime.KeepAlive(tuneGC())
 	}
@@ -116,7 +116,13 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 		collectors = append(collectors, sender.Metrics())
 	}
 	recorder := status.New(status.Options{Version: programVersion(), Health: measured, Collectors: collectors, Draining: ctx.Done()})
-	api := hostapi.New(hostapi.Options{Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Events: store, Ending: ctx.Done(), Log: log})
+	apiOptions := hostapi.Options{
+		Service: o.Service, Tenants: s.tenantFrom == "host", Lease: s.lease, Status: recorder.JSON, Ending: ctx.Done(), Log: log, AccessLog: s.accessLogger(log),
+	}
+	if s.logsEvents() {
+		apiOptions.Events = store
+	}
+	api := hostapi.New(apiOptions)
 	api.SetKeys(keys)
 	reloader := newReloader(s, handler, api, sender, made, level, log)
 	l, adminListener, err := s.listen(log)
@@ -130,10 +136,10 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: collectors, Draining: ctx.Done(),
-			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, Log: log,
+			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, RequireKey: api.RequireKey, Log: log,
 		})
 		endAdmin = background(ctx, func(ctx context.Context) error {
-			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, Log: log})
+			return httpserver.Serve(ctx, adminListener, health, httpserver.Options{Connections: adminConnections, AnswerTimeout: admin.AnswerTimeout, Log: log})
 		})
 	}
 	severity := slog.LevelWarn
@@ -160,6 +166,7 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { reloader.run(ctx) })
+	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { notify(ctx, s.env, log, addrOf(l)) })
 	defer live.Wait()
 	defer end()

@@ -37,6 +37,9 @@ func (s *settings) validate() error {
 	if s.level, err = parseLogLevel(s.logLevel); err != nil {
 		return err
 	}
+	if err := s.checkLog(); err != nil {
+		return err
+	}
 	if s.mode, err = parseSocketMode(s.socketMode); err != nil {
 		return err
 	}

@@ -38,12 +38,13 @@ func (s *settings) webhook(log *slog.Logger) (*webhook.Sender, error) {
 }
 
 // webhookSecrets reads --webhook-secret-file. It returns none without that flag.
-func (s *settings) webhookSecrets(log *slog.Logger) (secrets webhook.Secrets, err error) {
+func (s *settings) webhookSecrets(log *slog.Logger) (webhook.Secrets, error) {
 	if s.webhookSecretFile == "" {
-		return secrets, nil
+		return webhook.Secrets{}, nil
 	}
-	if secrets, err = webhook.ReadSecrets(s.webhookSecretFile); err != nil {
-		return secrets, fmt.Errorf("--webhook-secret-file: %w", err)
+	secrets, err := webhook.ReadSecrets(s.webhookSecretFile)
+	if err != nil {
+		return webhook.Secrets{}, fmt.Errorf("--webhook-secret-file: %w", err)
 	}
 	if info, err := os.Stat(s.webhookSecretFile); err == nil && info.Mode()&0o007 != 0 {
 		log.Warn("every user of this machine can access the secret of --webhook-secret-file and sign webhooks: run chmod 600 on it, unless it is mounted for this process alone", "file", s.webhookSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
@@ -59,10 +60,14 @@ func (s *settings) webhookHost() string {
 	return "none"
 }
 
+// logsEvents reports whether events are logged for listeners: only if the host API is on at the start, since a key that
+// comes with a reload comes too late for that.
+func (s *settings) logsEvents() bool { return s.apiKeyFile != "" }
+
 // announce passes on the events of the store until ctx ends: to the receiver of webhooks, nil for none, and to the log that
 // the host API reads. Without both it does nothing.
 func (s *settings) announce(ctx context.Context, store store, sender *webhook.Sender, log *slog.Logger) {
-	o := announce.Options{Store: store, LogEvents: s.apiKeyFile != "", Log: log}
+	o := announce.Options{Store: store, LogEvents: s.logsEvents(), Log: log}
 	if sender != nil {
 		o.Send = sender.Send
 	}

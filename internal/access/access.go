@@ -163,12 +163,12 @@ func (c *Control) EndSession(ctx context.Context, project presence.Project, user
 }
 
 // CountFailure counts an error that is sent to a client. A rejected token is counted by its reason too, and
-// the reason is logged at most once a minute; the client does not get it.
-func (c *Control) CountFailure(err error) {
+// the reason is logged at most once a minute, with the id of the request if it has one; the client does not get it.
+func (c *Control) CountFailure(err error, request string) {
 	c.Metrics.Failure(wire.FailureOf(err).Code)
 	if reason, ok := identity.ReasonOf(err); ok {
 		c.Metrics.TokenRejection(reason)
-		c.Log.Warn("rejected a token", "cause", string(reason), "meaning", reason.Explain())
+		c.Log.Warn("rejected a token", "cause", string(reason), "meaning", reason.Explain(), "request", request)
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package admin serves health and metrics to operators: whether the process is alive (/healthz), whether it should get
 // requests (/readyz), and its metrics in the format of Prometheus (/metrics). It also has the host API, and a page that
-// shows who is online to whoever has a key of that API. It needs its own listener, because none of this is for users.
+// shows who is online, and profiles of the process, to whoever has a key of that API. It needs its own listener, because
+// none of this is for users.
 package admin
 
 import (
@@ -33,6 +34,8 @@ type Options struct {
 	Instance string
 	// API answers the requests below APIPrefix; nil for none.
 	API http.Handler
+	// RequireKey returns a handler that rejects requests without a key of the host API. Nil: there are no profiles.
+	RequireKey func(http.Handler) http.Handler
 	// Log gets errors. Default: nothing is logged.
 	Log *slog.Logger
 }
@@ -43,7 +46,7 @@ const InstanceHeader = "Writer-Presence-Instance"
 // APIPrefix is the path of the host API.
 const APIPrefix = "/api/v1/"
 
-// New returns the handler of /healthz, /readyz, /metrics, the page and the host API.
+// New returns the handler of /healthz, /readyz, /metrics, the page, the host API and the profiles.
 func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -59,6 +62,9 @@ func New(o Options) http.Handler {
 		ErrorLog:            slog.NewLogLogger(o.Log.Handler(), slog.LevelError),
 		MaxRequestsInFlight: 4,
 	}))
+	if o.RequireKey != nil {
+		mux.Handle("GET "+ProfilesPrefix+"{name}", o.RequireKey(http.HandlerFunc(profile)))
+	}
 	handlePage(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(InstanceHeader, o.Instance)

@@ -2,7 +2,7 @@
 //
 // There is no queue of changes. For each project that changed, one process claims it, compares what it has announced with
 // what is visible now, passes on the difference, and stores what it has announced. So changes in the meantime become part
-// of the next difference, and a process that takes over finds what is missing (ADR 41).
+// of the next difference, and a process that takes over finds what is missing (ADR 42).
 package announce
 
 import (

@@ -21,8 +21,11 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/accesslog"
 	"github.com/writer-presence/writer-presence/internal/loglimit"
+	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/ratelimit"
+	"github.com/writer-presence/writer-presence/internal/requestid"
 	"github.com/writer-presence/writer-presence/internal/strictjson"
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
@@ -51,6 +54,8 @@ type Options struct {
 	Status func(context.Context) []byte
 	// Log gets warnings and errors, each message at most once a minute. Default: nothing is logged.
 	Log *slog.Logger
+	// AccessLog gets a line at level info for each request. Default: none.
+	AccessLog *slog.Logger
 }
 
 // Handler serves the API. It is safe for concurrent use.
@@ -61,6 +66,7 @@ type Handler struct {
 	mux      *http.ServeMux
 	// listeners holds one element for each request for events.
 	listeners chan struct{}
+	requests  *accesslog.Log // nil for none
 }
 
 // endpoints are the functions for the methods of one path.
@@ -72,7 +78,7 @@ func New(o Options) *Handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = loglimit.New(o.Log)
-	h := &Handler{o: o, failures: ratelimit.New(keyFailures, keyFailureBurst), mux: http.NewServeMux(), listeners: make(chan struct{}, maxListeners)}
+	h := &Handler{o: o, failures: ratelimit.New(keyFailures, keyFailureBurst), mux: http.NewServeMux(), requests: accesslog.New(o.AccessLog), listeners: make(chan struct{}, maxListeners)}
 	for path, methods := range map[string]endpoints{
 		"projects":                         {http.MethodGet: h.projects},
 		"projects/{project}":               {http.MethodGet: h.project, http.MethodDelete: h.removeAll},
@@ -86,7 +92,9 @@ func New(o Options) *Handler {
 	if o.Status != nil {
 		h.mux.Handle(Prefix+"status", h.endpoint(endpoints{http.MethodGet: h.status}))
 	}
-	h.mux.HandleFunc(Prefix+"events", h.events)
+	if o.Events != nil {
+		h.mux.HandleFunc(Prefix+"events", h.events)
+	}
 	h.mux.Handle("/", h.endpoint(nil))
 	return h
 }
@@ -96,6 +104,23 @@ func (h *Handler) SetKeys(keys *Keys) { h.keys.Store(keys) }
 
 // ServeHTTP answers a request for the API.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	requestid.Return(w, r)
+	if h.requests == nil {
+		h.serve(w, r)
+		return
+	}
+	began := metrics.Now()
+	rec := accesslog.Record(w)
+	id := requestid.For(rec)
+	h.serve(rec, r)
+	path := r.Pattern // without the ids of users, which the log does not have
+	if path == "" || path == "/" {
+		path = Prefix + "*"
+	}
+	h.requests.Request(rec, id, r.Method, path, metrics.Now()-began)
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	h.RequireKey(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if at := r.URL.EscapedPath(); path.Clean(at) != at { // the mux would redirect it
 			h.fail(w, r, wire.ErrAPINotFound)
@@ -121,7 +146,7 @@ func (h *Handler) RequireKey(next http.Handler) http.Handler {
 			if err == nil {
 				err = wire.ErrAPIKey
 			}
-			h.o.Log.Warn("rejected a request to the host API without a valid key", "address", address)
+			h.o.Log.Warn("rejected a request to the host API without a valid key", "address", address, "request", requestid.Of(w.Header()))
 			h.fail(w, r, err)
 		}
 	})
@@ -187,7 +212,7 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := wire.FailureOf(err)
 	if f.Status >= 500 && !errors.Is(r.Context().Err(), context.Canceled) {
-		h.o.Log.Error("a request to the host API failed", "code", f.Code, "method", r.Method, "path", r.URL.Path, "error", err)
+		h.o.Log.Error("a request to the host API failed", "request", requestid.For(w), "code", f.Code, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if after := wire.RetryAfter(err); after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))

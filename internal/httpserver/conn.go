@@ -144,7 +144,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 
 // Evictable reports whether the connection can be closed to make room for a newer one: while it is idle
 // between two requests, when it has had connlimit.MinAge to send a request, and when answering takes longer
-// than answerTimeout.
+// than Options.AnswerTimeout.
 func (c *Conn) Evictable() bool {
 	phase := c.phase.Load() // before since, which enter stores first: a new phase must not get an old time
 	age := c.listener.elapsed(c.since.Load())
@@ -152,7 +152,7 @@ func (c *Conn) Evictable() bool {
 	case idle:
 		return true
 	case answering:
-		return age >= answerTimeout
+		return age >= c.listener.o.AnswerTimeout
 	case waiting, hijacked:
 		return false
 	default:

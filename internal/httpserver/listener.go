@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -16,8 +17,7 @@ import (
 const (
 	// readTimeout is the timeout for reading a request, header and body together.
 	readTimeout = 5 * time.Second
-	// answerTimeout is the timeout from the start of a request to the start of its answer. It is
-	// longer than readTimeout, so that the answer to a slow body (408) can still be sent. While the
+	// answerTimeout is the default of Options.AnswerTimeout. It is longer than readTimeout, so that the answer to a slow body (408) can still be sent. While the
 	// answer is being written, netio.StallTimeout and netio.WriteTimeout hold instead.
 	answerTimeout = readTimeout + 5*time.Second
 	// idleTimeout is the timeout between two requests.
@@ -51,6 +51,7 @@ type listener struct {
 }
 
 func newListener(l net.Listener, o Options) *listener {
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, answerTimeout)
 	p := &listener{
 		Listener: l, o: o, rejections: make(chan struct{}, maxRejections), ended: make(chan struct{}), conns: map[*Conn]struct{}{},
 	}
@@ -99,7 +100,7 @@ func (l *listener) takeOverdue() (overdue []*Conn) {
 			closes = age >= idleTimeout
 		case age >= netio.WriteTimeout, c.writing.Load() && last > 0 && now >= last:
 			closes = true
-		case min(age, l.elapsed(c.wrote.Load())) >= answerTimeout:
+		case min(age, l.elapsed(c.wrote.Load())) >= l.o.AnswerTimeout:
 			if closes = !c.writing.Load(); !closes {
 				c.Conn.SetWriteDeadline(netio.LongAgo)
 			}

@@ -62,6 +62,26 @@ func TestBlockedCloseDoesNotStopOtherConnections(t *testing.T) {
 	}
 }
 
+func TestAnswerMayTakeAsLongAsTheOptionSays(t *testing.T) {
+	for name, c := range map[string]struct {
+		option, age time.Duration
+		closed      bool
+	}{
+		"default":        {0, answerTimeout, true},
+		"longer":         {time.Minute, answerTimeout, false},
+		"longer, at end": {time.Minute, time.Minute, true},
+	} {
+		p := newListener(&oneListener{}, Options{AnswerTimeout: c.option})
+		conn := &Conn{Conn: &net.TCPConn{}, listener: p}
+		conn.enter(answering)
+		p.conns[conn] = struct{}{}
+		p.now.Store(int64(c.age/sweepEvery) - 1)
+		if closed := len(p.takeOverdue()) == 1; closed != c.closed || conn.Evictable() != c.closed {
+			t.Errorf("%s: after %v closed is %t, evictable %t; want %t", name, c.age, closed, conn.Evictable(), c.closed)
+		}
+	}
+}
+
 // oneListener returns the connections of a channel.
 type oneListener struct {
 	net.Listener

@@ -43,7 +43,9 @@ type Options struct {
 	Address func(remote net.Addr) (key string, ok bool)
 	// Reject returns the answer to a connection over the limit of its address. It is needed with Limits.
 	Reject func(error) *http.Response
-	Log    *slog.Logger
+	// AnswerTimeout is the timeout from the start of a request to the start of its answer. Default: ten seconds.
+	AnswerTimeout time.Duration
+	Log           *slog.Logger
 }
 
 // Serve serves h on l until ctx ends. Then it accepts no more connections, finishes the requests that are in

@@ -43,7 +43,7 @@ type conn struct {
 	project    presence.Project
 	group      int
 	helloTimer *time.Timer // nil after the hello
-	request    string      // X-Request-ID of the handshake; empty unless the log level is debug
+	request    string      // X-Request-ID of the handshake; empty if it had none
 	first      [192]byte   // what await reads into; most messages fit
 
 	// since is the version of the project from which on a removal closes the connection: at first that of the hello.
@@ -95,7 +95,7 @@ func (c *conn) read(first []byte) {
 	defer in.release()
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.hub.access.Log.Error("a live connection panicked", "cause", cause, "stack", string(debug.Stack()))
+			c.hub.access.Log.Error("a live connection panicked", "request", c.requestID(), "cause", cause, "stack", string(debug.Stack()))
 			c.close(ws.StatusInternalServerError)
 			c.end()
 		}
@@ -271,11 +271,15 @@ func (c *conn) sendError(err error) {
 
 // countFailure counts an error that is sent to the client, and logs it at level debug.
 func (c *conn) countFailure(err error) {
-	c.hub.access.CountFailure(err)
+	c.hub.access.CountFailure(err, c.request)
 	if c.hub.access.Debug() {
-		id := cmp.Or(c.request, "live-"+strconv.FormatUint(c.id, 36))
-		c.hub.access.LogFailure("live", id, c.project, c.identified().ID, err)
+		c.hub.access.LogFailure("live", c.requestID(), c.project, c.identified().ID, err)
 	}
+}
+
+// requestID returns the id of the connection in log lines: that of the handshake, or one that begins with live-.
+func (c *conn) requestID() string {
+	return cmp.Or(c.request, "live-"+strconv.FormatUint(c.id, 36))
 }
 
 // close ends the connection with a code.

@@ -55,10 +55,7 @@ func (h *Hub) Upgrade(w http.ResponseWriter, r *http.Request, caller identity.Re
 func (h *Hub) begin(netConn net.Conn, buffered *bufio.Reader, caller identity.Request, counted *connlimit.Conn) {
 	c := &conn{
 		hub: h, counted: counted, id: 1 + rand.Uint64N(presence.MaxSafe),
-		project: presence.Project(strings.Clone(string(caller.Key()))), credentials: newCredentials(caller),
-	}
-	if h.access.Debug() {
-		c.request = strings.Clone(caller.Forwarded.RequestID)
+		project: presence.Project(strings.Clone(string(caller.Key()))), credentials: newCredentials(caller), request: strings.Clone(caller.Forwarded.RequestID),
 	}
 	c.out.open(netConn, h.access.Metrics.Bytes)
 	c.lastMessage.Store(int64(h.uptime()))

@@ -47,7 +47,7 @@ func (c *conn) receive(op ws.OpCode, message []byte) {
 	if f := wire.FailureOf(err); f.Status < 500 {
 		c.mistakes++
 	} else {
-		c.hub.access.Log.Error("a live message failed", "code", f.Code, "project", c.project, "error", err)
+		c.hub.access.Log.Error("a live message failed", "request", c.requestID(), "code", f.Code, "project", c.project, "error", err)
 	}
 	if !c.joined { // closed below, so a newer connection may evict it already
 		c.hub.limits.Keep(c.counted, 0)
