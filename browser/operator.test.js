@@ -41,7 +41,7 @@ async function enter(project, username, section, state = {}) {
 }
 
 test('the page shows people by project and section to those who have the key', async () => {
-  const page = await browser.newPage();
+  const page = await (await browser.newContext()).newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
   const admin = `http://${JSON.parse(readFileSync(join(data, 'server.json'), 'utf8')).admin_addr}/`;

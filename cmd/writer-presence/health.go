@@ -103,15 +103,10 @@ func (u *unhealthyError) Error() string { return u.status + ": " + u.text }
 // askServer requests a path at an admin address, and returns the text of the answer and the instance of the server. The
 // instance is "" for an older server that does not send it.
 func askServer(addr, path string) (text, instance string, err error) {
-	transport := &http.Transport{DisableKeepAlives: true} // ignores HTTP_PROXY
-	if socket, ok := strings.CutPrefix(addr, unixPrefix); ok {
-		addr = "localhost"
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}
-	}
+	base, transport := reachAdmin(addr)
+	transport.DisableKeepAlives = true
 	client := http.Client{Timeout: healthTimeout, Transport: transport}
-	response, err := client.Get("http://" + dialAddr(addr) + path)
+	response, err := client.Get(base + path)
 	if err != nil {
 		return "", "", err
 	}
@@ -122,6 +117,20 @@ func askServer(addr, path string) (text, instance string, err error) {
 		err = &unhealthyError{response.Status, text}
 	}
 	return text, response.Header.Get(admin.InstanceHeader), err
+}
+
+// reachAdmin returns the URL of an admin address, a host and port or a Unix socket, and a transport that reaches it and
+// ignores HTTP_PROXY.
+func reachAdmin(addr string) (base string, transport *http.Transport) {
+	transport = &http.Transport{}
+	socket, ok := strings.CutPrefix(addr, unixPrefix)
+	if !ok {
+		return "http://" + dialAddr(addr), transport
+	}
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}
+	return "http://localhost", transport
 }
 
 // dialAddr returns the address at which a server that listens at addr can be reached from this machine: an unspecified IP

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -76,7 +78,7 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"is not the admin address of a presence server": {"--api", s.url},
-		"no server answers at http://127.0.0.1:1: ":     {"--api", "127.0.0.1:1"},
+		"no server answers at 127.0.0.1:1: ":            {"--api", "127.0.0.1:1"},
 		`give the address of the server's --admin-addr`: {"--api", "ftp://x"},
 		"give the server's address with --api":          {"--data", filepath.Join(data, "other")},
 		"an argument is empty":                          {""},
@@ -112,6 +114,21 @@ func TestKeyOfTheHostAPIIsSentOnlyToTheServerOfTheDataDirectory(t *testing.T) {
 	_, err := runToEnd(t, nil, "ls", "--data", data, "--api-key-file", apiKeyFile(t, apiKey))
 	if err == nil || !strings.Contains(err.Error(), "another server answers") {
 		t.Errorf("%v; want an error that another program answers", err)
+	}
+}
+
+func TestHostCommandsFindTheServerByItsConfigurationAlsoOnAUnixSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "admin")
+	key := apiKeyFile(t, apiKey)
+	config := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "dev = true\nadmin-addr = \"unix:%s\"\napi-key-file = %q\ndata = %q\n", socket, key, t.TempDir()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, "--config", config).admin()
+	for _, args := range [][]string{{"--config", config}, {"--api", "unix:" + socket, "--api-key-file", key}} {
+		if text, err := runToEnd(t, nil, append([]string{"ls"}, args...)...); err != nil || text != "nobody is online\n" {
+			t.Errorf("%q: %q, %v", args, text, err)
+		}
 	}
 }
 

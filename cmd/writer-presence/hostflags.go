@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -19,13 +18,15 @@ import (
 type hostFlags struct {
 	env func(string) (string, bool)
 
-	api, keyFile, data, tenant string
-	dev, json                  bool
+	api, adminAddr, keyFile, data, tenant string
+	dev, json                             bool
 }
 
 // flags declares the flags.
 func (h *hostFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&h.api, "api", "", "`address` of the server's --admin-addr, such as http://127.0.0.1:9090 (default: WRITER_PRESENCE_ADMIN_ADDR, or the address that the server wrote to the data directory)")
+	f.StringVar(&h.api, "api", "", "`address` of the server's --admin-addr, such as http://127.0.0.1:9090 (default: --admin-addr of serve in its variable or in --config, or the address that the server wrote to the data directory)")
+	f.StringVar(&h.adminAddr, "admin-addr", "", "`address` of health and metrics, as serve has it")
+	f.Lookup("admin-addr").Hidden = true // it is there for its variable and its key in the file of --config
 	f.StringVar(&h.keyFile, "api-key-file", "", "`file` with the key of the host API, as serve has it; the first line is sent")
 	f.StringVar(&h.data, "data", "", "`directory` of the server's data, as serve has it (default: as for serve)")
 	f.BoolVar(&h.dev, "dev", false, "the server was started with --dev, which has another default for --data")
@@ -53,22 +54,22 @@ func (h *hostFlags) client() (c *client.Client, at string, err error) {
 	if at, err = h.address(); err != nil {
 		return nil, "", err
 	}
-	if c, err = client.New(at, key); err != nil {
+	base, transport := at, &http.Transport{} // ignores HTTP_PROXY
+	if !strings.Contains(at, "://") {
+		base, transport = reachAdmin(at)
+	}
+	if c, err = client.New(base, key); err != nil {
 		return nil, "", fmt.Errorf("--api %q: give the address of the server's --admin-addr, such as http://127.0.0.1:9090", at)
 	}
 	c.Tenant = h.tenant
-	c.HTTP = &http.Client{Transport: &http.Transport{IdleConnTimeout: time.Minute}} // ignores HTTP_PROXY
+	c.HTTP = &http.Client{Transport: transport}
 	return c, at, nil
 }
 
-// address returns the address of the server. The one that a server wrote to its data directory counts only if that server
+// address returns the address of the server: a URL, a host and port, or a Unix socket. The one that a server wrote to its data directory counts only if that server
 // still answers there: another program must not get the key.
 func (h *hostFlags) address() (string, error) {
-	admin, _ := h.env(envPrefix + "ADMIN_ADDR")
-	if at := cmp.Or(h.api, admin); at != "" && at != "off" && !strings.HasSuffix(at, ":0") {
-		if !strings.Contains(at, "://") {
-			at = "http://" + dialAddr(at)
-		}
+	if at := cmp.Or(h.api, h.adminAddr); at != "" && at != "off" && !strings.HasSuffix(at, ":0") {
 		return at, nil
 	}
 	if h.data == "" {
@@ -81,7 +82,7 @@ func (h *hostFlags) address() (string, error) {
 		return "", fmt.Errorf("%w; or give the server's address with --api", err)
 	}
 	s, err := readServerFile(h.data)
-	return "http://" + dialAddr(s.Admin), err
+	return s.Admin, err
 }
 
 // explain returns the error of a call of the host API as one sentence that says what to do.
@@ -90,7 +91,7 @@ func (h *hostFlags) explain(err error, at string) error {
 	var failed *url.Error
 	switch {
 	case errors.As(err, &answer) && answer.Code == "api_key_invalid":
-		return fmt.Errorf("the server at %s rejects the key of %s: give a line of its own --api-key-file, and restart it if that file has changed since its start", at, h.keyFile)
+		return fmt.Errorf("the server at %s rejects the key of %s: give a line of its own --api-key-file, and restart or reload it if that file has changed", at, h.keyFile)
 	case errors.As(err, &answer) && answer.Code == "api_off":
 		return fmt.Errorf("the server at %s has no host API: start it with --api-key-file", at)
 	case errors.As(err, &answer) && (answer.Code == "" || answer.Code == "not_found"):

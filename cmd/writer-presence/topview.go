@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/writer-presence/writer-presence/hostapi/client"
 )
@@ -14,10 +14,10 @@ import (
 const topFrame = 7
 
 var (
-	topBold   = lipgloss.NewStyle().Bold(true)
-	topQuiet  = lipgloss.NewStyle().Faint(true)
-	topWarn   = lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Red)
-	topChosen = lipgloss.NewStyle().Reverse(true)
+	topBold   = ansi.NewStyle().Bold()
+	topQuiet  = ansi.NewStyle().Faint()
+	topWarn   = ansi.NewStyle().Bold().ForegroundColor(ansi.Red)
+	topChosen = ansi.NewStyle().Reverse(true)
 )
 
 // rows returns how many lines of the list fit on the screen.
@@ -36,7 +36,7 @@ func (m topModel) View() tea.View {
 	}
 	lines = append(lines, m.message(), m.help())
 	for i, line := range lines {
-		lines[i] = lipgloss.NewStyle().MaxWidth(m.width).Inline(true).Render(line)
+		lines[i] = ansi.Truncate(line, m.width, "")
 	}
 	v := tea.NewView(strings.Join(lines, "\n"))
 	v.AltScreen, v.WindowTitle = true, "writer-presence top"
@@ -47,12 +47,12 @@ func (m *topModel) title() string {
 	s := m.data.status
 	store := "store: " + printable(s.Store.Message)
 	if !s.Store.Ready || s.Store.Message != "ready" {
-		store = topWarn.Render(store)
+		store = topWarn.Styled(store)
 	}
 	if s.Draining {
-		store += topWarn.Render(" shutting down")
+		store += topWarn.Styled(" shutting down")
 	}
-	return fmt.Sprintf("%s  %s  up %s  %s  %s", topBold.Render("Writer Presence "+printable(s.Version)), m.address, span(m.data.at.Sub(s.StartedAt)), store, m.data.at.Format("15:04:05"))
+	return fmt.Sprintf("%s  %s  up %s  %s  %s", topBold.Styled("Writer Presence "+printable(s.Version)), m.address, span(m.data.at.Sub(s.StartedAt)), store, m.data.at.Format("15:04:05"))
 }
 
 func (m *topModel) figures() string {
@@ -71,7 +71,7 @@ func (m *topModel) figures() string {
 	text += fmt.Sprintf("   this node: %d live connections, %s requests/s, %s messages/s, %s deltas/s", s.Connections, last(h.Requests), last(h.Messages), last(h.Deltas))
 	text += ", " + last(h.Failures) + " errors/s"
 	if rate := last(h.StoreErrors); rate != "0" && rate != "?" {
-		text += topWarn.Render(", " + rate + " errors of the store/s")
+		text += topWarn.Styled(", " + rate + " errors of the store/s")
 	}
 	return text
 }
@@ -79,7 +79,7 @@ func (m *topModel) figures() string {
 func (m *topModel) charts() string {
 	width := max(1, min(60, (m.width-36)/2))
 	h := m.data.status.History
-	return topQuiet.Render("last hour: people ") + sparkline(h.People, width) + topQuiet.Render("  connections ") + sparkline(h.Connections, width)
+	return topQuiet.Styled("last hour: people ") + sparkline(h.People, width) + topQuiet.Styled("  connections ") + sparkline(h.Connections, width)
 }
 
 func (m *topModel) heading() string {
@@ -87,9 +87,9 @@ func (m *topModel) heading() string {
 	if m.open != "" {
 		s := m.data.people[m.open]
 		contested := len(conflicts(s.Sessions))
-		where = topBold.Render(printable(m.open)) + fmt.Sprintf(": %d people, %d sessions", len(s.Users), len(s.Sessions))
+		where = topBold.Styled(printable(m.open)) + fmt.Sprintf(": %d people, %d sessions", len(s.Users), len(s.Sessions))
 		if contested > 0 {
-			where += topWarn.Render(fmt.Sprintf(", %d conflicts", contested))
+			where += topWarn.Styled(fmt.Sprintf(", %d conflicts", contested))
 		}
 	}
 	switch {
@@ -103,7 +103,7 @@ func (m *topModel) heading() string {
 
 func (m *topModel) projectLines() []string {
 	widths := []int{max(12, m.width-44), 8, 8, 10, 10}
-	lines := []string{topQuiet.Render(columns(widths, "PROJECT", "PEOPLE", "AGENTS", "SECTIONS", "CONFLICTS"))}
+	lines := []string{topQuiet.Styled(columns(widths, "PROJECT", "PEOPLE", "AGENTS", "SECTIONS", "CONFLICTS"))}
 	byName := map[string]client.Project{}
 	for _, p := range m.data.projects {
 		byName[p.Project] = p
@@ -119,7 +119,7 @@ func (m *topModel) projectLines() []string {
 			sections, contested = fmt.Sprint(len(used)), fmt.Sprint(len(conflicts(s.Sessions)))
 		}
 		line := columns(widths, printable(p.Project), fmt.Sprint(p.People), fmt.Sprint(p.Agents), sections, contested)
-		lines = append(lines, m.style(i, contested != "" && contested != "0").Render(line))
+		lines = append(lines, m.style(i, contested != "" && contested != "0").Styled(line))
 	}
 	if len(names) == 0 {
 		lines = append(lines, "nobody is online")
@@ -130,11 +130,11 @@ func (m *topModel) projectLines() []string {
 func (m *topModel) personLines() []string {
 	rest := max(30, m.width-28)
 	widths := []int{16, rest / 5, rest / 4, rest - rest/5 - rest/4, 12}
-	lines := []string{topQuiet.Render(columns(widths, "USER", "NAME", "SECTION", "ACTIVITY", "LAST SEEN"))}
+	lines := []string{topQuiet.Styled(columns(widths, "USER", "NAME", "SECTION", "ACTIVITY", "LAST SEEN"))}
 	people := m.people()
 	for i := m.first; i < min(m.first+m.rows(), len(people)); i++ {
 		r := people[i]
-		lines = append(lines, m.style(i, r.conflict).Render(columns(widths, r.user, r.name, r.section, r.activity, age(r.seen))))
+		lines = append(lines, m.style(i, r.conflict).Styled(columns(widths, r.user, r.name, r.section, r.activity, age(r.seen))))
 	}
 	if len(people) == 0 {
 		lines = append(lines, "nobody is here")
@@ -143,24 +143,24 @@ func (m *topModel) personLines() []string {
 }
 
 // style returns the style of a line of the list.
-func (m *topModel) style(i int, conflict bool) lipgloss.Style {
+func (m *topModel) style(i int, conflict bool) ansi.Style {
 	switch {
 	case i == m.index:
 		return topChosen
 	case conflict:
 		return topWarn
 	}
-	return lipgloss.NewStyle()
+	return ansi.NewStyle()
 }
 
 // message returns the line that asks or says what happened.
 func (m *topModel) message() string {
 	switch {
 	case m.kicking != nil:
-		return topBold.Render(fmt.Sprintf("Make %s (%s) leave %s?", m.kicking.name, m.kicking.user, printable(m.open))) +
+		return topBold.Styled(fmt.Sprintf("Make %s (%s) leave %s?", m.kicking.name, m.kicking.user, printable(m.open))) +
 			fmt.Sprintf("  y: once   t: for %d minutes   other keys: no", int(topKickTime.Minutes()))
 	case m.failed != nil:
-		return topWarn.Render("old, from " + m.data.at.Format("15:04:05") + ": " + printable(m.failed.Error()))
+		return topWarn.Styled("old, from " + m.data.at.Format("15:04:05") + ": " + printable(m.failed.Error()))
 	}
 	return m.note
 }
@@ -173,15 +173,15 @@ func (m *topModel) help() string {
 	case m.open != "":
 		keys = "↑↓ choose   k kick   / filter   esc back   q end"
 	}
-	return topQuiet.Render(keys)
+	return topQuiet.Styled(keys)
 }
 
 // columns returns texts in columns of the given widths, cut where they are too long.
 func columns(widths []int, texts ...string) string {
 	var line strings.Builder
 	for i, text := range texts {
-		cell := lipgloss.NewStyle().Inline(true).MaxWidth(widths[i] - 1).Render(text)
-		line.WriteString(cell + strings.Repeat(" ", widths[i]-lipgloss.Width(cell)))
+		cell := ansi.Truncate(text, widths[i]-1, "")
+		line.WriteString(cell + strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)))
 	}
 	return line.String()
 }
