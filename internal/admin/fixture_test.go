@@ -76,7 +76,8 @@ func newFixture(t *testing.T, local bool) *fixture {
 		t.Fatal(err)
 	}
 	f.pages = pages
-	f.admin = admin.New(admin.Options{Health: measured, Collectors: []prometheus.Collector{pages.Metrics(), measured}, Draining: draining, Local: local})
+	webhooks := metrics.NewWebhook(func() time.Duration { return 0 })
+	f.admin = admin.New(admin.Options{Health: measured, Collectors: []prometheus.Collector{pages.Metrics(), measured, webhooks}, Draining: draining, Local: local})
 	return f
 }
 
