@@ -191,16 +191,18 @@ func (s EventState) Next(project Project, first, second *EventView, at time.Time
 		}
 	}
 
-	saves := map[Section]EventSave{}
+	type place struct {
+		section Section
+		save    EventSave
+	}
+	told := map[place]bool{}
 	for section, save := range s.Saves {
-		if to := second.move(s.Version, section); saves[to].At <= save.At {
-			saves[to] = save
-		}
+		told[place{second.move(s.Version, section), save}] = true
 	}
 	for _, save := range second.saves {
 		now := EventSave{save.Revision, save.At.UnixNano()}
 		next.Saves[save.Section] = now
-		if saves[save.Section] != now {
+		if !told[place{save.Section, now}] {
 			e := event(SectionSaved, save.Section, User{ID: save.User, Name: save.Name})
 			e.Revision, e.At = save.Revision, save.At
 			saved = append(saved, e)
