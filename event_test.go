@@ -221,6 +221,21 @@ func TestMovedSectionCausesNoEvent(t *testing.T) { // rule 23
 	a.want("section.vacated t/1", "user.left  Alice", "user.left  Bob")
 }
 
+func TestSaveIsNotToldAgainInASectionThatItMovedTo(t *testing.T) { // rules 19 and 23
+	for range 20 { // the order of maps differs
+		a := newAnnounced(t)
+		for _, section := range []presence.Section{"s", "s/1"} { // at one moment
+			a.update(alice, presence.Update{Session: "a", Section: section, Saved: presence.Saved{Section: section, Revision: "of " + string(section)}})
+		}
+		a.settle()
+		if _, err := a.r.Move(a.now, "s/1", "s"); err != nil {
+			t.Fatal(err)
+		}
+		a.settle()
+		a.want()
+	}
+}
+
 func TestNobodyLeavesWhileTheStoreMayHaveLostUsers(t *testing.T) { // rule 13
 	a := newAnnounced(t)
 	a.update(alice, presence.Update{Session: "a", Section: "s"})
