@@ -64,14 +64,15 @@ type cachedSnapshot struct {
 	until    time.Time
 }
 
-// observe records a version, and wakes the watchers if it is higher than all before. The caller holds
-// mu.
-func (c *projectCache) observe(version uint64) {
-	if version > c.observed.version {
-		c.observed.version, c.observed.absent = version, false
-		c.wakeAll()
-		c.store.notify(c.project)
+// observe records a version, and wakes the watchers if it is higher than all before. It reports whether it is. The
+// caller holds mu.
+func (c *projectCache) observe(version uint64) (isNew bool) {
+	if version <= c.observed.version {
+		return false
 	}
+	c.observed.version, c.observed.absent = version, false
+	c.wakeAll()
+	return true
 }
 
 // wakeAll wakes the watchers. The caller holds mu.
@@ -108,7 +109,11 @@ func (c *projectCache) apply(began time.Time, a *answer) (lost bool) {
 		c.refreshAt = began.Add(refreshIntervalWithoutWakeUps)
 	}
 	c.expire(a.nextExpiry, began)
-	c.observe(a.version)
+	// A project without a roster has nothing to announce, and its version is new to each cache of it. If Redis lost the
+	// roster, the scan for events finds that.
+	if c.observe(a.version) && a.nextExpiry != noRoster {
+		c.store.notify(c.project)
+	}
 	if a.version == c.observed.version {
 		c.observed.absent = a.nextExpiry == noRoster
 	}
@@ -220,7 +225,9 @@ func (c *projectCache) receive(message string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire(time.Duration(expiry)*time.Microsecond, now)
-	c.observe(version)
+	if c.observe(version) {
+		c.store.notify(c.project)
+	}
 	c.observed.seen = now
 }
 

@@ -166,7 +166,6 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	live.Go(func() { handler.Run(serving) })
 	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { reloader.run(ctx) })
-	live.Go(func() { s.announce(serving, store, sender, log) })
 	live.Go(func() { notify(ctx, s.env, log, addrOf(l)) })
 	defer live.Wait()
 	defer end()

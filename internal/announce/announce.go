@@ -129,7 +129,14 @@ func (a *Announcer) start() {
 		a.running[project] = r
 		ctx := a.ctx
 		a.working.Go(func() {
+			began := time.Now()
 			a.work(ctx, project)
+			a.mu.Lock()
+			again := r.again
+			a.mu.Unlock()
+			if again { // a busy project is read once in EventSettle, and not all the time
+				sleep(ctx, presence.EventSettle-time.Since(began))
+			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			delete(a.running, project)
