@@ -2,6 +2,7 @@ package hostapi
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -208,16 +209,22 @@ func (h *Handler) removeEverywhere(_ http.ResponseWriter, r *http.Request) ([]by
 			return nil, err
 		}
 	}
+	var full error // of a project that can keep no more removals; the user still has to leave the others
 	next, err := h.search(r, filter, func(page []presence.ActiveProject) error {
 		for _, p := range page {
-			if err := remove(p.Project, presence.Removal{User: filter.User}); err != nil {
+			err := remove(p.Project, presence.Removal{User: filter.User})
+			if errors.Is(err, presence.ErrTooManyRemovals) {
+				full = err
+				continue
+			}
+			if err != nil {
 				return err
 			}
+			n++
 		}
-		n += len(page)
 		return nil
 	})
-	if err != nil {
+	if err = cmp.Or(err, full); err != nil {
 		return nil, err
 	}
 	return wire.AppendRemoved(nil, n, durable, next), nil

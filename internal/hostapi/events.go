@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -61,7 +62,15 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, buffered)
 	}()
 	l := &listener{Conn: conn, at: after}
-	l.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n")
+	header := w.Header() // with those of all answers
+	for name, value := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff", "Connection": "close",
+	} {
+		header.Set(name, value)
+	}
+	var head strings.Builder
+	header.Write(&head) // to memory, so without an error
+	l.write("HTTP/1.1 200 OK\r\n" + head.String() + "\r\n")
 	l.write("retry: 1000\n: events follow\n\n")
 	h.stream(ctx, l, page, next, known)
 }
