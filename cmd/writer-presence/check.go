@@ -104,7 +104,7 @@ func printSettings(out io.Writer, flags *pflag.FlagSet) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	flags.VisitAll(func(f *pflag.Flag) {
 		if hasKey(f) {
-			fmt.Fprintf(table, "%s = %s\t# %s\n", f.Name, withoutPassword(tomlValue(f)), sourceOf(f))
+			fmt.Fprintf(table, "%s = %s\t# %s\n", f.Name, withoutSecret(f), sourceOf(f))
 		}
 	})
 	table.Flush()
@@ -123,8 +123,10 @@ func sourceOf(f *pflag.Flag) string {
 	}
 }
 
-// withoutPassword returns a value of TOML without what may be secret in an address: user, password and query.
-func withoutPassword(value string) string {
+// withoutSecret returns the value of a flag in TOML without what may be secret in an address: user, password and query,
+// and the path of --webhook-url.
+func withoutSecret(f *pflag.Flag) string {
+	value := tomlValue(f)
 	address := strings.Trim(value, `"`)
 	if !strings.Contains(address, "://") || strings.HasPrefix(value, "[") {
 		return value
@@ -133,11 +135,14 @@ func withoutPassword(value string) string {
 	if err != nil {
 		return `"…"`
 	}
-	query := ""
+	path, query := u.Path, ""
+	if f.Name == "webhook-url" {
+		path = "/…"
+	}
 	if u.RawQuery != "" {
 		query = "?…"
 	}
-	return fmt.Sprintf("%q", u.Scheme+"://"+u.Host+u.Path+query)
+	return fmt.Sprintf("%q", u.Scheme+"://"+u.Host+path+query)
 }
 
 // checkAddr returns a check of an address to listen on. It does not listen, since a running server may.
