@@ -78,9 +78,9 @@ func (c changes) put(project presence.Project, u unwritten) {
 	}
 }
 
-// putOlder adds changes that could not be written, except where newer ones are. It leaves out removals that are over, and
-// ends, drops and moves older than [presence.Finality], so that a disk that fails for long does not fill the memory. The
-// row of a drop that is left out lasts until the next start.
+// putOlder adds changes that could not be written, except where newer ones are. It leaves out what is older than
+// [presence.Finality] of ends, drops, moves and removals that are over, so that a disk that fails for long does not fill
+// the memory. The row of a drop that is left out lasts until the next start.
 func (c changes) putOlder(older changes) {
 	for k, r := range older.records {
 		if _, newer := c.records[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
@@ -93,7 +93,8 @@ func (c changes) putOlder(older changes) {
 		}
 	}
 	for k, r := range older.removals {
-		if _, newer := c.removals[k]; !newer && r.Until.After(time.Now()) {
+		// One that is over may have to delete a row that is in force: of a removal that was taken back.
+		if _, newer := c.removals[k]; !newer && (r.Until.After(time.Now()) || r.Version >= oldestMove(time.Now().Add(-presence.Finality))) {
 			c.removals[k] = r
 		}
 	}

@@ -48,6 +48,28 @@ func TestChangeAfterTimedOutPendingBatchIsDurable(t *testing.T) {
 	})
 }
 
+func TestFailedCommitKeepsTheEndOfARemoval(t *testing.T) { // rule 24
+	of := func(until time.Duration, age time.Duration) presence.Removal {
+		at := time.Now().Add(-age)
+		return presence.Removal{User: "1", Until: at.Add(until), Version: uint64(at.UnixMilli())}
+	}
+	for name, c := range map[string]struct {
+		removal presence.Removal
+		kept    bool
+	}{
+		"in force":               {of(24*time.Hour, time.Hour), true},
+		"taken back a while ago": {of(0, time.Minute), true},
+		"over for long":          {of(0, 2*presence.Finality), false},
+	} {
+		failed, pending := newChanges(0), newChanges(0)
+		failed.put("p", unwritten{removals: []presence.Removal{c.removal}})
+		pending.putOlder(failed)
+		if got := len(pending.removals) == 1; got != c.kept {
+			t.Errorf("%s: kept %v; want %v", name, got, c.kept)
+		}
+	}
+}
+
 func TestPresenceContinuesOnFullDiskAndRecovers(t *testing.T) { // invariant 6
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
