@@ -187,6 +187,31 @@ test('the option alone says that nobody else is here, and pictures: false loads 
   }
 });
 
+test('nobody is said to be alone while it is not known who is there', {skip: onePage}, async () => { // rule 13
+  const page = await openScene(env);
+  const said = () => page.evaluate(() => ['#presence-badge', '.presence-list'].map((selector) => document.querySelector(selector)?.innerText).join());
+  await page.evaluate(() => {
+    server.people.push(person('Anna', {section: 'intro'}));
+    server.unlisted = true; // as the answer on a live connection, which comes before the list
+    return open({alone: true}, 'intro', 'editing');
+  });
+  await page.locator('.presence-warning').getByText('Anna is editing here').waitFor({timeout: TIMEOUT});
+  assert.doesNotMatch(await said(), /Only you/);
+  await page.evaluate(() => {
+    server.unlisted = false;
+    return tell();
+  });
+  assert.match(await said(), /Only you/, 'alone, and known to be');
+  await page.evaluate(() => tell(person('Anna')));
+  await openList(page);
+  await page.evaluate(async () => {
+    server.refusing = true;
+    await renew();
+  });
+  assert.doesNotMatch(await said(), /Only you/, 'without access');
+  await page.context().close();
+});
+
 test('names, colours, pictures and sections that are not valid break nothing', {skip: onePage || skipIf.webkit('a window of its MiniBrowser is at least 447 px wide')}, async () => {
   const page = await openScene(env, PAGE.replace('#bar{', '#bar{flex-wrap: wrap; '), {viewport: {width: 360, height: 700}});
   const asked = [];

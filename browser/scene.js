@@ -47,7 +47,7 @@ async function simulate() {
   let version = 1;
   let ids = 100;
   let held = ''; // the section that this page edits
-  const server = (page.server = {/** @type {any[]} */ people: [], saves: [], /** @type {any[]} */ moved: [], down: false, count: undefined});
+  const server = (page.server = {/** @type {any[]} */ people: [], saves: [], /** @type {any[]} */ moved: [], down: false, unlisted: false, refusing: false, count: undefined});
   page.person = (name, {section = '', ...fields} = {}) => {
     const id = ids++;
     return {user_id: id, username: name, section, sections: section ? [section] : [], activity: section ? 'editing' : 'viewing', last_seen: now, avatar_color: COLORS[id % 8], initials: name.slice(0, 2).toUpperCase(), visitor: false, ...fields};
@@ -59,12 +59,13 @@ async function simulate() {
     held = recorded === 'editing' ? section : '';
     const you = {...page.person('Me', {section}), user_id: 1, activity: recorded};
     return {
-      success: true, version: ++version, users: [you, ...server.people], count: server.count ?? server.people.filter(({agent}) => !agent).length + 1,
+      success: true, version: ++version, users: server.unlisted ? undefined : [you, ...server.people], count: server.count ?? server.people.filter(({agent}) => !agent).length + 1,
       activity: recorded, you, conflicts, saved: server.saves, moved: server.moved, heartbeat: 3600,
     };
   };
   const fetch = async (url, {body} = {}) => {
     if (server.down) throw new TypeError('no connection');
+    if (server.refusing) return new Response('{"success": false, "error": "you have no access"}', {status: 403});
     return new Response(JSON.stringify(answer(body ? JSON.parse(body) : {})), {headers: {'Content-Type': 'application/json'}});
   };
   page.open = async (options = {}, section = 'intro', activity = 'editing') => {

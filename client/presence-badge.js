@@ -104,11 +104,11 @@ export class PresenceBadge {
     this.#badge.style.display = 'none';
   }
 
-  /** Hides the badge without other users, unless the list is open, it has the focus, or it is to say that you are alone. @param {Snapshot} snapshot */
-  #renderBadge({users, count, status}) {
+  /** Hides the badge without other users, unless the list is open, it has the focus, or it is to say that you are alone. That is not known before the first list, although answers arrive before it. @param {Snapshot} snapshot */
+  #renderBadge({users, count, status, version}) {
     const badge = this.#badge;
     const {words} = this.#options;
-    const alone = !count && this.#options.alone && ['live', 'polling'].includes(status);
+    const alone = this.#options.alone && !!version && !count && ['live', 'polling'].includes(status);
     const shown = !!count || alone || this.#overlay.open || hasFocus(badge);
     const text = alone ? words.text('alone') : words.text('badge', {count});
     if (badge.hasAttribute('data-alone') !== alone) this.#count = make('span', 'presence-count'); // the old one in its new place would count as a layout shift
@@ -130,7 +130,6 @@ export class PresenceBadge {
   #renderStatus({status, text}) {
     const words = this.#overlay.open || ['live', 'polling', 'stopped'].includes(status) ? '' : text;
     this.#status.dataset.status = status;
-    if (words === this.#status.textContent && !!words === this.#statusOverlay.open) return;
     setText(this.#status, words);
     this.#statusOverlay.toggle(!!words);
   }

@@ -68,7 +68,7 @@ export class PresenceList {
 
   /** @param {Snapshot} snapshot */
   render(snapshot) {
-    const {count, text, users} = snapshot;
+    const {count, text, users, version} = snapshot;
     const {words} = this.#options;
     const stale = areOld(users, snapshot);
     const at = this.#at();
@@ -79,7 +79,7 @@ export class PresenceList {
     setChildren(this.#scroller, [this.#rows]);
     this.#all = this.#rowsOf(snapshot);
     this.element.toggleAttribute('data-stale', stale);
-    setText(this.#heading, count ? words.text('heading', {count}) : words.text('alone'));
+    setText(this.#heading, count ? words.text('heading', {count}) : version ? words.text('alone') : text);
     this.element.ariaLabel = this.#heading.textContent;
     setText(this.#foot, stale ? `${text}. ${words.text('old')}` : text);
     this.#draw();
