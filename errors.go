@@ -17,7 +17,7 @@ var (
 	ErrAvatarInvalid   = errors.New("an avatar URL is an absolute https URL of at most 1000 bytes; use what AvatarURL returns")
 	ErrTooManyChanges  = errors.New("too many requests; this one would have changed something and was rejected, so send it again after the time in Retry-After")
 	ErrTooManySessions = errors.New("this user has 20 open tabs in this project; close one of them and try again")
-	ErrCursorInvalid   = errors.New("cursor is what next was in the answer before; leave it out to begin")
+	ErrCursorInvalid   = errors.New("this cursor is not one that the server gave: send next of the last answer, or leave cursor out to begin")
 	ErrRemoved         = errors.New("the application removed you from this project; come back after the time in Retry-After, if there is one")
 	ErrTooManyRemovals = errors.New("1000 removals are in force in this project; wait until one is over")
 	// ErrUnavailable means that the store cannot answer. It never means that nobody is online.

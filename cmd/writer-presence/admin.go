@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -46,8 +45,8 @@ func (s *settings) apiKeys(log *slog.Logger) (*hostapi.Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--api-key-file: %w", err)
 	}
-	if info, err := os.Stat(s.apiKeyFile); err == nil && info.Mode()&0o007 != 0 {
-		log.Warn("every user of this machine can access the key of --api-key-file and use the host API: run chmod 600 on it, unless it is mounted for this process alone", "file", s.apiKeyFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	if mode, shared := sharedMode(s.apiKeyFile); shared {
+		log.Warn("every user of this machine can access the key of --api-key-file and use the host API: run chmod 600 on it, unless it is mounted for this process alone", "file", s.apiKeyFile, "mode", mode)
 	}
 	return &keys, nil
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime"
 
 	"github.com/spf13/pflag"
 
@@ -80,8 +78,8 @@ func (a *authFlags) tokenAuthenticator(log *slog.Logger) (tokens *identity.JWT, 
 		}
 	} else if tokens, err = identity.SharedSecret(a.jwtSecretFile); err != nil {
 		return nil, fmt.Errorf("--jwt-secret-file: %w", err)
-	} else if info, err := os.Stat(a.jwtSecretFile); err == nil && info.Mode()&0o007 != 0 && runtime.GOOS != "windows" {
-		log.Warn("every user of this machine can access the secret of --jwt-secret-file and sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", a.jwtSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	} else if mode, shared := sharedMode(a.jwtSecretFile); shared {
+		log.Warn("every user of this machine can access the secret of --jwt-secret-file and sign in as anybody: run chmod 600 on it, unless it is mounted for this process alone", "file", a.jwtSecretFile, "mode", mode)
 	}
 	tokens.Issuer, tokens.Audience = a.jwtIssuer, a.jwtAudience
 	tokens.NameClaim, tokens.ProjectsClaim = a.jwtNameClaim, a.jwtProjectsClaim

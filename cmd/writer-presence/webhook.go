@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 
 	"github.com/writer-presence/writer-presence/internal/announce"
 	"github.com/writer-presence/writer-presence/internal/webhook"
@@ -46,8 +45,8 @@ func (s *settings) webhookSecrets(log *slog.Logger) (webhook.Secrets, error) {
 	if err != nil {
 		return webhook.Secrets{}, fmt.Errorf("--webhook-secret-file: %w", err)
 	}
-	if info, err := os.Stat(s.webhookSecretFile); err == nil && info.Mode()&0o007 != 0 {
-		log.Warn("every user of this machine can access the secret of --webhook-secret-file and sign webhooks: run chmod 600 on it, unless it is mounted for this process alone", "file", s.webhookSecretFile, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	if mode, shared := sharedMode(s.webhookSecretFile); shared {
+		log.Warn("every user of this machine can access the secret of --webhook-secret-file and sign webhooks: run chmod 600 on it, unless it is mounted for this process alone", "file", s.webhookSecretFile, "mode", mode)
 	}
 	return secrets, nil
 }

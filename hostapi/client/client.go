@@ -45,10 +45,10 @@ type Client struct {
 func New(address, key string) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-		return nil, fmt.Errorf("the address %q of the host API is not like http://127.0.0.1:9090", u.Redacted())
+		return nil, fmt.Errorf("the address %q cannot be that of the host API: give the server's --admin-addr, such as http://127.0.0.1:9090", u.Redacted())
 	}
 	if key == "" {
-		return nil, fmt.Errorf("the key of the host API is empty; it is a line of the server's --api-key-file")
+		return nil, fmt.Errorf("the key of the host API is empty: give a line of the server's --api-key-file")
 	}
 	return &Client{base: u.Scheme + "://" + u.Host + "/api/v1/", key: key}, nil
 }
