@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -176,15 +177,28 @@ func (a *Announcer) attempt(ctx context.Context, project presence.Project) (done
 
 // announce passes on events until all that is visible was announced.
 func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bool, err error) {
-	var kept kept
+	var states states
 	if announced.State != nil {
-		if err := json.Unmarshal(announced.State, &kept); err != nil {
+		if err := json.Unmarshal(announced.State, &states); err != nil {
 			return false, fmt.Errorf("cannot read what was announced: %w", err)
 		}
 	}
-	if err := a.pass(c, kept.Outbox); err != nil { // a process that has ended may not have sent all of it
-		return false, err
+	streams := a.streams(&states)
+	store := func(version uint64) (ok bool, err error) {
+		occupied := slices.ContainsFunc(streams, func(s *stream) bool { return !s.State.IsEmpty() })
+		return c.announce(version, occupied, states)
 	}
+	passing, passed := 0, make(chan result, len(streams))
+	pass := func() {
+		for _, s := range streams {
+			if !s.passing && len(s.Outbox) > 0 {
+				s.passing = true
+				passing++
+				c.passing.Go(func() { passed <- result{s, s.pass(c, s.Outbox)} })
+			}
+		}
+	}
+	pass() // a process that has ended may not have passed on all of it
 	first, err := a.view(c)
 	if err != nil {
 		return false, err
@@ -193,40 +207,102 @@ func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bo
 		return true, nil
 	}
 	// Most changes are none for events: what somebody does in a section, or a page that was reloaded.
-	next, events, settled := kept.State.Next(c.project, first, first, time.Now())
-	if settled && len(events) == 0 && maps.Equal(next.Sections, kept.State.Sections) {
-		return c.announce(first.Version(), next, nil)
+	if passing == 0 && !slices.ContainsFunc(streams, func(s *stream) bool { return s.isBehind(c.project, first) }) {
+		return store(first.Version())
 	}
-	for state := kept.State; ; {
-		if !sleep(c, presence.EventSettle) {
+	settled := false
+	var second *presence.EventView
+	for views := time.After(presence.EventSettle); ; {
+		if settled && passing == 0 {
+			return store(second.Version())
+		}
+		select {
+		case r := <-passed:
+			if r.err != nil {
+				return false, r.err
+			}
+			passing--
+			r.passing, r.Outbox = false, nil
+			continue
+		case <-views:
+		case <-c.Done():
 			return false, nil
 		}
-		second, err := a.view(c)
-		if err != nil {
+		if second, err = a.view(c); err != nil {
 			return false, err
 		}
-		next, events, settled := state.Next(c.project, first, second, time.Now())
-		if len(events) > 0 {
+		due := false
+		settled = true
+		for _, s := range streams {
+			if s.passing { // gets the difference to what is visible afterwards
+				settled = false
+				continue
+			}
+			next, events, ok := s.State.Next(c.project, first, second, time.Now())
+			s.State, s.Outbox = next, events
+			settled, due = settled && ok, due || len(events) > 0
+		}
+		if due {
 			// Stored before it is passed on: if this process ends, the next one passes on the same events with the same ids,
 			// even if they are no longer true then.
-			if ok, err := c.announce(0, next, events); !ok {
+			if ok, err := store(0); !ok {
 				return false, err
 			}
-			if err := a.pass(c, events); err != nil {
-				return false, err
-			}
+			pass()
 		}
-		if settled {
-			return c.announce(second.Version(), next, nil)
-		}
-		first, state = second, next
+		first, views = second, time.After(presence.EventSettle)
 	}
 }
 
-// kept is the State of an announcement: where the events lead to, and those that may not have been passed on.
-type kept struct {
+// states is the State of an announcement: how far each stream is. A process without a receiver for a stream leaves its
+// state alone: another one may have a receiver.
+type states struct{ Log, Sent *state }
+
+// state is where the events of a stream lead to, and those that may not have been passed on.
+type state struct {
 	State  presence.EventState
 	Outbox []presence.Event `json:",omitempty"`
+}
+
+// stream is one of the two ways of events out of a project. Each has the state of its own, so that a receiver of webhooks
+// that is down delays no listener of the log.
+type stream struct {
+	*state
+	pass    func(context.Context, []presence.Event) error
+	passing bool
+}
+
+// result is what passing on the outbox of a stream returned.
+type result struct {
+	*stream
+	err error
+}
+
+// streams returns the streams that have a receiver in this process.
+func (a *Announcer) streams(s *states) (streams []*stream) {
+	add := func(s **state, pass func(context.Context, []presence.Event) error) {
+		if *s == nil {
+			*s = &state{}
+		}
+		streams = append(streams, &stream{state: *s, pass: pass})
+	}
+	if a.o.LogEvents {
+		add(&s.Log, a.appendLog)
+	}
+	if a.o.Send != nil {
+		add(&s.Sent, a.o.Send)
+	}
+	return streams
+}
+
+// isBehind reports whether a view has something that the stream has not passed on.
+func (s *stream) isBehind(project presence.Project, v *presence.EventView) bool {
+	next, events, settled := s.State.Next(project, v, v, time.Now())
+	if !settled || len(events) > 0 || !maps.Equal(next.Sections, s.State.Sections) {
+		return true
+	}
+	s.State = next
+	return false
 }
 
 // view reads what is visible, and all changes of other processes.
@@ -238,24 +314,13 @@ func (a *Announcer) view(c *claim) (*presence.EventView, error) {
 	return presence.NewEventView(snapshot, sessions), nil
 }
 
-// pass adds events to the log and sends them.
-func (a *Announcer) pass(ctx context.Context, events []presence.Event) error {
-	if len(events) == 0 {
-		return nil
+// appendLog adds events to the log of the store.
+func (a *Announcer) appendLog(ctx context.Context, events []presence.Event) error {
+	data := make([][]byte, len(events))
+	for i, e := range events {
+		data[i] = wire.AppendEvent(nil, e)
 	}
-	if a.o.LogEvents {
-		data := make([][]byte, len(events))
-		for i, e := range events {
-			data[i] = wire.AppendEvent(nil, e)
-		}
-		if err := a.o.Store.AppendEvents(ctx, data); err != nil {
-			return err
-		}
-	}
-	if a.o.Send == nil {
-		return nil
-	}
-	return a.o.Send(ctx, events)
+	return a.o.Store.AppendEvents(ctx, data)
 }
 
 // sleep waits. It returns false if ctx ended before.

@@ -246,6 +246,71 @@ func TestSlowReceiverGetsTheNewestDifference(t *testing.T) {
 	})
 }
 
+func TestReceiverThatIsDownDelaysNoListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, t.TempDir(), func(s *server, o *Options) {
+			o.LogEvents = true
+			s.accept = func(context.Context, []presence.Event) error { time.Sleep(time.Minute); return nil }
+		})
+		_, at, _, err := s.Events(t.Context(), "", 1)
+		logged := func(what string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			var page []presence.LoggedEvent
+			page, at, _, err = s.Events(t.Context(), at, 10)
+			if err != nil || len(page) != len(want) {
+				t.Fatalf("%s: the log has %d more events, %v; want %d", what, len(page), err, len(want))
+			}
+			for i, l := range page {
+				if text := string(l.Data); !strings.Contains(text, want[i]) {
+					t.Errorf("%s: the log has %s; want %s", what, text, want[i])
+				}
+			}
+		}
+		s.update(alice, presence.Update{Session: "a"})
+		time.Sleep(4 * time.Second)
+		s.want("at first", "user.joined Alice")
+		logged("at first", "user.joined")
+		for i := range 2 {
+			s.update(bob, presence.Update{Session: fmt.Sprint(i)})
+			time.Sleep(10 * time.Second)
+			logged("while the receiver is down", "user.joined")
+			s.leave(bob, fmt.Sprint(i))
+			time.Sleep(10 * time.Second)
+			logged("while the receiver is down", "user.left")
+		}
+		s.update(bob, presence.Update{Session: "last"})
+		time.Sleep(10 * time.Second)
+		logged("at last", "user.joined")
+		s.want("while the receiver is down")
+		time.Sleep(12 * time.Second)
+		s.want("once it is back", "user.joined Bob")
+		time.Sleep(10 * time.Second)
+		logged("afterwards")
+		s.want("afterwards")
+	})
+}
+
+func TestProcessWithoutReceiverLeavesTheEventsToAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s := start(t, dir, nil)
+		s.update(alice, presence.Update{Session: "a"})
+		time.Sleep(10 * time.Second)
+		s.want("with a receiver", "user.joined Alice")
+		s.end()
+		s = start(t, dir, func(_ *server, o *Options) { o.Send, o.LogEvents = nil, true })
+		s.update(bob, presence.Update{Session: "b"})
+		s.leave(alice, "a")
+		time.Sleep(10 * time.Second)
+		s.end()
+		s = start(t, dir, nil)
+		s.update(bob, presence.Update{Session: "b", Activity: presence.Viewing})
+		time.Sleep(10 * time.Second)
+		s.want("with a receiver again", "user.joined Bob", "user.left Alice")
+	})
+}
+
 // unreachable is a store whose calls of some kinds fail.
 type unreachable struct {
 	Store

@@ -3,6 +3,7 @@ package announce
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -14,12 +15,13 @@ type claim struct {
 	store   Store
 	project presence.Project
 	holder  string
+	passing sync.WaitGroup // what passes on events
 }
 
 // keep renews a claim until end is called, which gives it back.
 func (a *Announcer) keep(ctx context.Context, project presence.Project, holder string) (c *claim, end func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	c = &claim{ctx, a.o.Store, project, holder}
+	c = &claim{Context: ctx, store: a.o.Store, project: project, holder: holder}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -27,6 +29,7 @@ func (a *Announcer) keep(ctx context.Context, project presence.Project, holder s
 	}()
 	return c, func() {
 		cancel()
+		c.passing.Wait()
 		<-ended
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second) // also when the server ends
 		defer cancel()
@@ -48,11 +51,11 @@ func (c *claim) renew(lost func()) {
 	}
 }
 
-// announce stores what was announced at a version, with the events that may not have been passed on.
-func (c *claim) announce(version uint64, state presence.EventState, outbox []presence.Event) (ok bool, err error) {
-	text, err := json.Marshal(kept{state, outbox})
+// announce stores what was announced at a version, 0 while there is more to pass on.
+func (c *claim) announce(version uint64, occupied bool, states states) (ok bool, err error) {
+	text, err := json.Marshal(states)
 	if err != nil {
 		return false, err
 	}
-	return c.store.Announce(c, c.project, c.holder, presence.Announcement{Version: version, Occupied: !state.IsEmpty(), State: text})
+	return c.store.Announce(c, c.project, c.holder, presence.Announcement{Version: version, Occupied: occupied, State: text})
 }
