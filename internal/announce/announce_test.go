@@ -173,6 +173,7 @@ func TestShortPauseOfAnEditorIsNoEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, t.TempDir(), nil)
 		s.update(alice, presence.Update{Session: "a", Section: "s"})
+		time.Sleep(time.Second) // the first view has Alice alone
 		s.update(bob, presence.Update{Session: "b", Section: "s"})
 		time.Sleep(10 * time.Second)
 		s.want("at first", "user.joined Alice", "section.occupied sAliceBob", "user.joined Bob", "section.contested sAliceBob")
