@@ -18,7 +18,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
-// maxPings is how many pings, and how many pongs, of a client are accepted between two checks.
+// maxPings is how many pings, and how many pongs, of a client are accepted between two calls of checkAccess.
 const maxPings = 100
 
 // What happens to the session when its connection ends.
@@ -57,9 +57,9 @@ type conn struct {
 
 	lastMessage    atomic.Int64 // time of the last message, by Hub.uptime
 	lastAuthorized atomic.Int64 // time at which access was last known to be granted, by Hub.uptime
-	alive          atomic.Bool  // something arrived since the last check
-	pings          atomic.Int32 // since the last check
-	pongs          atomic.Int32 // since the last check
+	lastPong       atomic.Int64 // time of the last pong, or the end of a slow write, by Hub.uptime
+	pings          atomic.Int32 // since the last checkAccess
+	pongs          atomic.Int32 // since the last checkAccess
 	ending         atomic.Int32 // broken, settled or revoked
 
 	mu          sync.Mutex
@@ -130,7 +130,7 @@ func (c *conn) control(op ws.OpCode, payload []byte) {
 	case op == ws.OpPing:
 		c.out.write(compile(ws.NewPongFrame(payload)))
 	case op == ws.OpPong:
-		c.alive.Store(true)
+		c.lastPong.Store(int64(c.hub.uptime()))
 	case op == ws.OpClose:
 		c.close(closeAnswer(payload))
 	}
@@ -224,8 +224,11 @@ func (c *conn) sendPending() {
 		if rest, finish := c.out.offer(frame); rest != nil {
 			go func() {
 				defer recoverAndLog(c.hub.access.Log)
+				began := c.hub.uptime()
 				finish(rest)
-				c.alive.Store(true) // a pong could not arrive: the ping waited behind the frame
+				if now := c.hub.uptime(); now-began > time.Second { // a ping would have waited behind the frame
+					c.lastPong.Store(int64(now))
+				}
 				c.sendPending()
 			}()
 			return

@@ -22,12 +22,15 @@ import (
 const (
 	// helloTimeout is how long a connection may be open before its hello.
 	helloTimeout = 10 * time.Second
-	// checkEvery is the interval at which a connection is pinged and its access is checked. Rule 14 allows
-	// 30 s.
+	// checkEvery is the interval at which the access of a connection is checked. Rule 14 allows 30 s.
 	checkEvery = 25 * time.Second
+	// pingEvery is the interval at which it is checked whether a connection is alive. It divides checkEvery.
+	pingEvery = 5 * time.Second
 	// groups is the number of groups into which connections are divided. The groups are checked one after
 	// the other, because checking all connections at once would delay messages.
 	groups = 250
+	// pingGroups is how many ticks of Run there are in pingEvery.
+	pingGroups = groups * int(pingEvery) / int(checkEvery)
 	// maxReaders is how many goroutines wait to read from connections. They are reused because the stack of
 	// a new goroutine has to grow for each message. While all are busy, new ones are started.
 	maxReaders = 64
@@ -63,7 +66,7 @@ func New(service *access.Control, limits *connlimit.Limits) *Hub {
 	return &Hub{access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log), arrived: make(chan arrival)}
 }
 
-// Run pings the connections and checks their access until ctx ends. Then it tells each client when to
+// Run pings silent connections and checks the access of all until ctx ends. Then it tells each client when to
 // reconnect, and returns when all connections have ended, within ten seconds. Call it once.
 func (h *Hub) Run(ctx context.Context) {
 	var reading sync.WaitGroup
@@ -83,7 +86,13 @@ func (h *Hub) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			for _, c := range h.group(group) {
-				go c.check()
+				go c.checkAccess()
+			}
+			now := h.uptime()
+			for i := group % pingGroups; i < groups; i += pingGroups {
+				for _, c := range h.group(i) {
+					c.checkAlive(now)
+				}
 			}
 		case <-ctx.Done():
 		}

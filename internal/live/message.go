@@ -23,7 +23,6 @@ const maxMistakes = 10
 // receive decodes and handles a message. On an error it answers with the error, and closes the connection if
 // the hello failed, the user lost access, or there were maxMistakes errors.
 func (c *conn) receive(op ws.OpCode, message []byte) {
-	c.alive.Store(true)
 	c.lastMessage.Store(int64(c.hub.uptime()))
 	c.hub.access.Metrics.Messages.Inc()
 	if op != ws.OpText {

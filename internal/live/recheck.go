@@ -16,9 +16,33 @@ import (
 // this is a minute before its exp.
 const renewTime = 2 * time.Minute
 
-// check runs every checkEvery. It closes the connection if it is dead, if its session sent nothing for a lease,
-// or if the user lost access. Otherwise it pings the client.
-func (c *conn) check() {
+const (
+	// pingAfter is after how much silence a client is pinged. Clients with heartbeats are never silent for so long.
+	pingAfter = presence.DefaultHeartbeat + time.Second
+	// deadAfter is after how much silence a connection is taken for dead.
+	deadAfter = pingAfter + 20*time.Second
+)
+
+// checkAlive runs every pingEvery. It pings a client from which nothing has arrived for pingAfter. It cuts a connection
+// from which nothing has arrived for deadAfter, or no message for a lease. It does not block.
+func (c *conn) checkAlive(now time.Duration) {
+	message := time.Duration(c.lastMessage.Load())
+	silence := now - max(message, time.Duration(c.lastPong.Load()))
+	switch {
+	case now-message > c.hub.access.Lease:
+		c.out.cut()
+	case silence < pingAfter:
+	case c.out.isBusy(): // a slow write has timeouts of its own, and the ping waited behind it
+		c.lastPong.Store(int64(now))
+	case silence >= deadAfter:
+		c.out.cut()
+	default:
+		go c.out.write(ws.CompiledPing)
+	}
+}
+
+// checkAccess runs every checkEvery. It closes the connection if the user lost access.
+func (c *conn) checkAccess() {
 	defer recoverAndLog(c.hub.access.Log)
 	c.mu.Lock()
 	credentials, user := c.credentials, c.user
@@ -28,12 +52,6 @@ func (c *conn) check() {
 	}
 	c.pings.Store(0)
 	c.pongs.Store(0)
-	silent := c.hub.uptime()-time.Duration(c.lastMessage.Load()) > c.hub.access.Lease
-	busy := c.out.isBusy() // a slow write has timeouts of its own
-	if alive := c.alive.Swap(busy); !alive && !busy || silent {
-		c.out.cut()
-		return
-	}
 	now, err := c.authenticate(credentials)
 	if err == nil && now.User.ID != user.ID {
 		err = identity.ErrNobody
@@ -55,9 +73,6 @@ func (c *conn) check() {
 	}
 	if !now.Until.IsZero() && time.Until(now.Until) < renewTime {
 		c.sendError(wire.ErrTokenEnds)
-	}
-	if !busy {
-		c.out.write(ws.CompiledPing)
 	}
 }
 
