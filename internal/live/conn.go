@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -72,8 +73,19 @@ type conn struct {
 	have     uint64 // version that was last sent to the client
 	known    uint64 // version that the client reported; 0 once a newer one was sent
 	restate  uint64 // presence.Snapshot.Loss for which the client was asked to send its session again
-	pending  *state // newest state to send; nil while nothing is being sent
+	pending  *state // newest state to send; nil while nothing is being sent or kept
+	keeps    keeping
 }
+
+// keeping is whether the first state during an update is kept, to be sent with the ack in one write. That state usually
+// has the client's own change, which the client knows. A second state does not wait, since the ack may wait for the disk.
+type keeping int8
+
+const (
+	keepsNone keeping = iota
+	keepsNext         // an update is being stored
+	keepsOne          // likewise, and pending is kept
+)
 
 // await blocks until the first bytes of the next message arrive.
 func (c *conn) await() {
@@ -210,10 +222,43 @@ func (c *conn) setKnown(version uint64) {
 // send sends the newest state as soon as the client reads. It does not block.
 func (c *conn) send(s *state) {
 	c.mu.Lock()
-	idle := c.pending == nil
+	if c.keeps == keepsOne && s.version != c.pending.version {
+		c.keeps = keepsNone
+		c.mu.Unlock()
+		c.sendPending() // the kept state first: without it, this one could not be sent as a delta
+		c.mu.Lock()
+	}
+	start := c.pending == nil
+	if c.keeps == keepsNext && start {
+		c.keeps, start = keepsOne, false
+	}
 	c.pending = s
 	c.mu.Unlock()
-	if idle {
+	if start {
+		c.sendPending()
+	}
+}
+
+// keep begins to keep the next state, until answer.
+func (c *conn) keep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keeps = keepsNext
+}
+
+// answer sends the answer to a message, and with it the state that was kept.
+func (c *conn) answer(frame []byte) {
+	c.mu.Lock()
+	kept := c.keeps == keepsOne
+	c.keeps = keepsNone
+	c.mu.Unlock()
+	if !kept {
+		c.out.write(frame)
+		return
+	}
+	state := c.nextFrame()
+	c.out.write(slices.Concat(frame, state))
+	if state != nil {
 		c.sendPending()
 	}
 }

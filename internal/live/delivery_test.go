@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -37,7 +38,23 @@ func TestChangeReachesOtherConnectionsAtOnce(t *testing.T) {
 	})
 }
 
-func TestChangesWithin50MillisecondsShareOneDelta(t *testing.T) { // case 32
+// slowReads is a store that takes some time to read a snapshot.
+type slowReads struct {
+	presence.Store
+	took time.Duration
+}
+
+func (s *slowReads) Snapshot(ctx context.Context, p presence.Project) (*presence.Snapshot, error) {
+	defer time.Sleep(s.took)
+	return s.Store.Snapshot(ctx, p)
+}
+
+// pausesOf50Milliseconds makes broadcasts expensive, so that rooms pause as long as they may.
+func pausesOf50Milliseconds(p *servertest.Config) {
+	p.WrapStore = func(store presence.Store) presence.Store { return &slowReads{store, 15 * time.Millisecond} }
+}
+
+func TestChangesDuringThePauseOfARoomShareOneDelta(t *testing.T) { // case 32
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		alice, _, snapshot := w.Join(w.As("alice", "1"), `"session": "a"`)
 		alice.Pending()
@@ -50,22 +67,75 @@ func TestChangesWithin50MillisecondsShareOneDelta(t *testing.T) { // case 32
 			go p.Update(`{"section": "s"}`) // Update waits for a commit
 			synctest.Wait()
 		}
-		if took := time.Since(began); took >= 50*time.Millisecond {
-			t.Fatalf("ten updates took %v, want less than 50ms", took)
-		}
-		synctest.Wait()
-		if len(alice.Messages) != 1 {
-			t.Fatalf("got %d messages within 50 ms, want 1", len(alice.Messages))
+		if took := time.Since(began); took >= 15*time.Millisecond {
+			t.Fatalf("ten updates took %v, want less than 15 ms", took)
 		}
 		first := alice.Next("delta")
+		began = time.Now()
 		second := alice.Next("delta")
-		if took := time.Since(began); took < 50*time.Millisecond || took > 60*time.Millisecond {
-			t.Errorf("second delta: got it after %v, want 50 ms", took)
+		if took := time.Since(began); took != 65*time.Millisecond {
+			t.Errorf("second delta: got it %v after the first, want the pause of 50 ms and 15 ms to read", took)
 		}
 		if len(first.Changed) != 1 || len(second.Changed) != 9 || first.Base != snapshot.Version || second.Base != first.Version || len(first.Left)+len(second.Left) != 0 {
 			t.Errorf("after version %d: got %s and %s, want one change and then nine", snapshot.Version, first.Text, second.Text)
 		}
 		alice.ExpectNothing(time.Minute)
+	}, pausesOf50Milliseconds)
+}
+
+func TestChangesInASmallRoomDoNotWait(t *testing.T) {
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a"`)
+		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
+		alice.Pending()
+		for i, want := range []time.Duration{1, 5, 5} { // ms to read it, and after a change before it 4 ms of pause
+			began := time.Now()
+			bob.Send("update", fmt.Sprintf(`"seq": %d, "section": "s%[1]d"`, i+2))
+			if alice.Next("delta"); time.Since(began) != want*time.Millisecond {
+				t.Errorf("change %d: got it after %v, want %d ms", i, time.Since(began), want)
+			}
+		}
+	}, func(p *servertest.Config) {
+		p.WrapStore = func(store presence.Store) presence.Store { return &slowReads{store, time.Millisecond} }
+	})
+}
+
+// slowUpdates is a store that takes a second to answer an update, which is visible at once.
+type slowUpdates struct{ presence.Store }
+
+func (s *slowUpdates) Update(ctx context.Context, p presence.Project, user presence.User, u presence.Update) (presence.Reply, error) {
+	defer time.Sleep(time.Second)
+	return s.Store.Update(ctx, p, user, u)
+}
+
+func TestOwnChangeArrivesWithItsAck(t *testing.T) {
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		alice, _, _ := w.Join(w.As("alice", "1"), `"session": "a"`)
+		bob, _, _ := w.Join(w.As("bob", "2"), `"session": "b"`)
+		alice.Pending()
+		time.Sleep(time.Second) // bob's snapshot is sent
+		began := time.Now()
+		bob.Send("update", `"seq": 2, "section": "s"`)
+		if alice.Next("delta"); time.Since(began) != 0 {
+			t.Errorf("alice got the change after %v, want at once", time.Since(began))
+		}
+		bob.Next("ack")
+		if delta := bob.Next("delta"); time.Since(began) < time.Second || delta.Changed[0].Section != "s" {
+			t.Errorf("bob got %s after %v, want his change with the ack", delta.Text, time.Since(began))
+		}
+		began = time.Now()
+		bob.Send("update", `"seq": 3, "section": "t"`)
+		alice.Next("delta")
+		alice.Send("update", `"seq": 2, "section": "s"`)
+		if first, second := bob.Next("delta"), bob.Next("delta"); servertest.Names(first.Changed) != "bob" || servertest.Names(second.Changed) != "alice" {
+			t.Errorf("bob got %s and %s, want his change and then alice's", first.Text, second.Text)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("while his update was being stored, bob got the change of another user after %v, want at once", took)
+		}
+		bob.Next("ack")
+	}, func(p *servertest.Config) {
+		p.WrapStore = func(store presence.Store) presence.Store { return &slowUpdates{store} }
 	})
 }
 

@@ -88,7 +88,7 @@ func TestServerSendsGoldenMessages(t *testing.T) {
 			t.Errorf("shutdown: got %s, want draining with retry_after", draining.Text)
 		}
 		bob.ExpectClose(1012)
-	})
+	}, pausesOf50Milliseconds)
 }
 
 // known is a client's state, as docs/reference/protocol.md folds it.

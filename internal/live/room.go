@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// batchTime is how long a room waits after a broadcast for further changes, to send them together.
-	batchTime = 50 * time.Millisecond
+	// maxBatchTime is how long a room waits after a broadcast for further changes, to send them together. It waits less
+	// if the broadcast took less than a quarter of that: see pauseAfter.
+	maxBatchTime = 50 * time.Millisecond
 	// maxUserConnections is how many connections one user has in one project: twice the number of
 	// sessions, because a broken connection is noticed late.
 	maxUserConnections = 2 * presence.MaxSessions
@@ -206,18 +207,26 @@ func (r *room) markSince(version uint64) {
 	r.mark()
 }
 
-// run broadcasts while the room is marked: the first change at once, then those of each batchTime together.
+// run broadcasts while the room is marked: the first change at once, then those of each pause together.
 func (r *room) run() {
 	for r.takeMark() {
 		time.Sleep(time.Until(r.next))
-		pause := batchTime
-		if !r.broadcast() {
+		began := time.Now()
+		ok := r.broadcast()
+		ended := time.Now()
+		pause := pauseAfter(ended.Sub(began))
+		if !ok {
 			pause = retryTime
 			r.mark()
 		}
-		r.next = time.Now().Add(pause)
+		r.next = ended.Add(pause)
 	}
 }
+
+// pauseAfter returns how long a room waits after a broadcast that took some time. A room uses a fifth of a core at most
+// then, unless it is so large that it waits for maxBatchTime. In a small room of an idle process the wait is less than
+// a millisecond; it grows with the number of connections, and with the load, which makes the broadcast take longer.
+func pauseAfter(took time.Duration) time.Duration { return min(4*took, maxBatchTime) }
 
 func (r *room) takeWanted() uint64 {
 	r.mu.Lock()

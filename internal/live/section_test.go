@@ -14,7 +14,7 @@ func TestLiveSectionsAreNormalised(t *testing.T) { // rule 5
 			t.Errorf("hello with another spelling: got %s, want the normal form, and a conflict with alice", ack.Text)
 		}
 		bob.Send("update", `"seq": 2, "section": "/docs/intro/"`)
-		if ack := bob.Next("ack"); ack.You.Section != "docs/intro" {
+		if ack := bob.SkipTo("ack"); ack.You.Section != "docs/intro" {
 			t.Errorf("update: got %s, want docs/intro", ack.Text)
 		}
 	})
