@@ -37,7 +37,7 @@ func flood(t *testing.T, w *servertest.Server, n int, over time.Duration, reques
 }
 
 func TestLeavesOfEndedSessionsAreRateLimited(t *testing.T) {
-	const many = 4000 // 240 are allowed
+	const many = 1000 // 240 are allowed
 	const over = 7 * time.Second
 	for name, body := range map[string]func(i int) string{
 		"unknown sessions":                    func(i int) string { return fmt.Sprintf(`{"session":"s%d","seq":1}`, i) },

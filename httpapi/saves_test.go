@@ -141,40 +141,45 @@ func TestThousandSavesASecondAreLimitedByUser(t *testing.T) { // rule 16
 
 // The list of a project in which more sections were saved than are kept has the newest ones. It is compressed once for all.
 func TestSavesOfAProjectAreBounded(t *testing.T) { // rule 16
-	w := servertest.New(t, servertest.Direct)
-	const writers, each = 20, 51
-	var done sync.WaitGroup
-	for i := range writers { // together, so that they share commits
-		done.Go(func() {
-			p := w.As(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(1000+i)))
-			for n := range each {
-				p.Update(fmt.Sprintf(`{"session": "s", "section": "s", "saved": {"section": "manuscript/chapter-%d/part-%d", "revision": "%x"}}`, i, n, sha1.Sum([]byte{byte(i), byte(n)})))
-			}
-		})
-	}
-	done.Wait()
-	alice := w.As("alice", "1")
-	alice.Update(`{"session": "a", "saved": {"section": "newest", "revision": "1"}}`)
-	plain, packed := alice.GetList(), alice.GetList("Accept-Encoding", "gzip")
-	var list servertest.Reply
-	if err := json.Unmarshal([]byte(plain.Body), &list); err != nil || len(list.Saved) != presence.MaxSaves {
-		t.Fatalf("got %d saves, %v, want %d", len(list.Saved), err, presence.MaxSaves)
-	}
-	if !slices.IsSortedFunc(list.Saved, func(a, b servertest.Save) int { return strings.Compare(a.Section, b.Section) }) {
-		t.Error("the saves are not sorted by section")
-	}
-	if last := list.Saved[len(list.Saved)-1]; last.Section != "newest" {
-		t.Errorf("the last save is %+v, want the newest", last)
-	}
-	if packed.Gunzip(t) != plain.Body {
-		t.Error("the compressed list is another one than the plain one")
-	}
-	poll := alice.Post("update", `{"session": "a", "known_version": 0}`, "Accept-Encoding", "gzip")
-	if !strings.HasSuffix(poll.Gunzip(t), plain.Body[strings.Index(plain.Body, `"users"`):]) {
-		t.Error("a poll has another list")
-	}
-	t.Logf("a list of %d users and %d saves has %d bytes, compressed %d", len(*list.Users), len(list.Saved), len(plain.Body), len(packed.Body))
-	if len(packed.Body) > len(plain.Body)/4 {
-		t.Errorf("the list was compressed from %d to %d bytes; want a quarter at most", len(plain.Body), len(packed.Body))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := servertest.New(t, servertest.Direct)
+		const writers, each = 20, 51
+		var done sync.WaitGroup
+		for i := range writers { // together, so that they share commits
+			done.Go(func() {
+				p := w.As(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(1000+i)))
+				for n := range each {
+					body := fmt.Sprintf(`{"session": "s", "section": "s", "saved": {"section": "manuscript/chapter-%d/part-%d", "revision": "%x"}}`, i, n, sha1.Sum([]byte{byte(i), byte(n)}))
+					if status := unchecked(p, "POST", "update", body); status != 200 {
+						t.Errorf("the save got %d", status)
+					}
+				}
+			})
+		}
+		done.Wait()
+		alice := w.As("alice", "1")
+		alice.Update(`{"session": "a", "saved": {"section": "newest", "revision": "1"}}`)
+		plain, packed := alice.GetList(), alice.GetList("Accept-Encoding", "gzip")
+		var list servertest.Reply
+		if err := json.Unmarshal([]byte(plain.Body), &list); err != nil || len(list.Saved) != presence.MaxSaves {
+			t.Fatalf("got %d saves, %v, want %d", len(list.Saved), err, presence.MaxSaves)
+		}
+		if !slices.IsSortedFunc(list.Saved, func(a, b servertest.Save) int { return strings.Compare(a.Section, b.Section) }) {
+			t.Error("the saves are not sorted by section")
+		}
+		if last := list.Saved[len(list.Saved)-1]; last.Section != "newest" {
+			t.Errorf("the last save is %+v, want the newest", last)
+		}
+		if packed.Gunzip(t) != plain.Body {
+			t.Error("the compressed list is another one than the plain one")
+		}
+		poll := alice.Post("update", `{"session": "a", "known_version": 0}`, "Accept-Encoding", "gzip")
+		if !strings.HasSuffix(poll.Gunzip(t), plain.Body[strings.Index(plain.Body, `"users"`):]) {
+			t.Error("a poll has another list")
+		}
+		t.Logf("a list of %d users and %d saves has %d bytes, compressed %d", len(*list.Users), len(list.Saved), len(plain.Body), len(packed.Body))
+		if len(packed.Body) > len(plain.Body)/4 {
+			t.Errorf("the list was compressed from %d to %d bytes; want a quarter at most", len(plain.Body), len(packed.Body))
+		}
+	})
 }

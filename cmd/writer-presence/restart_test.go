@@ -112,8 +112,8 @@ func (c *restartClient) OnClose(_ *gws.Conn, err error) {
 	}
 }
 
-func TestRestartUnder2000LiveConnectionsShowsNobodyLeaving(t *testing.T) { // case 33
-	const projects, members = 100, 20
+func TestRestartUnder1000LiveConnectionsShowsNobodyLeaving(t *testing.T) { // case 33
+	const projects, members = 50, 20
 	data := t.TempDir()
 	s := startServer(t, "--dev", "--data", data)
 	addr := s.addr()
