@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -75,7 +76,7 @@ func readConfig(path string) (values map[string]any, err error) {
 	return values, nil
 }
 
-// unknownKey returns the error for a key that is no flag of serve, with the most similar one.
+// unknownKey returns the error for a key that is no flag of serve, with the most similar one if there is one.
 func unknownKey(path, key string, value any, known *pflag.FlagSet) error {
 	if _, isTable := value.(map[string]any); isTable {
 		return fmt.Errorf("%s has a table [%s], which would have no effect: the keys are not in tables", path, key)
@@ -86,8 +87,7 @@ func unknownKey(path, key string, value any, known *pflag.FlagSet) error {
 			names[f.Name] = true
 		}
 	})
-	near, _ := nearest(strings.ReplaceAll(key, "_", "-"), names)
-	return fmt.Errorf("%s: the key %q is unknown and would have no effect; the most similar one is %s: rename it, or remove the line", path, key, near)
+	return fmt.Errorf("%s: the key %q is unknown and would have no effect%s: rename it, or remove the line", path, key, similar(strings.ReplaceAll(key, "_", "-"), names))
 }
 
 // setFromConfig sets a flag to a value of TOML, which must have the type of the flag.
@@ -107,7 +107,7 @@ func setFromConfig(flags *pflag.FlagSet, f *pflag.Flag, value any) error {
 		return setList(f, v)
 	}
 	if !fits {
-		return errors.New("write " + exampleOfType(kind))
+		return errors.New("write " + exampleOf(f))
 	}
 	return flags.Set(f.Name, fmt.Sprint(value))
 }
@@ -122,15 +122,15 @@ func setList(f *pflag.Flag, values []any) error {
 		ok = ok && isText
 	}
 	if !ok {
-		return errors.New("write " + exampleOfType(f.Value.Type()))
+		return errors.New("write " + exampleOf(f))
 	}
 	f.Changed = true
 	return list.Replace(texts)
 }
 
-// exampleOfType returns how a value of a type of flags is written in TOML.
-func exampleOfType(kind string) string {
-	switch kind {
+// exampleOf returns how a value of a flag is written in TOML.
+func exampleOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
 	case "bool":
 		return "true or false, without quotes"
 	case "int":
@@ -142,6 +142,6 @@ func exampleOfType(kind string) string {
 	case "stringSlice":
 		return `a list of texts, such as ["a", "b"]`
 	default:
-		return `a text in quotes, such as "a"`
+		return fmt.Sprintf("a text in quotes, such as %q", cmp.Or(f.DefValue, "a"))
 	}
 }

@@ -21,10 +21,10 @@ func TestFaultsInTheConfigFileStopTheStart(t *testing.T) {
 	for text, want := range map[string]string{
 		`adr = "127.0.0.1:0"`:           `the key "adr" is unknown and would have no effect; the most similar one is addr`,
 		`user_rate = 5`:                 `most similar one is user-rate`,
-		`config = "other.toml"`:         `the key "config" is unknown`,
+		`config = "other.toml"`:         `the key "config" is unknown and would have no effect: rename it`, // and none is similar
 		"[limits]\nuser-rate = 5":       `table [limits]`,
 		`dev = "true"`:                  `dev cannot be used: write true or false, without quotes`,
-		`addr = 8080`:                   `addr cannot be used: write a text in quotes`,
+		`addr = 8080`:                   `addr cannot be used: write a text in quotes, such as "127.0.0.1:8080"`,
 		`connections = 1.5`:             `connections cannot be used: write a whole number`,
 		`user-rate = "5"`:               `user-rate cannot be used: write a number without quotes`,
 		`lease = 120`:                   `lease cannot be used: write a time in quotes`,

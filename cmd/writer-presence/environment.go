@@ -103,7 +103,7 @@ var kubernetesVariable = regexp.MustCompile(`^WRITER_PRESENCE(_[A-Z0-9_]+)?_(` +
 
 // checkVariables returns an error if environ, in the form of os.Environ, has a variable that is meant for this program
 // but that no flag reads: one that begins with WRITER_PRESENCE_, or that is a misspelling of a known one. The error names
-// the nearest known variable, and never shows a value, which may be a secret.
+// a similar variable if there is one, and never shows a value, which may be a secret.
 func checkVariables(root *cobra.Command, environ []string) error {
 	known := map[string]bool{}
 	for _, c := range root.Commands() {
@@ -118,9 +118,8 @@ func checkVariables(root *cobra.Command, environ []string) error {
 		if known[name] || kubernetesVariable.MatchString(entry) {
 			continue
 		}
-		near, edits := nearest(name, known)
-		if strings.HasPrefix(strings.ToUpper(name), envPrefix) || edits <= 2 {
-			return fmt.Errorf("the environment variable %s is unknown and would have no effect; the most similar one is %s: rename it, or unset it", name, near)
+		if _, edits := nearest(name, known); strings.HasPrefix(strings.ToUpper(name), envPrefix) || edits <= 2 {
+			return fmt.Errorf("the environment variable %s is unknown and would have no effect%s: rename it, or unset it", name, similar(name, known))
 		}
 	}
 	return nil

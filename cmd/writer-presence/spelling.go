@@ -47,6 +47,16 @@ func nearest(text string, words map[string]bool) (word string, least int) {
 	return word, least
 }
 
+// similar returns a part of an error that names the nearest word; nothing if more than a third of text would have to be
+// edited, since another word was meant then.
+func similar(text string, words map[string]bool) string {
+	near, n := nearest(text, words)
+	if n > max(1, len(strings.TrimPrefix(strings.ToUpper(text), envPrefix))/3) {
+		return ""
+	}
+	return "; the most similar one is " + near
+}
+
 // edits returns the number of bytes to insert, remove, replace or swap with their neighbour to turn a into b (optimal
 // string alignment). It takes time in proportion to the product of the lengths.
 func edits(a, b string) int {
