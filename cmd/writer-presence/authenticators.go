@@ -42,15 +42,19 @@ func (a *authFlags) enabled() bool { return a.authURL != "" || a.tokens() }
 // tokens reports whether signed tokens are accepted.
 func (a *authFlags) tokens() bool { return a.jwtSecretFile != "" || a.jwksURL != "" }
 
-// checkNeeds returns an error for a flag that has no effect without another one.
-func (a *authFlags) checkNeeds() error {
+// validate returns an error for an address that cannot be used, and for a flag that has no effect without another one.
+func (a *authFlags) validate() error {
 	if !a.tokens() && a.jwtIssuer+a.jwtAudience+a.jwtNameClaim+a.jwtProjectsClaim != "" {
 		return errors.New("--jwt-issuer, --jwt-audience, --jwt-name-claim and --jwt-projects-claim need --jwt-secret-file or --jwks-url")
 	}
 	if a.authURL == "" && a.authURLProjects != "" {
 		return errors.New("--auth-url-projects needs --auth-url, which answers about one project")
 	}
-	return nil
+	if a.authURL == "" {
+		return nil
+	}
+	_, err := a.hostAuthenticator(nil)
+	return err
 }
 
 // hostAuthenticator returns the authenticator that asks the application. It must be called only with --auth-url.

@@ -36,8 +36,8 @@ func newCheck(env func(string) (string, bool)) *cobra.Command {
 		Short: "Check the configuration that serve would have",
 		Long: `Check the configuration that serve would have with the same flags, environment and file of
 --config. It prints every value and where it comes from, without passwords; who may enter; and
-whether the keys can be read, the store can be opened, and --auth-url and --jwks-url answer.
-It asks each of them once. The exit status is 0 if serve can start, and otherwise 1.
+whether the keys can be read, the store can be opened, and --auth-url, --auth-url-projects and
+--jwks-url answer. It asks each of them once. The exit status is 0 if serve can start, and otherwise 1.
 
 It creates and changes no file, and leaves a data directory alone that a server uses. In Redis
 it does what each node does at its start, which no running node notices. Run it as the user of
@@ -72,6 +72,7 @@ func (s *settings) check(ctx context.Context, out io.Writer, log *slog.Logger) e
 		{"signing key", s.checkSigningKey},
 		{"tokens", s.checkTokens},
 		{"--auth-url", s.checkHost},
+		{"--auth-url-projects", s.checkHostProjects},
 		{"host API", s.checkAPIKey},
 		{"webhooks", s.checkWebhook},
 		{"store", s.checkStore},
@@ -190,8 +191,8 @@ func (s *settings) checkSigningKey(_ context.Context, log *slog.Logger) (string,
 
 // checkTokens reads the secret of tokens, or fetches the keys.
 func (s *settings) checkTokens(ctx context.Context, log *slog.Logger) (string, error) {
-	if err := s.auth.checkNeeds(); err != nil || !s.auth.tokens() {
-		return "", err
+	if !s.auth.tokens() {
+		return "", nil
 	}
 	tokens, err := s.auth.tokenAuthenticator(log)
 	if err != nil {
@@ -209,26 +210,45 @@ func (s *settings) checkTokens(ctx context.Context, log *slog.Logger) (string, e
 	return "the keys at " + hostOf(s.auth.jwksURL) + " can be fetched", nil
 }
 
+// checkProject is the project that check asks the application about.
+const checkProject = "writer-presence-check"
+
 // checkHost asks the application about a caller without credentials.
 func (s *settings) checkHost(ctx context.Context, _ *slog.Logger) (string, error) {
-	if s.auth.authURL == "" {
+	return s.askHost(s.auth.authURL, func(host *identity.Host, r identity.Request) (identity.Principal, error) {
+		return host.Authenticate(ctx, r)
+	})
+}
+
+// checkHostProjects asks the same at the address for several projects.
+func (s *settings) checkHostProjects(ctx context.Context, _ *slog.Logger) (string, error) {
+	return s.askHost(s.auth.authURLProjects, func(host *identity.Host, r identity.Request) (identity.Principal, error) {
+		d := host.AuthenticateMany(ctx, r, []presence.Project{r.Project})[0]
+		return d.Principal, d.Err
+	})
+}
+
+// askHost asks the application at an address, and returns what it answers; nothing without an address.
+func (s *settings) askHost(address string, ask func(*identity.Host, identity.Request) (identity.Principal, error)) (string, error) {
+	if address == "" {
 		return "", nil
 	}
 	host, err := s.auth.hostAuthenticator(nil)
 	if err != nil {
 		return "", err
 	}
-	principal, err := host.Authenticate(ctx, identity.Request{Project: "writer-presence-check", Header: http.Header{}})
-	at := "the application at " + hostOf(s.auth.authURL)
+	principal, err := ask(host, identity.Request{Project: checkProject, Header: http.Header{}})
+	at := "the application at " + hostOf(address)
 	switch {
 	case errors.Is(err, identity.ErrNobody):
 		return at + " does not know a caller without credentials (401)", nil
 	case errors.Is(err, identity.ErrProjectUnknown):
-		return at + " has no project writer-presence-check for a caller without credentials (403 or 404)", nil
+		return at + " does not open the project " + checkProject + " to a caller without credentials", nil
 	case err != nil:
-		return "", err
+		// What ErrUnavailable says is for pages.
+		return "", errors.New(strings.TrimPrefix(err.Error(), presence.ErrUnavailable.Error()+": "))
 	default:
-		return fmt.Sprintf("%s opens the project writer-presence-check to a caller without credentials, as user %q", at, principal.User.ID), nil
+		return fmt.Sprintf("%s opens the project %s to a caller without credentials, as user %q", at, checkProject, principal.User.ID), nil
 	}
 }
 

@@ -37,6 +37,8 @@ func TestFlagsTakePrecedenceOverVariablesAndVariablesOverTheConfigFile(t *testin
 		"allowed-origins": `["https://a.example", "https://b.example"] # ` + config,
 		"jwt-issuer":      `"" # ` + config,
 		"address-rate":    `500 # default`,
+		// A default that depends on another flag is printed as it is.
+		"address-connections": `125 # default`,
 	} {
 		line := regexp.MustCompile(`(?m)^` + key + ` = (.*?) +(#.*)$`).FindStringSubmatch(printed)
 		if line == nil || line[1]+" "+line[2] != want {
@@ -78,7 +80,8 @@ func TestCheckReportsWhatServeWouldFind(t *testing.T) {
 			"a token signed with the secret in ", "ok      tokens: " + a.secret, "does not know a caller without credentials", "ok      store: serve will create",
 		}, 0},
 		{"--data %DATA% --jwks-url " + a.jwks, []string{"ok      tokens: the keys at 127.0.0.1:"}, 0},
-		{"--data %DATA% --jwks-url " + gone + " --auth-url " + gone, []string{"FAILED  tokens: the keys cannot be fetched", "FAILED  --auth-url:", `"http://127.0.0.1:1/{project}?…"`}, 2},
+		{"--data %DATA% --jwks-url " + gone + " --auth-url " + gone, []string{"FAILED  tokens: the keys cannot be fetched", "FAILED  --auth-url: dial tcp", `"http://127.0.0.1:1/{project}?…"`}, 2},
+		{"--data %DATA% --auth-url " + a.host + " --auth-url-projects http://127.0.0.1:1/", []string{"FAILED  --auth-url-projects: dial tcp"}, 1},
 		{"--data %DATA% --addr nowhere --admin-addr unix:/no/such/dir/socket", []string{"FAILED  --addr: ", "FAILED  --admin-addr: "}, 2},
 		{"--data " + running, []string{"is in use by process "}, 0},
 		{"--data " + damaged, []string{"FAILED  store:", "it is empty (0 bytes)"}, 1},

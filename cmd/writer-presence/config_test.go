@@ -34,6 +34,8 @@ func TestFaultsInTheConfigFileStopTheStart(t *testing.T) {
 		`auth-url = ""`:                 `auth-url is empty and would have no effect`,
 		`allowed-origins = ["null"]`:    `--allowed-origins "null" matches no page`,
 		`addr = 2026-01-01`:             `addr cannot be used`,
+		`trusted-proxies = ["proxy"]`:   `--trusted-proxies "proxy": give networks`,
+		`auth-url = "http://127.0.0.1"`: `--auth-url: "http://127.0.0.1" cannot be used as the address of the host: {project} is missing`,
 		"addr = \"x\"\naddr = \"y\"":    `line 2, is not TOML`,
 		`addr = 127.0.0.1:8080`:         `line 1, is not TOML`,
 		"\xff":                          `is not TOML`,

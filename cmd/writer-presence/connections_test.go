@@ -60,16 +60,21 @@ func TestVisitorsCannotUseAllConnectionsOfAServer(t *testing.T) { // rule 16
 
 func TestConnectionFlagsBecomeLimits(t *testing.T) {
 	const standard = httpapi.DefaultConnections
-	for args, want := range map[string][3]int{ // in total, per user, per address: 0 is the default, -1 is no limit
-		"":                  {standard, httpapi.DefaultUserConnections, 0},
-		"--connections=300": {300, httpapi.DefaultUserConnections, 0},
+	for args, want := range map[string][3]int{ // in total, per user, per address: -1 is no limit
+		"":                  {standard, httpapi.DefaultUserConnections, standard / 4},
+		"--connections=300": {300, httpapi.DefaultUserConnections, 75},
+		"--connections=40":  {40, httpapi.DefaultUserConnections, 32},
 		"--user-connections=7 --address-connections=9": {standard, 7, 9},
 		"--user-connections=0 --address-connections=0": {standard, -1, -1},
 		"--dev": {-1, -1, -1},
 		"--dev --connections=300 --user-connections=7": {300, 7, -1},
 		"--dev --address-connections=9":                {-1, -1, 9},
 	} {
-		o := parseFlags(t, args).options()
+		s := parseFlags(t, args+" --data=data")
+		if err := s.validate(); err != nil {
+			t.Fatal(err)
+		}
+		o := s.options()
 		if got := [3]int{o.Connections, o.UserConnections, o.AddressConnections}; got != want {
 			t.Errorf("%q: %v; want %v", args, got, want)
 		}

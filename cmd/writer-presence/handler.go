@@ -26,9 +26,6 @@ func (s *settings) handlerOptions(made *reused, log *slog.Logger) (o httpapi.Opt
 	if o.TrustedProxies, err = parseNetworks(s.trustedProxies); err != nil {
 		return o, err
 	}
-	if err := s.auth.checkNeeds(); err != nil {
-		return o, err
-	}
 	values := s.values()
 	var all []identity.Authenticator
 	if s.auth.tokens() {
@@ -68,17 +65,15 @@ func (s *settings) options() httpapi.Options {
 	o := httpapi.Options{
 		Prefix: s.prefix, Origins: s.origins, Lease: s.lease, Heartbeat: s.heartbeat,
 		TenantFromHost: s.tenantFrom == "host", TokenHeader: s.tokenHeader, Embedding: s.embedding == "on",
-		UserRate:        s.rate("user-rate", s.userRate, httpapi.DefaultUserRate),
-		AddressRate:     s.rate("address-rate", s.addressRate, httpapi.DefaultAddressRate),
-		AddressProjects: s.limit("projects-per-address", s.addressProjects),
-		Connections:     s.limit("connections", s.connections),
-		UserConnections: s.limit("user-connections", s.userConnections),
+		UserRate:           s.rate("user-rate", s.userRate, httpapi.DefaultUserRate),
+		AddressRate:        s.rate("address-rate", s.addressRate, httpapi.DefaultAddressRate),
+		AddressProjects:    s.limit("projects-per-address", s.addressProjects),
+		Connections:        s.limit("connections", s.connections),
+		UserConnections:    s.limit("user-connections", s.userConnections),
+		AddressConnections: s.limit("address-connections", s.addressConnections),
 	}
 	if s.dev {
 		o.UserProjects, o.VisitorProjects = -1, -1
-	}
-	if s.dev || s.changed("address-connections") { // else the default, which depends on Connections
-		o.AddressConnections = s.limit("address-connections", s.addressConnections)
 	}
 	return o
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/connlimit"
 	"github.com/writer-presence/writer-presence/internal/origin"
 	"github.com/writer-presence/writer-presence/internal/tokenheader"
 )
@@ -68,6 +69,9 @@ func (s *settings) validate() error {
 	if s.secretFile == "" {
 		s.secretFile = filepath.Join(s.data, "secret")
 	}
+	if !s.changed("address-connections") && !s.dev {
+		s.addressConnections = connlimit.DefaultAddressConnections(s.connections)
+	}
 	s.prefix = strings.TrimSuffix(s.prefix, "/")
 	switch {
 	case s.addr == "":
@@ -105,6 +109,12 @@ func (s *settings) validate() error {
 		if _, err := origin.ParsePattern(allowed); err != nil {
 			return fmt.Errorf("--allowed-origins %q matches no page: %w; give scheme and host, with the port if it is not the default, such as https://write.example.org or https://*.example.org", allowed, err)
 		}
+	}
+	if _, err := parseNetworks(s.trustedProxies); err != nil {
+		return err
+	}
+	if err := s.auth.validate(); err != nil {
+		return err
 	}
 	if s.dev {
 		return s.validateDev()

@@ -104,10 +104,15 @@ func (l *Limits) Configure(o Options) {
 	l.visitors = 0
 	if connections > 0 {
 		l.visitors = visitorShare(connections)
-		perAddress = max(connections/4, minAddressConnections)
+		perAddress = DefaultAddressConnections(connections)
 	}
 	l.perUser = orDefault(o.PerUser, DefaultUserConnections)
 	l.perAddress = orDefault(o.PerAddress, perAddress)
+}
+
+// DefaultAddressConnections returns the default of Options.PerAddress for a limit of all connections.
+func DefaultAddressConnections(connections int) int {
+	return max(connections/4, minAddressConnections)
 }
 
 // orDefault returns the limit that an option means, 0 for no limit.
