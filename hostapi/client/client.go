@@ -1,5 +1,5 @@
-// Package client calls the host API of a presence server: who is in which project, saves and moves of sections, and users
-// to list or to remove.
+// Package client calls the host API of a presence server: who is in which project, saves and moves of sections, users to
+// list or to remove, and events as they happen.
 //
 //	presence, err := client.New("http://127.0.0.1:9090", key)
 //	// …
@@ -15,6 +15,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -31,7 +32,8 @@ const timeout = 10 * time.Second
 // Client calls the API with a key. Create a Client with [New]. It is safe for concurrent use, unless its fields are
 // changed.
 type Client struct {
-	// HTTP sends the requests; nil for http.DefaultClient.
+	// HTTP sends the requests; nil for http.DefaultClient. For a server whose --admin-addr is a Unix socket, give one
+	// whose transport connects to it; the address of New is then http://localhost.
 	HTTP *http.Client
 	// Tenant is the host whose projects and users are meant, on a server with --tenant-from. Projects are then named
 	// without it. Empty on any other server.
@@ -40,17 +42,25 @@ type Client struct {
 	base, key string
 }
 
-// New returns a client for the server whose --admin-addr is at an address such as http://127.0.0.1:9090, with a key of its
-// --api-key-file.
+// New returns a client for the server whose --admin-addr is at an address such as http://127.0.0.1:9090, with a key: a line
+// of its --api-key-file, without the line break.
 func New(address, key string) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-		return nil, fmt.Errorf("the address %q cannot be that of the host API: give the server's --admin-addr, such as http://127.0.0.1:9090", u.Redacted())
+		return nil, fmt.Errorf("the address %q cannot be that of the host API: give the server's --admin-addr, such as http://127.0.0.1:9090", shown(address))
 	}
-	if key == "" {
-		return nil, fmt.Errorf("the key of the host API is empty: give a line of the server's --api-key-file")
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the key of the host API is empty, or has a space, a line break or a character outside of ASCII: give one line of the server's --api-key-file, without the line break")
 	}
 	return &Client{base: u.Scheme + "://" + u.Host + "/api/v1/", key: key}, nil
+}
+
+// shown returns an address without user and password.
+func shown(address string) string {
+	if at := strings.LastIndexByte(address, '@'); at >= 0 {
+		return "…" + address[at:]
+	}
+	return address
 }
 
 // Error is an answer of the server that is no success.
@@ -65,7 +75,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("the host API answered %d %s: %s", e.Status, e.Code, e.Message)
+	return fmt.Sprintf("the host API answered %s: %s", strings.TrimSpace(fmt.Sprint(e.Status, " ", e.Code)), e.Message)
 }
 
 // UserID is the id of a user. The server sends it as a number or as text.
@@ -336,32 +346,40 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer "+c.key)
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	response, err := cmp.Or(c.HTTP, http.DefaultClient).Do(r)
+	response, err := c.send(r)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
+	if err != nil || answer == nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
-		return failure(response, text)
-	}
-	if answer == nil {
-		return nil
-	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("the host API answered with something else than expected: %w", err)
+		return failure(response, text)
 	}
 	return nil
 }
 
-// failure returns the error of an answer.
+// send sends a request with the key. If the answer is no success, it returns an *[Error].
+func (c *Client) send(r *http.Request) (*http.Response, error) {
+	r.Header.Set("Authorization", "Bearer "+c.key)
+	response, err := cmp.Or(c.HTTP, http.DefaultClient).Do(r)
+	if err != nil || response.StatusCode == http.StatusOK {
+		return response, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	return nil, failure(response, text)
+}
+
+// failure returns the error of an answer that is no success, or that no presence server gives.
 func failure(response *http.Response, text []byte) *Error {
 	var body struct{ Code, Error string }
 	if json.Unmarshal(text, &body) != nil || body.Error == "" {

@@ -22,8 +22,8 @@ import (
 
 const key = "0123456789abcdef0123456789abcdef"
 
-// start starts a host API on a store of its own, and returns its address and service.
-func start(t *testing.T, tenants bool) (address string, service *presence.Service) {
+// start starts a host API on a store of its own, and returns its address and store.
+func start(t *testing.T, tenants bool) (address string, store *sqlitestore.Store) {
 	t.Helper()
 	store, err := sqlitestore.Open(t.TempDir(), sqlitestore.Options{})
 	if err != nil {
@@ -32,8 +32,7 @@ func start(t *testing.T, tenants bool) (address string, service *presence.Servic
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- store.Run(ctx) }()
-	service = presence.NewService(store)
-	api := hostapi.New(hostapi.Options{Service: service, Tenants: tenants, Lease: presence.DefaultLease})
+	api := hostapi.New(hostapi.Options{Service: presence.NewService(store), Tenants: tenants, Lease: presence.DefaultLease, Events: store})
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,7 +44,7 @@ func start(t *testing.T, tenants bool) (address string, service *presence.Servic
 	api.SetKeys(&keys)
 	server := httptest.NewServer(api)
 	t.Cleanup(func() { server.Close(); cancel(); <-ended })
-	return server.URL, service
+	return server.URL, store
 }
 
 func newClient(t *testing.T, address string) *client.Client {
@@ -69,8 +68,8 @@ func projects(t *testing.T, c *client.Client, prefix string) (all []string) {
 }
 
 func TestClientCallsTheWholeAPI(t *testing.T) {
-	address, service := start(t, false)
-	c, ctx := newClient(t, address), t.Context()
+	address, store := start(t, false)
+	c, ctx, service := newClient(t, address), t.Context(), presence.NewService(store)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -156,9 +155,9 @@ func TestErrorsHaveCodeAndSentence(t *testing.T) {
 	if _, err := c.ListUser(t.Context(), "p", "7", client.Listed{}); !errors.As(err, &failure) || failure.Code != "removed" || failure.RetryAfter != time.Minute {
 		t.Errorf("got %+v, want removed for a minute", err)
 	}
-	other, _ := client.New(address, "a wrong key")
+	other, _ := client.New(address, "a-wrong-key")
 	for _, err := range other.Projects(t.Context(), "") {
-		if !errors.As(err, &failure) || failure.Status != 401 || failure.Code != "api_key_invalid" || strings.Contains(err.Error(), "a wrong key") {
+		if !errors.As(err, &failure) || failure.Status != 401 || failure.Code != "api_key_invalid" || strings.Contains(err.Error(), "a-wrong-key") {
 			t.Errorf("got %v, want api_key_invalid without the key", err)
 		}
 	}
@@ -167,12 +166,20 @@ func TestErrorsHaveCodeAndSentence(t *testing.T) {
 	if _, err := newClient(t, proxy.URL).User(t.Context(), "7"); !errors.As(err, &failure) || failure.Status != 404 || failure.Code != "" || failure.Message == "" {
 		t.Errorf("got %+v, want an error without a code", err)
 	}
-	for _, address := range []string{"", "127.0.0.1:9090", "http://", "ftp://x", "http://x/api/v1", "http://u:p@x", "http://x?y"} {
-		if _, err := client.New(address, key); err == nil {
-			t.Errorf("the address %q is accepted", address)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<p>Sign in") }))
+	defer page.Close()
+	if _, err := newClient(t, page.URL).User(t.Context(), "7"); !errors.As(err, &failure) || failure.Code != "" || !strings.HasPrefix(err.Error(), "the host API answered 200: ") {
+		t.Errorf("a page is answered with %v, want an error without a code", err)
+	}
+	for _, address := range []string{"", "127.0.0.1:9090", "http://", "ftp://x", "http://x/api/v1", "http://u:p-word@x", "u:p-word@x:1", "http://x?y"} {
+		_, host, _ := strings.Cut(address, "@")
+		if _, err := client.New(address, key); err == nil || strings.Contains(err.Error(), "p-word") || !strings.Contains(err.Error(), host+`"`) {
+			t.Errorf("the address %q: %v; want an error with it, without a password", address, err)
 		}
 	}
-	if _, err := client.New(address, ""); err == nil {
-		t.Error("an empty key is accepted")
+	for _, key := range []string{"", key + "\n", key + "\n" + key, key + " ", key + "é"} {
+		if _, err := client.New(address, key); err == nil || strings.Contains(err.Error(), "0123") {
+			t.Errorf("the key %q: %v; want an error without it", key, err)
+		}
 	}
 }
