@@ -10,7 +10,7 @@ import (
 
 // CORS headers are sent only if Options.Origins is set.
 const (
-	corsExposed = "ETag, Retry-After"
+	corsExposed = "ETag, Retry-After, X-Request-ID"
 	corsHeaders = "Authorization, Content-Type, If-None-Match, X-CSRFToken, X-Request-ID"
 	// corsAge is how long browsers may cache a preflight, in seconds: the maximum of Chromium. A cached
 	// preflight opens nothing, because every request is checked too.

@@ -36,7 +36,7 @@ func (r Response) ExpectCORS(t *testing.T, name, origin string, credentials bool
 	t.Helper()
 	want := map[string]string{"Vary": "Origin", "Access-Control-Allow-Origin": origin}
 	if origin != "" {
-		want["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+		want["Access-Control-Expose-Headers"] = "ETag, Retry-After, X-Request-ID"
 	}
 	if credentials {
 		want["Access-Control-Allow-Credentials"] = "true"
