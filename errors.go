@@ -14,7 +14,7 @@ var (
 	ErrRevisionInvalid = errors.New("a revision is 1 to 64 characters without control characters")
 	ErrUserIDInvalid   = errors.New("a user id is 1 to 512 bytes without control characters, and begins with visitor- for visitors only")
 	ErrUsernameInvalid = errors.New("a username is 1 to 64 visible characters with single spaces between words; make users with NewUser")
-	ErrAvatarInvalid   = errors.New("an avatar URL is an absolute https URL of at most 1000 bytes; use what AvatarURL returns")
+	ErrAvatarInvalid   = errors.New("an avatar URL is an absolute https URL of at most 1000 bytes of ASCII, without user and password")
 	ErrTooManyChanges  = errors.New("too many requests; this one would have changed something and was rejected, so send it again after the time in Retry-After")
 	ErrTooManySessions = errors.New("this user has 20 open tabs in this project; close one of them and try again")
 	ErrCursorInvalid   = errors.New("this cursor is not one that the server gave: send next of the last answer, or leave cursor out to begin")

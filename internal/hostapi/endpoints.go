@@ -290,9 +290,14 @@ func (h *Handler) everywhere(r *http.Request) (key presence.UserID, f presence.P
 	return presence.UserID(access.UserKey(presence.Project(f.Prefix), f.User)), f, nil
 }
 
-// untilOf returns until when a removal holds, by the parameter for; the zero time without one.
+// untilOf returns until when a removal holds, by the parameter for; the zero time without one. An empty one is an error:
+// the variable of a script is missing, and 0 would take a removal back.
 func untilOf(r *http.Request) (until time.Time, err error) {
-	seconds, err := strconv.ParseUint(cmp.Or(r.URL.Query().Get("for"), "0"), 10, 32)
+	q := r.URL.Query()
+	if !q.Has("for") {
+		return until, nil
+	}
+	seconds, err := strconv.ParseUint(q.Get("for"), 10, 32)
 	if d := time.Duration(seconds) * time.Second; err != nil || d > maxRemoval {
 		return until, wire.ErrSeconds
 	} else if d > 0 {

@@ -146,7 +146,7 @@ func (h *Handler) RequireKey(next http.Handler) http.Handler {
 			if err == nil {
 				err = wire.ErrAPIKey
 			}
-			h.o.Log.Warn("rejected a request to the host API without a valid key", "address", address, "request", requestid.Of(w.Header()))
+			h.o.Log.Warn("rejected a request to the host API without a valid key", "address", address, "request", requestid.For(w))
 			h.fail(w, r, err)
 		}
 	})

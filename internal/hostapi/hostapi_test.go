@@ -25,7 +25,11 @@ func TestEveryRequestNeedsAKeyOfTheFile(t *testing.T) {
 	for _, path := range []string{"projects", "projects/p", "users/7"} {
 		for _, wrong := range []string{"", "Bearer", "Bearer " + key[1:], "Bearer " + key + "x", "Basic " + base64.StdEncoding.EncodeToString([]byte("x:"+key)), key} {
 			a := newAPI(t) // each with its own limit of failures
-			a.do("GET", path, "", "Authorization", wrong).ExpectError(t, 401, "api_key_invalid")
+			answer := a.do("GET", path, "", "Authorization", wrong)
+			answer.ExpectError(t, 401, "api_key_invalid")
+			if id := answer.Header.Get("X-Request-ID"); id == "" || !strings.Contains(a.logs.String(), "request="+id) {
+				t.Errorf("the answer has the id %q; want that of the log, %s", id, a.logs.String())
+			}
 		}
 	}
 	if got := a.do("GET", "projects", "", "Authorization", "bearer "+key); got.Status != 200 {
@@ -160,6 +164,7 @@ func TestBadRequestsGetASentenceAndChangeNothing(t *testing.T) { // invariant 12
 		{"DELETE", "projects/p/users/%FF", "", 400, "user_id_invalid"},
 		{"DELETE", "projects/p/users/1?for=-1", "", 400, "seconds_invalid"},
 		{"DELETE", "projects/p/users/1?for=1.5", "", 400, "seconds_invalid"},
+		{"DELETE", "projects/p/users/1?for=", "", 400, "seconds_invalid"},
 		{"DELETE", "projects/p/users/1?for=86401", "", 400, "seconds_invalid"},
 		{"DELETE", "projects/p?for=99999999999999999999", "", 400, "seconds_invalid"},
 		{"PUT", "projects/p/users/visitor-1", "{}", 400, "user_id_invalid"},

@@ -18,8 +18,8 @@ const MaxBody = 4096
 var (
 	ErrJSON               = errors.New("the body is not a JSON object; send one such as {\"section\": \"manuscript/abstract\"}, or at least {}")
 	ErrDuplicateField     = errors.New("the body has the same field twice in one object; send each field once")
-	ErrFieldType          = errors.New("a field of the body has the wrong type; see the table of the API")
-	ErrProjects           = errors.New("name 1 to 100 different projects, as in ?project=a&project=b")
+	ErrFieldType          = errors.New("a field of the body has the wrong type, or a number is out of range; openapi.yaml has the types of all fields")
+	ErrProjects           = errors.New("name 1 to 100 different projects, each by a parameter project")
 	ErrKnownVersion       = errors.New("known_version and as_of are whole numbers from 0 to 9007199254740991")
 	ErrCrossOrigin        = errors.New("this server does not allow requests from pages of this origin; make the proxy in front leave Host unchanged, or list the origin in --allowed-origins")
 	ErrNotLocal           = errors.New("the server runs with --dev and issues tokens only to pages of this machine, not through a tunnel or by another host name; open the server as 127.0.0.1 or localhost, or start it without --dev and with --visitors on")
