@@ -22,7 +22,6 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       programVersion() + " " + runtime.Version(), // adds --version
-		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(stdout)
@@ -31,7 +30,9 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	serve := newServe(env)
 	root.AddCommand(serve, newCheck(env), newConfig(serve.Flags()), newHealth(env), newLs(env), newWho(env), newWhere(env), newKick(env), newTop(env),
 		newToken(), newCheckToken(), newVersion(), newMan())
+	root.Args = explainCommand(root)
 	for _, c := range root.Commands() {
+		c.Args = explainArguments(c.Args)
 		run, configured := c.RunE, c.HasFlags() && c.Annotations[anyEnvironment] == ""
 		if configured {
 			addConfigFlag(c.Flags())

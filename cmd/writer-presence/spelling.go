@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -100,4 +101,30 @@ func explainFlagError(flags *pflag.FlagSet, err error) error {
 		return fmt.Errorf("%w: give true or false", err)
 	}
 	return err
+}
+
+// explainCommand returns a check of the arguments of root, which are names of commands that do not exist.
+func explainCommand(root *cobra.Command) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		names := map[string]bool{}
+		for _, c := range root.Commands() {
+			if !c.Hidden {
+				names[c.Name()] = true
+			}
+		}
+		return fmt.Errorf("there is no command %q%s: writer-presence help lists all", args[0], similar(args[0], names))
+	}
+}
+
+// explainArguments adds what to write to the error of a check of arguments.
+func explainArguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return fmt.Errorf("%w; write: %s", err, c.UseLine())
+		}
+		return nil
+	}
 }

@@ -35,6 +35,19 @@ func TestMisspeltValuesStopTheStart(t *testing.T) {
 	}
 }
 
+func TestWrongCommandsAndArgumentsAreExplained(t *testing.T) {
+	for line, want := range map[string]string{
+		"srve":           `there is no command "srve"; the most similar one is serve: writer-presence help lists all`,
+		"dance":          `there is no command "dance": writer-presence help lists all`,
+		"kick":           "accepts 1 arg(s), received 0; write: writer-presence kick USER",
+		"check the.file": "write: writer-presence check",
+	} {
+		if _, err := runToEnd(t, nil, strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", line, err, want)
+		}
+	}
+}
+
 func TestEditsCountsInsertionsRemovalsReplacementsAndSwaps(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
