@@ -17,18 +17,39 @@ import (
 const maxAddress = 3500
 
 // SetProjectsAddress sets an address that answers about several projects at once, such as
-// http://127.0.0.1:8000/presence/projects/. It gets ?project=a&project=b, and answers like the other address, with
-// "projects": the list of those that the user may see. Call it before the Host is used.
+// http://127.0.0.1:8000/presence/. It gets ?project=a&project=b, and answers like the other address, with
+// "projects": the list of those that the user may see. It must not be the other address for any project. Call
+// SetProjectsAddress before the Host is used.
 func (h *Host) SetProjectsAddress(address string) error {
+	fail := func(why string) error {
+		return fmt.Errorf("%q cannot be used as the address for several projects: %s, such as http://127.0.0.1:8000/presence/", userInfo.ReplaceAllString(address, "//…@"), why)
+	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(address, "#{}") {
-		return fmt.Errorf("%q cannot be used as the address for several projects: give an http or https address without {project} and #, such as http://127.0.0.1:8000/presence/projects/", userInfo.ReplaceAllString(address, "//…@"))
+		return fail("give an http or https address without {project} and #")
+	}
+	// The answer 200 about several projects, none of them visible, would open this project.
+	if project := h.projectAt(address); project != "" {
+		return fail(fmt.Sprintf("it is also the address for the project %s; give another one", project))
 	}
 	h.projects = address + "?project="
 	if u.RawQuery != "" {
 		h.projects = address + "&project="
 	}
 	return nil
+}
+
+// projectAt returns the project about which an address asks, but for its query; "" if there is none.
+func (h *Host) projectAt(address string) presence.Project {
+	path, _, _ := strings.Cut(address, "?")
+	after, _, _ := strings.Cut(h.after, "?")
+	text, begins := strings.CutPrefix(path, h.before)
+	text, ends := strings.CutSuffix(text, after)
+	project, err := presence.ParseProject(text)
+	if !begins || !ends || err != nil {
+		return ""
+	}
+	return project
 }
 
 // AuthenticateMany implements [ManyAuthenticator]. With an address for several projects it asks the host once about all

@@ -110,6 +110,18 @@ func TestHostThatDoesNotAnswerAboutSeveralProjectsIsUnavailable(t *testing.T) { 
 			t.Errorf("the address %q is accepted", address)
 		}
 	}
+	one, err := identity.NewHost("http://u:p-word@x/presence/{project}/?key=k", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, ok := range map[string]bool{
+		"http://u:p-word@x/presence/projects/": false, "http://u:p-word@x/presence/projects/?a=b": false, // of the project projects
+		"http://u:p-word@x/presence/": true, "http://u:p-word@x/presence/a/b/": true, "http://u:p-word@x/presences": true,
+	} {
+		if err := one.SetProjectsAddress(address); (err == nil) != ok || err != nil && (strings.Contains(err.Error(), "p-word") || !strings.Contains(err.Error(), "the project projects")) {
+			t.Errorf("the address %q: %v; want it accepted: %t, and no password", address, err, ok)
+		}
+	}
 }
 
 // fixed is an authenticator that knows one user in the projects of its list.

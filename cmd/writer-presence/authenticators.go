@@ -20,7 +20,7 @@ type authFlags struct {
 // flags declares the flags that enable authenticators.
 func (a *authFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&a.authURL, "auth-url", "", "`address` that answers who sent a request and whether they may see the project, such as http://127.0.0.1:8000/presence/{project}/; it gets the request's Cookie, Authorization, Accept-Language and X-Request-ID, and X-Forwarded-Host, -Proto and -For")
-	f.StringVar(&a.authURLProjects, "auth-url-projects", "", "`address` that answers as --auth-url does about several projects at once, such as http://127.0.0.1:8000/presence/projects/; it gets ?project=a&project=b and answers with projects, the list of those that the user may see (default: --auth-url is asked about each project)")
+	f.StringVar(&a.authURLProjects, "auth-url-projects", "", "`address` that answers as --auth-url does about several projects at once, such as http://127.0.0.1:8000/presence/; it gets ?project=a&project=b and answers with projects, the list of those that the user may see (default: --auth-url is asked about each project)")
 	markNeverEmpty(f, "auth-url")
 	a.tokenFlags(f)
 }
