@@ -182,10 +182,14 @@ func (s *Sender) attempt(ctx context.Context, id string, body []byte) error {
 	r.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	response, err := s.client.Do(r)
 	if err != nil {
-		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-			err = wrapped.Err // without the address
+		wrapped := (*url.Error)(nil)
+		if !errors.As(err, &wrapped) {
+			return err
 		}
-		return err
+		if wrapped.Timeout() && ctx.Err() == nil {
+			return fmt.Errorf("it gave no answer within %v", attemptTimeout)
+		}
+		return wrapped.Err // without the address
 	}
 	defer response.Body.Close()
 	io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection can be used again

@@ -191,6 +191,9 @@ func TestEventsArriveOnceTheReceiverAcceptsThem(t *testing.T) {
 				if n := strings.Count(log.String(), "\n"); n < 1 || n > 4 || strings.Contains(log.String(), "/hook") {
 					t.Errorf("the log has %d lines; want at most one a minute, without the address:\n%s", n, log.String())
 				}
+				if name == "slow" && !strings.Contains(log.String(), "it gave no answer within 15s") {
+					t.Errorf("the log does not say that no answer came in time:\n%s", log.String())
+				}
 			})
 		})
 	}
