@@ -132,8 +132,25 @@ func TestHostCommandsFindTheServerByItsConfigurationAlsoOnAUnixSocket(t *testing
 	}
 }
 
-func TestTextOfUsersDoesNotControlTheTerminal(t *testing.T) { // invariant 12
+func TestTextOfOthersDoesNotControlTheTerminal(t *testing.T) { // invariant 12
 	if got := printable("a\x1b[2J\u202eb\nć"); got != "a\ufffd[2J\ufffdb\ufffdć" {
 		t.Errorf("got %q", got)
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const user = `{"user_id": 7, "activity": "\u001b[2J"}`
+		if r.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code": "x", "error": "a\u001b[2J"}`)
+			return
+		}
+		fmt.Fprintf(w, `{"success": true, "users": [%s], "sessions": [%[1]s], "projects": [{"project": "p", "user": %[1]s}]}`, user)
+	}))
+	defer other.Close()
+	for _, args := range [][]string{{"who", "p"}, {"where", "7"}, {"kick", "7"}} {
+		c := program(t.Context(), append(args, "--api", other.URL, "--api-key-file", apiKeyFile(t, apiKey))...)
+		text, _ := c.CombinedOutput()
+		if !strings.Contains(string(text), "\ufffd[2J") || strings.Contains(string(text), "\x1b") {
+			t.Errorf("%q printed %q; want a sign in place of the escape character", args, text)
+		}
 	}
 }

@@ -25,8 +25,12 @@ import (
 	"time"
 )
 
-// timeout bounds a call whose context has no deadline. The server answers within five seconds.
-const timeout = 10 * time.Second
+const (
+	// timeout bounds a call whose context has no deadline. The server answers within five seconds.
+	timeout = 10 * time.Second
+	// maxAnswer bounds the memory for an answer, in bytes. A project with 100,000 sessions has less.
+	maxAnswer = 64 << 20
+)
 
 // Client calls the API with a key. Create a Client with [New]. It is safe for concurrent use, unless its fields are
 // changed.
@@ -340,16 +344,19 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	response, err := cmp.Or(c.HTTP, http.DefaultClient).Do(r)
+	sender := *cmp.Or(c.HTTP, http.DefaultClient)
+	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // it would get the key
+	response, err := sender.Do(r)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return err
+		return fmt.Errorf("the answer of the host API broke off: %w", err)
 	}
-	if response.StatusCode != http.StatusOK {
+	var outcome struct{ Success bool }
+	if response.StatusCode != http.StatusOK || json.Unmarshal(text, &outcome) != nil || !outcome.Success {
 		return failure(response, text)
 	}
 	if answer == nil {

@@ -167,6 +167,18 @@ func TestErrorsHaveCodeAndSentence(t *testing.T) {
 	if _, err := newClient(t, proxy.URL).User(t.Context(), "7"); !errors.As(err, &failure) || failure.Status != 404 || failure.Code != "" || failure.Message == "" {
 		t.Errorf("got %+v, want an error without a code", err)
 	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"another server": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, address+r.URL.Path, http.StatusTemporaryRedirect)
+		},
+	} {
+		server := httptest.NewServer(answer)
+		defer server.Close()
+		if err := newClient(t, server.URL).RemoveUser(t.Context(), "p", "7", 0); !errors.As(err, &failure) || failure.Code != "" {
+			t.Errorf("%s: got %v, want an error without a code", name, err)
+		}
+	}
 	for _, address := range []string{"", "127.0.0.1:9090", "http://", "ftp://x", "http://x/api/v1", "http://u:p@x", "http://x?y"} {
 		if _, err := client.New(address, key); err == nil {
 			t.Errorf("the address %q is accepted", address)
