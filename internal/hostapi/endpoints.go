@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -292,7 +293,14 @@ func (h *Handler) everywhere(r *http.Request) (key presence.UserID, f presence.P
 
 // untilOf returns until when a removal holds, by the parameter for; the zero time without one.
 func untilOf(r *http.Request) (until time.Time, err error) {
-	seconds, err := strconv.ParseUint(cmp.Or(r.URL.Query().Get("for"), "0"), 10, 32)
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return until, wire.ErrSeconds
+	}
+	if !query.Has("for") {
+		return until, nil
+	}
+	seconds, err := strconv.ParseUint(query.Get("for"), 10, 32)
 	if d := time.Duration(seconds) * time.Second; err != nil || d > maxRemoval {
 		return until, wire.ErrSeconds
 	} else if d > 0 {
