@@ -181,6 +181,7 @@ Without --for, the page comes back by itself if your application still lets the 
 	c.Flags().StringVar(&project, "project", "", "`project` that the user must leave (default: all)")
 	c.Flags().DurationVar(&until, "for", 0, "how long the server rejects the user, at most 24h")
 	markOnlyFlags(c.Flags(), "project", "for")
+	markNeverEmpty(c.Flags(), "project")
 	return c
 }
 

@@ -94,6 +94,9 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 	if _, err := runToEnd(t, env, "where", "7", "--tenant", "a.example"); err == nil || !strings.Contains(err.Error(), "on any other server leave it out") {
 		t.Errorf("a tenant on a server without tenants: %v; want the flag", err)
 	}
+	if _, err := runToEnd(t, env, "kick", "7", "--project", ""); err == nil || !strings.Contains(err.Error(), "--project is empty") {
+		t.Errorf("kick --project without a value: %v; want an error, and not a kick from all projects", err)
+	}
 	if _, err := runToEnd(t, env, "kick", "7", "--for", "25h"); err == nil || !strings.Contains(err.Error(), "--for 25h") {
 		t.Errorf("kick --for 25h: %v; want the limit", err)
 	}
