@@ -55,8 +55,8 @@ func (r *reloader) reload() error {
 		return err
 	}
 	s, err := r.started.reread(r.started.set)
-	if err != nil {
-		return err
+	if err != nil { // the file is valid, and so fits a start
+		return fmt.Errorf("it does not fit the settings that only a start applies, so restart the server: %w", err)
 	}
 	made := r.made.next()
 	o, err := s.handlerOptions(made, r.log)

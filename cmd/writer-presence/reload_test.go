@@ -153,6 +153,8 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 	if got := status(renewed, `{"session": "one-more", "section": "b"}`); got != 429 {
 		t.Errorf("over the new rate of the user a new session is answered %d; want 429", got)
 	}
+	settings = settings[:strings.Index(settings, "webhook-secret-file")] // and the address, which needs a restart
+	step("", "restart the server")
 }
 
 func TestSIGHUPDuringTheStartDoesNotEndTheServer(t *testing.T) {
