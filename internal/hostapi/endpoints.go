@@ -36,7 +36,13 @@ func (h *Handler) status(_ http.ResponseWriter, r *http.Request) ([]byte, error)
 // projects answers GET projects.
 func (h *Handler) projects(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
 	q := r.URL.Query()
-	page, next, err := h.o.Service.Projects(r.Context(), presence.ProjectFilter{Prefix: q.Get("prefix")}, q.Get("cursor"), pageSize)
+	prefix := q.Get("prefix")
+	if tenant, _, ok := strings.Cut(prefix, "/"); ok { // another server's, or misspelt, would be a list of nobody
+		if err := h.checkTenant(tenant); err != nil {
+			return nil, err
+		}
+	}
+	page, next, err := h.o.Service.Projects(r.Context(), presence.ProjectFilter{Prefix: prefix}, q.Get("cursor"), pageSize)
 	if err != nil {
 		return nil, err
 	}
