@@ -8,8 +8,8 @@ import (
 // This file and redisstore/removal.lua have the same rules, in functions of the same names and order.
 
 const (
-	// MaxRemovals is the number of removals that a project keeps. Beyond it, one that is over is dropped; if none is
-	// over, a new one is rejected with [ErrTooManyRemovals].
+	// MaxRemovals is the number of removals of users that a project keeps. Beyond it, one that is over is dropped; if
+	// none is over, a new one is rejected with [ErrTooManyRemovals]. The removal of everybody is never rejected.
 	MaxRemovals = 1000
 
 	// removalKept is how long a removal is kept at least, so that each process with a live connection of the user
@@ -77,7 +77,7 @@ func removed(removals []Removal, now time.Time, id UserID) error {
 // are in force.
 func (r *Roster) addRemoval(now time.Time, removal Removal) bool {
 	removals := slices.DeleteFunc(slices.Clone(r.removals), func(old Removal) bool { return old.User == removal.User })
-	if len(removals) >= MaxRemovals {
+	if removal.User != "" && len(removals) >= MaxRemovals {
 		over := slices.IndexFunc(removals, func(old Removal) bool { return !old.Until.After(now) })
 		if over < 0 {
 			return false

@@ -29,7 +29,7 @@ local function add_removal(user, deadline)
       if r[UNTIL] <= now then over = over or #removals end
     end
   end
-  if #removals >= MAX_REMOVALS then
+  if user ~= '' and #removals >= MAX_REMOVALS then
     if not over then return false end
     table.remove(removals, over)
   end

@@ -122,6 +122,7 @@ func removalsAreBounded(t *testing.T, s *Subject) { // rules 16 and 24
 	if n := len(s.snapshot(t).Removals); n != presence.MaxRemovals {
 		t.Fatalf("%d removals are kept; want %d", n, presence.MaxRemovals)
 	}
+	s.remove(t, "", later) // a project that was deleted
 }
 
 func shorterLease(t *testing.T, s *Subject) { // rule 1

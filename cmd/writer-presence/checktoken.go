@@ -59,9 +59,8 @@ appear in the list of processes, and is never printed.`,
 	f := c.Flags()
 	f.StringVar(&file, "file", "", "`file` with the token (default: standard input)")
 	f.StringVar(&project, "project", "", "`project` that the token must be valid for; with --tenant-from host as host/project")
-	for _, name := range []string{"file", "project"} {
-		f.SetAnnotation(name, onlyFlag, []string{"true"})
-	}
+	markOnlyFlags(f, "file", "project")
+	markNeverEmpty(f, "file", "project")
 	a.tokenFlags(f)
 	f.SortFlags = false
 	return c

@@ -55,7 +55,7 @@ func TestCheckTokenPrintsUserExpiryAndProjects(t *testing.T) {
 		}
 	}
 	for project, want := range map[string]string{
-		"":               "",
+		"":               "--project is empty", // the token would pass for any project
 		"a.example/book": "",
 		"book":           `does not name the project "book"`,
 		"b.example/book": `does not name the project "b.example/book"`,

@@ -17,7 +17,8 @@ const (
 	// onlyFlag marks a flag that has no environment variable.
 	onlyFlag = "only-flag"
 	// neverEmpty marks a flag that is left out or has a value. If one of these were empty, for instance because a script
-	// forgot to set its variable, the server would run without the protection that the flag is there for.
+	// forgot to set its variable, the server would run without the protection that the flag is there for, or a command
+	// would be about all projects in place of one.
 	neverEmpty = "never-empty"
 	// reloadable marks a flag of serve whose new value is used after SIGHUP. A new value of any other needs a restart.
 	reloadable = "reloadable"
@@ -68,12 +69,13 @@ func addVariablesToHelp(flags *pflag.FlagSet) {
 func readVariables(flags *pflag.FlagSet, env func(string) (string, bool)) error {
 	var bad error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if bad != nil || !hasVariable(f) {
-			return
+		value, ok := "", false
+		if hasVariable(f) {
+			value, ok = env(variable(f))
 		}
-		value, ok := env(variable(f))
 		needed := f.Annotations[neverEmpty] != nil
 		switch {
+		case bad != nil:
 		case f.Changed && needed && isEmpty(f):
 			bad = fmt.Errorf("--%s is empty and would have no effect: give it a value, or leave it out", f.Name)
 		case f.Changed || !ok || value == "" && !needed:

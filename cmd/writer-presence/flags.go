@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -38,6 +39,8 @@ type settings struct {
 	visitorRule visitorRule // of visitors, set by validate
 	level       slog.Level  // of logLevel, set by validate
 	mode        fs.FileMode // of socketMode, set by validate
+
+	hangups chan os.Signal // SIGHUP, set by serve
 }
 
 // changed reports whether a flag was given: on the command line, by its variable or in the file of --config.

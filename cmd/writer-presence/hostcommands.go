@@ -181,6 +181,7 @@ Without --for, the page comes back by itself if your application still lets the 
 	c.Flags().StringVar(&project, "project", "", "`project` that the user must leave (default: all)")
 	c.Flags().DurationVar(&until, "for", 0, "how long the server rejects the user, at most 24h")
 	markOnlyFlags(c.Flags(), "project", "for")
+	markNeverEmpty(c.Flags(), "project")
 	return c
 }
 
@@ -240,6 +241,7 @@ func conflicts(sessions []client.Session) map[string]bool {
 
 // activity describes what somebody does.
 func activity(what string, unsaved bool, waitingFor string, u client.User, conflict bool) string {
+	what = printable(what)
 	if conflict {
 		what += ", in conflict"
 	}
@@ -274,10 +276,10 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-// printable returns text without what would control a terminal or change the order of letters.
-func printable(text string) string {
+// printable returns text without what would control a terminal or change the order of letters. Characters of except stay.
+func printable(text string, except ...rune) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if unicode.IsPrint(r) || slices.Contains(except, r) {
 			return r
 		}
 		return unicode.ReplacementChar

@@ -94,6 +94,9 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 	if _, err := runToEnd(t, env, "where", "7", "--tenant", "a.example"); err == nil || !strings.Contains(err.Error(), "on any other server leave it out") {
 		t.Errorf("a tenant on a server without tenants: %v; want the flag", err)
 	}
+	if _, err := runToEnd(t, env, "kick", "7", "--project", ""); err == nil || !strings.Contains(err.Error(), "--project is empty") {
+		t.Errorf("kick --project without a value: %v; want an error, and not a kick from all projects", err)
+	}
 	if _, err := runToEnd(t, env, "kick", "7", "--for", "25h"); err == nil || !strings.Contains(err.Error(), "--for 25h") {
 		t.Errorf("kick --for 25h: %v; want the limit", err)
 	}
@@ -132,8 +135,25 @@ func TestHostCommandsFindTheServerByItsConfigurationAlsoOnAUnixSocket(t *testing
 	}
 }
 
-func TestTextOfUsersDoesNotControlTheTerminal(t *testing.T) { // invariant 12
+func TestTextOfOthersDoesNotControlTheTerminal(t *testing.T) { // invariant 12
 	if got := printable("a\x1b[2J\u202eb\nć"); got != "a\ufffd[2J\ufffdb\ufffdć" {
 		t.Errorf("got %q", got)
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const user = `{"user_id": 7, "activity": "\u001b[2J"}`
+		if r.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code": "x", "error": "a\u001b[2J"}`)
+			return
+		}
+		fmt.Fprintf(w, `{"success": true, "users": [%s], "sessions": [%[1]s], "projects": [{"project": "p", "user": %[1]s}]}`, user)
+	}))
+	defer other.Close()
+	for _, args := range [][]string{{"who", "p"}, {"where", "7"}, {"kick", "7"}} {
+		c := program(t.Context(), append(args, "--api", other.URL, "--api-key-file", apiKeyFile(t, apiKey))...)
+		text, _ := c.CombinedOutput()
+		if !strings.Contains(string(text), "\ufffd[2J") || strings.Contains(string(text), "\x1b") {
+			t.Errorf("%q printed %q; want a sign in place of the escape character", args, text)
+		}
 	}
 }

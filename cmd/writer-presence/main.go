@@ -15,7 +15,7 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills the process
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "writer-presence:", err)
+		fmt.Fprintln(os.Stderr, "writer-presence:", printable(err.Error(), '\n', '\t')) // it may have text of another server
 		os.Exit(1)
 	}
 }

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -28,22 +26,18 @@ type reloader struct {
 	made    *reused
 	level   *slog.LevelVar
 	log     *slog.Logger
-	hangups chan os.Signal
 }
 
-// newReloader returns a reloader that keeps SIGHUP from ending the process.
+// newReloader returns a reloader of the settings with which the server starts.
 func newReloader(s *settings, handler *httpapi.Handler, api *hostapi.Handler, sender *webhook.Sender, made *reused, level *slog.LevelVar, log *slog.Logger) *reloader {
-	r := &reloader{s, s.values(), handler, api, sender, made, level, log, make(chan os.Signal, 1)}
-	signal.Notify(r.hangups, syscall.SIGHUP)
-	return r
+	return &reloader{s, s.values(), handler, api, sender, made, level, log}
 }
 
 // run reloads at each SIGHUP until ctx ends.
 func (r *reloader) run(ctx context.Context) {
-	defer signal.Stop(r.hangups)
 	for {
 		select {
-		case <-r.hangups:
+		case <-r.started.hangups:
 			if err := r.reload(); err != nil {
 				r.log.Error("the configuration cannot be used, so the server keeps the one that it has", "error", err)
 			}
@@ -61,8 +55,8 @@ func (r *reloader) reload() error {
 		return err
 	}
 	s, err := r.started.reread(r.started.set)
-	if err != nil {
-		return err
+	if err != nil { // the file is valid, and so fits a start
+		return fmt.Errorf("it does not fit the settings that only a start applies, so restart the server: %w", err)
 	}
 	made := r.made.next()
 	o, err := s.handlerOptions(made, r.log)

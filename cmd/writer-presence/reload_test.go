@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -151,5 +152,30 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 	}
 	if got := status(renewed, `{"session": "one-more", "section": "b"}`); got != 429 {
 		t.Errorf("over the new rate of the user a new session is answered %d; want 429", got)
+	}
+	settings = settings[:strings.Index(settings, "webhook-secret-file")] // and the address, which needs a restart
+	step("", "restart the server")
+}
+
+func TestSIGHUPDuringTheStartDoesNotEndTheServer(t *testing.T) {
+	redis, err := net.Listen("tcp", "127.0.0.1:0") // it does not answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := program(t.Context(), "serve", "--addr", "127.0.0.1:0", "--redis-url", "redis://"+redis.Addr().String(), "--secret-file", filepath.Join(t.TempDir(), "secret"), "--data", t.TempDir())
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := redis.Accept()
+	if err == nil {
+		err = c.Process.Signal(syscall.SIGHUP)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis.Close()
+	conn.Close()
+	if c.Wait(); c.ProcessState.ExitCode() != 1 {
+		t.Errorf("the process ended with %v; want the exit status 1, because Redis does not answer", c.ProcessState)
 	}
 }

@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +57,9 @@ are in flight and saves who is online. A second signal ends it at once.`,
 
 // serve runs the server until ctx ends, and drains it then.
 func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	s.hangups = make(chan os.Signal, 1) // before the store is opened, which takes time: SIGHUP must not end the process
+	signal.Notify(s.hangups, syscall.SIGHUP)
+	defer signal.Stop(s.hangups)
 	if err := s.validate(); err != nil {
 		return err
 	}

@@ -26,8 +26,12 @@ import (
 	"time"
 )
 
-// timeout bounds a call whose context has no deadline. The server answers within five seconds.
-const timeout = 10 * time.Second
+const (
+	// timeout bounds a call whose context has no deadline. The server answers within five seconds.
+	timeout = 10 * time.Second
+	// maxAnswer bounds the memory for an answer, in bytes. A project with 100,000 sessions has less.
+	maxAnswer = 64 << 20
+)
 
 // Client calls the API with a key. Create a Client with [New]. It is safe for concurrent use, unless its fields are
 // changed.
@@ -354,9 +358,16 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil || answer == nil {
-		return err
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("the answer of the host API broke off: %w", err)
+	}
+	var outcome struct{ Success bool }
+	if json.Unmarshal(text, &outcome) != nil || !outcome.Success {
+		return failure(response, text)
+	}
+	if answer == nil {
+		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return failure(response, text)
@@ -367,12 +378,14 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 // send sends a request with the key. If the answer is no success, it returns an *[Error].
 func (c *Client) send(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+c.key)
-	response, err := cmp.Or(c.HTTP, http.DefaultClient).Do(r)
+	sender := *cmp.Or(c.HTTP, http.DefaultClient)
+	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // it would get the key
+	response, err := sender.Do(r)
 	if err != nil || response.StatusCode == http.StatusOK {
 		return response, err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return nil, err
 	}

@@ -171,6 +171,18 @@ func TestErrorsHaveCodeAndSentence(t *testing.T) {
 	if _, err := newClient(t, page.URL).User(t.Context(), "7"); !errors.As(err, &failure) || failure.Code != "" || !strings.HasPrefix(err.Error(), "the host API answered 200: ") {
 		t.Errorf("a page is answered with %v, want an error without a code", err)
 	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"another server": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, address+r.URL.Path, http.StatusTemporaryRedirect)
+		},
+	} {
+		server := httptest.NewServer(answer)
+		defer server.Close()
+		if err := newClient(t, server.URL).RemoveUser(t.Context(), "p", "7", 0); !errors.As(err, &failure) || failure.Code != "" {
+			t.Errorf("%s: got %v, want an error without a code", name, err)
+		}
+	}
 	for _, address := range []string{"", "127.0.0.1:9090", "http://", "ftp://x", "http://x/api/v1", "http://u:p-word@x", "u:p-word@x:1", "http://x?y"} {
 		_, host, _ := strings.Cut(address, "@")
 		if _, err := client.New(address, key); err == nil || strings.Contains(err.Error(), "p-word") || !strings.Contains(err.Error(), host+`"`) {

@@ -108,8 +108,12 @@ type Sender struct {
 }
 
 // Update passes an update to the service, with its sections in their normal form; see [NormalSection]. Over a
-// limit, only a renewal succeeds.
+// limit, only a renewal succeeds. It rejects users who were removed from all projects since they were authenticated, which
+// may be seconds ago: a body can arrive slowly.
 func (c *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
+	if err := c.removedEverywhere(from.Project, from.User.ID); err != nil {
+		return presence.Reply{}, err
+	}
 	normaliseSections(&u)
 	exceeded := c.exceeded(from)
 	u.OnlyRenew = exceeded != nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,13 @@ func (h *Handler) status(_ http.ResponseWriter, r *http.Request) ([]byte, error)
 // projects answers GET projects.
 func (h *Handler) projects(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
 	q := r.URL.Query()
-	page, next, err := h.o.Service.Projects(r.Context(), presence.ProjectFilter{Prefix: q.Get("prefix")}, q.Get("cursor"), pageSize)
+	prefix := q.Get("prefix")
+	if tenant, _, ok := strings.Cut(prefix, "/"); ok { // another server's, or misspelt, would be a list of nobody
+		if err := h.checkTenant(tenant); err != nil {
+			return nil, err
+		}
+	}
+	page, next, err := h.o.Service.Projects(r.Context(), presence.ProjectFilter{Prefix: prefix}, q.Get("cursor"), pageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -293,11 +300,14 @@ func (h *Handler) everywhere(r *http.Request) (key presence.UserID, f presence.P
 // untilOf returns until when a removal holds, by the parameter for; the zero time without one. An empty one is an error:
 // the variable of a script is missing, and 0 would take a removal back.
 func untilOf(r *http.Request) (until time.Time, err error) {
-	q := r.URL.Query()
-	if !q.Has("for") {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return until, wire.ErrSeconds
+	}
+	if !query.Has("for") {
 		return until, nil
 	}
-	seconds, err := strconv.ParseUint(q.Get("for"), 10, 32)
+	seconds, err := strconv.ParseUint(query.Get("for"), 10, 32)
 	if d := time.Duration(seconds) * time.Second; err != nil || d > maxRemoval {
 		return until, wire.ErrSeconds
 	} else if d > 0 {

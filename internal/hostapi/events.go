@@ -28,8 +28,8 @@ const (
 	eventsPage = 500
 )
 
-// events answers GET events: server-sent events from the log, until the listener goes away or the server ends. It takes
-// over the connection, whose other answers have to end in time.
+// events answers GET events: server-sent events from the log, until the listener goes away, its key is removed or the
+// server ends. It takes over the connection, whose other answers have to end in time.
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
@@ -72,11 +72,11 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	header.Write(&head) // to memory, so without an error
 	l.write("HTTP/1.1 200 OK\r\n" + head.String() + "\r\n")
 	l.write("retry: 1000\n: events follow\n\n")
-	h.stream(ctx, l, page, next, known)
+	h.stream(ctx, l, r, page, next, known)
 }
 
 // stream sends a page of events, and those that follow.
-func (h *Handler) stream(ctx context.Context, l *listener, page []presence.LoggedEvent, next string, known bool) {
+func (h *Handler) stream(ctx context.Context, l *listener, r *http.Request, page []presence.LoggedEvent, next string, known bool) {
 	poll, comment := time.NewTicker(pollInterval), time.NewTicker(commentInterval)
 	defer poll.Stop()
 	defer comment.Stop()
@@ -95,6 +95,9 @@ func (h *Handler) stream(ctx context.Context, l *listener, page []presence.Logge
 			case <-h.o.Ending:
 				ending = true // after what was added until now
 			}
+		}
+		if !h.accepts(r) {
+			return
 		}
 		newer, end, stillKnown, err := h.o.Events.Events(ctx, l.at, eventsPage)
 		if err != nil { // what follows is sent once the store answers

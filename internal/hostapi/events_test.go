@@ -110,15 +110,29 @@ func TestListenersGetEventsAndContinueAfterTheLastOne(t *testing.T) {
 	l.want(all, "retry: ", "id: ", `data: {"n":1}`, "id: ", `data: {"n":2}`, "id: ", `data: {"n":3}`)
 	_, unknown, _ := l.listen("another-server-7")
 	l.want(unknown, "retry: ", "event: gap", "data: {}", "id: ", `data: {"n":0}`)
+	l.setKeys(oldKey, newKey)
+	l.add(`{"n":4}`)
+	l.want(again, "id: ", `data: {"n":4}`)
+	l.setKeys(oldKey)
+	l.wantEnd("after the key was removed", again, all)
+	l.setKeys(newKey)
+	_, last, _ := l.listen("")
+	l.want(last, "retry: ", "id: ")
 	close(l.ending)
-	for _, lines := range []<-chan string{again, all} {
-		select {
-		case line, open := <-lines:
-			if open {
-				t.Errorf("at the end of the server a listener gets %q; want the end", line)
+	l.wantEnd("at the end of the server", last)
+}
+
+// wantEnd reads lines until they end.
+func (l *listeners) wantEnd(when string, all ...<-chan string) {
+	l.Helper()
+	timeout := time.After(5 * time.Second)
+	for _, lines := range all {
+		for open := true; open; {
+			select {
+			case _, open = <-lines:
+			case <-timeout:
+				l.Fatalf("%s a listener waits for more", when)
 			}
-		case <-time.After(5 * time.Second):
-			t.Error("5 s after the end of the server a listener waits for more")
 		}
 	}
 }

@@ -130,16 +130,21 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	})).ServeHTTP(w, r)
 }
 
+// accepts reports whether a request has a key that is valid now.
+func (h *Handler) accepts(r *http.Request) bool {
+	keys := h.keys.Load()
+	return keys != nil && keys.accept(r)
+}
+
 // RequireKey passes on requests that have a valid key, and rejects all others. Without keys it answers that the API is
 // off.
 func (h *Handler) RequireKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		keys := h.keys.Load()
 		switch {
-		case keys == nil:
-			h.fail(w, r, wire.ErrAPIOff)
-		case keys.accept(r):
+		case h.accepts(r):
 			next.ServeHTTP(w, r)
+		case h.keys.Load() == nil:
+			h.fail(w, r, wire.ErrAPIOff)
 		default:
 			address, _, _ := net.SplitHostPort(r.RemoteAddr)
 			err := h.failures.Take(address, wire.ErrTooManyRequests)

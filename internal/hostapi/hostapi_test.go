@@ -167,6 +167,9 @@ func TestBadRequestsGetASentenceAndChangeNothing(t *testing.T) { // invariant 12
 		{"DELETE", "projects/p/users/1?for=", "", 400, "seconds_invalid"},
 		{"DELETE", "projects/p/users/1?for=86401", "", 400, "seconds_invalid"},
 		{"DELETE", "projects/p?for=99999999999999999999", "", 400, "seconds_invalid"},
+		{"GET", "projects?prefix=a.example/", "", 400, "tenant_invalid"},  // not "nobody is online"
+		{"DELETE", "projects/p/users/1?for=", "", 400, "seconds_invalid"}, // a variable that is not set takes no removal back
+		{"DELETE", "users/1?for=60;x", "", 400, "seconds_invalid"},        // net/url drops the parameter
 		{"PUT", "projects/p/users/visitor-1", "{}", 400, "user_id_invalid"},
 		{"PUT", "projects/p/users/1", `{"ttl": 0}`, 400, "seconds_invalid"},
 		{"PUT", "projects/p/users/1", `{"ttl": 121}`, 400, "seconds_invalid"},

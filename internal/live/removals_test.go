@@ -1,6 +1,8 @@
 package live_test
 
 import (
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,4 +116,30 @@ func TestRemovedUsersGetNothingUntilTheirTimeIsOver(t *testing.T) { // rules 14 
 			})
 		})
 	}
+}
+
+// slowBody is read only after do has returned.
+type slowBody struct {
+	do func()
+	io.Reader
+}
+
+func (b *slowBody) Read(into []byte) (int, error) {
+	if b.do != nil {
+		b.do()
+		b.do = nil
+	}
+	return b.Reader.Read(into)
+}
+
+func TestUpdateThatBeganBeforeARemovalEverywhereDoesNotUndoIt(t *testing.T) { // rules 8 and 24
+	onTwoNodes(t, func(t *testing.T, w, _ *servertest.LiveServer, remove func(presence.Project, presence.UserID, time.Duration)) {
+		body := &slowBody{func() {
+			time.Sleep(time.Second) // the request is authenticated
+			remove(presence.Everywhere, "1", time.Minute)
+			time.Sleep(time.Second)
+		}, strings.NewReader(`{"session": "late", "seq": 1, "section": "s"}`)}
+		w.Do("POST", "/writer/api/project/p/presence/update/", body, "Authorization", "Bearer "+w.As("alice", "1").Token, "Content-Type", "application/json").ExpectError(t, 403, "removed")
+		w.ExpectListed("")
+	})
 }
