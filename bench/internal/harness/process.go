@@ -28,9 +28,8 @@ const stopTimeout = 20 * time.Second
 
 // Process is a server on ServerCore.
 type Process struct {
-	Address   string
-	Yardstick bool // not the measured server, but one to compare with
-	pid       int
+	Address string
+	pid     int
 }
 
 // Realtime returns a command prefix that schedules a server ahead of other processes, or nil
