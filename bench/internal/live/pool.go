@@ -123,6 +123,16 @@ func (p *Pool) Idle(clients []*Client, d time.Duration) {
 	p.CheckConnected()
 }
 
+// Quiet serves connections that send nothing, not even heartbeats, which belong to the load, and returns the CPU time,
+// in µs a second, that the server takes for them all. It has to be shorter than the lease. It fails if a connection is
+// lost.
+func (p *Pool) Quiet(server *harness.Process, d time.Duration) (micros float64) {
+	before := p.run.CPU(server)
+	p.Serve(d, nil)
+	p.CheckConnected()
+	return (p.run.CPU(server) - before) / d.Seconds()
+}
+
 // Connect connects clients in their order, an interval apart and with at most handshakes of
 // them unanswered, and returns once each has its snapshot.
 func (p *Pool) Connect(clients []*Client, handshakes int, interval time.Duration) {

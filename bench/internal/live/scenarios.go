@@ -15,6 +15,7 @@ import (
 type Sizes struct {
 	Clients         int
 	Settle, Idle    time.Duration // with no changes: before and while CPU is measured
+	Quiet           time.Duration // without heartbeats, too: some intervals of pings, and less than the lease
 	ChangeInterval  time.Duration
 	Rounds          int // of changes, after one to warm up
 	RoundTime       time.Duration
@@ -24,11 +25,11 @@ type Sizes struct {
 
 var (
 	Full = Sizes{
-		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second,
+		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second, Quiet: 50 * time.Second,
 		ChangeInterval: time.Millisecond, Rounds: 5, RoundTime: 5 * time.Second, Reconnects: 3, ReconnectSpread: 5 * time.Second,
 	}
 	Quick = Sizes{
-		Clients: 100, Settle: 50 * time.Millisecond, Idle: 100 * time.Millisecond,
+		Clients: 100, Settle: 50 * time.Millisecond, Idle: 100 * time.Millisecond, Quiet: 100 * time.Millisecond,
 		ChangeInterval: 10 * time.Millisecond, Rounds: 1, RoundTime: 200 * time.Millisecond, Reconnects: 1, ReconnectSpread: 100 * time.Millisecond,
 	}
 )
@@ -75,6 +76,7 @@ type footprint struct {
 	PSS       float64 `row:"KB each, settled, PSS"`
 	Later     float64 `row:"KB each, later"`
 	CPU       float64 `row:"µs CPU a second each"`
+	Quiet     float64 `row:"µs CPU a second each, without heartbeats"`
 }
 
 // idle measures connections on which nothing but heartbeats and pings is sent.
@@ -107,6 +109,7 @@ func (b *suite) footprint(r *harness.Run, server *harness.Process, protocol Prot
 	p.Idle(clients, b.Idle)
 	f.CPU = (r.CPU(server) - before) / float64(n) / b.Idle.Seconds()
 	f.Later, _ = each()
+	f.Quiet = p.Quiet(server, b.Quiet) / float64(n)
 	return f
 }
 
