@@ -26,7 +26,7 @@ func TestEveryScenarioRuns(t *testing.T) {
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		t.Skip("the kernel does not count the CPU time of threads to the nanosecond")
 	}
-	if err := runScenarios("", true, t.Output()); err != nil {
+	if err := runScenarios(scenarios(true), t.Output()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -47,7 +47,9 @@ func TestScenariosWithoutRedisAreSkipped(t *testing.T) {
 }
 
 func TestUnknownScenarioIsAnError(t *testing.T) {
-	if err := runScenarios("no such scenario", true, t.Output()); err == nil {
-		t.Error("no error")
+	for _, words := range []string{"no such scenario", "compare nobody"} {
+		if _, err := choose(strings.Fields(words), true); err == nil {
+			t.Errorf("%q: no error", words)
+		}
 	}
 }

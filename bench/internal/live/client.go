@@ -47,6 +47,8 @@ func (p *Pool) write(c *Client, b []byte) {
 	}
 }
 
+func (p *Pool) heartbeat(c *Client) { c.protocol.heartbeat(p, c) }
+
 // changeSection moves a client to a new section.
 func (p *Pool) changeSection(c *Client) {
 	p.sent++

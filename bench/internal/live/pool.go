@@ -116,8 +116,7 @@ func (p *Pool) Idle(clients []*Client, d time.Duration) {
 	next, ticker := RoundRobin(clients), newTicker(HeartbeatInterval/time.Duration(len(clients)))
 	p.Serve(d, func(now time.Time) {
 		if ticker.due(now) {
-			c := next()
-			c.protocol.heartbeat(p, c)
+			p.heartbeat(next())
 		}
 	})
 	p.CheckConnected()

@@ -20,8 +20,9 @@ type Protocol interface {
 
 // The protocols.
 var (
-	Presence Protocol = presence{} // of the measured server
-	Bare     Protocol = bare{}     // of the yardstick, which gets the messages that it has to broadcast
+	Presence   Protocol = presence{}   // of the measured server
+	Bare       Protocol = bare{}       // of the yardstick, which gets the messages that it has to broadcast
+	Centrifugo Protocol = centrifugo{} // JSON; a change of section is a publication by the client
 )
 
 var (
