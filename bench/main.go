@@ -6,6 +6,7 @@
 //	go -C bench run .                 all scenarios, in about ten minutes
 //	go -C bench run . live            those whose name contains the words
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
+//	go -C bench run . soak            ten minutes of all that happens, in which nothing may grow; -duration 2h for longer
 //	go -C bench run . compare         beside other servers, in about fifteen minutes; compare django: beside one of them
 package main
 
@@ -20,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/writer-presence/writer-presence/bench/internal/compare"
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
@@ -45,8 +47,10 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	quick := flags.Bool("quick", false, "run scenarios in their shortest form, whose figures mean nothing")
 	pinned := flags.Bool("pinned", false, "do not move to the load generator's core")
+	duration := flags.Duration("duration", 10*time.Minute, "how long soak runs")
+	rate := flags.Float64("rate", 100, "changes a second of soak; all else that happens in it follows from that")
 	flags.Parse(args)
-	chosen, err := choose(flags.Args(), *quick)
+	chosen, err := choose(flags.Args(), *quick, *duration, *rate)
 	if err != nil {
 		return err
 	}
@@ -92,9 +96,12 @@ func scenarios(quick bool) []harness.Scenario {
 	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes))
 }
 
-// choose returns the scenarios whose name contains the words. Compare runs only when it is asked for.
-func choose(words []string, quick bool) (chosen []harness.Scenario, err error) {
-	if len(words) > 0 && words[0] == "compare" {
+// choose returns the scenarios whose name contains the words. Soak and compare run only when they are asked for.
+func choose(words []string, quick bool, duration time.Duration, rate float64) (chosen []harness.Scenario, err error) {
+	switch {
+	case slices.Equal(words, []string{"soak"}):
+		return []harness.Scenario{live.Soak(duration, rate)}, nil
+	case len(words) > 0 && words[0] == "compare":
 		sizes := compare.Full
 		if quick {
 			sizes = compare.Quick
@@ -110,7 +117,7 @@ func choose(words []string, quick bool) (chosen []harness.Scenario, err error) {
 		}
 	}
 	if chosen == nil {
-		return nil, fmt.Errorf("no scenario's name contains %q; there are: compare; %s", strings.Join(words, " "), strings.Join(names, "; "))
+		return nil, fmt.Errorf("no scenario's name contains %q; there are: soak; compare; %s", strings.Join(words, " "), strings.Join(names, "; "))
 	}
 	return chosen, nil
 }

@@ -6,8 +6,10 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
+	"github.com/writer-presence/writer-presence/bench/internal/live"
 )
 
 func TestMain(m *testing.M) {
@@ -26,7 +28,7 @@ func TestEveryScenarioRuns(t *testing.T) {
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		t.Skip("the kernel does not count the CPU time of threads to the nanosecond")
 	}
-	if err := runScenarios(scenarios(true), t.Output()); err != nil {
+	if err := runScenarios(append(scenarios(true), live.Soak(500*time.Millisecond, 100)), t.Output()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -48,7 +50,7 @@ func TestScenariosWithoutRedisAreSkipped(t *testing.T) {
 
 func TestUnknownScenarioIsAnError(t *testing.T) {
 	for _, words := range []string{"no such scenario", "compare nobody"} {
-		if _, err := choose(strings.Fields(words), true); err == nil {
+		if _, err := choose(strings.Fields(words), true, 0, 0); err == nil {
 			t.Errorf("%q: no error", words)
 		}
 	}
