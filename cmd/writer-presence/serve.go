@@ -205,8 +205,12 @@ func delayed(ctx context.Context, by time.Duration) (late context.Context, end c
 // tuneGC makes the garbage collector run after 14 MB of new memory and a fifth of the live heap, and returns a ballast
 // that must be kept alive. The default, to run when the heap has doubled, fits neither load: while clients poll, the
 // live heap is small and the collector would run all the time; with many live connections it is large, and its double
-// would be wasted memory. The ballast counts as live heap but takes no memory, since nothing writes to it.
-func tuneGC() (ballast []byte) {
+// would be wasted memory. The ballast counts as live heap but takes no memory, since nothing writes to it. It is in pieces,
+// because Go clears an allocation of which any part was in use before, and all that is cleared takes memory.
+func tuneGC() (ballast [][]byte) {
 	debug.SetGCPercent(20)
-	return make([]byte, 72<<20)
+	for range 72 {
+		ballast = append(ballast, make([]byte, 1<<20))
+	}
+	return ballast
 }
