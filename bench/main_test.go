@@ -28,7 +28,7 @@ func TestEveryScenarioRuns(t *testing.T) {
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		t.Skip("the kernel does not count the CPU time of threads to the nanosecond")
 	}
-	if err := runScenarios(append(scenarios(true), live.Soak(500*time.Millisecond, 100)), t.Output()); err != nil {
+	if err := runScenarios(append(scenarios(true), live.Soak(300*time.Millisecond, 10)), t.Output()); err != nil {
 		t.Fatal(err)
 	}
 }
