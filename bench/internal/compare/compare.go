@@ -22,7 +22,7 @@ type Sizes struct {
 
 var (
 	Full = Sizes{
-		Clients: 9000, LiveRounds: 3, PollRounds: 7, Settle: 5 * time.Second, Quiet: 50 * time.Second, Warm: 2 * time.Second,
+		Clients: 9000, LiveRounds: 3, PollRounds: 7, Settle: 5 * time.Second, Quiet: 62 * time.Second, Warm: 2 * time.Second,
 		LiveTime: 5 * time.Second, PollTime: 2 * time.Second, ChangeInterval: time.Millisecond,
 	}
 	Quick = Sizes{

@@ -25,7 +25,7 @@ type Sizes struct {
 
 var (
 	Full = Sizes{
-		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second, Quiet: 50 * time.Second,
+		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second, Quiet: 62 * time.Second,
 		ChangeInterval: time.Millisecond, Rounds: 5, RoundTime: 5 * time.Second, Reconnects: 3, ReconnectSpread: 5 * time.Second,
 	}
 	Quick = Sizes{
