@@ -133,7 +133,8 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = addrOf(adminListener)
-		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
+		endRecorder := background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })
+		defer func() { _ = endRecorder() }() // it returns no error
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: collectors, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, RequireKey: api.RequireKey, Log: log,
