@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench \
+.PHONY: help run build test test-quick test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench bench-compare soak \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -107,6 +107,16 @@ pictures: ## take the pictures of the documents in docs/pictures; installs what 
 
 bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
 	go -C bench run .
+
+bench-compare: ## measure it in turns with Centrifugo and with Django on PostgreSQL (fifteen minutes, and five to compile Centrifugo once); installs what they need
+	scripts/prepare bench
+	go -C bench run . compare
+
+# make soak DURATION=2h
+DURATION ?= 10m
+
+soak: ## check that memory, goroutines and descriptors stay flat in ten minutes of all that happens, or in DURATION=2h
+	go -C bench run . -duration $(DURATION) soak
 
 release-files: ## build the archives, packages and SBOMs of a release into .build/release: make release-files VERSION=1.2.3
 	scripts/release-files $(VERSION)

@@ -6,6 +6,8 @@
 //	go -C bench run .                 all scenarios, in about ten minutes
 //	go -C bench run . live            those whose name contains the words
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
+//	go -C bench run . soak            ten minutes of all that happens, in which nothing may grow; -duration 2h for longer
+//	go -C bench run . compare         beside other servers, in about fifteen minutes; compare django: beside one of them
 package main
 
 import (
@@ -19,7 +21,9 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/writer-presence/writer-presence/bench/internal/compare"
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
 	"github.com/writer-presence/writer-presence/bench/internal/live"
 	"github.com/writer-presence/writer-presence/bench/internal/polling"
@@ -43,16 +47,21 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	quick := flags.Bool("quick", false, "run scenarios in their shortest form, whose figures mean nothing")
 	pinned := flags.Bool("pinned", false, "do not move to the load generator's core")
+	duration := flags.Duration("duration", 10*time.Minute, "how long soak runs")
+	rate := flags.Float64("rate", 100, "changes a second of soak; all else that happens in it follows from that")
 	flags.Parse(args)
-	words := strings.Join(flags.Args(), " ")
+	chosen, err := choose(flags.Args(), *quick, *duration, *rate)
+	if err != nil {
+		return err
+	}
 	if !*pinned {
 		return pin(args)
 	}
-	fmt.Printf("%s, server and load generator on a core each\n", runtime.Version())
+	fmt.Printf("%s, server and load generator on a core each of %s\n", runtime.Version(), harness.Processor())
 	if harness.Realtime() == nil {
 		fmt.Println("Servers are not scheduled ahead of other processes, which needs root: p99 figures may be the machine's.")
 	}
-	return runScenarios(words, *quick, os.Stdout)
+	return runScenarios(chosen, os.Stdout)
 }
 
 // serveYardstick serves if the arguments, which scenarios give, say so.
@@ -87,8 +96,33 @@ func scenarios(quick bool) []harness.Scenario {
 	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes))
 }
 
-// runScenarios runs the scenarios whose name contains the words.
-func runScenarios(words string, quick bool, out io.Writer) error {
+// choose returns the scenarios whose name contains the words. Soak and compare run only when they are asked for.
+func choose(words []string, quick bool, duration time.Duration, rate float64) (chosen []harness.Scenario, err error) {
+	switch {
+	case slices.Equal(words, []string{"soak"}):
+		return []harness.Scenario{live.Soak(duration, rate)}, nil
+	case len(words) > 0 && words[0] == "compare":
+		sizes := compare.Full
+		if quick {
+			sizes = compare.Quick
+		}
+		s, err := compare.Scenario(sizes, words[1:])
+		return []harness.Scenario{s}, err
+	}
+	names := []string(nil)
+	for _, s := range scenarios(quick) {
+		names = append(names, s.Name)
+		if strings.Contains(s.Name, strings.Join(words, " ")) {
+			chosen = append(chosen, s)
+		}
+	}
+	if chosen == nil {
+		return nil, fmt.Errorf("no scenario's name contains %q; there are: soak; compare; %s", strings.Join(words, " "), strings.Join(names, "; "))
+	}
+	return chosen, nil
+}
+
+func runScenarios(chosen []harness.Scenario, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "writer-presence-bench-")
 	if err != nil {
 		return err
@@ -100,20 +134,11 @@ func runScenarios(words string, quick bool, out io.Writer) error {
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
-	ran, names := false, []string(nil)
-	for _, s := range scenarios(quick) {
-		names = append(names, s.Name)
-		if !strings.Contains(s.Name, words) {
-			continue
-		}
-		ran = true
+	for _, s := range chosen {
 		fmt.Fprintf(out, "\n### %s\n\n", s.Name)
 		if err := env.Run(s.Run); err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
-	}
-	if !ran {
-		return fmt.Errorf("no scenario's name contains %q; there are: %s", words, strings.Join(names, "; "))
 	}
 	return nil
 }

@@ -6,8 +6,10 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
+	"github.com/writer-presence/writer-presence/bench/internal/live"
 )
 
 func TestMain(m *testing.M) {
@@ -26,7 +28,7 @@ func TestEveryScenarioRuns(t *testing.T) {
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		t.Skip("the kernel does not count the CPU time of threads to the nanosecond")
 	}
-	if err := runScenarios("", true, t.Output()); err != nil {
+	if err := runScenarios(append(scenarios(true), live.Soak(300*time.Millisecond, 10)), t.Output()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -47,7 +49,9 @@ func TestScenariosWithoutRedisAreSkipped(t *testing.T) {
 }
 
 func TestUnknownScenarioIsAnError(t *testing.T) {
-	if err := runScenarios("no such scenario", true, t.Output()); err == nil {
-		t.Error("no error")
+	for _, words := range []string{"no such scenario", "compare nobody"} {
+		if _, err := choose(strings.Fields(words), true, 0, 0); err == nil {
+			t.Errorf("%q: no error", words)
+		}
 	}
 }

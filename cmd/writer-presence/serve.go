@@ -138,7 +138,8 @@ func (s *settings) serveRequests(ctx context.Context, store store, keys *hostapi
 	self := runningServer{Instance: rand.Text(), PID: os.Getpid()}
 	if adminListener != nil {
 		self.Admin = addrOf(adminListener)
-		defer background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })()
+		endRecorder := background(ctx, func(ctx context.Context) error { recorder.Run(ctx); return nil })
+		defer func() { _ = endRecorder() }() // it returns no error
 		health := admin.New(admin.Options{
 			Health: measured, Collectors: collectors, Draining: ctx.Done(),
 			Local: localhost.Is(self.Admin), Instance: self.Instance, API: api, RequireKey: api.RequireKey, Log: log,
@@ -210,8 +211,12 @@ func delayed(ctx context.Context, by time.Duration) (late context.Context, end c
 // tuneGC makes the garbage collector run after 14 MB of new memory and a fifth of the live heap, and returns a ballast
 // that must be kept alive. The default, to run when the heap has doubled, fits neither load: while clients poll, the
 // live heap is small and the collector would run all the time; with many live connections it is large, and its double
-// would be wasted memory. The ballast counts as live heap but takes no memory, since nothing writes to it.
-func tuneGC() (ballast []byte) {
+// would be wasted memory. The ballast counts as live heap but takes no memory, since nothing writes to it. It is in pieces,
+// because Go clears an allocation of which any part was in use before, and all that is cleared takes memory.
+func tuneGC() (ballast [][]byte) {
 	debug.SetGCPercent(20)
-	return make([]byte, 72<<20)
+	for range 72 {
+		ballast = append(ballast, make([]byte, 1<<20))
+	}
+	return ballast
 }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +29,8 @@ const stopTimeout = 20 * time.Second
 
 // Process is a server on ServerCore.
 type Process struct {
-	Address   string
-	Yardstick bool // not the measured server, but one to compare with
-	pid       int
+	Address string
+	pid     int
 }
 
 // Realtime returns a command prefix that schedules a server ahead of other processes, or nil
@@ -44,55 +44,71 @@ var Realtime = sync.OnceValue(func() []string {
 	return prefix
 })
 
+// Processor returns the model of the machine's processor.
+func Processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	_, model, _ := strings.Cut(string(text), "model name\t: ")
+	model, _, _ = strings.Cut(model, "\n")
+	return cmp.Or(model, "an unknown processor")
+}
+
 // Start starts a server that prints a line with its http:// address, and stops it when the
 // scenario ends.
 func (r *Run) Start(program string, args ...string) *Process {
-	p := &Process{}
-	r.start(p, func(line string) bool {
-		_, address, found := strings.Cut(line, "http://")
-		p.Address = strings.Trim(address, "/\n")
+	address := ""
+	p := r.StartWhen(func(line string) (found bool) {
+		_, address, found = strings.Cut(line, "http://")
 		return found
 	}, program, args...)
+	p.Address = address[:strings.IndexAny(address, "/ \n")]
 	return p
+}
+
+// FreeAddress returns an address of this machine for a server that cannot take a free port by itself.
+func (r *Run) FreeAddress() (address, port string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r.Check(err)
+	defer l.Close()
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return l.Addr().String(), port
 }
 
 // StartRedis starts a redis-server that writes nothing to disk.
 func (r *Run) StartRedis() *Process {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	r.Check(err)
-	p := &Process{Address: l.Addr().String()}
-	l.Close()
-	_, port, _ := net.SplitHostPort(p.Address)
-	r.start(p, func(line string) bool { return strings.Contains(line, "eady to accept connections") },
+	address, port := r.FreeAddress()
+	p := r.StartWhen(func(line string) bool { return strings.Contains(line, "eady to accept connections") },
 		"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", r.Dir, "--save", "", "--appendonly", "no")
+	p.Address = address
 	return p
 }
 
-// start returns once ready has accepted a line of the program's output.
-func (r *Run) start(p *Process, ready func(line string) bool, program string, args ...string) {
+// StartWhen starts a server, and returns once ready has accepted a line of its output or log. It stops the server when
+// the scenario ends.
+func (r *Run) StartWhen(ready func(line string) bool, program string, args ...string) *Process {
 	command := slices.Concat(Realtime(), []string{"taskset", "-c", ServerCore, program}, args)
 	c := exec.Command(command[0], command[1:]...)
 	c.Env = append(os.Environ(), "GOMAXPROCS=1")
 	out, err := c.StdoutPipe()
 	r.Check(err)
+	c.Stderr = c.Stdout
 	r.Check(c.Start())
-	p.pid = c.Process.Pid
 	r.Cleanup(func() {
 		defer time.AfterFunc(stopTimeout, func() { c.Process.Kill() }).Stop()
 		c.Process.Signal(syscall.SIGTERM)
 		c.Wait()
 	})
-	lines := bufio.NewReader(out)
+	lines, last := bufio.NewReader(out), ""
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			r.Check(fmt.Errorf("%s ended before it was ready: %w", program, err))
+			r.Check(fmt.Errorf("%s ended before it was ready, and said last: %s", program, last))
 		}
-		if ready(line) {
+		if last = line; ready(line) {
 			break
 		}
 	}
 	go io.Copy(io.Discard, lines)
+	return &Process{pid: c.Process.Pid}
 }
 
 // CPU returns the CPU time, in µs, that the processes have used so far.
@@ -103,6 +119,25 @@ func (r *Run) CPU(processes ...*Process) (micros float64) {
 		micros += float64(t.Nanoseconds()) / 1000
 	}
 	return micros
+}
+
+// FamilyCPU returns the CPU time, in µs, that the processes and the children that they have at present have used so far.
+// What a child used that has ended is not counted.
+func (r *Run) FamilyCPU(processes ...*Process) (micros float64) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	r.Check(err)
+	for _, stat := range stats {
+		text, _ := os.ReadFile(stat) // empty if that process has ended
+		_, fields, _ := strings.Cut(string(text), ") ")
+		child, state, parent := 0, "", 0
+		fmt.Sscan(string(text), &child)
+		fmt.Sscan(fields, &state, &parent)
+		if slices.ContainsFunc(processes, func(p *Process) bool { return p.pid == parent }) {
+			t, _ := cpu(child)
+			micros += float64(t.Nanoseconds()) / 1000
+		}
+	}
+	return micros + r.CPU(processes...)
 }
 
 // cpu adds up the threads of a process to the nanosecond: the ticks of /proc/<pid>/stat are

@@ -127,7 +127,5 @@ func ServeYardstick(h http.Handler) error {
 func (r *Run) StartYardstick(args ...string) *Process {
 	self, err := os.Executable()
 	r.Check(err)
-	p := r.Start(self, args...)
-	p.Yardstick = true
-	return p
+	return r.Start(self, args...)
 }

@@ -31,6 +31,23 @@ func MedianRatios[F any](a, b []F) F {
 	return fieldMedians[F](len(a), func(round, field int) float64 { return fieldOf(a[round], field) / fieldOf(b[round], field) })
 }
 
+// Growth returns for each field by how much a series that was measured at even intervals grows from its beginning to its
+// end: the median of the slopes between all pairs of values (Theil and Sen), which outliers hardly change, times its length.
+func Growth[F any](series []F) (growth F) {
+	var slopes []F
+	for i := range series {
+		for j := range i {
+			slope := *new(F)
+			for field := range reflect.TypeFor[F]().NumField() {
+				value := (fieldOf(series[i], field) - fieldOf(series[j], field)) / float64(i-j)
+				reflect.ValueOf(&slope).Elem().Field(field).SetFloat(value * float64(len(series)-1))
+			}
+			slopes = append(slopes, slope)
+		}
+	}
+	return Medians(slopes)
+}
+
 func fieldOf(f any, field int) float64 { return reflect.ValueOf(f).Field(field).Float() }
 
 func fieldMedians[F any](rounds int, value func(round, field int) float64) (m F) {

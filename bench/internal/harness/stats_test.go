@@ -17,6 +17,18 @@ func TestMediansAreTakenFieldByField(t *testing.T) {
 	}
 }
 
+func TestGrowthOfASeriesIgnoresOutliers(t *testing.T) {
+	type figures struct{ Rising, Flat float64 }
+	var series []figures
+	for i := range 11 {
+		series = append(series, figures{100 + 3*float64(i), 7})
+	}
+	series[4], series[10].Flat = figures{1000, 0}, 1000
+	if got, want := Growth(series), (figures{30, 0}); got != want {
+		t.Errorf("the series grow by %v; want %v", got, want)
+	}
+}
+
 func TestQuantilesOfDurations(t *testing.T) {
 	var d Durations
 	if got := d.Quantile(0.5); got != 0 {

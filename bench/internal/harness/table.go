@@ -58,6 +58,17 @@ func Compare[F any](t *Table, prefix string, ours, yardstick []F) {
 	}
 }
 
+// ComparePeer prints a line for each field as Compare does: the medians of our rounds, of a peer's and of a bare server's,
+// and how many times as much the peer takes as we do, and we as the bare server.
+func ComparePeer[F any](t *Table, prefix string, ours, peer, bare []F) {
+	a, b, c := Medians(ours), Medians(peer), Medians(bare)
+	times, overBare := MedianRatios(peer, ours), MedianRatios(ours, bare)
+	fields := reflect.TypeFor[F]()
+	for i := range fields.NumField() {
+		t.Row(prefix+fields.Field(i).Tag.Get("row"), fieldOf(a, i), fieldOf(b, i), fieldOf(c, i), fieldOf(times, i), fieldOf(overBare, i))
+	}
+}
+
 func formatNumber(number float64) string {
 	switch {
 	case number == 0, math.IsNaN(number), math.IsInf(number, 0): // the last two are ratios to 0

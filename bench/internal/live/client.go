@@ -12,14 +12,16 @@ import (
 
 // Client is one session of a user. Its session, sequence number and section outlive its connection.
 type Client struct {
-	index   int
-	server  *harness.Process
-	room    string
-	place   int // in the room, on this server
-	user    harness.User
-	seq     int
-	section int // the index of its last change
-	version int
+	index    int
+	server   *harness.Process
+	protocol Protocol
+	room     string
+	place    int // in the room, on this server
+	user     harness.User
+	session  string
+	seq      int
+	section  int // the index of its last change
+	version  int
 
 	conn   *harness.Conn
 	state  state
@@ -31,7 +33,7 @@ type state int
 const (
 	disconnected state = iota
 	handshaking
-	waiting // for the snapshot
+	waiting // for the snapshot, or what a protocol has instead
 	joined
 )
 
@@ -45,37 +47,13 @@ func (p *Pool) write(c *Client, b []byte) {
 	}
 }
 
-// hello joins the room. It asks for a snapshot with known_version 0.
-func (p *Pool) hello(c *Client) {
-	if c.server.Yardstick {
-		c.state = joined
-		p.joined++
-		return
-	}
-	c.state = waiting
-	if c.section == 0 {
-		p.nextSection(c)
-	}
-	c.seq++
-	p.send(c, `{"type":"hello","token":"%s","session":"tab%05d","seq":%d,"section":"c%08d","activity":"editing","unless_occupied":true,"known_version":0}`,
-		c.user.Token, c.index, c.seq, c.section)
-}
+func (p *Pool) heartbeat(c *Client) { c.protocol.heartbeat(p, c) }
 
-// update sends the client's section, which is a heartbeat if that has not changed.
-func (p *Pool) update(c *Client) {
-	c.seq++
-	p.send(c, `{"type":"update","seq":%d,"section":"c%08d","activity":"editing","unless_occupied":true}`, c.seq, c.section)
-}
-
-// changeSection moves a client to a new section. The yardstick gets the delta that it has to broadcast.
+// changeSection moves a client to a new section.
 func (p *Pool) changeSection(c *Client) {
 	p.sent++
 	p.nextSection(c)
-	if c.server.Yardstick {
-		p.send(c, `{"type":"delta","base":0,"version":0,"changed":[{"section":"c%08d"}]}`, c.section)
-		return
-	}
-	p.update(c)
+	c.protocol.change(p, c)
 }
 
 func (p *Pool) nextSection(c *Client) {
@@ -120,15 +98,10 @@ func parseFrame(text []byte) (opcode byte, payload []byte, length int) {
 }
 
 var (
-	endOfHeader   = []byte("\r\n\r\n")
-	upgraded      = []byte("HTTP/1.1 101 ")
-	pong          = []byte{0x8a, 0x80, 0, 0, 0, 0}
-	ackStart      = []byte(`{"type":"ack"`)
-	deltaStart    = []byte(`{"type":"delta"`)
-	snapshotStart = []byte(`{"type":"snapshot"`)
-	baseField     = []byte(`"base":`)
-	versionField  = []byte(`"version":`)
-	sectionField  = []byte(`"section":"c`)
+	endOfHeader  = []byte("\r\n\r\n")
+	upgraded     = []byte("HTTP/1.1 101 ")
+	pong         = []byte{0x8a, 0x80, 0, 0, 0, 0}
+	sectionField = []byte(`"section":"c`)
 )
 
 const (
@@ -151,7 +124,8 @@ func (p *Pool) handle(c *Client, now time.Time, in []byte) (int, error) {
 			return 0, fmt.Errorf("the handshake was answered %s", in)
 		}
 		p.handshaking--
-		p.hello(c)
+		c.state = waiting
+		c.protocol.join(p, c)
 		return end + len(endOfHeader), nil
 	}
 	opcode, text, length := parseFrame(in)
@@ -163,34 +137,26 @@ func (p *Pool) handle(c *Client, now time.Time, in []byte) (int, error) {
 		return length, nil
 	case opcode == opcodeClose: // the end of the connection is counted, which follows
 		return length, nil
-	case bytes.HasPrefix(text, ackStart):
-		p.acks++
-		p.ackLatency.Add(now.Sub(c.sentAt))
-		return length, nil
-	case bytes.HasPrefix(text, deltaStart):
-		p.bytes += length
-		p.handleDelta(c, now, text)
-	case bytes.HasPrefix(text, snapshotStart):
-		c.version, _, _ = numberAfter(text, versionField)
-		if c.state == waiting {
-			c.state = joined
-			p.joined++
-			p.snapshotLatency.Add(now.Sub(c.sentAt))
-		}
-	default:
-		return 0, fmt.Errorf("the server sent %q", text)
 	}
-	return length, nil
+	return length, c.protocol.receive(p, c, now, text)
 }
 
-func (p *Pool) handleDelta(c *Client, now time.Time, text []byte) {
+// join counts a client whose room is on its screen.
+func (p *Pool) join(c *Client, now time.Time) {
+	c.state = joined
+	p.joined++
+	p.snapshotLatency.Add(now.Sub(c.sentAt))
+}
+
+func (p *Pool) acknowledge(c *Client, now time.Time) {
+	p.acks++
+	p.ackLatency.Add(now.Sub(c.sentAt))
+}
+
+// deliver counts the changes of a message.
+func (p *Pool) deliver(c *Client, now time.Time, text []byte) {
 	p.deltas++
-	base, text, _ := numberAfter(text, baseField)
-	version, text, _ := numberAfter(text, versionField)
-	if base != c.version {
-		p.run.Check(fmt.Errorf("a delta is based on version %d, and the client has version %d", base, c.version))
-	}
-	c.version = version
+	p.bytes += len(text)
 	for {
 		index, rest, found := numberAfter(text, sectionField)
 		if !found {

@@ -74,9 +74,11 @@ func NewPool(r *harness.Run) *Pool {
 }
 
 // Add adds a client for each user, roomSize of them to a room. It does not connect them.
-func (p *Pool) Add(server *harness.Process, users []harness.User, roomSize int) (added []*Client) {
+func (p *Pool) Add(server *harness.Process, protocol Protocol, users []harness.User, roomSize int) (added []*Client) {
 	for i, user := range users {
-		added = append(added, &Client{index: len(p.Clients) + i, server: server, room: fmt.Sprintf("room-%d", i/roomSize), place: i % roomSize, user: user})
+		index := len(p.Clients) + i
+		added = append(added, &Client{index: index, server: server, protocol: protocol, room: fmt.Sprintf("room-%d", i/roomSize), place: i % roomSize,
+			user: user, session: fmt.Sprintf("tab%05d", index)})
 	}
 	p.Clients = append(p.Clients, added...)
 	return added
@@ -110,15 +112,24 @@ func (p *Pool) Serve(d time.Duration, each func(now time.Time)) {
 }
 
 // Idle serves connections that send nothing but heartbeats, and fails if one of them is lost.
-// The yardstick gets none.
 func (p *Pool) Idle(clients []*Client, d time.Duration) {
 	next, ticker := RoundRobin(clients), newTicker(HeartbeatInterval/time.Duration(len(clients)))
 	p.Serve(d, func(now time.Time) {
-		if !clients[0].server.Yardstick && ticker.due(now) {
-			p.update(next())
+		if ticker.due(now) {
+			p.heartbeat(next())
 		}
 	})
 	p.CheckConnected()
+}
+
+// Quiet serves connections that send nothing, not even heartbeats, which belong to the load, and returns the CPU time,
+// in µs a second, that the server takes for them all. It has to be shorter than the lease. It fails if a connection is
+// lost.
+func (p *Pool) Quiet(server *harness.Process, d time.Duration) (micros float64) {
+	before := p.run.CPU(server)
+	p.Serve(d, nil)
+	p.CheckConnected()
+	return (p.run.CPU(server) - before) / d.Seconds()
 }
 
 // Connect connects clients in their order, an interval apart and with at most handshakes of
@@ -152,9 +163,13 @@ func (p *Pool) dial(c *Client) {
 	c.conn, c.state, c.version = conn, handshaking, 0
 	p.handshaking++
 	p.run.Check(syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, conn.FD, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.index)}))
-	p.write(c, fmt.Appendf(p.out[:0], "GET %s/project/%s/presence/live/ HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[3]s\r\n"+
+	header := ""
+	if name := c.protocol.subprotocol(); name != "" {
+		header = "Sec-WebSocket-Protocol: " + name + "\r\n"
+	}
+	p.write(c, fmt.Appendf(p.out[:0], "GET %s HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[2]s\r\n"+
 		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+
-		"Sec-WebSocket-Protocol: writer-presence.v1\r\n\r\n", harness.APIPrefix, c.room, c.server.Address))
+		"%s\r\n", c.protocol.path(c), c.server.Address, header))
 }
 
 // Disconnect resets the connections of clients without a closing handshake.

@@ -15,6 +15,7 @@ import (
 type Sizes struct {
 	Clients         int
 	Settle, Idle    time.Duration // with no changes: before and while CPU is measured
+	Quiet           time.Duration // without heartbeats, too: some intervals of pings, and less than the lease
 	ChangeInterval  time.Duration
 	Rounds          int // of changes, after one to warm up
 	RoundTime       time.Duration
@@ -24,11 +25,11 @@ type Sizes struct {
 
 var (
 	Full = Sizes{
-		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second,
+		Clients: 10_000, Settle: 5 * time.Second, Idle: 30 * time.Second, Quiet: 62 * time.Second,
 		ChangeInterval: time.Millisecond, Rounds: 5, RoundTime: 5 * time.Second, Reconnects: 3, ReconnectSpread: 5 * time.Second,
 	}
 	Quick = Sizes{
-		Clients: 100, Settle: 50 * time.Millisecond, Idle: 100 * time.Millisecond,
+		Clients: 100, Settle: 50 * time.Millisecond, Idle: 100 * time.Millisecond, Quiet: 100 * time.Millisecond,
 		ChangeInterval: 10 * time.Millisecond, Rounds: 1, RoundTime: 200 * time.Millisecond, Reconnects: 1, ReconnectSpread: 100 * time.Millisecond,
 	}
 )
@@ -75,21 +76,22 @@ type footprint struct {
 	PSS       float64 `row:"KB each, settled, PSS"`
 	Later     float64 `row:"KB each, later"`
 	CPU       float64 `row:"µs CPU a second each"`
+	Quiet     float64 `row:"µs CPU a second each, without heartbeats"`
 }
 
 // idle measures connections on which nothing but heartbeats and pings is sent.
 func (b *suite) idle(r *harness.Run) {
 	b.prepare(r)
 	var ours, bare footprint
-	r.Sub(func(r *harness.Run) { ours = b.footprint(r, b.server(r)) })
-	r.Sub(func(r *harness.Run) { bare = b.footprint(r, b.yardstick(r, 0)) })
+	r.Sub(func(r *harness.Run) { ours = b.footprint(r, b.server(r), Presence) })
+	r.Sub(func(r *harness.Run) { bare = b.footprint(r, b.yardstick(r, 0), Bare) })
 	harness.Compare(table(r), fmt.Sprintf("%d connections: ", b.Clients), []footprint{ours}, []footprint{bare})
 }
 
 // footprint leaves out one room that connects first, and with it what the first connection costs.
-func (b *suite) footprint(r *harness.Run, server *harness.Process) (f footprint) {
+func (b *suite) footprint(r *harness.Run, server *harness.Process, protocol Protocol) (f footprint) {
 	p, n := NewPool(r), b.Clients
-	clients := p.Add(server, b.users, RoomSize)
+	clients := p.Add(server, protocol, b.users, RoomSize)
 	p.Connect(clients[:RoomSize], PacedHandshakes, 0)
 	rss, pss := r.Memory(server)
 	each := func() (float64, float64) {
@@ -100,13 +102,14 @@ func (b *suite) footprint(r *harness.Run, server *harness.Process) (f footprint)
 	f.Connected, _ = each()
 	p.Idle(clients, b.Settle)
 	f.Settled, f.PSS = each()
-	if server.Yardstick { // it has nothing to do
+	if protocol == Bare { // it has nothing to do
 		return f
 	}
 	before := r.CPU(server)
 	p.Idle(clients, b.Idle)
 	f.CPU = (r.CPU(server) - before) / float64(n) / b.Idle.Seconds()
 	f.Later, _ = each()
+	f.Quiet = p.Quiet(server, b.Quiet) / float64(n)
 	return f
 }
 
@@ -114,7 +117,7 @@ func (b *suite) footprint(r *harness.Run, server *harness.Process) (f footprint)
 func (b *suite) changes(r *harness.Run) {
 	b.prepare(r)
 	server, p := b.server(r), NewPool(r)
-	clients := p.Add(server, b.users, RoomSize)
+	clients := p.Add(server, Presence, b.users, RoomSize)
 	p.Connect(clients, PacedHandshakes, 0)
 	round := func(server *harness.Process, next func() *Client) Result {
 		return p.Round(next, b.RoundTime, b.ChangeInterval, server)
@@ -122,7 +125,7 @@ func (b *suite) changes(r *harness.Run) {
 	next := RoundRobin(Interleave(clients))
 	warm := round(server, next)
 	yardstick := b.yardstick(r, warm.FrameSize)
-	twins := p.Add(yardstick, b.users[:b.Clients*19/20], RoomSize) // there are too few descriptors for all
+	twins := p.Add(yardstick, Bare, b.users[:b.Clients*19/20], RoomSize) // there are too few descriptors for all
 	p.Connect(twins, PacedHandshakes, 0)
 	nextTwin := RoundRobin(Interleave(twins))
 	rounds := harness.InTurns(b.Rounds, func() Result { return round(server, next) }, func() Result { return round(yardstick, nextTwin) })
@@ -149,10 +152,10 @@ type recovery struct {
 // spread over a while.
 func (b *suite) reconnect(r *harness.Run) {
 	b.prepare(r)
-	measure := func(start func(*harness.Run) *harness.Process) (atOnce, spread []recovery) {
+	measure := func(start func(*harness.Run) *harness.Process, protocol Protocol) (atOnce, spread []recovery) {
 		r.Sub(func(r *harness.Run) {
 			server, p := start(r), NewPool(r)
-			p.Connect(p.Add(server, b.users, RoomSize), PacedHandshakes, 0)
+			p.Connect(p.Add(server, protocol, b.users, RoomSize), PacedHandshakes, 0)
 			for range b.Reconnects {
 				atOnce = append(atOnce, p.reconnect(r, server, 0))
 			}
@@ -160,8 +163,8 @@ func (b *suite) reconnect(r *harness.Run) {
 		})
 		return atOnce, spread
 	}
-	ours, oursSpread := measure(b.server)
-	bare, bareSpread := measure(func(r *harness.Run) *harness.Process { return b.yardstick(r, 0) })
+	ours, oursSpread := measure(b.server, Presence)
+	bare, bareSpread := measure(func(r *harness.Run) *harness.Process { return b.yardstick(r, 0) }, Bare)
 	t := table(r)
 	harness.Compare(t, "at once: ", ours, bare)
 	harness.Compare(t, fmt.Sprintf("over %v: ", b.ReconnectSpread), oursSpread, bareSpread)

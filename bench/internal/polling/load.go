@@ -49,23 +49,34 @@ func (c *client) send() error {
 	return c.conn.Write(text)
 }
 
-// result is what one round measured.
-type result struct{ CPU, Rate float64 } // µs of the server for each request; requests a second
+// Result is what one round measured.
+type Result struct {
+	CPU  float64 `row:"µs CPU per request"`
+	Rate float64 `row:"requests a second"`
+}
 
-func (r result) String() string { return fmt.Sprintf("%.2f, %.0f", r.CPU, r.Rate) }
+func (r Result) String() string { return fmt.Sprintf("%.2f, %.0f", r.CPU, r.Rate) }
 
-// load has all clients send for a while.
-func load(r *harness.Run, server *harness.Process, clients []*client, d time.Duration) result {
-	for _, c := range clients {
-		conn, err := harness.Dial(server.Address)
-		r.Check(err)
+// Load is a server with its clients.
+type Load struct {
+	run     *harness.Run
+	server  *harness.Process
+	cpu     func(...*harness.Process) float64 // of the server so far
+	clients []*client
+}
+
+// Round has all clients send for a while.
+func (l *Load) Round(d time.Duration) Result {
+	for _, c := range l.clients {
+		conn, err := harness.Dial(l.server.Address)
+		l.run.Check(err)
 		defer conn.Close()
 		c.conn = conn
 	}
-	before, began := r.CPU(server), time.Now()
-	answers := drive(r, clients, began.Add(d))
+	before, began := l.cpu(l.server), time.Now()
+	answers := drive(l.run, l.clients, began.Add(d))
 	took := time.Since(began)
-	return result{CPU: (r.CPU(server) - before) / float64(answers), Rate: float64(answers) / took.Seconds()}
+	return Result{CPU: (l.cpu(l.server) - before) / float64(answers), Rate: float64(answers) / took.Seconds()}
 }
 
 // drive polls one connection after the other, and sends the next request once the answer is complete.

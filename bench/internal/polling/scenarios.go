@@ -38,12 +38,9 @@ func Scenario(s Sizes) harness.Scenario {
 		} {
 			r.Sub(func(r *harness.Run) {
 				f := &fixture{r, r.StartServer()}
-				yardstick := r.StartYardstick("yardstick-http")
-				clients := c.clients(f)
-				twins := prepareYardstick(r, yardstick, f.server, clients)
-				rounds := harness.InTurns(s.Rounds,
-					func() result { return load(r, f.server, clients, s.RoundTime) },
-					func() result { return load(r, yardstick, twins, s.RoundTime) })
+				ours := &Load{r, f.server, r.CPU, c.clients(f)}
+				bare := ours.Twin(r.StartYardstick("yardstick-http"))
+				rounds := harness.InTurns(s.Rounds, func() Result { return ours.Round(s.RoundTime) }, func() Result { return bare.Round(s.RoundTime) })
 				ratio := harness.MedianRatios(rounds[0], rounds[1])
 				table.Row(c.name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
 			})
@@ -81,7 +78,7 @@ func onTenConnections(requests [][]*request) []*client {
 func (f *fixture) heartbeats(n int) []*client {
 	users := f.r.Users(f.server, n)
 	beat := func(i int, known string) *request {
-		return update(users[i], fmt.Sprintf(`{"section":"manuscript/s%d","session":"tab-%d-of-somebody","seq":%d,"activity":"editing","unless_occupied":true,"known_version":%s}`, i, i, firstSeq, known))
+		return update(authorization(users[i]), fmt.Sprintf(`{"section":"manuscript/s%d","session":"tab-%d-of-somebody","seq":%d,"activity":"editing","unless_occupied":true,"known_version":%s}`, i, i, firstSeq, known))
 	}
 	version := ""
 	for i := range users { // the last of them gets the version that all will know
@@ -96,36 +93,64 @@ func (f *fixture) heartbeats(n int) []*client {
 	return onTenConnections(requests)
 }
 
-// updateAndList is what clients of the original specification send: an update and a list each.
 func (f *fixture) updateAndList(n int) []*client {
-	var requests [][]*request
+	headers := make([]string, n)
 	for i, user := range f.r.Users(f.server, n) {
-		u := update(user, fmt.Sprintf(`{"section":"manuscript/s%d"}`, i))
-		ask(f.r, f.server, u)
-		list := &request{text: fmt.Appendf(nil, "GET %s/list/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", projectURL, user.Token)}
-		requests = append(requests, []*request{u, list})
+		headers[i] = authorization(user)
 	}
-	return onTenConnections(requests)
+	return specified(f.r, f.server, headers)
 }
 
 // durableUpdates change the section each time, so that each waits for a commit.
 func (f *fixture) durableUpdates(n int) (clients []*client) {
 	for i, user := range f.r.Users(f.server, n) {
-		q := update(user, fmt.Sprintf(`{"section":"manuscript/s%d-A","session":"tab-%d","seq":%d}`, i, i, firstSeq))
+		q := update(authorization(user), fmt.Sprintf(`{"section":"manuscript/s%d-A","session":"tab-%d","seq":%d}`, i, i, firstSeq))
 		q.flipAt, q.flip = bytes.Index(q.text, []byte(`-A"`))+1, [2]byte{'A', 'B'}
 		clients = append(clients, &client{requests: []*request{q}})
 	}
 	return clients
 }
 
-const projectURL = harness.APIPrefix + "/project/demo/presence"
+func authorization(user harness.User) string { return "Authorization: Bearer " + user.Token + "\r\n" }
 
-func update(user harness.User, body string) *request {
-	text := fmt.Appendf(nil, "POST %s/update/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		projectURL, user.Token, len(body), body)
+// Project is the project of all requests.
+const Project = "1"
+
+const projectURL = harness.APIPrefix + "/project/" + Project + "/presence"
+
+// update returns a request with the headers of a user, each of which ends in a line break.
+func update(headers, body string) *request {
+	text := fmt.Appendf(nil, "POST %s/update/ HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		projectURL, headers, len(body), body)
 	q := &request{text: text, seq: firstSeq}
 	if at := bytes.Index(text, []byte(`"seq":`)); at > 0 {
 		q.seqAt = at + len(`"seq":`)
 	}
 	return q
+}
+
+// OursAsSpecified starts the measured server with n clients of the original specification, which send an update and a
+// list each in turn.
+func OursAsSpecified(r *harness.Run, n int) *Load {
+	f := &fixture{r, r.StartServer()}
+	return &Load{r, f.server, r.CPU, f.updateAndList(n)}
+}
+
+// Specified returns the same for another server: a client for each of the headers. Each ends in a line break. cpu
+// returns the CPU time of the server so far, in µs.
+func Specified(r *harness.Run, server *harness.Process, cpu func(...*harness.Process) float64, headers []string) *Load {
+	return &Load{r, server, cpu, specified(r, server, headers)}
+}
+
+// specified returns what clients of the original specification send, one for each of the headers: an update and a list
+// each. Every client has sent its update once.
+func specified(r *harness.Run, server *harness.Process, headers []string) []*client {
+	var requests [][]*request
+	for i, h := range headers {
+		u := update(h, fmt.Sprintf(`{"section":"manuscript/s%d"}`, i))
+		ask(r, server, u)
+		list := &request{text: fmt.Appendf(nil, "GET %s/list/ HTTP/1.1\r\nHost: localhost\r\n%s\r\n", projectURL, h)}
+		requests = append(requests, []*request{u, list})
+	}
+	return onTenConnections(requests)
 }

@@ -37,23 +37,23 @@ func ServeYardstick() error {
 	return harness.ServeYardstick(mux)
 }
 
-// prepareYardstick sends each request to the server once, gives the yardstick the answer, and
-// returns clients whose requests ask the yardstick for it.
-func prepareYardstick(r *harness.Run, yardstick, server *harness.Process, clients []*client) (twins []*client) {
-	for i, c := range clients {
+// Twin sends each request once, gives a yardstick the answer, and returns a load whose requests ask the yardstick for it.
+func (l *Load) Twin(yardstick *harness.Process) *Load {
+	twins := &Load{run: l.run, server: yardstick, cpu: l.run.CPU}
+	for i, c := range l.clients {
 		twin := &client{}
 		for j, q := range c.requests {
 			name := fmt.Sprintf("/c%dr%d", i, j)
-			put, err := http.NewRequest(http.MethodPut, "http://"+yardstick.Address+name, bytes.NewReader(ask(r, server, q)))
-			r.Check(err)
+			put, err := http.NewRequest(http.MethodPut, "http://"+yardstick.Address+name, bytes.NewReader(ask(l.run, l.server, q)))
+			l.run.Check(err)
 			response, err := http.DefaultClient.Do(put)
-			r.Check(err)
+			l.run.Check(err)
 			response.Body.Close()
 			method, rest, _ := bytes.Cut(q.text, []byte(" "))
 			_, rest, _ = bytes.Cut(rest, []byte(" "))
 			twin.requests = append(twin.requests, &request{text: bytes.Join([][]byte{method, []byte(name), rest}, []byte(" "))})
 		}
-		twins = append(twins, twin)
+		twins.clients = append(twins.clients, twin)
 	}
 	return twins
 }

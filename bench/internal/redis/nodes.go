@@ -17,7 +17,7 @@ func (b *bench) startNode(r *harness.Run) *harness.Process {
 func (b *bench) newPool(r *harness.Run, nodes []*harness.Process, n, size int) *live.Pool {
 	users, p := r.Users(nodes[0], n), live.NewPool(r)
 	for i, node := range nodes {
-		p.Add(node, users[i*n/len(nodes):(i+1)*n/len(nodes)], size/len(nodes))
+		p.Add(node, live.Presence, users[i*n/len(nodes):(i+1)*n/len(nodes)], size/len(nodes))
 	}
 	return p
 }
