@@ -119,9 +119,11 @@ func TestChecksumsCoverEveryColumn(t *testing.T) {
 		tables := map[string]int{}
 		db, err := connect(filepath.Join(dir, fileName))
 		must(t, err)
+		defer db.Close() // the last connection to close would remove the -wal
 		var updates []string
 		columns, err := db.Query(`SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.name IN ('writer_presence', 'writer_presence_saves', 'writer_presence_moves')`)
 		must(t, err)
+		defer columns.Close()
 		for columns.Next() {
 			var table, column, kind string
 			must(t, columns.Scan(&table, &column, &kind))
@@ -132,8 +134,7 @@ func TestChecksumsCoverEveryColumn(t *testing.T) {
 			}
 			updates = append(updates, fmt.Sprintf("UPDATE %s SET %s = %s", table, column, other))
 		}
-		must(t, columns.Close())
-		defer db.Close() // the last connection to close would remove the -wal
+		must(t, columns.Err())
 		if tables["writer_presence"] < 16 || tables["writer_presence_saves"] < 7 || tables["writer_presence_moves"] < 5 {
 			t.Fatalf("columns: got %v, want at least 16, 7 and 5", tables)
 		}

@@ -43,7 +43,7 @@ export default defineConfig(
   {
     files: ['browser/**/*.js'],
     // What the tests put into their pages.
-    languageOptions: {globals: globalsOf('presence', 'open', 'person', 'server', 'tell', 'renew', 'frames', 'create', 'latest', 'events', 'all', 'shown', 'image')},
+    languageOptions: {globals: globalsOf('presence', 'open', 'move', 'person', 'server', 'tell', 'renew', 'frames', 'create', 'latest', 'events', 'all', 'shown', 'image')},
   },
   {
     files: ['**/*.test.js', '**/test/*.js', 'browser/**/*.js'],

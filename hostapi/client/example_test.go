@@ -38,6 +38,10 @@ func Example() {
 		return
 	}
 	places, err := presence.User(context.Background(), "7")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	for _, place := range places {
 		fmt.Println(place.User.Name, "is in", place.Project, "at", place.User.Section)
 	}

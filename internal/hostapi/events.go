@@ -69,7 +69,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		header.Set(name, value)
 	}
 	var head strings.Builder
-	header.Write(&head) // to memory, so without an error
+	_ = header.Write(&head) // to memory, so without an error
 	l.write("HTTP/1.1 200 OK\r\n" + head.String() + "\r\n")
 	l.write("retry: 1000\n: events follow\n\n")
 	h.stream(ctx, l, r, page, next, known)

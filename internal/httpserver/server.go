@@ -79,7 +79,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o Options) error
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	p.Close()
-	_ = <-served // an error of the closed listener
+	<-served //nolint:errcheck // that of the listener, which was closed
 	// Shutdown would close a connection without an answer whose first request it has not read yet. So every connection
 	// gets its answer before.
 	server.SetKeepAlivesEnabled(false) // closes idle connections, and the others after their answer
