@@ -96,14 +96,14 @@ func (f *topFixture) want(patterns ...string) {
 
 func TestTopShowsProjectsAndThePeopleOfTheOneThatIsOpened(t *testing.T) {
 	f := newTopFixture(t)
-	f.want("Writer Presence 1.2.3  http://127.0.0.1:9090  up 1 h", "store: ready", "10 people and 0 agents in 5 projects", "2.5 requests/s", "people ▁▅█", `p0 +2 +0 +1 +1 *\n`, `p2 `)
+	f.want("Writer Presence 1.2.3  http://127.0.0.1:9090  up 1 h", "store: ready", "10 people and 0 agents in 5 projects", "\nnode: 0 connections, 2.5 requests/s", "people ▁▅█", `p0 +2 +0 +1 +1 *\n`, `p2 `)
 	if lines := strings.Split(f.screen(), "\n"); len(lines) != topFrame+3 || strings.Contains(f.screen(), "p3 ") {
 		t.Errorf("got %d lines, want %d, with three projects:\n%s", len(lines), topFrame+3, f.screen())
 	}
 	f.press("end", "up")
 	f.want("p2 ", "p3 ", "p4 ")
 	f.press("enter")
-	f.want("p3: 2 people, 2 sessions, 1 conflicts", `7 +Alice\x{fffd}\[2J +intro +editing, in conflict +0 s ago`, `8 +Bob +intro +idle, in conflict, unsaved changes`)
+	f.want("p3: 2 people, 2 sessions, 1 conflict\n", `7 +Alice\x{fffd}\[2J +intro +editing, in conflict +0 s ago`, `8 +Bob +intro +idle, in conflict, unsaved changes`)
 	if q := f.model.query(); q.open != "p3" {
 		t.Errorf("it asks for %+v; want the people of p3", q)
 	}
@@ -123,13 +123,13 @@ func TestTopShowsProjectsAndThePeopleOfTheOneThatIsOpened(t *testing.T) {
 func TestTopFilters(t *testing.T) {
 	f := newTopFixture(t)
 	f.press("/", "p", "4", "x", "backspace")
-	f.want("2 people and 0 agents in 1 projects that begin with p4", "filter: p4█")
+	f.want("2 people and 0 agents in 1 project with an id that begins with p4", "filter: p4█")
 	f.press("enter", "enter", "/", "b", "o", "b")
 	if text := f.screen(); !strings.Contains(text, "p4: 2 people") || !strings.Contains(text, "Bob") || strings.Contains(text, "Alice") {
 		t.Errorf("want Bob only:\n%s", text)
 	}
 	f.press("q", "esc", "esc", "esc") // q is text while the filter is typed
-	f.want("10 people and 0 agents in 5 projects ")
+	f.want("10 people and 0 agents in 5 projects\n")
 }
 
 func TestTopAsksBeforeItKicks(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/writer-presence/writer-presence/hostapi/client"
 )
 
-// topFrame is the number of lines around the list: four and its title above, and two below.
-const topFrame = 7
+// topFrame is the number of lines around the list: five and its title above, and two below.
+const topFrame = 8
 
 var (
 	topBold   = ansi.NewStyle().Bold()
@@ -25,7 +25,7 @@ func (m *topModel) rows() int { return max(1, m.height-topFrame) }
 
 // View implements [tea.Model].
 func (m topModel) View() tea.View {
-	lines := []string{m.title(), m.figures(), m.charts(), m.heading()}
+	lines := []string{m.title(), m.totals(), m.node(), m.charts(), m.heading()}
 	if m.open == "" {
 		lines = append(lines, m.projectLines()...)
 	} else {
@@ -55,7 +55,8 @@ func (m *topModel) title() string {
 	return fmt.Sprintf("%s  %s  up %s  %s  %s", topBold.Styled("Writer Presence "+printable(s.Version)), m.address, span(m.data.at.Sub(s.StartedAt)), store, m.data.at.Format("15:04:05"))
 }
 
-func (m *topModel) figures() string {
+// totals returns the figures of all nodes.
+func (m *topModel) totals() string {
 	people, agents, more := 0, 0, ""
 	for _, p := range m.data.projects {
 		people, agents = people+p.People, agents+p.Agents
@@ -63,17 +64,30 @@ func (m *topModel) figures() string {
 	if m.data.more {
 		more = "+"
 	}
-	s, h := m.data.status, m.data.status.History
-	text := fmt.Sprintf("%d%s people and %d agents in %d%s projects", people, more, agents, len(m.data.projects), more)
+	text := fmt.Sprintf("%s and %s in %s", counted(people, more, "person", "people"), counted(agents, "", "agent", "agents"), counted(len(m.data.projects), more, "project", "projects"))
 	if prefix := m.data.query.prefix; prefix != "" {
-		text += " that begin with " + printable(prefix)
-	}
-	text += fmt.Sprintf("   this node: %d live connections, %s requests/s, %s messages/s, %s deltas/s", s.Connections, last(h.Requests), last(h.Messages), last(h.Deltas))
-	text += ", " + last(h.Failures) + " errors/s"
-	if rate := last(h.StoreErrors); rate != "0" && rate != "?" {
-		text += topWarn.Styled(", " + rate + " errors of the store/s")
+		text += " with an id that begins with " + printable(prefix)
 	}
 	return text
+}
+
+// counted returns a number, a mark behind it, and the noun for that number.
+func counted(n int, mark, one, many string) string {
+	if n == 1 && mark == "" {
+		many = one
+	}
+	return fmt.Sprintf("%d%s %s", n, mark, many)
+}
+
+// node returns the figures of the node that answers, in a line of 80 columns.
+func (m *topModel) node() string {
+	s, h := m.data.status, m.data.status.History
+	text := "node: "
+	if rate := last(h.StoreErrors); rate != "0" && rate != "?" {
+		text += topWarn.Styled(rate+" errors of the store/s") + ", " // first, since the end may not fit
+	}
+	return text + fmt.Sprintf("%s, %s requests/s, %s messages/s, %s deltas/s, %s errors/s",
+		counted(s.Connections, "", "connection", "connections"), last(h.Requests), last(h.Messages), last(h.Deltas), last(h.Failures))
 }
 
 func (m *topModel) charts() string {
@@ -87,9 +101,9 @@ func (m *topModel) heading() string {
 	if m.open != "" {
 		s := m.data.people[m.open]
 		contested := len(conflicts(s.Sessions))
-		where = topBold.Styled(printable(m.open)) + fmt.Sprintf(": %d people, %d sessions", len(s.Users), len(s.Sessions))
+		where = topBold.Styled(printable(m.open)) + fmt.Sprintf(": %s, %s", counted(len(s.Users), "", "person", "people"), counted(len(s.Sessions), "", "session", "sessions"))
 		if contested > 0 {
-			where += topWarn.Styled(fmt.Sprintf(", %d conflicts", contested))
+			where += topWarn.Styled(", " + counted(contested, "", "conflict", "conflicts"))
 		}
 	}
 	switch {
