@@ -87,7 +87,7 @@ func (d *database) checkMissing() error {
 // makeFile creates the database file if it is missing. It builds the file under a temporary
 // name, so that an empty or partial file under the final name always means damage.
 func (d *database) makeFile(log *slog.Logger) error {
-	info, err := os.Stat(d.path)
+	info, err := identify(d.path)
 	switch {
 	case err == nil && info.Size() == 0:
 		return errEmpty
@@ -118,7 +118,7 @@ func (d *database) makeFile(log *slog.Logger) error {
 	if err := errors.Join(migrate(db), db.Close()); err != nil {
 		return err
 	}
-	if info, err = os.Stat(temporary); err != nil {
+	if info, err = identify(temporary); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, d.path); err != nil {

@@ -23,7 +23,7 @@ type openFile struct {
 // The database itself is recorded by makeFile, before anybody can replace it.
 func (d *database) recordFiles() {
 	for _, path := range []string{d.path + "-wal", d.path + "-shm"} {
-		if info, err := os.Stat(path); err == nil {
+		if info, err := identify(path); err == nil {
 			d.recordFile(path, info)
 		}
 	}
@@ -49,7 +49,7 @@ func (d *database) recordFile(path string, info fs.FileInfo) {
 func (d *database) check() error {
 	for i := range d.files {
 		f := &d.files[i]
-		now, err := os.Stat(f.path)
+		now, err := identify(f.path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			d.isLost = true
@@ -111,7 +111,7 @@ func (d *database) errReplaced(path string) error {
 func (d *database) reopen(log *slog.Logger) error {
 	lockPath := filepath.Join(d.dir, lockFile)
 	for _, f := range d.files {
-		if now, err := os.Stat(f.path); err == nil && !os.SameFile(now, f.info) && f.path != lockPath {
+		if now, err := identify(f.path); err == nil && !os.SameFile(now, f.info) && f.path != lockPath {
 			return d.errReplaced(f.path)
 		}
 	}
@@ -122,7 +122,7 @@ func (d *database) reopen(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if now, err := os.Stat(lockPath); err != nil || !os.SameFile(now, held) {
+	if now, err := identify(lockPath); err != nil || !os.SameFile(now, held) {
 		lock, err := lockDir(d.dir)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errFileLost, err)

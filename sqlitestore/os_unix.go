@@ -5,6 +5,7 @@ package sqlitestore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -24,3 +25,7 @@ func fsyncDir(dir string) error {
 	}
 	return nil
 }
+
+// identify returns information about a file by which [os.SameFile] recognises it, even after it was renamed. It does not open
+// the file: closing it would end the locks that SQLite has on it.
+func identify(path string) (fs.FileInfo, error) { return os.Stat(path) }
