@@ -84,7 +84,10 @@ func queryHealth(addr, data, path string, byAddr, byData bool) (text string, err
 	}
 	text, instance, err := askServer(addr, path)
 	var unhealthy *unhealthyError
+	var slow net.Error
 	switch {
+	case errors.As(err, &slow) && slow.Timeout():
+		return "", fmt.Errorf("the server at %s did not answer within %v: it hangs, is stopped, or gets no CPU time; look at the process, and resume it or restart it", addr, healthTimeout)
 	case err != nil && !errors.As(err, &unhealthy) && byAddr:
 		return "", fmt.Errorf("%w; check that the server runs, and that --admin-addr is the one that serve has", err)
 	case err != nil && !errors.As(err, &unhealthy):

@@ -59,3 +59,15 @@ func TestDialAddrReplacesUnspecifiedAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestHealthSaysThatAServerHangs(t *testing.T) {
+	t.Parallel()                               // waits for healthTimeout
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := queryHealth(l.Addr().String(), "", "/healthz", true, false); err == nil || !strings.Contains(err.Error(), "hangs") {
+		t.Errorf("got %v; want an error that says that it hangs", err)
+	}
+}

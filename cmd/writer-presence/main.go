@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,7 +16,11 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills the process
 	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "writer-presence:", printable(err.Error(), '\n', '\t')) // it may have text of another server
+		prefix := ""
+		if stderrIsJournal() {
+			prefix = priority(slog.LevelError)
+		}
+		fmt.Fprintf(os.Stderr, "%swriter-presence: %s\n", prefix, printable(err.Error(), '\n', '\t')) // it may have text of another server
 		os.Exit(1)
 	}
 }
