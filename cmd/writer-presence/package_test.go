@@ -204,12 +204,15 @@ func TestDebianPackageKeepsPeopleOnlineThroughAnUpgrade(t *testing.T) { // case 
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	s.wait()
 
+	enabled := "etc/systemd/system/multi-user.target.wants/writer-presence.service" // which the stand-in for systemctl leaves there
+	m.must(os.MkdirAll(filepath.Dir(m.path(enabled)), 0o755))
+	m.must(os.Symlink("/usr/lib/systemd/system/writer-presence.service", m.path(enabled)))
 	if got := m.dpkg("--remove", "writer-presence"); got[0] != "disable --now --quiet writer-presence.socket writer-presence.service" {
 		t.Errorf("the removal called systemctl with %q; it must stop the service first", got)
 	}
 	for name, want := range map[string]bool{
 		"/usr/bin/writer-presence": false, "/usr/lib/systemd/system/writer-presence.service": false,
-		"/etc/writer-presence/environment": true, "/var/lib/writer-presence/presence.db": true,
+		enabled: false, "/etc/writer-presence/environment": true, "/var/lib/writer-presence/presence.db": true,
 	} {
 		if m.has(name) != want {
 			t.Errorf("after the removal it is %v that %s exists; want %v", !want, name, want)
