@@ -94,11 +94,7 @@ func (c *conn) await() {
 		go c.end()
 		return
 	}
-	select {
-	case c.hub.arrived <- arrival{c, c.first[:n]}:
-	default: // all readers are busy
-		go c.read(c.first[:n])
-	}
+	c.hub.readers.do(arrival{c, c.first[:n]})
 }
 
 // read reads and handles messages until nothing more is there. first was read already.

@@ -31,9 +31,6 @@ const (
 	groups = 250
 	// pingGroups is how many ticks of Run there are in pingEvery.
 	pingGroups = groups * int(pingEvery) / int(checkEvery)
-	// maxReaders is how many goroutines wait to read from connections. They are reused because the stack of
-	// a new goroutine has to grow for each message. While all are busy, new ones are started.
-	maxReaders = 64
 	// drainTimeout is how long draining waits for connections to end.
 	drainTimeout = 10 * time.Second
 )
@@ -45,8 +42,7 @@ type Hub struct {
 	rooms  rooms
 	began  time.Time
 
-	// arrived passes a connection with incoming bytes to a goroutine that reads.
-	arrived chan arrival
+	readers *workers[arrival] // read from connections with incoming bytes
 
 	mu       sync.Mutex
 	conns    [groups]map[*conn]struct{}
@@ -63,20 +59,19 @@ type arrival struct {
 
 // New returns a hub without connections.
 func New(service *access.Control, limits *connlimit.Limits) *Hub {
-	return &Hub{access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log), arrived: make(chan arrival)}
+	return &Hub{
+		access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log),
+		readers: newWorkers(func(a arrival) { a.conn.read(a.first) }),
+	}
 }
 
 // Run pings silent connections and checks the access of all until ctx ends. Then it tells each client when to
 // reconnect, and returns when all connections have ended, within ten seconds. Call it once.
 func (h *Hub) Run(ctx context.Context) {
-	var reading sync.WaitGroup
-	for range maxReaders {
-		reading.Go(func() {
-			for a := range h.arrived {
-				a.conn.read(a.first)
-			}
-		})
-	}
+	h.readers.start()
+	defer h.readers.stop()
+	h.rooms.broadcasters.start()
+	defer h.rooms.broadcasters.stop()
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { h.access.WatchRemovals(ctx, h.closeRemoved) })
@@ -98,8 +93,6 @@ func (h *Hub) Run(ctx context.Context) {
 		}
 	}
 	h.drain()
-	close(h.arrived)
-	reading.Wait()
 }
 
 // Draining reports whether the hub rejects new connections because it is shutting down.

@@ -32,9 +32,10 @@ const (
 // delays no other. The other locks are taken in this order: those of a store, room.mu, conn.mu. A store calls
 // room.mark while it holds the lock of a project, so no store is called while room.mu or conn.mu is held.
 type rooms struct {
-	service *presence.Service
-	log     *slog.Logger
-	running sync.WaitGroup
+	service      *presence.Service
+	log          *slog.Logger
+	broadcasters *workers[*room]
+	running      sync.WaitGroup // rooms that broadcast
 
 	mu sync.Mutex
 	of map[presence.Project]*room
@@ -111,7 +112,7 @@ func (s *state) frame(have uint64, m *metrics.HTTP) []byte {
 }
 
 func newRooms(s *presence.Service, log *slog.Logger) rooms {
-	return rooms{service: s, log: log, of: map[presence.Project]*room{}}
+	return rooms{service: s, log: log, broadcasters: newWorkers((*room).run), of: map[presence.Project]*room{}}
 }
 
 // reserve reserves a place in the room of a project for a connection of the user, and returns the room, or
@@ -195,7 +196,8 @@ func (r *room) mark() {
 	r.marked = true
 	if !r.running {
 		r.running = true
-		r.rooms.running.Go(r.run)
+		r.rooms.running.Add(1)
+		r.rooms.broadcasters.do(r)
 	}
 }
 
@@ -209,6 +211,7 @@ func (r *room) markSince(version uint64) {
 
 // run broadcasts while the room is marked: the first change at once, then those of each pause together.
 func (r *room) run() {
+	defer r.rooms.running.Done()
 	for r.takeMark() {
 		time.Sleep(time.Until(r.next))
 		began := time.Now()
