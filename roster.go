@@ -244,6 +244,9 @@ func (r *Roster) reaggregate(m *member) {
 	r.version, r.snapshot = r.clock, nil
 }
 
+// NextExpiry returns a time before which no session expires; false if there are no sessions.
+func (r *Roster) NextExpiry() (t time.Time, ok bool) { return r.nextExpiry, !r.nextExpiry.IsZero() }
+
 // Expire ends the sessions whose lease or grace is over. Once nobody has been in the project for
 // [Finality], it drops the saves older than that. It drops moves of that age. It is cheap while nothing is due. Update, Leave,
 // Snapshot and Forget call it first; a store must call it when no message arrives.

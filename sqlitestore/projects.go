@@ -3,8 +3,9 @@ package sqlitestore
 import (
 	"hash/maphash"
 	"maps"
-	"slices"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -22,6 +23,9 @@ type project struct {
 
 	watches  map[*watch]struct{}
 	notified uint64 // the version that the watches were last woken for
+
+	// nextExpiry is a time before which no session expires, in nanoseconds of Unix time. It can be read without mu.
+	nextExpiry atomic.Int64
 }
 
 // watch is one call of [Store.Watch].
@@ -29,6 +33,11 @@ type watch struct{ wake func() }
 
 // notifyAndUnlock wakes the watches and the sender of events if the version has changed, and unlocks the project.
 func (p *project) notifyAndUnlock() {
+	next := int64(math.MaxInt64)
+	if t, ok := p.roster.NextExpiry(); ok {
+		next = t.UnixNano()
+	}
+	p.nextExpiry.Store(next)
 	if version := p.roster.Version(); version != p.notified {
 		p.notified = version
 		for w := range p.watches {
@@ -100,14 +109,20 @@ func (s *Store) groupOf(name presence.Project) map[presence.Project]*project {
 	return s.projects[maphash.String(s.seed, string(name))%groups]
 }
 
-// expireWatched ends expired sessions in watched projects.
+// expireWatched ends expired sessions in watched projects. It locks only those where one may have expired.
 func (s *Store) expireWatched() {
+	now := time.Now()
+	var due []*project
 	s.mu.RLock()
-	watched := slices.Collect(maps.Keys(s.watched))
+	for p := range s.watched {
+		if p.nextExpiry.Load() < now.UnixNano() {
+			due = append(due, p)
+		}
+	}
 	s.mu.RUnlock()
-	for _, p := range watched {
+	for _, p := range due {
 		p.mu.Lock()
-		p.roster.Expire(time.Now())
+		p.roster.Expire(now)
 		p.notifyAndUnlock()
 	}
 }

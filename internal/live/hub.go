@@ -108,7 +108,7 @@ func (h *Hub) uptime() time.Duration { return time.Since(h.began) }
 func (h *Hub) group(i int) []*conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Collect(maps.Keys(h.conns[i]))
+	return slices.AppendSeq(make([]*conn, 0, len(h.conns[i])), maps.Keys(h.conns[i]))
 }
 
 // drain tells each client when to reconnect. The times are spread, so that the clients do not reconnect all
