@@ -52,8 +52,12 @@ func TestHostCommandsAnswerWhoIsWhereAndMakeAUserLeave(t *testing.T) {
 		`\S+ +Bob +abstract +editing, in conflict`+ago+
 		`\S+ +Carol +notes +viewing, waits for abstract`+ago, "who", "42")
 
+	text := ask("who", "42", "--json")
+	if strings.Contains(text, "null") {
+		t.Errorf("who --json has null in place of a list: %s", text)
+	}
 	var snapshot client.Snapshot
-	if err := json.Unmarshal([]byte(ask("who", "42", "--json")), &snapshot); err != nil || len(snapshot.Users) != 3 || len(snapshot.Sessions) != 3 {
+	if err := json.Unmarshal([]byte(text), &snapshot); err != nil || len(snapshot.Users) != 3 || len(snapshot.Sessions) != 3 {
 		t.Fatalf("who --json has %+v, %v; want three users and sessions", snapshot, err)
 	}
 	alice := string(snapshot.Users[0].ID)

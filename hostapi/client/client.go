@@ -111,6 +111,14 @@ type User struct {
 	Visitor    bool      `json:"visitor"`
 }
 
+// UnmarshalJSON decodes a user of the host API. Lists that it leaves out are empty and not nil, so that they are lists in
+// JSON, too.
+func (u *User) UnmarshalJSON(text []byte) error {
+	type plain User
+	u.Sections, u.Unsaved = []string{}, []string{}
+	return json.Unmarshal(text, (*plain)(u))
+}
+
 // Session is one page load of a user, or what the host listed.
 type Session struct {
 	// Session distinguishes the sessions of a user.
@@ -232,6 +240,7 @@ func (c *Client) Projects(ctx context.Context, prefix string) iter.Seq2[Project,
 
 // Project returns who is in a project.
 func (c *Client) Project(ctx context.Context, project string) (s Snapshot, err error) {
+	s = Snapshot{Users: []User{}, Sessions: []Session{}, Saved: []Saved{}}
 	err = c.call(ctx, http.MethodGet, c.path(project), nil, nil, &s)
 	return s, err
 }
