@@ -121,7 +121,7 @@ func TestEventsHaveTheFieldsThatTheServerSends(t *testing.T) {
 		}
 	}
 	c.Tenant = "b.example" // whose events are wanted
-	user := client.User{ID: "7", Name: "Alice", Agent: true}
+	user := client.User{ID: "7", Name: "Alice", Agent: true, Sections: []string{}, Unsaved: []string{}}
 	want := []client.Event{
 		{Type: client.EventsLost, Position: "unknown"},
 		{ID: "1-saved", Type: client.SectionSaved, At: at, Tenant: "b.example", Project: "thesis", Version: 5, Section: "intro", Revision: "42", User: user},
