@@ -175,7 +175,7 @@ func (a *Announcer) attempt(ctx context.Context, project presence.Project) (done
 	return a.announce(c, announced)
 }
 
-// announce passes on events until all that is visible was announced.
+// announce delivers events until all that is visible was announced.
 func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bool, err error) {
 	var states states
 	if announced.State != nil {
@@ -188,53 +188,70 @@ func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bo
 		occupied := slices.ContainsFunc(streams, func(s *stream) bool { return !s.State.IsEmpty() })
 		return c.announce(version, occupied, states)
 	}
-	passing, passed := 0, make(chan result, len(streams))
-	pass := func() {
+	delivering, delivered := 0, make(chan result, len(streams))
+	deliver := func() {
 		for _, s := range streams {
-			if !s.passing && len(s.Outbox) > 0 {
-				s.passing = true
-				passing++
-				c.passing.Go(func() { passed <- result{s, s.pass(c, s.Outbox)} })
+			if !s.delivering && len(s.Outbox) > 0 {
+				s.delivering = true
+				delivering++
+				c.delivering.Go(func() { delivered <- result{s, s.deliver(c, s.Outbox)} })
 			}
 		}
 	}
-	pass() // a process that has ended may not have passed on all of it
-	first, err := a.view(c)
-	if err != nil {
+	finish := func(r result) error {
+		delivering--
+		if r.delivering = false; r.err == nil {
+			r.Outbox = nil
+		}
+		return r.err
+	}
+	// fail returns an error once the deliveries under way have ended, so that none of them is repeated because of it.
+	fail := func(err error) (bool, error) {
+		for delivering > 0 {
+			_ = finish(<-delivered)
+		}
+		_, _ = store(0)
 		return false, err
 	}
-	if first.Version() == announced.Version {
-		return true, nil
+
+	deliver() // a process that has ended may not have delivered all of it
+	first, err := a.view(c)
+	if err != nil {
+		return fail(err)
 	}
 	// Most changes are none for events: what somebody does in a section, or a page that was reloaded.
-	if passing == 0 && !slices.ContainsFunc(streams, func(s *stream) bool { return s.isBehind(c.project, first) }) {
+	if delivering == 0 && !slices.ContainsFunc(streams, func(s *stream) bool { return !s.advance(c.project, first) }) {
+		if announced.Version == first.Version() {
+			return true, nil
+		}
 		return store(first.Version())
 	}
 	settled := false
 	var second *presence.EventView
 	for views := time.After(presence.EventSettle); ; {
-		if settled && passing == 0 {
+		if settled && delivering == 0 {
 			return store(second.Version())
 		}
 		select {
-		case r := <-passed:
-			if r.err != nil {
-				return false, r.err
+		case r := <-delivered:
+			if err := finish(r); err != nil {
+				return fail(err)
 			}
-			passing--
-			r.passing, r.Outbox = false, nil
 			continue
 		case <-views:
+			views = time.After(presence.EventSettle)
 		case <-c.Done():
 			return false, nil
 		}
+		if settled = delivering < len(streams); !settled {
+			continue
+		}
 		if second, err = a.view(c); err != nil {
-			return false, err
+			return fail(err)
 		}
 		due := false
-		settled = true
 		for _, s := range streams {
-			if s.passing { // gets the difference to what is visible afterwards
+			if s.delivering { // gets the difference to what is visible afterwards
 				settled = false
 				continue
 			}
@@ -243,36 +260,36 @@ func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bo
 			settled, due = settled && ok, due || len(events) > 0
 		}
 		if due {
-			// Stored before it is passed on: if this process ends, the next one passes on the same events with the same ids,
-			// even if they are no longer true then.
+			// Stored before it is delivered: if this process ends, the next one delivers the same events with the same ids, even
+			// if they are no longer true then.
 			if ok, err := store(0); !ok {
-				return false, err
+				return fail(err)
 			}
-			pass()
+			deliver()
 		}
-		first, views = second, time.After(presence.EventSettle)
+		first = second
 	}
 }
 
 // states is the State of an announcement: how far each stream is. A process without a receiver for a stream leaves its
-// state alone: another one may have a receiver.
+// state as it is.
 type states struct{ Log, Sent *state }
 
-// state is where the events of a stream lead to, and those that may not have been passed on.
+// state is where the events of a stream lead to, and those that may not have been delivered.
 type state struct {
 	State  presence.EventState
 	Outbox []presence.Event `json:",omitempty"`
 }
 
-// stream is one of the two ways of events out of a project. Each has the state of its own, so that a receiver of webhooks
-// that is down delays no listener of the log.
+// stream is one destination of a project's events: the log or webhooks. Each has a state of its own, so that a receiver of
+// webhooks that is down delays no listener of the log.
 type stream struct {
 	*state
-	pass    func(context.Context, []presence.Event) error
-	passing bool
+	deliver    func(context.Context, []presence.Event) error
+	delivering bool
 }
 
-// result is what passing on the outbox of a stream returned.
+// result is what delivering the outbox of a stream returned.
 type result struct {
 	*stream
 	err error
@@ -280,11 +297,11 @@ type result struct {
 
 // streams returns the streams that have a receiver in this process.
 func (a *Announcer) streams(s *states) (streams []*stream) {
-	add := func(s **state, pass func(context.Context, []presence.Event) error) {
+	add := func(s **state, deliver func(context.Context, []presence.Event) error) {
 		if *s == nil {
 			*s = &state{}
 		}
-		streams = append(streams, &stream{state: *s, pass: pass})
+		streams = append(streams, &stream{state: *s, deliver: deliver})
 	}
 	if a.o.LogEvents {
 		add(&s.Log, a.appendLog)
@@ -295,14 +312,14 @@ func (a *Announcer) streams(s *states) (streams []*stream) {
 	return streams
 }
 
-// isBehind reports whether a view has something that the stream has not passed on.
-func (s *stream) isBehind(project presence.Project, v *presence.EventView) bool {
+// advance makes a view the state of the stream if that needs no event. It returns false if it does, or may.
+func (s *stream) advance(project presence.Project, v *presence.EventView) bool {
 	next, events, settled := s.State.Next(project, v, v, time.Now())
 	if !settled || len(events) > 0 || !maps.Equal(next.Sections, s.State.Sections) {
-		return true
+		return false
 	}
 	s.State = next
-	return false
+	return true
 }
 
 // view reads what is visible, and all changes of other processes.

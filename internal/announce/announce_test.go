@@ -241,7 +241,7 @@ func TestSlowReceiverGetsTheNewestDifference(t *testing.T) {
 		}
 		s.update(bob, presence.Update{Session: "last"})
 		s.want("while the receiver is slow")
-		time.Sleep(11500 * time.Millisecond) // 3.5 s after the receiver accepted
+		time.Sleep(14500 * time.Millisecond) // 6.5 s after the receiver accepted
 		s.want("then", "user.joined Bob")
 		time.Sleep(time.Minute)
 	})
@@ -441,5 +441,47 @@ func TestLogHasTheEvents(t *testing.T) {
 		if err != nil || !slices.Equal(texts, want) {
 			t.Errorf("the log has, %v,\n%s\nwant\n%s", err, strings.Join(texts, "\n"), strings.Join(want, "\n"))
 		}
+	})
+}
+
+// sessionsFail is a store that cannot read sessions at times.
+type sessionsFail struct {
+	Store
+	fails atomic.Bool
+}
+
+func (s *sessionsFail) Sessions(ctx context.Context, p presence.Project) (*presence.Snapshot, []presence.Record, error) {
+	if s.fails.Load() {
+		return nil, nil, presence.ErrUnavailable
+	}
+	return s.Store.Sessions(ctx, p)
+}
+
+func (s *sessionsFail) AppendEvents(ctx context.Context, events [][]byte) error {
+	if s.fails.Load() {
+		return presence.ErrUnavailable
+	}
+	return s.Store.AppendEvents(ctx, events)
+}
+
+func TestFailingStoreRepeatsNoDeliveryThatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var store sessionsFail
+		s := start(t, t.TempDir(), func(s *server, o *Options) {
+			store.Store, o.Store, o.LogEvents = o.Store, &store, true
+			s.accept = func(context.Context, []presence.Event) error { time.Sleep(30 * time.Second); return nil }
+		})
+		s.update(alice, presence.Update{Session: "a"})
+		time.Sleep(2 * time.Second)
+		s.update(bob, presence.Update{Session: "b"})
+		time.Sleep(2 * time.Second)
+		s.want("at first", "user.joined Alice")
+		store.fails.Store(true)
+		time.Sleep(20 * time.Second)
+		s.want("while the store fails")
+		store.fails.Store(false)
+		time.Sleep(20 * time.Second)
+		s.want("then", "user.joined Bob")
+		time.Sleep(40 * time.Second)
 	})
 }

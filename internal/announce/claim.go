@@ -12,10 +12,10 @@ import (
 // claim is the claim on a project. Its context ends when the claim is lost.
 type claim struct {
 	context.Context
-	store   Store
-	project presence.Project
-	holder  string
-	passing sync.WaitGroup // what passes on events
+	store      Store
+	project    presence.Project
+	holder     string
+	delivering sync.WaitGroup // goroutines that deliver events
 }
 
 // keep renews a claim until end is called, which gives it back.
@@ -29,7 +29,7 @@ func (a *Announcer) keep(ctx context.Context, project presence.Project, holder s
 	}()
 	return c, func() {
 		cancel()
-		c.passing.Wait()
+		c.delivering.Wait()
 		<-ended
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second) // also when the server ends
 		defer cancel()
@@ -51,7 +51,7 @@ func (c *claim) renew(lost func()) {
 	}
 }
 
-// announce stores what was announced at a version, 0 while there is more to pass on.
+// announce stores what was announced at a version, 0 while there is more to deliver.
 func (c *claim) announce(version uint64, occupied bool, states states) (ok bool, err error) {
 	text, err := json.Marshal(states)
 	if err != nil {
