@@ -73,18 +73,18 @@ type conn struct {
 	have     uint64 // version that was last sent to the client
 	known    uint64 // version that the client reported; 0 once a newer one was sent
 	restate  uint64 // presence.Snapshot.Loss for which the client was asked to send its session again
-	pending  *state // newest state to send; nil while nothing is being sent or kept
-	keeps    keeping
+	pending  *state // newest state to send; nil while nothing is being sent or held
+	holds    holding
 }
 
-// keeping is whether the first state during an update is kept, to be sent with the ack in one write. That state usually
+// holding says whether the first state during an update is held, to be sent with the ack in one write. That state usually
 // has the client's own change, which the client knows. A second state does not wait, since the ack may wait for the disk.
-type keeping int8
+type holding int8
 
 const (
-	keepsNone keeping = iota
-	keepsNext         // an update is being stored
-	keepsOne          // likewise, and pending is kept
+	holdsNone holding = iota
+	holdsNext         // an update is being stored
+	holdsOne          // likewise, and pending is held
 )
 
 // await blocks until the first bytes of the next message arrive.
@@ -218,15 +218,15 @@ func (c *conn) setKnown(version uint64) {
 // send sends the newest state as soon as the client reads. It does not block.
 func (c *conn) send(s *state) {
 	c.mu.Lock()
-	if c.keeps == keepsOne && s.version != c.pending.version {
-		c.keeps = keepsNone
+	if c.holds == holdsOne && s.version != c.pending.version {
+		c.holds = holdsNone
 		c.mu.Unlock()
-		c.sendPending() // the kept state first: without it, this one could not be sent as a delta
+		c.sendPending() // the held state first: without it, this one could not be sent as a delta
 		c.mu.Lock()
 	}
 	start := c.pending == nil
-	if c.keeps == keepsNext && start {
-		c.keeps, start = keepsOne, false
+	if c.holds == holdsNext && start && s.snapshot != nil {
+		c.holds, start = holdsOne, false
 	}
 	c.pending = s
 	c.mu.Unlock()
@@ -235,20 +235,20 @@ func (c *conn) send(s *state) {
 	}
 }
 
-// keep begins to keep the next state, until answer.
-func (c *conn) keep() {
+// hold begins to hold the next state, until sendWithHeld.
+func (c *conn) hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keeps = keepsNext
+	c.holds = holdsNext
 }
 
-// answer sends the answer to a message, and with it the state that was kept.
-func (c *conn) answer(frame []byte) {
+// sendWithHeld sends a frame, and with it the state that is held, if any.
+func (c *conn) sendWithHeld(frame []byte) {
 	c.mu.Lock()
-	kept := c.keeps == keepsOne
-	c.keeps = keepsNone
+	held := c.holds == holdsOne
+	c.holds = holdsNone
 	c.mu.Unlock()
-	if !kept {
+	if !held {
 		c.out.write(frame)
 		return
 	}

@@ -51,7 +51,7 @@ func (c *conn) receive(op ws.OpCode, message []byte) {
 	if !c.joined { // closed below, so a newer connection may evict it already
 		c.hub.limits.Keep(c.counted, 0)
 	}
-	c.answer(errorFrame(err, m.Seq))
+	c.sendWithHeld(errorFrame(err, m.Seq))
 	if !c.joined || c.mistakes >= maxMistakes || errors.Is(err, wire.ErrHelloAgain) {
 		c.close(ws.StatusPolicyViolation)
 	}
@@ -73,7 +73,6 @@ func (c *conn) handle(m *wire.Message) error {
 	case m.Type == "update":
 		return c.update(m, user)
 	case m.Type == "leave":
-		c.keep()
 		reply, err := c.leave(user, presence.Leave{Session: c.session, Seq: m.Seq, Hidden: m.Hidden})
 		if err != nil {
 			return err
@@ -90,7 +89,7 @@ func (c *conn) handle(m *wire.Message) error {
 }
 
 func (c *conn) sendAck(seq uint64, reply presence.Reply) {
-	c.answer(textFrame(func(b []byte) []byte { return wire.AppendAck(b, seq, reply, c.hub.access.Heartbeat) }))
+	c.sendWithHeld(textFrame(func(b []byte) []byte { return wire.AppendAck(b, seq, reply, c.hub.access.Heartbeat) }))
 }
 
 // hello handles the first hello, which identifies the user and the session, and later ones, which renew the
@@ -195,7 +194,7 @@ func (c *conn) update(m *wire.Message, user presence.User) error {
 	u.Session, u.Connection = c.session, c.id
 	hasVersion, version := u.Poll || m.Type == "hello", m.Known()
 	u.Poll = false // the room sends the snapshot
-	c.keep()
+	c.hold()
 	reply, err := c.hub.access.Update(context.Background(), access.Sender{Project: c.project, User: user, Address: c.credentials.address, Exceeded: exceeded}, u)
 	if err != nil {
 		return err
@@ -203,12 +202,12 @@ func (c *conn) update(m *wire.Message, user presence.User) error {
 	if !c.joined {
 		c.since = reply.Version
 	}
-	c.sendAck(u.Seq, reply)
-	if hasVersion {
+	if hasVersion { // before the ack, with which a held state is sent
 		c.setKnown(version)
-		if c.room != nil {
-			c.room.markSince(version)
-		}
+	}
+	c.sendAck(u.Seq, reply)
+	if hasVersion && c.room != nil {
+		c.room.markSince(version)
 	}
 	return nil
 }

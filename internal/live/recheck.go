@@ -17,7 +17,7 @@ import (
 const renewTime = 2 * time.Minute
 
 const (
-	// pingAfter is after how much silence a client is pinged. Clients with heartbeats are never silent for so long.
+	// pingAfter is after how much silence a client is pinged. Clients that send the default heartbeat are not.
 	pingAfter = presence.DefaultHeartbeat + time.Second
 	// deadAfter is after how much silence a connection is taken for dead.
 	deadAfter = pingAfter + 20*time.Second

@@ -158,7 +158,7 @@ func TestDeltasOfManySavesGiveTheList(t *testing.T) { // rules 16 and 19, invari
 			t.Errorf("one more save: got %.1000s, want it alone, and one save gone", delta.Text)
 		}
 		t.Logf("the snapshot has %d bytes, and the delta of one save %d", len(all.Text), len(delta.Text))
-	})
+	}, pausesOf50Milliseconds) // so that she reads each delta before the next one
 }
 
 func TestLiveSaveOrWaitOverTheRateLimitIsRejected(t *testing.T) { // rules 16, 18, 19 and 20
