@@ -24,9 +24,12 @@ type project struct {
 	watches  map[*watch]struct{}
 	notified uint64 // the version that the watches were last woken for
 
-	// nextExpiry is a time before which no session expires, in nanoseconds of Unix time. It can be read without mu.
+	// nextExpiry is how long after began, at least, the first session expires. It can be read without mu.
 	nextExpiry atomic.Int64
 }
+
+// began is a time whose distance to others does not change when the system's clock is set.
+var began = time.Now()
 
 // watch is one call of [Store.Watch].
 type watch struct{ wake func() }
@@ -35,7 +38,7 @@ type watch struct{ wake func() }
 func (p *project) notifyAndUnlock() {
 	next := int64(math.MaxInt64)
 	if t, ok := p.roster.NextExpiry(); ok {
-		next = t.UnixNano()
+		next = int64(t.Sub(began))
 	}
 	p.nextExpiry.Store(next)
 	if version := p.roster.Version(); version != p.notified {
@@ -111,18 +114,18 @@ func (s *Store) groupOf(name presence.Project) map[presence.Project]*project {
 
 // expireWatched ends expired sessions in watched projects. It locks only those where one may have expired.
 func (s *Store) expireWatched() {
-	now := time.Now()
+	now := int64(time.Since(began))
 	var due []*project
 	s.mu.RLock()
 	for p := range s.watched {
-		if p.nextExpiry.Load() < now.UnixNano() {
+		if p.nextExpiry.Load() < now {
 			due = append(due, p)
 		}
 	}
 	s.mu.RUnlock()
 	for _, p := range due {
 		p.mu.Lock()
-		p.roster.Expire(now)
+		p.roster.Expire(time.Now())
 		p.notifyAndUnlock()
 	}
 }
