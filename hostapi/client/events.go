@@ -18,7 +18,7 @@ const (
 	// firstPause is how long Events waits before it asks again, at first; each failure in a row doubles it up to maxPause.
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
-	// silence is after what time without a byte a connection counts as broken. The server sends one every 15 seconds.
+	// silence is the read timeout: after what time without a byte a connection counts as broken. The server sends one every 15 seconds.
 	silence = 45 * time.Second
 	// maxEvent is the length of the longest line in bytes. Twenty users with the longest ids and names take a third of it.
 	maxEvent = 1 << 20
@@ -156,9 +156,11 @@ func (c *Client) listen(ctx context.Context, position string) iter.Seq2[Event, e
 						return
 					}
 				}
+				silent.Stop() // the caller may take its time
 				if e.Position = position; !yield(e, nil) {
 					return
 				}
+				silent.Reset(silence)
 				kind, data = "", ""
 			}
 		}

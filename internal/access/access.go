@@ -108,8 +108,8 @@ type Sender struct {
 }
 
 // Update passes an update to the service, with its sections in their normal form; see [NormalSection]. Over a
-// limit, only a renewal succeeds. It rejects users who were removed from all projects since they were authenticated, which
-// may be seconds ago: a body can arrive slowly.
+// limit, only a renewal succeeds. It rejects a user whose removal from all projects is in force: it may have come after the
+// authentication, while the body arrived.
 func (c *Control) Update(ctx context.Context, from Sender, u presence.Update) (presence.Reply, error) {
 	if err := c.removedEverywhere(from.Project, from.User.ID); err != nil {
 		return presence.Reply{}, err
