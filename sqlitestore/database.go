@@ -172,6 +172,9 @@ func (d *database) closeSQL() {
 		d.sql.Close()
 		d.sql = nil
 	}
+	for i := range d.files {
+		d.files[i].closeReader()
+	}
 }
 
 func (d *database) clock() (clock uint64, err error) {

@@ -17,6 +17,9 @@ type openFile struct {
 	path string
 	info fs.FileInfo // nil after the file is gone: a file that appears there is not the store's
 	size int64       // the largest size seen
+	// reader reads the header; nil before the first time. It stays open, because closing it would end the locks that SQLite
+	// has on the file: on POSIX systems they belong to the process.
+	reader *os.File
 }
 
 // recordFiles records the files that the open connection made or found, and the lock, for check.
@@ -36,8 +39,9 @@ func (d *database) recordFiles() {
 // the old one stays recorded: reopen must know every file that was in use to recognise a
 // stranger's file in its place.
 func (d *database) recordFile(path string, info fs.FileInfo) {
-	f := openFile{path, info, info.Size()}
+	f := openFile{path: path, info: info, size: info.Size()}
 	if i := slices.IndexFunc(d.files, func(old openFile) bool { return old.path == path }); i >= 0 {
+		d.files[i].closeReader()
 		d.files[i] = f
 	} else {
 		d.files = append(d.files, f)
@@ -83,13 +87,15 @@ func (d *database) isWhole(f *openFile, size int64) (bool, error) {
 	if f.path == d.path+"-wal" && (size == 0 || size < before) {
 		return size == before, nil
 	}
-	file, err := os.Open(f.path)
-	if err != nil {
-		return false, err
+	if f.reader == nil {
+		file, err := os.Open(f.path)
+		if err != nil {
+			return false, err
+		}
+		f.reader = file
 	}
-	defer file.Close()
 	header := make([]byte, 32) // enough for both formats: https://sqlite.org/fileformat2.html, 1.3 and 4.1
-	if n, err := file.ReadAt(header, 0); err != nil && err != io.EOF || n < len(header) {
+	if n, err := f.reader.ReadAt(header, 0); err != nil && err != io.EOF || n < len(header) {
 		return false, nil
 	}
 	if f.path != d.path {
@@ -100,6 +106,13 @@ func (d *database) isWhole(f *openFile, size int64) (bool, error) {
 		page = 1 << 16
 	}
 	return string(header[:16]) == "SQLite format 3\x00" && size >= page*int64(binary.BigEndian.Uint32(header[28:])), nil
+}
+
+func (f *openFile) closeReader() {
+	if f.reader != nil {
+		f.reader.Close()
+		f.reader = nil
+	}
 }
 
 func (d *database) errReplaced(path string) error {
