@@ -36,12 +36,12 @@ test-quick: ## run the unit tests that need no server: domain, wire, embedded st
 	@scripts/npm-ci
 	@scripts/test-quick
 
-# redisstore comes first because it takes longest, and mostly waits.
+# redisstore comes first because it takes longest. Three packages at a time on two cores, because it mostly waits.
 test-go: ## run the Go tests with the race detector, gofmt and go vet
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
 		test -z "$$files" || { echo "$$files"; echo 'run gofmt -w on these files'; exit 1; }
 	@for module in $(MODULES); do \
-		(set -x; cd $$module && go vet ./... && go test -vet=off $$(ls -d ./redisstore 2>/dev/null) ./...) || exit; \
+		(set -x; cd $$module && go vet ./... && go test -p 3 -vet=off $$(ls -d ./redisstore 2>/dev/null) ./...) || exit; \
 	done
 
 test-client: prepare ## run the client's unit tests, its type check and its size budget
