@@ -19,7 +19,7 @@ const WhatIsCounted = "Counted by valgrind are instructions in user space, which
 // CountInstructions runs a part of the scenario twice, with a number of events and with three times as many, and returns
 // for each server that the part starts and returns how many instructions an event takes: the difference between both runs,
 // so that start and end of the server are not counted. The part returns the servers in the same order each time, and
-// must do nothing that depends on time, because they are 20 to 50 times slower than otherwise.
+// must do nothing that depends on time, because they are many times slower than otherwise.
 func (r *Run) CountInstructions(events int, part func(r *Run, events int) []*Process) (each []float64) {
 	if _, err := exec.LookPath("valgrind"); err != nil {
 		r.Check(errors.New("valgrind, which counts instructions, is not installed; scripts/prepare bench installs it"))
