@@ -7,6 +7,7 @@
 //	go -C bench run . live            those whose name contains the words
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
 //	go -C bench run . soak            ten minutes of all that happens, in which nothing may grow; -duration 2h for longer
+//	go -C bench run . instructions    instructions of a request and of a delivered change by valgrind, against budgets, in five minutes
 //	go -C bench run . compare         beside other servers, in about fifteen minutes; compare django: beside one of them
 package main
 
@@ -96,7 +97,16 @@ func scenarios(quick bool) []harness.Scenario {
 	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes))
 }
 
-// choose returns the scenarios whose name contains the words. Soak and compare run only when they are asked for.
+func instructions(quick bool) []harness.Scenario {
+	requests, changes := polling.CountedRequests, live.CountedChanges
+	if quick {
+		requests, changes = 100, 10
+	}
+	return []harness.Scenario{live.Instructions(changes), polling.Instructions(requests)}
+}
+
+// choose returns the scenarios whose name contains the words. Soak, compare and instructions run only when they are
+// asked for.
 func choose(words []string, quick bool, duration time.Duration, rate float64) (chosen []harness.Scenario, err error) {
 	switch {
 	case slices.Equal(words, []string{"soak"}):
@@ -109,15 +119,18 @@ func choose(words []string, quick bool, duration time.Duration, rate float64) (c
 		s, err := compare.Scenario(sizes, words[1:])
 		return []harness.Scenario{s}, err
 	}
-	names := []string(nil)
-	for _, s := range scenarios(quick) {
+	all, names := scenarios(quick), []string{"soak", "compare", "instructions"}
+	if len(words) > 0 && strings.HasPrefix(words[0], "instructions") {
+		all = instructions(quick)
+	}
+	for _, s := range all {
 		names = append(names, s.Name)
 		if strings.Contains(s.Name, strings.Join(words, " ")) {
 			chosen = append(chosen, s)
 		}
 	}
 	if chosen == nil {
-		return nil, fmt.Errorf("no scenario's name contains %q; there are: soak; compare; %s", strings.Join(words, " "), strings.Join(names, "; "))
+		return nil, fmt.Errorf("no scenario's name contains %q; there are: %s", strings.Join(words, " "), strings.Join(names, "; "))
 	}
 	return chosen, nil
 }

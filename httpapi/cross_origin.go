@@ -137,8 +137,11 @@ func (h *Handler) isSameOrigin(r *http.Request) bool {
 	case "same-origin", "none":
 		return true
 	case "":
+		if len(r.Header["Origin"]) == 0 {
+			return true
+		}
 		o, ok := originOf(r)
-		return len(r.Header["Origin"]) == 0 || ok && h.isAt(o, r)
+		return ok && h.isAt(o, r)
 	}
 	return false
 }

@@ -258,16 +258,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	if !h.mayChange(r) {
 		return operation, h.failOrigin(w, r)
 	}
-	e, ok := h.page(path)
-	project := ""
+	var e endpoint
+	ok, project := false, ""
 	rest, inProject := strings.CutPrefix(path, h.projects)
-	if (inProject || e.operation == "counts") && h.o.Dev != nil && !localhost.Is(r.Host) {
-		return operation, h.failOrigin(w, r)
-	}
 	if inProject {
 		project, rest, _ = strings.Cut(rest, "/")
 		e, ok = h.api[rest]
 		ok = ok && project != "" && project != "." && project != ".."
+	} else {
+		e, ok = h.page(path)
+	}
+	if (inProject || e.operation == "counts") && h.o.Dev != nil && !localhost.Is(r.Host) {
+		return operation, h.failOrigin(w, r)
 	}
 	if !ok {
 		return operation, h.fail(w, r, wire.ErrNotFound)

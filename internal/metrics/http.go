@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +28,8 @@ type HTTP struct {
 }
 
 type operation struct {
-	requests *prometheus.CounterVec // by status
+	requests *prometheus.CounterVec    // by status
+	ok       func() prometheus.Counter // that of status 200, which is looked up once: it is needed most
 	duration prometheus.Observer
 }
 
@@ -46,7 +49,9 @@ func NewHTTP() *HTTP {
 	}
 	h.Collector = collect(requests, duration, failures, rejections, h.Live, h.Messages, h.Deltas, h.Snapshots, h.Bytes)
 	for _, name := range []string{"update", "list", "counts", "leave", "live", "token", "page", "other"} {
-		h.operations[name] = &operation{requests.MustCurryWith(prometheus.Labels{"operation": name}), duration.WithLabelValues(name)}
+		of := requests.MustCurryWith(prometheus.Labels{"operation": name})
+		ok := sync.OnceValue(func() prometheus.Counter { return of.WithLabelValues("200") })
+		h.operations[name] = &operation{of, ok, duration.WithLabelValues(name)}
 	}
 	for _, f := range wire.Failures() {
 		h.failures[f.Code] = failures.WithLabelValues(f.Code)
@@ -60,7 +65,11 @@ func NewHTTP() *HTTP {
 // Request counts a request for an operation: update, list, counts, leave, live, token, page or other.
 func (h *HTTP) Request(operation string, status int, took time.Duration) {
 	o := h.operations[operation]
-	o.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	if status == http.StatusOK {
+		o.ok().Inc()
+	} else {
+		o.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	}
 	o.duration.Observe(took.Seconds())
 }
 

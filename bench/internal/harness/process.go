@@ -85,9 +85,13 @@ func (r *Run) StartRedis() *Process {
 // StartWhen starts a server, and returns once ready has accepted a line of its output or log. It stops the server when
 // the scenario ends.
 func (r *Run) StartWhen(ready func(line string) bool, program string, args ...string) *Process {
-	command := slices.Concat(Realtime(), []string{"taskset", "-c", ServerCore, program}, args)
+	prefix, env := Realtime(), []string{"GOMAXPROCS=1"}
+	if r.counting {
+		prefix, env = valgrind(r.Dir), append(env, "GOGC=off")
+	}
+	command := slices.Concat([]string{"taskset", "-c", ServerCore}, prefix, []string{program}, args)
 	c := exec.Command(command[0], command[1:]...)
-	c.Env = append(os.Environ(), "GOMAXPROCS=1")
+	c.Env = append(os.Environ(), env...)
 	out, err := c.StdoutPipe()
 	r.Check(err)
 	c.Stderr = c.Stdout

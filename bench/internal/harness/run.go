@@ -31,6 +31,8 @@ type Env struct {
 	Binary string // the server that is measured
 	Dir    string // for data and keys
 	Out    io.Writer
+
+	counting bool // servers are started under valgrind; see CountInstructions
 }
 
 // Run is one execution of a scenario. Like testing.TB it stops at the first failed Check,

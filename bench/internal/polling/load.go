@@ -3,8 +3,10 @@ package polling
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -67,22 +69,49 @@ type Load struct {
 
 // Round has all clients send for a while.
 func (l *Load) Round(d time.Duration) Result {
-	for _, c := range l.clients {
-		conn, err := harness.Dial(l.server.Address)
-		l.run.Check(err)
-		defer conn.Close()
-		c.conn = conn
-	}
+	defer l.connect()()
 	before, began := l.cpu(l.server), time.Now()
-	answers := drive(l.run, l.clients, began.Add(d))
+	answers := drive(l.run, l.clients, math.MaxInt, began.Add(d))
 	took := time.Since(began)
 	return Result{CPU: (l.cpu(l.server) - before) / float64(answers), Rate: float64(answers) / took.Seconds()}
 }
 
-// drive polls one connection after the other, and sends the next request once the answer is complete.
-func drive(r *harness.Run, clients []*client, until time.Time) (answers int) {
+const sendTimeout = 3 * time.Minute
+
+// Send has the clients send n requests in all, and returns once all are answered. It fails if that takes longer than
+// sendTimeout.
+func (l *Load) Send(n int) {
+	defer l.connect()()
+	if answers := drive(l.run, l.clients, n, time.Now().Add(sendTimeout)); answers < n {
+		l.run.Check(fmt.Errorf("%d of %d requests were answered in %v", answers, n, sendTimeout))
+	}
+}
+
+func (l *Load) connect() (disconnect func()) {
+	for _, c := range l.clients {
+		var err error
+		c.conn, err = harness.Dial(l.server.Address)
+		l.run.Check(err)
+	}
+	return func() {
+		for _, c := range l.clients {
+			c.conn.Close()
+		}
+	}
+}
+
+// drive polls one connection after the other, and sends the next request once the answer is complete. It sends at most
+// limit requests, and returns once they are answered, or at a time.
+func drive(r *harness.Run, clients []*client, limit int, until time.Time) (answers int) {
+	sent := 0
+	send := func(c *client) {
+		if sent < limit {
+			sent++
+			r.Check(c.send())
+		}
+	}
 	for _, c := range clients {
-		r.Check(c.send())
+		send(c)
 	}
 	buffer := make([]byte, 128<<10)
 	answered := false
@@ -91,13 +120,13 @@ func drive(r *harness.Run, clients []*client, until time.Time) (answers int) {
 		answered = n > 0
 		return n, err
 	}
-	for turn := 0; turn%64 != 0 || time.Now().Before(until); turn++ {
+	for turn := 0; answers < limit && (turn%64 != 0 || time.Now().Before(until)); turn++ {
 		for _, c := range clients {
 			answered = false
 			r.Check(c.conn.Read(buffer, read))
 			if answered {
 				answers++
-				r.Check(c.send())
+				send(c)
 			}
 		}
 	}
@@ -107,10 +136,11 @@ func drive(r *harness.Run, clients []*client, until time.Time) (answers int) {
 var (
 	endOfHeader   = []byte("\r\n\r\n")
 	contentLength = []byte("\r\nContent-Length: ")
+	notDurable    = []byte(`"durable":false`)
 )
 
 // responseLength returns the length of the response that text begins with, 0 if it is incomplete.
-// Its status must be 200 or 304.
+// Its status must be 200 or 304, and what it answers must be durable.
 func responseLength(text []byte) (int, error) {
 	end := bytes.Index(text, endOfHeader)
 	if end < 0 {
@@ -128,10 +158,14 @@ func responseLength(text []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if n := end + len(endOfHeader) + body; n <= len(text) {
-		return n, nil
+	n := end + len(endOfHeader) + body
+	if n > len(text) {
+		return 0, nil
 	}
-	return 0, nil
+	if bytes.Contains(text[end:n], notDurable) {
+		return 0, errors.New("the server answered an update before its commit, which took too long")
+	}
+	return n, nil
 }
 
 // ask sends a request once and returns the body of the answer.

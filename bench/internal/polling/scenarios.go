@@ -22,20 +22,22 @@ var (
 	Quick = Sizes{Rounds: 1, RoundTime: 20 * time.Millisecond}
 )
 
+var cases = []struct {
+	name    string
+	clients func(*fixture) []*client
+}{
+	{"whole poll as one heartbeat, 10 people", func(f *fixture) []*client { return f.heartbeats(10) }},
+	{"whole poll as one heartbeat, 100 people", func(f *fixture) []*client { return f.heartbeats(100) }},
+	{"update and list in turn, 10 people", func(f *fixture) []*client { return f.updateAndList(10) }},
+	{"update and list in turn, 100 people", func(f *fixture) []*client { return f.updateAndList(100) }},
+	{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
+}
+
 // Scenario compares the servers with each kind of request.
 func Scenario(s Sizes) harness.Scenario {
 	return harness.Scenario{Name: "polling, beside bare net/http", Run: func(r *harness.Run) {
 		table := harness.NewTable(r.Out, 46, "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
-		for _, c := range []struct {
-			name    string
-			clients func(*fixture) []*client
-		}{
-			{"whole poll as one heartbeat, 10 people", func(f *fixture) []*client { return f.heartbeats(10) }},
-			{"whole poll as one heartbeat, 100 people", func(f *fixture) []*client { return f.heartbeats(100) }},
-			{"update and list in turn, 10 people", func(f *fixture) []*client { return f.updateAndList(10) }},
-			{"update and list in turn, 100 people", func(f *fixture) []*client { return f.updateAndList(100) }},
-			{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
-		} {
+		for _, c := range cases {
 			r.Sub(func(r *harness.Run) {
 				f := &fixture{r, r.StartServer()}
 				ours := &Load{r, f.server, r.CPU, c.clients(f)}
