@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/writer-presence/writer-presence/bench/internal/compare"
+	"github.com/writer-presence/writer-presence/bench/internal/growth"
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
 	"github.com/writer-presence/writer-presence/bench/internal/live"
 	"github.com/writer-presence/writer-presence/bench/internal/polling"
@@ -90,11 +91,11 @@ func pin(args []string) error {
 }
 
 func scenarios(quick bool) []harness.Scenario {
-	http, sockets, nodes := polling.Full, live.Full, redis.Full
+	http, sockets, nodes, node := polling.Full, live.Full, redis.Full, growth.Full
 	if quick {
-		http, sockets, nodes = polling.Quick, live.Quick, redis.Quick
+		http, sockets, nodes, node = polling.Quick, live.Quick, redis.Quick, growth.Quick
 	}
-	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes))
+	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes), []harness.Scenario{growth.Scenario(node)})
 }
 
 func instructions(quick bool) []harness.Scenario {

@@ -33,6 +33,9 @@ type Process struct {
 	pid     int
 }
 
+// Self returns this process, for scenarios that measure what runs in it.
+func Self() *Process { return &Process{pid: os.Getpid()} }
+
 // Realtime returns a command prefix that schedules a server ahead of other processes, or nil
 // where that is not allowed. Without it, whatever else the machine does is measured as the
 // server's p99.

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -46,6 +47,19 @@ func Growth[F any](series []F) (growth F) {
 		}
 	}
 	return Medians(slopes)
+}
+
+// Tenfold returns by what a cost is multiplied where its size is ten times as large: that of the straight line through the logarithms of both
+// with the least squares. It leaves out sizes and costs of 0, and is NaN with fewer than two sizes.
+func Tenfold(sizes, costs []float64) float64 {
+	var n, x, y, xx, xy float64
+	for i := range sizes {
+		if sizes[i] > 0 && costs[i] > 0 {
+			size, cost := math.Log10(sizes[i]), math.Log10(costs[i])
+			n, x, y, xx, xy = n+1, x+size, y+cost, xx+size*size, xy+size*cost
+		}
+	}
+	return math.Pow(10, (n*xy-x*y)/(n*xx-x*x))
 }
 
 func fieldOf(f any, field int) float64 { return reflect.ValueOf(f).Field(field).Float() }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -26,6 +27,25 @@ func TestGrowthOfASeriesIgnoresOutliers(t *testing.T) {
 	series[4], series[10].Flat = figures{1000, 0}, 1000
 	if got, want := Growth(series), (figures{30, 0}); got != want {
 		t.Errorf("the series grow by %v; want %v", got, want)
+	}
+}
+
+func TestTenfoldGrowthIsThatOfThePowerLaw(t *testing.T) {
+	for name, c := range map[string]struct {
+		sizes, costs []float64
+		want         float64
+	}{
+		"what does not grow":                       {[]float64{10, 100, 10_000}, []float64{7, 7, 7}, 1},
+		"in proportion, at uneven sizes":           {[]float64{1, 2, 5, 20}, []float64{3, 6, 15, 60}, 10},
+		"with the root, without what is not known": {[]float64{0, 1, 100, 1000}, []float64{5, 2, 20, 0}, math.Sqrt(10)},
+		"least squares where the points deviate":   {[]float64{1, 10, 100, 1000}, []float64{1, 100, 10, 1000}, math.Pow(10, 0.8)},
+	} {
+		if got := Tenfold(c.sizes, c.costs); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+	if got := Tenfold([]float64{10}, []float64{7}); !math.IsNaN(got) {
+		t.Errorf("one size: got %v, want NaN", got)
 	}
 }
 
