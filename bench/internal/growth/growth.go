@@ -32,7 +32,7 @@ var (
 	Full = Sizes{
 		Projects: []int{10, 100, 1000, 10_000, 100_000, 1_000_000}, People: []int{1, 10, 100, 1000}, Sessions: []int{1, 2, 5, 10, 20},
 		Watchers: []int{0, 10, 100, 1000}, Watched: 100_000,
-		Many: 1000, Passes: 3, Once: 100_000, Rounds: 3, Changes: 3000, Heartbeats: 50_000, Quiet: 2 * time.Second,
+		Many: 10_000, Passes: 3, Once: 100_000, Rounds: 3, Changes: 3000, Heartbeats: 50_000, Quiet: 2 * time.Second,
 	}
 	Quick = Sizes{
 		Projects: []int{10, 20}, People: []int{1, 2}, Sessions: []int{1, 2}, Watchers: []int{0, 2}, Watched: 20,

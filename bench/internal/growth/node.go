@@ -166,6 +166,7 @@ func (n *node) tabsKB() float64 { return float64(len(n.tabs)) * float64(unsafe.S
 func memory(r *harness.Run) (heap, rss float64) {
 	rss, _ = r.Memory(harness.Self())
 	runtime.GC()
+	runtime.GC() // what pools and cleanups held
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc) / 1024, rss
