@@ -30,6 +30,9 @@ const (
 	// groups is the number of groups of projects, swept one after the other: one commit of all
 	// renewals would delay every change.
 	groups = 32
+	// expireGroups is after how many groups the watched projects are searched for expired sessions: every half second,
+	// since watches learn of an expiry within a second, and a search costs as much as there are watched projects.
+	expireGroups = 4
 	// forgetEvery is how often sessions that ended [presence.Finality] ago are deleted.
 	forgetEvery = time.Minute
 	// clockSlack is more than versions can have grown, in milliseconds, between the last commit
@@ -124,7 +127,9 @@ func (s *Store) Run(ctx context.Context) error {
 	for group := 0; ctx.Err() == nil; {
 		select {
 		case <-sweep.C:
-			s.expireWatched()
+			if group%expireGroups == 0 {
+				s.expireWatched()
+			}
 			s.sweep(group)
 			group = (group + 1) % groups
 		case <-forget.C:
