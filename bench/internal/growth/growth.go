@@ -30,9 +30,9 @@ type Sizes struct {
 
 var (
 	Full = Sizes{
-		Projects: []int{10, 100, 1000, 10_000, 100_000, 1_000_000}, People: []int{1, 10, 100, 1000}, Sessions: []int{1, 2, 5, 10, 20},
+		Projects: []int{10, 1000, 10_000, 100_000}, People: []int{1, 10, 100, 1000}, Sessions: []int{1, 5, 20},
 		Watchers: []int{0, 10, 100, 1000}, Watched: 100_000,
-		Many: 10_000, Passes: 3, Once: 100_000, Rounds: 3, Changes: 3000, Heartbeats: 50_000, Quiet: 2 * time.Second,
+		Many: 10_000, Passes: 3, Once: 100_000, Rounds: 3, Changes: 2000, Heartbeats: 30_000, Quiet: time.Second,
 	}
 	Quick = Sizes{
 		Projects: []int{10, 20}, People: []int{1, 2}, Sessions: []int{1, 2}, Watchers: []int{0, 2}, Watched: 20,
