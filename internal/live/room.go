@@ -226,9 +226,8 @@ func (r *room) run() {
 	}
 }
 
-// pauseAfter returns how long a room waits after a broadcast that took some time. A room uses a fifth of a core at most
-// then, unless it is so large that it waits for maxBatchTime. In a small room of an idle process the wait is less than
-// a millisecond; it grows with the number of connections, and with the load, which makes the broadcast take longer.
+// pauseAfter returns how long a room waits after a broadcast that took some time. It grows with the number of connections,
+// and with the load of the process, and is less than a millisecond in a small room.
 func pauseAfter(took time.Duration) time.Duration { return min(4*took, maxBatchTime) }
 
 func (r *room) takeWanted() uint64 {
