@@ -4,7 +4,9 @@ package redistest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"strconv"
@@ -38,22 +40,26 @@ func Start(t testing.TB, options ...string) *Server {
 	return s
 }
 
-// freePort finds a free port below 55,000, because a cluster also uses the port 10,000 above it.
+// freePort finds a free port between 10,000 and 20,000 for which the one 10,000 above it is free, too: a cluster uses both.
+// The system gives neither to listeners and connections that ask for any port: those begin at 32,768 on Linux.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if port < 55_000 {
+		port := 10_000 + rand.N(10_000)
+		if isFree(port) && isFree(port+10_000) {
 			return strconv.Itoa(port)
 		}
 	}
-	t.Fatal("no port below 55000 is free")
+	t.Fatal("no port between 10000 and 20000 is free")
 	return ""
+}
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
 }
 
 // Run starts the server, for example after Kill, and waits until it accepts connections.
