@@ -8,17 +8,12 @@ package announce
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/internal/loglimit"
-	"github.com/writer-presence/writer-presence/internal/wire"
 )
 
 const (
@@ -177,149 +172,48 @@ func (a *Announcer) attempt(ctx context.Context, project presence.Project) (done
 
 // announce delivers events until all that is visible was announced.
 func (a *Announcer) announce(c *claim, announced presence.Announcement) (done bool, err error) {
-	var states states
-	if announced.State != nil {
-		if err := json.Unmarshal(announced.State, &states); err != nil {
-			return false, fmt.Errorf("cannot read what was announced: %w", err)
-		}
-	}
-	streams := a.streams(&states)
-	store := func(version uint64) (ok bool, err error) {
-		occupied := slices.ContainsFunc(streams, func(s *stream) bool { return !s.State.IsEmpty() })
-		return c.announce(version, occupied, states)
-	}
-	delivering, delivered := 0, make(chan result, len(streams))
-	deliver := func() {
-		for _, s := range streams {
-			if !s.delivering && len(s.Outbox) > 0 {
-				s.delivering = true
-				delivering++
-				c.delivering.Go(func() { delivered <- result{s, s.deliver(c, s.Outbox)} })
-			}
-		}
-	}
-	finish := func(r result) error {
-		delivering--
-		if r.delivering = false; r.err == nil {
-			r.Outbox = nil
-		}
-		return r.err
-	}
-	// fail returns an error once the deliveries under way have ended, so that none of them is repeated because of it.
-	fail := func(err error) (bool, error) {
-		for delivering > 0 {
-			_ = finish(<-delivered)
-		}
-		_, _ = store(0)
+	d, err := newDelivery(a, c, announced.State)
+	if err != nil {
 		return false, err
 	}
-
-	deliver() // a process that has ended may not have delivered all of it
+	d.start() // a process that has ended may not have delivered all of it
 	first, err := a.view(c)
 	if err != nil {
-		return fail(err)
+		return d.fail(err)
 	}
 	// Most changes are none for events: what somebody does in a section, or a page that was reloaded.
-	if delivering == 0 && !slices.ContainsFunc(streams, func(s *stream) bool { return !s.advance(c.project, first) }) {
+	if d.underWay() == 0 && d.advance(first) {
 		if announced.Version == first.Version() {
 			return true, nil
 		}
-		return store(first.Version())
+		return d.storeStates(first.Version())
 	}
-	settled := false
-	var second *presence.EventView
 	for views := time.After(presence.EventSettle); ; {
-		if settled && delivering == 0 {
-			return store(second.Version())
-		}
 		select {
-		case r := <-delivered:
-			if err := finish(r); err != nil {
-				return fail(err)
+		case r := <-d.delivered:
+			if err := d.finish(r); err != nil {
+				return d.fail(err)
 			}
-			continue
 		case <-views:
 			views = time.After(presence.EventSettle)
+			if d.underWay() == len(d.streams) {
+				continue // nobody could get what there is to see
+			}
+			second, err := a.view(c)
+			if err != nil {
+				return d.fail(err)
+			}
+			if ok, err := d.next(first, second); !ok {
+				return d.fail(err)
+			}
+			first = second
 		case <-c.Done():
 			return false, nil
 		}
-		if settled = delivering < len(streams); !settled {
-			continue
+		if d.settled && d.underWay() == 0 {
+			return d.storeStates(first.Version())
 		}
-		if second, err = a.view(c); err != nil {
-			return fail(err)
-		}
-		due := false
-		for _, s := range streams {
-			if s.delivering { // gets the difference to what is visible afterwards
-				settled = false
-				continue
-			}
-			next, events, ok := s.State.Next(c.project, first, second, time.Now())
-			s.State, s.Outbox = next, events
-			settled, due = settled && ok, due || len(events) > 0
-		}
-		if due {
-			// Stored before it is delivered: if this process ends, the next one delivers the same events with the same ids, even
-			// if they are no longer true then.
-			if ok, err := store(0); !ok {
-				return fail(err)
-			}
-			deliver()
-		}
-		first = second
 	}
-}
-
-// states is the State of an announcement: how far each stream is. A process without a receiver for a stream leaves its
-// state as it is.
-type states struct{ Log, Sent *state }
-
-// state is where the events of a stream lead to, and those that may not have been delivered.
-type state struct {
-	State  presence.EventState
-	Outbox []presence.Event `json:",omitempty"`
-}
-
-// stream is one destination of a project's events: the log or webhooks. Each has a state of its own, so that a receiver of
-// webhooks that is down delays no listener of the log.
-type stream struct {
-	*state
-	deliver    func(context.Context, []presence.Event) error
-	delivering bool
-}
-
-// result is what delivering the outbox of a stream returned.
-type result struct {
-	*stream
-	err error
-}
-
-// streams returns the streams that have a receiver in this process.
-func (a *Announcer) streams(s *states) (streams []*stream) {
-	add := func(s **state, deliver func(context.Context, []presence.Event) error) {
-		if *s == nil {
-			*s = &state{}
-		}
-		streams = append(streams, &stream{state: *s, deliver: deliver})
-	}
-	if a.o.LogEvents {
-		add(&s.Log, a.appendLog)
-	}
-	if a.o.Send != nil {
-		add(&s.Sent, a.o.Send)
-	}
-	return streams
-}
-
-// advance makes a view the state of the stream if that needs no event. It returns false if it does, or may.
-func (s *stream) advance(project presence.Project, v *presence.EventView) bool {
-	next, events, settled := s.State.Next(project, v, v, time.Now())
-	if !settled || len(events) > 0 || !maps.Equal(next.Sections, s.State.Sections) {
-		return false
-	}
-	s.State = next
-	return true
 }
 
 // view reads what is visible, and all changes of other processes.
@@ -329,15 +223,6 @@ func (a *Announcer) view(c *claim) (*presence.EventView, error) {
 		return nil, err
 	}
 	return presence.NewEventView(snapshot, sessions), nil
-}
-
-// appendLog adds events to the log of the store.
-func (a *Announcer) appendLog(ctx context.Context, events []presence.Event) error {
-	data := make([][]byte, len(events))
-	for i, e := range events {
-		data[i] = wire.AppendEvent(nil, e)
-	}
-	return a.o.Store.AppendEvents(ctx, data)
 }
 
 // sleep waits. It returns false if ctx ended before.

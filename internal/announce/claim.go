@@ -2,7 +2,6 @@ package announce
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -51,11 +50,7 @@ func (c *claim) renew(lost func()) {
 	}
 }
 
-// announce stores what was announced at a version, 0 while there is more to deliver.
-func (c *claim) announce(version uint64, occupied bool, states states) (ok bool, err error) {
-	text, err := json.Marshal(states)
-	if err != nil {
-		return false, err
-	}
-	return c.store.Announce(c, c.project, c.holder, presence.Announcement{Version: version, Occupied: occupied, State: text})
+// announce stores an announcement. It returns false if the claim is lost.
+func (c *claim) announce(a presence.Announcement) (ok bool, err error) {
+	return c.store.Announce(c, c.project, c.holder, a)
 }
