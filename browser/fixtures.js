@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import {spawn, execFileSync} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -111,6 +111,25 @@ export async function stopServer({server}, signal = 'SIGTERM') {
   server.kill(signal);
   await ended;
   if (signal === 'SIGTERM') assert.equal(server.exitCode, 0, 'the status of a server after SIGTERM');
+}
+
+/** The key of servers that startWithHostAPI starts. */
+export const API_KEY = 'a-key-of-the-host-api-0123456789';
+
+/** Starts a server with the host API: its address for pages, its admin address, what ends it, and what deletes its files. */
+export async function startWithHostAPI() {
+  const data = mkdtempSync(join(tmpdir(), 'writer-presence-host-api-'));
+  const key = join(data, 'api-key');
+  writeFileSync(key, `${API_KEY}\n`, {mode: 0o600});
+  const server = spawn(BINARY, ['serve', '--dev', '--addr', '127.0.0.1:0', '--admin-addr', '127.0.0.1:0', '--api-key-file', key, '--data', data], {stdio: ['ignore', 'pipe', 'ignore']});
+  const url = await outputMatching(server, /http:\S+\d/);
+  const {admin_addr: admin} = JSON.parse(readFileSync(join(data, 'server.json'), 'utf8'));
+  return {
+    url,
+    admin: `http://${admin}/`,
+    end: () => stopServer({server}),
+    remove: () => rmSync(data, {recursive: true}),
+  };
 }
 
 /** A port that nothing listens on. @returns {Promise<number>} */

@@ -1,37 +1,27 @@
 /** The page for operators at the admin address. */
 
 import assert from 'node:assert/strict';
-import {spawn} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
 import {after, before, test} from 'node:test';
-import {BINARY, TIMEOUT, assertSoon, launch, outputMatching, stopServer} from './fixtures.js';
+import {API_KEY, TIMEOUT, assertSoon, launch, startWithHostAPI} from './fixtures.js';
 
-const KEY = 'a-key-of-the-host-api-0123456789';
-const data = mkdtempSync(join(tmpdir(), 'writer-presence-operator-'));
-const key = join(data, 'api-key');
-writeFileSync(key, `${KEY}\n`, {mode: 0o600});
 /** @type {any} */
 let server;
 /** @type {any} */
 let browser;
-let url = '';
 
 before(async () => {
-  server = spawn(BINARY, ['serve', '--dev', '--addr', '127.0.0.1:0', '--admin-addr', '127.0.0.1:0', '--api-key-file', key, '--data', data], {stdio: ['ignore', 'pipe', 'ignore']});
-  url = await outputMatching(server, /http:\S+\d/);
+  server = await startWithHostAPI();
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
-  await stopServer({server});
-  rmSync(data, {recursive: true});
+  await server?.end();
+  server?.remove();
 });
 
 async function post(path, body, token) {
   const headers = {'Content-Type': 'application/json', ...(token && {Authorization: `Bearer ${token}`})};
-  return (await fetch(`${url}/writer/api${path}`, {method: 'POST', headers, body: JSON.stringify(body)})).json();
+  return (await fetch(`${server.url}/writer/api${path}`, {method: 'POST', headers, body: JSON.stringify(body)})).json();
 }
 
 async function enter(project, username, section, state = {}) {
@@ -44,15 +34,14 @@ test('the page shows people by project and section to those who have the key', a
   const page = await (await browser.newContext()).newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
-  const admin = `http://${JSON.parse(readFileSync(join(data, 'server.json'), 'utf8')).admin_addr}/`;
-  const policy = (await fetch(admin)).headers.get('Content-Security-Policy');
+  const policy = (await fetch(server.admin)).headers.get('Content-Security-Policy');
   assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'/);
   await enter('thesis', '<img src=x onerror=alert(1)>', 'abstract');
   await enter('thesis', 'Bob', 'abstract', {unsaved: true});
   await enter('thesis', 'Carol', 'notes/a', {activity: 'viewing', waiting_for: 'abstract'});
   await enter('book', 'Dan', '');
 
-  await page.goto(admin);
+  await page.goto(server.admin);
   const login = async (text) => {
     await page.locator('#key').fill(text);
     await page.locator('#login button').click();
@@ -60,9 +49,9 @@ test('the page shows people by project and section to those who have the key', a
   const problem = () => page.locator('#problem').textContent();
   await login('short');
   await assertSoon(async () => assert.match(await problem(), /at least 32/));
-  await login(`${KEY}x`);
+  await login(`${API_KEY}x`);
   await assertSoon(async () => assert.match(await problem(), /--api-key-file/));
-  await login(KEY);
+  await login(API_KEY);
   await page.locator('dl dd').first().waitFor({timeout: TIMEOUT});
 
   const text = () => page.evaluate(() => [...document.querySelectorAll('details')].map((d) => d.innerText.replace(/\s+/g, ' ')));
@@ -82,7 +71,7 @@ test('the page shows people by project and section to those who have the key', a
   await page.locator('#prefix').fill('bo');
   await assertSoon(async () => assert.match((await text()).join(), /^book[^,]*$/));
 
-  await stopServer({server});
+  await server.end();
   await page.locator('#prefix').fill('');
   await assertSoon(async () => assert.match(await page.locator('#status').textContent(), /^unknown who is online now/));
   assert.deepEqual(errors, []);
