@@ -39,7 +39,7 @@ const (
 
 // Event tells the host application of a visible change of a project. It never changes.
 type Event struct {
-	// ID is that of no other event. An event that is sent again has the same one.
+	// ID is unique. An event that is sent again has the same one.
 	ID      string
 	Type    EventType
 	Project Project

@@ -18,7 +18,7 @@ const (
 	// firstPause is how long Events waits before it asks again, at first; each failure in a row doubles it up to maxPause.
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
-	// silence is the read timeout: after what time without a byte a connection counts as broken. The server sends one every 15 seconds.
+	// silence is the read timeout. The server sends a comment every 15 seconds.
 	silence = 45 * time.Second
 	// maxEvent is the length of the longest line in bytes. Twenty users with the longest ids and names take a third of it.
 	maxEvent = 1 << 20
@@ -45,7 +45,7 @@ type Event struct {
 	// Position is where [Client.Events] continues after this event. It is empty in the body of a webhook.
 	Position string `json:"-"`
 
-	// ID is that of no other event. An event that comes twice has the same one.
+	// ID is unique. An event that comes twice has the same one.
 	ID   string    `json:"id"`
 	Type EventType `json:"type"`
 	// At is when the server found the change, or when the section was saved.
@@ -76,9 +76,9 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 // Events returns the events of all projects as they happen: those after a position, which is that of an [Event]; with ""
 // those from now on. An event can come twice.
 //
-// When the connection ends, or the server cannot be reached, Events connects again after a pause of a second, at most half
-// a minute, and continues where it was. It yields each failure as an error, after which the loop may go on or break. It
-// ends when ctx does. [Client.HTTP] should have no timeout.
+// When the connection ends, or the server cannot be reached, Events connects again and continues where it was, after a
+// pause of a second to half a minute, or as long as the server asks for. It yields each failure as an error, after which
+// the loop may go on or break. It ends when ctx does. [Client.HTTP] should have no timeout.
 func (c *Client) Events(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for position, pause := after, firstPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
