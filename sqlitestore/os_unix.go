@@ -26,6 +26,6 @@ func fsyncDir(dir string) error {
 	return nil
 }
 
-// identify returns information about a file by which [os.SameFile] recognises it, even after it was renamed. It does not open
-// the file: closing it would end the locks that SQLite has on it.
+// identify returns information about a file by which [os.SameFile] recognises it, even after it was renamed. It does
+// not open the file: closing it would end the locks that SQLite has on it.
 func identify(path string) (fs.FileInfo, error) { return os.Stat(path) }

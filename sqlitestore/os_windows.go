@@ -17,8 +17,8 @@ func tryLock(f *os.File) error {
 // fsyncDir does nothing: Windows cannot sync a directory, and NTFS writes renames to its own journal.
 func fsyncDir(string) error { return nil }
 
-// identify returns information about a file by which [os.SameFile] recognises it, even after it was renamed. [os.Stat] would
-// leave it to the first os.SameFile to look for the identity at the path.
+// identify returns information about a file by which [os.SameFile] recognises it, even after it was renamed. [os.Stat]
+// would leave it to the first os.SameFile to look for the identity at the path.
 func identify(path string) (fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/journal"
 )
 
-// newLog returns a logger that writes lines of --log-format. On the standard error of a systemd service each begins with its
-// priority, so that `journalctl -p warning` finds it.
+// newLog returns a logger that writes lines of --log-format. On the standard error of a systemd service each begins
+// with its priority, so that `journalctl -p warning` finds it.
 func (s *settings) newLog(w io.Writer, level slog.Leveler) *slog.Logger {
 	if w == os.Stderr && stderrIsJournal() {
 		p := &priorities{w: w}

@@ -6,8 +6,8 @@
 //	places, err := presence.User(ctx, "7")           // where is user 7?
 //	err = presence.RemoveUser(ctx, "thesis", "7", 0) // make her leave
 //
-// docs/how-to/host-api.md describes the API. Every call can be repeated safely, except a move of a section to a path below
-// itself.
+// docs/how-to/host-api.md describes the API. Every call can be repeated safely, except a move of a section to a path
+// below itself.
 package client
 
 import (
@@ -46,8 +46,8 @@ type Client struct {
 	base, key string
 }
 
-// New returns a client for the server whose --admin-addr is at an address such as http://127.0.0.1:9090, with a key: a line
-// of its --api-key-file, without the line break.
+// New returns a client for the server whose --admin-addr is at an address such as http://127.0.0.1:9090, with a key: a
+// line of its --api-key-file, without the line break.
 func New(address, key string) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {

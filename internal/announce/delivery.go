@@ -30,8 +30,8 @@ type state struct {
 	Outbox []presence.Event `json:",omitempty"`
 }
 
-// stream is one destination of a project's events: the log or webhooks. Each has a state of its own, so that a receiver of
-// webhooks that is down delays no listener of the log.
+// stream is one destination of a project's events: the log or webhooks. Each has a state of its own, so that a receiver
+// of webhooks that is down delays no listener of the log.
 type stream struct {
 	*state
 	deliver    func(context.Context, []presence.Event) error
@@ -128,7 +128,8 @@ func (d *delivery) fail(err error) (bool, error) {
 	return false, err
 }
 
-// advance makes a view the state of the streams that need no event for it. It returns false if one needs an event, or may.
+// advance makes a view the state of the streams that need no event for it. It returns false if one needs an event, or
+// may.
 func (d *delivery) advance(v *presence.EventView) (all bool) {
 	all = true
 	for _, s := range d.streams {

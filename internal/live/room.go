@@ -226,8 +226,8 @@ func (r *room) run() {
 	}
 }
 
-// pauseAfter returns how long a room waits after a broadcast that took some time. It grows with the number of connections,
-// and with the load of the process, and is less than a millisecond in a small room.
+// pauseAfter returns how long a room waits after a broadcast that took some time. It grows with the number of
+// connections, and with the load of the process, and is less than a millisecond in a small room.
 func pauseAfter(took time.Duration) time.Duration { return min(4*took, maxBatchTime) }
 
 func (r *room) takeWanted() uint64 {

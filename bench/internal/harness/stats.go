@@ -32,8 +32,9 @@ func MedianRatios[F any](a, b []F) F {
 	return fieldMedians[F](len(a), func(round, field int) float64 { return fieldOf(a[round], field) / fieldOf(b[round], field) })
 }
 
-// Growth returns for each field by how much a series that was measured at even intervals grows from its beginning to its
-// end: the median of the slopes between all pairs of values (Theil and Sen), which outliers hardly change, times its length.
+// Growth returns for each field by how much a series that was measured at even intervals grows from its beginning to
+// its end: the median of the slopes between all pairs of values (Theil and Sen), which outliers hardly change, times
+// its length.
 func Growth[F any](series []F) (growth F) {
 	var slopes []F
 	for i := range series {
@@ -49,8 +50,9 @@ func Growth[F any](series []F) (growth F) {
 	return Medians(slopes)
 }
 
-// Tenfold returns by what a cost is multiplied where its size is ten times as large: that of the straight line through the logarithms of both
-// with the least squares. It leaves out sizes and costs of 0, and is NaN with fewer than two sizes.
+// Tenfold returns by what a cost is multiplied where its size is ten times as large: that of the straight line through
+// the logarithms of both with the least squares. It leaves out sizes and costs of 0, and is NaN with fewer than two
+// sizes.
 func Tenfold(sizes, costs []float64) float64 {
 	var n, x, y, xx, xy float64
 	for i := range sizes {

@@ -58,8 +58,8 @@ func Compare[F any](t *Table, prefix string, ours, yardstick []F) {
 	}
 }
 
-// ComparePeer prints a line for each field as Compare does: the medians of our rounds, of a peer's and of a bare server's,
-// and how many times as much the peer takes as we do, and we as the bare server.
+// ComparePeer prints a line for each field as Compare does: the medians of our rounds, of a peer's and of a bare
+// server's, and how many times as much the peer takes as we do, and we as the bare server.
 func ComparePeer[F any](t *Table, prefix string, ours, peer, bare []F) {
 	a, b, c := Medians(ours), Medians(peer), Medians(bare)
 	times, overBare := MedianRatios(peer, ours), MedianRatios(ours, bare)

@@ -16,10 +16,10 @@ const WhatIsCounted = "Counted by valgrind are instructions in user space, which
 	"and hardly on other load. What the kernel does for the process, such as sockets and files, is not counted, and nor is " +
 	"garbage collection, which is off: one collection more or less would be 4 %."
 
-// CountInstructions runs a part of the scenario twice, with a number of events and with three times as many, and returns
-// for each server that the part starts and returns how many instructions an event takes: the difference between both runs,
-// so that start and end of the server are not counted. The part returns the servers in the same order each time, and
-// must do nothing that depends on time, because they are many times slower than otherwise.
+// CountInstructions runs a part of the scenario twice, with a number of events and with three times as many, and
+// returns for each server that the part starts and returns how many instructions an event takes: the difference between
+// both runs, so that start and end of the server are not counted. The part returns the servers in the same order each
+// time, and must do nothing that depends on time, because they are many times slower than otherwise.
 func (r *Run) CountInstructions(events int, part func(r *Run, events int) []*Process) (each []float64) {
 	if _, err := exec.LookPath("valgrind"); err != nil {
 		r.Check(errors.New("valgrind, which counts instructions, is not installed; scripts/prepare bench installs it"))

@@ -16,9 +16,9 @@ const (
 	changeTimeout = 20 * time.Second
 )
 
-// Instructions counts the instructions of both servers for a change in rooms of 10 and 100, and for a connection that gets
-// it, which is the slope between them. The next change is sent when all have the last one and it is acknowledged, so each
-// has a commit of its own, and commits are not in the slope.
+// Instructions counts the instructions of both servers for a change in rooms of 10 and 100, and for a connection that
+// gets it, which is the slope between them. The next change is sent when all have the last one and it is acknowledged,
+// so each has a commit of its own, and commits are not in the slope.
 func Instructions(changes int) harness.Scenario {
 	return harness.Scenario{Name: "instructions, live connections beside bare gws", Run: func(r *harness.Run) {
 		t := harness.NewTable(r.Out, 46, "ours", "bare gws", "ratio")

@@ -28,8 +28,8 @@ const (
 	minSoak = 5 * time.Minute
 )
 
-// Soak returns a scenario in which memory, goroutines and descriptors of the server must not grow. At a rate of 100 changes
-// a second its load is a tenth of the others'.
+// Soak returns a scenario in which memory, goroutines and descriptors of the server must not grow. At a rate of 100
+// changes a second its load is a tenth of the others'.
 func Soak(d time.Duration, rate float64) harness.Scenario {
 	return harness.Scenario{Name: fmt.Sprintf("soak, %v at %v changes a second", d, rate), Run: func(r *harness.Run) {
 		s := newSoak(r, rate)
@@ -57,11 +57,11 @@ func Soak(d time.Duration, rate float64) harness.Scenario {
 // resources are what a server holds, right after a garbage collection.
 type resources struct{ Heap, RSS, Goroutines, Descriptors float64 } // memory in MB
 
-// permittedGrowth returns what may be there more at the end than at the beginning of the part that counts, however long it
-// is. In a run of ten minutes at 100 changes a second the heap grew by 0.3 MB, with what the server keeps by design for ten
-// minutes of sessions that ended, and varied by as much; RSS, which also depends on when Go returns memory to the kernel,
-// varied by 2 MB, and goroutines by 14. In the 400 s that count, 1 MB is 26 bytes for each change and 260 for each
-// reconnect; in two hours a twelfth of that.
+// permittedGrowth returns what may be there more at the end than at the beginning of the part that counts, however long
+// it is. In a run of ten minutes at 100 changes a second the heap grew by 0.3 MB, with what the server keeps by design
+// for ten minutes of sessions that ended, and varied by as much; RSS, which also depends on when Go returns memory to
+// the kernel, varied by 2 MB, and goroutines by 14. In the 400 s that count, 1 MB is 26 bytes for each change and 260
+// for each reconnect; in two hours a twelfth of that.
 func permittedGrowth(rate float64) resources {
 	times := max(1, rate/100)
 	return resources{Heap: 1 * times, RSS: 4 * times, Goroutines: 20 * times, Descriptors: 10 * times}

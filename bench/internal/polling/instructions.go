@@ -10,10 +10,11 @@ import (
 // CountedRequests are the requests for each case of Instructions.
 const CountedRequests = 2000
 
-// budgets are how many times the instructions of the bare server ours may take for a request. In CPU time the budget of a
-// heartbeat is 1.10, with the kernel's part, which is the same for both. In user space alone that is not met: the bare
-// server has net/http only, and ours authenticates, checks limits, decodes the body and updates the store in addition. So budgets are what was measured in November 2026 and 3 % more; 5 % for the durable update, because
-// how many changes share a commit depends on time.
+// budgets are how many times the instructions of the bare server ours may take for a request. In CPU time the budget of
+// a heartbeat is 1.10, with the kernel's part, which is the same for both. In user space alone that is not met: the
+// bare server has net/http only, and ours authenticates, checks limits, decodes the body and updates the store in
+// addition. So budgets are what was measured in November 2026 and 3 % more; 5 % for the durable update, because how
+// many changes share a commit depends on time.
 var budgets = map[string]float64{
 	"whole poll as one heartbeat, 10 people":  1.37, // measured 1.29 to 1.33
 	"whole poll as one heartbeat, 100 people": 1.37,
