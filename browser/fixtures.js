@@ -95,8 +95,9 @@ export function environment({lease = LEASE, bfcache = false} = {}) {
   return env;
 }
 
-/** Starts a server, at its earlier address if it had one. */
+/** Starts a server, at its earlier address if it had one, unless it runs. */
 export async function startServer(env, node) {
+  if (runs(node)) return;
   const address = node.url ? new URL(node.url).host : '127.0.0.1:0';
   const shared = env.redisURL ? ['--redis-url', env.redisURL, '--secret-file', join(env.data, 'secret')] : [];
   const server = spawn(BINARY, ['serve', '--dev', '--addr', address, '--data', env.data, '--heartbeat', `${HEARTBEAT}ms`, '--lease', `${env.lease}ms`, ...shared], {stdio: ['ignore', 'pipe', 'ignore']});
@@ -104,9 +105,11 @@ export async function startServer(env, node) {
   node.url = await outputMatching(server, /http:\S+\d/);
 }
 
+const runs = ({server}) => server && server.exitCode === null && !server.signalCode;
+
 /** Ends a server, by default gracefully; its status must be 0 then. The race detector, with which `make test` builds it, sets 66 after a race. */
 export async function stopServer({server}, signal = 'SIGTERM') {
-  if (!server || server.exitCode !== null || server.signalCode) return;
+  if (!runs({server})) return;
   const ended = new Promise((ended) => server.on('exit', ended));
   server.kill(signal);
   await ended;

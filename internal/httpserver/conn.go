@@ -16,6 +16,7 @@ import (
 const (
 	idle    int32 = iota
 	waiting       // accepted, but above the limit of open connections
+	opened        // accepted, and no byte has arrived; its time is part of reading
 	reading
 	answering   // its time counts from the start of reading, or from the last progress of a write
 	readingBody // part of answering: the handler waits for more of the request's body
@@ -54,10 +55,13 @@ func (c *Conn) enter(phase int32) {
 	c.phase.Store(phase)
 }
 
-// beginRequest begins a request if the connection is idle.
+// beginRequest begins a request if none has begun. The time of a connection's first one began with the connection.
 func (c *Conn) beginRequest() {
-	if c.phase.Load() == idle {
+	switch c.phase.Load() {
+	case idle:
 		c.enter(reading)
+	case opened:
+		c.phase.Store(reading)
 	}
 }
 

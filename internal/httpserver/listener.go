@@ -22,6 +22,9 @@ const (
 	answerTimeout = readTimeout + 5*time.Second
 	// idleTimeout is the timeout between two requests.
 	idleTimeout = 2 * time.Minute
+	// firstByteTimeout is the timeout for the first byte of a connection's first request while the server ends. Browsers
+	// open connections before they have a request, and those would hold up a restart until readTimeout.
+	firstByteTimeout = time.Second
 	// sweepEvery is the interval of the sweeps, and how late a timeout may be.
 	sweepEvery = 250 * time.Millisecond
 )
@@ -98,6 +101,8 @@ func (l *listener) takeOverdue() (overdue []*Conn) {
 		switch age := l.elapsed(c.since.Load()); {
 		case phase == idle:
 			closes = age >= idleTimeout
+		case phase == opened && last > 0 && age >= firstByteTimeout:
+			closes = true
 		case age >= netio.WriteTimeout, c.writing.Load() && last > 0 && now >= last:
 			closes = true
 		case min(age, l.elapsed(c.wrote.Load())) >= l.o.AnswerTimeout:
@@ -173,7 +178,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			conn.Close()
 			return nil, net.ErrClosed
 		}
-		c.enter(reading)
+		c.enter(opened)
 		l.mu.Lock()
 		l.conns[c] = struct{}{}
 		l.mu.Unlock()
