@@ -31,6 +31,7 @@ type Pool struct {
 	Clients []*Client
 
 	epoll       int
+	wait        int // ms that a poll may wait; 0, which takes a core, where times are measured
 	events      [512]syscall.EpollEvent
 	in, out     []byte
 	handshaking int // clients whose handshake is not answered
@@ -190,7 +191,7 @@ func (p *Pool) Disconnect(clients []*Client) {
 
 // poll reads from all connections on which something has arrived.
 func (p *Pool) poll() {
-	n, err := syscall.EpollWait(p.epoll, p.events[:], 0)
+	n, err := syscall.EpollWait(p.epoll, p.events[:], p.wait)
 	if err != syscall.EINTR {
 		p.run.Check(err)
 	}

@@ -102,6 +102,7 @@ func newSoak(r *harness.Run, rate float64) *soak {
 	s.server = r.StartServer("--admin-addr", s.admin, "--api-key-file", keyFile, "--connections", strconv.Itoa(2*n+100))
 	users := r.Users(s.server, n+n/RoomSize)
 	s.pool, s.pollers = NewPool(r), users[n:]
+	s.pool.wait = 1
 	s.pool.Connect(s.pool.Add(s.server, Presence, users[:n], RoomSize), PacedHandshakes, 0)
 	s.next = RoundRobin(s.pool.Clients)
 	every := func(perSecond float64) *ticker { return newTicker(time.Duration(float64(time.Second) / perSecond)) }
