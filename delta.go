@@ -26,17 +26,25 @@ func (s *Snapshot) Since(base *Snapshot) *Delta {
 		base = &Snapshot{}
 	}
 	d := &Delta{Base: base.Version, Version: s.Version}
-	before := make(map[UserID]*Occupant, len(base.Occupants))
-	for _, o := range base.Occupants {
+	old, current := base.Occupants, s.Occupants
+	skipped := 0 // most occupants look the same, and are at the same place from the start or from the end
+	for len(old) > 0 && len(current) > 0 && old[0].sameVisible(current[0]) {
+		old, current, skipped = old[1:], current[1:], skipped+1
+	}
+	for len(old) > 0 && len(current) > 0 && old[len(old)-1].sameVisible(current[len(current)-1]) {
+		old, current = old[:len(old)-1], current[:len(current)-1]
+	}
+	before := make(map[UserID]*Occupant, len(old))
+	for _, o := range old {
 		before[o.User.ID] = o
 	}
-	for i, o := range s.Occupants {
-		if old := before[o.User.ID]; old == nil || !o.sameVisible(old) {
-			d.Changed, d.At = append(d.Changed, o), append(d.At, i)
+	for i, o := range current {
+		if was := before[o.User.ID]; was == nil || !o.sameVisible(was) {
+			d.Changed, d.At = append(d.Changed, o), append(d.At, skipped+i)
 		}
 		delete(before, o.User.ID)
 	}
-	for _, o := range base.Occupants {
+	for _, o := range old {
 		if _, left := before[o.User.ID]; left {
 			d.Left = append(d.Left, o.User.ID)
 		}
