@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench bench-compare soak \
+.PHONY: help run build test test-quick vet test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench bench-compare soak \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -19,7 +19,7 @@ GOLANGCI = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 #
 # All that the tests compile gets these flags, also by the go commands that the tests run, and the server of the browser
 # tests: without them everything would be compiled a second time, which takes more than a minute.
-test-go test-browser test-engines: export GOFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false
+vet test-go test-browser test-engines: export GOFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -30,18 +30,24 @@ run: ## serve the reference page on http://127.0.0.1:8080/
 build: ## build one static binary, ./writer-presence
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.revision=$(REVISION)" -o writer-presence ./cmd/writer-presence
 
-test: prepare test-go test-client test-browser ## run all tests; installs what they need
+# Compiling everything with the race detector and installing what the tests need take minutes each on a new machine.
+test: ## run all tests; installs what they need
+	@$(MAKE) --no-print-directory -j2 prepare vet
+	@$(MAKE) --no-print-directory test-go test-client test-browser
 
 test-quick: ## run the unit tests that need no server: domain, wire, embedded store, client (about a minute)
 	@scripts/npm-ci
 	@scripts/test-quick
 
-# redisstore comes first because it takes longest. Three packages at a time on two cores, because it mostly waits.
-test-go: ## run the Go tests with the race detector, gofmt and go vet
+vet: ## run gofmt and go vet
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
 		test -z "$$files" || { echo "$$files"; echo 'run gofmt -w on these files'; exit 1; }
+	@for module in $(MODULES); do (set -x; cd $$module && go vet ./...) || exit; done
+
+# redisstore comes first because it takes longest. Three packages at a time on two cores, because it mostly waits.
+test-go: vet ## run the Go tests with the race detector, after gofmt and go vet
 	@for module in $(MODULES); do \
-		(set -x; cd $$module && go vet ./... && go test -p 3 -vet=off $$(ls -d ./redisstore 2>/dev/null) ./...) || exit; \
+		(set -x; cd $$module && go test -p 3 -vet=off $$(ls -d ./redisstore 2>/dev/null) ./...) || exit; \
 	done
 
 test-client: prepare ## run the client's unit tests, its type check and its size budget
