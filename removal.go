@@ -90,6 +90,7 @@ func (r *Roster) addRemoval(now time.Time, removal Removal) bool {
 	if removal.Until.After(removal.kept) {
 		removal.kept = removal.Until
 	}
+	r.setForget(removal.kept)
 	r.removals = append(removals, removal)
 	r.unwrittenRemovals[removal.User] = struct{}{}
 	r.version, r.snapshot = r.clock, nil
@@ -166,6 +167,7 @@ func (r *Roster) UnwrittenRemovals() (removals []Removal) {
 func (r *Roster) RestoreRemoval(removal Removal) {
 	r.init()
 	removal.kept = removal.Until
+	r.setForget(removal.kept)
 	r.clock = max(r.clock, removal.Version)
 	r.removals = append(r.removals, removal)
 }

@@ -45,8 +45,11 @@ type Roster struct {
 
 	// maxEnded is [MaxEnded], except in tests.
 	maxEnded int
-	// nextExpiry is the time of the first expiry, or before it; zero if nobody is online.
-	nextExpiry time.Time
+	// nextExpiry is the time of the first expiry of a session or, if nobody is online, of a save; or before that. It is
+	// zero if there are none. nextForget is the same for what else Forget removes.
+	nextExpiry, nextForget time.Time
+	// unwritten says that a session may have changed since Records was last called.
+	unwritten bool
 
 	snapshot   *Snapshot // nil after a visible change
 	snapshotAt time.Time
@@ -88,19 +91,42 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 
 // Forget removes the sessions that ended longer than [Finality] ago, and the removals that are over. It reports
 // whether the roster holds nothing any more, neither sessions nor saves nor moves nor removals, so that a store can drop
-// it.
+// it. It is cheap while nothing is due.
 func (r *Roster) Forget(now time.Time) (empty bool) {
 	r.Expire(now)
+	if !r.nextForget.IsZero() && now.After(r.nextForget) {
+		r.forget(now)
+	}
+	return len(r.members) == 0 && len(r.saves) == 0 && len(r.moves) == 0 && len(r.removals) == 0
+}
+
+// forget removes what Forget does, and finds when it has something to remove next.
+func (r *Roster) forget(now time.Time) {
+	r.nextForget = time.Time{}
 	r.alsoChanged = nil // Records returns what RecordsOf did not
 	for id, m := range r.members {
 		m.forgetEnded(now)
 		if len(m.sessions) == 0 && len(m.ended) == 0 {
 			delete(r.members, id)
 		}
+		for _, e := range m.ended {
+			r.setForget(e.at.Add(Finality))
+		}
 	}
 	r.forgetRemovals(now)
-	return len(r.members) == 0 && len(r.saves) == 0 && len(r.moves) == 0 && len(r.removals) == 0
+	for _, removal := range r.removals {
+		r.setForget(removal.kept)
+	}
+	if len(r.moves) > 0 {
+		r.setForget(r.moves[0].oldAt())
+	}
 }
+
+func (r *Roster) setForget(at time.Time) { r.nextForget = earliest(r.nextForget, at) }
+
+// NextForget returns a time before which [Roster.Forget] removes nothing but what [Roster.Expire] does; false if there
+// is nothing else. A roster without NextExpiry and NextForget is empty.
+func (r *Roster) NextForget() (t time.Time, ok bool) { return r.nextForget, !r.nextForget.IsZero() }
 
 // Clock returns a number that is not below any version the roster has had.
 func (r *Roster) Clock() uint64 { return r.clock }
@@ -140,9 +166,15 @@ func (r *Roster) place(s *session, section Section, activity Activity, unsaved b
 
 func (r *Roster) setExpiry(s *session, expires time.Time) {
 	s.expires = expires
-	if r.nextExpiry.IsZero() || expires.Before(r.nextExpiry) {
-		r.nextExpiry = expires
+	r.nextExpiry = earliest(r.nextExpiry, expires)
+}
+
+// earliest returns the earlier of two times, of which the first may be zero for none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
 	}
+	return earlier(a, b)
 }
 
 // endSession removes a session that ended at that time, and keeps its end.
@@ -157,6 +189,8 @@ func (r *Roster) endSession(at time.Time, m *member, s *session) {
 // addEnded keeps the end of a session of a member.
 func (r *Roster) addEnded(m *member, e endedSession) {
 	m.addEnded(e, r.maxEnded)
+	r.setForget(e.at.Add(Finality))
+	r.unwritten = r.unwritten || e.unwritten
 	if e.at.After(r.lastEnd) {
 		r.lastEnd = e.at
 	}
@@ -244,7 +278,7 @@ func (r *Roster) reaggregate(m *member) {
 	r.version, r.snapshot = r.clock, nil
 }
 
-// NextExpiry returns a time before which no session expires; false if there are no sessions.
+// NextExpiry returns a time before which no session and no save expires; false if there are neither.
 func (r *Roster) NextExpiry() (t time.Time, ok bool) { return r.nextExpiry, !r.nextExpiry.IsZero() }
 
 // Expire ends the sessions whose lease or grace is over. Once nobody has been in the project for

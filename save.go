@@ -25,6 +25,9 @@ func (r *Roster) isNewSave(user User, saved Saved) bool {
 // addSave keeps the newest save of a section (rule 19) at a new version. Beyond MaxSaves it drops the
 // oldest.
 func (r *Roster) addSave(save Save) {
+	if len(r.listed) == 0 { // otherwise the last session that ends sets it
+		r.nextExpiry = earliest(r.nextExpiry, save.At.Add(Finality))
+	}
 	at, found := r.findSave(save.Section)
 	if _, unwritten := r.unwrittenSaves[save.Section]; !unwritten {
 		r.unwrittenSaves[save.Section] = found
@@ -58,11 +61,20 @@ func (r *Roster) Save(now time.Time, user User, saved Saved) (changed bool) {
 // expireSaves drops the saves that are older than Finality once nobody was in the project for that long.
 func (r *Roster) expireSaves(now time.Time) {
 	old := func(at time.Time) bool { return now.Sub(at) > Finality }
-	if len(r.saves) == 0 || len(r.listed) > 0 || !old(r.lastEnd) || !slices.ContainsFunc(r.saves, func(s *Save) bool { return old(s.At) }) {
+	if len(r.saves) == 0 || len(r.listed) > 0 {
 		return
 	}
-	r.tick(now)
-	r.dropSaves(func(s *Save) bool { return old(s.At) })
+	if old(r.lastEnd) && slices.ContainsFunc(r.saves, func(s *Save) bool { return old(s.At) }) {
+		r.tick(now)
+		r.dropSaves(func(s *Save) bool { return old(s.At) })
+	}
+	for _, s := range r.saves {
+		last := s.At
+		if r.lastEnd.After(last) {
+			last = r.lastEnd
+		}
+		r.nextExpiry = earliest(r.nextExpiry, last.Add(Finality))
+	}
 }
 
 func (r *Roster) dropSaves(drop func(*Save) bool) {

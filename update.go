@@ -125,7 +125,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		s = r.addSession(now, m, u, newest)
 	}
 	s.seq, s.connection = max(newest, u.Seq), u.Connection
-	s.leaving, s.unwritten = false, true
+	s.leaving, s.unwritten, r.unwritten = false, true, true
 	s.lastSeen = now
 	r.setExpiry(s, now.Add(r.leaseOf(u)))
 	r.renewed = true
