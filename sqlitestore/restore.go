@@ -114,6 +114,7 @@ func (s *Store) load(now time.Time) error {
 	for _, r := range removals {
 		s.findOrCreate(r.project).roster.RestoreRemoval(r.Removal)
 	}
+	s.journal.purgeBefore(before)
 	for i := range s.groups {
 		for _, p := range s.groups[i].projects {
 			p.mu.Lock()
