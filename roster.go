@@ -32,13 +32,13 @@ type Roster struct {
 	// saves are the newest saves, sorted by section. Snapshots share the slice, so a change makes a new one.
 	saves []*Save
 	// unwrittenSaves are the sections whose save changed since UnwrittenSaves was last called. The value
-	// says whether an older save of the section was returned before.
+	// says whether an older save of the section was returned before. Nil if none ever did: most rosters have no saves.
 	unwrittenSaves map[Section]bool
 	// moves are the newest moves of sections, sorted by version. Snapshots share the slice.
 	moves []*Move
 	// removals are kept until they are over, sorted by version. Snapshots share the slice, so a change makes a new one.
 	removals []Removal
-	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called.
+	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called. Nil if none ever did.
 	unwrittenRemovals map[UserID]struct{}
 	// lastEnd is when the newest of all ended sessions ended.
 	lastEnd time.Time
@@ -69,7 +69,6 @@ func (r *Roster) init() {
 		r.lease = cmp.Or(r.lease, DefaultLease)
 		r.maxEnded = MaxEnded
 		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]int{}, map[string]*member{}
-		r.unwrittenSaves, r.unwrittenRemovals = map[Section]bool{}, map[UserID]struct{}{}
 	}
 }
 

@@ -30,7 +30,7 @@ func (r *Roster) addSave(save Save) {
 	}
 	at, found := r.findSave(save.Section)
 	if _, unwritten := r.unwrittenSaves[save.Section]; !unwritten {
-		r.unwrittenSaves[save.Section] = found
+		r.setUnwrittenSave(save.Section, found)
 	}
 	saves := slices.Clone(r.saves)
 	if found {
@@ -85,7 +85,7 @@ func (r *Roster) dropSaves(drop func(*Save) bool) {
 		} else if older, unwritten := r.unwrittenSaves[s.Section]; unwritten && !older {
 			delete(r.unwrittenSaves, s.Section)
 		} else {
-			r.unwrittenSaves[s.Section] = true
+			r.setUnwrittenSave(s.Section, true)
 		}
 	}
 	r.setSaves(kept)
@@ -95,6 +95,13 @@ func (r *Roster) dropSaves(drop func(*Save) bool) {
 func (r *Roster) setSaves(saves []*Save) {
 	r.saves = saves
 	r.version, r.snapshot = r.clock, nil
+}
+
+func (r *Roster) setUnwrittenSave(section Section, older bool) {
+	if r.unwrittenSaves == nil {
+		r.unwrittenSaves = map[Section]bool{}
+	}
+	r.unwrittenSaves[section] = older
 }
 
 // UnwrittenSaves returns the saves that changed since they were last returned. One with an empty Revision
@@ -118,7 +125,7 @@ func (r *Roster) RestoreSave(save Save) {
 	// The clock does not tick for each save. A thousand ticks would set it a second ahead, and the version
 	// would go back after another restart within that second, if the saves were dropped in between.
 	r.clock = max(r.clock, uint64(max(save.At.UnixMilli(), 0)))
-	r.unwrittenSaves[save.Section] = true // so that UnwrittenSaves returns it if addSave drops it at once
+	r.setUnwrittenSave(save.Section, true) // so that UnwrittenSaves returns it if addSave drops it at once
 	r.addSave(save)
 	if _, kept := r.findSave(save.Section); kept {
 		delete(r.unwrittenSaves, save.Section)
