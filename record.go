@@ -131,7 +131,7 @@ func (r *Roster) Restore(now time.Time, record Record) {
 		r.endSession(record.LastSeen, owner, older)
 		r.reaggregate(owner)
 	}
-	s := &session{name: record.Session, seq: record.Seq, waitingFor: record.WaitingFor, lastSeen: record.LastSeen, touched: record.Touched}
+	s := &session{member: m, name: record.Session, seq: record.Seq, waitingFor: record.WaitingFor, lastSeen: record.LastSeen, touched: record.Touched}
 	m.sessions = append(m.sessions, s)
 	r.setOwner(m, s)
 	r.place(s, record.Section, record.Activity, record.Unsaved)

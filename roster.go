@@ -21,8 +21,9 @@ type Roster struct {
 	members map[UserID]*member
 	// listed are the members with a living session, in list order.
 	listed []*member
-	// claims is the number of sessions that claim a section; no entry stands for 0.
-	claims map[Section]int
+	// claims has the first of the sessions that claim a section; no entry stands for none. They are linked by nextClaim,
+	// in list order. So finding who conflicts costs as much as there are such sessions, not people in the project.
+	claims map[Section]*session
 	// owners are the members of the living sessions whose names nobody could guess (rule 7).
 	owners map[string]*member
 	// alsoChanged are members whose sessions changed by a message of another user since RecordsOf was
@@ -68,7 +69,7 @@ func (r *Roster) init() {
 	if r.members == nil {
 		r.lease = cmp.Or(r.lease, DefaultLease)
 		r.maxEnded = MaxEnded
-		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]int{}, map[string]*member{}
+		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]*session{}, map[string]*member{}
 	}
 }
 
@@ -149,18 +150,49 @@ func (r *Roster) tick(at time.Time) {
 	r.clock = max(r.clock+1, uint64(max(at.UnixMilli(), 0)))
 }
 
-// place sets section and activity of a session, and whether it has unsaved changes there, and counts
-// the sessions that claim a section.
+// place sets section and activity of a session, and whether it has unsaved changes there, and so what it claims.
 func (r *Roster) place(s *session, section Section, activity Activity, unsaved bool) {
-	if s.claims(s.section) {
-		if r.claims[s.section]--; r.claims[s.section] == 0 {
-			delete(r.claims, s.section)
-		}
-	}
+	r.removeClaim(s)
 	s.section, s.activity, s.unsaved = section, activity, unsaved
-	if s.claims(s.section) {
-		r.claims[s.section]++
+	r.addClaim(s)
+}
+
+// addClaim adds a session to claims if it claims its section.
+func (r *Roster) addClaim(s *session) {
+	if !s.claims(s.section) {
+		return
 	}
+	first := r.claims[s.section]
+	if first == nil || s.member.compare(first.member) <= 0 {
+		s.nextClaim, r.claims[s.section] = first, s
+		return
+	}
+	before := first
+	for before.nextClaim != nil && s.member.compare(before.nextClaim.member) > 0 {
+		before = before.nextClaim
+	}
+	s.nextClaim, before.nextClaim = before.nextClaim, s
+}
+
+// removeClaim removes a session from claims. Call it before its section, its activity or the order of its member changes.
+func (r *Roster) removeClaim(s *session) {
+	if !s.claims(s.section) {
+		return
+	}
+	first := r.claims[s.section]
+	switch {
+	case first != s:
+		before := first
+		for before.nextClaim != s {
+			before = before.nextClaim
+		}
+		before.nextClaim = s.nextClaim
+	case s.nextClaim != nil:
+		r.claims[s.section] = s.nextClaim
+	default:
+		delete(r.claims, s.section)
+	}
+	s.nextClaim = nil
 }
 
 func (r *Roster) setExpiry(s *session, expires time.Time) {
@@ -234,11 +266,14 @@ func (r *Roster) moveSession(now time.Time, s *session, from, to *member, seq ui
 	r.alsoChanged = append(r.alsoChanged, from)
 	r.members[to.user.ID] = to
 	to.removeEnded(s.name)
+	r.removeClaim(s)
+	s.member = to
+	r.addClaim(s)
 	to.sessions = append(to.sessions, s)
 	r.setOwner(to, s)
 }
 
-// rename replaces the user of a member and keeps the list in order.
+// rename replaces the user of a member and keeps the list and the claims in order.
 func (r *Roster) rename(m *member, user User) {
 	if m.user == user {
 		return
@@ -247,7 +282,13 @@ func (r *Roster) rename(m *member, user User) {
 		at, _ := slices.BinarySearchFunc(r.listed, m, (*member).compare)
 		r.listed = slices.Delete(r.listed, at, at+1)
 	}
+	for _, s := range m.sessions {
+		r.removeClaim(s)
+	}
 	m.user, m.sortKey = user, user.sortKey()
+	for _, s := range m.sessions {
+		r.addClaim(s)
+	}
 	if m.occupant != nil {
 		at, _ := slices.BinarySearchFunc(r.listed, m, (*member).compare)
 		r.listed = slices.Insert(r.listed, at, m)

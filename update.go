@@ -6,13 +6,12 @@ import "time"
 
 // occupied decides rule 5: whether users other than m claim the section.
 func (r *Roster) occupied(m *member, section Section) bool {
-	own := 0
-	for _, s := range m.sessions {
-		if s.claims(section) {
-			own++
+	for s := r.claims[section]; s != nil; s = s.nextClaim {
+		if s.member != m {
+			return true
 		}
 	}
-	return r.claims[section] > own
+	return false
 }
 
 // recordedActivity decides rule 6: which activity is recorded for an update.
@@ -40,7 +39,7 @@ func recordedWait(u Update) Section {
 
 // addSession adds the session of an update to the member.
 func (r *Roster) addSession(now time.Time, m *member, u Update, newest uint64) *session {
-	s := &session{name: u.Session, seq: newest}
+	s := &session{member: m, name: u.Session, seq: newest}
 	r.members[m.user.ID] = m
 	m.removeEnded(u.Session)
 	// A reloaded page replaces the sessions that are leaving once it has a section of its own.
@@ -155,13 +154,12 @@ func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update
 }
 
 func (r *Roster) conflicts(now time.Time, m *member, section Section) []*Occupant {
-	if !r.occupied(m, section) {
-		return nil
-	}
 	var others []*Occupant
-	for _, other := range r.listed {
-		if other != m && other.claims(section) && len(others) < MaxListed {
-			others = append(others, other.currentOccupant(now))
+	last := m
+	for s := r.claims[section]; s != nil && len(others) < MaxListed; s = s.nextClaim {
+		if s.member != m && s.member != last { // a member may claim it in several sessions
+			last = s.member
+			others = append(others, last.currentOccupant(now))
 		}
 	}
 	return others
