@@ -21,8 +21,6 @@ const (
 	writers = 10
 	// joiners are as many as make joining quick.
 	joiners = 250
-	// sweepSeconds is in what time the store looks at all projects once.
-	sweepSeconds = 4
 )
 
 // node is a store of a shape, with the sessions that use it.
@@ -85,7 +83,7 @@ func (n *node) start() (stop func()) {
 	}
 }
 
-// writeAndClose has the store look at all projects, write what was renewed, and close. It returns its CPU time in µs.
+// writeAndClose has the store write what was renewed, and close. It returns its CPU time in µs.
 func (n *node) writeAndClose() (micros float64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
