@@ -39,6 +39,7 @@ type tab struct {
 	project presence.Project
 	user    presence.User
 	session string
+	desk    string // what its sections begin with
 	seq     uint64
 	moved   bool // whether it is in the second of its two sections
 }
@@ -51,6 +52,10 @@ func newNode(r *harness.Run, s shape, dir string) *node {
 			project: presence.Project(fmt.Sprintf("project-%d", person%s.projects)),
 			user:    presence.User{ID: presence.UserID(fmt.Sprint(person + 1)), Name: fmt.Sprintf("Writer %d", person)},
 			session: fmt.Sprintf("session-%013d", i), // as long as those of pages
+		}
+		n.tabs[i].desk = n.tabs[i].session
+		if s.together > 1 {
+			n.tabs[i].desk = fmt.Sprintf("section-%013d", person/s.projects/s.together)
 		}
 	}
 	n.open()
@@ -147,7 +152,7 @@ func (n *node) update(t *tab, list bool) error {
 	}
 	t.seq++
 	reply, err := n.service.Update(context.Background(), t.project, t.user,
-		presence.Update{Session: t.session, Seq: t.seq, Section: presence.Section(t.session + section), Activity: presence.Editing, Poll: list})
+		presence.Update{Session: t.session, Seq: t.seq, Section: presence.Section(t.desk + section), Activity: presence.Editing, Poll: list})
 	switch {
 	case err != nil:
 		return err
