@@ -123,10 +123,14 @@ func (s *Store) announceable() map[presence.Project]struct{} {
 
 // isUnannounced reports whether a project has to be announced. It forgets the announcement of one that is over.
 func (s *Store) isUnannounced(name presence.Project) bool {
-	var snapshot *presence.Snapshot // nil if the project is not held
+	var version uint64 // 0 if the project is not held
+	var visible bool
 	if p := s.find(name); p != nil {
 		p.mu.Lock()
-		snapshot = p.roster.Snapshot(time.Now())
+		now := time.Now()
+		p.roster.Expire(now)
+		version = p.roster.Version()
+		visible = p.roster.Count() > 0 || len(p.roster.Snapshot(now).Saves) > 0 // a snapshot that is read is kept, so few are
 		p.notifyAndUnlock()
 	}
 	e := s.events
@@ -134,10 +138,10 @@ func (s *Store) isUnannounced(name presence.Project) bool {
 	defer e.mu.Unlock()
 	a, announced := e.announced[name]
 	switch {
-	case snapshot != nil && announced:
-		return a.Version != snapshot.Version
-	case snapshot != nil:
-		return snapshot.Count+len(snapshot.Saves) > 0
+	case version > 0 && announced:
+		return a.Version != version
+	case version > 0:
+		return visible
 	case announced && !a.Occupied && a.Version != 0:
 		delete(e.announced, name)
 		s.journal.addLater(name, 0, unwritten{announcement: &presence.Announcement{}})
