@@ -136,13 +136,16 @@ func (c *Conn) waitForAbort() error {
 // SetReadDeadline aborts the read of waitForAbort, or lets the next one wait: net/http calls it
 // with a time in the past and with none. For a hijacked connection it sets the deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.phase.Load() == hijacked {
 		return c.Conn.SetReadDeadline(t)
 	}
-	c.aborted = !t.IsZero()
-	c.changed.Broadcast()
+	abort := !t.IsZero()
+	c.mu.Lock()
+	c.aborted = abort
+	c.mu.Unlock()
+	if abort {
+		c.changed.Broadcast()
+	}
 	return nil
 }
 
