@@ -44,8 +44,8 @@ type Conn struct {
 	late atomic.Bool
 
 	mu      sync.Mutex
-	changed sync.Cond // with mu: aborted or closed has changed
-	aborted bool      // net/http waits for its read to end
+	changed sync.Cond   // with mu: aborted or closed has changed
+	aborted atomic.Bool // net/http waits for its read to end
 	closed  bool
 }
 
@@ -126,7 +126,7 @@ func (c *Conn) waitForAbort() error {
 		switch {
 		case c.closed:
 			return net.ErrClosed
-		case c.aborted:
+		case c.aborted.Load():
 			return os.ErrDeadlineExceeded
 		}
 		c.changed.Wait()
@@ -140,12 +140,13 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		return c.Conn.SetReadDeadline(t)
 	}
 	abort := !t.IsZero()
-	c.mu.Lock()
-	c.aborted = abort
-	c.mu.Unlock()
-	if abort {
-		c.changed.Broadcast()
+	if c.aborted.Load() == abort {
+		return nil // net/http clears a deadline more often than it sets one
 	}
+	c.mu.Lock()
+	c.aborted.Store(abort)
+	c.mu.Unlock()
+	c.changed.Broadcast()
 	return nil
 }
 
