@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"cmp"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/writer-presence/writer-presence/identity"
-	"github.com/writer-presence/writer-presence/internal/origin"
 	"github.com/writer-presence/writer-presence/internal/requestid"
 )
 
@@ -26,25 +24,23 @@ type sender struct {
 // senderOf returns the sender of a request.
 func (h *Handler) senderOf(r *http.Request) sender {
 	from := sender{https: r.TLS != nil}
-	host := r.Host
-	if peer, ok := h.proxy(r); ok {
-		c := h.forwardedFor(peer, r.Header)
-		if c.unreadable != "" {
-			h.warnUnreadable(peer, c.unreadable)
+	host, c := r.Host, connectionOf(r)
+	if h.isProxy(c) {
+		client := h.forwardedFor(c.addr, r.Header)
+		if client.unreadable != "" {
+			h.warnUnreadable(c.addr, client.unreadable)
 		}
-		from.key, from.For = c.key, c.addr
-		proto := c.proto
+		from.key, from.For = client.key, client.addr
+		proto := client.proto
 		if forwarded := lastOf(r.Header["X-Forwarded-Proto"]); forwarded != "" {
 			proto = forwarded
 		}
 		from.https = from.https || strings.EqualFold(proto, "https")
-		host = h.hostBefore(r, c)
+		host = h.hostBefore(r, client)
 	} else {
-		from.key = addressKey(r.RemoteAddr)
-		port, _ := netip.ParseAddrPort(r.RemoteAddr)
-		from.For = port.Addr().Unmap().WithZone("")
+		from.key, from.For = c.key, c.addr
 	}
-	from.Host, _ = origin.Host(host)
+	from.Host = c.nameOf(host)
 	if from.Proto = "http"; from.https {
 		from.Proto = "https"
 	}
@@ -79,26 +75,11 @@ func lastOf(lines []string) string {
 	return ""
 }
 
-// proxy returns the remote address of the connection if it is a trusted proxy. Whoever connects through a Unix socket is
+// isProxy reports whether the remote address of a connection is a trusted proxy. Whoever connects through a Unix socket is
 // one, without an address: only those whom the socket's permissions admit can, and without X-Forwarded-For all clients
 // behind a proxy would share the limits of one.
-func (h *Handler) proxy(r *http.Request) (netip.Addr, bool) {
-	isUnix := isUnixSocket(r)
-	if len(h.current.Load().proxies) == 0 && !isUnix {
-		return netip.Addr{}, false
-	}
-	port, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}, isUnix
-	}
-	a := port.Addr().Unmap().WithZone("")
-	return a, h.trusts(a)
-}
-
-// isUnixSocket reports whether a request came through a Unix socket.
-func isUnixSocket(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && local.Network() == "unix"
+func (h *Handler) isProxy(c *connection) bool {
+	return c.isUnix && !c.addr.IsValid() || h.trusts(c.addr)
 }
 
 func (h *Handler) trusts(a netip.Addr) bool {

@@ -97,7 +97,7 @@ func clearCookie(w http.ResponseWriter, c http.Cookie) {
 // for a proxy.
 func bearer(authorization string) string {
 	scheme, token, _ := strings.Cut(authorization, " ")
-	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1
+	if scheme != "Bearer" && !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1
 		return ""
 	}
 	return strings.TrimSpace(token)

@@ -152,8 +152,8 @@ func (h *Handler) isAt(o origin.Origin, r *http.Request) bool {
 	if o.IsAt(r.Host) {
 		return true
 	}
-	peer, ok := h.proxy(r)
-	return ok && o.IsAt(h.hostBefore(r, h.forwardedFor(peer, r.Header)))
+	c := connectionOf(r)
+	return h.isProxy(c) && o.IsAt(h.hostBefore(r, h.forwardedFor(c.addr, r.Header)))
 }
 
 // listed returns the origin of a request's page, whether Options.Origins has it, and whether it is listed

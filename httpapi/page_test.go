@@ -181,3 +181,24 @@ func TestClientIsOneBundleAtAPathWithItsHash(t *testing.T) {
 		}
 	}
 }
+
+func TestFilesHaveTheContentTypeOfTheirExtension(t *testing.T) {
+	w := servertest.New(t, servertest.Direct)
+	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8"}
+	err := fs.WalkDir(client.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		at := "/writer/api/client/" + name
+		if path.Ext(name) == ".html" {
+			at = "/"
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if got := w.Do("GET", at, nil).Header.Get("Content-Type"); got != kinds[path.Ext(name)] || got == "" {
+			t.Errorf("%s: Content-Type %q, want %q", name, got, kinds[path.Ext(name)])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

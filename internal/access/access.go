@@ -57,7 +57,7 @@ func (c *Control) Rules() Rules {
 // It rejects users who were removed from all projects; the Principal has the user then.
 func (c *Control) Authenticate(ctx context.Context, r identity.Request) (identity.Principal, error) {
 	a, err := c.rules.Load().Authenticator.Authenticate(ctx, r)
-	return c.check(r, a, err)
+	return c.check(&r, a, err)
 }
 
 // AuthenticateMany is Authenticate for each of several projects, in one round through the authenticators; see
@@ -67,13 +67,13 @@ func (c *Control) AuthenticateMany(ctx context.Context, r identity.Request, proj
 	for i := range decisions {
 		d := &decisions[i]
 		r.Project = projects[i]
-		d.Principal, d.Err = c.check(r, d.Principal, d.Err)
+		d.Principal, d.Err = c.check(&r, d.Principal, d.Err)
 	}
 	return decisions
 }
 
 // check checks what an authenticator returned.
-func (c *Control) check(r identity.Request, a identity.Principal, err error) (identity.Principal, error) {
+func (c *Control) check(r *identity.Request, a identity.Principal, err error) (identity.Principal, error) {
 	if err != nil || r.ReadOnly && a.User == (presence.User{}) {
 		return a, err
 	}

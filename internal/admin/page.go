@@ -16,15 +16,18 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; con
 
 // handlePage serves the page at / and its files beside it.
 func handlePage(mux *http.ServeMux) {
-	for path, file := range map[string]string{"/{$}": "index.html", "/page.css": "page.css", "/page.js": "page.js"} {
+	for path, file := range map[string]struct{ name, contentType string }{
+		"/{$}": {"index.html", "text/html; charset=utf-8"}, "/page.css": {"page.css", "text/css; charset=utf-8"}, "/page.js": {"page.js", "text/javascript; charset=utf-8"},
+	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()
+			h.Set("Content-Type", file.contentType) // package mime would keep the types of the whole system in memory
 			h.Set("Content-Security-Policy", pagePolicy)
 			h.Set("X-Content-Type-Options", "nosniff")
 			h.Set("Referrer-Policy", "no-referrer")
 			h.Set("Cross-Origin-Opener-Policy", "same-origin")
 			h.Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, pageFiles, "page/"+file)
+			http.ServeFileFS(w, r, pageFiles, "page/"+file.name)
 		})
 	}
 }

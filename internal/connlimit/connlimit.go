@@ -60,8 +60,10 @@ type address struct {
 }
 
 // Conn is one counted connection. The zero value is a connection that nobody has added. Limits.mu guards
-// all fields.
+// all fields but Memo.
 type Conn struct {
+	Memo any // what the HTTP handler keeps from one request to the next; see MemoOf
+
 	conn    net.Conn // nil under another server than httpserver until Attach
 	address *address // nil behind a trusted proxy until the handshake
 	// keepUntil is the time until which a live connection is not evicted; zero before Attach.
@@ -87,6 +89,15 @@ func FromContext(ctx context.Context) *Conn {
 		return c
 	}
 	return &Conn{}
+}
+
+// MemoOf returns the Memo of the connection of a request. Under another server than httpserver it is nil. Requests of a
+// connection come one after the other, so it needs no lock.
+func MemoOf(ctx context.Context) *any {
+	if c, ok := ctx.Value(contextKey{}).(*Conn); ok {
+		return &c.Memo
+	}
+	return nil
 }
 
 // New returns limits without connections.

@@ -44,8 +44,8 @@ type Conn struct {
 	late atomic.Bool
 
 	mu      sync.Mutex
-	changed sync.Cond // with mu: aborted or closed has changed
-	aborted bool      // net/http waits for its read to end
+	changed sync.Cond   // with mu: aborted or closed has changed
+	aborted atomic.Bool // net/http waits for its read to end
 	closed  bool
 }
 
@@ -126,7 +126,7 @@ func (c *Conn) waitForAbort() error {
 		switch {
 		case c.closed:
 			return net.ErrClosed
-		case c.aborted:
+		case c.aborted.Load():
 			return os.ErrDeadlineExceeded
 		}
 		c.changed.Wait()
@@ -136,12 +136,16 @@ func (c *Conn) waitForAbort() error {
 // SetReadDeadline aborts the read of waitForAbort, or lets the next one wait: net/http calls it
 // with a time in the past and with none. For a hijacked connection it sets the deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.phase.Load() == hijacked {
 		return c.Conn.SetReadDeadline(t)
 	}
-	c.aborted = !t.IsZero()
+	abort := !t.IsZero()
+	if c.aborted.Load() == abort {
+		return nil // net/http clears a deadline more often than it sets one
+	}
+	c.mu.Lock()
+	c.aborted.Store(abort)
+	c.mu.Unlock()
 	c.changed.Broadcast()
 	return nil
 }

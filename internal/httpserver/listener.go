@@ -263,5 +263,6 @@ func (l *listener) changed(conn net.Conn, state http.ConnState) {
 	case http.StateHijacked:
 		c.phase.Store(hijacked)
 		c.unregister()
+		c.counted.Memo = nil // live connections have no more requests
 	}
 }

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+
 	presence "github.com/writer-presence/writer-presence"
 	"github.com/writer-presence/writer-presence/internal/strictjson"
 )
@@ -16,118 +18,134 @@ const maxFastFields = 16
 // strictjson, which sets every field again. For every text that decodeFast accepts, strictjson decodes the
 // same value; FuzzFastPathAgreesWithStrictDecoder checks that.
 func decodeFast(body []byte, value strictjson.Fields) bool {
-	if len(body) < 2 || body[0] != '{' {
+	if len(body) == 0 || body[0] != '{' {
 		return false
 	}
-	var fields [maxFastFields]any
-	seen := fields[:0]
-	for rest := body[1:]; ; rest = trimSpaces(rest[1:]) {
-		end := stringEnd(rest)
-		if end < 0 || end == len(rest) || rest[end] != ':' || len(seen) == maxFastFields {
+	var seen [maxFastFields]any
+	at := 1
+	for i := range seen {
+		at = skipSpaces(body, at)
+		if at >= len(body) || body[at] != '"' {
 			return false
 		}
-		field := value.Field(rest[1 : end-1])
-		for _, other := range seen {
+		// A name with an escape may end too early here, but then no field has it.
+		end := bytes.IndexByte(body[at+1:], '"')
+		if end < 0 {
+			return false
+		}
+		name := body[at+1:][:end]
+		at += end + 2
+		if at >= len(body) || body[at] != ':' {
+			return false
+		}
+		field := value.Field(name)
+		for _, other := range seen[:i] {
 			if other == field {
 				return false // duplicate name
 			}
 		}
-		seen = append(seen, field)
-		rest = trimSpaces(rest[end+1:])
-		if end = valueEnd(rest); end <= 0 || end == len(rest) || !setField(field, rest[:end]) {
+		seen[i] = field
+		at = skipSpaces(body, at+1)
+		n := setField(field, body[min(at, len(body)):])
+		if at += n; n == 0 || at == len(body) {
 			return false
 		}
-		switch rest = rest[end:]; rest[0] {
+		switch body[at] {
 		case '}':
-			return len(rest) == 1
+			return at+1 == len(body)
 		case ',':
+			at++
 		default:
 			return false
 		}
 	}
+	return false
 }
 
-// setField parses a value and stores it in the field, a pointer as Field returns it.
-func setField(field any, value []byte) bool {
+// setField parses the value with which b begins, stores it in the field, a pointer as Field returns it, and returns the
+// length of the value; 0 if it cannot.
+func setField(field any, b []byte) int {
 	switch field := field.(type) {
 	case *string:
-		return setString(field, value)
+		n := stringLength(b)
+		if n > 0 {
+			*field = string(b[1 : n-1])
+		}
+		return n
 	case *presence.Activity:
-		return setString(field, value)
+		n := stringLength(b)
+		if n > 0 {
+			*field = activity(b[1 : n-1])
+		}
+		return n
 	case *uint64:
-		return setNumber(field, value)
+		return setNumber(field, b)
 	case **uint64:
-		n := new(uint64)
-		if !setNumber(n, value) {
-			return false
+		number := new(uint64)
+		n := setNumber(number, b)
+		if n > 0 {
+			*field = number
 		}
-		*field = n
-		return true
+		return n
 	case *bool:
-		*field = string(value) == "true"
-		return *field || string(value) == "false"
-	default: // unknown fields too: nil
-		return false
-	}
-}
-
-func trimSpaces(b []byte) []byte {
-	for len(b) > 0 && b[0] == ' ' {
-		b = b[1:]
-	}
-	return b
-}
-
-// valueEnd returns the index after the value with which b begins, -1 if there is none.
-func valueEnd(b []byte) int {
-	if len(b) > 0 && b[0] == '"' {
-		return stringEnd(b)
-	}
-	for i, c := range b {
-		if c == ',' || c == '}' {
-			return i
+		for _, text := range []string{"true", "false"} {
+			if len(b) >= len(text) && string(b[:len(text)]) == text {
+				*field = text == "true"
+				return len(text)
+			}
 		}
 	}
-	return -1
+	return 0 // of unknown fields too, which are nil
 }
 
-// stringEnd returns the index after the quoted string of printable ASCII without escapes with which
-// b begins, -1 if there is none.
-func stringEnd(b []byte) int {
+// activity returns an activity without allocating memory for a known one.
+func activity(text []byte) presence.Activity {
+	for _, known := range [...]presence.Activity{presence.Editing, presence.Viewing, presence.Idle} {
+		if string(text) == string(known) {
+			return known
+		}
+	}
+	return presence.Activity(text)
+}
+
+// skipSpaces returns the index of the next byte of b, from an index on, that is no space.
+func skipSpaces(b []byte, at int) int {
+	for at < len(b) && b[at] == ' ' {
+		at++
+	}
+	return at
+}
+
+// stringLength returns the length of the quoted string of printable ASCII without escapes with which b begins, 0 if
+// there is none.
+func stringLength(b []byte) int {
 	if len(b) == 0 || b[0] != '"' {
-		return -1
+		return 0
 	}
 	for i, c := range b[1:] {
 		switch {
 		case c == '"':
 			return i + 2
 		case c < ' ' || c > '~' || c == '\\':
-			return -1
+			return 0
 		}
 	}
-	return -1
+	return 0
 }
 
-func setString[T ~string](to *T, value []byte) bool {
-	if len(value) < 2 || value[0] != '"' {
-		return false
+// setNumber accepts positive integers of at most 16 digits. Zero and leading zeros are left to strictjson.
+func setNumber(to *uint64, b []byte) int {
+	if len(b) == 0 || b[0] == '0' {
+		return 0
 	}
-	*to = T(value[1 : len(value)-1])
-	return true
-}
-
-// setNumber accepts positive integers of at most 16 digits. Zero and leading zeros are left to
-// strictjson.
-func setNumber(to *uint64, value []byte) bool {
-	if len(value) == 0 || len(value) > len("9007199254740991") || value[0] == '0' {
-		return false
-	}
-	*to = 0
-	for _, c := range value {
+	n, length := uint64(0), 0
+	for _, c := range b[:min(len(b), len("9007199254740991"))] {
 		if c < '0' || c > '9' {
-			return false
+			break
 		}
-		*to = *to*10 + uint64(c-'0')
+		n = n*10 + uint64(c-'0')
+		length++
 	}
-	return true
+	*to = n
+	return length
 }
