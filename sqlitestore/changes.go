@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -8,7 +9,8 @@ import (
 
 // changes are the newest states of sessions, saves, removals and announcements, and the moves of sections, that are to be written.
 type changes struct {
-	records map[key]presence.Record
+	// records go to the log, rows to the table of sessions; see compaction.
+	records, rows map[key]presence.Record
 	// saves with an empty Revision were dropped. Their At is when that was queued.
 	saves map[saveKey]presence.Save
 	moves map[moveKey]presence.Move
@@ -16,6 +18,7 @@ type changes struct {
 	removals map[removalKey]presence.Removal
 	// announcements without a State were dropped.
 	announcements map[presence.Project]presence.Announcement
+	compaction
 }
 
 // key is the primary key of a session.
@@ -25,17 +28,26 @@ type key struct {
 	session string
 }
 
+// compare orders keys as the table of sessions does.
+func (k key) compare(other key) int {
+	return cmp.Or(cmp.Compare(k.project, other.project), cmp.Compare(k.user, other.user), cmp.Compare(k.session, other.session))
+}
+
 func newChanges(sessions int) changes {
-	return changes{make(map[key]presence.Record, sessions), map[saveKey]presence.Save{}, map[moveKey]presence.Move{}, map[removalKey]presence.Removal{}, map[presence.Project]presence.Announcement{}}
+	return changes{
+		records: make(map[key]presence.Record, sessions), rows: map[key]presence.Record{}, saves: map[saveKey]presence.Save{}, moves: map[moveKey]presence.Move{},
+		removals: map[removalKey]presence.Removal{}, announcements: map[presence.Project]presence.Announcement{},
+	}
 }
 
 func (c changes) isEmpty() bool {
-	return len(c.records)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0
+	return len(c.records)+len(c.rows)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0 && c.compaction == compaction{}
 }
 
 // unwritten is what changed in a project.
 type unwritten struct {
 	records      []presence.Record
+	rows         []presence.Record // see changes
 	saves        []presence.Save
 	moves        []*presence.Move
 	removals     []presence.Removal
@@ -53,7 +65,7 @@ func allUnwritten(r *presence.Roster) unwritten {
 }
 
 func (u unwritten) isEmpty() bool {
-	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.announcement == nil
+	return len(u.records)+len(u.rows)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.announcement == nil
 }
 
 // put adds changes of a project, in place of older ones.
@@ -63,6 +75,9 @@ func (c changes) put(project presence.Project, u unwritten) {
 	}
 	for _, r := range u.records {
 		c.records[key{project, r.User.ID, r.Session}] = r
+	}
+	for _, r := range u.rows {
+		c.rows[key{project, r.User.ID, r.Session}] = r
 	}
 	for _, s := range u.saves {
 		if s.Revision == "" {
@@ -85,6 +100,11 @@ func (c changes) putOlder(older changes) {
 	for k, r := range older.records {
 		if _, newer := c.records[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
 			c.records[k] = r
+		}
+	}
+	for k, r := range older.rows {
+		if _, newer := c.rows[k]; !newer {
+			c.rows[k] = r
 		}
 	}
 	for k, s := range older.saves {

@@ -31,7 +31,7 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 		err := s.db.transact(func() error {
 			c := newChanges(1)
 			c.records[key{"p", bob.ID, session}] = record(bob)
-			must(t, s.db.writeChanges(c))
+			must(t, s.db.writeSessions(c.records))
 			return failed
 		})
 		if !errors.Is(err, failed) {

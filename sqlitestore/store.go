@@ -61,6 +61,10 @@ type Store struct {
 
 	counts [groups]count
 	events *events
+
+	// compacting is whether the log is being compacted, and compacted when that last began. Only Run uses them.
+	compacting bool
+	compacted  time.Time
 }
 
 // count holds the numbers of a group at its last sweep; counting on demand would cost a sweep.
@@ -104,7 +108,7 @@ func Open(dir string, o Options) (*Store, error) {
 
 // newStore creates an empty store whose journal is written by a function.
 func newStore(lease time.Duration, log *slog.Logger, write func(changes, uint64, time.Time) error) *Store {
-	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}, events: newEvents()}
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}, events: newEvents(), compacted: time.Now()}
 	for i := range s.projects {
 		s.projects[i] = map[presence.Project]*project{}
 	}
@@ -131,6 +135,7 @@ func (s *Store) Run(ctx context.Context) error {
 				s.expireWatched()
 			}
 			s.sweep(group)
+			s.compact(group)
 			group = (group + 1) % groups
 		case <-forget.C:
 			s.forgetEnded()

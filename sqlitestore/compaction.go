@@ -1,0 +1,54 @@
+package sqlitestore
+
+import "time"
+
+const (
+	// compactEvery is how often the log is compacted at least, if anything was appended: it has ended sessions that the
+	// rosters have forgotten.
+	compactEvery = 10 * time.Minute
+	// A log above minLog bytes and logPerUser for each user who is online is compacted at once. Since a record takes some
+	// 90 bytes, each session is then written to the table once in four records or more.
+	minLog     = 1 << 20
+	logPerUser = 400
+)
+
+// compaction is a step of a compaction, which writes all sessions to their table, so that older rows of the log can be
+// deleted. It takes a commit for each group of projects. The first of them begins it, the last one ends it.
+type compaction struct{ begins, ends bool }
+
+func (c compaction) or(other compaction) compaction {
+	return compaction{c.begins || other.begins, c.ends || other.ends}
+}
+
+// compact queues the sessions of a group for the table of sessions while the log is compacted. It is called for all
+// groups in turn.
+func (s *Store) compact(group int) {
+	if group == 0 && s.isCompactionDue() {
+		s.compacting, s.compacted = true, time.Now()
+		s.journal.compact(compaction{begins: true})
+	}
+	if !s.compacting {
+		return
+	}
+	for name, p := range s.projectsIn(group) {
+		p.mu.Lock()
+		u := allUnwritten(p.roster) // to the log, since that must not be older than the table
+		u.rows = p.roster.AllRecords()
+		s.journal.addLater(name, p.roster.Clock(), u)
+		p.notifyAndUnlock()
+	}
+	if group == groups-1 {
+		s.compacting = false
+		s.journal.compact(compaction{ends: true})
+	}
+	s.journal.flush()
+}
+
+func (s *Store) isCompactionDue() bool {
+	users := int64(0)
+	for group := range s.counts {
+		users += s.counts[group].people.Load()
+	}
+	size := s.db.log.size.Load()
+	return size > minLog+logPerUser*users || size > 0 && time.Since(s.compacted) >= compactEvery
+}
