@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"cmp"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -9,8 +8,10 @@ import (
 
 // changes are the newest states of sessions, saves, removals and announcements, and the moves of sections, that are to be written.
 type changes struct {
-	// records go to the log, rows to the table of sessions; see compaction.
-	records, rows map[key]presence.Record
+	// records go to the log.
+	records map[key]presence.Record
+	// sessions are all sessions of projects, which replace those in the table; see compaction.
+	sessions map[presence.Project][]presence.Record
 	// saves with an empty Revision were dropped. Their At is when that was queued.
 	saves map[saveKey]presence.Save
 	moves map[moveKey]presence.Move
@@ -28,26 +29,21 @@ type key struct {
 	session string
 }
 
-// compare orders keys as the table of sessions does.
-func (k key) compare(other key) int {
-	return cmp.Or(cmp.Compare(k.project, other.project), cmp.Compare(k.user, other.user), cmp.Compare(k.session, other.session))
-}
-
 func newChanges(sessions int) changes {
 	return changes{
-		records: make(map[key]presence.Record, sessions), rows: map[key]presence.Record{}, saves: map[saveKey]presence.Save{}, moves: map[moveKey]presence.Move{},
+		records: make(map[key]presence.Record, sessions), sessions: map[presence.Project][]presence.Record{}, saves: map[saveKey]presence.Save{}, moves: map[moveKey]presence.Move{},
 		removals: map[removalKey]presence.Removal{}, announcements: map[presence.Project]presence.Announcement{},
 	}
 }
 
 func (c changes) isEmpty() bool {
-	return len(c.records)+len(c.rows)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0 && c.compaction == compaction{}
+	return len(c.records)+len(c.sessions)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0 && c.compaction == compaction{}
 }
 
 // unwritten is what changed in a project.
 type unwritten struct {
 	records      []presence.Record
-	rows         []presence.Record // see changes
+	sessions     []presence.Record // nil if they are not to be replaced
 	saves        []presence.Save
 	moves        []*presence.Move
 	removals     []presence.Removal
@@ -65,7 +61,7 @@ func allUnwritten(r *presence.Roster) unwritten {
 }
 
 func (u unwritten) isEmpty() bool {
-	return len(u.records)+len(u.rows)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.announcement == nil
+	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.sessions == nil && u.announcement == nil
 }
 
 // put adds changes of a project, in place of older ones.
@@ -76,8 +72,8 @@ func (c changes) put(project presence.Project, u unwritten) {
 	for _, r := range u.records {
 		c.records[key{project, r.User.ID, r.Session}] = r
 	}
-	for _, r := range u.rows {
-		c.rows[key{project, r.User.ID, r.Session}] = r
+	if u.sessions != nil {
+		c.sessions[project] = u.sessions
 	}
 	for _, s := range u.saves {
 		if s.Revision == "" {
@@ -102,9 +98,9 @@ func (c changes) putOlder(older changes) {
 			c.records[k] = r
 		}
 	}
-	for k, r := range older.rows {
-		if _, newer := c.rows[k]; !newer {
-			c.rows[k] = r
+	for project, sessions := range older.sessions {
+		if _, newer := c.sessions[project]; !newer {
+			c.sessions[project] = sessions
 		}
 	}
 	for k, s := range older.saves {

@@ -1,6 +1,10 @@
 package sqlitestore
 
-import "time"
+import (
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+)
 
 const (
 	// compactEvery is how often the log is compacted at least, if anything was appended: it has ended sessions that the
@@ -33,7 +37,7 @@ func (s *Store) compact(group int) {
 	for name, p := range s.projectsIn(group) {
 		p.mu.Lock()
 		u := allUnwritten(p.roster) // to the log, since that must not be older than the table
-		u.rows = p.roster.AllRecords()
+		u.sessions = append([]presence.Record{}, p.roster.AllRecords()...)
 		s.journal.addLater(name, p.roster.Clock(), u)
 		p.notifyAndUnlock()
 	}

@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -45,8 +45,8 @@ type database struct {
 	isSameBoot bool
 	log        logState
 
-	begin, commit, rollback, insertLog, deleteLog, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
-	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                         upsert
+	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                         upsert
 }
 
 // row is a record with its project.
@@ -236,14 +236,14 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 		if _, err := d.sql.Exec("DELETE FROM writer_presence; DELETE FROM writer_presence_saves"); err != nil {
 			return err
 		}
-		keep := newChanges(0)
-		for _, r := range sessions {
-			keep.put(r.project, unwritten{rows: []presence.Record{r.Record}})
+		if err := d.writeSessions(sessions); err != nil {
+			return err
 		}
+		keep := newChanges(0)
 		for _, r := range saves {
 			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
 		}
-		return d.writeTables(keep)
+		return d.writeSaves(keep.saves)
 	})
 	if err == nil {
 		_, err = d.sql.Exec("VACUUM")
@@ -291,7 +291,7 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 
 // writeTables writes all changes but those for the log.
 func (d *database) writeTables(c changes) error {
-	if err := d.writeSessions(c.rows); err != nil {
+	if err := d.replaceSessions(c.sessions); err != nil {
 		return err
 	}
 	if err := d.writeSaves(c.saves); err != nil {
@@ -306,14 +306,30 @@ func (d *database) writeTables(c changes) error {
 	return d.writeAnnouncements(c.announcements)
 }
 
-// writeSessions writes sessions to their table, in its order, since then neighbours share their pages.
-func (d *database) writeSessions(records map[key]presence.Record) error {
-	args := make([]any, 0, len(records)*d.upsertSessions.columns)
-	for _, k := range slices.SortedFunc(maps.Keys(records), key.compare) {
-		r := records[k]
-		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, r.User.AvatarURL, r.User.Agent,
+// replaceSessions replaces all sessions of projects.
+func (d *database) replaceSessions(projects map[presence.Project][]presence.Record) error {
+	var all []row
+	for project, records := range projects {
+		if _, err := d.deleteSessions.Exec(string(project)); err != nil {
+			return err
+		}
+		for _, r := range records {
+			all = append(all, row{project, r})
+		}
+	}
+	return d.writeSessions(all)
+}
+
+// writeSessions writes sessions to their table, in its order, since then neighbours share their pages. It sorts them.
+func (d *database) writeSessions(sessions []row) error {
+	slices.SortFunc(sessions, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.User.ID, b.User.ID), cmp.Compare(a.Session, b.Session))
+	})
+	args := make([]any, 0, len(sessions)*d.upsertSessions.columns)
+	for _, r := range sessions {
+		args = append(args, string(r.project), string(r.User.ID), r.Session, r.User.Name, r.User.Visitor, r.User.AvatarURL, r.User.Agent,
 			string(r.Section), string(r.Activity), r.Unsaved, string(r.WaitingFor),
-			int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(k.project, r)))
+			int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(r.project, r.Record)))
 	}
 	return d.upsertSessions.exec(args)
 }
@@ -329,6 +345,7 @@ func (d *database) prepare() (err error) {
 	}
 	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
 	d.insertLog = prepare("INSERT INTO writer_presence_log (id, clock, records, checksum) VALUES (?, ?, ?, ?)")
+	d.deleteSessions = prepare("DELETE FROM writer_presence WHERE project = ?")
 	d.deleteLog = prepare("DELETE FROM writer_presence_log WHERE id < ?")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
 	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ? OR last_seen < ?")

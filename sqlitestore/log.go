@@ -68,7 +68,11 @@ func (d *database) replayLog() error {
 	if err := rows.Err(); err != nil || d.log.lastID == 0 {
 		return err
 	}
-	if err := d.writeSessions(newest); err != nil {
+	sessions := make([]row, 0, len(newest))
+	for k, r := range newest {
+		sessions = append(sessions, row{k.project, r})
+	}
+	if err := d.writeSessions(sessions); err != nil {
 		return err
 	}
 	return d.deleteLogBefore(d.log.lastID+1, clock)

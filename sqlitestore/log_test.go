@@ -159,3 +159,18 @@ func TestCompactionThatBeganBeforeFilesWereLostKeepsTheNewLog(t *testing.T) { //
 		t.Errorf("got %d rows of Alice's session in the new files, want 1", n)
 	}
 }
+
+func TestCompactionRemovesSessionsThatTheRosterHasDropped(t *testing.T) { // rule 8
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	must(t, err)
+	defer s.db.close()
+	for _, sessions := range [][]presence.Record{{{User: alice, Session: "x", Active: true, LastSeen: time.Now()}}, {}} {
+		c := newChanges(0)
+		c.put("p", unwritten{sessions: sessions})
+		must(t, s.db.write(c, 1, time.Time{}))
+		if n := tableRows(t, dir, "project = 'p'"); n != len(sessions) {
+			t.Errorf("got %d rows of the project, want %d", n, len(sessions))
+		}
+	}
+}
