@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// compactEvery is how often the log is compacted at least, if anything was appended: it has ended sessions that the
-	// rosters have forgotten.
-	compactEvery = 10 * time.Minute
+	// compactEvery is how often the log is compacted at least, if anything was appended: so the table has the end of a
+	// session before its roster forgets it.
+	compactEvery = presence.Finality / 2
 	// A log above minLog bytes and logPerUser for each user who is online is compacted at once. Since a record takes some
 	// 90 bytes, each session is then written to the table once in four records or more.
 	minLog     = 1 << 20

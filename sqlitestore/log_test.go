@@ -124,7 +124,7 @@ func TestLogIsCompactedWhenItIsLarge(t *testing.T) {
 			t.Errorf("a large log: got %d rows in the table of sessions and size %d, want 1 and 0", n, s.db.log.size.Load())
 		}
 		before := logRows(t, dir)
-		time.Sleep(2*compactEvery + 3*sweepEvery) // the session expires, which is logged
+		time.Sleep(presence.DefaultLease + 2*compactEvery) // the session expires, which is logged
 		synctest.Wait()
 		if n := logRows(t, dir); before != 0 || n != 0 {
 			t.Errorf("got %d rows in the log after the compaction and %d after the next, want none", before, n)
