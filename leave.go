@@ -62,7 +62,7 @@ func (r *Roster) Leave(now time.Time, user User, l Leave) (reply Reply, changed 
 	default:
 		s.seq = max(s.seq, l.Seq)
 		if l.Hidden {
-			s.leaving, s.unwritten = true, true
+			s.leaving, s.unwritten, r.unwritten = true, true, true
 			r.setExpiry(s, earlier(s.expires, now.Add(HiddenGrace)))
 		} else {
 			r.endSession(now, m, s)

@@ -22,21 +22,23 @@ type member struct {
 
 // session is a living session.
 type session struct {
+	member   *member
 	name     string
 	seq      uint64
 	section  Section
 	activity Activity
-	unsaved  bool
 	// waitingFor is a section that the session waits for; it never claims that section itself.
 	waitingFor Section
+	nextClaim  *session // see Roster.claims
 	lastSeen   time.Time
 	expires    time.Time // the end of its lease, or of its grace after a leave
-	leaving    bool      // a hidden leave came; the session ends when its grace is over
+	unsaved    bool
+	leaving    bool // a hidden leave came; the session ends when its grace is over
+	// unwritten says that the session changed since its Record was last returned.
+	unwritten bool
 	// connection is the live connection of the newest update, 0 for HTTP. Records do not have it,
 	// since no connection outlives the process.
 	connection uint64
-	// unwritten says that the session changed since its Record was last returned.
-	unwritten bool
 	// touched is the clock at the person's last action here. Going idle is no action.
 	touched uint64
 }
@@ -201,12 +203,10 @@ func (m *member) currentOccupant(now time.Time) *Occupant {
 	return m.occupant
 }
 
-// claims reports whether any session of the member claims the section.
-func (m *member) claims(section Section) bool {
-	return slices.ContainsFunc(m.sessions, func(s *session) bool { return s.claims(section) })
-}
-
 // compare decides rule 17, the order of lists.
 func (m *member) compare(other *member) int {
-	return cmp.Or(cmp.Compare(m.sortKey, other.sortKey), m.user.ID.compare(other.user.ID))
+	if c := cmp.Compare(m.sortKey, other.sortKey); c != 0 {
+		return c
+	}
+	return m.user.ID.compare(other.user.ID)
 }

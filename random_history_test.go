@@ -218,6 +218,14 @@ func (h *history) forget() {
 	if want := h.o.isEmpty() && !h.o.hasRemovals(); empty != want && !h.mayReject() {
 		h.Fatalf("the roster is empty: %v; want %v", empty, want)
 	}
+	expiry, expires := h.r.NextExpiry()
+	forget, forgets := h.r.NextForget()
+	if !empty && !expires && !forgets {
+		h.Fatalf("the roster holds something, but neither NextExpiry nor NextForget has a time")
+	}
+	if past := h.o.now.Add(-time.Millisecond); expires && expiry.Before(past) || forgets && forget.Before(past) { // moves have milliseconds
+		h.Fatalf("at %v, NextExpiry is %v and NextForget %v; want neither in the past", h.o.now, expiry, forget)
+	}
 	if empty && h.o.isEmpty() && !h.o.hasRemovals() {
 		h.r = presence.NewRoster(presence.DefaultLease, h.r.Clock())
 		h.r.KeepEnds(h.maxEnds)

@@ -47,10 +47,19 @@ func (r *Roster) RecordsOf(id UserID) (records []Record) {
 // A store that writes RecordsOf after each change gets renewals and expired sessions from it.
 func (r *Roster) Records() (records []Record) {
 	r.alsoChanged = nil
+	if !r.unwritten {
+		return nil
+	}
+	r.unwritten = false
 	for _, m := range r.members {
 		records = m.unwritten(records)
 	}
 	return records
+}
+
+// HasUnwritten reports whether Records, UnwrittenSaves or UnwrittenRemovals may return anything.
+func (r *Roster) HasUnwritten() bool {
+	return r.unwritten || len(r.unwrittenSaves) > 0 || len(r.unwrittenRemovals) > 0
 }
 
 // AllRecords returns all sessions, living and ended.
@@ -122,7 +131,7 @@ func (r *Roster) Restore(now time.Time, record Record) {
 		r.endSession(record.LastSeen, owner, older)
 		r.reaggregate(owner)
 	}
-	s := &session{name: record.Session, seq: record.Seq, waitingFor: record.WaitingFor, lastSeen: record.LastSeen, touched: record.Touched}
+	s := &session{member: m, name: record.Session, seq: record.Seq, waitingFor: record.WaitingFor, lastSeen: record.LastSeen, touched: record.Touched}
 	m.sessions = append(m.sessions, s)
 	r.setOwner(m, s)
 	r.place(s, record.Section, record.Activity, record.Unsaved)

@@ -82,7 +82,7 @@ func (r *Roster) addRemoval(now time.Time, removal Removal) bool {
 		if over < 0 {
 			return false
 		}
-		r.unwrittenRemovals[removals[over].User] = struct{}{}
+		r.setUnwrittenRemoval(removals[over].User)
 		removals = slices.Delete(removals, over, over+1)
 	}
 	r.tick(now)
@@ -90,8 +90,9 @@ func (r *Roster) addRemoval(now time.Time, removal Removal) bool {
 	if removal.Until.After(removal.kept) {
 		removal.kept = removal.Until
 	}
+	r.setForget(removal.kept)
 	r.removals = append(removals, removal)
-	r.unwrittenRemovals[removal.User] = struct{}{}
+	r.setUnwrittenRemoval(removal.User)
 	r.version, r.snapshot = r.clock, nil
 	return true
 }
@@ -140,12 +141,19 @@ func (r *Roster) forgetRemovals(now time.Time) {
 	var kept []Removal // a new slice, since snapshots share the old one
 	for _, old := range r.removals {
 		if isOver(old) {
-			r.unwrittenRemovals[old.User] = struct{}{}
+			r.setUnwrittenRemoval(old.User)
 		} else {
 			kept = append(kept, old)
 		}
 	}
 	r.removals, r.snapshot = kept, nil
+}
+
+func (r *Roster) setUnwrittenRemoval(id UserID) {
+	if r.unwrittenRemovals == nil {
+		r.unwrittenRemovals = map[UserID]struct{}{}
+	}
+	r.unwrittenRemovals[id] = struct{}{}
 }
 
 // UnwrittenRemovals returns the removals that changed since they were last returned. One with Version 0 was dropped.
@@ -166,6 +174,7 @@ func (r *Roster) UnwrittenRemovals() (removals []Removal) {
 func (r *Roster) RestoreRemoval(removal Removal) {
 	r.init()
 	removal.kept = removal.Until
+	r.setForget(removal.kept)
 	r.clock = max(r.clock, removal.Version)
 	r.removals = append(r.removals, removal)
 }

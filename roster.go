@@ -21,8 +21,9 @@ type Roster struct {
 	members map[UserID]*member
 	// listed are the members with a living session, in list order.
 	listed []*member
-	// claims is the number of sessions that claim a section; no entry stands for 0.
-	claims map[Section]int
+	// claims has the first of the sessions that claim a section; no entry stands for none. They are linked by nextClaim,
+	// in list order. So finding who conflicts costs as much as there are such sessions, not people in the project.
+	claims map[Section]*session
 	// owners are the members of the living sessions whose names nobody could guess (rule 7).
 	owners map[string]*member
 	// alsoChanged are members whose sessions changed by a message of another user since RecordsOf was
@@ -32,21 +33,24 @@ type Roster struct {
 	// saves are the newest saves, sorted by section. Snapshots share the slice, so a change makes a new one.
 	saves []*Save
 	// unwrittenSaves are the sections whose save changed since UnwrittenSaves was last called. The value
-	// says whether an older save of the section was returned before.
+	// says whether an older save of the section was returned before. Nil if none ever did: most rosters have no saves.
 	unwrittenSaves map[Section]bool
 	// moves are the newest moves of sections, sorted by version. Snapshots share the slice.
 	moves []*Move
 	// removals are kept until they are over, sorted by version. Snapshots share the slice, so a change makes a new one.
 	removals []Removal
-	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called.
+	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called. Nil if none ever did.
 	unwrittenRemovals map[UserID]struct{}
 	// lastEnd is when the newest of all ended sessions ended.
 	lastEnd time.Time
 
 	// maxEnded is [MaxEnded], except in tests.
 	maxEnded int
-	// nextExpiry is the time of the first expiry, or before it; zero if nobody is online.
-	nextExpiry time.Time
+	// nextExpiry is the time of the first expiry of a session or, if nobody is online, of a save; or before that. It is
+	// zero if there are none. nextForget is the same for what else Forget removes.
+	nextExpiry, nextForget time.Time
+	// unwritten says that a session may have changed since Records was last called.
+	unwritten bool
 
 	snapshot   *Snapshot // nil after a visible change
 	snapshotAt time.Time
@@ -65,8 +69,7 @@ func (r *Roster) init() {
 	if r.members == nil {
 		r.lease = cmp.Or(r.lease, DefaultLease)
 		r.maxEnded = MaxEnded
-		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]int{}, map[string]*member{}
-		r.unwrittenSaves, r.unwrittenRemovals = map[Section]bool{}, map[UserID]struct{}{}
+		r.members, r.claims, r.owners = map[UserID]*member{}, map[Section]*session{}, map[string]*member{}
 	}
 }
 
@@ -88,19 +91,42 @@ func (r *Roster) Snapshot(now time.Time) *Snapshot {
 
 // Forget removes the sessions that ended longer than [Finality] ago, and the removals that are over. It reports
 // whether the roster holds nothing any more, neither sessions nor saves nor moves nor removals, so that a store can drop
-// it.
+// it. It is cheap while nothing is due.
 func (r *Roster) Forget(now time.Time) (empty bool) {
 	r.Expire(now)
+	if !r.nextForget.IsZero() && now.After(r.nextForget) {
+		r.forget(now)
+	}
+	return len(r.members) == 0 && len(r.saves) == 0 && len(r.moves) == 0 && len(r.removals) == 0
+}
+
+// forget removes what Forget does, and finds when it has something to remove next.
+func (r *Roster) forget(now time.Time) {
+	r.nextForget = time.Time{}
 	r.alsoChanged = nil // Records returns what RecordsOf did not
 	for id, m := range r.members {
 		m.forgetEnded(now)
 		if len(m.sessions) == 0 && len(m.ended) == 0 {
 			delete(r.members, id)
 		}
+		for _, e := range m.ended {
+			r.setForget(e.at.Add(Finality))
+		}
 	}
 	r.forgetRemovals(now)
-	return len(r.members) == 0 && len(r.saves) == 0 && len(r.moves) == 0 && len(r.removals) == 0
+	for _, removal := range r.removals {
+		r.setForget(removal.kept)
+	}
+	if len(r.moves) > 0 {
+		r.setForget(r.moves[0].oldAt())
+	}
 }
+
+func (r *Roster) setForget(at time.Time) { r.nextForget = earliest(r.nextForget, at) }
+
+// NextForget returns a time before which [Roster.Forget] removes nothing but what [Roster.Expire] does; false if there
+// is nothing else. A roster without NextExpiry and NextForget is empty.
+func (r *Roster) NextForget() (t time.Time, ok bool) { return r.nextForget, !r.nextForget.IsZero() }
 
 // Clock returns a number that is not below any version the roster has had.
 func (r *Roster) Clock() uint64 { return r.clock }
@@ -124,25 +150,62 @@ func (r *Roster) tick(at time.Time) {
 	r.clock = max(r.clock+1, uint64(max(at.UnixMilli(), 0)))
 }
 
-// place sets section and activity of a session, and whether it has unsaved changes there, and counts
-// the sessions that claim a section.
+// place sets section and activity of a session, and whether it has unsaved changes there, and so what it claims.
 func (r *Roster) place(s *session, section Section, activity Activity, unsaved bool) {
-	if s.claims(s.section) {
-		if r.claims[s.section]--; r.claims[s.section] == 0 {
-			delete(r.claims, s.section)
-		}
-	}
+	r.removeClaim(s)
 	s.section, s.activity, s.unsaved = section, activity, unsaved
-	if s.claims(s.section) {
-		r.claims[s.section]++
+	r.addClaim(s)
+}
+
+// addClaim adds a session to claims if it claims its section.
+func (r *Roster) addClaim(s *session) {
+	if !s.claims(s.section) {
+		return
 	}
+	first := r.claims[s.section]
+	if first == nil || s.member.compare(first.member) <= 0 {
+		s.nextClaim, r.claims[s.section] = first, s
+		return
+	}
+	before := first
+	for before.nextClaim != nil && s.member.compare(before.nextClaim.member) > 0 {
+		before = before.nextClaim
+	}
+	s.nextClaim, before.nextClaim = before.nextClaim, s
+}
+
+// removeClaim removes a session from claims. Call it before its section, its activity or the order of its member changes.
+func (r *Roster) removeClaim(s *session) {
+	if !s.claims(s.section) {
+		return
+	}
+	first := r.claims[s.section]
+	switch {
+	case first != s:
+		before := first
+		for before.nextClaim != s {
+			before = before.nextClaim
+		}
+		before.nextClaim = s.nextClaim
+	case s.nextClaim != nil:
+		r.claims[s.section] = s.nextClaim
+	default:
+		delete(r.claims, s.section)
+	}
+	s.nextClaim = nil
 }
 
 func (r *Roster) setExpiry(s *session, expires time.Time) {
 	s.expires = expires
-	if r.nextExpiry.IsZero() || expires.Before(r.nextExpiry) {
-		r.nextExpiry = expires
+	r.nextExpiry = earliest(r.nextExpiry, expires)
+}
+
+// earliest returns the earlier of two times, of which the first may be zero for none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
 	}
+	return earlier(a, b)
 }
 
 // endSession removes a session that ended at that time, and keeps its end.
@@ -157,6 +220,8 @@ func (r *Roster) endSession(at time.Time, m *member, s *session) {
 // addEnded keeps the end of a session of a member.
 func (r *Roster) addEnded(m *member, e endedSession) {
 	m.addEnded(e, r.maxEnded)
+	r.setForget(e.at.Add(Finality))
+	r.unwritten = r.unwritten || e.unwritten
 	if e.at.After(r.lastEnd) {
 		r.lastEnd = e.at
 	}
@@ -201,11 +266,14 @@ func (r *Roster) moveSession(now time.Time, s *session, from, to *member, seq ui
 	r.alsoChanged = append(r.alsoChanged, from)
 	r.members[to.user.ID] = to
 	to.removeEnded(s.name)
+	r.removeClaim(s)
+	s.member = to
+	r.addClaim(s)
 	to.sessions = append(to.sessions, s)
 	r.setOwner(to, s)
 }
 
-// rename replaces the user of a member and keeps the list in order.
+// rename replaces the user of a member and keeps the list and the claims in order.
 func (r *Roster) rename(m *member, user User) {
 	if m.user == user {
 		return
@@ -214,7 +282,13 @@ func (r *Roster) rename(m *member, user User) {
 		at, _ := slices.BinarySearchFunc(r.listed, m, (*member).compare)
 		r.listed = slices.Delete(r.listed, at, at+1)
 	}
+	for _, s := range m.sessions {
+		r.removeClaim(s)
+	}
 	m.user, m.sortKey = user, user.sortKey()
+	for _, s := range m.sessions {
+		r.addClaim(s)
+	}
 	if m.occupant != nil {
 		at, _ := slices.BinarySearchFunc(r.listed, m, (*member).compare)
 		r.listed = slices.Insert(r.listed, at, m)
@@ -244,7 +318,7 @@ func (r *Roster) reaggregate(m *member) {
 	r.version, r.snapshot = r.clock, nil
 }
 
-// NextExpiry returns a time before which no session expires; false if there are no sessions.
+// NextExpiry returns a time before which no session and no save expires; false if there are neither.
 func (r *Roster) NextExpiry() (t time.Time, ok bool) { return r.nextExpiry, !r.nextExpiry.IsZero() }
 
 // Expire ends the sessions whose lease or grace is over. Once nobody has been in the project for

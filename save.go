@@ -25,9 +25,12 @@ func (r *Roster) isNewSave(user User, saved Saved) bool {
 // addSave keeps the newest save of a section (rule 19) at a new version. Beyond MaxSaves it drops the
 // oldest.
 func (r *Roster) addSave(save Save) {
+	if len(r.listed) == 0 { // otherwise the last session that ends sets it
+		r.nextExpiry = earliest(r.nextExpiry, save.At.Add(Finality))
+	}
 	at, found := r.findSave(save.Section)
 	if _, unwritten := r.unwrittenSaves[save.Section]; !unwritten {
-		r.unwrittenSaves[save.Section] = found
+		r.setUnwrittenSave(save.Section, found)
 	}
 	saves := slices.Clone(r.saves)
 	if found {
@@ -58,11 +61,20 @@ func (r *Roster) Save(now time.Time, user User, saved Saved) (changed bool) {
 // expireSaves drops the saves that are older than Finality once nobody was in the project for that long.
 func (r *Roster) expireSaves(now time.Time) {
 	old := func(at time.Time) bool { return now.Sub(at) > Finality }
-	if len(r.saves) == 0 || len(r.listed) > 0 || !old(r.lastEnd) || !slices.ContainsFunc(r.saves, func(s *Save) bool { return old(s.At) }) {
+	if len(r.saves) == 0 || len(r.listed) > 0 {
 		return
 	}
-	r.tick(now)
-	r.dropSaves(func(s *Save) bool { return old(s.At) })
+	if old(r.lastEnd) && slices.ContainsFunc(r.saves, func(s *Save) bool { return old(s.At) }) {
+		r.tick(now)
+		r.dropSaves(func(s *Save) bool { return old(s.At) })
+	}
+	for _, s := range r.saves {
+		last := s.At
+		if r.lastEnd.After(last) {
+			last = r.lastEnd
+		}
+		r.nextExpiry = earliest(r.nextExpiry, last.Add(Finality))
+	}
 }
 
 func (r *Roster) dropSaves(drop func(*Save) bool) {
@@ -73,7 +85,7 @@ func (r *Roster) dropSaves(drop func(*Save) bool) {
 		} else if older, unwritten := r.unwrittenSaves[s.Section]; unwritten && !older {
 			delete(r.unwrittenSaves, s.Section)
 		} else {
-			r.unwrittenSaves[s.Section] = true
+			r.setUnwrittenSave(s.Section, true)
 		}
 	}
 	r.setSaves(kept)
@@ -83,6 +95,13 @@ func (r *Roster) dropSaves(drop func(*Save) bool) {
 func (r *Roster) setSaves(saves []*Save) {
 	r.saves = saves
 	r.version, r.snapshot = r.clock, nil
+}
+
+func (r *Roster) setUnwrittenSave(section Section, older bool) {
+	if r.unwrittenSaves == nil {
+		r.unwrittenSaves = map[Section]bool{}
+	}
+	r.unwrittenSaves[section] = older
 }
 
 // UnwrittenSaves returns the saves that changed since they were last returned. One with an empty Revision
@@ -106,7 +125,7 @@ func (r *Roster) RestoreSave(save Save) {
 	// The clock does not tick for each save. A thousand ticks would set it a second ahead, and the version
 	// would go back after another restart within that second, if the saves were dropped in between.
 	r.clock = max(r.clock, uint64(max(save.At.UnixMilli(), 0)))
-	r.unwrittenSaves[save.Section] = true // so that UnwrittenSaves returns it if addSave drops it at once
+	r.setUnwrittenSave(save.Section, true) // so that UnwrittenSaves returns it if addSave drops it at once
 	r.addSave(save)
 	if _, kept := r.findSave(save.Section); kept {
 		delete(r.unwrittenSaves, save.Section)

@@ -16,9 +16,10 @@ type Move struct {
 
 // isOld reports whether the move is older than Finality. A version is the time of its change in milliseconds, or
 // somewhat later.
-func (m *Move) isOld(now time.Time) bool {
-	return now.UnixMilli()-int64(m.Version) > Finality.Milliseconds()
-}
+func (m *Move) isOld(now time.Time) bool { return now.UnixMilli() > m.oldAt().UnixMilli() }
+
+// oldAt returns the time after which the move is old.
+func (m *Move) oldAt() time.Time { return time.UnixMilli(int64(m.Version)).Add(Finality) }
 
 // concerns reports whether a section is the one that moved, or below it.
 func (m *Move) concerns(section Section) bool {
@@ -111,7 +112,7 @@ func (r *Roster) moveSections(m *Move, s *session) {
 		return
 	}
 	r.place(s, section, s.activity, s.unsaved)
-	s.waitingFor, s.unwritten = waitingFor, true
+	s.waitingFor, s.unwritten, r.unwritten = waitingFor, true, true
 	if s.claims(waitingFor) {
 		s.waitingFor = ""
 	}
@@ -142,6 +143,7 @@ func (r *Roster) moveSaves(m *Move) {
 func (r *Roster) addMove(m *Move) {
 	moves := append(slices.Clone(r.moves), m) // snapshots share the old slice
 	r.moves = moves[max(0, len(moves)-MaxMoves):]
+	r.setForget(m.oldAt())
 	r.version, r.snapshot = r.clock, nil
 }
 

@@ -6,13 +6,12 @@ import "time"
 
 // occupied decides rule 5: whether users other than m claim the section.
 func (r *Roster) occupied(m *member, section Section) bool {
-	own := 0
-	for _, s := range m.sessions {
-		if s.claims(section) {
-			own++
+	for s := r.claims[section]; s != nil; s = s.nextClaim {
+		if s.member != m {
+			return true
 		}
 	}
-	return r.claims[section] > own
+	return false
 }
 
 // recordedActivity decides rule 6: which activity is recorded for an update.
@@ -40,7 +39,7 @@ func recordedWait(u Update) Section {
 
 // addSession adds the session of an update to the member.
 func (r *Roster) addSession(now time.Time, m *member, u Update, newest uint64) *session {
-	s := &session{name: u.Session, seq: newest}
+	s := &session{member: m, name: u.Session, seq: newest}
 	r.members[m.user.ID] = m
 	m.removeEnded(u.Session)
 	// A reloaded page replaces the sessions that are leaving once it has a section of its own.
@@ -125,7 +124,7 @@ func (r *Roster) Update(now time.Time, user User, u Update) (reply Reply, change
 		s = r.addSession(now, m, u, newest)
 	}
 	s.seq, s.connection = max(newest, u.Seq), u.Connection
-	s.leaving, s.unwritten = false, true
+	s.leaving, s.unwritten, r.unwritten = false, true, true
 	s.lastSeen = now
 	r.setExpiry(s, now.Add(r.leaseOf(u)))
 	r.renewed = true
@@ -155,13 +154,12 @@ func (r *Roster) reply(now time.Time, m *member, s *session, user User, u Update
 }
 
 func (r *Roster) conflicts(now time.Time, m *member, section Section) []*Occupant {
-	if !r.occupied(m, section) {
-		return nil
-	}
 	var others []*Occupant
-	for _, other := range r.listed {
-		if other != m && other.claims(section) && len(others) < MaxListed {
-			others = append(others, other.currentOccupant(now))
+	last := m
+	for s := r.claims[section]; s != nil && len(others) < MaxListed; s = s.nextClaim {
+		if s.member != m && s.member != last { // a member may claim it in several sessions
+			last = s.member
+			others = append(others, last.currentOccupant(now))
 		}
 	}
 	return others

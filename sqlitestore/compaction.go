@@ -34,11 +34,11 @@ func (s *Store) compact(group int) {
 	if !s.compacting {
 		return
 	}
-	for name, p := range s.projectsIn(group) {
+	for _, p := range s.projectsIn(&s.groups[group]) {
 		p.mu.Lock()
 		u := allUnwritten(p.roster) // to the log, since that must not be older than the table
 		u.sessions = append([]presence.Record{}, p.roster.AllRecords()...)
-		s.journal.addLater(name, p.roster.Clock(), u)
+		s.journal.addLater(p.name, p.roster.Clock(), u)
 		p.notifyAndUnlock()
 	}
 	if group == groups-1 {
@@ -49,10 +49,6 @@ func (s *Store) compact(group int) {
 }
 
 func (s *Store) isCompactionDue() bool {
-	users := int64(0)
-	for group := range s.counts {
-		users += s.counts[group].people.Load()
-	}
 	size := s.db.log.size.Load()
-	return size > minLog+logPerUser*users || size > 0 && time.Since(s.compacted) >= compactEvery
+	return size > minLog+logPerUser*s.people.Load() || size > 0 && time.Since(s.compacted) >= compactEvery
 }

@@ -39,14 +39,17 @@ type database struct {
 	isLost bool
 	// isCut is set when a file was cut short or overwritten in place; see isWhole.
 	isCut bool
+	// missed is until when ends may not have been written, because the process or the disk failed: an active row of that
+	// time may be of a session that has ended. It is zero once these rows were deleted.
+	missed time.Time
 	// rollbackFailed means that the connection may still be in the last transaction.
 	rollbackFailed bool
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
 	log        logState
 
-	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
-	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                         upsert
+	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, purgeMissed, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                                      upsert
 }
 
 // row is a record with its project.
@@ -64,7 +67,7 @@ func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database,
 	if err != nil {
 		return nil, err
 	}
-	d := &database{dir: dir, path: filepath.Join(dir, fileName), lease: lease, lock: lock, isSameBoot: recordBoot(lock)}
+	d := &database{dir: dir, path: filepath.Join(dir, fileName), lease: lease, lock: lock, isSameBoot: recordBoot(lock), missed: time.Now()}
 	if err := d.open(log); err != nil {
 		d.close()
 		return nil, d.errUnusable(err)
@@ -252,9 +255,8 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 }
 
 // write commits changes and the clock in one transaction: sessions to the log, all else to its table. It deletes the
-// rows of sessions that ended before purge, and of any last seen more than a lease before it; a zero purge deletes none.
-// So are the moves of sections that are older than purge. Saves need no purge, since a roster says when it
-// drops one.
+// rows of sessions that ended before purge, and of moves of sections that are older; a zero purge deletes none. Saves
+// need no purge, since a roster says when it drops one.
 func (d *database) write(c changes, clock uint64, purge time.Time) error {
 	encoded, next := encodeRecords(c.records), d.log.lastID+1
 	err := d.transact(func() error {
@@ -272,13 +274,10 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 		if purge.IsZero() {
 			return nil
 		}
-		_, err := d.purge.Exec(purge.UnixMilli(), purge.Add(-d.lease).UnixMilli())
-		if err == nil {
-			_, err = d.purgeMoves.Exec(int64(oldestMove(purge)))
-		}
-		return err
+		return d.deleteOld(purge)
 	})
 	if err != nil {
+		d.missed = time.Now()
 		return err
 	}
 	if c.begins {
@@ -287,6 +286,22 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 	}
 	d.log.size.Add(int64(len(encoded)))
 	return nil
+}
+
+// deleteOld deletes the rows of sessions that ended before a moment, and of older moves.
+func (d *database) deleteOld(before time.Time) error {
+	if _, err := d.purge.Exec(before.UnixMilli()); err != nil {
+		return err
+	}
+	// The session of a row last seen that long ago has ended before the moment, too.
+	if seen := before.Add(-d.lease); !d.missed.IsZero() && seen.After(d.missed) {
+		if _, err := d.purgeMissed.Exec(seen.UnixMilli()); err != nil { // reads the whole table
+			return err
+		}
+		d.missed = time.Time{}
+	}
+	_, err := d.purgeMoves.Exec(int64(oldestMove(before)))
+	return err
 }
 
 // writeTables writes all changes but those for the log.
@@ -348,7 +363,8 @@ func (d *database) prepare() (err error) {
 	d.deleteSessions = prepare("DELETE FROM writer_presence WHERE project = ?")
 	d.deleteLog = prepare("DELETE FROM writer_presence_log WHERE id < ?")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
-	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ? OR last_seen < ?")
+	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ?") // by its index
+	d.purgeMissed = prepare("DELETE FROM writer_presence WHERE last_seen < ?")
 	d.upsertSessions = prepareUpsert(prepare, "writer_presence", "project", "user", "session", "username", "visitor", "avatar_url", "agent",
 		"current_section", "activity", "unsaved", "waiting_for", "seq", "touched", "last_seen", "is_active", "checksum")
 	d.upsertSaves = prepareUpsert(prepare, "writer_presence_saves", "project", "section", "revision", "user", "username", "saved_at", "checksum")

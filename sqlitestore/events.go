@@ -3,7 +3,6 @@ package sqlitestore
 import (
 	"context"
 	"crypto/rand"
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,7 +13,7 @@ import (
 )
 
 const (
-	// scanInterval is how often [Store.Unannounced] looks through all projects.
+	// scanInterval is how often [Store.Unannounced] looks at the projects that may have to be announced.
 	scanInterval = 5 * time.Second
 	// maxLogged is how many events the log has; a tenth more before the oldest are removed.
 	maxLogged = 10_000
@@ -28,6 +27,9 @@ type events struct {
 	announced map[presence.Project]presence.Announcement
 	claims    map[presence.Project]claim
 	scanned   time.Time
+	// unannounced are the projects that changed, or were announced, since Unannounced found nothing to announce of them.
+	// It is nil before the first call, which looks at all projects.
+	unannounced map[presence.Project]struct{}
 	// log has the newest events; the first one is number removed+1. Run names the log, which ends with the process.
 	log     []presence.LoggedEvent
 	removed int
@@ -44,8 +46,18 @@ func newEvents() *events {
 	return &events{announced: map[presence.Project]presence.Announcement{}, claims: map[presence.Project]claim{}, run: rand.Text()}
 }
 
-// notify calls the function of NotifyChanges.
+// note has the next Unannounced look at a project.
+func (e *events) note(project presence.Project) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.unannounced != nil {
+		e.unannounced[project] = struct{}{}
+	}
+}
+
+// notify notes a project and calls the function of NotifyChanges.
 func (e *events) notify(project presence.Project) {
+	e.note(project)
 	if changed := e.changed.Load(); changed != nil {
 		(*changed)(project)
 	}
@@ -56,8 +68,15 @@ func (s *Store) NotifyChanges(changed func(presence.Project)) (stop func()) {
 	if s.journal == nil {
 		return func() {}
 	}
-	s.events.changed.Store(&changed)
-	return func() { s.events.changed.CompareAndSwap(&changed, nil) }
+	e := s.events
+	e.changed.Store(&changed)
+	return func() {
+		if e.changed.CompareAndSwap(&changed, nil) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.unannounced = nil // nobody may call Unannounced any more
+		}
+	}
 }
 
 // Unannounced implements [presence.EventStore]. It forgets the announcements of projects that are over.
@@ -67,40 +86,69 @@ func (s *Store) Unannounced(context.Context) (projects []presence.Project, err e
 	}
 	e, now := s.events, time.Now()
 	e.mu.Lock()
-	recent := now.Sub(e.scanned) < scanInterval
-	if !recent {
-		e.scanned = now
-	}
-	unheld := maps.Clone(e.announced)
-	e.mu.Unlock()
-	if recent {
+	if now.Sub(e.scanned) < scanInterval {
+		e.mu.Unlock()
 		return nil, nil
 	}
-	for group := range groups {
-		for name, p := range s.projectsIn(group) {
-			a, announced := unheld[name]
-			delete(unheld, name)
-			p.mu.Lock()
-			snapshot := p.roster.Snapshot(now)
-			p.notifyAndUnlock()
-			if announced && a.Version != snapshot.Version || !announced && snapshot.Count+len(snapshot.Saves) > 0 {
-				projects = append(projects, name)
-			}
-		}
+	due := e.unannounced
+	e.scanned, e.unannounced = now, map[presence.Project]struct{}{}
+	e.mu.Unlock()
+	if due == nil {
+		due = s.announceable()
 	}
-	for name, a := range unheld {
-		if a.Occupied || a.Version == 0 {
+	for name := range due {
+		if s.isUnannounced(name) {
 			projects = append(projects, name)
-			continue
+			e.note(name)
 		}
-		e.mu.Lock()
-		if now := e.announced[name]; !now.Occupied && now.Version == a.Version {
-			delete(e.announced, name)
-			s.journal.addLater(name, 0, unwritten{announcement: &presence.Announcement{}})
-		}
-		e.mu.Unlock()
 	}
 	return projects, nil
+}
+
+// announceable returns all projects that are held, or of which something was announced.
+func (s *Store) announceable() map[presence.Project]struct{} {
+	all := map[presence.Project]struct{}{}
+	for i := range s.groups {
+		for _, p := range s.projectsIn(&s.groups[i]) {
+			all[p.name] = struct{}{}
+		}
+	}
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	for name := range s.events.announced {
+		all[name] = struct{}{}
+	}
+	return all
+}
+
+// isUnannounced reports whether a project has to be announced. It forgets the announcement of one that is over.
+func (s *Store) isUnannounced(name presence.Project) bool {
+	var version uint64 // 0 if the project is not held
+	var visible bool
+	if p := s.find(name); p != nil {
+		p.mu.Lock()
+		now := time.Now()
+		p.roster.Expire(now)
+		version = p.roster.Version()
+		visible = p.roster.Count() > 0 || len(p.roster.Snapshot(now).Saves) > 0 // a snapshot that is read is kept, so few are
+		p.notifyAndUnlock()
+	}
+	e := s.events
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a, announced := e.announced[name]
+	switch {
+	case version > 0 && announced:
+		return a.Version != version
+	case version > 0:
+		return visible
+	case announced && !a.Occupied && a.Version != 0:
+		delete(e.announced, name)
+		s.journal.addLater(name, 0, unwritten{announcement: &presence.Announcement{}})
+		return false
+	default:
+		return announced
+	}
 }
 
 // Claim implements [presence.EventStore].
@@ -153,6 +201,9 @@ func (s *Store) Announce(_ context.Context, project presence.Project, holder str
 		return false, nil
 	}
 	e.announced[project] = a
+	if e.unannounced != nil {
+		e.unannounced[project] = struct{}{}
+	}
 	batch := s.journal.add(project, 0, unwritten{announcement: &a})
 	e.mu.Unlock()
 	s.journal.wait(batch)

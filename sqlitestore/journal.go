@@ -170,16 +170,21 @@ func (j *journal) flush() {
 // wait blocks until the batch is settled and reports whether it and all batches before it are
 // in the file. While the disk fails it does not block. A nil batch stands for restored state.
 func (j *journal) wait(b *batch) (durable bool) {
-	if b == nil {
-		return restoredBatch <= j.written.Load()
-	}
-	if b.number <= j.written.Load() {
+	if j.isWritten(b) {
 		return true
 	}
-	if j.isFailing() {
+	if b == nil || j.isFailing() {
 		return false
 	}
 	<-b.settled
+	return j.isWritten(b)
+}
+
+// isWritten reports whether a batch and all batches before it are in the file.
+func (j *journal) isWritten(b *batch) bool {
+	if b == nil {
+		return restoredBatch <= j.written.Load()
+	}
 	return b.number <= j.written.Load()
 }
 

@@ -20,19 +20,15 @@ func (s *Store) Projects(_ context.Context, f presence.ProjectFilter, cursor str
 	if cursor != "" && !ok {
 		return nil, "", presence.ErrCursorInvalid
 	}
-	type named struct {
-		name presence.Project
-		*project
-	}
-	var all []named
-	for group := range groups {
-		for name, p := range s.projectsIn(group) {
-			if strings.HasPrefix(string(name), f.Prefix) && (cursor == "" || string(name) > after) {
-				all = append(all, named{name, p})
+	var all []*project
+	for i := range s.groups {
+		for _, p := range s.projectsIn(&s.groups[i]) {
+			if strings.HasPrefix(string(p.name), f.Prefix) && (cursor == "" || string(p.name) > after) {
+				all = append(all, p)
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b named) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b *project) int { return cmp.Compare(a.name, b.name) })
 	for i, p := range all {
 		if len(page) == max(limit, 1) {
 			return page, "~" + string(all[i-1].name), nil

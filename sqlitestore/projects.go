@@ -4,71 +4,119 @@ import (
 	"hash/maphash"
 	"maps"
 	"math"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
 )
 
+// group is a part of the projects.
+type group struct {
+	projects map[presence.Project]*project // guarded by Store.mu
+	most     int                           // the largest number of projects since the map was made; likewise
+
+	mu        sync.Mutex // taken after a project's
+	unwritten []*project // have something for the journal
+}
+
 // project is one roster with its watches and the batch of its last change.
 type project struct {
 	name   presence.Project
-	events *events
+	store  *Store
+	group  *group
 	mu     sync.Mutex
 	roster *presence.Roster
-	gone   bool // no longer in projects: find it again
+	gone   bool // no longer held: find it again
 	// changed is the batch of the last change; nil if there was none since the start.
 	changed *batch
 
 	watches  map[*watch]struct{}
 	notified uint64 // the version that the watches were last woken for
 
-	// nextExpiry is how long after began, at least, the first session expires. It can be read without mu.
-	nextExpiry atomic.Int64
+	people    int   // those whom Store.people includes
+	unwritten bool  // in the unwritten of its group
+	due       int64 // its first tick in the timetable; 0 if it is not there
 }
-
-// began is a time whose distance to others does not change when the system's clock is set.
-var began = time.Now()
 
 // watch is one call of [Store.Watch].
 type watch struct{ wake func() }
 
-// notifyAndUnlock wakes the watches and the sender of events if the version has changed, and unlocks the project.
+// notifyAndUnlock wakes the watches and the sender of events if the version has changed, and unlocks the project. It
+// enters the project where the store finds what has to be done with it, so it must follow each use of the roster.
 func (p *project) notifyAndUnlock() {
-	next := int64(math.MaxInt64)
-	if t, ok := p.roster.NextExpiry(); ok {
-		next = int64(t.Sub(began))
+	defer p.mu.Unlock()
+	p.count()
+	p.schedule()
+	if !p.unwritten && p.roster.HasUnwritten() {
+		p.unwritten = true
+		p.group.addUnwritten(p)
 	}
-	p.nextExpiry.Store(next)
 	if version := p.roster.Version(); version != p.notified {
 		p.notified = version
 		for w := range p.watches {
 			w.wake()
 		}
-		p.events.notify(p.name)
+		p.store.events.notify(p.name)
 	}
-	p.mu.Unlock()
 }
 
-// setWatched adds the project to watched, or removes it if it has no watches.
-func (s *Store) setWatched(p *project) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.watches) > 0 {
-		s.watched[p] = struct{}{}
-	} else {
-		delete(s.watched, p)
+// count updates the numbers of the store.
+func (p *project) count() {
+	people := p.roster.Count()
+	if people == p.people {
+		return
 	}
+	p.store.people.Add(int64(people - p.people))
+	if people == 0 {
+		p.store.active.Add(-1)
+	} else if p.people == 0 {
+		p.store.active.Add(1)
+	}
+	p.people = people
+}
+
+// schedule enters the project into the timetable, unless it is there for an earlier tick: then it will be entered again.
+func (p *project) schedule() {
+	at, timetable := int64(math.MaxInt64), p.store.timetable
+	expiry, expires := p.roster.NextExpiry()
+	if expires {
+		at = timetable.after(expiry)
+	}
+	forget, forgets := p.roster.NextForget()
+	if forgets {
+		at = min(at, timetable.after(forget.Add(forgetAfter)))
+	}
+	if !expires && !forgets {
+		if len(p.watches) > 0 || p.gone {
+			return
+		}
+		at = 1 // it is empty, and removed at the next tick
+	}
+	if p.due == 0 || at < p.due {
+		p.due = at
+		timetable.add(p, at)
+	}
+}
+
+func (g *group) addUnwritten(p *project) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unwritten = append(g.unwritten, p)
+}
+
+func (g *group) takeUnwritten() (all []*project) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all, g.unwritten = g.unwritten, nil
+	return all
 }
 
 // find returns the project, or nil if it is not held.
 func (s *Store) find(name presence.Project) *project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.groupOf(name)[name]
+	return s.groupOf(name).projects[name]
 }
 
 // emptyRoster returns a new roster for a project that is not held.
@@ -81,9 +129,7 @@ func (s *Store) emptyRoster() *presence.Roster {
 // lockProject finds or creates the project and locks it.
 func (s *Store) lockProject(name presence.Project) *project {
 	for {
-		s.mu.RLock()
-		p := s.groupOf(name)[name]
-		s.mu.RUnlock()
+		p := s.find(name)
 		if p == nil {
 			s.mu.Lock()
 			p = s.findOrCreate(name)
@@ -99,95 +145,83 @@ func (s *Store) lockProject(name presence.Project) *project {
 
 // findOrCreate returns the project, a new one if it is not held. mu must be held.
 func (s *Store) findOrCreate(name presence.Project) *project {
-	p := s.groupOf(name)[name]
+	g := s.groupOf(name)
+	p := g.projects[name]
 	if p == nil {
-		p = &project{name: name, events: s.events, roster: presence.NewRoster(s.lease, s.floor)}
-		s.groupOf(name)[name] = p
+		p = &project{name: name, store: s, group: g, roster: presence.NewRoster(s.lease, s.floor)}
+		g.projects[name] = p
+		g.most = max(g.most, len(g.projects))
 	}
 	return p
 }
 
 // groupOf returns the group that a project belongs to.
-func (s *Store) groupOf(name presence.Project) map[presence.Project]*project {
-	return s.projects[maphash.String(s.seed, string(name))%groups]
+func (s *Store) groupOf(name presence.Project) *group {
+	return &s.groups[maphash.String(s.seed, string(name))%groups]
 }
 
-// expireWatched ends expired sessions in watched projects. It locks only those where one may have expired.
-func (s *Store) expireWatched() {
-	now := int64(time.Since(began))
-	var due []*project
-	s.mu.RLock()
-	for p := range s.watched {
-		if p.nextExpiry.Load() < now {
-			due = append(due, p)
-		}
-	}
-	s.mu.RUnlock()
-	for _, p := range due {
+// expireDue ends expired sessions, forgets what can be forgotten, and removes the projects that are then empty.
+func (s *Store) expireDue() {
+	now := s.timetable.now()
+	for _, p := range s.timetable.take(now) {
 		p.mu.Lock()
-		p.roster.Expire(time.Now())
+		if p.due == 0 || p.due > now { // it was entered twice
+			p.mu.Unlock()
+			continue
+		}
+		p.due = 0
+		if forget, ok := p.roster.NextForget(); ok && time.Now().After(forget) {
+			s.journal.purgeBefore(time.Now().Add(-presence.Finality))
+		}
+		empty := p.isEmpty()
 		p.notifyAndUnlock()
+		if empty {
+			s.removeIfEmpty(p)
+		}
 	}
 }
 
-// sweep ends expired sessions in a group of projects, queues its renewals and ends for the
-// journal, and counts the users online.
-func (s *Store) sweep(group int) {
-	var projects, people int
-	for name, p := range s.projectsIn(group) {
+// sweep queues the renewals and ends of a group of projects for the journal.
+func (s *Store) sweep(g *group) {
+	for _, p := range g.takeUnwritten() {
 		p.mu.Lock()
-		p.roster.Expire(time.Now())
-		s.journal.addLater(name, p.roster.Clock(), allUnwritten(p.roster))
-		if n := p.roster.Count(); n > 0 {
-			projects, people = projects+1, people+n
+		p.unwritten = false
+		if p.changed != nil && s.journal.isWritten(p.changed) {
+			p.changed = nil // it need not be kept: nil stands for what is written
 		}
+		s.journal.addLater(p.name, p.roster.Clock(), allUnwritten(p.roster))
 		p.notifyAndUnlock()
 	}
-	s.counts[group].projects.Store(int64(projects))
-	s.counts[group].people.Store(int64(people))
 	s.journal.flush()
 }
 
-// forgetEnded removes projects without sessions and saves, and deletes old ended sessions from the journal.
-func (s *Store) forgetEnded() {
-	for group := range groups {
-		for name, p := range s.projectsIn(group) {
-			p.mu.Lock()
-			empty := p.isEmpty()
-			p.notifyAndUnlock()
-			if empty {
-				s.removeIfEmpty(name, p)
-			}
-		}
-		s.mu.Lock()
-		left := make(map[presence.Project]*project, len(s.projects[group])) // a map does not shrink, and a clone is as large
-		maps.Copy(left, s.projects[group])
-		s.projects[group] = left
-		s.mu.Unlock()
-	}
-	s.journal.purgeBefore(time.Now().Add(-presence.Finality))
-}
-
 // removeIfEmpty removes a project, unless it is in use again.
-func (s *Store) removeIfEmpty(name presence.Project, p *project) {
+func (s *Store) removeIfEmpty(p *project) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.gone && p.isEmpty() {
-		p.gone = true
-		s.journal.addLater(name, p.roster.Clock(), allUnwritten(p.roster)) // saves and removals that isEmpty has dropped
-		s.floor = max(s.floor, p.roster.Clock())
-		delete(s.groupOf(name), name)
+	if p.gone || !p.isEmpty() {
+		return
+	}
+	p.gone = true
+	s.journal.addLater(p.name, p.roster.Clock(), allUnwritten(p.roster)) // saves and removals that isEmpty has dropped
+	s.floor = max(s.floor, p.roster.Clock())
+	s.events.note(p.name)
+	delete(p.group.projects, p.name)
+	if len(p.group.projects) < p.group.most/2 { // a map does not shrink, and a clone is as large
+		left := make(map[presence.Project]*project, len(p.group.projects))
+		maps.Copy(left, p.group.projects)
+		p.group.projects, p.group.most = left, len(left)
 	}
 }
 
 // isEmpty reports whether the project has no sessions, no recent ends, no saves, no removals and no watches.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
-// projectsIn returns a copy of a group.
-func (s *Store) projectsIn(group int) map[presence.Project]*project {
+// projectsIn returns the projects of a group.
+func (s *Store) projectsIn(g *group) []*project {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return maps.Clone(s.projects[group])
+	return slices.AppendSeq(make([]*project, 0, len(g.projects)), maps.Values(g.projects))
 }

@@ -26,8 +26,8 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	s.events.mu.Lock()
 	all.announcements = maps.Clone(s.events.announced)
 	s.events.mu.Unlock()
-	for group := range groups {
-		for name, p := range s.projectsIn(group) {
+	for i := range s.groups {
+		for _, p := range s.projectsIn(&s.groups[i]) {
 			p.mu.Lock()
 			var saves []presence.Save
 			snapshot := p.roster.Snapshot(time.Now())
@@ -35,8 +35,8 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 				saves = append(saves, *save)
 			}
 			sessions := p.roster.AllRecords()
-			all.put(name, unwritten{records: sessions, saves: saves, moves: snapshot.Moves, removals: snapshot.Removals})
-			s.journal.replacePending(name, sessions)
+			all.put(p.name, unwritten{records: sessions, saves: saves, moves: snapshot.Moves, removals: snapshot.Removals})
+			s.journal.replacePending(p.name, sessions)
 			clock = max(clock, p.roster.Clock())
 			p.notifyAndUnlock()
 		}
@@ -118,6 +118,7 @@ func (s *Store) load(now time.Time) error {
 		if r.LastSeen.After(now) { // the clock was set back
 			r.LastSeen = now
 		}
+		r.LastSeen = now.Add(r.LastSeen.Sub(now)) // its age must not change when the clock is set
 		if r.Active && r.LastSeen.After(last) {
 			last = r.LastSeen
 		}
@@ -132,6 +133,7 @@ func (s *Store) load(now time.Time) error {
 		if r.At.After(now) {
 			r.At = now
 		}
+		r.At = now.Add(r.At.Sub(now))
 		s.findOrCreate(r.project).roster.RestoreSave(r.Save)
 	}
 	for _, r := range all.moves {
@@ -139,6 +141,13 @@ func (s *Store) load(now time.Time) error {
 	}
 	for _, r := range all.removals {
 		s.findOrCreate(r.project).roster.RestoreRemoval(r.Removal)
+	}
+	s.journal.purgeBefore(before)
+	for i := range s.groups {
+		for _, p := range s.groups[i].projects {
+			p.mu.Lock()
+			p.notifyAndUnlock()
+		}
 	}
 	return nil
 }

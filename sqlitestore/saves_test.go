@@ -52,10 +52,9 @@ func TestRowOfDroppedSaveIsDeleted(t *testing.T) { // rules 16 and 19
 	})
 }
 
-// The moments at which a project with saves is looked at differ: the sweep, a watch that ends, and the
-// minute in which projects are forgotten.
+// What drops the save differs: the timetable, a watch that ends, or a read.
 func TestProjectIsKeptWhileItHasSaves(t *testing.T) { // rule 19
-	for _, how := range []string{"sweep", "watch", "forget"} {
+	for _, how := range []string{"timetable", "watch", "read"} {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
 			s, _ := run(t, dir, Options{})
@@ -68,11 +67,10 @@ func TestProjectIsKeptWhileItHasSaves(t *testing.T) { // rule 19
 			if got := saves(t, s, "p"); got != "a 1" || s.find("p") == nil {
 				t.Errorf("%s: before the end of Finality: got %q, project held %v, want a 1, true", how, got, s.find("p") != nil)
 			}
-			if how == "forget" {
+			if how == "read" {
 				time.Sleep(11 * time.Second)
-				s.forgetEnded() // drops the save and the project at once
-				if s.find("p") != nil {
-					t.Errorf("%s: the project is held after its last save was dropped", how)
+				if got := saves(t, s, "p"); got != "" {
+					t.Errorf("%s: after Finality: got %q, want none", how, got)
 				}
 			}
 			time.Sleep(90 * time.Second)

@@ -30,11 +30,9 @@ const (
 	// groups is the number of groups of projects, swept one after the other: one commit of all
 	// renewals would delay every change.
 	groups = 32
-	// expireGroups is after how many groups the watched projects are searched for expired sessions: every half second,
-	// since watches learn of an expiry within a second, and a search costs as much as there are watched projects.
-	expireGroups = 4
-	// forgetEvery is how often sessions that ended [presence.Finality] ago are deleted.
-	forgetEvery = time.Minute
+	// forgetAfter is how long after [presence.Finality] sessions that ended are deleted: those of a project within that
+	// time at once, since deleting costs as much as the project has users.
+	forgetAfter = time.Minute
 	// clockSlack is more than versions can have grown, in milliseconds, between the last commit
 	// of a process and its kill.
 	clockSlack = 60_000
@@ -52,23 +50,21 @@ type Store struct {
 	db      *database
 	journal *journal
 
-	mu       sync.RWMutex // guards projects, watched and floor; taken before a project's
-	projects [groups]map[presence.Project]*project
-	seed     maphash.Seed // of the hash that assigns projects to groups
-	watched  map[*project]struct{}
+	mu     sync.RWMutex // guards the projects of groups, and floor; taken before a project's
+	groups [groups]group
+	seed   maphash.Seed // of the hash that assigns projects to groups
 	// floor is at least every version published for a project that is no longer held.
 	floor uint64
 
-	counts [groups]count
-	events *events
+	timetable *timetable
+	// active and people are the numbers of projects with an occupant, and of their occupants.
+	active, people atomic.Int64
+	events         *events
 
 	// compacting is whether the log is being compacted, and compacted when that last began. Only Run uses them.
 	compacting bool
 	compacted  time.Time
 }
-
-// count holds the numbers of a group at its last sweep; counting on demand would cost a sweep.
-type count struct{ projects, people atomic.Int64 }
 
 // Options of a store. The zero value of each is its default.
 type Options struct {
@@ -108,9 +104,9 @@ func Open(dir string, o Options) (*Store, error) {
 
 // newStore creates an empty store whose journal is written by a function.
 func newStore(lease time.Duration, log *slog.Logger, write func(changes, uint64, time.Time) error) *Store {
-	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), watched: map[*project]struct{}{}, events: newEvents(), compacted: time.Now()}
-	for i := range s.projects {
-		s.projects[i] = map[presence.Project]*project{}
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), timetable: newTimetable(), events: newEvents(), compacted: time.Now()}
+	for i := range s.groups {
+		s.groups[i].projects = map[presence.Project]*project{}
 	}
 	return s
 }
@@ -125,25 +121,19 @@ func (s *Store) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
 
-	sweep, forget := time.NewTicker(sweepEvery/groups), time.NewTicker(forgetEvery)
-	defer sweep.Stop()
-	defer forget.Stop()
-	for group := 0; ctx.Err() == nil; {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for i := 0; ctx.Err() == nil; i = (i + 1) % groups {
 		select {
-		case <-sweep.C:
-			if group%expireGroups == 0 {
-				s.expireWatched()
-			}
-			s.sweep(group)
-			s.compact(group)
-			group = (group + 1) % groups
-		case <-forget.C:
-			s.forgetEnded()
+		case <-ticker.C:
+			s.expireDue()
+			s.sweep(&s.groups[i])
+			s.compact(i)
 		case <-ctx.Done():
 		}
 	}
-	for group := range groups {
-		s.sweep(group)
+	for i := range s.groups {
+		s.sweep(&s.groups[i])
 	}
 	close(stop)
 	writing.Wait()
@@ -278,15 +268,13 @@ func (s *Store) Watch(name presence.Project, wake func()) (stop func()) {
 	}
 	p.watches[w] = struct{}{}
 	p.mu.Unlock()
-	s.setWatched(p)
 	return func() {
 		p.mu.Lock()
 		delete(p.watches, w)
 		empty := p.isEmpty()
-		p.mu.Unlock()
-		s.setWatched(p)
+		p.notifyAndUnlock()
 		if empty {
-			s.removeIfEmpty(name, p)
+			s.removeIfEmpty(p)
 		}
 	}
 }
@@ -307,12 +295,7 @@ func (s *Store) Figures() presence.Figures {
 	if s.journal == nil {
 		return presence.Figures{}
 	}
-	f := presence.Figures{JournalLag: new(s.journal.lag())}
-	for group := range groups {
-		f.Projects += int(s.counts[group].projects.Load())
-		f.People += int(s.counts[group].people.Load())
-	}
-	return f
+	return presence.Figures{Projects: int(s.active.Load()), People: int(s.people.Load()), JournalLag: new(s.journal.lag())}
 }
 
 // queueAndWait queues the changes of a message, including other sessions that it ended or moved, unlocks

@@ -78,11 +78,7 @@ func TestExpiredSessionIsWrittenAndLaterDeleted(t *testing.T) {
 		}
 		time.Sleep(presence.Finality + presence.DefaultLease + 2*time.Minute)
 		synctest.Wait()
-		held := 0
-		for _, group := range s.projects {
-			held += len(group)
-		}
-		if n := rows(t, dir, "true"); n != 0 || held != 0 {
+		if n, held := rows(t, dir, "true"), s.projectCount(); n != 0 || held != 0 {
 			t.Errorf("long after the end: got %d rows and %d projects, want none", n, held)
 		}
 	})

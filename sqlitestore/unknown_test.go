@@ -11,8 +11,8 @@ import (
 )
 
 func (s *Store) projectCount() (n int) {
-	for group := range groups {
-		n += len(s.projectsIn(group))
+	for i := range s.groups {
+		n += len(s.projectsIn(&s.groups[i]))
 	}
 	return n
 }
@@ -91,10 +91,10 @@ func TestLeaveOfUnknownProjectIsForgottenAfterFinality(t *testing.T) {
 				t.Errorf("update older than its leave: got stale %v, %v, want true", reply.Stale, err)
 			}
 		}
-		time.Sleep(presence.Finality + 2*forgetEvery)
+		time.Sleep(presence.Finality + 2*forgetAfter)
 		synctest.Wait()
 		if n, written := s.projectCount(), rows(t, dir, "true"); n != 0 || written != 0 {
-			t.Errorf("got %d projects and %d rows, want none %v after the end", n, written, presence.Finality+2*forgetEvery)
+			t.Errorf("got %d projects and %d rows, want none %v after the end", n, written, presence.Finality+2*forgetAfter)
 		}
 	})
 }

@@ -21,8 +21,6 @@ const (
 	writers = 10
 	// joiners are as many as make joining quick.
 	joiners = 250
-	// sweepSeconds is in what time the store looks at all projects once.
-	sweepSeconds = 4
 )
 
 // node is a store of a shape, with the sessions that use it.
@@ -41,6 +39,7 @@ type tab struct {
 	project presence.Project
 	user    presence.User
 	session string
+	desk    string // what its sections begin with
 	seq     uint64
 	moved   bool // whether it is in the second of its two sections
 }
@@ -53,6 +52,10 @@ func newNode(r *harness.Run, s shape, dir string) *node {
 			project: presence.Project(fmt.Sprintf("project-%d", person%s.projects)),
 			user:    presence.User{ID: presence.UserID(fmt.Sprint(person + 1)), Name: fmt.Sprintf("Writer %d", person)},
 			session: fmt.Sprintf("session-%013d", i), // as long as those of pages
+		}
+		n.tabs[i].desk = n.tabs[i].session
+		if s.together > 1 {
+			n.tabs[i].desk = fmt.Sprintf("section-%013d", person/s.projects/s.together)
 		}
 	}
 	n.open()
@@ -85,7 +88,7 @@ func (n *node) start() (stop func()) {
 	}
 }
 
-// writeAndClose has the store look at all projects, write what was renewed, and close. It returns its CPU time in µs.
+// writeAndClose has the store write what was renewed, and close. It returns its CPU time in µs.
 func (n *node) writeAndClose() (micros float64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -149,7 +152,7 @@ func (n *node) update(t *tab, list bool) error {
 	}
 	t.seq++
 	reply, err := n.service.Update(context.Background(), t.project, t.user,
-		presence.Update{Session: t.session, Seq: t.seq, Section: presence.Section(t.session + section), Activity: presence.Editing, Poll: list})
+		presence.Update{Session: t.session, Seq: t.seq, Section: presence.Section(t.desk + section), Activity: presence.Editing, Poll: list})
 	switch {
 	case err != nil:
 		return err
