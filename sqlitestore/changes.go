@@ -8,7 +8,10 @@ import (
 
 // changes are the newest states of sessions, saves, removals and announcements, and the moves of sections, that are to be written.
 type changes struct {
+	// records go to the log.
 	records map[key]presence.Record
+	// sessions are all sessions of projects, which replace those in the table; see compaction.
+	sessions map[presence.Project][]presence.Record
 	// saves with an empty Revision were dropped. Their At is when that was queued.
 	saves map[saveKey]presence.Save
 	moves map[moveKey]presence.Move
@@ -16,6 +19,7 @@ type changes struct {
 	removals map[removalKey]presence.Removal
 	// announcements without a State were dropped.
 	announcements map[presence.Project]presence.Announcement
+	compaction
 }
 
 // key is the primary key of a session.
@@ -26,16 +30,20 @@ type key struct {
 }
 
 func newChanges(sessions int) changes {
-	return changes{make(map[key]presence.Record, sessions), map[saveKey]presence.Save{}, map[moveKey]presence.Move{}, map[removalKey]presence.Removal{}, map[presence.Project]presence.Announcement{}}
+	return changes{
+		records: make(map[key]presence.Record, sessions), sessions: map[presence.Project][]presence.Record{}, saves: map[saveKey]presence.Save{}, moves: map[moveKey]presence.Move{},
+		removals: map[removalKey]presence.Removal{}, announcements: map[presence.Project]presence.Announcement{},
+	}
 }
 
 func (c changes) isEmpty() bool {
-	return len(c.records)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0
+	return len(c.records)+len(c.sessions)+len(c.saves)+len(c.moves)+len(c.removals)+len(c.announcements) == 0 && c.compaction == compaction{}
 }
 
 // unwritten is what changed in a project.
 type unwritten struct {
 	records      []presence.Record
+	sessions     []presence.Record // nil if they are not to be replaced
 	saves        []presence.Save
 	moves        []*presence.Move
 	removals     []presence.Removal
@@ -53,7 +61,7 @@ func allUnwritten(r *presence.Roster) unwritten {
 }
 
 func (u unwritten) isEmpty() bool {
-	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.announcement == nil
+	return len(u.records)+len(u.saves)+len(u.moves)+len(u.removals) == 0 && u.sessions == nil && u.announcement == nil
 }
 
 // put adds changes of a project, in place of older ones.
@@ -63,6 +71,9 @@ func (c changes) put(project presence.Project, u unwritten) {
 	}
 	for _, r := range u.records {
 		c.records[key{project, r.User.ID, r.Session}] = r
+	}
+	if u.sessions != nil {
+		c.sessions[project] = u.sessions
 	}
 	for _, s := range u.saves {
 		if s.Revision == "" {
@@ -85,6 +96,11 @@ func (c changes) putOlder(older changes) {
 	for k, r := range older.records {
 		if _, newer := c.records[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
 			c.records[k] = r
+		}
+	}
+	for project, sessions := range older.sessions {
+		if _, newer := c.sessions[project]; !newer {
+			c.sessions[project] = sessions
 		}
 	}
 	for k, s := range older.saves {

@@ -24,6 +24,11 @@ func checksum(project presence.Project, r presence.Record) uint32 {
 	return sum(b)
 }
 
+// logChecksum covers all columns of a row of the log.
+func logChecksum(id int64, clock uint64, records []byte) uint32 {
+	return crc32.Update(sum(appendNumbers(nil, uint64(id), clock)), castagnoli, records)
+}
+
 // saveChecksum covers all columns of a save's row.
 func saveChecksum(project presence.Project, s presence.Save) uint32 {
 	b := make([]byte, 0, 512)

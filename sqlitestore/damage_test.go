@@ -76,43 +76,51 @@ func TestFlippedBitStopsTheStartOrChangesNobody(t *testing.T) {
 	show := func(s *Store) string { return strings.Join(shown(t, s), "\n") }
 	want := show(s)
 	stop()
-	data, err := os.ReadFile(filepath.Join(dir, fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bits []int
-	for _, row := range []string{"user-25session-25", "saved-section-25revision-25"} {
-		found := false
-		for at := range data { // a page may have a free copy of the row
-			if bytes.HasPrefix(data[at:], []byte(row)) {
-				found = true
-				for bit := (at - 24) * 8; bit < (at+80)*8; bit += 11 {
-					bits = append(bits, bit)
+	for name, c := range map[string]struct {
+		dir, session string
+		step, least  int // between flips of bits in rows, and how many stop the start at least
+	}{
+		"table": {replayed(t, dir), "user-25session-25", 11, 120},
+		"log":   {dir, "user-25\x0asession-25", 53, 20},
+	} {
+		data, err := os.ReadFile(filepath.Join(c.dir, fileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bits []int
+		for _, row := range []string{c.session, "saved-section-25revision-25"} {
+			found := false
+			for at := range data { // a page may have a free copy of the row
+				if bytes.HasPrefix(data[at:], []byte(row)) {
+					found = true
+					for bit := (at - 24) * 8; bit < (at+80)*8; bit += c.step {
+						bits = append(bits, bit)
+					}
 				}
 			}
+			if !found {
+				t.Fatalf("%s: there is no row with %q in the file", name, row)
+			}
 		}
-		if !found {
-			t.Fatalf("there is no row with %s in the file", row)
+		random := rand.New(rand.NewPCG(1, 2))
+		for range 440 / c.step {
+			bits = append(bits, random.IntN(len(data)*8))
 		}
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 40 {
-		bits = append(bits, random.IntN(len(data)*8))
-	}
-	refused := 0
-	for _, bit := range bits {
-		s, err := Open(flipped(t, data, bit), Options{})
-		if err != nil {
-			refused++
-			continue
+		refused := 0
+		for _, bit := range bits {
+			s, err := Open(flipped(t, data, bit), Options{})
+			if err != nil {
+				refused++
+				continue
+			}
+			if got := show(s); got != want {
+				t.Errorf("%s: bit %d of byte %d flipped: got\n%swant\n%s", name, bit%8, bit/8, got, want)
+			}
+			s.db.close()
 		}
-		if got := show(s); got != want {
-			t.Errorf("bit %d of byte %d flipped: got\n%swant\n%s", bit%8, bit/8, got, want)
+		if refused < c.least {
+			t.Errorf("%s: got %d of %d flips that stop the start, want at least %d", name, refused, len(bits), c.least)
 		}
-		s.db.close()
-	}
-	if refused < 120 {
-		t.Errorf("got %d of %d flips that stop the start, want at least 120", refused, len(bits))
 	}
 }
 
@@ -184,10 +192,9 @@ func TestRowsWithoutChecksumAreAccepted(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := run(t, dir, Options{})
 	update(t, s, alice, presence.Update{Section: "a"})
-	if _, err := s.db.sql.Exec("UPDATE writer_presence SET checksum = 0"); err != nil {
-		t.Fatal(err)
-	}
 	stop()
+	dir = replayed(t, dir)
+	change(t, dir, "UPDATE writer_presence SET checksum = 0")
 	s, _ = run(t, dir, Options{})
 	if got := listed(t, s); got != "Alice" {
 		t.Errorf("listed: got %q, want Alice", got)

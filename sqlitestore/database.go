@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -44,9 +46,10 @@ type database struct {
 	rollbackFailed bool
 	// isSameBoot means that the machine has not restarted since the last process used the files.
 	isSameBoot bool
+	log        logState
 
-	begin, commit, rollback, setClock, purge, purgeMissed, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
-	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                upsert
+	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, purgeMissed, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                                      upsert
 }
 
 // row is a record with its project.
@@ -215,16 +218,20 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 	return all, rows.Err()
 }
 
+// maxFree is the free space in the file that a start leaves, for the next log.
+const maxFree = 16 << 20
+
 // prune deletes the saves that are stale before a moment. If the file is much larger than the rows to keep
 // need, it deletes all other rows and shrinks the file. It empties the tables and inserts these rows again:
 // ten times as fast as single deletes.
 func (d *database) prune(sessions []row, saves []saveRow, before time.Time) error {
-	var pages int
-	if err := d.sql.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+	var pages, free int
+	if err := d.sql.QueryRow("SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count").Scan(&pages, &free); err != nil {
 		return err
 	}
 	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
-	if pages*pageSize <= tables+most*(len(sessions)+len(saves)) {
+	need := tables + most*(len(sessions)+len(saves))
+	if (pages-free)*pageSize <= need && free*pageSize <= maxFree {
 		_, err := d.purgeSaves.Exec(before.UnixNano(), before.UnixMilli())
 		return err
 	}
@@ -232,14 +239,14 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 		if _, err := d.sql.Exec("DELETE FROM writer_presence; DELETE FROM writer_presence_saves"); err != nil {
 			return err
 		}
-		keep := newChanges(len(sessions))
-		for _, r := range sessions {
-			keep.put(r.project, unwritten{records: []presence.Record{r.Record}})
+		if err := d.writeSessions(sessions); err != nil {
+			return err
 		}
+		keep := newChanges(0)
 		for _, r := range saves {
 			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
 		}
-		return d.writeChanges(keep)
+		return d.writeSaves(keep.saves)
 	})
 	if err == nil {
 		_, err = d.sql.Exec("VACUUM")
@@ -247,16 +254,22 @@ func (d *database) prune(sessions []row, saves []saveRow, before time.Time) erro
 	return err
 }
 
-// write commits changes and the clock in one transaction. It deletes the rows of sessions that
-// ended before purge, and of moves of sections that are older; a zero purge deletes none. Saves need no purge, since a
-// roster says when it drops one.
+// write commits changes and the clock in one transaction: sessions to the log, all else to its table. It deletes the
+// rows of sessions that ended before purge, and of moves of sections that are older; a zero purge deletes none. Saves
+// need no purge, since a roster says when it drops one.
 func (d *database) write(c changes, clock uint64, purge time.Time) error {
+	encoded, next := encodeRecords(c.records), d.log.lastID+1
 	err := d.transact(func() error {
-		if err := d.writeChanges(c); err != nil {
+		if err := d.appendLog(clock, encoded); err != nil {
 			return err
 		}
-		if _, err := d.setClock.Exec(int64(clock)); err != nil {
+		if err := d.writeTables(c); err != nil {
 			return err
+		}
+		if c.ends {
+			if err := d.deleteLogBefore(d.log.keepFrom, clock); err != nil {
+				return err
+			}
 		}
 		if purge.IsZero() {
 			return nil
@@ -265,8 +278,14 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 	})
 	if err != nil {
 		d.missed = time.Now()
+		return err
 	}
-	return err
+	if c.begins {
+		d.log.keepFrom = next
+		d.log.size.Store(0)
+	}
+	d.log.size.Add(int64(len(encoded)))
+	return nil
 }
 
 // deleteOld deletes the rows of sessions that ended before a moment, and of older moves.
@@ -285,14 +304,9 @@ func (d *database) deleteOld(before time.Time) error {
 	return err
 }
 
-func (d *database) writeChanges(c changes) error {
-	args := make([]any, 0, len(c.records)*d.upsertSessions.columns)
-	for k, r := range c.records {
-		args = append(args, string(k.project), string(k.user), k.session, r.User.Name, r.User.Visitor, r.User.AvatarURL, r.User.Agent,
-			string(r.Section), string(r.Activity), r.Unsaved, string(r.WaitingFor),
-			int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(k.project, r)))
-	}
-	if err := d.upsertSessions.exec(args); err != nil {
+// writeTables writes all changes but those for the log.
+func (d *database) writeTables(c changes) error {
+	if err := d.replaceSessions(c.sessions); err != nil {
 		return err
 	}
 	if err := d.writeSaves(c.saves); err != nil {
@@ -307,6 +321,34 @@ func (d *database) writeChanges(c changes) error {
 	return d.writeAnnouncements(c.announcements)
 }
 
+// replaceSessions replaces all sessions of projects.
+func (d *database) replaceSessions(projects map[presence.Project][]presence.Record) error {
+	var all []row
+	for project, records := range projects {
+		if _, err := d.deleteSessions.Exec(string(project)); err != nil {
+			return err
+		}
+		for _, r := range records {
+			all = append(all, row{project, r})
+		}
+	}
+	return d.writeSessions(all)
+}
+
+// writeSessions writes sessions to their table, in its order, since then neighbours share their pages. It sorts them.
+func (d *database) writeSessions(sessions []row) error {
+	slices.SortFunc(sessions, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.User.ID, b.User.ID), cmp.Compare(a.Session, b.Session))
+	})
+	args := make([]any, 0, len(sessions)*d.upsertSessions.columns)
+	for _, r := range sessions {
+		args = append(args, string(r.project), string(r.User.ID), r.Session, r.User.Name, r.User.Visitor, r.User.AvatarURL, r.User.Agent,
+			string(r.Section), string(r.Activity), r.Unsaved, string(r.WaitingFor),
+			int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(r.project, r.Record)))
+	}
+	return d.upsertSessions.exec(args)
+}
+
 // prepare prepares all statements once, because preparing costs more than writing a row.
 func (d *database) prepare() (err error) {
 	prepare := func(text string) *sql.Stmt {
@@ -317,19 +359,26 @@ func (d *database) prepare() (err error) {
 		return stmt
 	}
 	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
+	d.insertLog = prepare("INSERT INTO writer_presence_log (id, clock, records, checksum) VALUES (?, ?, ?, ?)")
+	d.deleteSessions = prepare("DELETE FROM writer_presence WHERE project = ?")
+	d.deleteLog = prepare("DELETE FROM writer_presence_log WHERE id < ?")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
 	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ?") // by its index
 	d.purgeMissed = prepare("DELETE FROM writer_presence WHERE last_seen < ?")
-	d.upsertSessions = prepareUpsert(prepare, "writer_presence", 3, "project", "user", "session", "username", "visitor", "avatar_url", "agent",
+	d.upsertSessions = prepareUpsert(prepare, "writer_presence", "project", "user", "session", "username", "visitor", "avatar_url", "agent",
 		"current_section", "activity", "unsaved", "waiting_for", "seq", "touched", "last_seen", "is_active", "checksum")
-	d.upsertSaves = prepareUpsert(prepare, "writer_presence_saves", 2, "project", "section", "revision", "user", "username", "saved_at", "checksum")
+	d.upsertSaves = prepareUpsert(prepare, "writer_presence_saves", "project", "section", "revision", "user", "username", "saved_at", "checksum")
 	d.deleteSave = prepare("DELETE FROM writer_presence_saves WHERE project = ? AND section = ?")
-	d.upsertMoves = prepareUpsert(prepare, "writer_presence_moves", 2, "project", "version", "source", "target", "checksum")
+	d.upsertMoves = prepareUpsert(prepare, "writer_presence_moves", "project", "version", "source", "target", "checksum")
 	d.purgeMoves = prepare("DELETE FROM writer_presence_moves WHERE version < ?")
-	d.upsertRemovals = prepareUpsert(prepare, "writer_presence_removals", 2, "project", "user", "until", "version", "checksum")
+	d.upsertRemovals = prepareUpsert(prepare, "writer_presence_removals", "project", "user", "until", "version", "checksum")
 	d.deleteRemoval = prepare("DELETE FROM writer_presence_removals WHERE project = ? AND user = ?")
-	d.upsertAnnouncements = prepareUpsert(prepare, "writer_presence_announcements", 1, "project", "version", "occupied", "state", "checksum")
+	d.upsertAnnouncements = prepareUpsert(prepare, "writer_presence_announcements", "project", "version", "occupied", "state", "checksum")
 	d.deleteAnnouncement = prepare("DELETE FROM writer_presence_announcements WHERE project = ?")
 	d.purgeSaves = prepare("DELETE FROM writer_presence_saves WHERE " + isStale)
-	return err
+	if err != nil {
+		return err
+	}
+	d.log.keepFrom = 0 // of another file
+	return d.sql.QueryRow("SELECT coalesce(max(id), 0) FROM writer_presence_log").Scan(&d.log.lastID)
 }

@@ -142,6 +142,16 @@ func (j *journal) replacePending(project presence.Project, records []presence.Re
 	}
 }
 
+// compact queues a step of a compaction.
+func (j *journal) compact(step compaction) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.pending.isEmpty() {
+		j.pendingSince = time.Now()
+	}
+	j.pending.compaction = j.pending.or(step)
+}
+
 // purgeBefore has the next commit delete the rows of sessions that ended before a moment.
 func (j *journal) purgeBefore(before time.Time) {
 	j.mu.Lock()
@@ -298,6 +308,7 @@ func (j *journal) requeue(taken changes) {
 	}
 	j.writingSince = time.Time{}
 	j.pending.putOlder(taken)
+	j.pending.compaction = j.pending.or(taken.compaction)
 }
 
 // lag returns the age of the oldest unwritten change, 0 if there is none.

@@ -29,9 +29,9 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 	failed := errors.New("a row cannot be written")
 	for i, session := range []string{"first", "second"} {
 		err := s.db.transact(func() error {
-			c := newChanges(1)
-			c.records[key{"p", bob.ID, session}] = record(bob)
-			must(t, s.db.writeChanges(c))
+			r := record(bob)
+			r.Session = session
+			must(t, s.db.writeSessions([]row{{"p", r}}))
 			return failed
 		})
 		if !errors.Is(err, failed) {

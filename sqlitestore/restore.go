@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	if err := s.db.reopen(s.log); err != nil {
 		return err
 	}
-	all := changes{maps.Clone(c.records), maps.Clone(c.saves), maps.Clone(c.moves), maps.Clone(c.removals), nil}
+	all := changes{records: maps.Clone(c.records), saves: maps.Clone(c.saves), moves: maps.Clone(c.moves), removals: maps.Clone(c.removals)}
 	s.events.mu.Lock()
 	all.announcements = maps.Clone(s.events.announced)
 	s.events.mu.Unlock()
@@ -47,42 +48,69 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 	return s.db.check()
 }
 
+// stored is what the journal held when it was opened.
+type stored struct {
+	clock         uint64
+	sessions      []row
+	saves         []saveRow
+	moves         []moveRow
+	removals      []removalRow
+	announcements map[presence.Project]presence.Announcement
+}
+
+// read returns what the journal holds, except what ended before a moment. It moves the log into the table of sessions,
+// and deletes the rest. It warns if the disk does not let it, and changes nothing if it returns an error.
+func (d *database) read(now, before time.Time, log *slog.Logger) (all stored, err error) {
+	failed := d.transact(func() error {
+		if err = d.replayLog(); err != nil {
+			return err
+		}
+		if all.clock, err = d.clock(); err != nil {
+			return err
+		}
+		if all.sessions, err = d.rows(before); err != nil {
+			return err
+		}
+		if all.saves, err = d.saves(before); err != nil {
+			return err
+		}
+		if all.moves, err = d.moves(before); err != nil {
+			return err
+		}
+		if all.removals, err = d.removals(now); err != nil {
+			return err
+		}
+		all.announcements, err = d.announcements()
+		return err
+	})
+	if err != nil {
+		return all, err
+	}
+	if failed == nil {
+		failed = d.prune(all.sessions, all.saves, before)
+	}
+	if failed != nil {
+		log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", failed)
+	}
+	return all, nil
+}
+
 // load restores the sessions, saves, moves, removals and announcements in the journal. It deletes what ended longer than
 // [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
-	clock, err := s.db.clock()
+	before := now.Add(-presence.Finality)
+	all, err := s.db.read(now, before, s.log)
 	if err != nil {
 		return s.db.errUnusable(err)
 	}
 	// Versions follow the clock, so now is above them all unless the clock was set back or
 	// versions have overtaken it.
 	s.floor = uint64(now.UnixMilli())
-	if clock >= s.floor {
-		s.floor = clock + clockSlack
+	if all.clock >= s.floor {
+		s.floor = all.clock + clockSlack
 	}
-	before := now.Add(-presence.Finality)
-	rows, err := s.db.rows(before)
-	if err != nil {
-		return s.db.errUnusable(err)
-	}
-	saves, err := s.db.saves(before)
-	if err != nil {
-		return s.db.errUnusable(err)
-	}
-	moves, err := s.db.moves(before)
-	if err != nil {
-		return s.db.errUnusable(err)
-	}
-	removals, err := s.db.removals(now)
-	if err != nil {
-		return s.db.errUnusable(err)
-	}
-	if s.events.announced, err = s.db.announcements(); err != nil {
-		return s.db.errUnusable(err)
-	}
-	if err := s.db.prune(rows, saves, before); err != nil {
-		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
-	}
+	s.events.announced = all.announcements
+	rows := all.sessions
 	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
 	var last time.Time // the last sign of life of the previous process
 	for i := range rows {
@@ -101,17 +129,17 @@ func (s *Store) load(now time.Time) error {
 		}
 		s.findOrCreate(r.project).roster.Restore(now, r.Record)
 	}
-	for _, r := range saves {
+	for _, r := range all.saves {
 		if r.At.After(now) {
 			r.At = now
 		}
 		r.At = now.Add(r.At.Sub(now))
 		s.findOrCreate(r.project).roster.RestoreSave(r.Save)
 	}
-	for _, r := range moves {
+	for _, r := range all.moves {
 		s.findOrCreate(r.project).roster.RestoreMove(r.Move)
 	}
-	for _, r := range removals {
+	for _, r := range all.removals {
 		s.findOrCreate(r.project).roster.RestoreRemoval(r.Removal)
 	}
 	s.journal.purgeBefore(before)

@@ -60,6 +60,10 @@ type Store struct {
 	// active and people are the numbers of projects with an occupant, and of their occupants.
 	active, people atomic.Int64
 	events         *events
+
+	// compacting is whether the log is being compacted, and compacted when that last began. Only Run uses them.
+	compacting bool
+	compacted  time.Time
 }
 
 // Options of a store. The zero value of each is its default.
@@ -100,7 +104,7 @@ func Open(dir string, o Options) (*Store, error) {
 
 // newStore creates an empty store whose journal is written by a function.
 func newStore(lease time.Duration, log *slog.Logger, write func(changes, uint64, time.Time) error) *Store {
-	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), timetable: newTimetable(), events: newEvents()}
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), timetable: newTimetable(), events: newEvents(), compacted: time.Now()}
 	for i := range s.groups {
 		s.groups[i].projects = map[presence.Project]*project{}
 	}
@@ -124,6 +128,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ticker.C:
 			s.expireDue()
 			s.sweep(&s.groups[i])
+			s.compact(i)
 		case <-ctx.Done():
 		}
 	}

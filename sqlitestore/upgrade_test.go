@@ -115,13 +115,13 @@ func TestChecksumsCoverEveryColumn(t *testing.T) {
 		update(t, s, agent, presence.Update{Session: "x", Seq: 2, Section: "a", Unsaved: true, WaitingFor: "b", Saved: presence.Saved{Section: "a", Revision: "r"}})
 		_, err := s.Move(t.Context(), "p", "c", "d")
 		must(t, err)
-		dir = killed(t, dir)
+		withLog, dir := killed(t, dir), replayed(t, dir)
 		tables := map[string]int{}
 		db, err := connect(filepath.Join(dir, fileName))
 		must(t, err)
 		defer db.Close() // the last connection to close would remove the -wal
 		var updates []string
-		columns, err := db.Query(`SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.name IN ('writer_presence', 'writer_presence_saves', 'writer_presence_moves')`)
+		columns, err := db.Query(`SELECT t.name, c.name, c.type FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.name IN ('writer_presence', 'writer_presence_saves', 'writer_presence_moves', 'writer_presence_log')`)
 		must(t, err)
 		defer columns.Close()
 		for columns.Next() {
@@ -129,17 +129,24 @@ func TestChecksumsCoverEveryColumn(t *testing.T) {
 			must(t, columns.Scan(&table, &column, &kind))
 			tables[table]++
 			other := column + " || 'x'"
-			if kind == "INTEGER" {
+			switch {
+			case column == "id":
+				other = "id + 10000" // free for all rows
+			case kind == "INTEGER":
 				other = fmt.Sprintf("CASE %s WHEN 1 THEN 0 ELSE %[1]s + 1 END", column) // 0 and 1 are the values of flags
 			}
 			updates = append(updates, fmt.Sprintf("UPDATE %s SET %s = %s", table, column, other))
 		}
 		must(t, columns.Err())
-		if tables["writer_presence"] < 16 || tables["writer_presence_saves"] < 7 || tables["writer_presence_moves"] < 5 {
-			t.Fatalf("columns: got %v, want at least 16, 7 and 5", tables)
+		if tables["writer_presence"] < 16 || tables["writer_presence_saves"] < 7 || tables["writer_presence_moves"] < 5 || tables["writer_presence_log"] < 4 {
+			t.Fatalf("columns: got %v, want at least 16, 7, 5 and 4", tables)
 		}
 		for _, update := range updates {
-			dir := killed(t, dir)
+			from := dir
+			if strings.HasPrefix(update, "UPDATE writer_presence_log ") {
+				from = withLog
+			}
+			dir := killed(t, from)
 			change(t, dir, update)
 			if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "checksum") {
 				t.Errorf("%s: Open got %v, want an error about a checksum", update, err)

@@ -15,18 +15,13 @@ type upsert struct {
 	byRows  map[int]*sql.Stmt // by number of rows
 }
 
-// prepareUpsert prepares the statements for a table whose primary key is the first of its columns, as many
-// as keys says.
-func prepareUpsert(prepare func(string) *sql.Stmt, table string, keys int, columns ...string) upsert {
-	set := make([]string, 0, len(columns))
-	for _, column := range columns[keys:] {
-		set = append(set, column+" = excluded."+column)
-	}
+// prepareUpsert prepares the statements for a table. They replace whole rows, which takes half as many
+// instructions of SQLite's virtual machine as to update them; so columns must be all columns of the table.
+func prepareUpsert(prepare func(string) *sql.Stmt, table string, columns ...string) upsert {
 	one := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
 	u := upsert{len(columns), map[int]*sql.Stmt{}}
 	for rows := maxRows; rows > 0; rows /= 2 {
-		u.byRows[rows] = prepare("INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES " + one + strings.Repeat(", "+one, rows-1) +
-			" ON CONFLICT (" + strings.Join(columns[:keys], ", ") + ") DO UPDATE SET " + strings.Join(set, ", "))
+		u.byRows[rows] = prepare("INSERT OR REPLACE INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES " + one + strings.Repeat(", "+one, rows-1))
 	}
 	return u
 }

@@ -1,0 +1,176 @@
+package sqlitestore
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	presence "github.com/writer-presence/writer-presence"
+)
+
+// fill sets every field of a struct to a value that is not its zero value.
+func fill(v reflect.Value, n *int) {
+	for i := range v.NumField() {
+		*n++
+		switch f := v.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(fmt.Sprint("text ", *n))
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Uint64:
+			f.SetUint(1<<40 + uint64(*n))
+		case reflect.Struct:
+			if f.Type() == reflect.TypeFor[time.Time]() {
+				f.Set(reflect.ValueOf(time.UnixMilli(1_700_000_000_123)))
+				continue
+			}
+			fill(f, n)
+		default:
+			panic("a field of type " + f.Type().String())
+		}
+	}
+}
+
+func TestLogHasEveryFieldOfARecord(t *testing.T) {
+	var full presence.Record
+	fill(reflect.ValueOf(&full).Elem(), new(int))
+	want := map[key]presence.Record{
+		{"p", full.User.ID, full.Session}: full,
+		{"p", "2", ""}:                    {User: presence.User{ID: "2"}, LastSeen: time.UnixMilli(-5)},
+	}
+	for i, user := range []presence.User{{Visitor: true}, {Agent: true}, {}, {}} { // each flag by itself
+		user.ID = presence.UserID(fmt.Sprint("flag ", i))
+		want[key{"p", user.ID, ""}] = presence.Record{User: user, Unsaved: i == 2, Active: i == 3, LastSeen: time.UnixMilli(0)}
+	}
+	encoded, got := encodeRecords(want), map[key]presence.Record{}
+	if ok := decodeRecords(encoded, got); !ok || !maps.Equal(got, want) {
+		t.Errorf("read from the log: got %+v, want %+v", got, want)
+	}
+	for n := range len(encoded) {
+		records := map[key]presence.Record{}
+		if decodeRecords(encoded[:n], records) && len(records) == len(want) {
+			t.Errorf("the first %d of %d bytes are read as all records", n, len(encoded))
+		}
+	}
+}
+
+// logRows counts the rows of the log of a copy, and tableRows those of sessions in their table.
+func logRows(t *testing.T, dir string) int {
+	t.Helper()
+	return countRows(t, killed(t, dir), "SELECT count(*) FROM writer_presence_log")
+}
+
+func tableRows(t *testing.T, dir, where string) int {
+	t.Helper()
+	return countRows(t, killed(t, dir), "SELECT count(*) FROM writer_presence WHERE "+where)
+}
+
+func TestCompactionMovesTheLogAndLosesNobodyAtAKill(t *testing.T) { // invariant 6
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		time.Sleep(compactEvery)
+		seq := uint64(0)
+		for range 10 {
+			seq++
+			update(t, s, alice, presence.Update{Session: "x", Seq: seq, Section: presence.Section(fmt.Sprint("a", seq))})
+		}
+		update(t, s, bob, presence.Update{Session: "y", Seq: 1, Section: "b"})
+		if n := tableRows(t, dir, "true"); n != 0 {
+			t.Fatalf("before the compaction: got %d rows in the table of sessions, want none", n)
+		}
+		for step := range 12 {
+			seq++
+			section := fmt.Sprint("a", seq)
+			update(t, s, alice, presence.Update{Session: "x", Seq: seq, Section: presence.Section(section)})
+			again, stop := run(t, killed(t, dir), Options{})
+			want := fmt.Sprintf(`[1 "Alice" editing in [%s]  [] 2 "Bob" editing in [b]  []]`, section)
+			if got := fmt.Sprint(shown(t, again)); got != want {
+				t.Errorf("step %d, after a kill: got %s, want %s", step, got, want)
+			}
+			must(t, stop())
+			time.Sleep(sweepEvery / 4)
+			synctest.Wait()
+		}
+		if n := tableRows(t, dir, "is_active = 1"); n != 2 {
+			t.Errorf("after the compaction: got %d rows in the table of sessions, want 2", n)
+		}
+		if n := logRows(t, dir); n > 12 {
+			t.Errorf("after the compaction: got %d rows in the log, want at most the 12 since it was due", n)
+		}
+	})
+}
+
+func TestLogIsCompactedWhenItIsLarge(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+		time.Sleep(3 * sweepEvery)
+		synctest.Wait()
+		if n := tableRows(t, dir, "true"); n != 0 {
+			t.Errorf("a small log: got %d rows in the table of sessions, want none", n)
+		}
+		s.db.log.size.Store(minLog + 10*logPerUser)
+		time.Sleep(3 * sweepEvery)
+		synctest.Wait()
+		if n := tableRows(t, dir, "true"); n != 1 || s.db.log.size.Load() != 0 {
+			t.Errorf("a large log: got %d rows in the table of sessions and size %d, want 1 and 0", n, s.db.log.size.Load())
+		}
+		before := logRows(t, dir)
+		time.Sleep(presence.DefaultLease + 2*compactEvery) // the session expires, which is logged
+		synctest.Wait()
+		if n := logRows(t, dir); before != 0 || n != 0 {
+			t.Errorf("got %d rows in the log after the compaction and %d after the next, want none", before, n)
+		}
+	})
+}
+
+// Rows of new files have low numbers. All that the store knows is in them.
+func TestCompactionThatBeganBeforeFilesWereLostKeepsTheNewLog(t *testing.T) { // invariant 6
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	must(t, err)
+	defer s.db.close()
+	write := func(c changes) error { return s.write(c, 1, time.Time{}) }
+	p := s.lockProject("p")
+	_, _, err = p.roster.Update(time.Now(), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	p.mu.Unlock()
+	must(t, err)
+	other := newChanges(1)
+	other.put("p", unwritten{records: []presence.Record{{User: bob, Session: "y", Active: true, LastSeen: time.Now()}}})
+	for range 5 {
+		must(t, write(other))
+	}
+	begins, ends := newChanges(0), newChanges(0)
+	begins.begins, ends.ends = true, true
+	must(t, write(begins), os.Remove(filepath.Join(dir, fileName)))
+	if err := write(other); !errors.Is(err, errFileLost) {
+		t.Fatalf("the commit after the removal says %v", err)
+	}
+	must(t, write(other), write(ends))
+	if n := rows(t, dir, "user = '1'"); n != 1 {
+		t.Errorf("got %d rows of Alice's session in the new files, want 1", n)
+	}
+}
+
+func TestCompactionRemovesSessionsThatTheRosterHasDropped(t *testing.T) { // rule 8
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	must(t, err)
+	defer s.db.close()
+	for _, sessions := range [][]presence.Record{{{User: alice, Session: "x", Active: true, LastSeen: time.Now()}}, {}} {
+		c := newChanges(0)
+		c.put("p", unwritten{sessions: sessions})
+		must(t, s.db.write(c, 1, time.Time{}))
+		if n := tableRows(t, dir, "project = 'p'"); n != len(sessions) {
+			t.Errorf("got %d rows of the project, want %d", n, len(sessions))
+		}
+	}
+}
