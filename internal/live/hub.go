@@ -42,6 +42,7 @@ type Hub struct {
 	rooms  rooms
 	began  time.Time
 
+	poller  *poller
 	readers *workers[arrival] // read from connections with incoming bytes
 
 	mu       sync.Mutex
@@ -59,10 +60,12 @@ type arrival struct {
 
 // New returns a hub without connections.
 func New(service *access.Control, limits *connlimit.Limits) *Hub {
-	return &Hub{
+	h := &Hub{
 		access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log),
 		readers: newWorkers(func(a arrival) { a.conn.read(a.first) }),
 	}
+	h.poller = newPoller(func(c *conn) { h.readers.do(arrival{c, nil}) })
+	return h
 }
 
 // Run pings silent connections and checks the access of all until ctx ends. Then it tells each client when to
@@ -70,6 +73,8 @@ func New(service *access.Control, limits *connlimit.Limits) *Hub {
 func (h *Hub) Run(ctx context.Context) {
 	h.readers.start()
 	defer h.readers.stop()
+	h.poller.allow()
+	defer h.poller.stop()
 	h.rooms.broadcasters.start()
 	defer h.rooms.broadcasters.stop()
 	var watching sync.WaitGroup
@@ -144,7 +149,7 @@ func (h *Hub) add(c *conn) bool {
 	}
 	h.open.Add(1)
 	h.access.Metrics.Live.Inc()
-	c.group = h.next
+	c.group = int32(h.next)
 	h.next = (h.next + 1) % groups
 	if h.conns[c.group] == nil {
 		h.conns[c.group] = map[*conn]struct{}{}
