@@ -105,7 +105,7 @@ func (j *journal) add(project presence.Project, clock uint64, u unwritten) *batc
 	j.put(project, clock, u)
 	switch j.waiting++; {
 	case j.waiting == 1:
-		j.flush()
+		j.wakeUp()
 	case j.waiting == j.recentWaiting && j.recentWaiting >= fullGroup:
 		j.full <- struct{}{} // never blocks: sent once between commits, and commit drains it
 	}
@@ -159,13 +159,25 @@ func (j *journal) purgeBefore(before time.Time) {
 	j.purge = before
 }
 
-// flush wakes run to write the pending changes.
+// flush wakes run if it has something to do: most sweeps have queued nothing.
 func (j *journal) flush() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.pending.isEmpty() || !j.purge.IsZero() || j.isFailing() || j.isCheckDue() {
+		j.wakeUp()
+	}
+}
+
+// wakeUp wakes run.
+func (j *journal) wakeUp() {
 	select {
 	case j.wake <- struct{}{}:
 	default:
 	}
 }
+
+// isCheckDue reports whether the files have to be checked. mu must be held.
+func (j *journal) isCheckDue() bool { return j.check != nil && time.Since(j.lastCheck) >= checkEvery }
 
 // wait blocks until the batch is settled and reports whether it and all batches before it are
 // in the file. While the disk fails it does not block. A nil batch stands for restored state.
@@ -202,7 +214,7 @@ func (j *journal) run(stop <-chan struct{}) {
 		rest, full := commitPause, j.full
 		if j.commit() != nil {
 			rest, full = retryEvery, nil
-			j.flush()
+			j.wakeUp()
 		}
 		select {
 		case <-time.After(rest):
@@ -227,7 +239,7 @@ func (j *journal) commit() error {
 	case <-j.full:
 	default:
 	}
-	isDue := j.check != nil && time.Since(j.lastCheck) >= checkEvery
+	isDue := j.isCheckDue()
 	j.mu.Unlock()
 
 	var err error

@@ -135,3 +135,31 @@ func TestCallEndsWhenNothingIsCommitted(t *testing.T) { // invariant 10
 		}
 	})
 }
+
+func TestJournalIsWokenOnlyForWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(nil, slog.New(slog.DiscardHandler))
+		j.check = func() error { return nil }
+		woken := func() bool {
+			j.flush()
+			select {
+			case <-j.wake:
+				return true
+			default:
+				return false
+			}
+		}
+		if woken() {
+			t.Error("the journal is woken for nothing")
+		}
+		time.Sleep(checkEvery)
+		if !woken() {
+			t.Error("the journal is not woken to check its files")
+		}
+		j.lastCheck = time.Now()
+		j.addLater("p", 1, unwritten{records: []presence.Record{{User: alice, Session: "s", Active: true, LastSeen: time.Now()}}})
+		if !woken() {
+			t.Error("the journal is not woken for a renewal")
+		}
+	})
+}

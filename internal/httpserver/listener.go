@@ -30,9 +30,9 @@ const (
 )
 
 // listener is a net.Listener that bounds the number of open connections and enforces the timeouts of their
-// phases. One goroutine sweeps all connections every sweepEvery, and time is counted in sweeps: deadlines of
-// net/http would reset a runtime timer several times for each request, which costs more than all that presence
-// does for a heartbeat.
+// phases. One goroutine sweeps all connections every sweepEvery while there are any, and time is counted in sweeps:
+// deadlines of net/http would reset a runtime timer several times for each request, which costs more than all that
+// presence does for a heartbeat.
 type listener struct {
 	net.Listener
 	o   Options
@@ -49,6 +49,7 @@ type listener struct {
 
 	mu    sync.Mutex // held only for short operations that do not wait for a client
 	conns map[*Conn]struct{}
+	begun chan struct{} // holds an element when conns may not be empty any more
 	// isEmpty is closed when conns is empty; nil before the call of empty.
 	isEmpty chan struct{}
 }
@@ -57,6 +58,7 @@ func newListener(l net.Listener, o Options) *listener {
 	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, answerTimeout)
 	p := &listener{
 		Listener: l, o: o, rejections: make(chan struct{}, maxRejections), ended: make(chan struct{}), conns: map[*Conn]struct{}{},
+		begun: make(chan struct{}, 1),
 	}
 	if o.Connections > 0 {
 		p.places = make(chan struct{}, o.Connections)
@@ -64,11 +66,24 @@ func newListener(l net.Listener, o Options) *listener {
 	return p
 }
 
-// run sweeps every sweepEvery until the context ends.
+// run sweeps until the context ends.
 func (l *listener) run(ctx context.Context) {
+	for {
+		select {
+		case <-l.begun:
+			l.sweepWhileOpen(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweepWhileOpen sweeps every sweepEvery while there are connections: a process whose connections are all live ones need
+// not wake up for this.
+func (l *listener) sweepWhileOpen(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	for {
+	for l.isOpen() {
 		select {
 		case <-tick.C:
 			l.sweep()
@@ -76,6 +91,12 @@ func (l *listener) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+func (l *listener) isOpen() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns) > 0
 }
 
 // sweep applies the timeouts to every connection. It interrupts a write without progress, and
@@ -119,6 +140,20 @@ func (l *listener) takeOverdue() (overdue []*Conn) {
 		}
 	}
 	return overdue
+}
+
+// add adds a connection to the sweeps.
+func (l *listener) add(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[c] = struct{}{}
+	if len(l.conns) > 1 {
+		return
+	}
+	select {
+	case l.begun <- struct{}{}:
+	default:
+	}
 }
 
 // remove takes a connection out of the sweeps. mu must be held.
@@ -179,9 +214,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 		c.enter(opened)
-		l.mu.Lock()
-		l.conns[c] = struct{}{}
-		l.mu.Unlock()
+		l.add(c)
 		return c, nil
 	}
 }

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -89,3 +90,27 @@ type oneListener struct {
 }
 
 func (l *oneListener) Accept() (net.Conn, error) { return <-l.conns, nil }
+
+func TestListenerSweepsOnlyWhileItHasConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener(&oneListener{conns: make(chan net.Conn, 1)}, Options{})
+		go l.run(t.Context())
+		sweeps := func(d time.Duration) int64 {
+			before := l.now.Load()
+			time.Sleep(d)
+			return l.now.Load() - before
+		}
+		for range 2 {
+			if n := sweeps(time.Hour); n != 0 {
+				t.Errorf("without connections: got %d sweeps in an hour, want none", n)
+			}
+			l.Listener.(*oneListener).conns <- &net.TCPConn{}
+			conn, _ := l.Accept()
+			if n := sweeps(time.Second + sweepEvery/2); n != 4 {
+				t.Errorf("with a connection: got %d sweeps in a second, want 4", n)
+			}
+			conn.(*Conn).unregister()
+			time.Sleep(sweepEvery)
+		}
+	})
+}

@@ -31,30 +31,33 @@ const (
 
 // conn is one live connection. It belongs to one session once it has received a hello.
 //
-// A connection without traffic has one goroutine, await, which waits for the first bytes of the next message
-// with a small stack: grown stacks would be half of an idle connection's memory. It passes the connection to
-// a goroutine that reads and answers until nothing more is there, and then starts await again. The goroutine
-// of the room sends snapshots and deltas. A slow client skips the states in between: once it has read the last
-// frame it is sent the newest state.
+// A connection without traffic has no goroutine: a poller waits for the next message of all. Where that cannot be done, and
+// before the hello, it has one, await, with a small stack. Both pass the connection to a goroutine that reads and answers until
+// nothing more is there. The goroutine of the room sends snapshots and deltas. A slow client skips the states in between:
+// once it has read the last frame it is sent the newest state.
 type conn struct {
 	hub        *Hub
 	id         uint64 // see presence.Update.Connection
 	out        writer
 	counted    *connlimit.Conn
 	project    presence.Project
-	group      int
+	group      int32 // of Hub.conns, and the place in it
+	place      int32
 	helloTimer *time.Timer // nil after the hello
 	request    string      // X-Request-ID of the handshake; empty if it had none
-	first      [192]byte   // what await reads into; most messages fit
 
 	// since is the version of the project from which on a removal closes the connection: at first that of the hello.
 	// Once the connection has joined its room, only the room uses it.
 	since uint64
 
 	// Used only by the goroutine that reads, and after it by end.
-	mistakes int
 	room     *room // nil before a place in it is reserved
-	joined   bool  // the hello was accepted
+	mistakes int32
+	joined   bool // the hello was accepted
+
+	// Of the poller, guarded by its mu.
+	interrupted bool
+	socket      int32
 
 	lastMessage    atomic.Int64 // time of the last message, by Hub.uptime
 	lastAuthorized atomic.Int64 // time at which access was last known to be granted, by Hub.uptime
@@ -62,6 +65,7 @@ type conn struct {
 	pings          atomic.Int32 // since the last checkAccess
 	pongs          atomic.Int32 // since the last checkAccess
 	ending         atomic.Int32 // broken, settled or revoked
+	holds          holding      // guarded by mu
 
 	mu          sync.Mutex
 	credentials credentials
@@ -74,7 +78,6 @@ type conn struct {
 	known    uint64 // version that the client reported; 0 once a newer one was sent
 	restate  uint64 // presence.Snapshot.Loss for which the client was asked to send its session again
 	pending  *state // newest state to send; nil while nothing is being sent or held
-	holds    holding
 }
 
 // holding says whether the first state during an update is held, to be sent with the ack in one write. That state usually
@@ -87,17 +90,25 @@ const (
 	holdsOne          // likewise, and pending is held
 )
 
+// wait has read called when the next message arrives, or when the connection is closed.
+func (c *conn) wait() {
+	if !c.joined || !c.hub.poller.wait(c) { // before the hello, connlimit may close the connection, which the poller does not notice
+		go c.await()
+	}
+}
+
 // await blocks until the first bytes of the next message arrive.
 func (c *conn) await() {
-	n, err := c.out.Read(c.first[:])
+	first := make([]byte, 192) // most messages fit
+	n, err := c.out.Read(first)
 	if err != nil {
 		go c.end()
 		return
 	}
-	c.hub.readers.do(arrival{c, c.first[:n]})
+	c.hub.readers.do(arrival{c, first[:n]})
 }
 
-// read reads and handles messages until nothing more is there. first was read already.
+// read reads and handles messages until nothing more is there. first was read already, and may be empty.
 func (c *conn) read(first []byte) {
 	in := newReader(c.out.Conn, first)
 	defer in.release()
@@ -124,7 +135,7 @@ func (c *conn) read(first []byte) {
 			return
 		}
 		if in.isEmpty() {
-			go c.await()
+			c.wait()
 			return
 		}
 	}

@@ -30,13 +30,16 @@ type writer struct {
 	deadline sync.Mutex
 	closing  bool
 	sent     prometheus.Counter // bytes, of all connections
+	// interrupt is called before the connection is closed and after its read deadline was moved, for whoever waits for
+	// its next bytes without reading. It may be called twice.
+	interrupt func()
 
 	busy chan struct{} // full while a frame is being written
 }
 
 // open initialises the writer for a connection.
-func (w *writer) open(conn net.Conn, sent prometheus.Counter) {
-	w.Conn, w.sent, w.busy = conn, sent, make(chan struct{}, 1)
+func (w *writer) open(conn net.Conn, sent prometheus.Counter, interrupt func()) {
+	w.Conn, w.sent, w.interrupt, w.busy = conn, sent, interrupt, make(chan struct{}, 1)
 	if wrapper, ok := conn.(interface{ WritesThrough() net.Conn }); ok { // of httpserver
 		conn = wrapper.WritesThrough()
 	}
@@ -147,6 +150,7 @@ func (w *writer) close(closeFrame []byte) {
 	w.sent.Add(float64(n))
 	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		w.SetReadDeadline(netio.LongAgo) // ends the reading goroutine, which calls linger
+		w.interrupt()
 	} else {
 		w.cut()
 	}
@@ -162,4 +166,7 @@ func (w *writer) linger() {
 }
 
 // cut closes the connection at once.
-func (w *writer) cut() { w.Conn.Close() }
+func (w *writer) cut() {
+	w.interrupt()
+	w.Conn.Close()
+}

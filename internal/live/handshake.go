@@ -57,7 +57,7 @@ func (h *Hub) begin(netConn net.Conn, buffered *bufio.Reader, caller identity.Re
 		hub: h, counted: counted, id: 1 + rand.Uint64N(presence.MaxSafe),
 		project: presence.Project(strings.Clone(string(caller.Key()))), credentials: newCredentials(caller), request: strings.Clone(caller.Forwarded.RequestID),
 	}
-	c.out.open(netConn, h.access.Metrics.Bytes)
+	c.out.open(netConn, h.access.Metrics.Bytes, func() { h.poller.interrupt(c) })
 	c.lastMessage.Store(int64(h.uptime()))
 	if !h.limits.Attach(counted, netConn) || !h.add(c) {
 		c.out.cut()

@@ -8,7 +8,6 @@ package live
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -42,10 +41,12 @@ type Hub struct {
 	rooms  rooms
 	began  time.Time
 
-	readers *workers[arrival] // read from connections with incoming bytes
+	poller   *poller
+	readers  *workers[arrival] // read from connections with incoming bytes
+	checkers *workers[*conn]   // call checkAccess
 
 	mu       sync.Mutex
-	conns    [groups]map[*conn]struct{}
+	conns    [groups][]*conn
 	next     int // group of the next connection
 	draining bool
 	open     sync.WaitGroup
@@ -59,10 +60,12 @@ type arrival struct {
 
 // New returns a hub without connections.
 func New(service *access.Control, limits *connlimit.Limits) *Hub {
-	return &Hub{
+	h := &Hub{
 		access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log),
-		readers: newWorkers(func(a arrival) { a.conn.read(a.first) }),
+		readers: newWorkers(func(a arrival) { a.conn.read(a.first) }), checkers: newWorkers((*conn).checkAccess),
 	}
+	h.poller = newPoller(func(c *conn) { h.readers.do(arrival{c, nil}) })
+	return h
 }
 
 // Run pings silent connections and checks the access of all until ctx ends. Then it tells each client when to
@@ -70,6 +73,10 @@ func New(service *access.Control, limits *connlimit.Limits) *Hub {
 func (h *Hub) Run(ctx context.Context) {
 	h.readers.start()
 	defer h.readers.stop()
+	h.poller.allow()
+	defer h.poller.stop()
+	h.checkers.start()
+	defer h.checkers.stop()
 	h.rooms.broadcasters.start()
 	defer h.rooms.broadcasters.stop()
 	var watching sync.WaitGroup
@@ -77,18 +84,23 @@ func (h *Hub) Run(ctx context.Context) {
 	watching.Go(func() { h.access.WatchRemovals(ctx, h.closeRemoved) })
 	tick := time.NewTicker(checkEvery / groups)
 	defer tick.Stop()
+	var conns []*conn
 	for group := 0; ctx.Err() == nil; group = (group + 1) % groups {
 		select {
 		case <-tick.C:
-			for _, c := range h.group(group) {
-				go c.checkAccess()
+			conns = h.appendGroup(conns[:0], group)
+			for _, c := range conns {
+				h.checkers.do(c)
+			}
+			conns = conns[:0]
+			for i := group % pingGroups; i < groups; i += pingGroups {
+				conns = h.appendGroup(conns, i)
 			}
 			now := h.uptime()
-			for i := group % pingGroups; i < groups; i += pingGroups {
-				for _, c := range h.group(i) {
-					c.checkAlive(now)
-				}
+			for _, c := range conns {
+				c.checkAlive(now)
 			}
+			clear(conns[:cap(conns)]) // or they would stay in memory once they have ended
 		case <-ctx.Done():
 		}
 	}
@@ -105,10 +117,11 @@ func (h *Hub) Draining() bool {
 // uptime is the time since the hub was made. It is monotonic.
 func (h *Hub) uptime() time.Duration { return time.Since(h.began) }
 
-func (h *Hub) group(i int) []*conn {
+// appendGroup appends the connections of a group.
+func (h *Hub) appendGroup(conns []*conn, i int) []*conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.AppendSeq(make([]*conn, 0, len(h.conns[i])), maps.Keys(h.conns[i]))
+	return append(conns, h.conns[i]...)
 }
 
 // drain tells each client when to reconnect. The times are spread, so that the clients do not reconnect all
@@ -119,7 +132,7 @@ func (h *Hub) drain() {
 	h.mu.Unlock()
 	var all []*conn
 	for i := range groups {
-		all = append(all, h.group(i)...)
+		all = h.appendGroup(all, i)
 	}
 	spread := min(time.Second+time.Duration(len(all))*2*time.Millisecond, 20*time.Second)
 	for _, c := range all {
@@ -144,19 +157,20 @@ func (h *Hub) add(c *conn) bool {
 	}
 	h.open.Add(1)
 	h.access.Metrics.Live.Inc()
-	c.group = h.next
+	c.group = int32(h.next)
 	h.next = (h.next + 1) % groups
-	if h.conns[c.group] == nil {
-		h.conns[c.group] = map[*conn]struct{}{}
-	}
-	h.conns[c.group][c] = struct{}{}
+	c.place = int32(len(h.conns[c.group]))
+	h.conns[c.group] = append(h.conns[c.group], c)
 	return true
 }
 
 func (h *Hub) remove(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.conns[c.group], c)
+	group := h.conns[c.group]
+	last := group[len(group)-1]
+	group[c.place], last.place = last, c.place
+	h.conns[c.group] = slices.Delete(group, len(group)-1, len(group))
 	h.access.Metrics.Live.Dec()
 	h.open.Done()
 }

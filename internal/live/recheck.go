@@ -79,7 +79,7 @@ func (c *conn) checkAccess() {
 // closeRemoved closes the connections of users who were removed from all projects at a version above since.
 func (h *Hub) closeRemoved(since uint64) {
 	for i := range groups {
-		for _, c := range h.group(i) {
+		for _, c := range h.appendGroup(nil, i) {
 			c.mu.Lock()
 			user, began := c.user.ID, c.removals
 			c.mu.Unlock()

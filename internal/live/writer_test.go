@@ -35,7 +35,7 @@ func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
 	}
 	conn.(*net.TCPConn).SetWriteBuffer(4096)
 	o = &writer{}
-	o.open(through{conn}, prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}))
+	o.open(through{conn}, prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}), func() {})
 	t.Cleanup(func() { conn.Close(); client.Close() })
 	return o, client
 }

@@ -62,7 +62,7 @@ func TestWrappedConnectionIsWrittenThroughItsOwnWrite(t *testing.T) {
 			defer conn.Close()
 			written.Store(0)
 			o := &writer{}
-			o.open(served(wrap(conn)), prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}))
+			o.open(served(wrap(conn)), prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}), func() {})
 			if rest, finish := o.offer([]byte("offered")); rest != nil {
 				finish(rest)
 			}

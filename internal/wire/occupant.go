@@ -92,7 +92,7 @@ func appendOccupants(b []byte, occupants []*presence.Occupant) []byte {
 }
 
 func encodeOccupant(o *presence.Occupant) []byte {
-	const usual = 208 // length without names and sections
+	const usual = 170 // length without names and sections
 	b := make([]byte, 0, usual+len(o.User.ID)+len(o.User.Name)+2*len(o.Section))
 	b = append(b, `{"user_id":`...)
 	b = appendUserID(b, o.User.ID)

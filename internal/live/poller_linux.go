@@ -1,0 +1,149 @@
+package live
+
+import (
+	"os"
+	"sync"
+	"syscall"
+)
+
+// poller waits for the next bytes of connections. A goroutine for each would take 2.5 KB; here one goroutine waits for an
+// epoll instance. Its methods are safe for concurrent use.
+type poller struct {
+	ready func(*conn) // called once for each wait; does not block
+
+	mu      sync.Mutex
+	allowed bool     // from allow to stop
+	file    *os.File // the epoll instance; nil if there is none
+	epoll   int      // its descriptor
+	ended   chan struct{}
+	waiting []*conn // by the descriptors of their sockets
+}
+
+func newPoller(ready func(*conn)) *poller { return &poller{ready: ready} }
+
+// allow lets connections wait until stop is called. Before and after, wait returns false.
+func (p *poller) allow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.allowed = true
+}
+
+// stop ends the goroutine. No connection may be waiting.
+func (p *poller) stop() {
+	p.mu.Lock()
+	file := p.file
+	p.allowed, p.file = false, nil
+	p.mu.Unlock()
+	if file != nil {
+		file.Close()
+		<-p.ended
+	}
+}
+
+// start starts the goroutine with the first socket, and not with allow: a synctest bubble, whose connections have no
+// sockets, does not go on while a goroutine waits for the kernel. It returns false if connections cannot wait.
+func (p *poller) start() (ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file != nil || !p.allowed {
+		return p.allowed
+	}
+	p.allowed = false // unless all succeeds
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	_ = syscall.SetNonblock(fd, true) // tells os.NewFile that the runtime can wait for it
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return false
+	}
+	p.allowed, p.file, p.epoll, p.ended = true, file, fd, make(chan struct{})
+	go p.run(raw)
+	return true
+}
+
+func (p *poller) run(raw syscall.RawConn) {
+	defer close(p.ended)
+	var events [128]syscall.EpollEvent
+	for {
+		n := 0
+		err := raw.Read(func(epoll uintptr) bool {
+			n, _ = syscall.EpollWait(int(epoll), events[:], 0)
+			return n > 0
+		})
+		if err != nil { // the file was closed
+			return
+		}
+		for _, e := range events[:n] {
+			// A socket may have been closed meanwhile, and a new one have its descriptor. Then ready reads too early, and blocks.
+			if c := p.take(int(e.Fd)); c != nil {
+				p.ready(c)
+			}
+		}
+	}
+}
+
+// wait has ready called once bytes have arrived, or after interrupt. It returns false, and ready is not called, for a
+// connection that was interrupted, or has no socket that epoll can watch.
+func (p *poller) wait(c *conn) (ok bool) {
+	if c.out.raw == nil || !p.start() {
+		return false
+	}
+	_ = c.out.raw.Control(func(socket uintptr) { // not called for a closed socket; an open one keeps its descriptor until it returns
+		if ok = p.put(c, int(socket)); ok && !p.arm(int(socket)) {
+			ok = p.take(int(socket)) == nil // interrupt has taken it
+		}
+	})
+	return ok
+}
+
+// arm has epoll report once that bytes have arrived at a socket: the goroutine must not spin while they are being read.
+func (p *poller) arm(socket int) (ok bool) {
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(socket)}
+	err := syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_MOD, socket, &event)
+	if err == syscall.ENOENT { // the first time
+		err = syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, socket, &event)
+	}
+	return err == nil
+}
+
+// put adds a connection to those that wait, unless it was interrupted.
+func (p *poller) put(c *conn, socket int) (ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.interrupted {
+		return false
+	}
+	if more := socket + 1 - len(p.waiting); more > 0 {
+		p.waiting = append(p.waiting, make([]*conn, more)...)
+	}
+	p.waiting[socket], c.socket = c, int32(socket)
+	return true
+}
+
+// take returns the connection that waits with a socket, nil if there is none. It waits no longer.
+func (p *poller) take(socket int) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.waiting[socket]
+	p.waiting[socket] = nil
+	return c
+}
+
+// interrupt has ready called if the connection waits, and lets it wait no more. Call it before a socket is closed and
+// after its read deadline was moved: epoll notices neither.
+func (p *poller) interrupt(c *conn) {
+	p.mu.Lock()
+	c.interrupted = true
+	waits := int(c.socket) < len(p.waiting) && p.waiting[c.socket] == c
+	if waits {
+		p.waiting[c.socket] = nil
+	}
+	p.mu.Unlock()
+	if waits {
+		p.ready(c)
+	}
+}
