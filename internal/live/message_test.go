@@ -44,7 +44,7 @@ func TestUpdateWithOtherKnownVersionGetsSnapshot(t *testing.T) {
 	})
 }
 
-func TestKnownVersionDuringChangeGetsSnapshot(t *testing.T) {
+func TestKnownVersionDuringChangeGetsTheChange(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		bob := w.As("bob", "2")
 		before := bob.Update(`{"section": "s"}`).Version
@@ -57,8 +57,9 @@ func TestKnownVersionDuringChangeGetsSnapshot(t *testing.T) {
 		}
 		alice.Send("update", `"section": "s", "known_version": `+fmt.Sprint(before)) // as if sent before the delta arrived
 		alice.Next("ack")
-		if snapshot := alice.Next("snapshot"); snapshot.Version != now {
-			t.Errorf("got %s, want a snapshot at version %d", snapshot.Text, now)
+		again := alice.SkipTo("snapshot", "delta") // a delta if the room has not let go of it
+		if again.Version != now || again.Type == "delta" && again.Base != before {
+			t.Errorf("got %s, want version %d, as a delta from %d", again.Text, now, before)
 		}
 	})
 }
