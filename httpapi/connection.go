@@ -4,11 +4,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/writer-presence/writer-presence/internal/connlimit"
-	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/origin"
 )
+
+// maxHost is the length of the longest host that a connection keeps: a name has 253 bytes at most (RFC 1035, 2.3.4), and
+// there may be a port.
+const maxHost = 260
 
 // connection is what the address and the hosts of requests were parsed to. Under [Handler.Serve], all requests of a
 // connection share one: parsing each time would be a tenth of what a heartbeat costs beyond net/http. Requests of a
@@ -22,7 +26,6 @@ type connection struct {
 	isUnix bool // it came through a Unix socket
 
 	host, hostName string // the host of the last request, and origin.Host of it
-	localHost      string // a host that localhost.Is accepted; empty for none
 }
 
 // connectionOf returns the connection of a request, a new one under another server.
@@ -34,33 +37,27 @@ func connectionOf(r *http.Request) *connection {
 		}
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	port, _ := netip.ParseAddrPort(r.RemoteAddr)
-	c := &connection{
-		remote: r.RemoteAddr, addr: port.Addr().Unmap().WithZone(""), key: addressKey(r.RemoteAddr),
-		isUnix: ok && local.Network() == "unix",
-	}
+	c := newConnection(r.RemoteAddr, ok && local.Network() == "unix")
 	if memo != nil {
 		*memo = c
 	}
 	return c
 }
 
-// nameOf returns origin.Host of a host.
-func (c *connection) nameOf(host string) string {
-	if c.host != host {
-		c.host = host
-		c.hostName, _ = origin.Host(host)
-	}
-	return c.hostName
+func newConnection(remote string, isUnix bool) *connection {
+	port, _ := netip.ParseAddrPort(remote)
+	return &connection{remote: remote, addr: port.Addr().Unmap().WithZone(""), key: addressKey(remote), isUnix: isUnix}
 }
 
-// isLocal returns localhost.Is of a host.
-func (c *connection) isLocal(host string) bool {
-	if host == "" || c.localHost != host {
-		if !localhost.Is(host) {
-			return false
-		}
-		c.localHost = host
+// nameOf returns origin.Host of a host.
+func (c *connection) nameOf(host string) string {
+	if len(host) > maxHost { // a quiet connection must not keep a long header in memory
+		name, _ := origin.Host(host)
+		return name
 	}
-	return true
+	if c.host != host {
+		c.host = strings.Clone(host) // it may be a part of a long header
+		c.hostName, _ = origin.Host(c.host)
+	}
+	return c.hostName
 }

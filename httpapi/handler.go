@@ -42,6 +42,7 @@ import (
 	"github.com/writer-presence/writer-presence/internal/accesslog"
 	"github.com/writer-presence/writer-presence/internal/connlimit"
 	"github.com/writer-presence/writer-presence/internal/live"
+	"github.com/writer-presence/writer-presence/internal/localhost"
 	"github.com/writer-presence/writer-presence/internal/loglimit"
 	"github.com/writer-presence/writer-presence/internal/metrics"
 	"github.com/writer-presence/writer-presence/internal/requestid"
@@ -267,7 +268,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (operation strin
 	} else {
 		e, ok = h.page(path)
 	}
-	if (inProject || e.operation == "counts") && h.o.Dev != nil && !connectionOf(r).isLocal(r.Host) {
+	if (inProject || e.operation == "counts") && h.o.Dev != nil && !localhost.Is(r.Host) {
 		return operation, h.failOrigin(w, r)
 	}
 	if !ok {

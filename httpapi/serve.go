@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -34,13 +33,10 @@ func (h *Handler) Serve(ctx context.Context, l net.Listener) error {
 	})
 }
 
-// remoteKey returns the key by which limits count a remote address, and false for a trusted proxy; see Handler.proxy.
+// remoteKey returns the key by which limits count a remote address, and false for a trusted proxy; see isProxy.
 func (h *Handler) remoteKey(remote net.Addr) (key string, ok bool) {
-	text := remote.String()
-	if port, err := netip.ParseAddrPort(text); remote.Network() == "unix" || err == nil && h.trusts(port.Addr().Unmap().WithZone("")) {
-		return "", false
-	}
-	return addressKey(text), true
+	c := newConnection(remote.String(), remote.Network() == "unix")
+	return c.key, !h.isProxy(c)
 }
 
 // rejection returns the answer to a connection over the limit of its address.

@@ -105,11 +105,7 @@ var (
 // FirstOf returns an Authenticator that tries several in order until one returns another error than
 // [ErrNobody], or none. Those that are nil are left out.
 func FirstOf(authenticators ...Authenticator) Authenticator {
-	given := slices.DeleteFunc(slices.Clone(authenticators), func(a Authenticator) bool { return a == nil })
-	if len(given) == 1 {
-		return given[0]
-	}
-	return firstOf(given)
+	return firstOf(slices.DeleteFunc(slices.Clone(authenticators), func(a Authenticator) bool { return a == nil }))
 }
 
 type firstOf []Authenticator

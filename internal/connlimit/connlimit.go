@@ -91,8 +91,7 @@ func FromContext(ctx context.Context) *Conn {
 	return &Conn{}
 }
 
-// MemoOf returns the Memo of the connection of a request. Under another server than httpserver it is nil. Requests of a
-// connection come one after the other, so it needs no lock.
+// MemoOf returns the Memo of the connection of a request. Under another server than httpserver it is nil.
 func MemoOf(ctx context.Context) *any {
 	if c, ok := ctx.Value(contextKey{}).(*Conn); ok {
 		return &c.Memo

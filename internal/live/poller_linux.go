@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // poller waits for the next bytes of connections. A goroutine for each would take 2.5 KB; here one goroutine waits for an
@@ -56,7 +57,7 @@ func (p *poller) start() (ok bool) {
 	_ = syscall.SetNonblock(fd, true) // tells os.NewFile that the runtime can wait for it
 	file := os.NewFile(uintptr(fd), "epoll")
 	raw, err := file.SyscallConn()
-	if err != nil {
+	if err != nil || file.SetDeadline(time.Time{}) != nil { // the runtime cannot wait for it
 		file.Close()
 		return false
 	}
@@ -113,14 +114,19 @@ func (p *poller) arm(socket int) (ok bool) {
 // put adds a connection to those that wait, unless it was interrupted.
 func (p *poller) put(c *conn, socket int) (ok bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if c.interrupted {
+		p.mu.Unlock()
 		return false
 	}
 	if more := socket + 1 - len(p.waiting); more > 0 {
 		p.waiting = append(p.waiting, make([]*conn, more)...)
 	}
+	former := p.waiting[socket]
 	p.waiting[socket], c.socket = c, int32(socket)
+	p.mu.Unlock()
+	if former != nil { // the host closed its socket without interrupt
+		p.ready(former)
+	}
 	return true
 }
 

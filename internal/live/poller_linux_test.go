@@ -123,3 +123,19 @@ func TestPollerTakesSocketsOnlyAndOnlyUntilItStops(t *testing.T) {
 	}
 	f.poller.stop()
 }
+
+// A host's server may close a connection without telling the poller, and the next one gets its descriptor.
+func TestPollerReportsConnectionWhoseDescriptorAnotherOneHas(t *testing.T) {
+	f := newPollerFixture(t)
+	f.wait(t)
+	f.conn.out.Conn.Close()
+	other := &conn{}
+	f.poller.put(other, int(f.conn.socket))
+	if got := <-f.got; got != f.conn {
+		t.Error("the connection that waits is ready; want the one that was closed")
+	}
+	f.poller.interrupt(other)
+	if got := <-f.got; got != other {
+		t.Error("the connection that was closed is ready twice")
+	}
+}
