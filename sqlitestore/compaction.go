@@ -16,35 +16,37 @@ const (
 	logPerUser = 400
 )
 
-// compaction is a step of a compaction, which writes all sessions to their table, so that older rows of the log can be
-// deleted. It takes a commit for each group of projects. The first of them begins it, the last one ends it.
+// compaction says which end of a compaction a commit is. A compaction writes all sessions to their table, a group of
+// projects in each commit, so that older rows of the log can be deleted. The first commit begins it, the last one ends it.
 type compaction struct{ begins, ends bool }
 
 func (c compaction) or(other compaction) compaction {
 	return compaction{c.begins || other.begins, c.ends || other.ends}
 }
 
-// compact queues the sessions of a group for the table of sessions while the log is compacted. It is called for all
-// groups in turn.
-func (s *Store) compact(group int) {
-	if group == 0 && s.isCompactionDue() {
-		s.compacting, s.compacted = true, time.Now()
-		s.journal.compact(compaction{begins: true})
-	}
-	if !s.compacting {
+// compact queues the sessions of the next group for the table of sessions, if the log is being compacted or a compaction
+// is due. It waits until the group before is written: replies wait for these commits too.
+func (s *Store) compact() {
+	if !s.journal.isWritten(s.compacting) || s.nextCompacted == 0 && !s.isCompactionDue() {
 		return
 	}
-	for _, p := range s.projectsIn(&s.groups[group]) {
-		p.mu.Lock()
-		u := allUnwritten(p.roster) // to the log, since that must not be older than the table
-		u.sessions = append([]presence.Record{}, p.roster.AllRecords()...)
-		s.journal.addLater(p.name, p.roster.Clock(), u)
-		p.notifyAndUnlock()
+	if s.nextCompacted == 0 {
+		s.compacted = time.Now()
+		s.journal.compact(compaction{begins: true}) // before its sessions, or the log might lose what changes meanwhile
 	}
-	if group == groups-1 {
-		s.compacting = false
-		s.journal.compact(compaction{ends: true})
+	for isQueued := false; !isQueued; { // a group that is not empty, or the end
+		for _, p := range s.projectsIn(&s.groups[s.nextCompacted]) {
+			p.mu.Lock()
+			u := allUnwritten(p.roster) // to the log, since that must not be older than the table
+			u.sessions = append([]presence.Record{}, p.roster.AllRecords()...)
+			s.journal.addLater(p.name, p.roster.Clock(), u)
+			p.notifyAndUnlock()
+			isQueued = true
+		}
+		s.nextCompacted = (s.nextCompacted + 1) % groups
+		isQueued = isQueued || s.nextCompacted == 0
 	}
+	s.compacting = s.journal.compact(compaction{ends: s.nextCompacted == 0})
 	s.journal.flush()
 }
 

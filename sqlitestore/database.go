@@ -48,8 +48,8 @@ type database struct {
 	isSameBoot bool
 	log        logState
 
-	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, purgeMissed, deleteSave, purgeSaves, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
-	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                                      upsert
+	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, purgeMissed, deleteSave, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
+	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                          upsert
 }
 
 // row is a record with its project.
@@ -57,6 +57,8 @@ type row struct {
 	project presence.Project
 	presence.Record
 }
+
+func (r row) key() key { return key{r.project, r.User.ID, r.Session} }
 
 // openDatabase locks the directory, then opens, checks and migrates the file.
 func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database, error) {
@@ -221,36 +223,49 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 // maxFree is the free space in the file that a start leaves, for the next log.
 const maxFree = 16 << 20
 
-// prune deletes the saves that are stale before a moment. If the file is much larger than the rows to keep
-// need, it deletes all other rows and shrinks the file. It empties the tables and inserts these rows again:
-// ten times as fast as single deletes.
-func (d *database) prune(sessions []row, saves []saveRow, before time.Time) error {
+// prune deletes the stale saves. If the file is much larger than the rows to keep need, it deletes all other rows and
+// shrinks the file. It empties the tables and the log and inserts these rows again: ten times as fast as single deletes.
+func (d *database) prune(all stored) error {
 	var pages, free int
 	if err := d.sql.QueryRow("SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count").Scan(&pages, &free); err != nil {
 		return err
 	}
 	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
-	need := tables + most*(len(sessions)+len(saves))
+	need := tables + most*(len(all.sessions)+len(all.saves)) + int(d.log.size.Load())
 	if (pages-free)*pageSize <= need && free*pageSize <= maxFree {
-		_, err := d.purgeSaves.Exec(before.UnixNano(), before.UnixMilli())
-		return err
+		if len(all.staleSaves) == 0 {
+			return nil
+		}
+		return d.transact(func() error {
+			for _, k := range all.staleSaves {
+				if _, err := d.deleteSave.Exec(string(k.project), string(k.section)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	err := d.transact(func() error {
 		if _, err := d.sql.Exec("DELETE FROM writer_presence; DELETE FROM writer_presence_saves"); err != nil {
 			return err
 		}
-		if err := d.writeSessions(sessions); err != nil {
+		if err := d.writeSessions(slices.Clone(all.sessions)); err != nil {
 			return err
 		}
 		keep := newChanges(0)
-		for _, r := range saves {
+		for _, r := range all.saves {
 			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
 		}
-		return d.writeSaves(keep.saves)
+		if err := d.writeSaves(keep.saves); err != nil {
+			return err
+		}
+		return d.deleteLogBefore(d.log.lastID+1, all.clock)
 	})
-	if err == nil {
-		_, err = d.sql.Exec("VACUUM")
+	if err != nil {
+		return err
 	}
+	d.log.size.Store(0)
+	_, err = d.sql.Exec("VACUUM")
 	return err
 }
 
@@ -321,7 +336,7 @@ func (d *database) writeTables(c changes) error {
 	return d.writeAnnouncements(c.announcements)
 }
 
-// replaceSessions replaces all sessions of projects.
+// replaceSessions replaces all living sessions of projects, and those that ended if they are given.
 func (d *database) replaceSessions(projects map[presence.Project][]presence.Record) error {
 	var all []row
 	for project, records := range projects {
@@ -360,7 +375,8 @@ func (d *database) prepare() (err error) {
 	}
 	d.begin, d.commit, d.rollback = prepare("BEGIN IMMEDIATE"), prepare("COMMIT"), prepare("ROLLBACK")
 	d.insertLog = prepare("INSERT INTO writer_presence_log (id, clock, records, checksum) VALUES (?, ?, ?, ?)")
-	d.deleteSessions = prepare("DELETE FROM writer_presence WHERE project = ?")
+	// Those that ended are purged in time, also if the roster has dropped them: see presence.MaxEnded.
+	d.deleteSessions = prepare("DELETE FROM writer_presence WHERE project = ? AND is_active = 1")
 	d.deleteLog = prepare("DELETE FROM writer_presence_log WHERE id < ?")
 	d.setClock = prepare("INSERT INTO writer_presence_clock (id, clock) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET clock = max(clock, excluded.clock)")
 	d.purge = prepare("DELETE FROM writer_presence WHERE is_active = 0 AND last_seen < ?") // by its index
@@ -375,10 +391,12 @@ func (d *database) prepare() (err error) {
 	d.deleteRemoval = prepare("DELETE FROM writer_presence_removals WHERE project = ? AND user = ?")
 	d.upsertAnnouncements = prepareUpsert(prepare, "writer_presence_announcements", "project", "version", "occupied", "state", "checksum")
 	d.deleteAnnouncement = prepare("DELETE FROM writer_presence_announcements WHERE project = ?")
-	d.purgeSaves = prepare("DELETE FROM writer_presence_saves WHERE " + isStale)
 	if err != nil {
 		return err
 	}
+	var size int64
+	err = d.sql.QueryRow("SELECT coalesce(max(id), 0), coalesce(sum(length(records)), 0) FROM writer_presence_log").Scan(&d.log.lastID, &size)
 	d.log.keepFrom = 0 // of another file
-	return d.sql.QueryRow("SELECT coalesce(max(id), 0) FROM writer_presence_log").Scan(&d.log.lastID)
+	d.log.size.Store(size)
+	return err
 }

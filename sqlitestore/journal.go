@@ -142,14 +142,15 @@ func (j *journal) replacePending(project presence.Project, records []presence.Re
 	}
 }
 
-// compact queues a step of a compaction.
-func (j *journal) compact(step compaction) {
+// compact queues a step of a compaction, and returns the batch that will write it and all that was queued before.
+func (j *journal) compact(step compaction) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.pending.isEmpty() {
 		j.pendingSince = time.Now()
 	}
 	j.pending.compaction = j.pending.or(step)
+	return j.batch
 }
 
 // purgeBefore has the next commit delete the rows of sessions that ended before a moment.

@@ -17,7 +17,8 @@ type logState struct {
 	lastID int64
 	// keepFrom is the first row of the log that the end of the compaction keeps.
 	keepFrom int64
-	// size is how many bytes of records were appended since the last compaction began. It can be read concurrently.
+	// size is how many bytes of records are in the log, or were appended since the last compaction began. It can be read
+	// concurrently.
 	size atomic.Int64
 }
 
@@ -42,40 +43,29 @@ func (d *database) deleteLogBefore(id int64, clock uint64) error {
 	return err
 }
 
-// replayLog moves the log that an earlier process left into the table of sessions. A row with a wrong checksum is an
+// readLog returns the newest states of the sessions in the log, and the newest clock. A row with a wrong checksum is an
 // error.
-func (d *database) replayLog() error {
+func (d *database) readLog() (newest map[key]presence.Record, clock uint64, err error) {
 	rows, err := d.sql.Query("SELECT id, clock, records, checksum FROM writer_presence_log ORDER BY id")
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	defer rows.Close()
-	newest := map[key]presence.Record{}
-	var clock uint64
+	newest = map[key]presence.Record{}
 	for rows.Next() {
 		var id int64
 		var c uint64
 		var records []byte
 		var sum uint32
 		if err := rows.Scan(&id, &c, &records, &sum); err != nil {
-			return fmt.Errorf("it is damaged: a row of the log cannot be read: %w", err)
+			return nil, 0, fmt.Errorf("it is damaged: a row of the log cannot be read: %w", err)
 		}
 		if sum != logChecksum(id, c, records) || !decodeRecords(records, newest) {
-			return fmt.Errorf("it is damaged: the checksum of row %d of the log is wrong", id)
+			return nil, 0, fmt.Errorf("it is damaged: the checksum of row %d of the log is wrong", id)
 		}
 		clock = max(clock, c)
 	}
-	if err := rows.Err(); err != nil || d.log.lastID == 0 {
-		return err
-	}
-	sessions := make([]row, 0, len(newest))
-	for k, r := range newest {
-		sessions = append(sessions, row{k.project, r})
-	}
-	if err := d.writeSessions(sessions); err != nil {
-		return err
-	}
-	return d.deleteLogBefore(d.log.lastID+1, clock)
+	return newest, clock, rows.Err()
 }
 
 // encodeRecords returns records in the form of the log: of each one the texts with their lengths before them, then the

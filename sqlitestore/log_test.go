@@ -107,6 +107,60 @@ func TestCompactionMovesTheLogAndLosesNobodyAtAKill(t *testing.T) { // invariant
 	})
 }
 
+func TestLogOfAnEarlierProcessIsKeptAtTheStartAndCompactedLater(t *testing.T) { // invariant 6
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, stop := run(t, dir, Options{})
+		update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+		must(t, stop())
+		s, stop = run(t, dir, Options{})
+		if got := listed(t, s); got != "Alice" {
+			t.Errorf("after a restart: got %q, want Alice", got)
+		}
+		if log, table := logRows(t, dir), tableRows(t, dir, "true"); log == 0 || table != 0 {
+			t.Errorf("a start writes: got %d rows in the log and %d in the table, want the log only", log, table)
+		}
+		time.Sleep(compactEvery + 2*sweepEvery)
+		synctest.Wait()
+		if log, table := logRows(t, dir), tableRows(t, dir, "true"); log != 0 || table != 1 {
+			t.Errorf("after the next compaction: got %d rows in the log and %d in the table, want none and 1", log, table)
+		}
+		must(t, stop())
+	})
+}
+
+func TestCompactionWaitsForItsCommitsAndForADiskThatFails(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		for i := range 100 {
+			_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			must(t, err)
+		}
+		time.Sleep(sweepEvery)
+		full(t, s, true)
+		s.db.log.size.Store(minLog + 1000*logPerUser)
+		for range 30 {
+			time.Sleep(sweepEvery)
+		}
+		synctest.Wait()
+		s.journal.mu.Lock()
+		queued := len(s.journal.pending.sessions)
+		s.journal.mu.Unlock()
+		if queued == 0 || queued > 100/groups*4 {
+			t.Errorf("while the disk fails the sessions of %d projects of 100 are queued, want those of one group of %d", queued, groups)
+		}
+		full(t, s, false)
+		for range 30 {
+			time.Sleep(sweepEvery)
+		}
+		synctest.Wait()
+		if n := tableRows(t, dir, "true"); n != 100 {
+			t.Errorf("got %d rows in the table of sessions, want 100", n)
+		}
+	})
+}
+
 func TestLogIsCompactedWhenItIsLarge(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -28,7 +28,7 @@ type project struct {
 	mu     sync.Mutex
 	roster *presence.Roster
 	gone   bool // no longer held: find it again
-	// changed is the batch of the last change; nil if there was none since the start.
+	// changed is the batch of the last change; nil once that is known to be written, and if there was none since the start.
 	changed *batch
 
 	watches  map[*watch]struct{}
@@ -216,7 +216,7 @@ func (s *Store) removeIfEmpty(p *project) {
 	}
 }
 
-// isEmpty reports whether the project has no sessions, no recent ends, no saves, no removals and no watches.
+// isEmpty reports whether the project has no sessions, no recent ends, no saves, no moves, no removals and no watches.
 func (p *project) isEmpty() bool { return p.roster.Forget(time.Now()) && len(p.watches) == 0 }
 
 // projectsIn returns the projects of a group.

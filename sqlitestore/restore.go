@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -53,55 +52,61 @@ type stored struct {
 	clock         uint64
 	sessions      []row
 	saves         []saveRow
+	staleSaves    []saveKey // not among saves
 	moves         []moveRow
 	removals      []removalRow
 	announcements map[presence.Project]presence.Announcement
 }
 
-// read returns what the journal holds, except what ended before a moment. It moves the log into the table of sessions,
-// and deletes the rest. It warns if the disk does not let it, and changes nothing if it returns an error.
-func (d *database) read(now, before time.Time, log *slog.Logger) (all stored, err error) {
-	failed := d.transact(func() error {
-		if err = d.replayLog(); err != nil {
-			return err
-		}
-		if all.clock, err = d.clock(); err != nil {
-			return err
-		}
-		if all.sessions, err = d.rows(before); err != nil {
-			return err
-		}
-		if all.saves, err = d.saves(before); err != nil {
-			return err
-		}
-		if all.moves, err = d.moves(before); err != nil {
-			return err
-		}
-		if all.removals, err = d.removals(now); err != nil {
-			return err
-		}
-		all.announcements, err = d.announcements()
-		return err
-	})
+// read returns what the journal holds, without sessions and saves that ended before a moment. It changes nothing.
+func (d *database) read(now, before time.Time) (all stored, err error) {
+	if all.clock, err = d.clock(); err != nil {
+		return all, err
+	}
+	if all.sessions, err = d.rows(before); err != nil {
+		return all, err
+	}
+	newest, clock, err := d.readLog()
 	if err != nil {
 		return all, err
 	}
-	if failed == nil {
-		failed = d.prune(all.sessions, all.saves, before)
+	all.clock = max(all.clock, clock)
+	all.sessions = slices.DeleteFunc(all.sessions, func(r row) bool {
+		_, isNewer := newest[r.key()]
+		return isNewer
+	})
+	for k, r := range newest {
+		if r.Active || !r.LastSeen.Before(before) {
+			all.sessions = append(all.sessions, row{k.project, r})
+		}
 	}
-	if failed != nil {
-		log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", failed)
+	hasSessions := map[presence.Project]bool{}
+	for _, r := range all.sessions {
+		hasSessions[r.project] = true
 	}
-	return all, nil
+	if all.saves, all.staleSaves, err = d.saves(before, hasSessions); err != nil {
+		return all, err
+	}
+	if all.moves, err = d.moves(before); err != nil {
+		return all, err
+	}
+	if all.removals, err = d.removals(now); err != nil {
+		return all, err
+	}
+	all.announcements, err = d.announcements()
+	return all, err
 }
 
 // load restores the sessions, saves, moves, removals and announcements in the journal. It deletes what ended longer than
 // [presence.Finality] ago.
 func (s *Store) load(now time.Time) error {
 	before := now.Add(-presence.Finality)
-	all, err := s.db.read(now, before, s.log)
+	all, err := s.db.read(now, before)
 	if err != nil {
 		return s.db.errUnusable(err)
+	}
+	if err := s.db.prune(all); err != nil {
+		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
 	}
 	// Versions follow the clock, so now is above them all unless the clock was set back or
 	// versions have overtaken it.
@@ -140,6 +145,7 @@ func (s *Store) load(now time.Time) error {
 		s.findOrCreate(r.project).roster.RestoreMove(r.Move)
 	}
 	for _, r := range all.removals {
+		r.Until = now.Add(r.Until.Sub(now))
 		s.findOrCreate(r.project).roster.RestoreRemoval(r.Removal)
 	}
 	s.journal.purgeBefore(before)

@@ -19,18 +19,12 @@ type saveRow struct {
 	presence.Save
 }
 
-// isStale is the condition for saves that no roster would keep: older than a moment, in a project without
-// sessions since that moment. Its arguments are the moment in nanoseconds and in milliseconds.
-const isStale = `saved_at < ? AND NOT EXISTS (SELECT 1 FROM writer_presence
-	WHERE project = writer_presence_saves.project AND NOT (is_active = 0 AND last_seen < ?))`
-
-// saves returns all saves except those that are stale before a moment. A row with a wrong checksum is an
-// error.
-func (d *database) saves(before time.Time) (all []saveRow, err error) {
-	rows, err := d.sql.Query(`SELECT project, section, revision, user, username, saved_at, checksum
-		FROM writer_presence_saves WHERE NOT (`+isStale+`)`, before.UnixNano(), before.UnixMilli())
+// saves returns all saves, except those that no roster would keep, of which it returns the keys: older than a moment, in
+// a project without sessions since that moment. Those are not checked; otherwise a row with a wrong checksum is an error.
+func (d *database) saves(before time.Time, hasSessions map[presence.Project]bool) (all []saveRow, stale []saveKey, err error) {
+	rows, err := d.sql.Query("SELECT project, section, revision, user, username, saved_at, checksum FROM writer_presence_saves")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -38,15 +32,19 @@ func (d *database) saves(before time.Time) (all []saveRow, err error) {
 		var at int64
 		var sum uint32
 		if err := rows.Scan(&r.project, &r.Section, &r.Revision, &r.User, &r.Name, &at, &sum); err != nil {
-			return nil, fmt.Errorf("it is damaged: save %d cannot be read: %w", len(all)+1, err)
+			return nil, nil, fmt.Errorf("it is damaged: save %d cannot be read: %w", len(all)+1, err)
 		}
 		r.At = time.Unix(0, at)
-		if sum != saveChecksum(r.project, r.Save) {
-			return nil, fmt.Errorf("it is damaged: the checksum of save %d is wrong", len(all)+1)
+		switch {
+		case r.At.Before(before) && !hasSessions[r.project]:
+			stale = append(stale, saveKey{r.project, r.Section})
+		case sum != saveChecksum(r.project, r.Save):
+			return nil, nil, fmt.Errorf("it is damaged: the checksum of save %d is wrong", len(all)+1)
+		default:
+			all = append(all, r)
 		}
-		all = append(all, r)
 	}
-	return all, rows.Err()
+	return all, stale, rows.Err()
 }
 
 // writeSaves writes saves, and deletes the rows of those with an empty Revision.

@@ -61,9 +61,10 @@ type Store struct {
 	active, people atomic.Int64
 	events         *events
 
-	// compacting is whether the log is being compacted, and compacted when that last began. Only Run uses them.
-	compacting bool
-	compacted  time.Time
+	// Of compact; only Run uses them: the next group, the batch of the one before, and when a compaction last began.
+	nextCompacted int
+	compacting    *batch
+	compacted     time.Time
 }
 
 // Options of a store. The zero value of each is its default.
@@ -128,7 +129,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ticker.C:
 			s.expireDue()
 			s.sweep(&s.groups[i])
-			s.compact(i)
+			s.compact()
 		case <-ctx.Done():
 		}
 	}

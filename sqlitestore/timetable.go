@@ -34,12 +34,21 @@ func (t *timetable) add(p *project, at int64) {
 	t.due[at] = append(t.due[at], p)
 }
 
-// take removes and returns the projects of all ticks up to one.
+// maxTaken is how many projects take returns at most, since what it returns delays all else that Run does. After a start
+// the leases of all projects end together.
+const maxTaken = 10_000
+
+// take removes and returns the projects of all ticks up to one; those beyond maxTaken stay for the next call.
 func (t *timetable) take(until int64) (due []*project) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for ; t.next <= until; t.next++ {
-		due = append(due, t.due[t.next]...)
+		all := t.due[t.next]
+		if most := maxTaken - len(due); len(all) > most {
+			t.due[t.next] = all[most:]
+			return append(due, all[:most]...)
+		}
+		due = append(due, all...)
 		delete(t.due, t.next)
 	}
 	return due
