@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writer-presence/writer-presence/internal/live"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 
 	presence "github.com/writer-presence/writer-presence"
@@ -225,6 +226,29 @@ func TestRecheckOfOldTokenKeepsConnectionWithNewToken(t *testing.T) {
 		bob.ExpectNothing(time.Minute)
 		if alice.Closed() {
 			t.Error("the connection has ended, want it open, since its newest token is valid")
+		}
+	})
+}
+
+// A group is checked by one goroutine, until a check takes long.
+func TestCheckThatHangsDelaysNoOtherOfItsGroup(t *testing.T) { // rule 14
+	g := &revocable{}
+	inRevocable(t, g, func(w *servertest.LiveServer, bob *servertest.Socket) {
+		g.mu.Lock()
+		g.asked, g.answer = make(chan struct{}), make(chan struct{})
+		g.mu.Unlock()
+		w.Join(&servertest.Client{Token: "1"}, alicesHello)
+		for range live.Groups - 1 {
+			w.ConnectAs(&servertest.Client{Token: "2"}).Conn.Close()
+		}
+		carol, _, _ := w.Join(&servertest.Client{Token: "4"}, `"session": "c"`)
+		g.reject("4", identity.ErrTokenInvalid)
+		<-g.asked // of the first of the group, alice
+		defer func() { g.answer <- struct{}{} }()
+		began := time.Now()
+		carol.SkipTo("error")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("carol lost access %v after the check of alice began, which hangs; want at most a second", took)
 		}
 	})
 }

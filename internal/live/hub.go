@@ -27,7 +27,7 @@ const (
 	pingEvery = 5 * time.Second
 	// groups is the number of groups into which connections are divided. The groups are checked one after
 	// the other, because checking all connections at once would delay messages.
-	groups = 250
+	groups = 100
 	// pingGroups is how many ticks of Run there are in pingEvery.
 	pingGroups = groups * int(pingEvery) / int(checkEvery)
 	// drainTimeout is how long draining waits for connections to end.
@@ -43,7 +43,7 @@ type Hub struct {
 
 	poller   *poller
 	readers  *workers[arrival] // read from connections with incoming bytes
-	checkers *workers[*conn]   // call checkAccess
+	checkers *workers[*checks]
 
 	mu       sync.Mutex
 	conns    [groups][]*conn
@@ -62,7 +62,7 @@ type arrival struct {
 func New(service *access.Control, limits *connlimit.Limits) *Hub {
 	h := &Hub{
 		access: service, limits: limits, began: time.Now(), rooms: newRooms(service.Presence, service.Log),
-		readers: newWorkers(func(a arrival) { a.conn.read(a.first) }), checkers: newWorkers((*conn).checkAccess),
+		readers: newWorkers(func(a arrival) { a.conn.read(a.first) }), checkers: newWorkers((*checks).run),
 	}
 	h.poller = newPoller(func(c *conn) { h.readers.do(arrival{c, nil}) })
 	return h
@@ -85,13 +85,16 @@ func (h *Hub) Run(ctx context.Context) {
 	tick := time.NewTicker(checkEvery / groups)
 	defer tick.Stop()
 	var conns []*conn
+	current := &checks{}
+	defer func() { current.cancel() }()
 	for group := 0; ctx.Err() == nil; group = (group + 1) % groups {
 		select {
 		case <-tick.C:
-			conns = h.appendGroup(conns[:0], group)
-			for _, c := range conns {
-				h.checkers.do(c)
+			for range current.left() {
+				h.checkers.do(current)
 			}
+			current = &checks{conns: h.appendGroup(nil, group)}
+			h.checkers.do(current)
 			conns = conns[:0]
 			for i := group % pingGroups; i < groups; i += pingGroups {
 				conns = h.appendGroup(conns, i)

@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -75,6 +76,27 @@ func (c *conn) checkAccess() {
 		c.sendError(wire.ErrTokenEnds)
 	}
 }
+
+// checks are the connections whose access is checked in one tick of [Hub.Run]. One goroutine checks them one after the
+// other, because most checks ask nobody, and waking a goroutine for each would cost as much as they do. Those that are
+// left at the next tick, behind a host that takes its time, get a goroutine each.
+type checks struct {
+	conns []*conn
+	next  atomic.Int32
+}
+
+// run checks connections until none is left. It may run several times at once.
+func (c *checks) run() {
+	for i := c.next.Add(1) - 1; int(i) < len(c.conns); i = c.next.Add(1) - 1 {
+		c.conns[i].checkAccess()
+	}
+}
+
+// left returns how many connections nobody has begun to check.
+func (c *checks) left() int { return max(0, len(c.conns)-int(c.next.Load())) }
+
+// cancel leaves out the checks that have not begun.
+func (c *checks) cancel() { c.next.Add(int32(len(c.conns))) }
 
 // closeRemoved closes the connections of users who were removed from all projects at a version above since.
 func (h *Hub) closeRemoved(since uint64) {
