@@ -57,8 +57,6 @@ func (c credentials) request(key presence.Project) identity.Request {
 
 // authenticate returns the user with these credentials, if they may use the project. It creates no visitor,
 // because a connection cannot set a cookie.
-func (c *conn) authenticate(credentials credentials) (identity.Principal, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), authTimeout)
-	defer cancel()
+func (c *conn) authenticate(ctx context.Context, credentials credentials) (identity.Principal, error) {
 	return c.hub.access.Authenticate(ctx, credentials.request(c.project))
 }

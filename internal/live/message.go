@@ -116,7 +116,9 @@ func (c *conn) hello(m *wire.Message, known presence.User) error {
 	removals := c.hub.access.RemovalsVersion() // before the user is authenticated
 	credentials := c.credentials
 	credentials.token = cmp.Or(m.Token, credentials.token)
-	principal, err := c.authenticate(credentials)
+	ctx, cancel := context.WithTimeout(context.Background(), authTimeout)
+	defer cancel()
+	principal, err := c.authenticate(ctx, credentials)
 	user := principal.User
 	switch {
 	case err != nil:

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync/atomic"
@@ -43,7 +44,7 @@ func (c *conn) checkAlive(now time.Duration) {
 }
 
 // checkAccess runs every checkEvery. It closes the connection if the user lost access.
-func (c *conn) checkAccess() {
+func (c *conn) checkAccess(ctx context.Context) {
 	defer recoverAndLog(c.hub.access.Log)
 	c.mu.Lock()
 	credentials, user := c.credentials, c.user
@@ -53,7 +54,7 @@ func (c *conn) checkAccess() {
 	}
 	c.pings.Store(0)
 	c.pongs.Store(0)
-	now, err := c.authenticate(credentials)
+	now, err := c.authenticate(ctx, credentials)
 	if err == nil && now.User.ID != user.ID {
 		err = identity.ErrNobody
 	}
@@ -87,8 +88,10 @@ type checks struct {
 
 // run checks connections until none is left. It may run several times at once.
 func (c *checks) run() {
+	ctx, cancel := context.WithTimeout(context.Background(), authTimeout) // for all: none begins after the next tick
+	defer cancel()
 	for i := c.next.Add(1) - 1; int(i) < len(c.conns); i = c.next.Add(1) - 1 {
-		c.conns[i].checkAccess()
+		c.conns[i].checkAccess(ctx)
 	}
 }
 
