@@ -220,19 +220,23 @@ func (d *database) rows(before time.Time) (all []row, err error) {
 	return all, rows.Err()
 }
 
-// maxFree is the free space in the file that a start leaves, for the next log.
-const maxFree = 16 << 20
+// minFree is the free space in the file that a start leaves at least, for the next log.
+const minFree = 16 << 20
 
-// prune deletes the stale saves. If the file is much larger than the rows to keep need, it deletes all other rows and
-// shrinks the file. It empties the tables and the log and inserts these rows again: ten times as fast as single deletes.
-func (d *database) prune(all stored) error {
+// prune deletes the stale saves, and the removals that are over. If the file is much larger than the rows to keep need, it
+// deletes all other rows and shrinks the file. It empties the tables and the log and inserts these rows again: ten times
+// as fast as single deletes.
+func (d *database) prune(all stored, now time.Time) error {
+	if _, err := d.sql.Exec("DELETE FROM writer_presence_removals WHERE until <= ?", now.UnixMilli()); err != nil {
+		return err
+	}
 	var pages, free int
 	if err := d.sql.QueryRow("SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count").Scan(&pages, &free); err != nil {
 		return err
 	}
 	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
 	need := tables + most*(len(all.sessions)+len(all.saves)) + int(d.log.size.Load())
-	if (pages-free)*pageSize <= need && free*pageSize <= maxFree {
+	if (pages-free)*pageSize <= need && free*pageSize <= max(minFree, minLog+logPerUser*len(all.sessions)) {
 		if len(all.staleSaves) == 0 {
 			return nil
 		}
@@ -273,7 +277,10 @@ func (d *database) prune(all stored) error {
 // rows of sessions that ended before purge, and of moves of sections that are older; a zero purge deletes none. Saves
 // need no purge, since a roster says when it drops one.
 func (d *database) write(c changes, clock uint64, purge time.Time) error {
-	encoded, next := encodeRecords(c.records), d.log.lastID+1
+	encoded, keepFrom := encodeRecords(c.records), d.log.keepFrom
+	if c.begins {
+		keepFrom = d.log.lastID + 1
+	}
 	err := d.transact(func() error {
 		if err := d.appendLog(clock, encoded); err != nil {
 			return err
@@ -282,7 +289,7 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 			return err
 		}
 		if c.ends {
-			if err := d.deleteLogBefore(d.log.keepFrom, clock); err != nil {
+			if err := d.deleteLogBefore(keepFrom, clock); err != nil {
 				return err
 			}
 		}
@@ -295,8 +302,8 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 		d.missed = time.Now()
 		return err
 	}
+	d.log.keepFrom = keepFrom
 	if c.begins {
-		d.log.keepFrom = next
 		d.log.size.Store(0)
 	}
 	d.log.size.Add(int64(len(encoded)))

@@ -129,6 +129,72 @@ func TestLogOfAnEarlierProcessIsKeptAtTheStartAndCompactedLater(t *testing.T) { 
 	})
 }
 
+// All groups but the last one are empty, or all are, so one commit begins and ends the compaction.
+func TestCompactionInOneCommitCutsTheLog(t *testing.T) {
+	for _, people := range []int{0, 1} {
+		in(t, func(t *testing.T) {
+			dir := t.TempDir()
+			s, stop := run(t, dir, Options{})
+			name := presence.Project("p")
+			for i := 0; s.groupOf(name) != &s.groups[groups-1]; i++ {
+				name = presence.Project(fmt.Sprint("p", i))
+			}
+			for range people {
+				_, err := s.Update(t.Context(), name, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+				must(t, err)
+			}
+			if people == 0 {
+				update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+				_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
+				must(t, err)
+				must(t, stop())
+				time.Sleep(presence.Finality + time.Second)
+				s, stop = run(t, dir, Options{}) // holds no project
+			}
+			clock, err := s.db.clock()
+			must(t, err)
+			s.db.log.size.Store(minLog + 10*logPerUser)
+			time.Sleep(2 * sweepEvery)
+			synctest.Wait()
+			if n := logRows(t, dir); n != 0 {
+				t.Errorf("with %d people: got %d rows in the log after its compaction, want none", people, n)
+			}
+			if after, err := s.db.clock(); err != nil || after <= clock {
+				t.Errorf("with %d people: got clock %d in its table, %v; want more than %d, since the log had it", people, after, err, clock)
+			}
+			must(t, stop())
+		})
+	}
+}
+
+// A project whose people have all left is not held after a start, so no compaction writes its end.
+func TestEndThatIsOlderThanAStartStaysAnEnd(t *testing.T) { // rule 8
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		options := Options{Lease: time.Hour}
+		s, stop := run(t, dir, options)
+		update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+		s.db.log.size.Store(minLog + 10*logPerUser)
+		time.Sleep(2 * sweepEvery)
+		synctest.Wait()
+		_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
+		must(t, err, stop())
+		time.Sleep(presence.Finality + time.Minute)
+		for range 2 {
+			s, stop = run(t, dir, options)
+			if got := listed(t, s); got != "" {
+				t.Errorf("after a restart: got %q, want nobody, since she has left", got)
+			}
+			_, err := s.Update(t.Context(), "other", bob, presence.Update{Session: "y", Seq: 1, Section: "a"})
+			must(t, err)
+			s.db.log.size.Store(minLog + 10*logPerUser)
+			time.Sleep(2 * sweepEvery)
+			synctest.Wait()
+			must(t, stop())
+		}
+	})
+}
+
 func TestCompactionWaitsForItsCommitsAndForADiskThatFails(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -19,13 +19,9 @@ type removalRow struct {
 	presence.Removal
 }
 
-// removals deletes the removals that are over and returns the others, sorted by version. A row with a wrong checksum is
-// an error.
+// removals returns the removals that are in force, sorted by version. A row with a wrong checksum is an error.
 func (d *database) removals(now time.Time) (all []removalRow, err error) {
-	if _, err := d.sql.Exec("DELETE FROM writer_presence_removals WHERE until <= ?", now.UnixMilli()); err != nil {
-		return nil, err
-	}
-	rows, err := d.sql.Query("SELECT project, user, until, version, checksum FROM writer_presence_removals ORDER BY version")
+	rows, err := d.sql.Query("SELECT project, user, until, version, checksum FROM writer_presence_removals WHERE until > ? ORDER BY version", now.UnixMilli())
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 type stored struct {
 	clock         uint64
 	sessions      []row
+	ended         []presence.Project // without sessions, but their table may have rows of sessions whose end was in the log
 	saves         []saveRow
 	staleSaves    []saveKey // not among saves
 	moves         []moveRow
@@ -75,15 +76,20 @@ func (d *database) read(now, before time.Time) (all stored, err error) {
 		_, isNewer := newest[r.key()]
 		return isNewer
 	})
+	ended := map[presence.Project]bool{}
 	for k, r := range newest {
 		if r.Active || !r.LastSeen.Before(before) {
 			all.sessions = append(all.sessions, row{k.project, r})
+		} else {
+			ended[k.project] = true
 		}
 	}
 	hasSessions := map[presence.Project]bool{}
 	for _, r := range all.sessions {
 		hasSessions[r.project] = true
+		delete(ended, r.project)
 	}
+	all.ended = slices.Collect(maps.Keys(ended))
 	if all.saves, all.staleSaves, err = d.saves(before, hasSessions); err != nil {
 		return all, err
 	}
@@ -105,7 +111,7 @@ func (s *Store) load(now time.Time) error {
 	if err != nil {
 		return s.db.errUnusable(err)
 	}
-	if err := s.db.prune(all); err != nil {
+	if err := s.db.prune(all, now); err != nil {
 		s.log.Warn("the journal keeps rows of sessions that ended long ago, since they could not be deleted; look for a full disk", "error", err)
 	}
 	// Versions follow the clock, so now is above them all unless the clock was set back or
@@ -148,6 +154,10 @@ func (s *Store) load(now time.Time) error {
 		r.Until = now.Add(r.Until.Sub(now))
 		s.findOrCreate(r.project).roster.RestoreRemoval(r.Removal)
 	}
+	for _, project := range all.ended { // the next compaction deletes the log, and does not know the project
+		s.journal.addLater(project, 0, unwritten{sessions: []presence.Record{}})
+	}
+	s.journal.clock = all.clock // if the log has it, the end of a compaction writes it
 	s.journal.purgeBefore(before)
 	for i := range s.groups {
 		for _, p := range s.groups[i].projects {
