@@ -59,6 +59,43 @@ func TestFirstRequestOfAConnectionIsAnsweredDuringTheDrain(t *testing.T) {
 	})
 }
 
+// Browsers open connections before they have a request. A restart must not wait for those.
+func TestDrainClosesConnectionWithoutARequestAfterASecond(t *testing.T) {
+	const request = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+	for name, c := range map[string]struct {
+		before int // bytes of the request that are sent before the drain
+		pause  time.Duration
+		most   time.Duration // that the drain takes
+	}{
+		"no request":                {0, time.Hour, 1250 * time.Millisecond}, // a second, and a sweep
+		"a request within a second": {0, time.Second / 2, time.Second},
+		"half a request":            {20, 3 * time.Second, 3500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, end, served := startServing(newHandler(t))
+				conn, _ := l.Dial()
+				defer conn.Close()
+				io.WriteString(conn, request[:c.before])
+				synctest.Wait()
+				began := time.Now()
+				end()
+				if c.pause < time.Minute {
+					time.Sleep(c.pause)
+					io.WriteString(conn, request[c.before:])
+					if got, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || got.StatusCode != 200 {
+						t.Errorf("got %v, %v; want 200", got, err)
+					}
+					conn.Close()
+				}
+				if err := <-served; err != nil || time.Since(began) > c.most {
+					t.Errorf("after %v Serve returned %v, want nil within %v", time.Since(began), err, c.most)
+				}
+			})
+		})
+	}
+}
+
 func TestSlowBodyGets408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, end, served := startServing(newHandler(t))
