@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -12,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -51,14 +49,6 @@ type database struct {
 	begin, commit, rollback, insertLog, deleteLog, deleteSessions, setClock, purge, purgeMissed, deleteSave, purgeMoves, deleteRemoval, deleteAnnouncement *sql.Stmt
 	upsertSessions, upsertSaves, upsertMoves, upsertRemovals, upsertAnnouncements                                                                          upsert
 }
-
-// row is a record with its project.
-type row struct {
-	project presence.Project
-	presence.Record
-}
-
-func (r row) key() key { return key{r.project, r.User.ID, r.Session} }
 
 // openDatabase locks the directory, then opens, checks and migrates the file.
 func openDatabase(dir string, lease time.Duration, log *slog.Logger) (*database, error) {
@@ -193,86 +183,6 @@ func (d *database) clock() (clock uint64, err error) {
 	return clock, err
 }
 
-// rows returns all rows except those of sessions that ended before a moment. A row with a wrong
-// checksum is an error; checksum 0 marks a row of an older version and is accepted.
-func (d *database) rows(before time.Time) (all []row, err error) {
-	rows, err := d.sql.Query(`SELECT project, user, session, username, visitor, avatar_url, agent, current_section, activity, unsaved, waiting_for,
-			seq, touched, last_seen, is_active, checksum
-		FROM writer_presence WHERE NOT (is_active = 0 AND last_seen < ?)`, before.UnixMilli())
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r row
-		var lastSeen int64
-		var sum uint32
-		if err := rows.Scan(&r.project, &r.User.ID, &r.Session, &r.User.Name, &r.User.Visitor, &r.User.AvatarURL, &r.User.Agent, &r.Section, &r.Activity,
-			&r.Unsaved, &r.WaitingFor, &r.Seq, &r.Touched, &lastSeen, &r.Active, &sum); err != nil {
-			return nil, fmt.Errorf("it is damaged: row %d cannot be read: %w", len(all)+1, err)
-		}
-		r.LastSeen = time.UnixMilli(lastSeen)
-		if sum != 0 && sum != checksum(r.project, r.Record) {
-			return nil, fmt.Errorf("it is damaged: the checksum of row %d is wrong", len(all)+1)
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
-}
-
-// minFree is the free space in the file that a start leaves at least, for the next log.
-const minFree = 16 << 20
-
-// prune deletes the stale saves, and the removals that are over. If the file is much larger than the rows to keep need, it
-// deletes all other rows and shrinks the file. It empties the tables and the log and inserts these rows again: ten times
-// as fast as single deletes.
-func (d *database) prune(all stored, now time.Time) error {
-	if _, err := d.sql.Exec("DELETE FROM writer_presence_removals WHERE until <= ?", now.UnixMilli()); err != nil {
-		return err
-	}
-	var pages, free int
-	if err := d.sql.QueryRow("SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count").Scan(&pages, &free); err != nil {
-		return err
-	}
-	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
-	need := tables + most*(len(all.sessions)+len(all.saves)) + int(d.log.size.Load())
-	if (pages-free)*pageSize <= need && free*pageSize <= max(minFree, minLog+logPerUser*len(all.sessions)) {
-		if len(all.staleSaves) == 0 {
-			return nil
-		}
-		return d.transact(func() error {
-			for _, k := range all.staleSaves {
-				if _, err := d.deleteSave.Exec(string(k.project), string(k.section)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	err := d.transact(func() error {
-		if _, err := d.sql.Exec("DELETE FROM writer_presence; DELETE FROM writer_presence_saves"); err != nil {
-			return err
-		}
-		if err := d.writeSessions(slices.Clone(all.sessions)); err != nil {
-			return err
-		}
-		keep := newChanges(0)
-		for _, r := range all.saves {
-			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
-		}
-		if err := d.writeSaves(keep.saves); err != nil {
-			return err
-		}
-		return d.deleteLogBefore(d.log.lastID+1, all.clock)
-	})
-	if err != nil {
-		return err
-	}
-	d.log.size.Store(0)
-	_, err = d.sql.Exec("VACUUM")
-	return err
-}
-
 // write commits changes and the clock in one transaction: sessions to the log, all else to its table. It deletes the
 // rows of sessions that ended before purge, and of moves of sections that are older; a zero purge deletes none. Saves
 // need no purge, since a roster says when it drops one.
@@ -341,34 +251,6 @@ func (d *database) writeTables(c changes) error {
 		return err
 	}
 	return d.writeAnnouncements(c.announcements)
-}
-
-// replaceSessions replaces all living sessions of projects, and those that ended if they are given.
-func (d *database) replaceSessions(projects map[presence.Project][]presence.Record) error {
-	var all []row
-	for project, records := range projects {
-		if _, err := d.deleteSessions.Exec(string(project)); err != nil {
-			return err
-		}
-		for _, r := range records {
-			all = append(all, row{project, r})
-		}
-	}
-	return d.writeSessions(all)
-}
-
-// writeSessions writes sessions to their table, in its order, since then neighbours share their pages. It sorts them.
-func (d *database) writeSessions(sessions []row) error {
-	slices.SortFunc(sessions, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.User.ID, b.User.ID), cmp.Compare(a.Session, b.Session))
-	})
-	args := make([]any, 0, len(sessions)*d.upsertSessions.columns)
-	for _, r := range sessions {
-		args = append(args, string(r.project), string(r.User.ID), r.Session, r.User.Name, r.User.Visitor, r.User.AvatarURL, r.User.Agent,
-			string(r.Section), string(r.Activity), r.Unsaved, string(r.WaitingFor),
-			int64(r.Seq), int64(r.Touched), r.LastSeen.UnixMilli(), r.Active, int64(checksum(r.project, r.Record)))
-	}
-	return d.upsertSessions.exec(args)
 }
 
 // prepare prepares all statements once, because preparing costs more than writing a row.

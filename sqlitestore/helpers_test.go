@@ -110,9 +110,9 @@ func replayed(t *testing.T, dir string) (left string) {
 	defer d.close()
 	newest, _, err := d.readLog()
 	must(t, err)
-	var sessions []row
+	var sessions []sessionRow
 	for k, r := range newest {
-		sessions = append(sessions, row{k.project, r})
+		sessions = append(sessions, sessionRow{k.project, r})
 	}
 	must(t, d.transact(func() error { return d.writeSessions(sessions) }))
 	return left

@@ -31,7 +31,7 @@ func TestJournalIsWrittenAgainAfterFailedRollback(t *testing.T) {
 		err := s.db.transact(func() error {
 			r := record(bob)
 			r.Session = session
-			must(t, s.db.writeSessions([]row{{"p", r}}))
+			must(t, s.db.writeSessions([]sessionRow{{"p", r}}))
 			return failed
 		})
 		if !errors.Is(err, failed) {

@@ -50,7 +50,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 // stored is what the journal held when it was opened.
 type stored struct {
 	clock         uint64
-	sessions      []row
+	sessions      []sessionRow
 	ended         []presence.Project // without sessions, but their table may have rows of sessions whose end was in the log
 	saves         []saveRow
 	staleSaves    []saveKey // not among saves
@@ -64,7 +64,7 @@ func (d *database) read(now, before time.Time) (all stored, err error) {
 	if all.clock, err = d.clock(); err != nil {
 		return all, err
 	}
-	if all.sessions, err = d.rows(before); err != nil {
+	if all.sessions, err = d.sessionsSince(before); err != nil {
 		return all, err
 	}
 	newest, clock, err := d.readLog()
@@ -72,14 +72,14 @@ func (d *database) read(now, before time.Time) (all stored, err error) {
 		return all, err
 	}
 	all.clock = max(all.clock, clock)
-	all.sessions = slices.DeleteFunc(all.sessions, func(r row) bool {
+	all.sessions = slices.DeleteFunc(all.sessions, func(r sessionRow) bool {
 		_, isNewer := newest[r.key()]
 		return isNewer
 	})
 	ended := map[presence.Project]bool{}
 	for k, r := range newest {
 		if r.Active || !r.LastSeen.Before(before) {
-			all.sessions = append(all.sessions, row{k.project, r})
+			all.sessions = append(all.sessions, sessionRow{k.project, r})
 		} else {
 			ended[k.project] = true
 		}
@@ -122,7 +122,7 @@ func (s *Store) load(now time.Time) error {
 	}
 	s.events.announced = all.announcements
 	rows := all.sessions
-	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Record) })
+	slices.SortFunc(rows, func(a, b sessionRow) int { return a.Compare(b.Record) })
 	var last time.Time // the last sign of life of the previous process
 	for i := range rows {
 		r := &rows[i]
@@ -166,4 +166,57 @@ func (s *Store) load(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// minFree is the free space in the file that a start leaves at least, for the next log.
+const minFree = 16 << 20
+
+// prune deletes the stale saves, and the removals that are over. If the file is much larger than the rows to keep need,
+// it deletes all other rows and shrinks the file. It empties the tables and the log and inserts these rows again: ten
+// times as fast as single deletes.
+func (d *database) prune(all stored, now time.Time) error {
+	if _, err := d.sql.Exec("DELETE FROM writer_presence_removals WHERE until <= ?", now.UnixMilli()); err != nil {
+		return err
+	}
+	var pages, free int
+	if err := d.sql.QueryRow("SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count").Scan(&pages, &free); err != nil {
+		return err
+	}
+	const pageSize, tables, most = 4096, 256 << 10, 512 // most: bytes per row with half of its page free
+	need := tables + most*(len(all.sessions)+len(all.saves)) + int(d.log.size.Load())
+	if (pages-free)*pageSize <= need && free*pageSize <= max(minFree, minLog+logPerUser*len(all.sessions)) {
+		if len(all.staleSaves) == 0 {
+			return nil
+		}
+		return d.transact(func() error {
+			for _, k := range all.staleSaves {
+				if _, err := d.deleteSave.Exec(string(k.project), string(k.section)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := d.transact(func() error {
+		if _, err := d.sql.Exec("DELETE FROM writer_presence; DELETE FROM writer_presence_saves"); err != nil {
+			return err
+		}
+		if err := d.writeSessions(slices.Clone(all.sessions)); err != nil {
+			return err
+		}
+		keep := newChanges(0)
+		for _, r := range all.saves {
+			keep.put(r.project, unwritten{saves: []presence.Save{r.Save}})
+		}
+		if err := d.writeSaves(keep.saves); err != nil {
+			return err
+		}
+		return d.deleteLogBefore(d.log.lastID+1, all.clock)
+	})
+	if err != nil {
+		return err
+	}
+	d.log.size.Store(0)
+	_, err = d.sql.Exec("VACUUM")
+	return err
 }
