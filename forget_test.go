@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A store looks at a roster only at the times that NextExpiry and NextForget say.
-func TestRosterIsEmptyByTheTimesThatItSays(t *testing.T) { // rules 1, 8, 19, 23 and 24
+// A store visits a roster only at the times that NextExpiry and NextForget say.
+func TestRosterIsEmptyAfterVisitsAtNextExpiryAndNextForget(t *testing.T) { // rules 1, 8, 19, 23 and 24
 	for name, fill := range map[string]func(*testRoster){
 		"a session": func(r *testRoster) { r.update(alice, Update{Session: "x", Seq: 1, Section: "a"}) },
 		"its end":   func(r *testRoster) { r.leave(alice, Leave{Session: "x", Seq: 1}) },
@@ -42,13 +42,13 @@ func TestRosterIsEmptyByTheTimesThatItSays(t *testing.T) { // rules 1, 8, 19, 23
 	} {
 		r := newTestRoster(t)
 		fill(r)
-		for looks, empty := 0, false; !empty; looks++ {
+		for visits, empty := 0, false; !empty; visits++ {
 			next, ok := r.NextExpiry()
 			if forget, forgets := r.NextForget(); forgets && (!ok || forget.Before(next)) {
 				next, ok = forget, true
 			}
-			if !ok || looks == 6 {
-				t.Fatalf("%s: after %d looks the roster is not empty, and says that something is due: %v", name, looks, ok)
+			if !ok || visits == 6 {
+				t.Fatalf("%s: after %d visits the roster is not empty, and says that something is due: %v", name, visits, ok)
 			}
 			r.now = next.Add(time.Millisecond)
 			empty = r.Forget(r.now)

@@ -39,7 +39,8 @@ type Roster struct {
 	moves []*Move
 	// removals are kept until they are over, sorted by version. Snapshots share the slice, so a change makes a new one.
 	removals []Removal
-	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called. Nil if none ever did.
+	// unwrittenRemovals are the users whose removal changed since UnwrittenRemovals was last called. Nil if none ever
+	// did.
 	unwrittenRemovals map[UserID]struct{}
 	// lastEnd is when the newest of all ended sessions ended.
 	lastEnd time.Time

@@ -75,9 +75,9 @@ func lastOf(lines []string) string {
 	return ""
 }
 
-// isProxy reports whether the remote address of a connection is a trusted proxy. Whoever connects through a Unix socket is
-// one, without an address: only those whom the socket's permissions admit can, and without X-Forwarded-For all clients
-// behind a proxy would share the limits of one.
+// isProxy reports whether the remote address of a connection is a trusted proxy. Whoever connects through a Unix socket
+// is one, without an address: only those whom the socket's permissions admit can, and without X-Forwarded-For all
+// clients behind a proxy would share the limits of one.
 func (h *Handler) isProxy(c *connection) bool {
 	return c.isUnix && !c.addr.IsValid() || h.trusts(c.addr)
 }

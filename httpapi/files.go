@@ -27,8 +27,8 @@ const (
 	entryFile = "writer-presence.js"
 )
 
-// contentTypes are those of the client's files. Package mime would read the types of the whole system and keep them: 440 KB
-// in 12,000 objects, two thirds of all that the garbage collector has to mark while clients poll.
+// contentTypes are those of the client's files. Package mime would read the types of the whole system and keep them:
+// 440 KB in 12,000 objects, two thirds of all that the garbage collector has to mark while clients poll.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",

@@ -17,7 +17,8 @@ const (
 )
 
 // compaction says which end of a compaction a commit is. A compaction writes all sessions to their table, a group of
-// projects in each commit, so that older rows of the log can be deleted. The first commit begins it, the last one ends it.
+// projects in each commit, so that older rows of the log can be deleted. The first commit begins it, the last one ends
+// it.
 type compaction struct{ begins, ends bool }
 
 func (c compaction) or(other compaction) compaction {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// scanInterval is how often [Store.Unannounced] looks at the projects that may have to be announced.
+	// scanInterval is how often [Store.Unannounced] checks the projects that may have to be announced.
 	scanInterval = 5 * time.Second
 	// maxLogged is how many events the log has; a tenth more before the oldest are removed.
 	maxLogged = 10_000
@@ -28,7 +28,7 @@ type events struct {
 	claims    map[presence.Project]claim
 	scanned   time.Time
 	// unannounced are the projects that changed, or were announced, since Unannounced found nothing to announce of them.
-	// It is nil before the first call, which looks at all projects.
+	// It is nil before the first call, which checks all projects.
 	unannounced map[presence.Project]struct{}
 	// log has the newest events; the first one is number removed+1. Run names the log, which ends with the process.
 	log     []presence.LoggedEvent
@@ -46,7 +46,7 @@ func newEvents() *events {
 	return &events{announced: map[presence.Project]presence.Announcement{}, claims: map[presence.Project]claim{}, run: rand.Text()}
 }
 
-// note has the next Unannounced look at a project.
+// note has the next Unannounced check a project.
 func (e *events) note(project presence.Project) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// logState is what the store knows of the log, the table writer_presence_log. A commit appends one row with all sessions
+// logState is the state of the log, the table writer_presence_log. A commit appends one row with all sessions
 // that changed: that takes a twentieth of the instructions of a row for each session in writer_presence, and one page
 // instead of one for each. A compaction writes all sessions to writer_presence, and then deletes the rows that were in
 // the log before it.

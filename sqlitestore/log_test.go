@@ -252,7 +252,7 @@ func TestLogIsCompactedWhenItIsLarge(t *testing.T) {
 	})
 }
 
-// Rows of new files have low numbers. All that the store knows is in them.
+// Rows of new files have low numbers, and all sessions are in them.
 func TestCompactionThatBeganBeforeFilesWereLostKeepsTheNewLog(t *testing.T) { // invariant 6
 	dir := t.TempDir()
 	s, err := Open(dir, Options{})

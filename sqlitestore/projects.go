@@ -28,7 +28,8 @@ type project struct {
 	mu     sync.Mutex
 	roster *presence.Roster
 	gone   bool // no longer held: find it again
-	// changed is the batch of the last change; nil once that is known to be written, and if there was none since the start.
+	// changed is the batch of the last change; nil once that is known to be written, and if there was none since the
+	// start.
 	changed *batch
 
 	watches  map[*watch]struct{}
@@ -36,7 +37,7 @@ type project struct {
 
 	people    int   // those whom Store.people includes
 	unwritten bool  // in the unwritten of its group
-	due       int64 // its first tick in the timetable; 0 if it is not there
+	due       int64 // its first tick in the timer wheel; 0 if it is not there
 }
 
 // watch is one call of [Store.Watch].
@@ -76,16 +77,17 @@ func (p *project) count() {
 	p.people = people
 }
 
-// schedule enters the project into the timetable, unless it is there for an earlier tick: then it will be entered again.
+// schedule enters the project into the timer wheel, unless it is there for an earlier tick: then it will be entered
+// again.
 func (p *project) schedule() {
-	at, timetable := int64(math.MaxInt64), p.store.timetable
+	at, timers := int64(math.MaxInt64), p.store.timers
 	expiry, expires := p.roster.NextExpiry()
 	if expires {
-		at = timetable.after(expiry)
+		at = timers.after(expiry)
 	}
 	forget, forgets := p.roster.NextForget()
 	if forgets {
-		at = min(at, timetable.after(forget.Add(forgetAfter)))
+		at = min(at, timers.after(forget.Add(forgetAfter)))
 	}
 	if !expires && !forgets {
 		if len(p.watches) > 0 || p.gone {
@@ -95,7 +97,7 @@ func (p *project) schedule() {
 	}
 	if p.due == 0 || at < p.due {
 		p.due = at
-		timetable.add(p, at)
+		timers.add(p, at)
 	}
 }
 
@@ -162,8 +164,8 @@ func (s *Store) groupOf(name presence.Project) *group {
 
 // expireDue ends expired sessions, forgets what can be forgotten, and removes the projects that are then empty.
 func (s *Store) expireDue() {
-	now := s.timetable.now()
-	for _, p := range s.timetable.take(now) {
+	now := s.timers.now()
+	for _, p := range s.timers.take(now) {
 		p.mu.Lock()
 		if p.due == 0 || p.due > now { // it was entered twice
 			p.mu.Unlock()

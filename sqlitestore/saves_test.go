@@ -52,9 +52,9 @@ func TestRowOfDroppedSaveIsDeleted(t *testing.T) { // rules 16 and 19
 	})
 }
 
-// What drops the save differs: the timetable, a watch that ends, or a read.
+// What drops the save differs: the timer wheel, a watch that ends, or a read.
 func TestProjectIsKeptWhileItHasSaves(t *testing.T) { // rule 19
-	for _, how := range []string{"timetable", "watch", "read"} {
+	for _, how := range []string{"timer wheel", "watch", "read"} {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
 			s, _ := run(t, dir, Options{})

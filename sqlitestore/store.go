@@ -56,7 +56,7 @@ type Store struct {
 	// floor is at least every version published for a project that is no longer held.
 	floor uint64
 
-	timetable *timetable
+	timers *timerWheel
 	// active and people are the numbers of projects with an occupant, and of their occupants.
 	active, people atomic.Int64
 	events         *events
@@ -105,7 +105,7 @@ func Open(dir string, o Options) (*Store, error) {
 
 // newStore creates an empty store whose journal is written by a function.
 func newStore(lease time.Duration, log *slog.Logger, write func(changes, uint64, time.Time) error) *Store {
-	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), timetable: newTimetable(), events: newEvents(), compacted: time.Now()}
+	s := &Store{lease: lease, log: log, journal: newJournal(write, log), seed: maphash.MakeSeed(), timers: newTimerWheel(), events: newEvents(), compacted: time.Now()}
 	for i := range s.groups {
 		s.groups[i].projects = map[presence.Project]*project{}
 	}

@@ -17,8 +17,9 @@ import (
 const (
 	// readTimeout is the timeout for reading a request, header and body together.
 	readTimeout = 5 * time.Second
-	// answerTimeout is the default of Options.AnswerTimeout. It is longer than readTimeout, so that the answer to a slow body (408) can still be sent. While the
-	// answer is being written, netio.StallTimeout and netio.WriteTimeout hold instead.
+	// answerTimeout is the default of Options.AnswerTimeout. It is longer than readTimeout, so that the answer to a
+	// slow body (408) can still be sent. While the answer is being written, netio.StallTimeout and netio.WriteTimeout
+	// hold instead.
 	answerTimeout = readTimeout + 5*time.Second
 	// idleTimeout is the timeout between two requests.
 	idleTimeout = 2 * time.Minute

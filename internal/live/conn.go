@@ -31,10 +31,10 @@ const (
 
 // conn is one live connection. It belongs to one session once it has received a hello.
 //
-// A connection without traffic has no goroutine: one poller waits for the next messages of all of them. Where that cannot be
-// done, and before the hello, it has one, await, with a small stack. Both pass the connection to a goroutine that reads and
-// answers until nothing more is there. The goroutine of the room sends snapshots and deltas. A slow client skips the states in
-// between: once it has read the last frame it is sent the newest state.
+// A connection without traffic has no goroutine: one poller waits for the next messages of all of them. Where that
+// cannot be done, and before the hello, it has one, await, with a small stack. Both pass the connection to a goroutine
+// that reads and answers until nothing more is there. The goroutine of the room sends snapshots and deltas. A slow
+// client skips the states in between: once it has read the last frame it is sent the newest state.
 type conn struct {
 	hub        *Hub
 	id         uint64 // see presence.Update.Connection

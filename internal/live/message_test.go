@@ -57,7 +57,7 @@ func TestKnownVersionDuringChangeGetsTheChange(t *testing.T) {
 		}
 		alice.Send("update", `"section": "s", "known_version": `+fmt.Sprint(before)) // as if sent before the delta arrived
 		alice.Next("ack")
-		again := alice.SkipTo("snapshot", "delta") // a delta if the room has not let go of it
+		again := alice.SkipTo("snapshot", "delta") // a delta if the room still has the snapshot before
 		if again.Version != now || again.Type == "delta" && again.Base != before {
 			t.Errorf("got %s, want version %d, as a delta from %d", again.Text, now, before)
 		}

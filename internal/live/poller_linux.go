@@ -79,7 +79,8 @@ func (p *poller) run(raw syscall.RawConn) {
 			return
 		}
 		for _, e := range events[:n] {
-			// A socket may have been closed meanwhile, and a new one have its descriptor. Then ready reads too early, and blocks.
+			// A socket may have been closed meanwhile, and a new one have its descriptor. Then ready reads too early,
+			// and blocks.
 			if c := p.take(int(e.Fd)); c != nil {
 				p.ready(c)
 			}

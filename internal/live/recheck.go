@@ -80,7 +80,7 @@ func (c *conn) checkAccess(ctx context.Context) {
 
 // checks are the connections whose access is checked in one tick of [Hub.Run]. One goroutine checks them one after the
 // other, because most checks ask nobody, and waking a goroutine for each would cost as much as they do. Those that are
-// left at the next tick, behind a host that takes its time, get a goroutine each.
+// left at the next tick, behind a slow host, get a goroutine each.
 type checks struct {
 	conns []*conn
 	next  atomic.Int32

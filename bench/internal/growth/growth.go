@@ -22,7 +22,8 @@ type Sizes struct {
 	// Watched is a number of projects that are measured with one watcher each, too.
 	Watched int
 
-	// Many is from how many people on memory, writes and what a quiet store takes are measured: with fewer they are noise.
+	// Many is from how many people on memory, writes and what a quiet store takes are measured: with fewer they are
+	// noise.
 	Many int
 	// Passes is how often the shapes take turns, except those of at least Once people, which are measured once.
 	Passes, Once        int
@@ -152,7 +153,7 @@ func (s Sizes) measure(r *harness.Run, one shape) []figures {
 		heapNow, rssNow := memory(r)
 		f.Heap, f.RSS = (heapNow-heap-n.tabsKB())/float64(one.allPeople()), (rssNow-rss-n.tabsKB())/float64(one.allPeople())
 		debug.FreeOSMemory() // otherwise the runtime returns what joining took meanwhile
-		time.Sleep(s.Settle) // until the store has looked again at what changed last
+		time.Sleep(s.Settle) // until the store has visited again what changed last
 		f.Quiet = n.quiet(s.Quiet)
 	}
 	n.shuffle()

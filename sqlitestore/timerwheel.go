@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// tick is the resolution of a [timetable].
+// tick is the resolution of a [timerWheel].
 const tick = sweepEvery / groups
 
-// timetable holds projects by when something in them expires or can be forgotten, so that no other project costs
+// timerWheel holds projects by when something in them expires or can be forgotten, so that no other project costs
 // anything. It is safe for concurrent use.
-type timetable struct {
+type timerWheel struct {
 	began time.Time // of tick 0
 
 	mu   sync.Mutex
@@ -18,16 +18,18 @@ type timetable struct {
 	next int64                // the first tick that take has not returned yet
 }
 
-func newTimetable() *timetable { return &timetable{began: time.Now(), due: map[int64][]*project{}} }
+func newTimerWheel() *timerWheel { return &timerWheel{began: time.Now(), due: map[int64][]*project{}} }
 
 // now returns the tick that is running.
-func (t *timetable) now() int64 { return int64(time.Since(t.began) / tick) }
+func (t *timerWheel) now() int64 { return int64(time.Since(t.began) / tick) }
 
 // after returns the first tick that begins after a moment, at least 1.
-func (t *timetable) after(moment time.Time) int64 { return max(0, int64(moment.Sub(t.began)/tick)) + 1 }
+func (t *timerWheel) after(moment time.Time) int64 {
+	return max(0, int64(moment.Sub(t.began)/tick)) + 1
+}
 
 // add enters a project for a tick, or for the next one if that is over.
-func (t *timetable) add(p *project, at int64) {
+func (t *timerWheel) add(p *project, at int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at = max(at, t.next)
@@ -39,7 +41,7 @@ func (t *timetable) add(p *project, at int64) {
 const maxTaken = 10_000
 
 // take removes and returns the projects of all ticks up to one; those beyond maxTaken stay for the next call.
-func (t *timetable) take(until int64) (due []*project) {
+func (t *timerWheel) take(until int64) (due []*project) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for ; t.next <= until; t.next++ {

@@ -11,7 +11,7 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// visits returns how many projects Run will look at within a time, if no messages come: nothing else does work for a
+// visits returns how many projects Run will visit within a time, if no messages come: nothing else does work for a
 // project.
 func (s *Store) visits(within time.Duration) (n int) {
 	for i := range s.groups {
@@ -19,17 +19,17 @@ func (s *Store) visits(within time.Duration) (n int) {
 		n += len(s.groups[i].unwritten)
 		s.groups[i].mu.Unlock()
 	}
-	s.timetable.mu.Lock()
-	defer s.timetable.mu.Unlock()
-	for at, due := range s.timetable.due {
-		if at <= s.timetable.after(time.Now().Add(within)) {
+	s.timers.mu.Lock()
+	defer s.timers.mu.Unlock()
+	for at, due := range s.timers.due {
+		if at <= s.timers.after(time.Now().Add(within)) {
 			n += len(due)
 		}
 	}
 	return n
 }
 
-func TestQuietProjectIsNotLookedAtBeforeSomethingIsDue(t *testing.T) { // invariant 11
+func TestQuietProjectIsVisitedOnlyWhenSomethingIsDue(t *testing.T) { // invariant 11
 	in(t, func(t *testing.T) {
 		s, _ := run(t, t.TempDir(), Options{})
 		const projects = 100
@@ -43,12 +43,12 @@ func TestQuietProjectIsNotLookedAtBeforeSomethingIsDue(t *testing.T) { // invari
 		}
 		time.Sleep(sweepEvery)
 		synctest.Wait()
-		untouched := presence.DefaultLease - sweepEvery - time.Second
-		if n := s.visits(untouched); n != 0 {
-			t.Errorf("for %v in which nothing is due, %d looks at projects are planned; want none", untouched, n)
+		quiet := presence.DefaultLease - sweepEvery - time.Second
+		if n := s.visits(quiet); n != 0 {
+			t.Errorf("for %v in which nothing is due, %d visits of projects are planned; want none", quiet, n)
 		}
-		if n := s.visits(untouched + 2*time.Second); n != projects {
-			t.Errorf("when the sessions have expired, %d looks at projects are planned; want one of each, %d", n, projects)
+		if n := s.visits(quiet + 2*time.Second); n != projects {
+			t.Errorf("when the sessions have expired, %d visits of projects are planned; want one of each, %d", n, projects)
 		}
 
 		for range 30 { // until the others are forgotten, or empty and watched
@@ -58,7 +58,7 @@ func TestQuietProjectIsNotLookedAtBeforeSomethingIsDue(t *testing.T) { // invari
 		time.Sleep(sweepEvery)
 		synctest.Wait()
 		if n := s.visits(time.Hour); n != 1 {
-			t.Errorf("%d looks at projects are planned; want one, of the project that is in use", n)
+			t.Errorf("%d visits of projects are planned; want one, of the project that is in use", n)
 		}
 	})
 }
@@ -84,12 +84,12 @@ func TestUntouchedProjectIsDropped(t *testing.T) { // invariant 11
 			t.Errorf("%v after the sessions expired: got %d projects, want none", presence.Finality+forgetAfter, n)
 		}
 		if n := s.visits(time.Hour); n != 0 {
-			t.Errorf("without projects, %d looks at them are planned; want none", n)
+			t.Errorf("without projects, %d visits of them are planned; want none", n)
 		}
 	})
 }
 
-// A hidden leave ends a session sooner than the timetable has it.
+// A hidden leave ends a session sooner than the timer wheel has it.
 func TestEarlierExpiryIsFoundWithinASecond(t *testing.T) { // rule 9, invariant 1
 	in(t, func(t *testing.T) {
 		s, _ := run(t, t.TempDir(), Options{})
@@ -125,9 +125,9 @@ func TestOnlyChangedProjectsAreLookedAtForEvents(t *testing.T) {
 			slices.Sort(all)
 			s.events.mu.Lock()
 			defer s.events.mu.Unlock()
-			looked := len(s.events.unannounced)
-			if !slices.Equal(all, want) || looked != len(want) {
-				t.Errorf("got %q, and %d to look at next time; want %q", all, looked, want)
+			queued := len(s.events.unannounced)
+			if !slices.Equal(all, want) || queued != len(want) {
+				t.Errorf("got %q, and %d to check next time; want %q", all, queued, want)
 			}
 		}
 		announce := func(p presence.Project, occupied bool) {
