@@ -51,7 +51,7 @@ func (s *Store) write(c changes, clock uint64, purge time.Time) error {
 type stored struct {
 	clock         uint64
 	sessions      []sessionRow
-	ended         []presence.Project // without sessions, but their table may have rows of sessions whose end was in the log
+	ended         []presence.Project // without sessions here; the table may have some whose end was in the log
 	saves         []saveRow
 	staleSaves    []saveKey // not among saves
 	moves         []moveRow
