@@ -168,8 +168,8 @@ func (c *Conn) Evictable() bool {
 	}
 }
 
-// WritesThrough returns the connection below, to which Write of a hijacked connection goes unchanged.
-func (c *Conn) WritesThrough() net.Conn { return c.Conn }
+// Underlying returns the connection below, to which Read and Write of a hijacked connection go unchanged.
+func (c *Conn) Underlying() net.Conn { return c.Conn }
 
 // CloseWrite closes the writing side, where the connection can do that.
 func (c *Conn) CloseWrite() error {

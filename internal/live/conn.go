@@ -110,7 +110,7 @@ func (c *conn) await() {
 
 // read reads and handles messages until nothing more is there. first was read already, and may be empty.
 func (c *conn) read(first []byte) {
-	in := newReader(c.out.Conn, first)
+	in := newReader(&c.out, first)
 	defer in.release()
 	defer func() {
 		if cause := recover(); cause != nil {

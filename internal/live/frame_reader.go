@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"net"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -29,7 +28,7 @@ type reader struct {
 // source reads the bytes that await has read already, and then the connection.
 type source struct {
 	first []byte
-	conn  net.Conn
+	conn  io.Reader
 }
 
 func (s *source) Read(b []byte) (int, error) {
@@ -47,8 +46,8 @@ var readers = sync.Pool{New: func() any {
 	return r
 }}
 
-// newReader returns a reader of conn, from which the bytes first were read already.
-func newReader(conn net.Conn, first []byte) *reader {
+// newReader returns a reader of a connection, from which the bytes first were read already.
+func newReader(conn io.Reader, first []byte) *reader {
 	r := readers.Get().(*reader)
 	r.source = source{first, conn}
 	r.Reset(&r.source)

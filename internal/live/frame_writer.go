@@ -40,10 +40,20 @@ type writer struct {
 // open initialises the writer for a connection.
 func (w *writer) open(conn net.Conn, sent prometheus.Counter, interrupt func()) {
 	w.Conn, w.sent, w.interrupt, w.busy = conn, sent, interrupt, make(chan struct{}, 1)
-	if wrapper, ok := conn.(interface{ WritesThrough() net.Conn }); ok { // of httpserver
-		conn = wrapper.WritesThrough()
+	if wrapper, ok := conn.(interface{ Underlying() net.Conn }); ok { // of httpserver
+		conn = wrapper.Underlying()
 	}
 	w.raw = rawSocket(conn)
+}
+
+// Read reads as net.Conn does. It tries to read without waiting first, which takes less CPU.
+func (w *writer) Read(b []byte) (int, error) {
+	if w.raw != nil {
+		if n := readNonblocking(w.raw, b); n > 0 {
+			return n, nil
+		}
+	}
+	return w.Conn.Read(b)
 }
 
 // write writes a frame. It waits while the client takes some of it every StallTimeout, for WriteTimeout

@@ -72,7 +72,7 @@ func (p *poller) run(raw syscall.RawConn) {
 	for {
 		n := 0
 		err := raw.Read(func(epoll uintptr) bool {
-			n, _ = syscall.EpollWait(int(epoll), events[:], 0)
+			n = epollEvents(epoll, events[:])
 			return n > 0
 		})
 		if err != nil { // the file was closed

@@ -2,20 +2,25 @@ package live
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/writer-presence/writer-presence/internal/netio"
 )
 
 // through wraps a connection as httpserver does.
 type through struct{ net.Conn }
 
-func (t through) WritesThrough() net.Conn { return t.Conn }
+func (t through) Underlying() net.Conn { return t.Conn }
 
 // tcpWriter returns a writer and the client's side of its connection.
 func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
@@ -86,3 +91,39 @@ func TestOfferNeverBlocksAndFinishesCutFrameFirst(t *testing.T) {
 }
 
 const closeHeader = 0x88
+
+// A Read that tries without waiting first returns the same as one that waits: bytes, timeouts and the end.
+func TestReadWaitsAndReportsTimeoutAndEnd(t *testing.T) {
+	o, client := tcpWriter(t)
+	read := func() (string, error) {
+		b := make([]byte, 16)
+		n, err := o.Read(b)
+		return string(b[:n]), err
+	}
+	waited := make(chan string)
+	go func() {
+		text, err := read()
+		waited <- fmt.Sprint(text, err)
+	}()
+	if _, err := client.Write([]byte("late")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-waited; got != "late<nil>" {
+		t.Errorf("a Read before the bytes arrived returned %q", got)
+	}
+
+	o.SetReadDeadline(netio.LongAgo)
+	if text, err := read(); text != "" || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after the deadline Read returned %q, %v", text, err)
+	}
+	o.SetReadDeadline(time.Time{})
+
+	client.Close()
+	if text, err := read(); text != "" || err != io.EOF {
+		t.Errorf("after the client closed Read returned %q, %v; want EOF", text, err)
+	}
+	o.Close()
+	if text, err := read(); text != "" || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close Read returned %q, %v", text, err)
+	}
+}

@@ -10,10 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// wrappedTCP and wrappedUnix count the written bytes.
+// wrappedTCP and wrappedUnix count the bytes that are written and read.
 type wrappedTCP struct {
 	*net.TCPConn
-	written *atomic.Int64
+	written, read *atomic.Int64
 }
 
 func (c wrappedTCP) Write(b []byte) (int, error) {
@@ -21,9 +21,15 @@ func (c wrappedTCP) Write(b []byte) (int, error) {
 	return c.TCPConn.Write(b)
 }
 
+func (c wrappedTCP) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	c.read.Add(int64(n))
+	return n, err
+}
+
 type wrappedUnix struct {
 	*net.UnixConn
-	written *atomic.Int64
+	written, read *atomic.Int64
 }
 
 func (c wrappedUnix) Write(b []byte) (int, error) {
@@ -31,11 +37,17 @@ func (c wrappedUnix) Write(b []byte) (int, error) {
 	return c.UnixConn.Write(b)
 }
 
-func TestWrappedConnectionIsWrittenThroughItsOwnWrite(t *testing.T) {
-	var written atomic.Int64
+func (c wrappedUnix) Read(b []byte) (int, error) {
+	n, err := c.UnixConn.Read(b)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+func TestWrappedConnectionIsUsedThroughItsOwnMethods(t *testing.T) {
+	var written, read atomic.Int64
 	for network, wrap := range map[string]func(net.Conn) net.Conn{
-		"tcp":  func(c net.Conn) net.Conn { return wrappedTCP{c.(*net.TCPConn), &written} },
-		"unix": func(c net.Conn) net.Conn { return wrappedUnix{c.(*net.UnixConn), &written} },
+		"tcp":  func(c net.Conn) net.Conn { return wrappedTCP{c.(*net.TCPConn), &written, &read} },
+		"unix": func(c net.Conn) net.Conn { return wrappedUnix{c.(*net.UnixConn), &written, &read} },
 	} {
 		address := "127.0.0.1:0"
 		if network == "unix" {
@@ -61,6 +73,7 @@ func TestWrappedConnectionIsWrittenThroughItsOwnWrite(t *testing.T) {
 			}
 			defer conn.Close()
 			written.Store(0)
+			read.Store(0)
 			o := &writer{}
 			o.open(served(wrap(conn)), prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}), func() {})
 			if rest, finish := o.offer([]byte("offered")); rest != nil {
@@ -69,6 +82,12 @@ func TestWrappedConnectionIsWrittenThroughItsOwnWrite(t *testing.T) {
 			got := make([]byte, len("offered"))
 			if _, err := io.ReadFull(client, got); err != nil || string(got) != "offered" || written.Load() != int64(len(got)) {
 				t.Errorf("%s, %s: got %q, %v, with %d bytes through the wrapper, want %d", network, name, got, err, written.Load(), len(got))
+			}
+			if _, err := client.Write([]byte("sent")); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := o.Read(got); err != nil || string(got[:n]) != "sent" || read.Load() != int64(n) {
+				t.Errorf("%s, %s: read %q, %v, with %d bytes through the wrapper", network, name, got[:n], err, read.Load())
 			}
 		}
 	}
