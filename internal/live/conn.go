@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -253,7 +252,7 @@ func (c *conn) hold() {
 	c.holds = holdsNext
 }
 
-// sendWithHeld sends a frame, and with it the state that is held, if any.
+// sendWithHeld sends a frame, and with it the state that is held, if any. It may overwrite memory behind the frame.
 func (c *conn) sendWithHeld(frame []byte) {
 	c.mu.Lock()
 	held := c.holds == holdsOne
@@ -264,7 +263,7 @@ func (c *conn) sendWithHeld(frame []byte) {
 		return
 	}
 	state := c.nextFrame()
-	c.out.write(slices.Concat(frame, state))
+	c.out.write(append(frame, state...))
 	if state != nil {
 		c.sendPending()
 	}

@@ -15,15 +15,29 @@ const statusRestart ws.StatusCode = 1012
 // restateFrame asks a client to send its session again.
 var restateFrame = textFrame(wire.AppendRestate)
 
-// messages are buffers in which messages are encoded before the length of their frame is known.
-var messages = sync.Pool{New: func() any { return new(make([]byte, 0, 1024)) }}
+// encoder encodes frames in memory that is used again.
+type encoder struct{ message, frame []byte }
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// text returns a text frame with the message that appendMessage appends. It is valid until the next call.
+func (e *encoder) text(appendMessage func([]byte) []byte) []byte {
+	e.message, e.frame = appendMessage(e.message[:0]), e.frame[:0]
+	_ = ws.WriteFrame(e, ws.NewTextFrame(e.message)) // writing to memory does not fail
+	return e.frame
+}
+
+// Write appends to the frame.
+func (e *encoder) Write(b []byte) (int, error) {
+	e.frame = append(e.frame, b...)
+	return len(b), nil
+}
 
 // textFrame returns a text frame with the message that appendMessage appends.
 func textFrame(appendMessage func([]byte) []byte) []byte {
-	message := messages.Get().(*[]byte)
-	defer messages.Put(message)
-	*message = appendMessage((*message)[:0])
-	return compile(ws.NewTextFrame(*message))
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	return bytes.Clone(e.text(appendMessage))
 }
 
 // errorFrame returns a frame that reports err. seq is that of the message that it answers, 0 for none.
@@ -32,7 +46,7 @@ func errorFrame(err error, seq uint64) []byte {
 }
 
 func compile(f ws.Frame) []byte {
-	b := bytes.NewBuffer(make([]byte, 0, ws.HeaderSize(f.Header)+len(f.Payload)))
-	_ = ws.WriteFrame(b, f) // writing to memory does not fail
-	return b.Bytes()
+	e := &encoder{}
+	_ = ws.WriteFrame(e, f)
+	return e.frame
 }

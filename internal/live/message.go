@@ -89,7 +89,9 @@ func (c *conn) handle(m *wire.Message) error {
 }
 
 func (c *conn) sendAck(seq uint64, reply presence.Reply) {
-	c.sendWithHeld(textFrame(func(b []byte) []byte { return wire.AppendAck(b, seq, reply, c.hub.access.Heartbeat) }))
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	c.sendWithHeld(e.text(func(b []byte) []byte { return wire.AppendAck(b, seq, reply, c.hub.access.Heartbeat) }))
 }
 
 // hello handles the first hello, which identifies the user and the session, and later ones, which renew the

@@ -61,54 +61,62 @@ type room struct {
 	next time.Time // earliest time of the next broadcast; used by run only
 }
 
-// state is the newest snapshot of a project, with the delta from the one before. Each of its frames is
-// encoded once, when a connection first needs it. A state never changes.
+// state is the newest snapshot of a project, with the delta from the one before. It never changes.
 type state struct {
-	version      uint64
-	snapshot     *presence.Snapshot // nil while the store is unavailable
-	base         uint64             // version that delta starts from
-	whole, delta func() []byte
+	version  uint64
+	snapshot *presence.Snapshot // nil while the store is unavailable
+	before   *presence.Snapshot // that the delta starts from; nil if there is no delta
+	frames   *frames
 	// asked is the oldest version that was acceptable when the snapshot was read. A client that reports a
 	// newer one is not sent this state.
 	asked uint64
+}
+
+// frames are those of a state. Each is encoded once, when a connection first needs it.
+type frames struct{ whole, delta frame }
+
+// frame is a text frame that is encoded once. It is safe for concurrent use.
+type frame struct {
+	once  sync.Once
+	bytes []byte
+}
+
+func (f *frame) get(appendMessage func([]byte) []byte) []byte {
+	f.once.Do(func() { f.bytes = textFrame(appendMessage) })
+	return f.bytes
 }
 
 // unavailable is the version of a state while the store is unavailable. No snapshot has it.
 const unavailable = math.MaxUint64
 
 func newState(before *state, snapshot *presence.Snapshot) *state {
-	s := &state{version: snapshot.Version, snapshot: snapshot}
-	s.whole = sync.OnceValue(func() []byte {
-		return textFrame(func(b []byte) []byte { return wire.AppendSnapshot(b, snapshot) })
-	})
+	s := &state{version: snapshot.Version, snapshot: snapshot, frames: &frames{}}
 	// A delta has no field partial, so a change of partial is sent as a snapshot.
 	if before != nil && before.snapshot != nil && before.snapshot.Partial == snapshot.Partial {
-		old := before.snapshot
-		s.base = old.Version
-		s.delta = sync.OnceValue(func() []byte {
-			return textFrame(func(b []byte) []byte { return wire.AppendDelta(b, old, snapshot) })
-		})
+		s.before = before.snapshot
 	}
 	return s
 }
 
 func newUnavailable(err error) *state {
-	return &state{version: unavailable, whole: func() []byte { return errorFrame(err, 0) }}
+	f := &frames{}
+	f.whole.get(func(b []byte) []byte { return wire.AppendError(b, err, 0) })
+	return &state{version: unavailable, frames: f}
 }
 
 // frame returns the frame for a client that has a version: the delta if it starts there, otherwise the whole.
 // It counts the frame.
 func (s *state) frame(have uint64, m *metrics.HTTP) []byte {
-	frame, sent := s.whole, m.Snapshots
 	switch {
 	case s.version == unavailable:
 		m.Failure("unavailable")
-		return s.whole()
-	case s.delta != nil && have == s.base:
-		frame, sent = s.delta, m.Deltas
+	case s.before != nil && have == s.before.Version:
+		m.Deltas.Inc()
+		return s.frames.delta.get(func(b []byte) []byte { return wire.AppendDelta(b, s.before, s.snapshot) })
+	default:
+		m.Snapshots.Inc()
 	}
-	sent.Inc()
-	return frame()
+	return s.frames.whole.get(func(b []byte) []byte { return wire.AppendSnapshot(b, s.snapshot) })
 }
 
 func newRooms(s *presence.Service, log *slog.Logger) rooms {
