@@ -187,9 +187,12 @@ func (d *database) clock() (clock uint64, err error) {
 // rows of sessions that ended before purge, and of moves of sections that are older; a zero purge deletes none. Saves
 // need no purge, since a roster says when it drops one.
 func (d *database) write(c changes, clock uint64, purge time.Time) error {
-	encoded, keepFrom := encodeRecords(c.records), d.log.keepFrom
+	encoded, firstID, keepFrom := encodeRecords(c.records), d.log.firstID, d.log.keepFrom
 	if c.begins {
 		keepFrom = d.log.lastID + 1
+	}
+	if c.cuts {
+		firstID = max(firstID, min(firstID+maxCut, keepFrom))
 	}
 	err := d.transact(func() error {
 		if err := d.appendLog(clock, encoded); err != nil {
@@ -198,8 +201,8 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 		if err := d.writeTables(c); err != nil {
 			return err
 		}
-		if c.ends {
-			if err := d.deleteLogBefore(keepFrom, clock); err != nil {
+		if c.cuts {
+			if err := d.deleteLogBefore(firstID, clock); err != nil {
 				return err
 			}
 		}
@@ -212,7 +215,8 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 		d.missed = time.Now()
 		return err
 	}
-	d.log.keepFrom = keepFrom
+	d.log.firstID, d.log.keepFrom = firstID, keepFrom
+	d.log.hasOld.Store(firstID < keepFrom)
 	if c.begins {
 		d.log.size.Store(0)
 	}
@@ -284,8 +288,10 @@ func (d *database) prepare() (err error) {
 		return err
 	}
 	var size int64
-	err = d.sql.QueryRow("SELECT coalesce(max(id), 0), coalesce(sum(length(records)), 0) FROM writer_presence_log").Scan(&d.log.lastID, &size)
+	err = d.sql.QueryRow("SELECT coalesce(min(id), 1), coalesce(max(id), 0), coalesce(sum(length(records)), 0) FROM writer_presence_log").
+		Scan(&d.log.firstID, &d.log.lastID, &size)
 	d.log.keepFrom = 0 // of another file
+	d.log.hasOld.Store(false)
 	d.log.size.Store(size)
 	return err
 }

@@ -115,11 +115,12 @@ func (j *journal) add(project presence.Project, clock uint64, u unwritten) *batc
 	return j.batch
 }
 
-// addLater queues changes that no reply waits for.
-func (j *journal) addLater(project presence.Project, clock uint64, u unwritten) {
+// addLater queues changes that no reply waits for, and returns the batch that will write them.
+func (j *journal) addLater(project presence.Project, clock uint64, u unwritten) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.put(project, clock, u)
+	return j.batch
 }
 
 func (j *journal) put(project presence.Project, clock uint64, u unwritten) {

@@ -14,9 +14,10 @@ import (
 // instead of one for each. A compaction writes all sessions to writer_presence, and then deletes the rows that were in
 // the log before it.
 type logState struct {
-	lastID int64
-	// keepFrom is the first row of the log that the end of the compaction keeps.
+	firstID, lastID int64 // of the rows; firstID may be less
+	// keepFrom is the first row that is not old; see compaction. hasOld can be read concurrently.
 	keepFrom int64
+	hasOld   atomic.Bool
 	// size is how many bytes of records are in the log, or were appended since the last compaction began. It can be read
 	// concurrently.
 	size atomic.Int64

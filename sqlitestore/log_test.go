@@ -129,19 +129,50 @@ func TestLogOfAnEarlierProcessIsKeptAtTheStartAndCompactedLater(t *testing.T) { 
 	})
 }
 
-// All groups but the last one are empty, or all are, so one commit begins and ends the compaction.
-func TestCompactionInOneCommitCutsTheLog(t *testing.T) {
+// A step takes about a millisecond of a single core, in which nothing is delivered.
+func TestStepsOfCompactionAreSmallAndLoseNobodyAtAKill(t *testing.T) { // invariant 6
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		const people = 200
+		for i := range people {
+			_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			must(t, err)
+		}
+		s.db.log.size.Store(minLog + 1000*logPerUser)
+		log, table := logRows(t, dir), 0
+		if log <= 2*maxCut {
+			t.Fatalf("the log has %d rows, too few to see steps", log)
+		}
+		for steps := 0; log > 0; steps++ {
+			if steps > 2*people/minStep+log/maxCut+5 {
+				t.Fatalf("after %d steps: got %d rows in the log and %d in the table, want none and %d", steps, log, table, people)
+			}
+			time.Sleep(tick)
+			synctest.Wait()
+			cut, written := log-logRows(t, dir), tableRows(t, dir, "true")-table
+			log, table = log-cut, table+written
+			if cut > maxCut || written > minStep {
+				t.Errorf("step %d deleted %d rows of the log and wrote %d sessions, want at most %d and %d", steps, cut, written, maxCut, minStep)
+			}
+			if n := rows(t, dir, "is_active = 1"); n != people {
+				t.Errorf("step %d: a start would read %d sessions, want %d", steps, n, people)
+			}
+		}
+		if table != people {
+			t.Errorf("got %d rows in the table of sessions, want %d", table, people)
+		}
+	})
+}
+
+// With nobody there, or so few that one step writes them all.
+func TestCompactionOfFewSessionsCutsTheLog(t *testing.T) {
 	for _, people := range []int{0, 1} {
 		in(t, func(t *testing.T) {
 			dir := t.TempDir()
 			s, stop := run(t, dir, Options{})
-			name := presence.Project("p")
-			for i := 0; s.groupOf(name) != &s.groups[groups-1]; i++ {
-				name = presence.Project(fmt.Sprint("p", i))
-			}
 			for range people {
-				_, err := s.Update(t.Context(), name, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-				must(t, err)
+				update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
 			}
 			if people == 0 {
 				update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
@@ -213,8 +244,8 @@ func TestCompactionWaitsForItsCommitsAndForADiskThatFails(t *testing.T) {
 		s.journal.mu.Lock()
 		queued := len(s.journal.pending.sessions)
 		s.journal.mu.Unlock()
-		if queued == 0 || queued > 100/groups*4 {
-			t.Errorf("while the disk fails the sessions of %d projects of 100 are queued, want those of one group of %d", queued, groups)
+		if queued == 0 || queued > minStep {
+			t.Errorf("while the disk fails the sessions of %d projects of 100 are queued, want those of one step, at most %d", queued, minStep)
 		}
 		full(t, s, false)
 		for range 30 {
@@ -268,13 +299,13 @@ func TestCompactionThatBeganBeforeFilesWereLostKeepsTheNewLog(t *testing.T) { //
 	for range 5 {
 		must(t, write(other))
 	}
-	begins, ends := newChanges(0), newChanges(0)
-	begins.begins, ends.ends = true, true
+	begins, cuts := newChanges(0), newChanges(0)
+	begins.begins, cuts.cuts = true, true
 	must(t, write(begins), os.Remove(filepath.Join(dir, fileName)))
 	if err := write(other); !errors.Is(err, errFileLost) {
 		t.Fatalf("the commit after the removal says %v", err)
 	}
-	must(t, write(other), write(ends))
+	must(t, write(other), write(cuts))
 	if n := rows(t, dir, "user = '1'"); n != 1 {
 		t.Errorf("got %d rows of Alice's session in the new files, want 1", n)
 	}
