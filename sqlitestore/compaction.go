@@ -14,20 +14,24 @@ const (
 	// 90 bytes, each session is then written to the table once in four records or more.
 	minLog     = 1 << 20
 	logPerUser = 400
-	// A commit of a compaction writes a maxSteps-th of all sessions, but at least minStep of them, or deletes maxCut rows of
-	// the log. Each of them takes about a millisecond then with 10,000 users, in which a single core does nothing else.
+	// A step of a compaction writes a maxSteps-th of all sessions, but at least minStep of them, or deletes minCut rows of
+	// the log. With 10,000 users that takes about a millisecond, in which a single core does nothing else. Steps are
+	// larger while the log grows too fast for that; see haste.
 	maxSteps = 128
 	minStep  = 32
-	maxCut   = 64
+	minCut   = 64
 )
 
 // compaction says what a commit does for a compaction, besides sessions for their table. The commit that begins it
-// decides which rows of the log are old: all that are there. Once all sessions are in their table, a commit that cuts
-// deletes the first of the old rows.
-type compaction struct{ begins, cuts bool }
+// decides which rows of the log are old: all that are there. Once all sessions are in their table, each commit deletes
+// some of them, the oldest first.
+type compaction struct {
+	begins bool
+	cuts   int // rows to delete
+}
 
 func (c compaction) or(other compaction) compaction {
-	return compaction{c.begins || other.begins, c.cuts || other.cuts}
+	return compaction{c.begins || other.begins, max(c.cuts, other.cuts)}
 }
 
 // compact queues the next step of a compaction, if the log is being compacted or a compaction is due: its begin, then
@@ -41,7 +45,7 @@ func (s *Store) compact() {
 	case len(s.toCompact) > 0:
 		s.compactProjects()
 	case s.db.log.hasOld.Load():
-		s.compacting = s.journal.compact(compaction{cuts: true})
+		s.compacting = s.journal.compact(compaction{cuts: minCut * s.haste()})
 	case s.isCompactionDue():
 		s.compacted = time.Now()
 		s.compacting = s.journal.compact(compaction{begins: true})
@@ -58,7 +62,7 @@ func (s *Store) compact() {
 
 // compactProjects queues the sessions of the next projects for their table.
 func (s *Store) compactProjects() {
-	for left := max(minStep, int(s.people.Load())/maxSteps); left > 0 && len(s.toCompact) > 0; s.toCompact = s.toCompact[1:] {
+	for left := max(minStep, int(s.people.Load())/maxSteps) * s.haste(); left > 0 && len(s.toCompact) > 0; s.toCompact = s.toCompact[1:] {
 		p := s.find(s.toCompact[0])
 		if p == nil { // forgotten: the end of its sessions is in their table already, see compactEvery
 			continue
@@ -72,7 +76,13 @@ func (s *Store) compactProjects() {
 	}
 }
 
+// logLimit is how many bytes of records the log may have before it is compacted.
+func (s *Store) logLimit() int64 { return minLog + logPerUser*s.people.Load() }
+
+// haste is how many times as large as usual a step is: the log must not grow faster than it is compacted.
+func (s *Store) haste() int { return 1 + int(s.db.log.size.Load()/s.logLimit()) }
+
 func (s *Store) isCompactionDue() bool {
 	size := s.db.log.size.Load()
-	return size > minLog+logPerUser*s.people.Load() || size > 0 && time.Since(s.compacted) >= compactEvery
+	return size > s.logLimit() || size > 0 && time.Since(s.compacted) >= compactEvery
 }

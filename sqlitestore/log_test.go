@@ -141,19 +141,19 @@ func TestStepsOfCompactionAreSmallAndLoseNobodyAtAKill(t *testing.T) { // invari
 		}
 		s.db.log.size.Store(minLog + 1000*logPerUser)
 		log, table := logRows(t, dir), 0
-		if log <= 2*maxCut {
+		if log <= 2*minCut {
 			t.Fatalf("the log has %d rows, too few to see steps", log)
 		}
 		for steps := 0; log > 0; steps++ {
-			if steps > 2*people/minStep+log/maxCut+5 {
+			if steps > 2*people/minStep+log/minCut+5 {
 				t.Fatalf("after %d steps: got %d rows in the log and %d in the table, want none and %d", steps, log, table, people)
 			}
 			time.Sleep(tick)
 			synctest.Wait()
 			cut, written := log-logRows(t, dir), tableRows(t, dir, "true")-table
 			log, table = log-cut, table+written
-			if cut > maxCut || written > minStep {
-				t.Errorf("step %d deleted %d rows of the log and wrote %d sessions, want at most %d and %d", steps, cut, written, maxCut, minStep)
+			if cut > minCut || written > minStep {
+				t.Errorf("step %d deleted %d rows of the log and wrote %d sessions, want at most %d and %d", steps, cut, written, minCut, minStep)
 			}
 			if n := rows(t, dir, "is_active = 1"); n != people {
 				t.Errorf("step %d: a start would read %d sessions, want %d", steps, n, people)
@@ -161,6 +161,35 @@ func TestStepsOfCompactionAreSmallAndLoseNobodyAtAKill(t *testing.T) { // invari
 		}
 		if table != people {
 			t.Errorf("got %d rows in the table of sessions, want %d", table, people)
+		}
+	})
+}
+
+// The limit of the log is there for the disk and for the next start, which reads it all.
+func TestCompactionHurriesWhileTheLogGrows(t *testing.T) {
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, _ := run(t, dir, Options{})
+		const people = 200
+		for i := range people {
+			_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			must(t, err)
+		}
+		s.db.log.size.Store(s.logLimit() + 1)
+		time.Sleep(tick)
+		synctest.Wait() // it has begun
+		s.db.log.size.Store(7 * s.logLimit())
+		for range 2*people/(8*minStep) + 1 {
+			time.Sleep(tick)
+			synctest.Wait()
+		}
+		if n := tableRows(t, dir, "true"); n != people {
+			t.Errorf("after steps of eight times the usual size: got %d rows in the table of sessions, want %d", n, people)
+		}
+		time.Sleep(tick)
+		synctest.Wait()
+		if n := logRows(t, dir); n > people/4 {
+			t.Errorf("after a cut of eight times the usual size: got %d rows in the log, want few", n)
 		}
 	})
 }
@@ -300,7 +329,7 @@ func TestCompactionThatBeganBeforeFilesWereLostKeepsTheNewLog(t *testing.T) { //
 		must(t, write(other))
 	}
 	begins, cuts := newChanges(0), newChanges(0)
-	begins.begins, cuts.cuts = true, true
+	begins.begins, cuts.cuts = true, minCut
 	must(t, write(begins), os.Remove(filepath.Join(dir, fileName)))
 	if err := write(other); !errors.Is(err, errFileLost) {
 		t.Fatalf("the commit after the removal says %v", err)

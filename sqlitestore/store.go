@@ -29,7 +29,7 @@ const (
 	sweepEvery = 4 * time.Second
 	// groups is the number of groups of projects, swept one after the other: one commit of all
 	// renewals would delay every change.
-	groups = 32
+	groups = 16
 	// forgetAfter is how long after [presence.Finality] sessions that ended are deleted: those of a project within that
 	// time at once, since deleting costs as much as the project has users.
 	forgetAfter = time.Minute
@@ -123,11 +123,12 @@ func (s *Store) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	writing.Go(func() { s.journal.run(stop) })
 
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	next := time.NewTimer(untilTick())
+	defer next.Stop()
 	for i := 0; ctx.Err() == nil; i = (i + 1) % groups {
 		select {
-		case <-ticker.C:
+		case <-next.C:
+			next.Reset(untilTick())
 			s.expireDue()
 			s.sweep(&s.groups[i])
 			s.compact()

@@ -8,6 +8,13 @@ import (
 // tick is the resolution of a [timerWheel].
 const tick = sweepEvery / groups
 
+// untilTick returns the time until the next tick of Run. Ticks are at multiples of their interval, as those of the hub of
+// live connections are, so that both wake an idle process together: waking it costs more than they do.
+func untilTick() time.Duration {
+	now := time.Now()
+	return now.Truncate(tick).Add(tick).Sub(now)
+}
+
 // timerWheel holds projects by when something in them expires or can be forgotten, so that no other project costs
 // anything. It is safe for concurrent use.
 type timerWheel struct {

@@ -82,14 +82,15 @@ func (h *Hub) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { h.access.WatchRemovals(ctx, h.closeRemoved) })
-	tick := time.NewTicker(checkEvery / groups)
-	defer tick.Stop()
+	next := time.NewTimer(untilTick())
+	defer next.Stop()
 	var conns []*conn
 	current := &checks{}
 	defer func() { current.cancel() }()
 	for group := 0; ctx.Err() == nil; group = (group + 1) % groups {
 		select {
-		case <-tick.C:
+		case <-next.C:
+			next.Reset(untilTick())
 			for range current.left() {
 				h.checkers.do(current)
 			}
@@ -108,6 +109,14 @@ func (h *Hub) Run(ctx context.Context) {
 		}
 	}
 	h.drain()
+}
+
+// untilTick returns the time until the next tick of Run. Ticks are at multiples of their interval, as those of the
+// store with a journal are, so that both wake an idle process together: waking it costs more than they do.
+func untilTick() time.Duration {
+	const tick = checkEvery / groups
+	now := time.Now()
+	return now.Truncate(tick).Add(tick).Sub(now)
 }
 
 // Draining reports whether the hub rejects new connections because it is shutting down.

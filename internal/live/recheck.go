@@ -129,6 +129,9 @@ func (c *conn) closeRemoved(err error) {
 // belongs to somebody else. An error such as [presence.ErrUnavailable], after which this is unknown, ends no
 // session.
 func lostAccess(err error) bool {
+	if err == nil {
+		return false
+	}
 	f := wire.FailureOf(err)
-	return err != nil && (f.Status == http.StatusUnauthorized || f.Err == identity.ErrProjectUnknown || f.Err == presence.ErrRemoved) || errors.Is(err, errHelloOther)
+	return f.Status == http.StatusUnauthorized || f.Err == identity.ErrProjectUnknown || f.Err == presence.ErrRemoved || errors.Is(err, errHelloOther)
 }
