@@ -1,7 +1,7 @@
 # Every command for work on this project. `make help` lists them, from the comments behind the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick vet test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench bench-compare soak \
+.PHONY: help run build test test-quick vet test-go test-client test-browser test-engines test-hosts lint lint-go lint-platforms lint-js lint-workflows lint-chart vulncheck docs pictures bench bench-compare profile soak \
 	prepare example-django release-files
 
 # The commit that `writer-presence version` names; empty outside a clone: then it says "unknown".
@@ -18,8 +18,9 @@ GOLANGCI = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 # which the detector does not follow, and races would be reported where there are none.
 #
 # All that the tests compile gets these flags, also by the go commands that the tests run, and the server of the browser
-# tests: without them everything would be compiled a second time, which takes more than a minute.
-vet test-go test-browser test-engines: export GOFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false
+# tests: without them everything would be compiled a second time, which takes more than a minute. So would the server
+# with the profile by which it is optimised otherwise (ADR 48).
+vet test-go test-browser test-engines: export GOFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -pgo=off
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -120,6 +121,9 @@ bench-compare: ## measure it in turns with Centrifugo and with Django on Postgre
 
 # make soak DURATION=2h
 DURATION ?= 10m
+
+profile: ## record the profile by which the compiler optimises the server, cmd/writer-presence/default.pgo (two minutes)
+	go -C bench run . profile
 
 soak: ## check that memory, goroutines and descriptors stay flat in ten minutes of all that happens, or in DURATION=2h
 	go -C bench run . -duration $(DURATION) soak

@@ -8,6 +8,7 @@
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
 //	go -C bench run . soak            ten minutes of all that happens, in which nothing may grow; -duration 2h for longer
 //	go -C bench run . instructions    instructions of a request and of a delivered change by valgrind, against budgets, in five minutes
+//	go -C bench run . profile         writes cmd/writer-presence/default.pgo, by which the compiler optimises the server, in two minutes
 //	go -C bench run . compare         beside other servers, in about fifteen minutes; compare django: beside one of them
 package main
 
@@ -31,6 +32,9 @@ import (
 	"github.com/writer-presence/writer-presence/bench/internal/polling"
 	"github.com/writer-presence/writer-presence/bench/internal/redis"
 )
+
+// profileTime is how long the server is profiled in each of its cases.
+const profileTime = 8 * time.Second
 
 // root is the root of the repository from the directory of this module, where `go -C bench run` runs.
 const root = ".."
@@ -98,6 +102,12 @@ func scenarios(quick bool) []harness.Scenario {
 	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes), []harness.Scenario{growth.Scenario(node)})
 }
 
+// profile writes the profile by which the compiler optimises the server: of all kinds of requests and of live changes.
+func profile(r *harness.Run) {
+	files := append(polling.Profiles(r, profileTime), live.Profile(r, profileTime))
+	r.MergeProfiles(filepath.Join(root, "cmd", "writer-presence", "default.pgo"), files)
+}
+
 func instructions(quick bool) []harness.Scenario {
 	requests, changes := polling.CountedRequests, live.CountedChanges
 	if quick {
@@ -106,12 +116,14 @@ func instructions(quick bool) []harness.Scenario {
 	return []harness.Scenario{live.Instructions(changes), polling.Instructions(requests)}
 }
 
-// choose returns the scenarios whose name contains the words. Soak, compare and instructions run only when they are
+// choose returns the scenarios whose name contains the words. Soak, profile, compare and instructions run only when they are
 // asked for.
 func choose(words []string, quick bool, duration time.Duration, rate float64) (chosen []harness.Scenario, err error) {
 	switch {
 	case slices.Equal(words, []string{"soak"}):
 		return []harness.Scenario{live.Soak(duration, rate)}, nil
+	case slices.Equal(words, []string{"profile"}):
+		return []harness.Scenario{{Name: "profile, for the compiler", Run: profile}}, nil
 	case len(words) > 0 && words[0] == "compare":
 		sizes := compare.Full
 		if quick {
@@ -120,7 +132,7 @@ func choose(words []string, quick bool, duration time.Duration, rate float64) (c
 		s, err := compare.Scenario(sizes, words[1:])
 		return []harness.Scenario{s}, err
 	}
-	all, names := scenarios(quick), []string{"soak", "compare", "instructions"}
+	all, names := scenarios(quick), []string{"soak", "profile", "compare", "instructions"}
 	if len(words) > 0 && strings.HasPrefix(words[0], "instructions") {
 		all = instructions(quick)
 	}
