@@ -27,9 +27,10 @@ const (
 	// hostTimeout is the time limit for one answer of the host.
 	hostTimeout = 3 * time.Second
 	// hostAge is the maximum age of a cached answer. recheckAge is that for a live connection,
-	// which is rechecked every 25 s: together they make the 30 s within which access ends.
+	// which is rechecked every 25 s, or a tick of the hub later behind a host that hangs: together they are less than the
+	// 30 s within which access ends.
 	hostAge    = 30 * time.Second
-	recheckAge = 5 * time.Second
+	recheckAge = 4 * time.Second
 	// failureAge is how long a failure is cached before the host is asked again.
 	failureAge = time.Second
 	// maxRequests is the number of concurrent requests to the host.
