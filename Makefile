@@ -18,8 +18,8 @@ GOLANGCI = go tool -modfile="$(CURDIR)/tools/go.mod" golangci-lint
 # which the detector does not follow, and races would be reported where there are none.
 #
 # All that the tests compile gets these flags, also by the go commands that the tests run, and the server of the browser
-# tests: without them everything would be compiled a second time, which takes more than a minute. So would the server
-# with the profile by which it is optimised otherwise (ADR 48).
+# tests: without them everything would be compiled a second time, which takes more than a minute. -pgo=off for the same
+# reason: default.pgo (ADR 48) would compile all dependencies of the server again.
 vet test-go test-browser test-engines: export GOFLAGS = -race -gcflags=modernc.org/sqlite/lib=-race=false -pgo=off
 
 help: ## list the targets
@@ -122,7 +122,7 @@ bench-compare: ## measure it in turns with Centrifugo and with Django on Postgre
 # make soak DURATION=2h
 DURATION ?= 10m
 
-profile: ## record the profile by which the compiler optimises the server, cmd/writer-presence/default.pgo (two minutes)
+profile: ## record the profile for profile-guided optimisation, cmd/writer-presence/default.pgo (two minutes)
 	go -C bench run . profile
 
 soak: ## check that memory, goroutines and descriptors stay flat in ten minutes of all that happens, or in DURATION=2h

@@ -8,7 +8,7 @@
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
 //	go -C bench run . soak            ten minutes of all that happens, in which nothing may grow; -duration 2h for longer
 //	go -C bench run . instructions    instructions of a request and of a delivered change by valgrind, against budgets, in five minutes
-//	go -C bench run . profile         writes cmd/writer-presence/default.pgo, by which the compiler optimises the server, in two minutes
+//	go -C bench run . profile         writes cmd/writer-presence/default.pgo for profile-guided optimisation, in two minutes
 //	go -C bench run . compare         beside other servers, in about fifteen minutes; compare django: beside one of them
 package main
 
@@ -102,7 +102,7 @@ func scenarios(quick bool) []harness.Scenario {
 	return slices.Concat([]harness.Scenario{polling.Scenario(http)}, live.Scenarios(sockets), redis.Scenarios(nodes), []harness.Scenario{growth.Scenario(node)})
 }
 
-// profile writes the profile by which the compiler optimises the server: of all kinds of requests and of live changes.
+// profile records the profile for profile-guided optimisation: of all kinds of requests and of live changes.
 func profile(r *harness.Run) {
 	files := append(polling.Profiles(r, profileTime), live.Profile(r, profileTime))
 	r.MergeProfiles(filepath.Join(root, "cmd", "writer-presence", "default.pgo"), files)
@@ -123,7 +123,7 @@ func choose(words []string, quick bool, duration time.Duration, rate float64) (c
 	case slices.Equal(words, []string{"soak"}):
 		return []harness.Scenario{live.Soak(duration, rate)}, nil
 	case slices.Equal(words, []string{"profile"}):
-		return []harness.Scenario{{Name: "profile, for the compiler", Run: profile}}, nil
+		return []harness.Scenario{{Name: "profile, for profile-guided optimisation", Run: profile}}, nil
 	case len(words) > 0 && words[0] == "compare":
 		sizes := compare.Full
 		if quick {

@@ -14,29 +14,28 @@ const (
 	// 90 bytes, each session is then written to the table once in four records or more.
 	minLog     = 1 << 20
 	logPerUser = 400
-	// A step of a compaction writes a maxSteps-th of all sessions, but at least minStep of them, or deletes minCut rows of
-	// the log. With 10,000 users that takes about a millisecond, in which a single core does nothing else. Steps are
-	// larger while the log grows too fast for that; see haste.
-	maxSteps = 128
-	minStep  = 32
-	minCut   = 64
+	// A step of a compaction writes whole projects until it has a maxSteps-th of all sessions, but at least minStep of them,
+	// or deletes minDeleted rows of the log. With 10,000 users in rooms of 10 that takes about a millisecond, in which a
+	// single core does nothing else. A project is not divided, so a room of 1,000 is written in one step.
+	maxSteps   = 128
+	minStep    = 32
+	minDeleted = 64
 )
 
-// compaction says what a commit does for a compaction, besides sessions for their table. The commit that begins it
-// decides which rows of the log are old: all that are there. Once all sessions are in their table, each commit deletes
-// some of them, the oldest first.
+// compaction is what a commit does to the log for a compaction: begins marks all rows as old, deletes is how many old
+// rows it deletes, the oldest first.
 type compaction struct {
-	begins bool
-	cuts   int // rows to delete
+	begins  bool
+	deletes int
 }
 
 func (c compaction) or(other compaction) compaction {
-	return compaction{c.begins || other.begins, max(c.cuts, other.cuts)}
+	return compaction{c.begins || other.begins, max(c.deletes, other.deletes)}
 }
 
-// compact queues the next step of a compaction, if the log is being compacted or a compaction is due: its begin, then
-// the sessions of some projects at a time, then cuts. It waits until the step before is written, since replies wait for
-// these commits too, and no row of the log may be deleted before its sessions are in their table.
+// compact queues the next step of a compaction, if the log is being compacted or a compaction is due: its first commit,
+// then the sessions of some projects at a time, then deletions. It waits until the step before is written, since replies
+// wait for these commits too, and no row of the log may be deleted before its sessions are in their table.
 func (s *Store) compact() {
 	if !s.journal.isWritten(s.compacting) {
 		return
@@ -45,7 +44,7 @@ func (s *Store) compact() {
 	case len(s.toCompact) > 0:
 		s.compactProjects()
 	case s.db.log.hasOld.Load():
-		s.compacting = s.journal.compact(compaction{cuts: minCut * s.haste()})
+		s.compacting = s.journal.compact(compaction{deletes: minDeleted * s.stepFactor()})
 	case s.isCompactionDue():
 		s.compacted = time.Now()
 		s.compacting = s.journal.compact(compaction{begins: true})
@@ -62,7 +61,7 @@ func (s *Store) compact() {
 
 // compactProjects queues the sessions of the next projects for their table.
 func (s *Store) compactProjects() {
-	for left := max(minStep, int(s.people.Load())/maxSteps) * s.haste(); left > 0 && len(s.toCompact) > 0; s.toCompact = s.toCompact[1:] {
+	for left := max(minStep, int(s.people.Load())/maxSteps) * s.stepFactor(); left > 0 && len(s.toCompact) > 0; s.toCompact = s.toCompact[1:] {
 		p := s.find(s.toCompact[0])
 		if p == nil { // forgotten: the end of its sessions is in their table already, see compactEvery
 			continue
@@ -79,8 +78,9 @@ func (s *Store) compactProjects() {
 // logLimit is how many bytes of records the log may have before it is compacted.
 func (s *Store) logLimit() int64 { return minLog + logPerUser*s.people.Load() }
 
-// haste is how many times as large as usual a step is: the log must not grow faster than it is compacted.
-func (s *Store) haste() int { return 1 + int(s.db.log.size.Load()/s.logLimit()) }
+// stepFactor returns by how much steps are larger than usual: 1, and 1 more for each logLimit of bytes that were appended
+// since the compaction began. So the log does not grow faster than it is compacted.
+func (s *Store) stepFactor() int { return 1 + int(s.db.log.size.Load()/s.logLimit()) }
 
 func (s *Store) isCompactionDue() bool {
 	size := s.db.log.size.Load()

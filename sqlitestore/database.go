@@ -191,8 +191,8 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 	if c.begins {
 		keepFrom = d.log.lastID + 1
 	}
-	if c.cuts > 0 {
-		firstID = max(firstID, min(firstID+int64(c.cuts), keepFrom))
+	if c.deletes > 0 {
+		firstID = max(firstID, min(firstID+int64(c.deletes), keepFrom))
 	}
 	err := d.transact(func() error {
 		if err := d.appendLog(clock, encoded); err != nil {
@@ -201,7 +201,7 @@ func (d *database) write(c changes, clock uint64, purge time.Time) error {
 		if err := d.writeTables(c); err != nil {
 			return err
 		}
-		if c.cuts > 0 {
+		if c.deletes > 0 {
 			if err := d.deleteLogBefore(firstID, clock); err != nil {
 				return err
 			}

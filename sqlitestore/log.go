@@ -14,7 +14,7 @@ import (
 // instead of one for each. A compaction writes all sessions to writer_presence, and then deletes the rows that were in
 // the log before it.
 type logState struct {
-	firstID, lastID int64 // of the rows; firstID may be less
+	firstID, lastID int64 // of the oldest and the newest row; rows from firstID on may be missing
 	// keepFrom is the first row that is not old; see compaction. hasOld can be read concurrently.
 	keepFrom int64
 	hasOld   atomic.Bool

@@ -130,7 +130,7 @@ func TestLogOfAnEarlierProcessIsKeptAtTheStartAndCompactedLater(t *testing.T) { 
 }
 
 // A step takes about a millisecond of a single core, in which nothing is delivered.
-func TestStepsOfCompactionAreSmallAndLoseNobodyAtAKill(t *testing.T) { // invariant 6
+func TestCompactionStepIsBoundedAndLosesNoSession(t *testing.T) { // invariant 6
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -141,19 +141,19 @@ func TestStepsOfCompactionAreSmallAndLoseNobodyAtAKill(t *testing.T) { // invari
 		}
 		s.db.log.size.Store(minLog + 1000*logPerUser)
 		log, table := logRows(t, dir), 0
-		if log <= 2*minCut {
+		if log <= 2*minDeleted {
 			t.Fatalf("the log has %d rows, too few to see steps", log)
 		}
 		for steps := 0; log > 0; steps++ {
-			if steps > 2*people/minStep+log/minCut+5 {
+			if steps > 2*people/minStep+log/minDeleted+5 {
 				t.Fatalf("after %d steps: got %d rows in the log and %d in the table, want none and %d", steps, log, table, people)
 			}
 			time.Sleep(tick)
 			synctest.Wait()
 			cut, written := log-logRows(t, dir), tableRows(t, dir, "true")-table
 			log, table = log-cut, table+written
-			if cut > minCut || written > minStep {
-				t.Errorf("step %d deleted %d rows of the log and wrote %d sessions, want at most %d and %d", steps, cut, written, minCut, minStep)
+			if cut > minDeleted || written > minStep {
+				t.Errorf("step %d deleted %d rows of the log and wrote %d sessions, want at most %d and %d", steps, cut, written, minDeleted, minStep)
 			}
 			if n := rows(t, dir, "is_active = 1"); n != people {
 				t.Errorf("step %d: a start would read %d sessions, want %d", steps, n, people)
@@ -166,7 +166,7 @@ func TestStepsOfCompactionAreSmallAndLoseNobodyAtAKill(t *testing.T) { // invari
 }
 
 // The limit of the log is there for the disk and for the next start, which reads it all.
-func TestCompactionHurriesWhileTheLogGrows(t *testing.T) {
+func TestCompactionStepsGrowWithTheLog(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
@@ -328,13 +328,13 @@ func TestCompactionThatBeganBeforeFilesWereLostKeepsTheNewLog(t *testing.T) { //
 	for range 5 {
 		must(t, write(other))
 	}
-	begins, cuts := newChanges(0), newChanges(0)
-	begins.begins, cuts.cuts = true, minCut
+	begins, deletes := newChanges(0), newChanges(0)
+	begins.begins, deletes.deletes = true, minDeleted
 	must(t, write(begins), os.Remove(filepath.Join(dir, fileName)))
 	if err := write(other); !errors.Is(err, errFileLost) {
 		t.Fatalf("the commit after the removal says %v", err)
 	}
-	must(t, write(other), write(cuts))
+	must(t, write(other), write(deletes))
 	if n := rows(t, dir, "user = '1'"); n != 1 {
 		t.Errorf("got %d rows of Alice's session in the new files, want 1", n)
 	}

@@ -8,8 +8,8 @@ import (
 // tick is the resolution of a [timerWheel].
 const tick = sweepEvery / groups
 
-// untilTick returns the time until the next tick of Run. Ticks are at multiples of their interval, as those of the hub of
-// live connections are, so that both wake an idle process together: waking it costs more than they do.
+// untilTick returns the time until the next tick of Run. Ticks are at multiples of 250 ms of the wall clock, as in
+// internal/live, so that both wake an idle process at once: waking it costs more than they do.
 func untilTick() time.Duration {
 	now := time.Now()
 	return now.Truncate(tick).Add(tick).Sub(now)

@@ -146,7 +146,7 @@ func (c *conn) control(op ws.OpCode, payload []byte) {
 	case op == ws.OpPing && c.pings.Add(1) > maxPings, op == ws.OpPong && c.pongs.Add(1) > maxPings:
 		c.reject(wire.ErrTooManyRequests)
 	case op == ws.OpPing:
-		c.out.write(compile(ws.NewPongFrame(payload)))
+		c.out.write(ws.MustCompileFrame(ws.NewPongFrame(payload)))
 	case op == ws.OpPong:
 		c.lastPong.Store(int64(c.hub.uptime()))
 	case op == ws.OpClose:
@@ -252,7 +252,8 @@ func (c *conn) hold() {
 	c.holds = holdsNext
 }
 
-// sendWithHeld sends a frame, and with it the state that is held, if any. It may overwrite memory behind the frame.
+// sendWithHeld sends a frame, and with it the state that is held, if any. It appends the state to the frame in place, so
+// no other goroutine may use the frame's array.
 func (c *conn) sendWithHeld(frame []byte) {
 	c.mu.Lock()
 	held := c.holds == holdsOne
@@ -338,7 +339,7 @@ func (c *conn) requestID() string {
 
 // close ends the connection with a code.
 func (c *conn) close(code ws.StatusCode) {
-	c.out.close(compile(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))))
+	c.out.close(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, ""))))
 }
 
 // revoke ends the connection and its session, because the user lost access; see lostAccess.

@@ -15,22 +15,21 @@ const statusRestart ws.StatusCode = 1012
 // restateFrame asks a client to send its session again.
 var restateFrame = textFrame(wire.AppendRestate)
 
-// encoder encodes frames in memory that is used again.
-type encoder struct{ message, frame []byte }
+// encoder encodes text frames in buffers that are used again. It is not safe for concurrent use.
+type encoder struct {
+	message []byte
+	frame   bytes.Buffer
+}
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-// text returns a text frame with the message that appendMessage appends. It is valid until the next call.
+// text returns a text frame with the message that appendMessage appends. The frame is valid until the next call, or until
+// the encoder is put back into encoders.
 func (e *encoder) text(appendMessage func([]byte) []byte) []byte {
-	e.message, e.frame = appendMessage(e.message[:0]), e.frame[:0]
-	_ = ws.WriteFrame(e, ws.NewTextFrame(e.message)) // writing to memory does not fail
-	return e.frame
-}
-
-// Write appends to the frame.
-func (e *encoder) Write(b []byte) (int, error) {
-	e.frame = append(e.frame, b...)
-	return len(b), nil
+	e.message = appendMessage(e.message[:0])
+	e.frame.Reset()
+	_ = ws.WriteFrame(&e.frame, ws.NewTextFrame(e.message)) // a buffer returns no error
+	return e.frame.Bytes()
 }
 
 // textFrame returns a text frame with the message that appendMessage appends.
@@ -43,10 +42,4 @@ func textFrame(appendMessage func([]byte) []byte) []byte {
 // errorFrame returns a frame that reports err. seq is that of the message that it answers, 0 for none.
 func errorFrame(err error, seq uint64) []byte {
 	return textFrame(func(b []byte) []byte { return wire.AppendError(b, err, seq) })
-}
-
-func compile(f ws.Frame) []byte {
-	e := &encoder{}
-	_ = ws.WriteFrame(e, f)
-	return e.frame
 }

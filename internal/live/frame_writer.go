@@ -20,8 +20,8 @@ const (
 	maxDrain = 64 << 10
 )
 
-// writer is the writing side of a connection. It writes whole frames, one at a time, and nothing after a
-// close frame. Its methods are safe for concurrent use.
+// writer writes whole frames to a connection, one at a time and nothing after a close frame, and reads from it. Its
+// methods are safe for concurrent use, but only one goroutine may read.
 type writer struct {
 	net.Conn
 	raw    syscall.RawConn // nil unless the kernel's socket can be reached

@@ -111,8 +111,8 @@ func (h *Hub) Run(ctx context.Context) {
 	h.drain()
 }
 
-// untilTick returns the time until the next tick of Run. Ticks are at multiples of their interval, as those of the
-// store with a journal are, so that both wake an idle process together: waking it costs more than they do.
+// untilTick returns the time until the next tick of Run. Ticks are at multiples of 250 ms of the wall clock, as in
+// sqlitestore, so that both wake an idle process at once: waking it costs more than they do.
 func untilTick() time.Duration {
 	const tick = checkEvery / groups
 	now := time.Now()

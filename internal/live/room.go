@@ -66,7 +66,7 @@ type state struct {
 	version  uint64
 	snapshot *presence.Snapshot // nil while the store is unavailable
 	before   *presence.Snapshot // that the delta starts from; nil if there is no delta
-	frames   *frames
+	frames   *frames            // a pointer, because broadcast copies a state to change asked
 	// asked is the oldest version that was acceptable when the snapshot was read. A client that reports a
 	// newer one is not sent this state.
 	asked uint64
@@ -81,6 +81,7 @@ type frame struct {
 	bytes []byte
 }
 
+// get returns the frame. The first call encodes it.
 func (f *frame) get(appendMessage func([]byte) []byte) []byte {
 	f.once.Do(func() { f.bytes = textFrame(appendMessage) })
 	return f.bytes
@@ -99,9 +100,7 @@ func newState(before *state, snapshot *presence.Snapshot) *state {
 }
 
 func newUnavailable(err error) *state {
-	f := &frames{}
-	f.whole.get(func(b []byte) []byte { return wire.AppendError(b, err, 0) })
-	return &state{version: unavailable, frames: f}
+	return &state{version: unavailable, frames: &frames{whole: frame{bytes: errorFrame(err, 0)}}}
 }
 
 // frame returns the frame for a client that has a version: the delta if it starts there, otherwise the whole.
@@ -110,12 +109,12 @@ func (s *state) frame(have uint64, m *metrics.HTTP) []byte {
 	switch {
 	case s.version == unavailable:
 		m.Failure("unavailable")
+		return s.frames.whole.bytes
 	case s.before != nil && have == s.before.Version:
 		m.Deltas.Inc()
 		return s.frames.delta.get(func(b []byte) []byte { return wire.AppendDelta(b, s.before, s.snapshot) })
-	default:
-		m.Snapshots.Inc()
 	}
+	m.Snapshots.Inc()
 	return s.frames.whole.get(func(b []byte) []byte { return wire.AppendSnapshot(b, s.snapshot) })
 }
 

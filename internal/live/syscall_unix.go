@@ -4,7 +4,7 @@ package live
 
 import "syscall"
 
-// socketRead reads from a nonblocking socket. It returns 0 after an error.
+// socketRead reads from a nonblocking socket. It returns 0 at the end of the stream and after an error.
 func socketRead(fd uintptr, b []byte) (n int) {
 	n, _ = syscall.Read(int(fd), b)
 	return max(n, 0)

@@ -10,7 +10,7 @@ import (
 // profiledClients are enough for many rooms, and few enough to be connected before the leases of the first ones end.
 const profiledClients = 1000
 
-// Profile returns a CPU profile of the server for changes in rooms at random.
+// Profile records a CPU profile of the server for changes in rooms at random, and returns the name of its file.
 func Profile(r *harness.Run, d time.Duration) (file string) {
 	return r.RecordCPU(d, func(r *harness.Run, server *harness.Process) func(time.Duration) {
 		p := NewPool(r)

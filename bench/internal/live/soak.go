@@ -3,11 +3,8 @@ package live
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -82,24 +79,21 @@ func (g resources) exceeds(limit resources) (err error) {
 }
 
 type soak struct {
-	r          *harness.Run
-	server     *harness.Process
-	admin, key string
-	pool       *Pool
-	pollers    []harness.User
-	next       func() *Client
+	r       *harness.Run
+	server  *harness.Process
+	admin   harness.Admin
+	pool    *Pool
+	pollers []harness.User
+	next    func() *Client
 
 	changes, heartbeats, returns, polling, moves *ticker
 	reconnects, polls, projects                  int
 }
 
 func newSoak(r *harness.Run, rate float64) *soak {
-	s := &soak{r: r, key: strings.Repeat("key-of-the-benchmark-", 2)}
-	keyFile := filepath.Join(r.Dir, "api-key")
-	r.Check(os.WriteFile(keyFile, []byte(s.key), 0o600))
-	s.admin, _ = r.FreeAddress()
+	s := &soak{r: r}
 	n := max(1, int(rate*soakClients/RoomSize)) * RoomSize
-	s.server = r.StartServer("--admin-addr", s.admin, "--api-key-file", keyFile, "--connections", strconv.Itoa(2*n+100))
+	s.server, s.admin = r.StartAdmin("--connections", strconv.Itoa(2*n+100))
 	users := r.Users(s.server, n+n/RoomSize)
 	s.pool, s.pollers = NewPool(r), users[n:]
 	s.pool.wait = 1
@@ -166,8 +160,8 @@ func (s *soak) poll(i int) {
 
 // sample collects the server's garbage, and returns what is left.
 func (s *soak) sample() resources {
-	s.request(http.MethodGet, "http://"+s.admin+"/debug/pprof/heap?gc=1", s.key, "")
-	metrics := s.request(http.MethodGet, "http://"+s.admin+"/metrics", s.key, "")
+	s.get("/debug/pprof/heap?gc=1")
+	metrics := s.get("/metrics")
 	metric := func(name string) (value float64) {
 		_, rest, found := strings.Cut(metrics, "\n"+name+" ")
 		if _, err := fmt.Sscan(rest, &value); !found || err != nil {
@@ -183,17 +177,13 @@ func (s *soak) sample() resources {
 }
 
 func (s *soak) request(method, url, token, body string) string {
-	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	text, err := harness.Request(method, url, token, body)
 	s.r.Check(err)
-	request.Header.Set("Authorization", "Bearer "+token)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	return text
+}
+
+func (s *soak) get(path string) string {
+	text, err := s.admin.Get(path)
 	s.r.Check(err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	s.r.Check(err)
-	if response.StatusCode != http.StatusOK {
-		s.r.Check(fmt.Errorf("%s %s: %s %s", method, url, response.Status, text))
-	}
-	return string(text)
+	return text
 }

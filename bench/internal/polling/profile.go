@@ -6,7 +6,7 @@ import (
 	"github.com/writer-presence/writer-presence/bench/internal/harness"
 )
 
-// Profiles returns a CPU profile of the server for each kind of request.
+// Profiles records a CPU profile of the server for each kind of request, and returns the names of their files.
 func Profiles(r *harness.Run, d time.Duration) (files []string) {
 	for _, c := range cases {
 		files = append(files, r.RecordCPU(d, func(r *harness.Run, server *harness.Process) func(time.Duration) {
