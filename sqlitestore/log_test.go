@@ -75,7 +75,7 @@ func TestCompactionMovesTheLogAndLosesNobodyAtAKill(t *testing.T) { // invariant
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
-		time.Sleep(compactEvery)
+		time.Sleep(compactEvery - 2*tick)
 		seq := uint64(0)
 		for range 10 {
 			seq++
@@ -95,7 +95,7 @@ func TestCompactionMovesTheLogAndLosesNobodyAtAKill(t *testing.T) { // invariant
 				t.Errorf("step %d, after a kill: got %s, want %s", step, got, want)
 			}
 			must(t, stop())
-			time.Sleep(sweepEvery / 4)
+			time.Sleep(tick)
 			synctest.Wait()
 		}
 		if n := tableRows(t, dir, "is_active = 1"); n != 2 {
