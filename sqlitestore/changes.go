@@ -91,7 +91,8 @@ func (c changes) put(project presence.Project, u unwritten) {
 
 // putOlder adds changes that could not be written, except where newer ones are. It leaves out what is older than
 // [presence.Finality] of ends, drops, moves and removals that are over, so that a disk that fails for long does not fill
-// the memory. The row of a drop that is left out lasts until the next start.
+// the memory. The row of a drop that is left out lasts until the next start. For the same reason it leaves out that a
+// project has no sessions any more, if there are very many such projects; see database.missed for their rows.
 func (c changes) putOlder(older changes) {
 	for k, r := range older.records {
 		if _, newer := c.records[k]; !newer && (r.Active || time.Since(r.LastSeen) <= presence.Finality) {
@@ -99,7 +100,7 @@ func (c changes) putOlder(older changes) {
 		}
 	}
 	for project, sessions := range older.sessions {
-		if _, newer := c.sessions[project]; !newer {
+		if _, newer := c.sessions[project]; !newer && (len(sessions) > 0 || len(c.sessions) < maxTaken) {
 			c.sessions[project] = sessions
 		}
 	}

@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	// compactEvery is how often the log is compacted at least, if anything was appended: so the table has the end of a
-	// session before its roster forgets it.
+	// compactEvery is how often the log is compacted at least, if anything was appended.
 	compactEvery = presence.Finality / 2
 	// A log above minLog bytes and logPerUser for each user who is online is compacted at once. Since a record takes some
 	// 90 bytes, each session is then written to the table once in four records or more.
 	minLog     = 1 << 20
 	logPerUser = 400
-	// A step of a compaction writes whole projects until it has a maxSteps-th of all sessions, but at least minStep of them,
-	// or deletes minDeleted rows of the log. With 10,000 users in rooms of 10 that takes about a millisecond, in which a
-	// single core does nothing else. A project is not divided, so a room of 1,000 is written in one step.
+	// A step of a compaction writes the sessions of a maxSteps-th of all projects, but at least minStep sessions, or deletes
+	// minDeleted rows of the log. With 10,000 users in rooms of 10 that takes about a millisecond, in which a single core
+	// does nothing else. A project is not divided, so a room of 1,000 is written in one step.
 	maxSteps   = 128
 	minStep    = 32
 	minDeleted = 64
@@ -53,6 +52,7 @@ func (s *Store) compact() {
 				s.toCompact = append(s.toCompact, p.name)
 			}
 		}
+		s.projectsInStep = len(s.toCompact) / maxSteps
 	default:
 		return
 	}
@@ -61,17 +61,22 @@ func (s *Store) compact() {
 
 // compactProjects queues the sessions of the next projects for their table.
 func (s *Store) compactProjects() {
-	for left := max(minStep, int(s.people.Load())/maxSteps) * s.stepFactor(); left > 0 && len(s.toCompact) > 0; s.toCompact = s.toCompact[1:] {
+	projects, sessions := s.projectsInStep*s.stepFactor(), minStep*s.stepFactor()
+	for ; len(s.toCompact) > 0 && (projects > 0 || sessions > 0); s.toCompact = s.toCompact[1:] {
+		projects--
 		p := s.find(s.toCompact[0])
-		if p == nil { // forgotten: the end of its sessions is in their table already, see compactEvery
+		if p == nil { // removed, and its sessions in the table with it
 			continue
 		}
 		p.mu.Lock()
-		u := allUnwritten(p.roster) // to the log, since that must not be older than the table
-		u.sessions = append([]presence.Record{}, p.roster.AllRecords()...)
-		s.compacting = s.journal.addLater(p.name, p.roster.Clock(), u)
+		if u := p.unwrittenWithSessions(); !u.isEmpty() {
+			s.compacting = s.journal.addLater(p.name, p.roster.Clock(), u)
+			sessions -= 1 + len(u.sessions)
+		}
 		p.notifyAndUnlock()
-		left -= 1 + len(u.sessions)
+	}
+	if len(s.toCompact) == 0 {
+		s.toCompact = nil // frees the names
 	}
 }
 

@@ -255,6 +255,84 @@ func TestEndThatIsOlderThanAStartStaysAnEnd(t *testing.T) { // rule 8
 	})
 }
 
+// Most projects are held without anybody in them, for example because pages watch them.
+func TestCompactionOfManyProjectsKeepsEnds(t *testing.T) { // rule 8
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, stop := run(t, dir, Options{Lease: time.Hour})
+		const people, held = 40, 20_000
+		each := func(f func(presence.Project)) {
+			for i := range people {
+				f(presence.Project(fmt.Sprint("p", i)))
+			}
+		}
+		each(func(p presence.Project) {
+			_, err := s.Update(t.Context(), p, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+			must(t, err)
+		})
+		s.db.log.size.Store(s.logLimit() + 1)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if n := tableRows(t, dir, "is_active = 1"); n != people {
+			t.Fatalf("got %d rows in the table of sessions, want %d", n, people)
+		}
+		for i := range held {
+			defer s.Watch(presence.Project(fmt.Sprint("held", i)), func() {})()
+		}
+		each(func(p presence.Project) {
+			_, err := s.Leave(t.Context(), p, alice, presence.Leave{Session: "x", Seq: 2})
+			must(t, err)
+		})
+		s.db.log.size.Store(s.logLimit() + 1)
+		time.Sleep(tick)
+		synctest.Wait()
+		began := time.Now()
+		for len(s.toCompact) > 0 {
+			time.Sleep(tick)
+			synctest.Wait()
+		}
+		if took := time.Since(began); took > 2*maxSteps*tick {
+			t.Errorf("the sessions of %d projects were written in %v, want %v", people+held, took, maxSteps*tick)
+		}
+		if s.toCompact != nil {
+			t.Error("the names of the projects stay in memory")
+		}
+		time.Sleep(presence.Finality + compactEvery + time.Minute)
+		synctest.Wait()
+		if n := rows(t, dir, "is_active = 1"); n != 0 {
+			t.Errorf("%d sessions that have left are active after a restart", n)
+		}
+		must(t, stop())
+	})
+}
+
+// An end that is younger than Finality at a start is forgotten before the first compaction.
+func TestEndShortlyBeforeAStartStaysAnEnd(t *testing.T) { // rule 8
+	in(t, func(t *testing.T) {
+		dir := t.TempDir()
+		o := Options{Lease: time.Hour}
+		s, stop := run(t, dir, o)
+		update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+		s.db.log.size.Store(s.logLimit() + 1)
+		time.Sleep(2 * sweepEvery)
+		synctest.Wait()
+		_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
+		must(t, err, stop())
+		time.Sleep(presence.Finality - time.Minute)
+		for range 2 {
+			s, stop = run(t, dir, o)
+			if got := listed(t, s); got != "" {
+				t.Errorf("after a restart: got %q, want nobody", got)
+			}
+			_, err = s.Update(t.Context(), "other", bob, presence.Update{Session: "y", Seq: 1, Section: "a"})
+			must(t, err)
+			time.Sleep(compactEvery + time.Minute)
+			synctest.Wait()
+			must(t, stop())
+		}
+	})
+}
+
 func TestCompactionWaitsForItsCommitsAndForADiskThatFails(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -37,6 +37,7 @@ type project struct {
 
 	people    int   // those whom Store.people includes
 	unwritten bool  // in the unwritten of its group
+	isInTable bool  // the table of sessions may have some of its
 	due       int64 // its first tick in the timer wheel; 0 if it is not there
 }
 
@@ -197,6 +198,17 @@ func (s *Store) sweep(g *group) {
 	s.journal.flush()
 }
 
+// unwrittenWithSessions returns what allUnwritten does, and all sessions, which replace those in their table. They are
+// left out if there are none in either place. mu must be held.
+func (p *project) unwrittenWithSessions() unwritten {
+	u := allUnwritten(p.roster) // to the log, since that must not be older than the table
+	if sessions := p.roster.AllRecords(); len(sessions) > 0 || p.isInTable {
+		u.sessions = append([]presence.Record{}, sessions...)
+		p.isInTable = len(sessions) > 0
+	}
+	return u
+}
+
 // removeIfEmpty removes a project, unless it is in use again.
 func (s *Store) removeIfEmpty(p *project) {
 	s.mu.Lock()
@@ -207,7 +219,9 @@ func (s *Store) removeIfEmpty(p *project) {
 		return
 	}
 	p.gone = true
-	s.journal.addLater(p.name, p.roster.Clock(), allUnwritten(p.roster)) // saves and removals that isEmpty has dropped
+	// Saves and removals that isEmpty has dropped, and active rows of sessions whose ends may be only in the log, which the
+	// next compaction deletes.
+	s.journal.addLater(p.name, p.roster.Clock(), p.unwrittenWithSessions())
 	s.floor = max(s.floor, p.roster.Clock())
 	s.events.note(p.name)
 	delete(p.group.projects, p.name)

@@ -30,6 +30,9 @@ func TestRowOfEndThatWasNotWrittenIsDeleted(t *testing.T) { // invariant 11
 		_, err := s.db.sql.Exec("PRAGMA query_only = ON") // no write succeeds
 		must(t, err)
 		time.Sleep(presence.DefaultLease + presence.Finality + 2*forgetAfter)
+		s.journal.mu.Lock()
+		clear(s.journal.pending.sessions) // as after the end of very many projects
+		s.journal.mu.Unlock()
 		_, err = s.db.sql.Exec("PRAGMA query_only = OFF")
 		must(t, err)
 		time.Sleep(2 * retryEvery)

@@ -162,6 +162,7 @@ func (s *Store) load(now time.Time) error {
 	for i := range s.groups {
 		for _, p := range s.groups[i].projects {
 			p.mu.Lock()
+			p.isInTable = true // or may be
 			p.notifyAndUnlock()
 		}
 	}

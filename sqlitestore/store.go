@@ -61,11 +61,12 @@ type Store struct {
 	active, people atomic.Int64
 	events         *events
 
-	// Of compact; only Run uses them: the projects whose sessions are still to be written to their table, the batch of the
-	// last step, and when a compaction last began.
-	toCompact  []presence.Project
-	compacting *batch
-	compacted  time.Time
+	// Of compact; only Run uses them: the projects whose sessions are still to be written to their table, how many of them
+	// a step writes at least, the batch of the last step, and when a compaction last began.
+	toCompact      []presence.Project
+	projectsInStep int
+	compacting     *batch
+	compacted      time.Time
 }
 
 // Options of a store. The zero value of each is its default.

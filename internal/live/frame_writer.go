@@ -49,8 +49,8 @@ func (w *writer) open(conn net.Conn, sent prometheus.Counter, interrupt func()) 
 // Read reads as net.Conn does. It tries to read without waiting first, which takes less CPU.
 func (w *writer) Read(b []byte) (int, error) {
 	if w.raw != nil {
-		if n := readNonblocking(w.raw, b); n > 0 {
-			return n, nil
+		if n, err := readNonblocking(w.raw, b); n > 0 || err != nil {
+			return n, err
 		}
 	}
 	return w.Conn.Read(b)

@@ -29,7 +29,7 @@ const (
 	// the other, because checking all connections at once would delay messages.
 	groups = 100
 	// pingGroups is how many ticks of Run there are in pingEvery.
-	pingGroups = groups * int(pingEvery) / int(checkEvery)
+	pingGroups = int(groups * pingEvery / checkEvery)
 	// drainTimeout is how long draining waits for connections to end.
 	drainTimeout = 10 * time.Second
 )

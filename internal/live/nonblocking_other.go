@@ -11,5 +11,5 @@ import (
 func rawSocket(net.Conn) syscall.RawConn { return nil }
 
 // readNonblocking and writeNonblocking do nothing. They are not called, because rawSocket returns nil.
-func readNonblocking(syscall.RawConn, []byte) (n int)  { return 0 }
-func writeNonblocking(syscall.RawConn, []byte) (n int) { return 0 }
+func readNonblocking(syscall.RawConn, []byte) (n int, err error) { return 0, nil }
+func writeNonblocking(syscall.RawConn, []byte) (n int)           { return 0 }

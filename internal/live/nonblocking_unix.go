@@ -19,13 +19,17 @@ func rawSocket(conn net.Conn) (raw syscall.RawConn) {
 	return raw
 }
 
-// readNonblocking reads what has arrived without waiting, and returns how many bytes that were: 0 also at the end and
-// after an error, which the next Read of the connection returns.
-func readNonblocking(raw syscall.RawConn, b []byte) (n int) {
+// readNonblocking reads what has arrived without waiting. It returns 0 and no error if nothing has, at the end of the
+// stream and after the read deadline.
+func readNonblocking(raw syscall.RawConn, b []byte) (n int, err error) {
 	t := transfers.Get().(*transfer)
 	t.call, t.bytes = socketRead, b
 	_ = raw.Read(t.do)
-	return t.release()
+	n, errno := t.release()
+	if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
+		err = errno // the kernel reports it once
+	}
+	return n, err
 }
 
 // writeNonblocking writes what the socket takes without waiting, and returns how many bytes that were.
@@ -33,31 +37,33 @@ func writeNonblocking(raw syscall.RawConn, b []byte) (n int) {
 	t := transfers.Get().(*transfer)
 	t.call, t.bytes = socketWrite, b
 	_ = raw.Write(t.do)
-	return t.release()
+	n, _ = t.release()
+	return n
 }
 
 // transfer is a call of the kernel for a socket. Its function is allocated only once: one for each call would be a tenth
 // of the garbage of a change.
 type transfer struct {
-	call  func(fd uintptr, b []byte) (n int)
+	call  func(fd uintptr, b []byte) (int, syscall.Errno)
 	bytes []byte
 	n     int
+	errno syscall.Errno
 	do    func(fd uintptr) (done bool)
 }
 
 var transfers = sync.Pool{New: func() any {
 	t := &transfer{}
 	t.do = func(fd uintptr) bool {
-		t.n = t.call(fd, t.bytes)
+		t.n, t.errno = t.call(fd, t.bytes)
 		return true // false would wait until the socket is ready
 	}
 	return t
 }}
 
-// release returns the number of bytes.
-func (t *transfer) release() (n int) {
-	n = t.n
-	t.bytes, t.n = nil, 0
+// release returns the result, and the transfer to the pool.
+func (t *transfer) release() (n int, errno syscall.Errno) {
+	n, errno = t.n, t.errno
+	t.bytes, t.n, t.errno = nil, 0, 0
 	transfers.Put(t)
-	return n
+	return n, errno
 }

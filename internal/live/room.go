@@ -84,6 +84,9 @@ type frame struct {
 // get returns the frame. The first call encodes it.
 func (f *frame) get(appendMessage func([]byte) []byte) []byte {
 	f.once.Do(func() { f.bytes = textFrame(appendMessage) })
+	if f.bytes == nil {
+		panic("encoding this frame has panicked before") // for the log: without a frame a connection would wait silently
+	}
 	return f.bytes
 }
 

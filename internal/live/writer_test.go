@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -125,5 +127,47 @@ func TestReadWaitsAndReportsTimeoutAndEnd(t *testing.T) {
 	o.Close()
 	if text, err := read(); text != "" || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after Close Read returned %q, %v", text, err)
+	}
+}
+
+// The kernel reports a reset once, so whoever reads first has to pass it on.
+func TestReadReportsReset(t *testing.T) {
+	o, client := tcpWriter(t)
+	client.(*net.TCPConn).SetLinger(0)
+	client.Close()
+	if _, err := o.Read(make([]byte, 16)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("after a reset Read returned %v, want connection reset", err)
+	}
+}
+
+// A host may set a socket to blocking. A raw system call that waited for it would stop the whole process at the next
+// garbage collection, and this test would hang.
+func TestBlockingSocketDoesNotStopTheProcess(t *testing.T) {
+	o, client := tcpWriter(t)
+	file, err := o.Conn.(through).Conn.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	file.Fd() // makes the socket that both share blocking
+	read := make(chan string)
+	go func() {
+		b := make([]byte, 16)
+		n, _ := o.Read(b)
+		read <- string(b[:n])
+	}()
+	for range 3 {
+		runtime.Gosched() // to Read
+		runtime.GC()
+	}
+	if _, err := client.Write([]byte("late")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-read; got != "late" {
+		t.Errorf("read %q, want late", got)
+	}
+	large := bytes.Repeat([]byte("x"), 1<<20)
+	for rest := []byte(nil); len(rest) == 0; { // until the socket takes no more
+		rest, _ = o.offer(large)
 	}
 }
