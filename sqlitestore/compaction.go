@@ -14,8 +14,8 @@ const (
 	minLog     = 1 << 20
 	logPerUser = 400
 	// A step of a compaction writes the sessions of a maxSteps-th of all projects, or of more until it has minStep sessions or
-	// projects, or deletes minDeleted rows of the log. With 10,000 users in rooms of 10 that takes about a millisecond, in which a single core
-	// does nothing else. A project is not divided, so a room of 1,000 is written in one step.
+	// projects, or deletes minDeleted rows of the log. With 10,000 users in rooms of 10 that takes about a millisecond, in
+	// which a single core does nothing else. A project is not divided, so a room of 1,000 is written in one step.
 	maxSteps   = 128
 	minStep    = 32
 	minDeleted = 64
@@ -61,8 +61,8 @@ func (s *Store) compact() {
 
 // compactProjects queues the sessions of the next projects for their table.
 func (s *Store) compactProjects() {
-	most, least := s.projectsInStep*s.stepFactor(), minStep*s.stepFactor()
-	for projects, rows := 0, 0; len(s.toCompact) > 0 && (projects < most || projects < least && rows < least); projects++ {
+	share, least := s.projectsInStep*s.stepFactor(), minStep*s.stepFactor()
+	for projects, rows := 0, 0; len(s.toCompact) > 0 && (projects < share || projects < least && rows < least); projects++ {
 		p := s.find(s.toCompact[0])
 		s.toCompact = s.toCompact[1:]
 		if p == nil { // removed, and its sessions in the table with it

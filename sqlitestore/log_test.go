@@ -71,6 +71,15 @@ func tableRows(t *testing.T, dir, where string) int {
 	return countRows(t, killed(t, dir), "SELECT count(*) FROM writer_presence WHERE "+where)
 }
 
+// enterProjects has Alice enter projects p0, p1 and so on.
+func enterProjects(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for i := range n {
+		_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+		must(t, err)
+	}
+}
+
 func TestCompactionMovesTheLogAndLosesNobodyAtAKill(t *testing.T) { // invariant 6
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -135,10 +144,7 @@ func TestCompactionStepIsBoundedAndLosesNoSession(t *testing.T) { // invariant 6
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
 		const people = 200
-		for i := range people {
-			_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-			must(t, err)
-		}
+		enterProjects(t, s, people)
 		s.db.log.size.Store(minLog + 1000*logPerUser)
 		log, table := logRows(t, dir), 0
 		if log <= 2*minDeleted {
@@ -171,10 +177,7 @@ func TestCompactionStepsGrowWithTheLog(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
 		const people = 200
-		for i := range people {
-			_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-			must(t, err)
-		}
+		enterProjects(t, s, people)
 		s.db.log.size.Store(s.logLimit() + 1)
 		time.Sleep(tick)
 		synctest.Wait() // it has begun
@@ -261,15 +264,7 @@ func TestCompactionOfManyProjectsKeepsEnds(t *testing.T) { // rule 8
 		dir := t.TempDir()
 		s, stop := run(t, dir, Options{Lease: time.Hour})
 		const people, held = 40, 10_000
-		each := func(f func(presence.Project)) {
-			for i := range people {
-				f(presence.Project(fmt.Sprint("p", i)))
-			}
-		}
-		each(func(p presence.Project) {
-			_, err := s.Update(t.Context(), p, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-			must(t, err)
-		})
+		enterProjects(t, s, people)
 		s.db.log.size.Store(s.logLimit() + 1)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
@@ -279,10 +274,10 @@ func TestCompactionOfManyProjectsKeepsEnds(t *testing.T) { // rule 8
 		for i := range held {
 			defer s.Watch(presence.Project(fmt.Sprint("held", i)), func() {})()
 		}
-		each(func(p presence.Project) {
-			_, err := s.Leave(t.Context(), p, alice, presence.Leave{Session: "x", Seq: 2})
+		for i := range people {
+			_, err := s.Leave(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Leave{Session: "x", Seq: 2})
 			must(t, err)
-		})
+		}
 		s.db.log.size.Store(s.logLimit() + 1)
 		time.Sleep(2 * maxSteps * tick)
 		synctest.Wait()
@@ -332,10 +327,7 @@ func TestCompactionWaitsForItsCommitsAndForADiskThatFails(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dir := t.TempDir()
 		s, _ := run(t, dir, Options{})
-		for i := range 100 {
-			_, err := s.Update(t.Context(), presence.Project(fmt.Sprint("p", i)), alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-			must(t, err)
-		}
+		enterProjects(t, s, 100)
 		time.Sleep(sweepEvery)
 		full(t, s, true)
 		s.db.log.size.Store(minLog + 1000*logPerUser)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // poller waits for the next bytes of connections. A goroutine for each would take 2.5 KB; here one goroutine waits for an
@@ -86,6 +87,16 @@ func (p *poller) run(raw syscall.RawConn) {
 			}
 		}
 	}
+}
+
+// epollEvents takes events from an epoll instance without waiting, as many as there are and as fit. It returns 0 after an
+// error. It is a raw system call for the reason that socket_linux.go gives.
+func epollEvents(epoll uintptr, events []syscall.EpollEvent) (n int) {
+	r, _, err := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+	if err != 0 {
+		return 0
+	}
+	return int(r)
 }
 
 // wait has ready called once bytes have arrived, or after interrupt. It returns false, and ready is not called, for a
