@@ -100,9 +100,8 @@ func (h *Hub) Run(ctx context.Context) {
 			for i := group % pingGroups; i < groups; i += pingGroups {
 				conns = h.appendGroup(conns, i)
 			}
-			now := h.uptime()
-			for _, c := range conns {
-				c.checkAlive(now)
+			if silent := findSilent(conns, h.uptime()); len(silent) > 0 {
+				go ping(silent)
 			}
 			clear(conns[:cap(conns)]) // or they would stay in memory once they have ended
 		case <-ctx.Done():

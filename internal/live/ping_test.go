@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,28 @@ func TestPingsAreSpread(t *testing.T) {
 		}
 		if len(seen) != len(all) {
 			t.Errorf("%d connections: got pings at %d times, want each at its own", len(all), len(seen))
+		}
+	})
+}
+
+// Messages wait while clients are pinged. Clients that connected at once, after a restart, are silent at once.
+func TestFewClientsArePingedAtOnce(t *testing.T) {
+	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
+		const n = 500
+		var all []*servertest.Socket
+		for i := range n {
+			s := w.ConnectTo(strings.Replace(servertest.LivePath, "/p/", fmt.Sprintf("/p%d/", i%25), 1))
+			s.Send("hello", fmt.Sprintf(`"token": "%s", "session": "a"`, w.As(fmt.Sprint("writer ", i), presence.UserID(fmt.Sprint(i+1))).Token))
+			all = append(all, s)
+		}
+		pinged := map[time.Time]int{}
+		for _, s := range all {
+			pinged[<-s.Pings]++
+		}
+		for at, n := range pinged {
+			if n > 20 {
+				t.Errorf("%d clients were pinged at %v, want 20 at most", n, at)
+			}
 		}
 	})
 }

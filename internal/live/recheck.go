@@ -23,11 +23,37 @@ const (
 	pingAfter = presence.DefaultHeartbeat + time.Second
 	// deadAfter is after how much silence a connection is taken for dead.
 	deadAfter = pingAfter + 20*time.Second
+	// pingsAtOnce is how many clients are pinged without a pause, which takes less than 0.2 ms.
+	pingsAtOnce = 20
+	pingPause   = time.Millisecond
 )
 
-// checkAlive runs every pingEvery. It pings a client from which nothing has arrived for pingAfter. It cuts a connection
-// from which nothing has arrived for deadAfter, or no message for a lease. It does not block.
-func (c *conn) checkAlive(now time.Duration) {
+// findSilent runs for each connection every pingEvery. It returns those whose clients have to be pinged.
+func findSilent(conns []*conn, now time.Duration) (silent []*conn) {
+	for _, c := range conns {
+		if c.checkAlive(now) {
+			silent = append(silent, c)
+		}
+	}
+	return silent
+}
+
+// ping pings clients. It pauses, because clients that connected at once, after a restart, are silent at once, and
+// messages would wait until all of them are pinged.
+func ping(silent []*conn) {
+	for i, c := range silent {
+		if i > 0 && i%pingsAtOnce == 0 {
+			time.Sleep(pingPause)
+		}
+		if rest, finish := c.out.offer(ws.CompiledPing); rest != nil {
+			go finish(rest)
+		}
+	}
+}
+
+// checkAlive reports whether a client has to be pinged, because nothing has arrived from it for pingAfter. It cuts a
+// connection from which nothing has arrived for deadAfter, or no message for a lease. It does not block.
+func (c *conn) checkAlive(now time.Duration) (silent bool) {
 	message := time.Duration(c.lastMessage.Load())
 	silence := now - max(message, time.Duration(c.lastPong.Load()))
 	switch {
@@ -39,8 +65,9 @@ func (c *conn) checkAlive(now time.Duration) {
 	case silence >= deadAfter:
 		c.out.cut()
 	default:
-		go c.out.write(ws.CompiledPing)
+		return true
 	}
+	return false
 }
 
 // checkAccess runs every checkEvery. It closes the connection if the user lost access.
