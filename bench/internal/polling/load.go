@@ -67,11 +67,22 @@ type Load struct {
 	clients []*client
 }
 
-// Round has all clients send for a while.
+// Round has all clients send for a while, each as soon as it has the last answer.
 func (l *Load) Round(d time.Duration) Result {
+	return l.measure(func(began time.Time) (answers int) { return drive(l.run, l.clients, math.MaxInt, began.Add(d)) })
+}
+
+// RoundAt has the clients send at a rate for a while.
+func (l *Load) RoundAt(perSecond int, d time.Duration) Result {
+	return l.measure(func(began time.Time) (answers int) {
+		return drivePaced(l.run, l.clients, began, time.Second/time.Duration(perSecond), d)
+	})
+}
+
+func (l *Load) measure(drive func(began time.Time) (answers int)) Result {
 	defer l.connect()()
 	before, began := l.cpu(l.server), time.Now()
-	answers := drive(l.run, l.clients, math.MaxInt, began.Add(d))
+	answers := drive(began)
 	took := time.Since(began)
 	return Result{CPU: (l.cpu(l.server) - before) / float64(answers), Rate: float64(answers) / took.Seconds()}
 }
@@ -128,6 +139,30 @@ func drive(r *harness.Run, clients []*client, limit int, until time.Time) (answe
 				answers++
 				send(c)
 			}
+		}
+	}
+	return answers
+}
+
+// drivePaced has the clients send in turn, an interval apart and with one request of each under way at most. It returns
+// once those of d are answered.
+func drivePaced(r *harness.Run, clients []*client, began time.Time, interval, d time.Duration) (answers int) {
+	sent, buffer := 0, make([]byte, 128<<10)
+	read := func(in []byte) (int, error) {
+		n, err := responseLength(in)
+		if n > 0 {
+			answers++
+		}
+		return n, err
+	}
+	for due := time.Duration(0); due < d || answers < sent; {
+		if due < d && time.Since(began) >= due && sent-answers < len(clients) {
+			r.Check(clients[sent%len(clients)].send())
+			sent++
+			due += interval
+		}
+		if answers < sent { // the server answers in another order, but each answer is for the next request of its client
+			r.Check(clients[answers%len(clients)].conn.Read(buffer, read))
 		}
 	}
 	return answers

@@ -33,19 +33,26 @@ var cases = []struct {
 	{"durable update, 64 writers", func(f *fixture) []*client { return f.durableUpdates(64) }},
 }
 
-// Scenario compares the servers with each kind of request.
+// Scenario compares the servers with each kind of request, sent as fast as they answer, and with the first kind at rates at
+// which they are idle in between, as servers are.
 func Scenario(s Sizes) harness.Scenario {
 	return harness.Scenario{Name: "polling, beside bare net/http", Run: func(r *harness.Run) {
 		table := harness.NewTable(r.Out, 46, "ours: µs CPU, req/s", "bare: µs CPU, req/s", "CPU, ratio", "req/s, ratio")
-		for _, c := range cases {
+		compare := func(name string, clients func(*fixture) []*client, round func(*Load) Result) {
 			r.Sub(func(r *harness.Run) {
 				f := &fixture{r, r.StartServer()}
-				ours := &Load{r, f.server, r.CPU, c.clients(f)}
+				ours := &Load{r, f.server, r.CPU, clients(f)}
 				bare := ours.Twin(r.StartYardstick("yardstick-http"))
-				rounds := harness.InTurns(s.Rounds, func() Result { return ours.Round(s.RoundTime) }, func() Result { return bare.Round(s.RoundTime) })
+				rounds := harness.InTurns(s.Rounds, func() Result { return round(ours) }, func() Result { return round(bare) })
 				ratio := harness.MedianRatios(rounds[0], rounds[1])
-				table.Row(c.name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
+				table.Row(name, harness.Medians(rounds[0]), harness.Medians(rounds[1]), ratio.CPU, ratio.Rate)
 			})
+		}
+		for _, c := range cases {
+			compare(c.name, c.clients, func(l *Load) Result { return l.Round(s.RoundTime) })
+		}
+		for _, perSecond := range []int{1000, 5000, 20000} {
+			compare(fmt.Sprintf("the first one, %d a second", perSecond), cases[0].clients, func(l *Load) Result { return l.RoundAt(perSecond, s.RoundTime) })
 		}
 	}}
 }
