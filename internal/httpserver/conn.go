@@ -30,7 +30,7 @@ const (
 // not pass this read on: it waits until net/http aborts it. That saves a system call and the
 // wake-up of a goroutine for each request.
 type Conn struct {
-	net.Conn
+	netio.Socket
 	listener *listener
 	counted  connlimit.Conn
 	// phase is the current phase, and since the sweep before it began.
@@ -77,7 +77,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		return 0, c.waitForAbort()
 	}
 	body := c.phase.CompareAndSwap(answering, readingBody)
-	n, err := c.Conn.Read(b)
+	n, err := c.Socket.Read(b)
 	if body {
 		c.phase.CompareAndSwap(readingBody, answering)
 	}
@@ -92,11 +92,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 // no timeouts.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.phase.Load() == hijacked {
-		return c.Conn.Write(b)
+		return c.Socket.Write(b)
 	}
 	c.wrote.Store(c.listener.now.Load())
 	c.writing.Store(true)
-	n, err := netio.WriteAll(c.Conn, b, c.mayContinue)
+	n, err := netio.WriteAll(&c.Socket, b, c.mayContinue)
 	c.wrote.Store(c.listener.now.Load())
 	c.writing.Store(false)
 	return n, err

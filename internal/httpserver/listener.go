@@ -202,7 +202,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &Conn{Conn: conn, listener: l}
+		c := &Conn{Socket: netio.NewSocket(conn), listener: l}
 		c.changed.L = &c.mu
 		c.phase.Store(waiting)
 		if err := l.count(c); err != nil { // before a place is taken, which could evict another connection

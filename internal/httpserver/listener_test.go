@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/netio"
 )
 
 // stuckConn is a connection whose Close blocks, as that of TLS does when the client does not read.
@@ -36,7 +38,7 @@ func TestBlockedCloseDoesNotStopOtherConnections(t *testing.T) {
 	stuck := stuckConn{closing: make(chan struct{}, 2), release: make(chan struct{})}
 	defer close(stuck.release)
 	for range 2 {
-		c := &Conn{Conn: stuck, listener: p}
+		c := &Conn{Socket: netio.NewSocket(stuck), listener: p}
 		c.changed.L = &c.mu
 		p.conns[c] = struct{}{}
 	}
@@ -73,7 +75,7 @@ func TestAnswerMayTakeAsLongAsTheOptionSays(t *testing.T) {
 		"longer, at end": {time.Minute, time.Minute, true},
 	} {
 		p := newListener(&oneListener{}, Options{AnswerTimeout: c.option})
-		conn := &Conn{Conn: &net.TCPConn{}, listener: p}
+		conn := &Conn{Socket: netio.NewSocket(&net.TCPConn{}), listener: p}
 		conn.enter(answering)
 		p.conns[conn] = struct{}{}
 		p.now.Store(int64(c.age/sweepEvery) - 1)

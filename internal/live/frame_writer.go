@@ -5,7 +5,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,9 +22,8 @@ const (
 // writer writes whole frames to a connection, one at a time and nothing after a close frame, and reads from it. Its
 // methods are safe for concurrent use, but only one goroutine may read.
 type writer struct {
-	net.Conn
-	raw    syscall.RawConn // nil unless the kernel's socket can be reached
-	closed atomic.Bool     // a close frame was sent
+	netio.Socket
+	closed atomic.Bool // a close frame was sent
 	// deadline guards the write deadline and closing. After beginClosing nothing moves the deadline.
 	deadline sync.Mutex
 	closing  bool
@@ -39,21 +37,7 @@ type writer struct {
 
 // open initialises the writer for a connection.
 func (w *writer) open(conn net.Conn, sent prometheus.Counter, interrupt func()) {
-	w.Conn, w.sent, w.interrupt, w.busy = conn, sent, interrupt, make(chan struct{}, 1)
-	if wrapper, ok := conn.(interface{ Underlying() net.Conn }); ok { // of httpserver
-		conn = wrapper.Underlying()
-	}
-	w.raw = rawSocket(conn)
-}
-
-// Read reads as net.Conn does. It tries to read without waiting first, which takes less CPU.
-func (w *writer) Read(b []byte) (int, error) {
-	if w.raw != nil {
-		if n, err := readNonblocking(w.raw, b); n > 0 || err != nil {
-			return n, err
-		}
-	}
-	return w.Conn.Read(b)
+	w.Socket, w.sent, w.interrupt, w.busy = netio.NewSocket(conn), sent, interrupt, make(chan struct{}, 1)
 }
 
 // write writes a frame. It waits while the client takes some of it every StallTimeout, for WriteTimeout
@@ -69,7 +53,7 @@ func (w *writer) write(frame []byte) {
 // offer writes as much of a frame as it can without waiting. If some is left, the caller must pass it to
 // finish, which may wait as write does.
 func (w *writer) offer(frame []byte) (rest []byte, finish func([]byte)) {
-	if w.raw == nil {
+	if !w.IsRaw() {
 		return frame, w.write
 	}
 	select {
@@ -86,10 +70,7 @@ func (w *writer) offer(frame []byte) (rest []byte, finish func([]byte)) {
 
 // writeNow writes what the socket takes without waiting, and returns the rest. busy must be full.
 func (w *writer) writeNow(frame []byte) (rest []byte) {
-	if w.raw == nil {
-		return frame
-	}
-	n := writeNonblocking(w.raw, frame)
+	n := w.WriteNow(frame)
 	w.sent.Add(float64(n))
 	return frame[n:]
 }
@@ -102,7 +83,7 @@ func (w *writer) finish(rest []byte) {
 	}
 	began := time.Now()
 	w.setDeadline(netio.StallTimeout)
-	n, err := netio.WriteAll(w.Conn, rest, func(n int, interrupted bool) bool {
+	n, err := netio.WriteAll(&w.Socket, rest, func(n int, interrupted bool) bool {
 		left := netio.WriteTimeout - time.Since(began)
 		if n == 0 || left <= 0 || interrupted && w.isClosing() {
 			return false
@@ -156,7 +137,7 @@ func (w *writer) close(closeFrame []byte) {
 	if w.closed.Swap(true) {
 		return
 	}
-	n, _ := w.Conn.Write(closeFrame)
+	n, _ := w.Write(closeFrame)
 	w.sent.Add(float64(n))
 	if half, ok := w.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		w.SetReadDeadline(netio.LongAgo) // ends the reading goroutine, which calls linger
@@ -172,7 +153,7 @@ func (w *writer) linger() {
 	w.busy <- struct{}{} // close may not have set its deadline yet
 	w.SetReadDeadline(time.Now().Add(closeTimeout))
 	<-w.busy
-	io.CopyN(io.Discard, w.Conn, maxDrain)
+	io.CopyN(io.Discard, &w.Socket, maxDrain)
 }
 
 // cut closes the connection at once.

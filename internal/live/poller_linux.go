@@ -90,7 +90,7 @@ func (p *poller) run(raw syscall.RawConn) {
 }
 
 // epollEvents takes events from an epoll instance without waiting, as many as there are and as fit. It returns 0 after an
-// error. It is a raw system call for the reason that socket_linux.go gives.
+// error. It is a raw system call for the reason that netio/calls_linux.go gives.
 func epollEvents(epoll uintptr, events []syscall.EpollEvent) (n int) {
 	r, _, err := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
 	if err != 0 {
@@ -102,10 +102,10 @@ func epollEvents(epoll uintptr, events []syscall.EpollEvent) (n int) {
 // wait has ready called once bytes have arrived, or after interrupt. It returns false, and ready is not called, for a
 // connection that was interrupted, or has no socket that epoll can watch.
 func (p *poller) wait(c *conn) (ok bool) {
-	if c.out.raw == nil || !p.start() {
+	if !c.out.IsRaw() || !p.start() {
 		return false
 	}
-	_ = c.out.raw.Control(func(socket uintptr) { // not called for a closed socket; an open one keeps its descriptor until it returns
+	c.out.Control(func(socket uintptr) {
 		if ok = p.put(c, int(socket)); ok && !p.arm(int(socket)) {
 			ok = p.take(int(socket)) == nil // interrupt has taken it
 		}

@@ -2,21 +2,14 @@ package live
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
-	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-
-	"github.com/writer-presence/writer-presence/internal/netio"
 )
 
 // through wraps a connection as httpserver does.
@@ -49,15 +42,16 @@ func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
 
 func TestOfferNeverBlocksAndFinishesCutFrameFirst(t *testing.T) {
 	o, client := tcpWriter(t)
+	const size = 1 << 20 // more than the kernel takes at once
 	var want bytes.Buffer
 	var rest []byte
 	var finish func([]byte)
 	for n := byte('a'); rest == nil; n++ { // until the kernel takes no more
-		frame := bytes.Repeat([]byte{n}, 1<<16)
+		frame := bytes.Repeat([]byte{n}, size)
 		want.Write(frame)
 		rest, finish = o.offer(frame)
 	}
-	if len(rest) == 1<<16 {
+	if len(rest) == size {
 		t.Fatal("no frame was cut, so this test shows nothing")
 	}
 	late := []byte("late")
@@ -93,81 +87,3 @@ func TestOfferNeverBlocksAndFinishesCutFrameFirst(t *testing.T) {
 }
 
 const closeHeader = 0x88
-
-// A Read that tries without waiting first returns the same as one that waits: bytes, timeouts and the end.
-func TestReadWaitsAndReportsTimeoutAndEnd(t *testing.T) {
-	o, client := tcpWriter(t)
-	read := func() (string, error) {
-		b := make([]byte, 16)
-		n, err := o.Read(b)
-		return string(b[:n]), err
-	}
-	waited := make(chan string)
-	go func() {
-		text, err := read()
-		waited <- fmt.Sprint(text, err)
-	}()
-	if _, err := client.Write([]byte("late")); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-waited; got != "late<nil>" {
-		t.Errorf("a Read before the bytes arrived returned %q", got)
-	}
-
-	o.SetReadDeadline(netio.LongAgo)
-	if text, err := read(); text != "" || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline Read returned %q, %v", text, err)
-	}
-	o.SetReadDeadline(time.Time{})
-
-	client.Close()
-	if text, err := read(); text != "" || err != io.EOF {
-		t.Errorf("after the client closed Read returned %q, %v; want EOF", text, err)
-	}
-	o.Close()
-	if text, err := read(); text != "" || !errors.Is(err, net.ErrClosed) {
-		t.Errorf("after Close Read returned %q, %v", text, err)
-	}
-}
-
-// The kernel reports a reset once, so whoever reads first has to pass it on.
-func TestReadReportsReset(t *testing.T) {
-	o, client := tcpWriter(t)
-	client.(*net.TCPConn).SetLinger(0)
-	client.Close()
-	if _, err := o.Read(make([]byte, 16)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("after a reset Read returned %v, want connection reset", err)
-	}
-}
-
-// A host may set a socket to blocking. A raw system call that waited for it would stop the whole process at the next
-// garbage collection, and this test would hang.
-func TestBlockingSocketDoesNotStopTheProcess(t *testing.T) {
-	o, client := tcpWriter(t)
-	file, err := o.Conn.(through).Conn.(*net.TCPConn).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	file.Fd() // makes the socket that both share blocking
-	read := make(chan string)
-	go func() {
-		b := make([]byte, 16)
-		n, _ := o.Read(b)
-		read <- string(b[:n])
-	}()
-	for range 3 {
-		runtime.Gosched() // to Read
-		runtime.GC()
-	}
-	if _, err := client.Write([]byte("late")); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-read; got != "late" {
-		t.Errorf("read %q, want late", got)
-	}
-	large := bytes.Repeat([]byte("x"), 1<<20)
-	for rest := []byte(nil); len(rest) == 0; { // until the socket takes no more
-		rest, _ = o.offer(large)
-	}
-}

@@ -12,8 +12,10 @@ import (
 // below it, or a loopback address. Another name that resolves to loopback does not count, because that would
 // allow DNS rebinding.
 func Is(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if strings.Contains(host, ":") { // otherwise SplitHostPort allocates an error
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {

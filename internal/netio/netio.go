@@ -1,4 +1,4 @@
-// Package netio writes to connections whose clients may read slowly. It bounds each write in time.
+// Package netio reads and writes connections. It bounds writes to clients that read slowly in time.
 package netio
 
 import (
@@ -50,6 +50,9 @@ func WriteAll(conn net.Conn, b []byte, next func(n int, interrupted bool) bool) 
 // canContinue reports whether an error is a timeout after which the same connection can be written to
 // again. After a timeout, every write to a TLS connection fails with an error that is not temporary.
 func canContinue(err error) bool {
+	if err == nil {
+		return false // before temporary is allocated
+	}
 	var temporary interface{ Temporary() bool }
 	return errors.Is(err, os.ErrDeadlineExceeded) && errors.As(err, &temporary) && temporary.Temporary()
 }

@@ -1,15 +1,16 @@
 //go:build !unix
 
-package live
+package netio
 
 import (
 	"net"
 	"syscall"
 )
 
-// rawSocket returns nil: where sockets are not Unix file descriptors, every frame is written by a goroutine that may wait.
+// rawSocket returns nil: where sockets are not Unix file descriptors, they are used by package net.
 func rawSocket(net.Conn) syscall.RawConn { return nil }
 
-// readNonblocking and writeNonblocking do nothing. They are not called, because rawSocket returns nil.
-func readNonblocking(syscall.RawConn, []byte) (n int, err error) { return 0, nil }
-func writeNonblocking(syscall.RawConn, []byte) (n int)           { return 0 }
+// transfer is not called, because rawSocket returns nil.
+func transfer(_, _ any, _ []byte, _ extent) (n int, err error) { return 0, nil }
+
+var socketRead, socketWrite any

@@ -1,6 +1,6 @@
 //go:build unix
 
-package live
+package netio
 
 import (
 	"net"
@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// rawSocket returns the kernel's socket of a connection for readNonblocking and writeNonblocking, or nil if conn has none.
+// rawSocket returns the kernel's socket of a connection, or nil if conn has none.
 func rawSocket(conn net.Conn) (raw syscall.RawConn) {
 	switch socket := conn.(type) { // no interface: a type that embeds a socket may have its own Read and Write
 	case *net.TCPConn:
@@ -19,51 +19,50 @@ func rawSocket(conn net.Conn) (raw syscall.RawConn) {
 	return raw
 }
 
-// readNonblocking reads what has arrived without waiting. It returns 0 and no error if nothing has, at the end of the
-// stream and after the read deadline.
-func readNonblocking(raw syscall.RawConn, b []byte) (n int, err error) {
-	t := transfers.Get().(*transfer)
-	t.call, t.bytes = socketRead, b
-	_ = raw.Read(t.do)
-	n, errno := t.release()
-	if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
-		err = errno // the kernel reports it once
+// call is a system call that does not wait: it returns EAGAIN.
+type call func(fd uintptr, b []byte) (n int, errno syscall.Errno)
+
+// transfer has a socket read or write b. whenReady is the method of its RawConn, which waits while the socket is not
+// ready. The error is that of this method, or of the last system call.
+func transfer(whenReady func(func(fd uintptr) bool) error, do call, b []byte, until extent) (n int, err error) {
+	t := transfers.Get().(*transferring)
+	t.do, t.bytes, t.until, t.n, t.errno = do, b, until, 0, 0
+	err = whenReady(t.step)
+	if n = t.n; err == nil && t.errno != 0 {
+		err = t.errno
 	}
+	t.bytes = nil
+	transfers.Put(t)
 	return n, err
 }
 
-// writeNonblocking writes what the socket takes without waiting, and returns how many bytes that were.
-func writeNonblocking(raw syscall.RawConn, b []byte) (n int) {
-	t := transfers.Get().(*transfer)
-	t.call, t.bytes = socketWrite, b
-	_ = raw.Write(t.do)
-	n, _ = t.release()
-	return n
-}
-
-// transfer is a call of the kernel for a socket. Its function is allocated only once: one for each call would be a tenth
-// of the garbage of a change.
-type transfer struct {
-	call  func(fd uintptr, b []byte) (int, syscall.Errno)
+// transferring is a transfer that is under way. Its function is allocated only once: one for each call would be a tenth of
+// the garbage of a change.
+type transferring struct {
+	do    call
 	bytes []byte
+	until extent
 	n     int
 	errno syscall.Errno
-	do    func(fd uintptr) (done bool)
+	step  func(fd uintptr) (done bool) // false waits until the socket is ready
 }
 
 var transfers = sync.Pool{New: func() any {
-	t := &transfer{}
-	t.do = func(fd uintptr) bool {
-		t.n, t.errno = t.call(fd, t.bytes)
-		return true // false would wait until the socket is ready
-	}
+	t := &transferring{}
+	t.step = t.advance
 	return t
 }}
 
-// release returns the result, and the transfer to the pool.
-func (t *transfer) release() (n int, errno syscall.Errno) {
-	n, errno = t.n, t.errno
-	t.bytes, t.n, t.errno = nil, 0, 0
-	transfers.Put(t)
-	return n, errno
+func (t *transferring) advance(fd uintptr) (done bool) {
+	for {
+		n, errno := t.do(fd, t.bytes[t.n:])
+		t.n, t.errno = t.n+n, errno
+		switch {
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
+			return t.until == untilBlocked
+		case errno != 0, t.until == untilAny, t.n == len(t.bytes):
+			return true
+		}
+	}
 }

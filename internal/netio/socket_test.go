@@ -1,0 +1,341 @@
+//go:build unix
+
+package netio
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// connection is a connection and the client's side of it.
+type connection struct {
+	*testing.T
+	net.Conn
+	client net.Conn
+}
+
+func newConnection(t *testing.T, network string) *connection {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		dir, err := os.MkdirTemp("", "") // the address of a Unix socket is short, and the directories of tests may be too long
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		address = filepath.Join(dir, "s")
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial(network, l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(); client.Close() })
+	return &connection{t, conn, client}
+}
+
+func (c *connection) send(text string) {
+	c.Helper()
+	if _, err := c.client.Write([]byte(text)); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// receive reads n bytes at the client, and more if they arrive together.
+func (c *connection) receive(n int) string {
+	c.Helper()
+	b := make([]byte, n)
+	if _, err := io.ReadFull(c.client, b); err != nil {
+		c.Fatal(err)
+	}
+	return string(b)
+}
+
+// reset has the kernel reset the connection. A Unix socket has no reset, and is closed.
+func (c *connection) reset() {
+	if tcp, ok := c.client.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	c.client.Close()
+}
+
+// large is more than the kernel takes while the client does not read.
+var large = bytes.Repeat([]byte("x"), 8<<20)
+
+// A Socket replaces a connection of package net below net/http, which looks at the errors.
+func TestSocketBehavesAsPackageNet(t *testing.T) {
+	addresses := regexp.MustCompile(`(tcp|unix) .*?->[^ ]*?: `)
+	for name, script := range map[string]func(c *connection, read, write func(int) string) (results []string){
+		"bytes that are there": func(c *connection, read, _ func(int) string) []string {
+			c.send("abc")
+			return []string{read(2), read(2)}
+		},
+		"bytes that come later": func(c *connection, read, _ func(int) string) []string {
+			go c.client.Write([]byte("late"))
+			return []string{read(8)}
+		},
+		"no bytes asked for": func(c *connection, read, write func(int) string) []string {
+			return []string{read(0), write(0)}
+		},
+		"a write": func(c *connection, _, write func(int) string) []string {
+			return []string{write(5), c.receive(5)}
+		},
+		"a write that the client reads slowly": func(c *connection, _, write func(int) string) []string {
+			go io.Copy(io.Discard, c.client)
+			return []string{write(len(large))}
+		},
+		"a read deadline": func(c *connection, read, _ func(int) string) []string {
+			c.send("abc")
+			c.SetReadDeadline(LongAgo)
+			first := read(3)
+			c.SetReadDeadline(time.Time{})
+			return []string{first, read(3)}
+		},
+		"a read deadline while it waits": func(c *connection, read, _ func(int) string) []string {
+			time.AfterFunc(10*time.Millisecond, func() { c.SetReadDeadline(LongAgo) })
+			return []string{read(3)}
+		},
+		"a write deadline": func(c *connection, _, write func(int) string) []string {
+			c.SetWriteDeadline(LongAgo)
+			first := write(3)
+			c.SetWriteDeadline(time.Time{})
+			return []string{first, write(3), c.receive(3)}
+		},
+		"the end": func(c *connection, read, _ func(int) string) []string {
+			c.send("abc")
+			c.client.Close()
+			return []string{read(3), read(3), read(3)}
+		},
+		"a reset while it waits": func(c *connection, read, _ func(int) string) []string {
+			time.AfterFunc(10*time.Millisecond, c.reset)
+			return []string{read(3)}
+		},
+		"closed": func(c *connection, read, write func(int) string) []string {
+			c.Close()
+			return []string{read(3), write(3)}
+		},
+		"closed while it waits": func(c *connection, read, _ func(int) string) []string {
+			time.AfterFunc(10*time.Millisecond, func() { c.Close() })
+			return []string{read(3)}
+		},
+		"the client has closed": func(c *connection, _, write func(int) string) []string {
+			c.reset()
+			for range 100 { // until the kernel knows
+				if text := write(3); text != "3 <nil>" {
+					return []string{text}
+				}
+			}
+			return []string{"a hundred writes succeeded"}
+		},
+	} {
+		for _, network := range []string{"tcp", "unix"} {
+			var all [2][]string
+			for i := range all {
+				c := newConnection(t, network)
+				var conn io.ReadWriter = c.Conn
+				if i == 1 {
+					socket := NewSocket(c.Conn)
+					if !socket.IsRaw() {
+						t.Fatalf("%s has no socket of the kernel", network)
+					}
+					conn = &socket
+				}
+				result := func(n int, err error) string {
+					if op := new(net.OpError); errors.As(err, &op) {
+						return addresses.ReplaceAllString(fmt.Sprintf("%d %s %v %v %v", n, op.Op, op, op.Timeout(), op.Temporary()), "")
+					}
+					return fmt.Sprint(n, " ", err)
+				}
+				b := make([]byte, 16)
+				all[i] = script(c, func(n int) string {
+					n, err := conn.Read(b[:n])
+					return string(b[:n]) + result(n, err)
+				}, func(n int) string { return result(conn.Write(large[:n])) })
+			}
+			if fmt.Sprint(all[0]) != fmt.Sprint(all[1]) {
+				t.Errorf("%s, %s: a Socket returned %q; package net %q", network, name, all[1], all[0])
+			}
+		}
+	}
+}
+
+// The rest of an answer is written after the deadline was moved, so Write has to say how much it has written.
+func TestWriteSaysHowMuchWasWrittenBeforeItsDeadline(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		c := newConnection(t, network)
+		socket := NewSocket(c.Conn)
+		text := make([]byte, len(large))
+		for i := range text {
+			text[i] = byte(i / 251)
+		}
+		first := make(chan string)
+		go func() {
+			b := make([]byte, 1)
+			c.client.Read(b)
+			socket.SetWriteDeadline(LongAgo)
+			first <- string(b)
+		}()
+		n, err := socket.Write(text)
+		got := <-first
+		if n == 0 || n == len(text) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%s: wrote %d bytes, %v; want some of them and a timeout", network, n, err)
+		}
+		socket.SetWriteDeadline(time.Time{})
+		rest := make(chan error, 1)
+		go func() {
+			_, err := socket.Write(text[n:])
+			rest <- err
+		}()
+		if got += c.receive(len(text) - 1); got != string(text) {
+			t.Errorf("%s: the client got other bytes than were written", network)
+		}
+		if err := <-rest; err != nil {
+			t.Errorf("%s: the rest: %v", network, err)
+		}
+	}
+}
+
+func TestWriteNowDoesNotWait(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		c := newConnection(t, network)
+		socket := NewSocket(c.Conn)
+		n := socket.WriteNow(large)
+		if n == 0 || n == len(large) || socket.WriteNow(large) != 0 {
+			t.Errorf("%s: wrote %d bytes at once and then more; want some, and then none", network, n)
+		}
+		if got := c.receive(n); got != string(large[:n]) {
+			t.Errorf("%s: the client got other bytes than were written", network)
+		}
+		socket.Close()
+		if n := socket.WriteNow(large); n != 0 {
+			t.Errorf("%s: wrote %d bytes after Close", network, n)
+		}
+	}
+}
+
+// A host may set a socket to blocking. A raw system call that waited for it would stop the whole process at the next
+// garbage collection, and this test would hang.
+func TestBlockingSocketDoesNotStopTheProcess(t *testing.T) {
+	c := newConnection(t, "tcp")
+	file, err := c.Conn.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	file.Fd() // makes the socket that both share blocking
+	socket := NewSocket(c.Conn)
+	read := make(chan string)
+	go func() {
+		b := make([]byte, 16)
+		n, _ := socket.Read(b)
+		read <- string(b[:n])
+	}()
+	for range 3 {
+		runtime.Gosched() // to Read
+		runtime.GC()
+	}
+	c.send("late")
+	if got := <-read; got != "late" {
+		t.Errorf("read %q, want late", got)
+	}
+	for socket.WriteNow(large) > 0 { // until the socket takes no more
+	}
+}
+
+// counted counts the bytes that are read and written.
+type counted struct{ read, written int }
+
+// wrappedTCP and wrappedUnix have methods of their own, though they embed a socket.
+type wrappedTCP struct {
+	*net.TCPConn
+	*counted
+}
+
+func (c wrappedTCP) Write(b []byte) (int, error) {
+	c.written += len(b)
+	return c.TCPConn.Write(b)
+}
+
+func (c wrappedTCP) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	c.read += n
+	return n, err
+}
+
+type wrappedUnix struct {
+	*net.UnixConn
+	*counted
+}
+
+func (c wrappedUnix) Write(b []byte) (int, error) {
+	c.written += len(b)
+	return c.UnixConn.Write(b)
+}
+
+func (c wrappedUnix) Read(b []byte) (int, error) {
+	n, err := c.UnixConn.Read(b)
+	c.read += n
+	return n, err
+}
+
+// passing passes its Read and Write unchanged, and says so.
+type passing struct{ net.Conn }
+
+func (p passing) Underlying() net.Conn { return p.Conn }
+
+func TestWrappedConnectionIsUsedThroughItsOwnMethods(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		c, bytes := newConnection(t, network), &counted{}
+		var wrapped net.Conn
+		switch conn := c.Conn.(type) {
+		case *net.TCPConn:
+			wrapped = wrappedTCP{conn, bytes}
+		case *net.UnixConn:
+			wrapped = wrappedUnix{conn, bytes}
+		}
+		for name, conn := range map[string]net.Conn{"as it is": wrapped, "through another": passing{wrapped}} {
+			*bytes = counted{}
+			socket := NewSocket(conn)
+			now := socket.WriteNow([]byte("now"))
+			_, err := socket.Write([]byte("written"))
+			if got := c.receive(len("written")); got != "written" || err != nil || now != 0 || bytes.written != len(got) {
+				t.Errorf("%s, %s: the client got %q, %v, with %d bytes through the wrapper and %d beside it", network, name, got, err, bytes.written, now)
+			}
+			c.send("sent")
+			b := make([]byte, 16)
+			if n, err := socket.Read(b); string(b[:n]) != "sent" || err != nil || bytes.read != n {
+				t.Errorf("%s, %s: read %q, %v, with %d bytes through the wrapper", network, name, b[:n], err, bytes.read)
+			}
+		}
+		if socket := NewSocket(passing{c.Conn}); !socket.IsRaw() {
+			t.Errorf("%s: the socket below a connection that passes on is not used", network)
+		}
+	}
+}
+
+func TestResetIsReported(t *testing.T) { // the kernel reports it once, so whoever reads first has to pass it on
+	c := newConnection(t, "tcp")
+	socket := NewSocket(c.Conn)
+	c.reset()
+	if _, err := socket.Read(make([]byte, 16)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("after a reset Read returned %v, want connection reset", err)
+	}
+}
