@@ -1,14 +1,19 @@
 package redisstore
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/writer-presence/writer-presence/internal/netio"
 )
 
 const (
@@ -43,6 +48,7 @@ func parseAddress(address string) (rueidis.ClientOption, error) {
 	if err != nil {
 		return option, fmt.Errorf("the address of Redis cannot be read: %w; give one such as redis://127.0.0.1:6379/0", err)
 	}
+	option.DialCtxFn = dialRaw(option.DialCtxFn)
 	option.Dialer.Timeout = dialTimeout
 	option.Dialer.KeepAlive = pingInterval
 	option.ConnWriteTimeout = pingTimeout
@@ -57,6 +63,29 @@ func parseAddress(address string) (rueidis.ClientOption, error) {
 		option.Sentinel.Username, option.Sentinel.Password = query.Get("sentinel_user"), query.Get("sentinel_password")
 	}
 	return option, nil
+}
+
+// dialFunc connects to an address of Redis.
+type dialFunc = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error)
+
+// dialRaw returns a function that connects as dial does, which may be nil. Its connections wake no more of the process
+// than they have to ([netio.Socket]): a call of Redis is two system calls, and often the only ones for a while.
+func dialRaw(dial dialFunc) dialFunc {
+	return func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (conn net.Conn, err error) {
+		switch {
+		case dial != nil: // for a Unix socket
+			conn, err = dial(ctx, address, dialer, config)
+		case config != nil:
+			conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
+		default:
+			conn, err = dialer.DialContext(ctx, "tcp", address)
+		}
+		if err != nil {
+			return nil, err
+		}
+		socket := netio.NewSocket(conn)
+		return &socket, nil
+	}
 }
 
 // checkQuery rejects parameters that would have no effect: a misspelt one, or the rest of a password

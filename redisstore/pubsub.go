@@ -51,9 +51,6 @@ type pubsubConn struct {
 func newPubsub(ctx context.Context, option rueidis.ClientOption) (*pubsub, error) {
 	p := &pubsub{conns: map[*pubsubConn]struct{}{}}
 	dial := option.DialCtxFn
-	if dial == nil {
-		dial = dialRedis
-	}
 	option.DialCtxFn = func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
 		conn, err := dial(ctx, address, dialer, config)
 		if err != nil {
@@ -73,13 +70,6 @@ func (p *pubsub) use(probe *probe) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.probe = probe
-}
-
-func dialRedis(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
-	if config == nil {
-		return dialer.DialContext(ctx, "tcp", address)
-	}
-	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
 }
 
 func (p *pubsub) add(conn net.Conn) *pubsubConn {
