@@ -80,39 +80,45 @@ type EventSave struct {
 type EventView struct {
 	version  uint64
 	partial  bool
+	sessions []Record
 	users    map[UserID]User
-	sections map[Section]*sectionView
+	sections map[Section]sectionView
 	saves    []*Save
 	moves    []*Move
 }
 
-// sectionView has the users who are in a section, and those of them who claim it.
-type sectionView struct{ in, claim map[UserID]struct{} }
+// sectionView is a section with a user.
+type sectionView struct {
+	claimant  UserID // one of those who claim it; empty for none
+	contested bool   // by another one
+}
 
-func (v *sectionView) isContested() bool { return v != nil && len(v.claim) > 1 }
-
-// NewEventView returns the view of what [Store.Sessions] returned.
+// NewEventView returns the view of what [Store.Sessions] returned. It keeps the sessions, which must not change.
 func NewEventView(s *Snapshot, sessions []Record) *EventView {
-	v := &EventView{version: s.Version, partial: s.Partial, users: map[UserID]User{}, sections: map[Section]*sectionView{}, saves: s.Saves, moves: s.Moves}
-	for _, r := range sessions {
+	v := &EventView{
+		version: s.Version, partial: s.Partial, sessions: sessions, users: make(map[UserID]User, len(sessions)),
+		sections: make(map[Section]sectionView, len(sessions)), saves: s.Saves, moves: s.Moves,
+	}
+	for i := range sessions {
+		r := &sessions[i]
 		user := r.User
 		user.AvatarURL = ""
 		v.users[user.ID] = user
 		if r.Section == "" {
 			continue
 		}
-		in := v.sections[r.Section]
-		if in == nil {
-			in = &sectionView{map[UserID]struct{}{}, map[UserID]struct{}{}}
-			v.sections[r.Section] = in
+		section := v.sections[r.Section]
+		if r.claims() {
+			section.contested = section.contested || section.claimant != "" && section.claimant != user.ID
+			section.claimant = user.ID
 		}
-		in.in[user.ID] = struct{}{}
-		if r.Activity == Editing || r.Unsaved {
-			in.claim[user.ID] = struct{}{}
-		}
+		v.sections[r.Section] = section
 	}
 	return v
 }
+
+// claims reports whether a session claims its section.
+func (r *Record) claims() bool { return r.Activity == Editing || r.Unsaved }
 
 // Version returns the version of the project.
 func (v *EventView) Version() uint64 { return v.version }
@@ -128,7 +134,7 @@ func (s EventState) Next(project Project, first, second *EventView, at time.Time
 	if first.partial || second.partial {
 		return s, nil, false
 	}
-	next = EventState{Version: second.version, Serial: max(s.Serial+1, second.version), Users: map[UserID]User{}, Sections: map[Section]bool{}, Saves: map[Section]EventSave{}}
+	next = EventState{Version: second.version, Serial: max(s.Serial+1, second.version), Users: make(map[UserID]User, len(second.users)), Sections: make(map[Section]bool, len(second.sections)), Saves: make(map[Section]EventSave, len(second.saves))}
 	settled = true
 	var left, entered, contested, saved, vacated []Event
 	event := func(kind EventType, section Section, users ...User) Event {
@@ -158,16 +164,16 @@ func (s EventState) Next(project Project, first, second *EventView, at time.Time
 	}
 
 	sections := second.moved(s.Version, s.Sections)
-	seen := map[Section]bool{}
+	seen := make(map[Section]bool, len(first.sections))
 	for section, in := range first.sections {
-		seen[section] = in.isContested()
+		seen[section] = in.contested
 	}
 	seen = second.moved(first.version, seen)
 	for _, section := range sortedKeys(sections, seen, second.sections) {
 		wasContested, was := sections[section]
 		in, is := second.sections[section]
 		seenContested, wasSeen := seen[section]
-		isContested := in.isContested()
+		isContested := in.contested
 		switch {
 		case is != wasSeen:
 			settled = false
@@ -181,13 +187,13 @@ func (s EventState) Next(project Project, first, second *EventView, at time.Time
 		case !is:
 			continue
 		case !was:
-			entered = append(entered, event(SectionOccupied, section, second.usersOf(in.in)...))
+			entered = append(entered, event(SectionOccupied, section, second.usersOf(section, false)...))
 		}
 		if isContested != seenContested {
 			settled, isContested = false, wasContested
 		}
 		if next.Sections[section] = isContested; isContested && !wasContested {
-			contested = append(contested, event(SectionContested, section, second.usersOf(in.claim)...))
+			contested = append(contested, event(SectionContested, section, second.usersOf(section, true)...))
 		}
 	}
 
@@ -195,7 +201,7 @@ func (s EventState) Next(project Project, first, second *EventView, at time.Time
 		section Section
 		save    EventSave
 	}
-	told := map[place]bool{}
+	told := make(map[place]bool, len(s.Saves))
 	for section, save := range s.Saves {
 		told[place{second.move(s.Version, section), save}] = true
 	}
@@ -224,13 +230,15 @@ func (s EventState) eventID(e Event) string {
 	return base32.StdEncoding.EncodeToString(sum[:15])
 }
 
-// usersOf returns users with ids, in the order of lists (rule 17).
-func (v *EventView) usersOf(ids map[UserID]struct{}) (users []User) {
-	for id := range ids {
-		users = append(users, v.users[id])
+// usersOf returns the users who are in a section, or those who claim it, in the order of lists (rule 17).
+func (v *EventView) usersOf(section Section, claiming bool) (users []User) {
+	for i := range v.sessions {
+		if r := &v.sessions[i]; r.Section == section && (!claiming || r.claims()) {
+			users = append(users, v.users[r.User.ID])
+		}
 	}
 	slices.SortFunc(users, func(a, b User) int { return cmp.Or(cmp.Compare(a.sortKey(), b.sortKey()), a.ID.compare(b.ID)) })
-	return users
+	return slices.CompactFunc(users, func(a, b User) bool { return a.ID == b.ID }) // of several tabs
 }
 
 // move returns where a section is that was at its path at a version.
@@ -243,8 +251,11 @@ func (v *EventView) move(since uint64, section Section) Section {
 	return section
 }
 
-// moved returns sections, and whether they are contested, after the moves since a version.
+// moved returns sections, and whether they are contested, after the moves since a version. The caller must not change them.
 func (v *EventView) moved(since uint64, sections map[Section]bool) map[Section]bool {
+	if len(v.moves) == 0 || v.moves[len(v.moves)-1].Version <= since {
+		return sections
+	}
 	after := make(map[Section]bool, len(sections))
 	for section, contested := range sections {
 		to := v.move(since, section)
@@ -255,7 +266,8 @@ func (v *EventView) moved(since uint64, sections map[Section]bool) map[Section]b
 
 // sortedKeys returns the keys of three maps in order.
 func sortedKeys[K cmp.Ordered, A, B, C any](a map[K]A, b map[K]B, c map[K]C) []K {
-	keys := slices.AppendSeq(slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b)), maps.Keys(c))
+	keys := make([]K, 0, len(a)+len(b)+len(c))
+	keys = slices.AppendSeq(slices.AppendSeq(slices.AppendSeq(keys, maps.Keys(a)), maps.Keys(b)), maps.Keys(c))
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }

@@ -79,6 +79,11 @@ func (r *Roster) AllRecords() (records []Record) {
 func (r *Roster) Sessions(now time.Time) (records []Record) {
 	r.init()
 	r.Expire(now)
+	n := 0
+	for _, m := range r.listed {
+		n += len(m.sessions)
+	}
+	records = make([]Record, 0, n)
 	for _, m := range r.listed {
 		for _, s := range m.sessions {
 			unwritten := s.unwritten

@@ -51,7 +51,9 @@ func moveChecksum(project presence.Project, m presence.Move) uint32 {
 
 // announcementChecksum covers all columns of an announcement's row.
 func announcementChecksum(project presence.Project, a presence.Announcement) uint32 {
-	b := appendTexts(make([]byte, 0, 512), string(project), string(a.State))
+	b := make([]byte, 0, len(project)+len(a.State)+24) // a state may have kilobytes
+	b = appendTexts(b, string(project))
+	b = append(binary.BigEndian.AppendUint32(b, uint32(len(a.State))), a.State...)
 	return sum(appendNumbers(b, a.Version, flag(a.Occupied)))
 }
 

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,8 +31,8 @@ type events struct {
 	// unannounced are the projects that changed, or were announced, since Unannounced found nothing to announce of them.
 	// It is nil before the first call, which checks all projects.
 	unannounced map[presence.Project]struct{}
-	// log has the newest events; the first one is number removed+1. Run names the log, which ends with the process.
-	log     []presence.LoggedEvent
+	// log has the data of the newest events; the first one is number removed+1. Run names the log, which ends with the process.
+	log     [][]byte
 	removed int
 	run     string
 }
@@ -218,16 +219,16 @@ func (s *Store) AppendEvents(_ context.Context, all [][]byte) error {
 	e := s.events
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, data := range all {
-		id := e.run + "-" + strconv.Itoa(e.removed+len(e.log)+1)
-		e.log = append(e.log, presence.LoggedEvent{ID: id, Data: data})
-	}
+	e.log = append(e.log, all...)
 	if over := len(e.log) - maxLogged; over > maxLogged/10 {
-		e.log = append([]presence.LoggedEvent{}, e.log[over:]...)
+		e.log = slices.Delete(e.log, 0, over)
 		e.removed += over
 	}
 	return nil
 }
+
+// id returns the id of the event with a number.
+func (e *events) id(number int) string { return e.run + "-" + strconv.Itoa(number) }
 
 // Events implements [presence.EventStore].
 func (s *Store) Events(_ context.Context, after string, limit int) (page []presence.LoggedEvent, next string, known bool, err error) {
@@ -248,5 +249,8 @@ func (s *Store) Events(_ context.Context, after string, limit int) (page []prese
 		}
 	}
 	to := min(last, from+max(limit, 1))
-	return append(page, e.log[from-e.removed:to-e.removed]...), e.run + "-" + strconv.Itoa(to), known, nil
+	for i := from; i < to; i++ {
+		page = append(page, presence.LoggedEvent{ID: e.id(i + 1), Data: e.log[i-e.removed]})
+	}
+	return page, e.id(to), known, nil
 }
