@@ -112,7 +112,8 @@ pictures: ## take the pictures of the documents in docs/pictures; installs what 
 	go build -o .build/writer-presence ./cmd/writer-presence
 	node scripts/pictures.js
 
-bench: ## measure the server beside its yardsticks, on two quiet cores (ten minutes)
+bench: ## measure the server beside its yardsticks, on two quiet cores of Linux (fifteen minutes); installs what it needs
+	scripts/prepare bench
 	go -C bench run .
 
 bench-compare: ## measure it in turns with Centrifugo and with Django on PostgreSQL (fifteen minutes, and five to compile Centrifugo once); installs what they need

@@ -81,23 +81,25 @@ type EventView struct {
 	version  uint64
 	partial  bool
 	sessions []Record
+	previous []int // for each session the number of the one before it in its section, counted from 1; 0 for none
 	users    map[UserID]User
 	sections map[Section]sectionView
 	saves    []*Save
 	moves    []*Move
 }
 
-// sectionView is a section with a user.
+// sectionView is what a view has of a section that at least one user is in.
 type sectionView struct {
-	claimant  UserID // one of those who claim it; empty for none
-	contested bool   // by another one
+	last      int    // the number of its last session, counted from 1
+	claimant  UserID // a user who claims the section; empty if nobody does
+	contested bool   // at least two users claim it
 }
 
 // NewEventView returns the view of what [Store.Sessions] returned. It keeps the sessions, which must not change.
 func NewEventView(s *Snapshot, sessions []Record) *EventView {
 	v := &EventView{
-		version: s.Version, partial: s.Partial, sessions: sessions, users: make(map[UserID]User, len(sessions)),
-		sections: make(map[Section]sectionView, len(sessions)), saves: s.Saves, moves: s.Moves,
+		version: s.Version, partial: s.Partial, sessions: sessions, previous: make([]int, len(sessions)),
+		users: make(map[UserID]User, len(sessions)), sections: make(map[Section]sectionView, len(sessions)), saves: s.Saves, moves: s.Moves,
 	}
 	for i := range sessions {
 		r := &sessions[i]
@@ -108,6 +110,7 @@ func NewEventView(s *Snapshot, sessions []Record) *EventView {
 			continue
 		}
 		section := v.sections[r.Section]
+		v.previous[i], section.last = section.last, i+1
 		if r.claims() {
 			section.contested = section.contested || section.claimant != "" && section.claimant != user.ID
 			section.claimant = user.ID
@@ -232,8 +235,8 @@ func (s EventState) eventID(e Event) string {
 
 // usersOf returns the users who are in a section, or those who claim it, in the order of lists (rule 17).
 func (v *EventView) usersOf(section Section, claiming bool) (users []User) {
-	for i := range v.sessions {
-		if r := &v.sessions[i]; r.Section == section && (!claiming || r.claims()) {
+	for i := v.sections[section].last; i > 0; i = v.previous[i-1] {
+		if r := &v.sessions[i-1]; !claiming || r.claims() {
 			users = append(users, v.users[r.User.ID])
 		}
 	}

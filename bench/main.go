@@ -7,7 +7,7 @@
 //	go -C bench run . live            those whose name contains the words
 //	go -C bench run . -quick redis    in their shortest form; the figures mean nothing
 //	go -C bench run . soak            ten minutes of all that happens, in which nothing may grow; -duration 2h for longer
-//	go -C bench run . instructions    instructions of a request and of a delivered change by valgrind, against budgets, in five minutes
+//	go -C bench run . instructions    instructions of a request and of a delivered change by valgrind, against budgets, in ten minutes at most
 //	go -C bench run . profile         writes cmd/writer-presence/default.pgo for profile-guided optimisation, in two minutes
 //	go -C bench run . compare         beside other servers, in about fifteen minutes; compare django: beside one of them
 package main
@@ -120,6 +120,8 @@ func instructions(quick bool) []harness.Scenario {
 // asked for.
 func choose(words []string, quick bool, duration time.Duration, rate float64) (chosen []harness.Scenario, err error) {
 	switch {
+	case quick && len(words) > 0 && (words[0] == "soak" || words[0] == "profile"):
+		return nil, fmt.Errorf("%s has no short form; -duration 1m shortens soak", words[0])
 	case slices.Equal(words, []string{"soak"}):
 		return []harness.Scenario{live.Soak(duration, rate)}, nil
 	case slices.Equal(words, []string{"profile"}):

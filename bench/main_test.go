@@ -48,8 +48,8 @@ func TestScenariosWithoutRedisAreSkipped(t *testing.T) {
 	}
 }
 
-func TestUnknownScenarioIsAnError(t *testing.T) {
-	for _, words := range []string{"no such scenario", "compare nobody"} {
+func TestUnknownScenarioOrShortFormIsAnError(t *testing.T) {
+	for _, words := range []string{"no such scenario", "compare nobody", "soak", "profile"} { // the last two have no short form
 		if _, err := choose(strings.Fields(words), true, 0, 0); err == nil {
 			t.Errorf("%q: no error", words)
 		}

@@ -95,7 +95,7 @@ func (h *Handler) logFailure(w http.ResponseWriter, r *http.Request, f wire.Fail
 		h.o.Log.Error("a request failed", "request", requestid.For(w), "code", f.Code, "method", r.Method, "path", r.URL.Path, "status", f.Status, "error", err)
 	case f.Err == wire.ErrCrossOrigin:
 		h.warned.Do(func() {
-			h.o.Log.Warn("a page of another origin was rejected; if it is yours, make the proxy in front leave Host as it is, or name the origin in --allowed-origins; this is logged once", "origin", first(r.Header, "Origin"), "host", r.Host)
+			h.o.Log.Warn("a page of another origin was rejected; if it is yours, make the proxy in front leave Host as it is, or name the origin in --allowed-origins, whose list replaces the origin of the server itself; this is logged once", "origin", first(r.Header, "Origin"), "host", r.Host)
 		})
 	case f.Err == wire.ErrNotLocal || f.Err == wire.ErrDevOrigin:
 		h.warned.Do(func() {

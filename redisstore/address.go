@@ -48,7 +48,11 @@ func parseAddress(address string) (rueidis.ClientOption, error) {
 	if err != nil {
 		return option, fmt.Errorf("the address of Redis cannot be read: %w; give one such as redis://127.0.0.1:6379/0", err)
 	}
-	option.DialCtxFn = dialRaw(option.DialCtxFn)
+	network := "tcp"
+	if option.DialCtxFn != nil { // ParseURL sets it for a Unix socket only
+		network = "unix"
+	}
+	option.DialCtxFn = dialRaw(network)
 	option.Dialer.Timeout = dialTimeout
 	option.Dialer.KeepAlive = pingInterval
 	option.ConnWriteTimeout = pingTimeout
@@ -65,21 +69,13 @@ func parseAddress(address string) (rueidis.ClientOption, error) {
 	return option, nil
 }
 
-// dialFunc connects to an address of Redis.
-type dialFunc = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error)
-
-// dialRaw returns a function that connects as dial does, which may be nil. Its connections wake no more of the process
-// than they have to ([netio.Socket]): a call of Redis is two system calls, and often the only ones for a while.
-func dialRaw(dial dialFunc) dialFunc {
-	return func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (conn net.Conn, err error) {
-		switch {
-		case dial != nil: // for a Unix socket
-			conn, err = dial(ctx, address, dialer, config)
-		case config != nil:
-			conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
-		default:
-			conn, err = dialer.DialContext(ctx, "tcp", address)
+// dialRaw returns a function that connects over a network. Without TLS the connection is a [netio.Socket] (ADR 47).
+func dialRaw(network string) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+	return func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+		if config != nil {
+			return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, address)
 		}
+		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}

@@ -53,9 +53,6 @@ func (w *writer) write(frame []byte) {
 // offer writes as much of a frame as it can without waiting. If some is left, the caller must pass it to
 // finish, which may wait as write does.
 func (w *writer) offer(frame []byte) (rest []byte, finish func([]byte)) {
-	if !w.IsRaw() {
-		return frame, w.write
-	}
 	select {
 	case w.busy <- struct{}{}:
 	default:

@@ -100,9 +100,14 @@ func (h *Hub) Run(ctx context.Context) {
 			for i := group % pingGroups; i < groups; i += pingGroups {
 				conns = h.appendGroup(conns, i)
 			}
-			if silent := findSilent(conns, h.uptime()); len(silent) > 0 {
-				go ping(silent)
+			now := h.uptime()
+			var silent []*conn // the next tick uses conns again
+			for _, c := range conns {
+				if c.needsPing(now) {
+					silent = append(silent, c)
+				}
 			}
+			go ping(silent)
 			clear(conns[:cap(conns)]) // or they would stay in memory once they have ended
 		case <-ctx.Done():
 		}

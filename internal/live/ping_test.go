@@ -108,7 +108,7 @@ func TestPingsAreSpread(t *testing.T) {
 }
 
 // Messages wait while clients are pinged. Clients that connected at once, after a restart, are silent at once.
-func TestFewClientsArePingedAtOnce(t *testing.T) {
+func TestAtMost20ClientsArePingedWithoutAPause(t *testing.T) {
 	servertest.RunLive(t, func(t *testing.T, w *servertest.LiveServer) {
 		const n = 500
 		var all []*servertest.Socket

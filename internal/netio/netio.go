@@ -1,4 +1,4 @@
-// Package netio reads and writes connections. It bounds writes to clients that read slowly in time.
+// Package netio reads and writes sockets by raw system calls (ADR 47), and bounds how long a write to a slow client takes.
 package netio
 
 import (
@@ -35,7 +35,7 @@ func WriteAll(conn net.Conn, b []byte, next func(n int, interrupted bool) bool) 
 	for {
 		n, err := conn.Write(b[written:min(written+chunk, len(b))])
 		written += n
-		interrupted := canContinue(err)
+		interrupted := err != nil && canContinue(err) // which allocates
 		switch {
 		case err != nil && !interrupted:
 			return written, err
@@ -50,9 +50,6 @@ func WriteAll(conn net.Conn, b []byte, next func(n int, interrupted bool) bool) 
 // canContinue reports whether an error is a timeout after which the same connection can be written to
 // again. After a timeout, every write to a TLS connection fails with an error that is not temporary.
 func canContinue(err error) bool {
-	if err == nil {
-		return false // before temporary is allocated
-	}
 	var temporary interface{ Temporary() bool }
 	return errors.Is(err, os.ErrDeadlineExceeded) && errors.As(err, &temporary) && temporary.Temporary()
 }

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// Socket is a connection that is read and written by raw system calls where it has a socket of the kernel, which wake
-// nothing else in the process (ADR 47). Otherwise its methods are those of Conn. It is safe for concurrent use.
+// Socket is a [net.Conn] that reads and writes its file descriptor itself, on Linux by raw system calls, which do not wake
+// the scheduler's monitor (ADR 47). Without a descriptor, as with TLS, it uses Conn. It is safe for concurrent use.
 type Socket struct {
 	net.Conn
-	raw syscall.RawConn // nil unless the kernel's socket can be reached
+	raw syscall.RawConn // nil without a file descriptor
 }
 
 // NewSocket returns the socket of a connection. Conn may have a method Underlying that returns the connection to which its
@@ -25,11 +25,11 @@ func NewSocket(conn net.Conn) Socket {
 	return s
 }
 
-// IsRaw reports whether there is a socket of the kernel.
+// IsRaw reports whether the connection has a file descriptor, which WriteNow and Control need.
 func (s *Socket) IsRaw() bool { return s.raw != nil }
 
-// Control calls f with the descriptor of the socket, which stays open until f returns. It does not call f if the socket
-// is closed. There must be a socket of the kernel.
+// Control calls f with the descriptor, which stays open until f returns; not if the connection is closed. IsRaw must be
+// true.
 func (s *Socket) Control(f func(fd uintptr)) { _ = s.raw.Control(f) }
 
 // Read reads as [net.Conn] does.
@@ -37,7 +37,7 @@ func (s *Socket) Read(b []byte) (n int, err error) {
 	if s.raw == nil || len(b) == 0 {
 		return s.Conn.Read(b)
 	}
-	n, err = transfer(s.raw.Read, socketRead, b, untilAny)
+	n, err = transfer(s.raw, readAny, b)
 	switch {
 	case err != nil:
 		return n, s.failure("read", err)
@@ -52,39 +52,37 @@ func (s *Socket) Write(b []byte) (n int, err error) {
 	if s.raw == nil || len(b) == 0 {
 		return s.Conn.Write(b)
 	}
-	n, err = transfer(s.raw.Write, socketWrite, b, untilAll)
+	n, err = transfer(s.raw, writeAll, b)
 	if err != nil {
 		return n, s.failure("write", err)
 	}
 	return n, nil
 }
 
-// WriteNow writes what the socket takes without waiting, and returns how many bytes that were. It writes nothing after an
-// error, or if there is no socket of the kernel.
+// WriteNow writes what the socket takes without waiting for the client, and returns how many bytes that were: 0 after an
+// error or unless IsRaw. It waits for a Write that is under way.
 func (s *Socket) WriteNow(b []byte) (n int) {
 	if s.raw == nil {
 		return 0
 	}
-	n, _ = transfer(s.raw.Write, socketWrite, b, untilBlocked)
+	n, _ = transfer(s.raw, writeNow, b)
 	return n
 }
 
-// failure returns an error in the form of package net: net/http looks at the operation.
+// failure returns the error that package net would return; net/http compares its operation.
 func (s *Socket) failure(op string, err error) error {
-	switch e := err.(type) {
-	case *net.OpError: // of syscall.RawConn, whose operations have names of their own
-		err = e.Err
-	case syscall.Errno:
-		err = os.NewSyscallError(op, e)
+	if e, ok := err.(*net.OpError); ok { // of syscall.RawConn, whose operations are "raw-read" and "raw-write"
+		e.Op, e.Source, e.Addr = op, s.LocalAddr(), s.RemoteAddr()
+		return e
 	}
-	return &net.OpError{Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
 
-// extent says how much is transferred before a call returns.
-type extent int
+// operation is what transfer does, and when it ends.
+type operation int
 
 const (
-	untilAny     extent = iota // at least a byte, or the end of the stream
-	untilAll                   // all bytes
-	untilBlocked               // as many as can be without waiting
+	readAny  operation = iota // reads until there is at least one byte, or the end of the stream
+	writeAll                  // writes until all bytes are written
+	writeNow                  // writes until the socket takes no more
 )

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -59,7 +57,7 @@ func (c *connection) send(text string) {
 	}
 }
 
-// receive reads n bytes at the client, and more if they arrive together.
+// receive reads n bytes at the client.
 func (c *connection) receive(n int) string {
 	c.Helper()
 	b := make([]byte, n)
@@ -123,6 +121,10 @@ func TestSocketBehavesAsPackageNet(t *testing.T) {
 			c.send("abc")
 			c.client.Close()
 			return []string{read(3), read(3), read(3)}
+		},
+		"a reset": func(c *connection, read, _ func(int) string) []string {
+			c.reset()
+			return []string{read(3)}
 		},
 		"a reset while it waits": func(c *connection, read, _ func(int) string) []string {
 			time.AfterFunc(10*time.Millisecond, c.reset)
@@ -231,68 +233,20 @@ func TestWriteNowDoesNotWait(t *testing.T) {
 	}
 }
 
-// A host may set a socket to blocking. A raw system call that waited for it would stop the whole process at the next
-// garbage collection, and this test would hang.
-func TestBlockingSocketDoesNotStopTheProcess(t *testing.T) {
-	c := newConnection(t, "tcp")
-	file, err := c.Conn.(*net.TCPConn).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	file.Fd() // makes the socket that both share blocking
-	socket := NewSocket(c.Conn)
-	read := make(chan string)
-	go func() {
-		b := make([]byte, 16)
-		n, _ := socket.Read(b)
-		read <- string(b[:n])
-	}()
-	for range 3 {
-		runtime.Gosched() // to Read
-		runtime.GC()
-	}
-	c.send("late")
-	if got := <-read; got != "late" {
-		t.Errorf("read %q, want late", got)
-	}
-	for socket.WriteNow(large) > 0 { // until the socket takes no more
-	}
-}
-
-// counted counts the bytes that are read and written.
-type counted struct{ read, written int }
-
-// wrappedTCP and wrappedUnix have methods of their own, though they embed a socket.
-type wrappedTCP struct {
+// wrapped counts the bytes that are read and written, in methods of its own.
+type wrapped struct {
 	*net.TCPConn
-	*counted
+	read, written int
 }
 
-func (c wrappedTCP) Write(b []byte) (int, error) {
-	c.written += len(b)
-	return c.TCPConn.Write(b)
+func (w *wrapped) Write(b []byte) (int, error) {
+	w.written += len(b)
+	return w.TCPConn.Write(b)
 }
 
-func (c wrappedTCP) Read(b []byte) (int, error) {
-	n, err := c.TCPConn.Read(b)
-	c.read += n
-	return n, err
-}
-
-type wrappedUnix struct {
-	*net.UnixConn
-	*counted
-}
-
-func (c wrappedUnix) Write(b []byte) (int, error) {
-	c.written += len(b)
-	return c.UnixConn.Write(b)
-}
-
-func (c wrappedUnix) Read(b []byte) (int, error) {
-	n, err := c.UnixConn.Read(b)
-	c.read += n
+func (w *wrapped) Read(b []byte) (int, error) {
+	n, err := w.TCPConn.Read(b)
+	w.read += n
 	return n, err
 }
 
@@ -302,40 +256,23 @@ type passing struct{ net.Conn }
 func (p passing) Underlying() net.Conn { return p.Conn }
 
 func TestWrappedConnectionIsUsedThroughItsOwnMethods(t *testing.T) {
-	for _, network := range []string{"tcp", "unix"} {
-		c, bytes := newConnection(t, network), &counted{}
-		var wrapped net.Conn
-		switch conn := c.Conn.(type) {
-		case *net.TCPConn:
-			wrapped = wrappedTCP{conn, bytes}
-		case *net.UnixConn:
-			wrapped = wrappedUnix{conn, bytes}
+	c := newConnection(t, "tcp")
+	w := &wrapped{TCPConn: c.Conn.(*net.TCPConn)}
+	for name, conn := range map[string]net.Conn{"as it is": w, "through another": passing{w}} {
+		w.read, w.written = 0, 0
+		socket := NewSocket(conn)
+		now := socket.WriteNow([]byte("now"))
+		_, err := socket.Write([]byte("written"))
+		if got := c.receive(len("written")); got != "written" || err != nil || now != 0 || w.written != len(got) {
+			t.Errorf("%s: the client got %q, %v, with %d bytes through the wrapper and %d beside it", name, got, err, w.written, now)
 		}
-		for name, conn := range map[string]net.Conn{"as it is": wrapped, "through another": passing{wrapped}} {
-			*bytes = counted{}
-			socket := NewSocket(conn)
-			now := socket.WriteNow([]byte("now"))
-			_, err := socket.Write([]byte("written"))
-			if got := c.receive(len("written")); got != "written" || err != nil || now != 0 || bytes.written != len(got) {
-				t.Errorf("%s, %s: the client got %q, %v, with %d bytes through the wrapper and %d beside it", network, name, got, err, bytes.written, now)
-			}
-			c.send("sent")
-			b := make([]byte, 16)
-			if n, err := socket.Read(b); string(b[:n]) != "sent" || err != nil || bytes.read != n {
-				t.Errorf("%s, %s: read %q, %v, with %d bytes through the wrapper", network, name, b[:n], err, bytes.read)
-			}
-		}
-		if socket := NewSocket(passing{c.Conn}); !socket.IsRaw() {
-			t.Errorf("%s: the socket below a connection that passes on is not used", network)
+		c.send("sent")
+		b := make([]byte, 16)
+		if n, err := socket.Read(b); string(b[:n]) != "sent" || err != nil || w.read != n {
+			t.Errorf("%s: read %q, %v, with %d bytes through the wrapper", name, b[:n], err, w.read)
 		}
 	}
-}
-
-func TestResetIsReported(t *testing.T) { // the kernel reports it once, so whoever reads first has to pass it on
-	c := newConnection(t, "tcp")
-	socket := NewSocket(c.Conn)
-	c.reset()
-	if _, err := socket.Read(make([]byte, 16)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("after a reset Read returned %v, want connection reset", err)
+	if socket := NewSocket(passing{c.Conn}); !socket.IsRaw() {
+		t.Error("the socket below a connection that passes on is not used")
 	}
 }

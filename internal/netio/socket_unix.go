@@ -19,15 +19,15 @@ func rawSocket(conn net.Conn) (raw syscall.RawConn) {
 	return raw
 }
 
-// call is a system call that does not wait: it returns EAGAIN.
-type call func(fd uintptr, b []byte) (n int, errno syscall.Errno)
-
-// transfer has a socket read or write b. whenReady is the method of its RawConn, which waits while the socket is not
-// ready. The error is that of this method, or of the last system call.
-func transfer(whenReady func(func(fd uintptr) bool) error, do call, b []byte, until extent) (n int, err error) {
-	t := transfers.Get().(*transferring)
-	t.do, t.bytes, t.until, t.n, t.errno = do, b, until, 0, 0
-	err = whenReady(t.step)
+// transfer has a socket read or write b. Except with writeNow it waits while the socket is not ready.
+func transfer(raw syscall.RawConn, op operation, b []byte) (n int, err error) {
+	t := transfers.Get().(*transferState)
+	t.op, t.bytes, t.n, t.errno = op, b, 0, 0
+	if op == readAny {
+		err = raw.Read(t.step)
+	} else {
+		err = raw.Write(t.step)
+	}
 	if n = t.n; err == nil && t.errno != 0 {
 		err = t.errno
 	}
@@ -36,32 +36,34 @@ func transfer(whenReady func(func(fd uintptr) bool) error, do call, b []byte, un
 	return n, err
 }
 
-// transferring is a transfer that is under way. Its function is allocated only once: one for each call would be a tenth of
-// the garbage of a change.
-type transferring struct {
-	do    call
+// transferState is pooled with its function: allocating one for each call would be a tenth of the garbage of a change.
+type transferState struct {
+	op    operation
 	bytes []byte
-	until extent
 	n     int
-	errno syscall.Errno
-	step  func(fd uintptr) (done bool) // false waits until the socket is ready
+	errno syscall.Errno                // of the last system call
+	step  func(fd uintptr) (done bool) // is advance; if it returns false, RawConn waits until the socket is ready
 }
 
 var transfers = sync.Pool{New: func() any {
-	t := &transferring{}
+	t := &transferState{}
 	t.step = t.advance
 	return t
 }}
 
-func (t *transferring) advance(fd uintptr) (done bool) {
+func (t *transferState) advance(fd uintptr) (done bool) {
+	call := socketWrite
+	if t.op == readAny {
+		call = socketRead
+	}
 	for {
-		n, errno := t.do(fd, t.bytes[t.n:])
+		n, errno := call(fd, t.bytes[t.n:])
 		t.n, t.errno = t.n+n, errno
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:
-			return t.until == untilBlocked
-		case errno != 0, t.until == untilAny, t.n == len(t.bytes):
+			return t.op == writeNow
+		case errno != 0, t.op == readAny, t.n == len(t.bytes):
 			return true
 		}
 	}

@@ -72,17 +72,17 @@ func (l *Load) Round(d time.Duration) Result {
 	return l.measure(func(began time.Time) (answers int) { return drive(l.run, l.clients, math.MaxInt, began.Add(d)) })
 }
 
-// RoundAt has the clients send at a rate for a while.
+// RoundAt has the clients send perSecond requests a second, all together, for d.
 func (l *Load) RoundAt(perSecond int, d time.Duration) Result {
 	return l.measure(func(began time.Time) (answers int) {
 		return drivePaced(l.run, l.clients, began, time.Second/time.Duration(perSecond), d)
 	})
 }
 
-func (l *Load) measure(drive func(began time.Time) (answers int)) Result {
+func (l *Load) measure(send func(began time.Time) (answers int)) Result {
 	defer l.connect()()
 	before, began := l.cpu(l.server), time.Now()
-	answers := drive(began)
+	answers := send(began)
 	took := time.Since(began)
 	return Result{CPU: (l.cpu(l.server) - before) / float64(answers), Rate: float64(answers) / took.Seconds()}
 }
@@ -144,8 +144,8 @@ func drive(r *harness.Run, clients []*client, limit int, until time.Time) (answe
 	return answers
 }
 
-// drivePaced has the clients send in turn, an interval apart and with one request of each under way at most. It returns
-// once those of d are answered.
+// drivePaced has the clients send in turn, one request each interval for d, and at most one unanswered request for each
+// client. It returns when all are answered.
 func drivePaced(r *harness.Run, clients []*client, began time.Time, interval, d time.Duration) (answers int) {
 	sent, buffer := 0, make([]byte, 128<<10)
 	read := func(in []byte) (int, error) {
@@ -161,7 +161,7 @@ func drivePaced(r *harness.Run, clients []*client, began time.Time, interval, d 
 			sent++
 			due += interval
 		}
-		if answers < sent { // the server answers in another order, but each answer is for the next request of its client
+		if answers < sent { // oldest first: a client has only one request under way
 			r.Check(clients[answers%len(clients)].conn.Read(buffer, read))
 		}
 	}
