@@ -52,8 +52,8 @@ type Store interface {
 	// It costs more where several processes share the data. Error: [ErrUnavailable].
 	FreshSnapshot(ctx context.Context, project Project) (*Snapshot, error)
 
-	// Sessions returns a FreshSnapshot together with the records of all living sessions, in any order. Error:
-	// [ErrUnavailable].
+	// Sessions returns a FreshSnapshot together with the records of all living sessions, in any order. The caller may sort
+	// and keep the records. Error: [ErrUnavailable].
 	Sessions(ctx context.Context, project Project) (*Snapshot, []Record, error)
 
 	// Projects returns about limit active projects, those with a living session, of any process. It continues where

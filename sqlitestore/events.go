@@ -221,7 +221,9 @@ func (s *Store) AppendEvents(_ context.Context, all [][]byte) error {
 	defer e.mu.Unlock()
 	e.log = append(e.log, all...)
 	if over := len(e.log) - maxLogged; over > maxLogged/10 {
-		e.log = slices.Delete(e.log, 0, over)
+		if e.log = slices.Delete(e.log, 0, over); cap(e.log) > 4*maxLogged { // after very many at once
+			e.log = slices.Clone(e.log)
+		}
 		e.removed += over
 	}
 	return nil

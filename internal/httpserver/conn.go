@@ -30,9 +30,9 @@ const (
 // not pass this read on: it waits until net/http aborts it. That saves a system call and the
 // wake-up of a goroutine for each request.
 type Conn struct {
-	netio.Socket
-	listener *listener
-	counted  connlimit.Conn
+	netio.Socket // to which Read and Write of a hijacked connection pass unchanged
+	listener     *listener
+	counted      connlimit.Conn
 	// phase is the current phase, and since the sweep before it began.
 	phase atomic.Int32
 	since atomic.Int64
@@ -167,9 +167,6 @@ func (c *Conn) Evictable() bool {
 		return age >= connlimit.MinAge
 	}
 }
-
-// Underlying returns the connection below, to which Read and Write of a hijacked connection go unchanged.
-func (c *Conn) Underlying() net.Conn { return c.Conn }
 
 // CloseWrite closes the writing side, where the connection can do that.
 func (c *Conn) CloseWrite() error {

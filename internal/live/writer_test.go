@@ -10,12 +10,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/writer-presence/writer-presence/internal/netio"
 )
 
 // through wraps a connection as httpserver does.
-type through struct{ net.Conn }
-
-func (t through) Underlying() net.Conn { return t.Conn }
+type through struct{ netio.Socket }
 
 // tcpWriter returns a writer and the client's side of its connection.
 func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
@@ -35,7 +35,7 @@ func tcpWriter(t *testing.T) (o *writer, client net.Conn) {
 	}
 	conn.(*net.TCPConn).SetWriteBuffer(4096)
 	o = &writer{}
-	o.open(through{conn}, prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}), func() {})
+	o.open(&through{netio.NewSocket(conn)}, prometheus.NewCounter(prometheus.CounterOpts{Name: "sent"}), func() {})
 	t.Cleanup(func() { conn.Close(); client.Close() })
 	return o, client
 }

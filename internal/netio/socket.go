@@ -14,16 +14,16 @@ type Socket struct {
 	raw syscall.RawConn // nil without a file descriptor
 }
 
-// NewSocket returns the socket of a connection. Conn may have a method Underlying that returns the connection to which its
-// Read and Write pass unchanged.
+// NewSocket returns the socket of a connection. If the connection embeds a Socket, it must pass reads and writes to that
+// unchanged from now on, because they go to its file descriptor.
 func NewSocket(conn net.Conn) Socket {
-	s := Socket{Conn: conn}
-	if wrapper, ok := conn.(interface{ Underlying() net.Conn }); ok {
-		conn = wrapper.Underlying()
+	if outer, ok := conn.(interface{ embedded() *Socket }); ok {
+		return Socket{conn, outer.embedded().raw}
 	}
-	s.raw = rawSocket(conn)
-	return s
+	return Socket{conn, rawSocket(conn)}
 }
+
+func (s *Socket) embedded() *Socket { return s }
 
 // IsRaw reports whether the connection has a file descriptor, which WriteNow and Control need.
 func (s *Socket) IsRaw() bool { return s.raw != nil }
@@ -75,7 +75,11 @@ func (s *Socket) failure(op string, err error) error {
 		e.Op, e.Source, e.Addr = op, s.LocalAddr(), s.RemoteAddr()
 		return e
 	}
-	return &net.OpError{Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
+	network := ""
+	if remote := s.RemoteAddr(); remote != nil { // nil on some systems once the client has gone
+		network = remote.Network()
+	}
+	return &net.OpError{Op: op, Net: network, Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
 
 // operation is what transfer does, and when it ends.
