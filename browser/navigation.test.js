@@ -170,10 +170,10 @@ test('a page that is prerendered is not listed until it is visited', {skip: skip
   };
   // Without Playwright: Chromium does not prerender for a page that a debugger is attached to.
   const data = mkdtempSync(join(tmpdir(), 'writer-presence-prerender-'));
-  const browser = spawn(programOf('chromium'), ['--headless=new', '--no-sandbox', '--no-first-run', `--user-data-dir=${data}`, `${site.url}/opener`], {stdio: 'ignore'});
+  const browser = spawn(programOf('chromium'), ['--headless=new', '--no-sandbox', '--no-first-run', `--user-data-dir=${data}`, `${site.url}/opener`], {stdio: 'ignore', detached: true});
   t.after(async () => {
     const ended = new Promise((ended) => browser.on('exit', ended));
-    browser.kill();
+    process.kill(-(/** @type {number} */ (browser.pid)), 'SIGKILL'); // with the processes that it started, which would go on writing
     await ended;
     site.stop();
     rmSync(data, {recursive: true, force: true, maxRetries: 20, retryDelay: 100});

@@ -23,7 +23,11 @@ function only(pattern) {
 
 test('the page of README.md, pasted into an empty file, says that you are alone, and then who else is there', {skip: skipIf.onePage || skipIf.firefox(ONE_HOST) || skipIf.webkit(ONE_HOST)}, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'writer-presence-readme-'));
-  t.after(() => rmSync(folder, {recursive: true}));
+  /** What is to be done at the end, the last one first: the server ends before its data are removed. @type {(() => unknown)[]} */
+  const ends = [() => rmSync(folder, {recursive: true})];
+  t.after(async () => {
+    for (const end of ends.reverse()) await end();
+  });
   const [{text}] = recipes('html').filter(({name}) => name.startsWith('README.md'));
   writeFileSync(join(folder, 'index.html'), text);
   const files = createServer((request, response) => {
@@ -31,17 +35,17 @@ test('the page of README.md, pasted into an empty file, says that you are alone,
     response.writeHead(200, {'Content-Type': 'text/html'}).end(readFileSync(join(folder, 'index.html')));
   });
   await new Promise((ready) => files.listen(0, '127.0.0.1', () => ready(undefined)));
-  t.after(() => files.close());
+  ends.push(() => files.close());
 
   const flags = only(/^\.\/writer-presence (serve --dev --allowed-origins \S+)$/gm).split(' ');
   const server = spawn(BINARY, [...flags, '--addr', '127.0.0.1:0', '--admin-addr', 'off', '--data', join(folder, 'data')], {stdio: ['ignore', 'pipe', 'ignore']});
-  t.after(() => stopServer({server}));
+  ends.push(() => stopServer({server}));
   const address = new URL(await outputMatching(server, /http:\S+\d/)).host;
 
   // The page names the ports of README.md. The browser connects to free ones in their place, so that other programs may use these.
   const {port} = /** @type {import('node:net').AddressInfo} */ (files.address());
   const browser = await launch(false, [`--host-resolver-rules=MAP localhost:8080 ${address}, MAP localhost:8000 127.0.0.1:${port}`]);
-  t.after(() => browser.close());
+  ends.push(() => browser.close());
   /** @type {string[]} */
   const errors = [];
   const open = async () => {
