@@ -111,7 +111,7 @@ func NewEventView(s *Snapshot, sessions []Record) *EventView {
 		}
 		section := v.sections[r.Section]
 		v.previous[i], section.last = section.last, i+1
-		if r.claims() {
+		if isClaim(r.Activity, r.Unsaved) {
 			section.contested = section.contested || section.claimant != "" && section.claimant != user.ID
 			section.claimant = user.ID
 		}
@@ -119,9 +119,6 @@ func NewEventView(s *Snapshot, sessions []Record) *EventView {
 	}
 	return v
 }
-
-// claims reports whether a session claims its section.
-func (r *Record) claims() bool { return r.Activity == Editing || r.Unsaved }
 
 // Version returns the version of the project.
 func (v *EventView) Version() uint64 { return v.version }
@@ -236,7 +233,7 @@ func (s EventState) eventID(e Event) string {
 // usersOf returns the users who are in a section, or those who claim it, in the order of lists (rule 17).
 func (v *EventView) usersOf(section Section, claiming bool) (users []User) {
 	for i := v.sections[section].last; i > 0; i = v.previous[i-1] {
-		if r := &v.sessions[i-1]; !claiming || r.claims() {
+		if r := &v.sessions[i-1]; !claiming || isClaim(r.Activity, r.Unsaved) {
 			users = append(users, v.users[r.User.ID])
 		}
 	}

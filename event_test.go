@@ -180,6 +180,18 @@ func TestEventsTellOfUsersSectionsAndSaves(t *testing.T) { // invariant 13
 	a.want("section.vacated s", "user.left  Bob") // Alice has another tab
 }
 
+func TestUserWithSeveralTabsInASectionIsToldOnceAndContestsNothing(t *testing.T) { // invariant 13, rule 18
+	a := newAnnounced(t)
+	a.update(alice, presence.Update{Session: "a1", Section: "s"})
+	a.update(alice, presence.Update{Session: "a2", Section: "s"})
+	a.settle()
+	a.want("user.joined  Alice", "section.occupied s Alice")
+	a.update(bob, presence.Update{Session: "b1", Section: "s"})
+	a.update(bob, presence.Update{Session: "b2", Section: "s"})
+	a.settle()
+	a.want("user.joined  Bob", "section.contested s Alice Bob")
+}
+
 func TestReloadCausesNoEvent(t *testing.T) { // invariant 13
 	for offset := time.Duration(0); offset < presence.EventSettle; offset += 250 * time.Millisecond { // of the leave after a view
 		a := newAnnounced(t)

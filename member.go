@@ -59,9 +59,12 @@ const lastSeenPrecision = time.Second
 // expired decides rule 1: at exactly the end of its lease a session is still alive.
 func (s *session) expired(now time.Time) bool { return now.After(s.expires) }
 
-// claims decides rule 18: a session claims its section while it edits it or has unsaved changes in it.
+// isClaim decides rule 18: a session claims its section while it edits it or has unsaved changes in it.
+func isClaim(activity Activity, unsaved bool) bool { return activity == Editing || unsaved }
+
+// claims reports whether a session is in the section and claims it.
 func (s *session) claims(section Section) bool {
-	return (s.activity == Editing || s.unsaved) && s.section == section
+	return isClaim(s.activity, s.unsaved) && s.section == section
 }
 
 // outranks decides rule 3: the section and activity of an occupant are those of a session with a

@@ -31,7 +31,7 @@ func (r *Roster) recordedActivity(m *member, s *session, u Update) Activity {
 // recordedWait decides rule 20: a session does not wait for a section that it claims itself. U has the
 // activity and the unsaved work that are recorded.
 func recordedWait(u Update) Section {
-	if u.WaitingFor == u.Section && (u.Activity == Editing || u.Unsaved) {
+	if u.WaitingFor == u.Section && isClaim(u.Activity, u.Unsaved) {
 		return ""
 	}
 	return u.WaitingFor

@@ -230,21 +230,26 @@ func TestCompactionOfFewSessionsCutsTheLog(t *testing.T) {
 	}
 }
 
+// leaveAfterCompaction runs a store in which alice enters, a compaction writes her session to the table, and she leaves.
+func leaveAfterCompaction(t *testing.T, dir string, o Options) {
+	t.Helper()
+	s, stop := run(t, dir, o)
+	update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
+	s.db.log.size.Store(s.logLimit() + 1)
+	time.Sleep(2 * sweepEvery)
+	synctest.Wait()
+	_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
+	must(t, err, stop())
+}
+
 // A project whose people have all left is not held after a start, so no compaction writes its end.
 func TestEndThatIsOlderThanAStartStaysAnEnd(t *testing.T) { // rule 8
 	in(t, func(t *testing.T) {
-		dir := t.TempDir()
-		options := Options{Lease: time.Hour}
-		s, stop := run(t, dir, options)
-		update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-		s.db.log.size.Store(minLog + 10*logPerUser)
-		time.Sleep(2 * sweepEvery)
-		synctest.Wait()
-		_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
-		must(t, err, stop())
+		dir, options := t.TempDir(), Options{Lease: time.Hour}
+		leaveAfterCompaction(t, dir, options)
 		time.Sleep(presence.Finality + time.Minute)
 		for range 2 {
-			s, stop = run(t, dir, options)
+			s, stop := run(t, dir, options)
 			if got := listed(t, s); got != "" {
 				t.Errorf("after a restart: got %q, want nobody, since she has left", got)
 			}
@@ -299,22 +304,15 @@ func TestCompactionOfManyProjectsKeepsEnds(t *testing.T) { // rule 8
 // An end that is younger than Finality at a start is forgotten before the first compaction.
 func TestEndShortlyBeforeAStartStaysAnEnd(t *testing.T) { // rule 8
 	in(t, func(t *testing.T) {
-		dir := t.TempDir()
-		o := Options{Lease: time.Hour}
-		s, stop := run(t, dir, o)
-		update(t, s, alice, presence.Update{Session: "x", Seq: 1, Section: "a"})
-		s.db.log.size.Store(s.logLimit() + 1)
-		time.Sleep(2 * sweepEvery)
-		synctest.Wait()
-		_, err := s.Leave(t.Context(), "p", alice, presence.Leave{Session: "x", Seq: 2})
-		must(t, err, stop())
+		dir, options := t.TempDir(), Options{Lease: time.Hour}
+		leaveAfterCompaction(t, dir, options)
 		time.Sleep(presence.Finality - time.Minute)
 		for range 2 {
-			s, stop = run(t, dir, o)
+			s, stop := run(t, dir, options)
 			if got := listed(t, s); got != "" {
 				t.Errorf("after a restart: got %q, want nobody", got)
 			}
-			_, err = s.Update(t.Context(), "other", bob, presence.Update{Session: "y", Seq: 1, Section: "a"})
+			_, err := s.Update(t.Context(), "other", bob, presence.Update{Session: "y", Seq: 1, Section: "a"})
 			must(t, err)
 			time.Sleep(compactEvery + time.Minute)
 			synctest.Wait()
