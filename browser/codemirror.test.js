@@ -27,7 +27,7 @@ const CODEMIRROR = `
     view.focus();
     view.dispatch({selection: {anchor: view.state.doc.toString().indexOf(text) + text.length}});
   };
-  globalThis.others = (text) => view.dispatch({changes: {from: 0, insert: text}, annotations: Transaction.remote.of(true)});
+  globalThis.others = (text, from = 0) => view.dispatch({changes: {from, insert: text}, annotations: Transaction.remote.of(true)});
   globalThis.box = (text) => view.coordsAtPos(view.state.doc.toString().indexOf(text) + text.length, -1);`.replaceAll('\\section', '\\\\section');
 
 const FIELDS = `
@@ -167,6 +167,9 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await ben.evaluate(() => globalThis.others('% a comment\n'.repeat(3)));
   await expectBeside(ann, 'main.tex/results', ' — Ben');
   assert.equal(await ben.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
+  await ben.evaluate(() => globalThis.behind('Results}\n\nSome'));
+  await ben.evaluate(() => globalThis.others('\\section{Discussion}\n', globalThis.view.state.doc.toString().lastIndexOf('Some')));
+  await soon(ben, () => globalThis.presence.currentSection === 'main.tex/discussion' || globalThis.presence.currentSection);
 
   // A section that the host sets moves the caret, and the focus stays where it is.
   await ben.locator('#save').focus();

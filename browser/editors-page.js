@@ -59,6 +59,14 @@ const useView = (view) => {
     caret: () => view().coordsAtPos(view().state.selection.head),
     heading: (title) => view().coordsAtPos(find(title) + 1 + title.length, -1),
     others: (text) => view().dispatch(view().state.tr.insertText(text, 1).setMeta('addToHistory', false)),
+    /** Undoes something as y-prosemirror does it. */
+    undo: () => view().dispatch(view().state.tr.insertText('x', 1).setMeta('y-sync$', {isChangeOrigin: true, isUndoRedoOperation: true})),
+    /** Adds a heading above the paragraph of the caret, or at the end of the text, as somebody else does by y-prosemirror. */
+    othersHeading: (title, atEnd = false) => {
+      const {tr, schema, selection, doc} = view().state;
+      const heading = schema.nodes.heading.create({level: 2}, schema.text(title));
+      view().dispatch(tr.insert(atEnd ? doc.content.size : selection.$head.before(), heading).setMeta('y-sync$', {isChangeOrigin: true}));
+    },
   };
 };
 
@@ -96,6 +104,10 @@ const editors = {
       caret: () => boxAt(quill.getSelection().index),
       heading: (title) => boxAt(find(title) + title.length),
       others: (text) => quill.insertText(0, text, 'api'),
+      othersHeading: (title) => {
+        const [, offset] = quill.getLine(quill.getSelection().index);
+        quill.updateContents([{retain: quill.getSelection().index - offset}, {insert: title}, {insert: '\n', attributes: {header: 2}}], 'api');
+      },
       section: (title) => `paper/${title.toLowerCase()}`,
       saved: (revision) => quill.getModule('presence').saved(revision),
       destroy: () => quill.getModule('presence').destroy(),
@@ -130,6 +142,10 @@ editors.monaco = (place, manager) => {
     others: (text) => { // the line of the caret
       const {lineNumber} = editor.getPosition();
       model().applyEdits([{range: {startLineNumber: lineNumber, startColumn: 1, endLineNumber: lineNumber, endColumn: model().getLineMaxColumn(lineNumber)}, text}]);
+    },
+    othersHeading: (title) => {
+      const {lineNumber} = editor.getPosition();
+      model().applyEdits([{range: {startLineNumber: lineNumber, startColumn: 1, endLineNumber: lineNumber, endColumn: 1}, text: `\\section{${title}}\n`}]);
     },
     /** Replaces all by the find widget, which has the focus. */
     replaceAll: async (searchString, replaceString) => {

@@ -8,7 +8,7 @@ import {build} from 'esbuild';
 import {codeOf, recipes} from '../client/test/recipes.js';
 import {assertNoneLeft} from './listeners.js';
 import {startProxy} from './proxy.js';
-import {TIMEOUT, assertSoon, environment, newProject, skipIf, token} from './fixtures.js';
+import {TIMEOUT, assertSoon, environment, newProject, passHeartbeats, skipIf, token} from './fixtures.js';
 import {soon} from './scene.js';
 
 const env = environment({lease: 60_000});
@@ -202,6 +202,58 @@ test('monaco: a heading below characters of two code units is found as soon as i
   await soon(page, () => globalThis.presence.currentSection === 'paper/one' || globalThis.presence.currentSection);
   assert.deepEqual(page.errors, []);
 });
+
+/** Waits until the caret of a page rests below this heading. */
+const rests = (page, title) => soon(page, (title) => {
+  const {section, activity} = globalThis.presence.getSnapshot();
+  return (section === globalThis.editor.section(title) && activity === 'viewing') || {section, activity};
+}, title);
+
+test('tiptap: what extensions add to the text is not the work of the person, and an undo is', {skip}, async (t) => {
+  const {Ann: page} = await openPages();
+  t.after(() => page.evaluate(() => globalThis.closeEditor()));
+  await page.bringToFront();
+  await page.evaluate(async () => {
+    await globalThis.openInRoom('tiptap');
+    globalThis.claimed = false;
+    globalThis.presence.subscribe(() => { globalThis.claimed ||= globalThis.presence.getSnapshot().activity === 'editing'; });
+    globalThis.editor.below('Methods'); // later, in a task of the editor, TableOfContents gives the headings their ids
+  });
+  await rests(page, 'Methods');
+  await page.evaluate(() => globalThis.editor.othersHeading('Foreword')); // and an id
+  await rests(page, 'Foreword');
+  assert.match(await page.evaluate(() => {
+    globalThis.editor.othersHeading('Afterword', true);
+    return globalThis.editor.text();
+  }), /Afterword\n$/, 'an extension adds a paragraph below the last heading');
+  await passHeartbeats(env, 2);
+  assert.equal(await page.evaluate(() => globalThis.claimed), false);
+  await page.evaluate(() => globalThis.editor.undo());
+  await soon(page, () => globalThis.presence.getSnapshot().unsaved);
+});
+
+for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
+  test(`${kind}: changes by others do not take the person out of the section that the page has set`, {skip}, async (t) => {
+    const {Ann: page} = await openPages();
+    t.after(() => page.evaluate(() => globalThis.closeEditor()));
+    await page.bringToFront();
+    await page.evaluate(async (kind) => {
+      await globalThis.openInRoom(kind);
+      globalThis.editor.below('Methods');
+      globalThis.presence.setSection('appendix', {activity: 'viewing'});
+      globalThis.editor.others('New ');
+    }, kind);
+    await passHeartbeats(env, 2); // a report comes after 500 ms
+    assert.equal(await page.evaluate(() => globalThis.presence.currentSection), 'appendix');
+    // The person's own move within that section of the text is reported. After it, the person is in the section of a heading that others add above the caret.
+    await page.evaluate(() => globalThis.editor.endOf('Methods'));
+    await rests(page, 'Methods');
+    await page.evaluate(() => globalThis.editor.below('Methods'));
+    await page.evaluate(() => globalThis.editor.othersHeading('Foreword'));
+    await rests(page, 'Foreword');
+    assert.deepEqual(page.errors, []);
+  });
+}
 
 test('no listener is left of editors that come and go', {skip}, async () => {
   const {Ann: page} = await openPages();

@@ -103,6 +103,9 @@ class Binding {
       this.#places[0] = {at};
       this.#editing.moved(this.#places[0]);
       this.#beside.claim();
+    } else if (update.docChanged && update.view.hasFocus) {
+      this.#places[0] = {at};
+      this.#editing.shifted(this.#places[0]);
     }
     if (update.geometryChanged || update.viewportChanged) this.#beside.moved();
   }

@@ -8,7 +8,7 @@
  * The text does not change when the host moves a section to another path (rule 23). So everything here has the sections by the text, and
  * the manager gets them as they have moved since this object was made.
  *
- * A binding calls `moved()` and `changed()`, and `destroy()` when its editor ends. `Place` is whatever the binding's `sectionAt` takes: an
+ * A binding calls `moved()`, `changed()` and `shifted()`, and `destroy()` when its editor ends. `Place` is whatever the binding's `sectionAt` takes: an
  * offset, a position, a node. It is read when a report is due, so both calls are cheap enough for each key.
  *
  * @typedef {Pick<import('../presence-core.js').PresenceCore, 'running' | 'currentSection' | 'subscribe' | 'setSection' | 'setUnsaved'
@@ -73,10 +73,19 @@ export class Editing {
     manager.addEventListener('section', ({detail}) => (this.#moves = [...this.#moves, detail]), {signal});
   }
 
-  /** The caret is at a place, because the person moved it, or because the text changed. @param {Place} at */
+  /** The person moved the caret to a place. @param {Place} at */
   moved(at) {
     this.#caret = {at};
     if (!this.#change) this.#schedule(INTERVAL);
+  }
+
+  /**
+   * The caret is at a place, because others or the host changed the text. The report follows to another section, unless it was never made or the
+   * host has set a section since. Steady changes do not put off what the person's own move has scheduled. @param {Place} at
+   */
+  shifted(at) {
+    if (this.#caret) this.#caret = {at};
+    else if (this.#activity) this.moved(at);
   }
 
   /** The person changed the text at a place. Not to be called for changes by others or by the host. @param {Place} at */

@@ -108,7 +108,7 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     warning,
   });
 
-  const report = (/** @type {'moved' | 'changed'} */ what) => {
+  const report = (/** @type {'moved' | 'changed' | 'shifted'} */ what) => {
     // A change can be made by the find widget, too.
     if (!(what === 'changed' ? editor.hasWidgetFocus() : editor.hasTextFocus())) return;
     reports[what](sectionOf(caret()));
@@ -130,7 +130,7 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
       if (editor.getSelections()?.some((selection) => changes.some(({range, text}) => !text && touch(range, selection)))) report('changed');
     }),
     editor.onDidChangeCursorPosition(({reason}) => {
-      report(changed && !BY_OTHERS.includes(reason) ? 'changed' : 'moved');
+      report(BY_OTHERS.includes(reason) ? 'shifted' : changed ? 'changed' : 'moved');
       changed = false;
     }),
     editor.onDidFocusEditorText(() => report('moved')),

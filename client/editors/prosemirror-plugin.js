@@ -139,9 +139,11 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
           const old = key.getState(before);
           if (old?.changes !== changes) beside.update();
           else if (old?.headings !== headings) beside.moved();
-          if (!view.hasFocus() || (view.state.doc === before.doc && view.state.selection.eq(before.selection))) return;
+          const textChanged = view.state.doc !== before.doc;
+          if (!view.hasFocus() || !(textChanged || !view.state.selection.eq(before.selection))) return;
           const section = sectionOf(view.state, caret());
           if (edits !== old?.edits) reports.changed(section);
+          else if (textChanged) reports.shifted(section);
           else reports.moved(section);
           beside.claim();
         },
@@ -160,11 +162,32 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
 /** @param {Node} node */
 const isHeadingNode = ({type}) => type.name === 'heading';
 
-/** The id by which a document names a heading: the anchor of TipTap's TableOfContents, or the attribute `id`. @param {Node} node @returns {string | undefined} */
-const idOf = ({attrs}) => String(attrs['data-toc-id'] ?? attrs.id ?? '') || undefined;
+/** The attributes that name a heading: the anchor of TipTap's TableOfContents, and without it the id. */
+const NAMES = ['data-toc-id', 'id'];
 
-/** Whether the person has changed the text: not somebody else by a binding for collaboration, and not the host by what cannot be undone. @param {Transaction} tr */
-const isOwn = (tr) => tr.docChanged && tr.getMeta('addToHistory') !== false && !tr.getMeta('collab$') && !tr.getMeta('y-sync$')?.isChangeOrigin && !tr.getMeta('preventUpdate');
+/** The id by which a document names a heading. @param {Node} node @returns {string | undefined} */
+const idOf = ({attrs}) => String(attrs[NAMES[0]] ?? attrs[NAMES[1]] ?? '') || undefined;
+
+/**
+ * Whether the person has changed the text: not somebody else by a binding for collaboration, not the host by what cannot be undone, and not a plugin that
+ * adds to a transaction, which counts by itself, or that names headings. Undo in y-prosemirror is the person's, and marked as a change by others.
+ * @param {Transaction} tr
+ */
+function isOwn(tr) {
+  const {isChangeOrigin, isUndoRedoOperation} = tr.getMeta('y-sync$') ?? {};
+  const byOthers = tr.getMeta('collab$') || (isChangeOrigin && !isUndoRedoOperation);
+  const byPlugin = tr.getMeta('addToHistory') === false || tr.getMeta('preventUpdate') || tr.getMeta('appendedTransaction');
+  return tr.docChanged && !byOthers && !byPlugin && !tr.steps.every((step, i) => isNaming(step, tr.docs[i]));
+}
+
+/** Whether a step changes only the name of a node, as `setNodeMarkup` or `setNodeAttribute` make it. @param {import('prosemirror-transform').Step} step @param {Node} doc before it */
+function isNaming(step, doc) {
+  const {attr, structure, from, to, gapFrom, gapTo, slice} = /** @type {any} */ (step);
+  if (attr !== undefined) return NAMES.includes(attr);
+  if (!structure || gapFrom !== from + 1 || gapTo !== to - 1) return false;
+  /** @type {[Node | null, Node | null]} */ const [old, now] = [doc.nodeAt(from), slice.content.firstChild];
+  return !!old && !!now && now.hasMarkup(old.type, now.attrs, old.marks) && Object.entries(now.attrs).every(([name, value]) => NAMES.includes(name) || value === old.attrs[name]);
+}
 
 /** The part of the document that a transaction changed; all of it, if that takes longer to find. @param {Transaction} tr @param {Node} old */
 function changedRange(tr, old) {

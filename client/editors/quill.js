@@ -91,8 +91,8 @@ export class PresenceModule {
     if (same) this.#beside.moved();
     else this.#beside.update();
     if (this.#caret >= 0) this.#caret = own ? range.newTo : delta.transformPosition(this.#caret);
-    if (!own) return;
-    this.#report('changed', range.from);
+    if (own) this.#report('changed', range.from);
+    else if (this.#caret >= 0) this.#report('shifted', this.#caret);
   };
 
   #onSelection = (/** @type {{index: number} | null} */ range) => {
@@ -102,7 +102,7 @@ export class PresenceModule {
 
   #onScroll = () => this.#beside.moved();
 
-  /** @param {'moved' | 'changed'} what @param {number} index */
+  /** @param {'moved' | 'changed' | 'shifted'} what @param {number} index */
   #report(what, index) {
     const {sectionAt} = this.#options;
     this.#reports[what](sectionAt ? sectionAt(index, this.#quill) || null : headingAt(this.#headings, index)?.section ?? (this.#prefix || null));

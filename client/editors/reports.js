@@ -39,6 +39,11 @@ export class Reports {
   }
 
   /** @param {string | null} section */
+  shifted(section) {
+    this.#editing.shifted((this.#caret = {section}));
+  }
+
+  /** @param {string | null} section */
   changed(section) {
     this.#editing.changed((this.#caret = this.#change = {section}));
   }

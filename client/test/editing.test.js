@@ -74,6 +74,37 @@ test('there is at most one report in 500 ms, and the last one counts', async () 
   assert.equal(sent(), 't99 viewing');
 });
 
+test('changes by others and by the host move the person only to the section that the caret is in by them, and put nothing off', async () => {
+  const {env, core, editing, sent} = await begin();
+  editing.shifted('a');
+  await env.clock.advance(1000);
+  assert.equal(sent(), '', 'the caret of this person was never here');
+  editing.moved('a');
+  for (let i = 0; i < 5; i++) { // others write all the time
+    await env.clock.advance(100);
+    editing.shifted('b');
+  }
+  assert.equal(sent(), 'b viewing', 'after 500 ms; a heading was added above the caret');
+  editing.shifted('b');
+  await env.clock.advance(1000);
+  assert.equal(sent(), '', 'nothing is new');
+  editing.changed('b');
+  await env.clock.advance(1000);
+  assert.equal(sent(), 'b editing unsaved');
+  editing.shifted('c');
+  await env.clock.advance(500);
+  assert.equal(sent(), 'c viewing');
+  core.setSection('elsewhere', {activity: 'viewing'});
+  await settle();
+  sent();
+  editing.shifted('c');
+  await env.clock.advance(1000);
+  assert.equal(core.currentSection, 'elsewhere', 'the host has set a section since');
+  editing.moved('c');
+  await env.clock.advance(500);
+  assert.equal(core.currentSection, 'c', 'the person has come back');
+});
+
 test('moving through a section that somebody edits does not warn, and typing there does', async () => { // rule 22
   const {env, core, editing} = await begin();
   env.set(user(2, 'Alice', METHODS));
