@@ -55,8 +55,15 @@ func run(args []string) error {
 	pinned := flags.Bool("pinned", false, "do not move to the load generator's core")
 	duration := flags.Duration("duration", 10*time.Minute, "how long soak runs")
 	rate := flags.Float64("rate", 100, "changes a second of soak; all else that happens in it follows from that")
-	flags.Parse(args)
-	chosen, err := choose(flags.Args(), *quick, *duration, *rate)
+	var words []string
+	for rest := args; ; rest = flags.Args()[1:] { // flags may follow words
+		flags.Parse(rest)
+		if flags.NArg() == 0 {
+			break
+		}
+		words = append(words, flags.Arg(0))
+	}
+	chosen, err := choose(words, *quick, *duration, *rate)
 	if err != nil {
 		return err
 	}

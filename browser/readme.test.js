@@ -67,6 +67,9 @@ test('the page of README.md, pasted into an empty file, says that you are alone,
     second.locator('option[label*="— ✎ Writer "]').waitFor({state: 'attached', timeout: TIMEOUT}),
   ]);
   assert.match(readme, new RegExp(`\`${warning.replace(/\d+/, '123')}\``), 'README.md quotes the warning');
+  await second.reload();
+  await second.getByText(/ is editing here, active just now$/).waitFor({timeout: TIMEOUT});
+  await says(first, '1'); // the same person
   await second.locator('select').selectOption('manuscript/methods');
   await second.locator('.presence-warning').waitFor({state: 'hidden', timeout: TIMEOUT});
   assert.deepEqual(errors, []);

@@ -2,7 +2,7 @@
  * Measures what presence costs a page: CPU of the core for each delta, beside parsing its JSON, and the share of the main thread in
  * Chromium with 20 changes a second. Prints tables.
  *
- *     node bench/page/run.js [seconds for each measurement, 10 by default]
+ *     scripts/npm-ci && node bench/page/run.js [seconds for each measurement, 10 by default]
  */
 
 import {cpus} from 'node:os';
