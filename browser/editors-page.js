@@ -78,15 +78,34 @@ const editors = {
     const content = TITLES.flatMap((title) => [heading.create({level: 2}, schema.text(title)), paragraph.create(null, schema.text(BODY))]);
     const presence = presencePlugin(manager, {prefix: 'paper'});
     const view = new EditorView(place, {state: EditorState.create({doc: doc.create(null, content), plugins: [presence, keymap(baseKeymap)]})});
-    return {...useView(() => view), section: (title) => `paper/${title.toLowerCase()}`, saved: (revision) => presence.saved(revision), destroy: () => view.destroy()};
+    const press = (tr) => {
+      view.dispatch(tr);
+      view.focus();
+    };
+    return {
+      ...useView(() => view),
+      insert: () => press(view.state.tr.insertText('x')),
+      load: () => press(view.state.tr.replaceWith(0, view.state.doc.content.size, content).setMeta('addToHistory', false)),
+      section: (title) => `paper/${title.toLowerCase()}`,
+      saved: (revision) => presence.saved(revision),
+      destroy: () => view.destroy(),
+    };
   },
   tiptap: (place, manager) => {
     const editor = new Editor({element: place, content: html, extensions: [StarterKit, TableOfContents.configure({getId: (title) => `toc-${title}`}), Presence.configure({manager, prefix: 'paper'})]});
-    return {...useView(() => editor.view), section: (title) => `paper/toc-${title}`, saved: (revision) => presenceSaved(editor, revision), destroy: () => editor.destroy()};
+    return {
+      ...useView(() => editor.view),
+      insert: () => editor.chain().focus().insertContent('x').run(), // the focus comes in the next frame
+      load: () => editor.chain().focus().setContent(html).run(),
+      section: (title) => `paper/toc-${title}`,
+      saved: (revision) => presenceSaved(editor, revision),
+      destroy: () => editor.destroy(),
+    };
   },
   quill: (place, manager) => {
     const quill = new Quill(place, {modules: {presence: {manager, prefix: 'paper'}}});
-    quill.setContents(TITLES.flatMap((title) => [{insert: title}, {insert: '\n', attributes: {header: 2}}, {insert: `${BODY}\n`}]));
+    const content = TITLES.flatMap((title) => [{insert: title}, {insert: '\n', attributes: {header: 2}}, {insert: `${BODY}\n`}]);
+    quill.setContents(content);
     const find = (title) => `\n${quill.getText()}`.indexOf(`\n${title}\n`);
     const boxAt = (index) => {
       const {left, top} = quill.container.getBoundingClientRect();
@@ -108,6 +127,11 @@ const editors = {
         const [, offset] = quill.getLine(quill.getSelection().index);
         quill.updateContents([{retain: quill.getSelection().index - offset}, {insert: title}, {insert: '\n', attributes: {header: 2}}], 'api');
       },
+      insert: () => quill.insertText(quill.getSelection(true).index, 'x', 'user'),
+      load: () => {
+        quill.setContents(content);
+        quill.focus();
+      },
       section: (title) => `paper/${title.toLowerCase()}`,
       saved: (revision) => quill.getModule('presence').saved(revision),
       destroy: () => quill.getModule('presence').destroy(),
@@ -117,7 +141,8 @@ const editors = {
 
 editors.monaco = (place, manager) => {
   place.style.height = '300px';
-  const editor = monaco.editor.create(place, {value: TITLES.map((title) => `\\section{${title}}\n${BODY}\n`).join(''), minimap: {enabled: false}, quickSuggestions: false});
+  const value = TITLES.map((title) => `\\section{${title}}\n${BODY}\n`).join('');
+  const editor = monaco.editor.create(place, {value, minimap: {enabled: false}, quickSuggestions: false});
   const binding = bindMonaco(manager, editor, {prefix: 'paper'});
   monaco.languages.register({id: 'latex'});
   monaco.editor.setModelLanguage(editor.getModel(), 'latex'); // after the binding, as when a language is loaded late
@@ -158,6 +183,14 @@ editors.monaco = (place, manager) => {
       if (editor.hasTextFocus()) throw new Error('the find widget has not the focus');
       find.replaceAll();
       find.closeFindWidget();
+    },
+    insert: () => {
+      editor.trigger('toolbar', 'type', {text: 'x'});
+      editor.focus();
+    },
+    load: () => {
+      editor.setValue(value);
+      editor.focus();
     },
     section: (title) => `paper/${title.toLowerCase()}`,
     saved: (revision) => binding.saved(revision),
@@ -212,7 +245,13 @@ page.openGuide = (kind, project, token) => {
   page.presence = guides[kind].run();
 };
 
+/** Adds a button that takes the focus from the editor, and then calls this function of it. @param {'insert' | 'load'} what */
+page.addButton = (what) => {
+  const button = Object.assign(document.createElement('button'), {textContent: what, onclick: () => page.editor[what]()});
+  page.place.before(button);
+};
+
 page.closeEditor = () => {
   page.presence.stop();
-  page.place.remove();
+  document.querySelector('main').replaceChildren();
 };

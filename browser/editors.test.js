@@ -187,11 +187,8 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
 }
 
 test('monaco: a heading below characters of two code units is found as soon as it is typed', {skip}, async (t) => {
-  const {Ann: page} = await openPages();
-  t.after(() => page.evaluate(() => globalThis.closeEditor()));
-  await page.bringToFront();
-  await page.evaluate(async () => {
-    await globalThis.openInRoom('monaco');
+  const page = await openInRoom(t, 'monaco');
+  await page.evaluate(() => {
     const {editor} = globalThis.editor;
     // So that a range of 200 code units before the caret begins within a character.
     editor.setValue(`a${'\u{1f600}'.repeat(100)}\n\\sectin{One}`);
@@ -203,6 +200,15 @@ test('monaco: a heading below characters of two code units is found as soon as i
   assert.deepEqual(page.errors, []);
 });
 
+/** Opens an editor of this kind in a simulated room. @returns its page, which is in front */
+async function openInRoom(t, kind) {
+  const {Ann: page} = await openPages();
+  t.after(() => page.evaluate(() => globalThis.closeEditor()));
+  await page.bringToFront();
+  await page.evaluate((kind) => globalThis.openInRoom(kind), kind);
+  return page;
+}
+
 /** Waits until the caret of a page rests below this heading. */
 const rests = (page, title) => soon(page, (title) => {
   const {section, activity} = globalThis.presence.getSnapshot();
@@ -210,11 +216,8 @@ const rests = (page, title) => soon(page, (title) => {
 }, title);
 
 test('tiptap: what extensions add to the text is not the work of the person, and an undo is', {skip}, async (t) => {
-  const {Ann: page} = await openPages();
-  t.after(() => page.evaluate(() => globalThis.closeEditor()));
-  await page.bringToFront();
-  await page.evaluate(async () => {
-    await globalThis.openInRoom('tiptap');
+  const page = await openInRoom(t, 'tiptap');
+  await page.evaluate(() => {
     globalThis.claimed = false;
     globalThis.presence.subscribe(() => { globalThis.claimed ||= globalThis.presence.getSnapshot().activity === 'editing'; });
     globalThis.editor.below('Methods'); // later, in a task of the editor, TableOfContents gives the headings their ids
@@ -234,15 +237,12 @@ test('tiptap: what extensions add to the text is not the work of the person, and
 
 for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
   test(`${kind}: changes by others do not take the person out of the section that the page has set`, {skip}, async (t) => {
-    const {Ann: page} = await openPages();
-    t.after(() => page.evaluate(() => globalThis.closeEditor()));
-    await page.bringToFront();
-    await page.evaluate(async (kind) => {
-      await globalThis.openInRoom(kind);
+    const page = await openInRoom(t, kind);
+    await page.evaluate(() => {
       globalThis.editor.below('Methods');
       globalThis.presence.setSection('appendix', {activity: 'viewing'});
       globalThis.editor.others('New ');
-    }, kind);
+    });
     await passHeartbeats(env, 2); // a report comes after 500 ms
     assert.equal(await page.evaluate(() => globalThis.presence.currentSection), 'appendix');
     // The person's own move within that section of the text is reported. After it, the person is in the section of a heading that others add above the caret.
@@ -251,6 +251,32 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
     await page.evaluate(() => globalThis.editor.below('Methods'));
     await page.evaluate(() => globalThis.editor.othersHeading('Foreword'));
     await rests(page, 'Foreword');
+    assert.deepEqual(page.errors, []);
+  });
+}
+
+for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
+  test(`${kind}: a button of a toolbar makes changes of the person, and one that loads another text does not`, {skip}, async (t) => {
+    const page = await openInRoom(t, kind);
+    await page.evaluate(() => {
+      globalThis.addButton('insert');
+      globalThis.addButton('load');
+      globalThis.editor.below('Methods');
+    });
+    await rests(page, 'Methods');
+    await page.getByRole('button', {name: 'insert'}).click({delay: 100}); // as long as a person: Monaco notices after the task that it has lost the focus
+    await soon(page, () => {
+      const {section, unsaved, activity} = globalThis.presence.getSnapshot();
+      return (section === globalThis.editor.section('Methods') && unsaved && activity === 'editing') || {section, unsaved, activity};
+    });
+    await page.evaluate(() => {
+      globalThis.editor.saved();
+      globalThis.claimed = false;
+      globalThis.presence.subscribe(() => { globalThis.claimed ||= globalThis.presence.getSnapshot().unsaved; });
+    });
+    await page.getByRole('button', {name: 'load'}).click();
+    await passHeartbeats(env, 2);
+    assert.equal(await page.evaluate(() => globalThis.claimed), false);
     assert.deepEqual(page.errors, []);
   });
 }

@@ -108,11 +108,12 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     warning,
   });
 
-  const report = (/** @type {'moved' | 'changed' | 'shifted'} */ what) => {
-    // A change can be made by the find widget, too.
-    if (!(what === 'changed' ? editor.hasWidgetFocus() : editor.hasTextFocus())) return;
-    reports[what](sectionOf(caret()));
-    beside.claim();
+  const report = (/** @type {'moved' | 'changed' | 'shifted' | 'focused'} */ what) => {
+    const hasFocus = what === 'changed' ? editor.hasWidgetFocus() : editor.hasTextFocus(); // a change can be made by the find widget, too
+    if (hasFocus) {
+      reports[what](sectionOf(caret()));
+      beside.claim();
+    } else if (what === 'changed') reports.changedWithoutFocus();
   };
 
   const listeners = [
@@ -133,7 +134,7 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
       report(BY_OTHERS.includes(reason) ? 'shifted' : changed ? 'changed' : 'moved');
       changed = false;
     }),
-    editor.onDidFocusEditorText(() => report('moved')),
+    editor.onDidFocusEditorText(() => report('focused')),
     editor.onDidScrollChange(() => beside.moved()),
     editor.onDidLayoutChange(() => beside.moved()),
     editor.onDidChangeModel(readAgain),

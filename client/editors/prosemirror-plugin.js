@@ -96,7 +96,7 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
     },
     props: {
       decorations: (state) => key.getState(state)?.marks,
-      handleDOMEvents: {focus: (view) => open.get(view)?.reports.moved(sectionOf(view.state, view.state.selection.head))},
+      handleDOMEvents: {focus: (view) => open.get(view)?.reports.focused(sectionOf(view.state, view.state.selection.head))},
     },
     view: (view) => {
       const state = () => /** @type {State} */ (key.getState(view.state));
@@ -139,10 +139,15 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
           const old = key.getState(before);
           if (old?.changes !== changes) beside.update();
           else if (old?.headings !== headings) beside.moved();
+          const edited = edits !== old?.edits;
           const textChanged = view.state.doc !== before.doc;
-          if (!view.hasFocus() || !(textChanged || !view.state.selection.eq(before.selection))) return;
+          if (!view.hasFocus()) {
+            if (edited) reports.changedWithoutFocus();
+            return;
+          }
+          if (!textChanged && view.state.selection.eq(before.selection)) return;
           const section = sectionOf(view.state, caret());
-          if (edits !== old?.edits) reports.changed(section);
+          if (edited) reports.changed(section);
           else if (textChanged) reports.shifted(section);
           else reports.moved(section);
           beside.claim();
@@ -169,15 +174,16 @@ const NAMES = ['data-toc-id', 'id'];
 const idOf = ({attrs}) => String(attrs[NAMES[0]] ?? attrs[NAMES[1]] ?? '') || undefined;
 
 /**
- * Whether the person has changed the text: not somebody else by a binding for collaboration, not the host by what cannot be undone, and not a plugin that
- * adds to a transaction, which counts by itself, or that names headings. Undo in y-prosemirror is the person's, and marked as a change by others.
+ * Whether the person has changed the text. Undo in y-prosemirror is the person's, and marked as a change by others. What cannot be undone is the host's, and
+ * so is TipTap's `setContent()`, which sets `preventUpdate` to true or false. What a plugin adds to a transaction counts as that transaction, by itself.
  * @param {Transaction} tr
  */
 function isOwn(tr) {
   const {isChangeOrigin, isUndoRedoOperation} = tr.getMeta('y-sync$') ?? {};
   const byOthers = tr.getMeta('collab$') || (isChangeOrigin && !isUndoRedoOperation);
-  const byPlugin = tr.getMeta('addToHistory') === false || tr.getMeta('preventUpdate') || tr.getMeta('appendedTransaction');
-  return tr.docChanged && !byOthers && !byPlugin && !tr.steps.every((step, i) => isNaming(step, tr.docs[i]));
+  const byHost = tr.getMeta('addToHistory') === false || tr.getMeta('preventUpdate') !== undefined;
+  const byPlugin = tr.getMeta('appendedTransaction') || tr.steps.every((step, i) => isNaming(step, tr.docs[i]));
+  return tr.docChanged && !byOthers && !byHost && !byPlugin;
 }
 
 /** Whether a step changes only the name of a node, as `setNodeMarkup` or `setNodeAttribute` make it. @param {import('prosemirror-transform').Step} step @param {Node} doc before it */

@@ -15,6 +15,7 @@ export class Reports {
   /** @type {Editing<Place>} */ #editing;
   /** @type {Place} */ #caret = {section: null};
   /** @type {Place} */ #change = {section: null};
+  /** the text was changed without the focus, in this frame or the one before */ #justChanged = false;
 
   /**
    * @param {import('./editing.js').Manager & Pick<import('../presence-core.js').PresenceCore, 'getSnapshot'>} manager
@@ -46,6 +47,22 @@ export class Reports {
   /** @param {string | null} section */
   changed(section) {
     this.#editing.changed((this.#caret = this.#change = {section}));
+  }
+
+  /**
+   * The text was changed while the editor did not have the focus: by the host, or by a button of a toolbar. What a button did is the person's:
+   * after it the editor gets the focus, at once or in the next frame.
+   */
+  changedWithoutFocus() {
+    this.#justChanged = true;
+    requestAnimationFrame(() => requestAnimationFrame(() => (this.#justChanged = false)));
+  }
+
+  /** The editor got the focus. @param {string | null} section */
+  focused(section) {
+    if (this.#justChanged) this.changed(section);
+    else this.moved(section);
+    this.#justChanged = false;
   }
 
   /** Settles the sections now. To be called before the headings are compared with the sections of others. */
