@@ -233,7 +233,7 @@ class Page extends Frame {
   keyboard = {
     press: (keys) => this.#press(keys.split('+')),
     insertText: (text) => this.evaluate((text) => void document.execCommand('insertText', false, text), text),
-    type: async (text) => { for (const key of text) await this.#press([key]); },
+    type: (text) => this.#press(...[...text].map((key) => [key])),
   };
   mouse = {
     move: (x, y) => this.#point(x, y),
@@ -336,9 +336,12 @@ class Page extends Frame {
   async route(pattern, handle) { this.proxy.routes.push({pattern, matches: (url) => urlMatches(undefined, url, pattern), handle}); }
   async unroute(pattern) { this.proxy.routes = this.proxy.routes.filter((route) => route.pattern !== pattern); }
 
-  #press(keys) {
-    const values = keys.map((key) => KEYS[key] ?? key);
-    const actions = [...values.map((value) => ({type: 'keyDown', value})), ...values.toReversed().map((value) => ({type: 'keyUp', value}))];
+  /** Presses keys one after the other, each with its modifiers before it. In one command, because pages wait for the next key only so long. */
+  #press(...strokes) {
+    const actions = strokes.flatMap((keys) => {
+      const values = keys.map((key) => KEYS[key] ?? key);
+      return [...values.map((value) => ({type: 'keyDown', value})), ...values.toReversed().map((value) => ({type: 'keyUp', value}))];
+    });
     return this.run((send) => send('POST', '/actions', {actions: [{type: 'key', id: 'keyboard', actions}]}));
   }
 
