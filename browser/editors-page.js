@@ -242,7 +242,7 @@ page.openGuide = (kind, project, token) => {
   page.place.style.height = '300px';
   document.querySelector('main').append(page.place);
   Object.assign(page, {project, options: {token}});
-  page.presence = guides[kind].run();
+  [page.presence, page.editor] = guides[kind].run();
 };
 
 /** Adds a button that takes the focus from the editor, and then calls this function of it. @param {'insert' | 'load'} what */
@@ -253,5 +253,6 @@ page.addButton = (what) => {
 
 page.closeEditor = () => {
   page.presence.stop();
+  page.editor?.dispose?.(); // in WebKit the next Monaco has no input from an editor that was removed without it
   document.querySelector('main').replaceChildren();
 };

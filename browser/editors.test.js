@@ -27,7 +27,7 @@ const guide = {
       assert.equal(code.length, 1, `blocks for ${path}`);
       const body = code[0].replace("'my-project'", 'globalThis.project').replace('userId', 'null, globalThis.options').replace("'monaco-editor'", "'monaco-editor/editor/editor.api.js'");
       const [, imports, rest] = /^((?:import [^\n]*\n)*)(.*)$/s.exec(body);
-      return {contents: `${imports}export const run = () => { ${rest}; return manager; };`, resolveDir: import.meta.dirname};
+      return {contents: `${imports}export const run = () => { ${rest}; return [manager, typeof editor === 'undefined' ? undefined : editor]; };`, resolveDir: import.meta.dirname};
     });
   },
 };
