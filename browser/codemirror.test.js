@@ -171,6 +171,14 @@ test('CodeMirror: who reads and writes in which section, the list of headings, a
   await ben.evaluate(() => globalThis.others('\\section{Discussion}\n', globalThis.view.state.doc.toString().lastIndexOf('Some')));
   await soon(ben, () => globalThis.presence.currentSection === 'main.tex/discussion' || globalThis.presence.currentSection);
 
+  // A change away from the caret, as by replacing all, counts where it is.
+  await ben.evaluate(() => {
+    const text = globalThis.view.state.doc.toString();
+    globalThis.view.dispatch({changes: {from: text.indexOf('Some', text.indexOf('{Methods')), insert: 'y'}, userEvent: 'input.replace.all'});
+  });
+  await soon(ben, () => (globalThis.presence.currentSection === 'main.tex/methods' && globalThis.presence.getSnapshot().unsaved) || globalThis.presence.currentSection);
+  await ben.evaluate(() => globalThis.saved());
+
   // A section that the host sets moves the caret, and the focus stays where it is.
   await ben.locator('#save').focus();
   await ben.evaluate(() => globalThis.presence.setSection('main.tex/introduction'));

@@ -16,7 +16,7 @@ import {Editor} from '@tiptap/core';
 import StarterKit from '@tiptap/starter-kit';
 import {TableOfContents} from '@tiptap/extension-table-of-contents';
 import {schema} from 'prosemirror-schema-basic';
-import {EditorState, TextSelection} from 'prosemirror-state';
+import {EditorState, Plugin, PluginKey, TextSelection} from 'prosemirror-state';
 import {EditorView} from 'prosemirror-view';
 import {keymap} from 'prosemirror-keymap';
 import {baseKeymap} from 'prosemirror-commands';
@@ -60,7 +60,20 @@ const useView = (view) => {
     heading: (title) => view().coordsAtPos(find(title) + 1 + title.length, -1),
     others: (text) => view().dispatch(view().state.tr.insertText(text, 1).setMeta('addToHistory', false)),
     /** Undoes something as y-prosemirror does it. */
-    undo: () => view().dispatch(view().state.tr.insertText('x', 1).setMeta('y-sync$', {isChangeOrigin: true, isUndoRedoOperation: true})),
+    undo: () => view().dispatch(view().state.tr.insertText('x', 1).setMeta('addToHistory', false).setMeta('y-sync$', {isChangeOrigin: true, isUndoRedoOperation: true})),
+    /** Renames a heading as y-prosemirror does it for others: it replaces the whole text and restores the selection. */
+    othersRename: (from, to) => {
+      const {tr, schema, doc, selection} = view().state;
+      const {content} = schema.nodeFromJSON(JSON.parse(JSON.stringify(doc.toJSON()).replace(`"text":"${from}"`, `"text":"${to}"`)));
+      tr.replaceWith(0, doc.content.size, content).setMeta('addToHistory', false).setMeta('y-sync$', {isChangeOrigin: true});
+      view().dispatch(tr.setSelection(TextSelection.create(tr.doc, selection.head + to.length - from.length)));
+    },
+    /** Changes the text below a heading, as by a part of the text that has no caret. */
+    changeBelow: (title) => {
+      const at = find(title);
+      view().dispatch(view().state.tr.insertText('y', at + view().state.doc.nodeAt(at).nodeSize + 1));
+    },
+    readOnly: () => view().setProps({editable: () => false}),
     /** Adds a heading above the paragraph of the caret, or at the end of the text, as somebody else does by y-prosemirror. */
     othersHeading: (title, atEnd = false) => {
       const {tr, schema, selection, doc} = view().state;
@@ -85,6 +98,8 @@ const editors = {
     return {
       ...useView(() => view),
       insert: () => press(view.state.tr.insertText('x')),
+      reconfigure: () => view.updateState(view.state.reconfigure({plugins: [...view.state.plugins]})),
+      openOther: () => view.updateState(EditorState.create({doc: doc.create(null, content.slice(2)), plugins: view.state.plugins})),
       load: () => press(view.state.tr.replaceWith(0, view.state.doc.content.size, content).setMeta('addToHistory', false)),
       section: (title) => `paper/${title.toLowerCase()}`,
       saved: (revision) => presence.saved(revision),
@@ -96,6 +111,7 @@ const editors = {
     return {
       ...useView(() => editor.view),
       insert: () => editor.chain().focus().insertContent('x').run(), // the focus comes in the next frame
+      reconfigure: () => editor.registerPlugin(new Plugin({key: new PluginKey('other')})),
       load: () => editor.chain().focus().setContent(html).run(),
       section: (title) => `paper/toc-${title}`,
       saved: (revision) => presenceSaved(editor, revision),
@@ -122,11 +138,12 @@ const editors = {
       endOf: (title) => setCaret(find(title) + title.length),
       caret: () => boxAt(quill.getSelection().index),
       heading: (title) => boxAt(find(title) + title.length),
-      others: (text) => quill.insertText(0, text, 'api'),
+      others: (text, index = 0) => quill.insertText(index, text, 'api'),
       othersHeading: (title) => {
         const [, offset] = quill.getLine(quill.getSelection().index);
         quill.updateContents([{retain: quill.getSelection().index - offset}, {insert: title}, {insert: '\n', attributes: {header: 2}}], 'api');
       },
+      makeList: () => quill.format('list', 'bullet', 'user'),
       insert: () => quill.insertText(quill.getSelection(true).index, 'x', 'user'),
       load: () => {
         quill.setContents(content);
@@ -188,6 +205,7 @@ editors.monaco = (place, manager) => {
       editor.trigger('toolbar', 'type', {text: 'x'});
       editor.focus();
     },
+    openOther: () => editor.setModel(monaco.editor.createModel(value.slice(value.indexOf('\\section{Methods}')), 'latex')),
     load: () => {
       editor.setValue(value);
       editor.focus();
@@ -216,7 +234,7 @@ page.openEditor = async (kind, project, token) => {
 
 /** Opens an editor of this kind in a simulated room, where somebody edits the section `elsewhere`. */
 page.openInRoom = async (kind) => {
-  const room = createRoom();
+  const room = page.room = createRoom();
   page.presence = new PresenceManager('p', 1, {...room.options});
   page.place = document.querySelector('main').appendChild(document.createElement('div'));
   page.presence.start();

@@ -215,6 +215,12 @@ const rests = (page, title) => soon(page, (title) => {
   return (section === globalThis.editor.section(title) && activity === 'viewing') || {section, activity};
 }, title);
 
+/** Waits until the section of this heading is edited, and has unsaved changes. */
+const edits = (page, title) => soon(page, (title) => {
+  const {section, unsaved, activity} = globalThis.presence.getSnapshot();
+  return (section === globalThis.editor.section(title) && unsaved && activity === 'editing') || {section, unsaved, activity};
+}, title);
+
 test('tiptap: what extensions add to the text is not the work of the person, and an undo is', {skip}, async (t) => {
   const page = await openInRoom(t, 'tiptap');
   await page.evaluate(() => {
@@ -265,10 +271,7 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
     });
     await rests(page, 'Methods');
     await page.getByRole('button', {name: 'insert'}).click({delay: 100}); // as long as a person: Monaco notices after the task that it has lost the focus
-    await soon(page, () => {
-      const {section, unsaved, activity} = globalThis.presence.getSnapshot();
-      return (section === globalThis.editor.section('Methods') && unsaved && activity === 'editing') || {section, unsaved, activity};
-    });
+    await edits(page, 'Methods');
     await page.evaluate(() => {
       globalThis.editor.saved();
       globalThis.claimed = false;
@@ -280,6 +283,109 @@ for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
     assert.deepEqual(page.errors, []);
   });
 }
+
+for (const kind of ['prosemirror', 'tiptap', 'quill', 'monaco']) {
+  test(`${kind}: the people stay beside their heading when the page loads the text again`, {skip}, async (t) => {
+    const page = await openInRoom(t, kind);
+    await page.evaluate(() => {
+      if (globalThis.editor.section('Results').includes('toc-')) globalThis.editor.below('Results');
+      globalThis.room.join({username: 'Ben', section: globalThis.editor.section('Results')});
+    });
+    const isBeside = () => soon(page, () => {
+      const mark = document.querySelector(`[data-presence-section="${globalThis.editor.section('Results')}"]`)?.getBoundingClientRect();
+      const {top, bottom, right} = globalThis.editor.heading('Results');
+      return (mark?.width > 0 && mark.top < bottom && mark.bottom > top && mark.left >= right - 1) || {mark, top, bottom, right};
+    });
+    await isBeside();
+    await page.evaluate(() => globalThis.editor.load());
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    await isBeside();
+    assert.deepEqual(page.errors, []);
+  });
+}
+
+for (const kind of ['prosemirror', 'tiptap']) {
+  test(`${kind}: what is unsaved stays so when others rename its heading by y-prosemirror, and when a plugin comes`, {skip}, async (t) => {
+    const page = await openInRoom(t, kind);
+    await page.evaluate(() => globalThis.editor.below('Methods'));
+    await rests(page, 'Methods');
+    await page.keyboard.type('x');
+    await edits(page, 'Methods');
+    await page.evaluate(() => {
+      globalThis.lost = false;
+      globalThis.presence.subscribe(() => { globalThis.lost ||= globalThis.presence.getSnapshot().activity !== 'editing'; });
+      globalThis.editor.othersRename('Methods', 'Materials');
+    });
+    const renamed = kind === 'tiptap' ? 'Methods' : 'Materials'; // an id stays
+    await passHeartbeats(env, 2);
+    await edits(page, renamed);
+    assert.equal(await page.evaluate(() => globalThis.lost), false);
+
+    await page.keyboard.type('y');
+    await page.evaluate(() => globalThis.editor.reconfigure());
+    await page.evaluate(() => globalThis.editor.below('Results'));
+    await rests(page, 'Results');
+    await page.evaluate(() => globalThis.editor.below('Introduction'));
+    await rests(page, 'Introduction');
+    assert.equal(await page.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
+    await page.evaluate(() => globalThis.editor.below('Materials'));
+    await soon(page, () => globalThis.presence.getSnapshot().unsaved);
+    assert.deepEqual(page.errors, []);
+  });
+
+  test(`${kind}: a change away from the caret counts where it is, and a caret in a text that is read-only counts`, {skip}, async (t) => {
+    const page = await openInRoom(t, kind);
+    await page.evaluate(() => globalThis.editor.below('Introduction'));
+    await rests(page, 'Introduction');
+    await page.evaluate(() => globalThis.editor.changeBelow('Results'));
+    await edits(page, 'Results');
+    await page.evaluate(() => {
+      globalThis.editor.saved();
+      globalThis.editor.readOnly();
+    });
+    await page.locator('.ProseMirror p').nth(1).click();
+    await rests(page, 'Methods');
+    assert.deepEqual(page.errors, []);
+  });
+}
+
+for (const kind of ['prosemirror', 'monaco']) {
+  test(`${kind}: another document in the same editor begins without unsaved changes`, {skip}, async (t) => {
+    const page = await openInRoom(t, kind);
+    await page.evaluate(() => globalThis.editor.below('Results'));
+    await page.keyboard.type('x');
+    await edits(page, 'Results');
+    await page.evaluate(() => globalThis.editor.openOther());
+    await rests(page, 'Methods');
+    await page.evaluate(() => globalThis.editor.below('Results'));
+    await rests(page, 'Results');
+    assert.equal(await page.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
+    assert.deepEqual(page.errors, []);
+  });
+}
+
+test('quill: a button that changes the format of a line leaves the person there', {skip}, async (t) => {
+  const page = await openInRoom(t, 'quill');
+  await page.evaluate(() => globalThis.editor.below('Introduction'));
+  await rests(page, 'Introduction');
+  await page.evaluate(() => globalThis.editor.makeList());
+  await edits(page, 'Introduction');
+  await page.evaluate(() => globalThis.editor.others('!', globalThis.editor.text().length - 1));
+  await passHeartbeats(env, 2);
+  await edits(page, 'Introduction');
+});
+
+test('monaco: undo of a deletion, which does not move the caret, is a change', {skip}, async (t) => {
+  const page = await openInRoom(t, 'monaco');
+  await page.evaluate(() => globalThis.editor.below('Methods'));
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('Delete');
+  await edits(page, 'Methods');
+  await page.evaluate(() => globalThis.editor.saved());
+  assert.equal(await page.evaluate(() => globalThis.presence.getSnapshot().unsaved), false);
+  await page.keyboard.press('Control+z');
+  await edits(page, 'Methods');
+});
 
 test('no listener is left of editors that come and go', {skip}, async () => {
   const {Ann: page} = await openPages();

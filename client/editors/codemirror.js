@@ -71,9 +71,7 @@ class Binding {
       outside: () => (view.dom.isConnected ? view.dom : null),
       focus: view.contentDOM,
       headings: () => {
-        const renamed = this.#settle();
-        this.#editing.renamed(renamed);
-        if (renamed.length) this.#editing.moved(this.#places[0]);
+        this.#editing.renamed(this.#settle());
         return this.#outline.headings;
       },
       boxOf: (section) => {
@@ -89,6 +87,7 @@ class Binding {
     });
     this.#list = panel && new OutlineList(panel, manager, () => this.#outline.headings, (section) => this.#goTo(section, true));
     bindings.set(view, (bindings.get(view) ?? new Set()).add(this));
+    if (view.hasFocus) this.#moved('moved', view.state.selection.main.head);
   }
 
   /** @param {import('@codemirror/view').ViewUpdate} update */
@@ -96,17 +95,13 @@ class Binding {
     if (update.docChanged) this.#follow(update);
     const at = update.state.selection.main.head;
     if (update.transactions.some((transaction) => transaction.docChanged && isEdit(transaction))) {
-      this.#places = [{at}, {at}];
+      this.#places = [{at}, {at: placeOf(update.changes, at)}];
       this.#editing.changed(this.#places[1]);
       this.#beside.claim();
     } else if ((update.selectionSet || update.focusChanged) && update.view.hasFocus) {
-      this.#places[0] = {at};
-      this.#editing.moved(this.#places[0]);
+      this.#moved('moved', at);
       this.#beside.claim();
-    } else if (update.docChanged && update.view.hasFocus) {
-      this.#places[0] = {at};
-      this.#editing.shifted(this.#places[0]);
-    }
+    } else if (update.docChanged && update.view.hasFocus) this.#moved('shifted', at);
     if (update.geometryChanged || update.viewportChanged) this.#beside.moved();
   }
 
@@ -121,6 +116,12 @@ class Binding {
     this.#list?.destroy();
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     bindings.get(this.#view)?.delete(this);
+  }
+
+  /** @param {'moved' | 'shifted'} how @param {number} at */
+  #moved(how, at) {
+    this.#places[0] = {at};
+    this.#editing[how](this.#places[0]);
   }
 
   /** The element with the people in a section. @param {string} section */
@@ -186,6 +187,17 @@ class Binding {
 
 /** Whether the person made a change, and not the host or somebody else. @param {Transaction} transaction */
 const isEdit = (transaction) => transaction.annotation(Transaction.userEvent) !== undefined && !transaction.annotation(Transaction.remote);
+
+/** Where a text was changed: at the caret, if that is in a changed range, and else at the end of the last one. @param {import('@codemirror/state').ChangeSet} changes @param {number} caret */
+function placeOf(changes, caret) {
+  let place = caret;
+  let isAtCaret = false;
+  changes.iterChangedRanges((_fromBefore, _toBefore, from, to) => {
+    isAtCaret ||= from <= caret && caret <= to;
+    place = to;
+  });
+  return isAtCaret ? caret : place;
+}
 
 class Mark extends WidgetType {
   /** @param {Binding} binding @param {string} section */

@@ -9,7 +9,7 @@
  * the manager gets them as they have moved since this object was made.
  *
  * A binding calls `moved()`, `changed()` and `shifted()`, and `destroy()` when its editor ends. `Place` is whatever the binding's `sectionAt` takes: an
- * offset, a position, a node. It is read when a report is due, so both calls are cheap enough for each key.
+ * offset, a position, a node. It is read when a report is due, or the text changes at another place, so all calls are cheap enough for each key.
  *
  * @typedef {Pick<import('../presence-core.js').PresenceCore, 'running' | 'currentSection' | 'subscribe' | 'setSection' | 'setUnsaved'
  *   | 'saved' | 'addEventListener' | 'removeEventListener'>} Manager a `PresenceManager` or `PresenceCore`
@@ -28,6 +28,9 @@ const MAX_UNSAVED = 100; // sections with unsaved changes that are known
 /** The managers whose section a binding sets now: the others of the manager do not move their carets there. @type {WeakSet<Manager>} */
 const reporting = new WeakSet();
 
+/** The binding that has set a manager's section last. @type {WeakMap<Manager, Editing<any>>} */
+const latest = new WeakMap();
+
 /** @template Place */
 export class Editing {
   #manager;
@@ -37,7 +40,7 @@ export class Editing {
   #environment;
   #timer;
   /** @type {AbortController | undefined} ends the listeners; undefined after destroy() */ #listeners = new AbortController();
-  /** @type {{at: Place} | undefined} where the caret was last, unless that was reported */ #caret;
+  /** @type {{at: Place, stays?: boolean} | undefined} where the caret was last, unless that was reported; `stays`: the person did not move it */ #caret;
   /** @type {{at: Place} | undefined} where the text was last changed, unless that was reported */ #change;
   /** the manager was stopped when it changed last */ #paused;
   /** when the last report was made */ #reportedAt = -INTERVAL;
@@ -80,43 +83,58 @@ export class Editing {
   }
 
   /**
-   * The caret is at a place, because others or the host changed the text. The report follows to another section, unless it was never made or the
-   * host has set a section since. Steady changes do not put off what the person's own move has scheduled. @param {Place} at
+   * The caret is at a place, because others or the host changed the text. That is reported only if it is another section, and not if no report was made
+   * yet or the host has set a section since. Steady changes do not put off what the person's own move has scheduled. @param {Place} at
    */
   shifted(at) {
-    if (this.#caret) this.#caret = {at};
-    else if (this.#activity) this.moved(at);
+    if (this.#caret) this.#caret.at = at;
+    else if (this.#activity) {
+      this.#caret = {at, stays: true};
+      this.#schedule(INTERVAL);
+    }
   }
 
   /** The person changed the text at a place. Not to be called for changes by others or by the host. @param {Place} at */
   changed(at) {
     this.#caret = {at};
-    if (this.#change) this.#change = {at};
-    else {
-      this.#change = {at};
-      this.#schedule(this.#reportedAt + INTERVAL - time(this.#environment));
-    }
+    if (!this.#change) this.#schedule(this.#reportedAt + INTERVAL - time(this.#environment));
+    else if (this.#change.at !== at) this.#note(this.#change.at);
+    this.#change = {at};
   }
 
   /**
-   * The host has saved the whole text as it is now. Without a revision, the changes are no longer unsaved, and others see no save.
+   * The host has saved the whole text as it is now. Without a revision, the changes are no longer unsaved, and others see no save. What is unsaved in
+   * another editor of the manager stays so.
    * @param {string | number} [revision] as in `presence.saved()`
    */
   saved(revision) {
     if (!this.#listeners) return;
     if (this.#change) this.#note(this.#change.at);
     this.#change = undefined;
-    const current = this.#current;
+    this.#rename();
+    const isHere = (latest.get(this.#manager) ?? this) === this;
+    const current = isHere && this.#current;
     const sections = this.#unsaved.size ? [...this.#unsaved] : current ? [current] : [];
     this.#unsaved.clear();
     if (revision !== undefined) for (const section of sections) this.#manager.saved({section: after(section, this.#moves), revision});
-    this.#manager.setUnsaved(false);
+    if (isHere) this.#manager.setUnsaved(false);
+  }
+
+  /** The editor has another text. Reports begin as for a new binding, and nothing in it is unsaved. */
+  reset() {
+    this.#timer.clear();
+    this.#unsaved.clear();
+    this.#caret = this.#change = undefined;
+    this.#renamed = [];
+    this.#activity = '';
+    if (latest.get(this.#manager) === this) this.#manager.setUnsaved(false);
   }
 
   /** Ends timers and listeners. What is not reported yet is not reported any more. Safe to call twice. */
   destroy() {
     this.#timer.clear();
     this.#listeners?.abort();
+    if (latest.get(this.#manager) === this) latest.delete(this.#manager);
     this.#listeners = this.#caret = this.#change = undefined;
   }
 
@@ -126,6 +144,7 @@ export class Editing {
     const names = new Map(renamed.map(({from, to}) => [from, to]));
     const earlier = new Set(this.#renamed.map(({to}) => to));
     this.#renamed = [...this.#renamed.map(({from, to}) => ({from, to: names.get(to) ?? to})), ...renamed.filter(({from}) => !earlier.has(from))];
+    if (!this.#caret && this.#activity) this.#schedule(INTERVAL);
   }
 
   /** The section of the manager, by the text. */
@@ -158,12 +177,14 @@ export class Editing {
   #report() {
     const caret = this.#caret;
     const change = this.#change;
-    this.#caret = this.#change = undefined;
-    if (!caret || !this.#listeners) return;
-    this.renamed(this.#settle?.(caret.at) ?? []);
+    if (!this.#listeners) return;
+    if (caret) this.renamed(this.#settle?.(caret.at) ?? []);
     this.#rename();
+    this.#caret = this.#change = undefined;
+    if (!caret) return;
     const changed = change && this.#note(change.at);
     const section = caret.at === change?.at ? /** @type {string | null} */ (changed) : this.#sectionAt(caret.at) || null;
+    if (caret.stays && section === this.#section) return;
     const unsaved = section !== null && this.#unsaved.has(section);
     const stays = section === this.#section && this.#activity === 'editing' && unsaved;
     const activity = stays || (change && changed === section) ? 'editing' : 'viewing';
@@ -185,6 +206,7 @@ export class Editing {
     this.#reportedAt = time(this.#environment);
     this.#section = section;
     this.#activity = activity;
+    latest.set(this.#manager, this);
     reporting.add(this.#manager);
     this.#manager.setSection(after(section, this.#moves), {activity});
     reporting.delete(this.#manager);
@@ -199,6 +221,7 @@ export class Editing {
     else if (this.#paused && this.#caret) this.#schedule(this.#change ? 0 : INTERVAL);
     this.#paused = !running;
     if (section === this.#section) return;
+    if (this.#change) this.#note(this.#change.at);
     this.#section = section;
     this.#activity = '';
     this.#caret = this.#change = undefined;

@@ -34,7 +34,6 @@ let bindings = 0;
 export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, warning} = {}) {
   const name = `presence-${++bindings}`;
   /** @type {Outline} */ let outline;
-  /** where the marked headings end, which Monaco keeps up to date */ const ends = editor.createDecorationsCollection();
   /** @type {import('monaco-editor').editor.IContentWidget[]} */ let widgets = [];
   /** the event of the caret that follows is due to a change of the text */ let changed = false;
 
@@ -90,15 +89,11 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     },
     draw: (sections) => {
       for (const widget of widgets) editor.removeContentWidget(widget);
-      ends.set(sections.map((section) => {
-        const {lineNumber = 1, column = 1} = positionOf(section) ?? {};
-        return {range: {startLineNumber: lineNumber, startColumn: column, endLineNumber: lineNumber, endColumn: column}, options: {}};
-      }));
-      widgets = sections.map((section, i) => ({
+      widgets = sections.map((section) => ({
         suppressMouseDown: true,
         getId: () => `${name} ${section}`,
         getDomNode: () => beside.mark(section),
-        getPosition: () => ({position: ends.getRange(i)?.getEndPosition() ?? null, preference: [EXACT]}),
+        getPosition: () => ({position: positionOf(section) ?? null, preference: [EXACT]}),
       }));
       for (const widget of widgets) editor.addContentWidget(widget);
     },
@@ -117,7 +112,7 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
   };
 
   const listeners = [
-    editor.onDidChangeModelContent(({changes, isFlush, isEolChange}) => {
+    editor.onDidChangeModelContent(({changes, isFlush, isEolChange, isUndoing, isRedoing}) => {
       const whole = isFlush || isEolChange;
       const edits = changes.map(({rangeOffset, rangeLength, text}) => ({from: rangeOffset, to: rangeOffset + rangeLength, length: text.length})).sort((a, b) => a.from - b.from);
       const headings = whole || outline.update(sourceOf(editor.getModel()), edits);
@@ -127,8 +122,8 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
       if (whole) return;
       changed = true;
       queueMicrotask(() => (changed = false));
-      // The caret does not move when what follows it is deleted. A deletion there by somebody else cannot be told from one by the person.
-      if (editor.getSelections()?.some((selection) => changes.some(({range, text}) => !text && touch(range, selection)))) report('changed');
+      // The caret need not move by undo, or when what follows it is deleted. A deletion there by somebody else cannot be told from one by the person.
+      if (isUndoing || isRedoing || editor.getSelections()?.some((selection) => changes.some(({range, text}) => !text && touch(range, selection)))) report('changed');
     }),
     editor.onDidChangeCursorPosition(({reason}) => {
       report(BY_OTHERS.includes(reason) ? 'shifted' : changed ? 'changed' : 'moved');
@@ -137,17 +132,22 @@ export function bindMonaco(manager, editor, {format, prefix = '', sectionAt, war
     editor.onDidFocusEditorText(() => report('focused')),
     editor.onDidScrollChange(() => beside.moved()),
     editor.onDidLayoutChange(() => beside.moved()),
-    editor.onDidChangeModel(readAgain),
+    editor.onDidChangeModel(() => {
+      readAgain();
+      reports.reset();
+      report('moved');
+    }),
     editor.onDidChangeModelLanguage(() => format || readAgain()),
     editor.onDidDispose(() => destroy()),
   ];
+
+  report('moved');
 
   function destroy() {
     for (const listener of listeners.splice(0)) listener.dispose();
     reports.destroy();
     beside.destroy();
     for (const widget of widgets.splice(0)) editor.removeContentWidget(widget);
-    ends.clear();
   }
 
   return {saved: (revision) => reports.saved(revision), destroy};

@@ -19,7 +19,15 @@
  * @property {readonly string[]} sections of the headings with users
  * @property {import('prosemirror-view').DecorationSet} marks
  * @property {number} edits changes of the text by the person
+ * @property {{from: number, to: number} | null} edited where the last of them was; null: it has no place of its own
  * @property {number} changes changes of headings
+ *
+ * @typedef {object} Part what belongs to a view
+ * @property {Reports} reports
+ * @property {Beside} beside
+ * @property {(view: EditorView, before: EditorState) => void} update
+ * @property {Node} doc the text, for which the others are
+ * @property {number} users views of the plugin: one, and for a moment none
  *
  * @typedef {{saved(revision?: string | number): void}} Saving `saved`: the host has saved the text, as this revision
  */
@@ -41,7 +49,7 @@ const MAX_STEPS = 50; // of a transaction whose changed part is looked for; more
 export function createPlugin({Plugin, PluginKey, Selection, Decoration, DecorationSet}, manager, {sectionAt, isHeading = isHeadingNode, warning, ...options}) {
   const prefix = prefixOf(options.prefix);
   const key = /** @type {import('prosemirror-state').PluginKey<State>} */ (new PluginKey('presence'));
-  /** @type {Map<EditorView, {beside: Beside, reports: Reports}>} */ const open = new Map();
+  /** @type {Map<EditorView, Part>} */ const open = new Map();
 
   // A view draws a state that it was given before it makes the views of its plugins.
   /** @param {EditorView} view @param {string} section */
@@ -75,7 +83,7 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
     state: {
       init: (_config, {doc}) => {
         const {headings} = changed([], {from: 0, oldTo: 0, newTo: doc.content.size, blocks: blocksIn(doc, 0, doc.content.size)}, prefix);
-        return /** @type {State} */ ({headings, sections: [], marks: DecorationSet.empty, edits: 0, changes: 0});
+        return /** @type {State} */ ({headings, sections: [], marks: DecorationSet.empty, edits: 0, edited: null, changes: 0});
       },
       apply: (tr, state, old) => {
         /** @type {Partial<State>} */ const meta = tr.getMeta(key) ?? {};
@@ -85,13 +93,13 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
           return tr.getMeta(key) ? {...state, headings, sections, changes: state.changes + Number(headings !== state.headings), marks: marksOf(tr.doc, headings, sections)} : state;
         }
         const range = changedRange(tr, old.doc);
-        const placeOf = tr.steps.length > MAX_STEPS ? undefined : (/** @type {{at: number}} */ {at}) => {
-          const {pos, deletedAcross} = tr.mapping.mapResult(at + 1);
-          return deletedAcross ? undefined : pos - 1;
-        };
-        const {headings, same} = changed(state.headings, {...range, blocks: blocksIn(tr.doc, range.from, range.newTo), placeOf}, prefix);
+        const {headings, same} = changed(state.headings, {...range, blocks: blocksIn(tr.doc, range.from, range.newTo)}, prefix);
+        const isEdit = isOwn(tr);
+        const hasPlace = !tr.steps.some((step) => 'mark' in step);
+        const {edited: last} = state;
+        const edited = isEdit ? (hasPlace ? {from: range.from, to: range.newTo} : null) : last && {from: tr.mapping.map(last.from, -1), to: tr.mapping.map(last.to)};
         const marks = same && sections === state.sections ? state.marks.map(tr.mapping, tr.doc) : marksOf(tr.doc, headings, sections);
-        return {headings, sections, marks, edits: state.edits + Number(isOwn(tr)), changes: state.changes + Number(!same)};
+        return {headings, sections, marks, edits: state.edits + Number(isEdit), edited, changes: state.changes + Number(!same)};
       },
     },
     props: {
@@ -99,67 +107,90 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
       handleDOMEvents: {focus: (view) => open.get(view)?.reports.focused(sectionOf(view.state, view.state.selection.head))},
     },
     view: (view) => {
-      const state = () => /** @type {State} */ (key.getState(view.state));
-      const caret = () => view.state.selection.head;
-      const dispatchMeta = (/** @type {Partial<State>} */ meta) => {
-        if (!view.isDestroyed) view.dispatch(view.state.tr.setMeta(key, meta).setMeta('addToHistory', false));
-      };
-      const find = (/** @type {string} */ section) => state().headings.find((heading) => heading.section === section);
-      const reports = new Reports(manager, {
-        goTo: (section) => {
-          const at = section === prefix ? 0 : find(section)?.at;
-          if (at === undefined || view.isDestroyed) return false;
-          view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
-          return true;
-        },
-        settle: (isHeld) => {
-          const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
-          if (renamed.length) dispatchMeta({headings});
-          return renamed;
-        },
-      });
-      const beside = new Beside(manager, {
-        outside: () => view.dom.parentElement,
-        focus: view.dom,
-        headings: () => {
-          reports.settle();
-          return state().headings;
-        },
-        boxOf: (section) => {
-          const heading = find(section);
-          return heading && view.coordsAtPos(heading.end - 1, -1);
-        },
-        draw: (sections) => dispatchMeta({sections}),
-        warning,
-      });
-      open.set(view, {beside, reports});
+      // A plugin that the host adds or removes makes the views of all plugins again. Then what is reported and drawn goes on.
+      const kept = open.get(view);
+      const part = kept?.doc === view.state.doc ? kept : begin(view);
+      if (kept && kept !== part) end(kept);
+      open.set(view, part);
+      part.users++;
       return {
-        update: (_view, before) => {
-          const {changes, edits, headings} = state();
-          const old = key.getState(before);
-          if (old?.changes !== changes) beside.update();
-          else if (old?.headings !== headings) beside.moved();
-          const edited = edits !== old?.edits;
-          const textChanged = view.state.doc !== before.doc;
-          if (!view.hasFocus()) {
-            if (edited) reports.changedWithoutFocus();
-            return;
-          }
-          if (!textChanged && view.state.selection.eq(before.selection)) return;
-          const section = sectionOf(view.state, caret());
-          if (edited) reports.changed(section);
-          else if (textChanged) reports.shifted(section);
-          else reports.moved(section);
-          beside.claim();
-        },
+        update: part.update,
         destroy: () => {
-          open.delete(view);
-          reports.destroy();
-          beside.destroy();
+          part.users--;
+          queueMicrotask(() => {
+            if (part.users || open.get(view) !== part) return;
+            open.delete(view);
+            end(part);
+          });
         },
       };
     },
   });
+
+  /** @param {Part} part */
+  const end = ({reports, beside}) => {
+    reports.destroy();
+    beside.destroy();
+  };
+
+  /** @param {EditorView} view @returns {Part} */
+  const begin = (view) => {
+    const state = () => /** @type {State} */ (key.getState(view.state));
+    const caret = () => view.state.selection.head;
+    const dispatchMeta = (/** @type {Partial<State>} */ meta) => {
+      if (!view.isDestroyed) view.dispatch(view.state.tr.setMeta(key, meta).setMeta('addToHistory', false));
+    };
+    const find = (/** @type {string} */ section) => state().headings.find((heading) => heading.section === section);
+    const reports = new Reports(manager, {
+      goTo: (section) => {
+        const at = section === prefix ? 0 : find(section)?.at;
+        if (at === undefined || view.isDestroyed) return false;
+        view.dispatch(view.state.tr.setSelection(Selection.near(view.state.doc.resolve(at))).scrollIntoView());
+        return true;
+      },
+      settle: (isHeld) => {
+        const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
+        if (renamed.length) dispatchMeta({headings});
+        return renamed;
+      },
+    });
+    const beside = new Beside(manager, {
+      outside: () => view.dom.parentElement,
+      focus: view.dom,
+      headings: () => {
+        reports.settle();
+        return state().headings;
+      },
+      boxOf: (section) => {
+        const heading = find(section);
+        return heading && view.coordsAtPos(heading.end - 1, -1);
+      },
+      draw: (sections) => dispatchMeta({sections}),
+      warning,
+    });
+    const part = {
+      beside, reports, doc: view.state.doc, users: 0,
+      update: (/** @type {EditorView} */ _view, /** @type {EditorState} */ before) => {
+        const {changes, edits, edited, headings} = state();
+        const old = key.getState(before);
+        const textChanged = part.doc !== view.state.doc;
+        part.doc = view.state.doc;
+        if (old?.changes !== changes) beside.update();
+        else if (old?.headings !== headings) beside.moved();
+        if (edits !== old?.edits) {
+          const isAtCaret = !edited || (edited.from <= caret() && caret() <= edited.to);
+          if (isHere(view)) reports.changed(sectionOf(view.state, isAtCaret ? caret() : edited.to));
+          else reports.changedWithoutFocus();
+        } else if (!isHere(view)) return;
+        else if (textChanged) reports.shifted(sectionOf(view.state, caret()));
+        else if (!view.state.selection.eq(before.selection)) reports.moved(sectionOf(view.state, caret()));
+        else return;
+        beside.claim();
+      },
+    };
+    if (view.hasFocus()) reports.moved(sectionOf(view.state, caret()));
+    return part;
+  };
 
   return Object.assign(plugin, {saved: (/** @type {string | number | undefined} */ revision) => open.forEach(({reports}) => reports.saved(revision))});
 }
@@ -179,12 +210,16 @@ const idOf = ({attrs}) => String(attrs[NAMES[0]] ?? attrs[NAMES[1]] ?? '') || un
  * @param {Transaction} tr
  */
 function isOwn(tr) {
-  const {isChangeOrigin, isUndoRedoOperation} = tr.getMeta('y-sync$') ?? {};
-  const byOthers = tr.getMeta('collab$') || (isChangeOrigin && !isUndoRedoOperation);
+  const {isChangeOrigin, isUndoRedoOperation} = ['y-sync$', 'y-sync$1'].map((key) => tr.getMeta(key)).find(Boolean) ?? {}; // 1: of y-prosemirror beside y-tiptap
+  if (!tr.docChanged || isUndoRedoOperation) return tr.docChanged;
+  const byOthers = tr.getMeta('collab$') || isChangeOrigin;
   const byHost = tr.getMeta('addToHistory') === false || tr.getMeta('preventUpdate') !== undefined;
   const byPlugin = tr.getMeta('appendedTransaction') || tr.steps.every((step, i) => isNaming(step, tr.docs[i]));
-  return tr.docChanged && !byOthers && !byHost && !byPlugin;
+  return !byOthers && !byHost && !byPlugin;
 }
+
+/** Whether the person is in a view: it has the focus, or a part of it, such as a field of a node view; or the selection, if it is read-only. @param {EditorView} view */
+const isHere = ({dom, editable, root}) => dom.contains(editable ? root.activeElement : dom.ownerDocument.getSelection()?.anchorNode ?? null);
 
 /** Whether a step changes only the name of a node, as `setNodeMarkup` or `setNodeAttribute` make it. @param {import('prosemirror-transform').Step} step @param {Node} doc before it */
 function isNaming(step, doc) {
@@ -195,7 +230,11 @@ function isNaming(step, doc) {
   return !!old && !!now && now.hasMarkup(old.type, now.attrs, old.marks) && Object.entries(now.attrs).every(([name, value]) => NAMES.includes(name) || value === old.attrs[name]);
 }
 
-/** The part of the document that a transaction changed; all of it, if that takes longer to find. @param {Transaction} tr @param {Node} old */
+/**
+ * The part of the document that a transaction changed; all of it, if that takes longer to find. y-prosemirror replaces all of it with each change by others:
+ * there the difference tells where.
+ * @param {Transaction} tr @param {Node} old @returns {Pick<import('./headings.js').Change, 'from' | 'oldTo' | 'newTo' | 'placeOf'>}
+ */
 function changedRange(tr, old) {
   const {mapping, steps, doc} = tr;
   const shift = doc.content.size - old.content.size;
@@ -211,5 +250,16 @@ function changedRange(tr, old) {
     }));
     newTo = Math.max(from, newTo);
   }
-  return {from, oldTo: newTo - shift, newTo};
+  const start = !from && newTo === doc.content.size ? old.content.findDiffStart(doc.content) : null;
+  if (start !== null) {
+    const {a, b} = /** @type {{a: number, b: number}} */ (old.content.findDiffEnd(doc.content));
+    const overlap = Math.max(0, start - Math.min(a, b));
+    const oldTo = a + overlap;
+    return {from: start, oldTo, newTo: b + overlap, placeOf: ({at}) => (at < start ? at : at >= oldTo ? at + shift : undefined)};
+  }
+  const placeOf = (/** @type {{at: number}} */ {at}) => {
+    const {pos, deletedAcross} = mapping.mapResult(at + 1);
+    return deletedAcross ? undefined : pos - 1;
+  };
+  return {from, oldTo: newTo - shift, newTo, placeOf: steps.length > MAX_STEPS ? undefined : placeOf};
 }

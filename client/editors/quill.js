@@ -90,7 +90,7 @@ export class PresenceModule {
     const same = this.#change(range, ({at}) => delta.transformPosition(at, true));
     if (same) this.#beside.moved();
     else this.#beside.update();
-    if (this.#caret >= 0) this.#caret = own ? range.newTo : delta.transformPosition(this.#caret);
+    if (this.#caret >= 0) this.#caret = this.#quill.getSelection()?.index ?? -1;
     if (own) this.#report('changed', range.from);
     else if (this.#caret >= 0) this.#report('shifted', this.#caret);
   };

@@ -78,6 +78,11 @@ export class Reports {
     return renamed;
   }
 
+  /** The editor has another text. */
+  reset() {
+    this.#editing.reset();
+  }
+
   /** @param {string | number} [revision] */
   saved(revision) {
     this.#editing.saved(revision);

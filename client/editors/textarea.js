@@ -34,21 +34,26 @@ export function bindTextarea(manager, field, {format, prefix = '', sectionAt, en
   /** @type {any} */ const text = sectionAt ? null : isField ? format && new PlainText(/** @type {HTMLTextAreaElement} */ (field), format, prefix) : new RichText(field, prefix);
   /** @type {Editing<any>} */ const editing = new Editing(manager, {
     environment,
-    sectionAt: sectionAt ?? ((place) => (text ? text.sectionAt(place) : prefix || manager.currentSection)),
+    sectionAt: sectionAt ?? ((place) => (text ? text.sectionAt(place) : place)),
     settle: (place) => (text ? text.settle(place) : []),
     goTo: (section, focus) => !!text && text.goTo(section, focus || field.matches(':focus')),
   });
   const listeners = new AbortController();
   const {signal} = listeners;
   const page = field.ownerDocument;
-  const caret = () => (isField ? /** @type {HTMLTextAreaElement} */ (field).selectionEnd : caretNode(field));
+  const isWhole = !text && !sectionAt;
+  /** a section, an offset or a node */
+  const caret = () => (isWhole ? prefix || manager.currentSection : isField ? /** @type {HTMLTextAreaElement} */ (field).selectionEnd : caretNode(field));
   const move = () => {
     const place = caret();
     if (field.matches(':focus') && place !== null) editing.moved(place);
   };
-  field.addEventListener('input', () => editing.changed(caret() ?? field), {signal});
+  /** @param {Event} event a script that sets the text may send one, too */
+  const change = ({isTrusted}) => (isTrusted || field.matches(':focus')) && editing.changed(caret() ?? (isWhole ? null : field));
+  field.addEventListener('input', change, {signal});
   for (const type of ['focus', 'keyup', 'pointerup']) field.addEventListener(type, move, {signal});
   page.addEventListener('selectionchange', move, {signal});
+  move();
   return {
     saved: (revision) => editing.saved(revision),
     destroy() {

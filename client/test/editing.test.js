@@ -103,6 +103,62 @@ test('changes by others and by the host move the person only to the section that
   editing.moved('c');
   await env.clock.advance(500);
   assert.equal(core.currentSection, 'c', 'the person has come back');
+  editing.changed('c');
+  await env.clock.advance(500);
+  editing.saved();
+  await settle();
+  sent();
+  editing.shifted('c');
+  await env.clock.advance(1000);
+  assert.equal(sent(), '', 'the person still edits what was saved');
+});
+
+test('changes in several sections that are reported together, and before the host sets another section, are unsaved in each', async () => {
+  const {env, core, editing, sent} = await begin();
+  editing.changed('a');
+  await settle();
+  assert.equal(sent(), 'a editing unsaved');
+  editing.changed('b');
+  editing.changed('c');
+  await env.clock.advance(500);
+  assert.equal(sent(), 'c editing unsaved');
+  editing.changed('d');
+  core.setSection('elsewhere', {activity: 'viewing'});
+  await settle();
+  editing.saved('7');
+  await settle();
+  assert.deepEqual(env.saves.map(({section}) => section), ['a', 'b', 'c', 'd']);
+});
+
+test('a save of one editor neither saves nor ends what is unsaved in another one of the manager', async () => {
+  const {env, core, editing} = await begin();
+  const other = new Editing(core, {sectionAt: (/** @type {string} */ place) => place, environment: env.globals()});
+  editing.changed('a');
+  await env.clock.advance(500);
+  other.changed('b');
+  await env.clock.advance(500);
+  editing.saved('1');
+  editing.saved('2');
+  await settle();
+  assert.equal(core.getSnapshot().unsaved, true);
+  assert.deepEqual(env.saves.map(({section, revision}) => `${section} ${revision}`), ['a 1']);
+  other.destroy();
+  editing.saved();
+  assert.equal(core.getSnapshot().unsaved, false, 'no editor is left that has it');
+});
+
+test('another text in the editor begins without unsaved changes', async () => {
+  const {env, editing, sent} = await begin();
+  editing.changed('a');
+  await env.clock.advance(500);
+  editing.changed('b');
+  sent();
+  editing.reset();
+  await env.clock.advance(1000);
+  assert.equal(sent(), 'a editing', 'no longer unsaved, and the change of b is not reported');
+  editing.moved('a');
+  await env.clock.advance(500);
+  assert.equal(sent(), 'a viewing');
 });
 
 test('moving through a section that somebody edits does not warn, and typing there does', async () => { // rule 22
@@ -300,8 +356,10 @@ test('a textarea reports the section of its caret and of changes, until it is re
   assert.deepEqual([field.selectionEnd, field.ownerDocument.activeElement, sent()], [11, null, 'p.md/beta viewing unsaved'], 'the focus stays elsewhere');
   field.value = '# C\n';
   field.dispatchEvent(new Event('keyup'));
+  field.dispatchEvent(new Event('input'));
   await env.clock.advance(1000);
   assert.equal(sent(), '', 'a change by script, and a field without the focus');
+  field.ownerDocument.activeElement = field;
   field.type('x', 4);
   binding.saved('9');
   assert.equal(core.getSnapshot().unsaved, false);
