@@ -11,7 +11,7 @@ import {countListeners} from './listeners.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf, token} from './fixtures.js';
 
-const env = environment();
+const env = environment({lease: 60_000}); // no lease expires during a test
 const file = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const bundled = build({entryPoints: [file('client/element/define.js')], bundle: true, format: 'esm', write: false});
 const HEAD = '<!doctype html><meta charset="utf-8"><title>Host</title><link rel="icon" href="data:,"><script type="module" src="/elements.js"></script>';
@@ -149,7 +149,7 @@ test('plain HTML has a badge, avatars, a warning in its own space, and a number'
   for (const type of ['change', 'conflict', 'navigate']) assert.deepEqual(seen.find(([name]) => name === type), [type, true, false], `event ${type}`);
   assert.equal(await b.locator('select').inputValue(), 'manuscript/abstract', 'the host cancelled navigate');
 
-  await a.context().close();
+  await a.goto('about:blank');
   await b.locator('writer-presence button[part~=badge][data-alone]').waitFor({timeout: TIMEOUT});
   await assertSoon(async () => assert.equal(await avatars.locator('[part~=avatar]').count(), 0));
   assert.deepEqual(b.errors, []);

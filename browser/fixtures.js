@@ -61,11 +61,11 @@ export const skipIf = {
 const TRANSPORTS = NODES > 1 ? ['live', 'polling', 'polling', 'live'] : ['live'];
 
 /** Servers and a browser for the tests of a file. `bfcache` turns the back/forward cache on, as in browsers outside of tests. */
-export function environment({lease = LEASE, bfcache = false} = {}) {
+export function environment({lease = LEASE, heartbeat = HEARTBEAT, bfcache = false} = {}) {
   let turns = 0;
   let people = 0;
   const env = {
-    projects: 0, /** @type {any} */ browser: null, /** @type {any} */ clock: null, /** @type {any} */ redis: null, redisURL: '', data: '', lease,
+    projects: 0, /** @type {any} */ browser: null, /** @type {any} */ clock: null, /** @type {any} */ redis: null, redisURL: '', data: '', lease, heartbeat,
     nodes: Array.from({length: NODES}, () => ({url: '', /** @type {any} */ server: null})),
     /** The address of the first server. */
     url: '',
@@ -100,7 +100,7 @@ export async function startServer(env, node) {
   if (runs(node)) return;
   const address = node.url ? new URL(node.url).host : '127.0.0.1:0';
   const shared = env.redisURL ? ['--redis-url', env.redisURL, '--secret-file', join(env.data, 'secret')] : [];
-  const server = spawn(BINARY, ['serve', '--dev', '--addr', address, '--data', env.data, '--heartbeat', `${HEARTBEAT}ms`, '--lease', `${env.lease}ms`, ...shared], {stdio: ['ignore', 'pipe', 'ignore']});
+  const server = spawn(BINARY, ['serve', '--dev', '--addr', address, '--data', env.data, '--heartbeat', `${env.heartbeat}ms`, '--lease', `${env.lease}ms`, ...shared], {stdio: ['ignore', 'pipe', 'ignore']});
   node.server = server;
   node.url = await outputMatching(server, /http:\S+\d/);
 }

@@ -10,7 +10,7 @@ import {countListeners} from './listeners.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, newProject, passHeartbeats, skipIf, token} from './fixtures.js';
 
-const env = environment();
+const env = environment({lease: 60_000}); // no lease expires during a test
 const ABSTRACT = 'manuscript/abstract';
 const METHODS = 'manuscript/methods';
 

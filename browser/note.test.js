@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {TIMEOUT, environment, newProject, token} from './fixtures.js';
+import {TIMEOUT, assertSoon, environment, newProject, token} from './fixtures.js';
 
 // The note's client sends an update every 30 s, so it needs the default lease.
 const env = environment({lease: 120_000});
@@ -28,7 +28,9 @@ async function notePage(project, name, userId, section, client) {
 test('two people on the note\'s page see each other within its 30 seconds', async () => {
   const project = newProject(env);
   const a = await notePage(project, 'alice', 1, 'manuscript/abstract');
-  await a.waitForFunction(() => globalThis.presenceManager);
+  const headers = {Authorization: `Bearer ${await token(env, 'bob', 2)}`};
+  const list = async () => (await fetch(`${env.url}/writer/api/project/${project}/presence/list/`, {headers})).text();
+  await assertSoon(async () => assert.match(await list(), /alice/)); // bob asks once, and then after 30 s
   const b = await notePage(project, 'bob', 2, 'manuscript/methods');
   await b.locator('#presence-badge').filter({hasText: '📝 1'}).waitFor({timeout: TIMEOUT});
   assert.equal(await a.locator('#presence-badge').isVisible(), false, 'alice was alone at her last request');

@@ -11,16 +11,26 @@ const longLease = environment({lease: 60_000}); // no lease expires during a tes
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 test('a reload is not visible to others', async () => { // case 7
-  const project = newProject(env);
-  const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
-  const b = await openPage(env, project, 'User B');
+  const project = newProject(longLease);
+  const a = await openPage(longLease, project, 'User A', {section: 'manuscript/abstract'});
+  const b = await openPage(longLease, project, 'User B');
   await expectBadge(b, '1');
   await recordBadge(b);
-  for (let i = 0; i < 3; i++) {
+  let quick = 0;
+  for (let i = 0; i < 10 && quick < 3; i++) {
+    const begun = Date.now();
     await a.reload();
     await waitForStatus(a, a.transport);
+    if (Date.now() - begun < 2500) quick++;
+    else { // may be visible: the grace time of a hidden leave is 3 s
+      quick = 0;
+      await passHeartbeats(longLease, 1);
+      await expectBadge(b, '1');
+      await b.evaluate(() => { globalThis.badgeTexts.length = 0; });
+    }
   }
-  await passHeartbeats(env, 5); // longer than the grace time of a hidden leave
+  assert.equal(quick, 3, 'a reload took longer than 2.5 s, again and again');
+  await passHeartbeats(longLease, 5); // longer than the grace time
   assert.deepEqual(await b.evaluate(() => globalThis.badgeTexts.filter((text) => text !== '1')), []);
   await expectList(b, ['User A (Abstract)']); // listed once
   for (const page of [a, b]) await page.context().close();
@@ -37,17 +47,20 @@ test('a closed page is removed after the grace time, before its lease expires', 
 });
 
 test('a page is shown as idle once it has been hidden for 30 s, and as active when it is visible again', async () => { // rule 12
-  const project = newProject(env);
-  const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
-  const b = await openPage(env, project, 'User B');
+  const project = newProject(longLease);
+  const a = await openPage(longLease, project, 'User A', {section: 'manuscript/abstract'});
+  const b = await openPage(longLease, project, 'User B');
   const hide = (state) => a.evaluate((state) => {
     Object.defineProperty(document, 'visibilityState', {value: state, configurable: true});
     Object.defineProperty(document, 'hidden', {value: state === 'hidden', configurable: true});
     document.dispatchEvent(new Event('visibilitychange'));
   }, state);
   await a.clock.install();
+  await a.clock.pauseAt(Date.now() + 60_000); // from here on only the test moves the clock
+  await passHeartbeats(longLease, 1); // the update that was due is answered
   await hide('hidden');
   await a.clock.fastForward(29_000);
+  await passHeartbeats(longLease, 1);
   await expectBadge(b, '1');
   await expectList(b, ['User A (Abstract)']);
   await a.clock.fastForward(2_000);
@@ -64,9 +77,11 @@ test('a page restored from the back/forward cache continues its session', {skip:
   await expectBadge(b, '1');
   const sessions = [];
   a.on('request', (request) => request.url().endsWith('/update/') && sessions.push(request.postDataJSON().session));
+  await a.waitForResponse((response) => response.url().endsWith('/update/'), {timeout: TIMEOUT});
   await a.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true})));
   await expectBadge(b, null);
   const before = new Set(sessions);
+  assert.equal(before.size, 1);
   await a.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true})));
   await expectBadge(b, '1');
   assert.deepEqual(new Set([...before, ...sessions]).size, 1, 'the session changed');
@@ -94,9 +109,9 @@ test('two tabs of a user are one user, and closing one keeps the other', async (
 });
 
 test('badge, list and warning can be used with the keyboard alone', {skip: skipIf.onePage}, async () => {
-  const project = newProject(env);
-  const a = await openPage(env, project, 'User A', {section: 'manuscript/abstract'});
-  const b = await openPage(env, project, 'User B', {section: 'manuscript/methods'});
+  const project = newProject(longLease);
+  const a = await openPage(longLease, project, 'User A', {section: 'manuscript/abstract'});
+  const b = await openPage(longLease, project, 'User B', {section: 'manuscript/methods'});
   await expectBadge(b, '1');
   const press = async (key, times = 1) => { for (let i = 0; i < times; i++) await b.keyboard.press(key); };
   const focused = () => b.evaluate(() => document.activeElement?.id || document.activeElement?.textContent);

@@ -6,7 +6,7 @@ import {recipes} from '../client/test/recipes.js';
 import {startProxy} from './proxy.js';
 import {TIMEOUT, assertSoon, environment, expectBadge, newProject, openPage, skipIf} from './fixtures.js';
 
-const env = environment();
+const env = environment({lease: 60_000}); // no lease expires during a test
 
 /** A page of a host with this HTML. `page.sessions()` gives the sessions of its updates by request. */
 async function page(t, html, prepare = () => {}) {

@@ -227,6 +227,7 @@ class Page extends Frame {
   /** those of the document after goto() @type {Frame[]} */ iframes = [];
   clock = {
     install: () => this.#moveClock('install', Date.now()),
+    pauseAt: (time) => this.#moveClock('pauseAt', time),
     fastForward: (ms) => this.#moveClock('fastForward', ms),
     runFor: (ms) => this.#moveClock('runFor', ms),
   };
