@@ -51,10 +51,7 @@ func countsOf(t *testing.T, got servertest.Response) map[string]projectCounts {
 
 // withRedis replaces the store by one in a Redis of the test's own.
 func withRedis(t *testing.T) func(*servertest.Config) {
-	store, err := redisstore.Open(t.Context(), redistest.Start(t).URL(), redisstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := redistest.OpenStore(t, redistest.Start(t).URL(), redisstore.Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- store.Run(ctx) }()

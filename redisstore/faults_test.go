@@ -150,10 +150,7 @@ func TestThousandsOfCallsEndInTimeWhileRedisHangs(t *testing.T) { // invariant 1
 func TestRunEndsWhileRedisHangs(t *testing.T) { // invariant 11
 	t.Parallel()
 	server := redistest.Start(t)
-	s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Options{Lease: shortLease})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := redistest.OpenStore(t, server.URL(), redisstore.Options{Lease: shortLease})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

@@ -39,10 +39,7 @@ func open(t testing.TB, address string) *redisstore.Store {
 // openWith opens a store and runs it until the end of the test.
 func openWith(t testing.TB, address string, o redisstore.Options) *redisstore.Store {
 	t.Helper()
-	s, err := redisstore.Open(t.Context(), address, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := redistest.OpenStore(t, address, o)
 	run(t, s)
 	return s
 }
@@ -50,10 +47,7 @@ func openWith(t testing.TB, address string, o redisstore.Options) *redisstore.St
 // openWithClock opens a store that uses a clock and runs it until the end of the test.
 func openWithClock(t testing.TB, address string, clock *redisstore.Clock) *redisstore.Store {
 	t.Helper()
-	s, err := redisstore.Open(t.Context(), address, redisstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := redistest.OpenStore(t, address, redisstore.Options{})
 	clock.Attach(s)
 	run(t, s)
 	return s

@@ -53,7 +53,7 @@ func startNode(t *testing.T, url string, proxy *redistest.Proxy, lease time.Dura
 	t.Helper()
 	s := openWith(t, url, redisstore.Options{Lease: lease})
 	n := &node{T: t, store: s, proxy: proxy, name: fmt.Sprintf("node %d", nodesStarted.Add(1))}
-	n.untilReady(recoveryTime)
+	n.untilReady(2 * recoveryTime) // this is no recovery, and many tests start at the same time
 	return n
 }
 

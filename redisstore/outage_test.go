@@ -26,10 +26,7 @@ func TestOutagesAreLoggedWithoutTraffic(t *testing.T) {
 func TestOutageIsLoggedOnceAMinute(t *testing.T) {
 	nodes := redistest.StartCluster(t, 3)
 	log := &logBuffer{}
-	s, err := redisstore.Open(t.Context(), nodes[0].URL(), redisstore.Options{Log: log.logger()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := redistest.OpenStore(t, nodes[0].URL(), redisstore.Options{Log: log.logger()})
 	answered, failed := 0, 0
 	ask := func() {
 		for i := range 60 {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/writer-presence/writer-presence/internal/redistest"
 )
 
 // runMain is the variable with which the test binary runs the program instead of the tests.
@@ -63,14 +65,36 @@ type server struct {
 	stderr *output
 }
 
-// startServer starts a server on a free port, and kills it when the test ends.
+// startServer starts a server on a free port, and kills it when the test ends. It tries again while Redis does not
+// answer the server in time, because the machine is busy.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	return startCommand(t, program(context.Background(), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...))
+	start := func() (*server, error) {
+		return tryToStart(t, program(context.Background(), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...))
+	}
+	began := time.Now()
+	s, err := start()
+	for redistest.IsLate(err) && time.Since(began) < redistest.SlowStart {
+		s, err = start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // startCommand starts a server by a command that listens on a free port, and kills it when the test ends.
 func startCommand(t *testing.T, c *exec.Cmd) *server {
+	t.Helper()
+	s, err := tryToStart(t, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// tryToStart is startCommand, but returns an error if the process ends before it listens.
+func tryToStart(t *testing.T, c *exec.Cmd) (*server, error) {
 	t.Helper()
 	s := &server{T: t, cmd: c, stderr: &output{}}
 	s.cmd.Stderr = s.stderr
@@ -85,10 +109,10 @@ func startCommand(t *testing.T, c *exec.Cmd) *server {
 	addr, err := readAddr(out)
 	if err != nil {
 		s.cmd.Wait()
-		t.Fatalf("the server did not start: %v\n%s", err, s.stderr)
+		return nil, fmt.Errorf("the server did not start: %w\n%s", err, s.stderr)
 	}
 	s.url = "http://" + addr
-	return s
+	return s, nil
 }
 
 // readAddr reads the line that a server prints when it listens, and returns its address.

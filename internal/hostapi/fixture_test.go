@@ -200,10 +200,6 @@ func numbered(i int) (presence.Project, presence.User) {
 func onBothStores(t *testing.T, test func(a *api)) {
 	t.Run("sqlite", func(t *testing.T) { test(newAPI(t)) })
 	t.Run("redis", func(t *testing.T) {
-		store, err := redisstore.Open(t.Context(), redistest.Start(t).URL(), redisstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(newAPIOn(t, store))
+		test(newAPIOn(t, redistest.OpenStore(t, redistest.Start(t).URL(), redisstore.Options{})))
 	})
 }

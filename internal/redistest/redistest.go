@@ -31,7 +31,7 @@ type Server struct {
 // command line.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
-	s := &Server{Dir: t.TempDir(), t: t}
+	s := &Server{Dir: MemoryDir(t), t: t}
 	port := freePort(t)
 	s.Addr = net.JoinHostPort("127.0.0.1", port)
 	s.args = append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--appendonly", "no"}, options...)

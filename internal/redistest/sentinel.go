@@ -23,7 +23,7 @@ func StartSentinel(t testing.TB, master, replica *Server, options ...string) (ur
 	t.Helper()
 	port := freePort(t)
 	host, masterPort, _ := net.SplitHostPort(master.Addr)
-	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	file := filepath.Join(MemoryDir(t), "sentinel.conf")
 	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s %s %s 1\n"+
 		"sentinel down-after-milliseconds %[3]s 2000\nsentinel failover-timeout %[3]s 20000\n%[6]s\n", port, filepath.Dir(file), Master, host, masterPort, strings.Join(options, "\n"))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
