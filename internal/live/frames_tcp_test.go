@@ -12,6 +12,7 @@ import (
 	"time"
 
 	presence "github.com/writer-presence/writer-presence"
+	"github.com/writer-presence/writer-presence/internal/live"
 	"github.com/writer-presence/writer-presence/internal/servertest"
 )
 
@@ -67,11 +68,12 @@ func (l watched) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// watchedConn closes a channel when it is closed.
+// watchedConn records when it is closed, and then closes a channel.
 type watchedConn struct {
 	*net.TCPConn
-	closed chan struct{}
-	mu     sync.Mutex
+	closed   chan struct{}
+	closedAt time.Time
+	mu       sync.Mutex
 }
 
 func (c *watchedConn) Close() error {
@@ -80,6 +82,7 @@ func (c *watchedConn) Close() error {
 	select {
 	case <-c.closed:
 	default:
+		c.closedAt = time.Now()
 		close(c.closed)
 	}
 	return c.TCPConn.Close()
@@ -112,6 +115,7 @@ func TestCloseFrameIsTheLastFrame(t *testing.T) {
 			b := w.As("Mallory", presence.UserID(fmt.Sprint(i+1))).DialRaw(t, host)
 			conn := <-conns
 			n.expectUndisturbed(t) // Mallory gets deltas from now on
+			sent := time.Now()
 			b.Send(c.sent)
 			last, ok := b.Next()
 			for ok && last.FirstByte != servertest.FinBit|servertest.OpClose {
@@ -122,7 +126,9 @@ func TestCloseFrameIsTheLastFrame(t *testing.T) {
 			}
 			select {
 			case <-conn.closed:
-				t.Error("a delta closed the connection before its close frame could be read")
+				if after := conn.closedAt.Sub(sent); after < live.CloseTimeout {
+					t.Errorf("a delta closed the connection after %v, before its close frame could be read", after)
+				}
 			default:
 			}
 			if then, ok := b.Next(); ok {
