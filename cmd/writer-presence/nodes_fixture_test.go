@@ -79,12 +79,17 @@ func (n *nodes) waitForList(token string, timeout time.Duration, which []int, wa
 
 // sendHeartbeats renews a session through a node until the test ends.
 func (n *nodes) sendHeartbeats(node int, name, section string) {
+	n.sendHeartbeatsAfter(0, node, name, section)
+}
+
+// sendHeartbeatsAfter is sendHeartbeats for a session whose newest message had the number seq.
+func (n *nodes) sendHeartbeatsAfter(seq, node int, name, section string) {
 	token := n.servers[node].token(name)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for seq := 1; ctx.Err() == nil; seq++ {
+		for seq := seq + 1; ctx.Err() == nil; seq++ {
 			n.post(node, "update", token, fmt.Sprintf(`{"session": "tab", "seq": %d, "section": %q}`, seq, section))
 			select {
 			case <-time.After(300 * time.Millisecond):
