@@ -145,8 +145,8 @@ func TestSIGHUPAppliesNewSettingsWithoutClosingALiveConnection(t *testing.T) {
 	if log := s.stderr.String(); !strings.Contains(log, "level=DEBUG") {
 		t.Errorf("the log has no debug line for the rejected token:\n%s", log)
 	}
-	step("user-rate = 0.2", `changed="[allowed-origins log-level user-rate]" changed_but_needs_a_restart=[]`)
-	step("user-rate = 0.2\nvisitors = \"on\"", `changed="[secret-file visitors]"`)
+	step("user-rate = 0.002", `changed="[allowed-origins log-level user-rate]" changed_but_needs_a_restart=[]`)
+	step("user-rate = 0.002\nvisitors = \"on\"", `changed="[secret-file visitors]"`)
 	for i := range 3 {
 		status(renewed, fmt.Sprintf(`{"session": "new-%d", "section": "b"}`, i))
 	}
