@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"runtime"
 	"sync/atomic"
@@ -11,10 +12,11 @@ import (
 	presence "github.com/writer-presence/writer-presence"
 )
 
-// Clock shifts the time of the stores under test, in the scripts and in the nodes.
+// Clock is the time of the stores under test, in the scripts and in the nodes. It stands still between calls of Advance, so
+// that a busy machine does not use up leases.
 type Clock struct {
 	stores []shifted
-	shift  atomic.Int64
+	now    atomic.Int64 // in microseconds of Unix time; 0 before it is first used
 }
 
 // shifted is a store and the texts of its scripts, which take milliseconds to build.
@@ -28,21 +30,27 @@ func (c *Clock) Attach(s *Store) {
 	shifted := shifted{s, newScriptTexts(presence.DefaultLease, presence.DefaultHeartbeat, s.publishCommand())}
 	c.stores = append(c.stores, shifted)
 	s.now = c.Now
-	shifted.shift(time.Duration(c.shift.Load()))
+	shifted.set(c.Now())
 }
 
-func (s shifted) shift(by time.Duration) { s.scripts.Store(s.texts.scripts(by)) }
+// set sets the time of the scripts, which is that of Redis plus the difference.
+func (s shifted) set(now time.Time) {
+	s.scripts.Store(s.texts.scripts(fmt.Sprintf("(%d - time[1] * 1000000 - time[2])", now.UnixMicro())))
+}
 
-// Now returns the time by the clock.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
+// Now returns the time by the clock, which begins with the system's.
+func (c *Clock) Now() time.Time {
+	c.now.CompareAndSwap(0, time.Now().UnixMicro())
+	return time.UnixMicro(c.now.Load())
+}
 
 // Advance moves the clock, runs the refreshes that are due then, and waits until the nodes have received
 // the wake-ups of all changes before.
 func (c *Clock) Advance(d time.Duration) {
 	if d > 0 {
-		shift := time.Duration(c.shift.Add(int64(d)))
+		c.now.Store(c.Now().Add(d).UnixMicro())
 		for _, s := range c.stores {
-			s.shift(shift)
+			s.set(c.Now())
 		}
 	}
 	for range 2 { // the second time, with what the first refreshes published

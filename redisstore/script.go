@@ -69,7 +69,7 @@ type scripts struct{ update, leave, move, save, remove, snapshot, claim, announc
 
 // newScripts builds the scripts. Publish is the command that sends wake-ups.
 func newScripts(lease, heartbeat time.Duration, publish string) *scripts {
-	return newScriptTexts(lease, heartbeat, publish).scripts(0)
+	return newScriptTexts(lease, heartbeat, publish).scripts("0")
 }
 
 // scriptTexts has the texts of the scripts, without the value of SHIFT.
@@ -92,10 +92,10 @@ func newScriptTexts(lease, heartbeat time.Duration, publish string) scriptTexts 
 	}
 }
 
-// scripts returns the scripts. Shift is added to the time of Redis; only tests set it.
-func (t scriptTexts) scripts(shift time.Duration) *scripts {
+// scripts returns the scripts. Shift is what they add to the time of Redis, "0" but in tests.
+func (t scriptTexts) scripts(shift string) *scripts {
 	script := func(text string) *rueidis.Lua {
-		return rueidis.NewLuaScript(strings.ReplaceAll(text, "SHIFT", strconv.FormatInt(shift.Microseconds(), 10)))
+		return rueidis.NewLuaScript(strings.ReplaceAll(text, "SHIFT", shift))
 	}
 	return &scripts{update: script(t.update), leave: script(t.leave), move: script(t.move), save: script(t.save), remove: script(t.remove), snapshot: script(t.snapshot),
 		claim: script(t.claim), announce: script(t.announce)}

@@ -44,7 +44,7 @@ func TestEndOfALeaseWakesWatchers(t *testing.T) { // rule 1
 	for len(woken) > 0 {
 		<-woken
 	}
-	clock.Advance(time.Second)
+	clock.Advance(time.Second + time.Millisecond)
 	select {
 	case <-woken:
 	case <-time.After(5 * time.Second):
