@@ -73,6 +73,14 @@ const useView = (view) => {
       const at = find(title);
       view().dispatch(view().state.tr.insertText('y', at + view().state.doc.nodeAt(at).nodeSize + 1));
     },
+    /** Changes nothing but one letter, as y-prosemirror does it for others: it replaces the whole text. */
+    othersType: () => {
+      const {tr, doc, schema} = view().state;
+      const {content} = schema.nodeFromJSON(JSON.parse(JSON.stringify(doc.toJSON()).replace('Some', 'Sxome')));
+      view().dispatch(tr.replaceWith(0, doc.content.size, content).setMeta('addToHistory', false).setMeta('y-sync$', {isChangeOrigin: true}));
+    },
+    /** A new state with the same text, as hosts make it to forget the history. */
+    newState: () => view().updateState(view().state.constructor.create({doc: view().state.doc, plugins: view().state.plugins})),
     readOnly: () => view().setProps({editable: () => false}),
     /** Adds a heading above the paragraph of the caret, or at the end of the text, as somebody else does by y-prosemirror. */
     othersHeading: (title, atEnd = false) => {
@@ -271,6 +279,7 @@ page.addButton = (what) => {
 
 page.closeEditor = () => {
   page.presence.stop();
-  page.editor?.dispose?.(); // in WebKit the next Monaco has no input from an editor that was removed without it
+  const {dispose, destroy} = page.editor ?? {};
+  (dispose ?? destroy)?.call(page.editor); // in WebKit the next Monaco has no input from an editor that was removed without it
   document.querySelector('main').replaceChildren();
 };

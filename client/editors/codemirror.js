@@ -160,7 +160,7 @@ class Binding {
   /** Gives renamed headings the sections by their text, except where others hold the earlier one: they rename it, or have another text. */
   #settle() {
     const {users} = this.#manager.getSnapshot();
-    const renamed = this.#outline.settle(this.#view.state.selection.main.head, (section) => users.some((user) => claims(user, section)));
+    const renamed = this.#outline.settle(this.#view.hasFocus ? this.#view.state.selection.main.head : -1, (section) => users.some((user) => claims(user, section)));
     if (renamed.length) {
       this.#beside.update();
       this.#list?.update();

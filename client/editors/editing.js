@@ -9,7 +9,8 @@
  * the manager gets them as they have moved since this object was made.
  *
  * A binding calls `moved()`, `changed()` and `shifted()`, and `destroy()` when its editor ends. `Place` is whatever the binding's `sectionAt` takes: an
- * offset, a position, a node. It is read when a report is due, or the text changes at another place, so all calls are cheap enough for each key.
+ * offset, a position, a node. It is read when a report is due, so all calls are cheap enough for each key. A place that is no number stays right
+ * while the text changes: it is read also when the text changes at another place before the report.
  *
  * @typedef {Pick<import('../presence-core.js').PresenceCore, 'running' | 'currentSection' | 'subscribe' | 'setSection' | 'setUnsaved'
  *   | 'saved' | 'addEventListener' | 'removeEventListener'>} Manager a `PresenceManager` or `PresenceCore`
@@ -40,7 +41,7 @@ export class Editing {
   #environment;
   #timer;
   /** @type {AbortController | undefined} ends the listeners; undefined after destroy() */ #listeners = new AbortController();
-  /** @type {{at: Place, stays?: boolean} | undefined} where the caret was last, unless that was reported; `stays`: the person did not move it */ #caret;
+  /** @type {{at: Place, isShifted?: boolean} | undefined} where the caret was last, unless that was reported; `isShifted`: not by the person */ #caret;
   /** @type {{at: Place} | undefined} where the text was last changed, unless that was reported */ #change;
   /** the manager was stopped when it changed last */ #paused;
   /** when the last report was made */ #reportedAt = -INTERVAL;
@@ -89,7 +90,7 @@ export class Editing {
   shifted(at) {
     if (this.#caret) this.#caret.at = at;
     else if (this.#activity) {
-      this.#caret = {at, stays: true};
+      this.#caret = {at, isShifted: true};
       this.#schedule(INTERVAL);
     }
   }
@@ -98,7 +99,7 @@ export class Editing {
   changed(at) {
     this.#caret = {at};
     if (!this.#change) this.#schedule(this.#reportedAt + INTERVAL - time(this.#environment));
-    else if (this.#change.at !== at) this.#note(this.#change.at);
+    else if (this.#change.at !== at && typeof at !== 'number') this.#note(this.#change.at);
     this.#change = {at};
   }
 
@@ -112,29 +113,33 @@ export class Editing {
     if (this.#change) this.#note(this.#change.at);
     this.#change = undefined;
     this.#rename();
-    const isHere = (latest.get(this.#manager) ?? this) === this;
-    const current = isHere && this.#current;
-    const sections = this.#unsaved.size ? [...this.#unsaved] : current ? [current] : [];
+    const {current} = this;
+    const other = latest.get(this.#manager);
+    // Two fields may be in one section.
+    const isOthers = other && other !== this && other.#activity && current && (other.#unsaved.has(current) || !this.#unsaved.has(current));
+    const sections = this.#unsaved.size ? [...this.#unsaved] : current && !isOthers ? [current] : [];
     this.#unsaved.clear();
     if (revision !== undefined) for (const section of sections) this.#manager.saved({section: after(section, this.#moves), revision});
-    if (isHere) this.#manager.setUnsaved(false);
+    if (!isOthers) this.#manager.setUnsaved(false);
   }
 
   /** The editor has another text. Reports begin as for a new binding, and nothing in it is unsaved. */
   reset() {
+    const isOwn = latest.get(this.#manager) === this && this.#activity;
     this.#timer.clear();
     this.#unsaved.clear();
     this.#caret = this.#change = undefined;
     this.#renamed = [];
+    this.#moves = [];
+    this.#section = this.#manager.currentSection;
     this.#activity = '';
-    if (latest.get(this.#manager) === this) this.#manager.setUnsaved(false);
+    if (isOwn) this.#manager.setUnsaved(false);
   }
 
   /** Ends timers and listeners. What is not reported yet is not reported any more. Safe to call twice. */
   destroy() {
     this.#timer.clear();
     this.#listeners?.abort();
-    if (latest.get(this.#manager) === this) latest.delete(this.#manager);
     this.#listeners = this.#caret = this.#change = undefined;
   }
 
@@ -148,7 +153,7 @@ export class Editing {
   }
 
   /** The section of the manager, by the text. */
-  get #current() {
+  get current() {
     return this.#byText(this.#manager.currentSection);
   }
 
@@ -184,7 +189,7 @@ export class Editing {
     if (!caret) return;
     const changed = change && this.#note(change.at);
     const section = caret.at === change?.at ? /** @type {string | null} */ (changed) : this.#sectionAt(caret.at) || null;
-    if (caret.stays && section === this.#section) return;
+    if (caret.isShifted && section === this.#section) return;
     const unsaved = section !== null && this.#unsaved.has(section);
     const stays = section === this.#section && this.#activity === 'editing' && unsaved;
     const activity = stays || (change && changed === section) ? 'editing' : 'viewing';
@@ -216,9 +221,9 @@ export class Editing {
   /** Follows a start or stop of the manager, and another section that the host or a button of the interface has set. */
   #onChange = () => {
     const {running} = this.#manager;
-    const section = this.#current;
+    const section = this.current;
     if (!running) this.#timer.clear();
-    else if (this.#paused && this.#caret) this.#schedule(this.#change ? 0 : INTERVAL);
+    else if (this.#paused && (this.#caret || this.#renamed.length)) this.#schedule(this.#change ? 0 : INTERVAL);
     this.#paused = !running;
     if (section === this.#section) return;
     if (this.#change) this.#note(this.#change.at);
@@ -234,7 +239,7 @@ export class Editing {
 
   /** Moves the caret to the section that somebody else has set. There it rests, and does not edit. @param {string} section @param {boolean} focus */
   #follow(section, focus) {
-    if (this.#listeners && this.#current === section && this.#goTo?.(section, focus)) this.#set(section, 'viewing');
+    if (this.#listeners && this.current === section && this.#goTo?.(section, focus)) this.#set(section, 'viewing');
   }
 
   /** @param {CustomEvent<import('../presence-types.js').PresenceEvents['navigate']>} event */

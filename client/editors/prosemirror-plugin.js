@@ -26,8 +26,8 @@
  * @property {Reports} reports
  * @property {Beside} beside
  * @property {(view: EditorView, before: EditorState) => void} update
- * @property {Node} doc the text, for which the others are
- * @property {number} users views of the plugin: one, and for a moment none
+ * @property {State | undefined} state of the plugin at the last update
+ * @property {number} views of the plugin: one, and for a moment none
  *
  * @typedef {{saved(revision?: string | number): void}} Saving `saved`: the host has saved the text, as this revision
  */
@@ -98,7 +98,7 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
         const hasPlace = !tr.steps.some((step) => 'mark' in step);
         const {edited: last} = state;
         const edited = isEdit ? (hasPlace ? {from: range.from, to: range.newTo} : null) : last && {from: tr.mapping.map(last.from, -1), to: tr.mapping.map(last.to)};
-        const marks = same && sections === state.sections ? state.marks.map(tr.mapping, tr.doc) : marksOf(tr.doc, headings, sections);
+        const marks = same && !range.isReplaced && sections === state.sections ? state.marks.map(tr.mapping, tr.doc) : marksOf(tr.doc, headings, sections);
         return {headings, sections, marks, edits: state.edits + Number(isEdit), edited, changes: state.changes + Number(!same)};
       },
     },
@@ -107,18 +107,21 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
       handleDOMEvents: {focus: (view) => open.get(view)?.reports.focused(sectionOf(view.state, view.state.selection.head))},
     },
     view: (view) => {
-      // A plugin that the host adds or removes makes the views of all plugins again. Then what is reported and drawn goes on.
+      // A plugin that the host adds or removes makes the views of all plugins again. Then what is reported and drawn goes on, unless the state is new.
       const kept = open.get(view);
-      const part = kept?.doc === view.state.doc ? kept : begin(view);
-      if (kept && kept !== part) end(kept);
+      const part = kept && kept.state === key.getState(view.state) ? kept : begin(view);
+      if (kept && kept !== part) {
+        kept.reports.reset();
+        end(kept);
+      }
       open.set(view, part);
-      part.users++;
+      part.views++;
       return {
         update: part.update,
         destroy: () => {
-          part.users--;
+          part.views--;
           queueMicrotask(() => {
-            if (part.users || open.get(view) !== part) return;
+            if (part.views || open.get(view) !== part) return;
             open.delete(view);
             end(part);
           });
@@ -149,7 +152,7 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
         return true;
       },
       settle: (isHeld) => {
-        const {headings, renamed} = settled(state().headings, view.hasFocus() ? caret() : -1, prefix, isHeld);
+        const {headings, renamed} = settled(state().headings, isHere(view) ? caret() : -1, prefix, isHeld);
         if (renamed.length) dispatchMeta({headings});
         return renamed;
       },
@@ -169,12 +172,11 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
       warning,
     });
     const part = {
-      beside, reports, doc: view.state.doc, users: 0,
+      beside, reports, state: key.getState(view.state), views: 0,
       update: (/** @type {EditorView} */ _view, /** @type {EditorState} */ before) => {
         const {changes, edits, edited, headings} = state();
         const old = key.getState(before);
-        const textChanged = part.doc !== view.state.doc;
-        part.doc = view.state.doc;
+        part.state = state();
         if (old?.changes !== changes) beside.update();
         else if (old?.headings !== headings) beside.moved();
         if (edits !== old?.edits) {
@@ -182,13 +184,13 @@ export function createPlugin({Plugin, PluginKey, Selection, Decoration, Decorati
           if (isHere(view)) reports.changed(sectionOf(view.state, isAtCaret ? caret() : edited.to));
           else reports.changedWithoutFocus();
         } else if (!isHere(view)) return;
-        else if (textChanged) reports.shifted(sectionOf(view.state, caret()));
+        else if (view.state.doc !== before.doc) reports.shifted(sectionOf(view.state, caret()));
         else if (!view.state.selection.eq(before.selection)) reports.moved(sectionOf(view.state, caret()));
         else return;
         beside.claim();
       },
     };
-    if (view.hasFocus()) reports.moved(sectionOf(view.state, caret()));
+    if (isHere(view)) reports.moved(sectionOf(view.state, caret()));
     return part;
   };
 
@@ -210,7 +212,7 @@ const idOf = ({attrs}) => String(attrs[NAMES[0]] ?? attrs[NAMES[1]] ?? '') || un
  * @param {Transaction} tr
  */
 function isOwn(tr) {
-  const {isChangeOrigin, isUndoRedoOperation} = ['y-sync$', 'y-sync$1'].map((key) => tr.getMeta(key)).find(Boolean) ?? {}; // 1: of y-prosemirror beside y-tiptap
+  const {isChangeOrigin, isUndoRedoOperation} = ['y-sync$', 'y-sync$1'].map((key) => tr.getMeta(key)).find(Boolean) ?? {}; // the key of y-prosemirror where y-tiptap has the first one
   if (!tr.docChanged || isUndoRedoOperation) return tr.docChanged;
   const byOthers = tr.getMeta('collab$') || isChangeOrigin;
   const byHost = tr.getMeta('addToHistory') === false || tr.getMeta('preventUpdate') !== undefined;
@@ -219,7 +221,7 @@ function isOwn(tr) {
 }
 
 /** Whether the person is in a view: it has the focus, or a part of it, such as a field of a node view; or the selection, if it is read-only. @param {EditorView} view */
-const isHere = ({dom, editable, root}) => dom.contains(editable ? root.activeElement : dom.ownerDocument.getSelection()?.anchorNode ?? null);
+const isHere = ({dom, editable, root}) => dom.contains(editable ? root.activeElement : (/** @type {any} */ (root).getSelection?.() ?? dom.ownerDocument.getSelection())?.anchorNode ?? null);
 
 /** Whether a step changes only the name of a node, as `setNodeMarkup` or `setNodeAttribute` make it. @param {import('prosemirror-transform').Step} step @param {Node} doc before it */
 function isNaming(step, doc) {
@@ -233,7 +235,8 @@ function isNaming(step, doc) {
 /**
  * The part of the document that a transaction changed; all of it, if that takes longer to find. y-prosemirror replaces all of it with each change by others:
  * there the difference tells where.
- * @param {Transaction} tr @param {Node} old @returns {Pick<import('./headings.js').Change, 'from' | 'oldTo' | 'newTo' | 'placeOf'>}
+ * @param {Transaction} tr @param {Node} old @returns {Pick<import('./headings.js').Change, 'from' | 'oldTo' | 'newTo' | 'placeOf'> & {isReplaced?: boolean}}
+ *   `isReplaced`: the mapping of the transaction keeps no position
  */
 function changedRange(tr, old) {
   const {mapping, steps, doc} = tr;
@@ -255,7 +258,7 @@ function changedRange(tr, old) {
     const {a, b} = /** @type {{a: number, b: number}} */ (old.content.findDiffEnd(doc.content));
     const overlap = Math.max(0, start - Math.min(a, b));
     const oldTo = a + overlap;
-    return {from: start, oldTo, newTo: b + overlap, placeOf: ({at}) => (at < start ? at : at >= oldTo ? at + shift : undefined)};
+    return {from: start, oldTo, newTo: b + overlap, isReplaced: true, placeOf: ({at}) => (at < start ? at : at >= oldTo ? at + shift : undefined)};
   }
   const placeOf = (/** @type {{at: number}} */ {at}) => {
     const {pos, deletedAcross} = mapping.mapResult(at + 1);

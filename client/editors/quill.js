@@ -91,7 +91,7 @@ export class PresenceModule {
     if (same) this.#beside.moved();
     else this.#beside.update();
     if (this.#caret >= 0) this.#caret = this.#quill.getSelection()?.index ?? -1;
-    if (own) this.#report('changed', range.from);
+    if (own) this.#report('changed', range.from <= this.#caret && this.#caret <= range.newTo ? this.#caret : range.from);
     else if (this.#caret >= 0) this.#report('shifted', this.#caret);
   };
 

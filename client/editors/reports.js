@@ -7,7 +7,7 @@
  */
 
 import {claims} from '../presence-conflict.js';
-import {Editing} from './editing.js';
+import {Editing, INTERVAL} from './editing.js';
 
 export class Reports {
   #manager;
@@ -15,7 +15,7 @@ export class Reports {
   /** @type {Editing<Place>} */ #editing;
   /** @type {Place} */ #caret = {section: null};
   /** @type {Place} */ #change = {section: null};
-  /** the text was changed without the focus, in this frame or the one before */ #justChanged = false;
+  /** when the text was last changed without the focus */ #changedAt = -Infinity;
 
   /**
    * @param {import('./editing.js').Manager & Pick<import('../presence-core.js').PresenceCore, 'getSnapshot'>} manager
@@ -54,15 +54,14 @@ export class Reports {
    * after it the editor gets the focus, at once or in the next frame.
    */
   changedWithoutFocus() {
-    this.#justChanged = true;
-    requestAnimationFrame(() => requestAnimationFrame(() => (this.#justChanged = false)));
+    this.#changedAt = performance.now();
   }
 
   /** The editor got the focus. @param {string | null} section */
   focused(section) {
-    if (this.#justChanged) this.changed(section);
+    if (performance.now() - this.#changedAt < INTERVAL) this.changed(section);
     else this.moved(section);
-    this.#justChanged = false;
+    this.#changedAt = -Infinity;
   }
 
   /** Settles the sections now. To be called before the headings are compared with the sections of others. */

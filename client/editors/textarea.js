@@ -43,12 +43,12 @@ export function bindTextarea(manager, field, {format, prefix = '', sectionAt, en
   const page = field.ownerDocument;
   const isWhole = !text && !sectionAt;
   /** a section, an offset or a node */
-  const caret = () => (isWhole ? prefix || manager.currentSection : isField ? /** @type {HTMLTextAreaElement} */ (field).selectionEnd : caretNode(field));
+  const caret = () => (isWhole ? prefix || editing.current : isField ? /** @type {HTMLTextAreaElement} */ (field).selectionEnd : caretNode(field));
   const move = () => {
     const place = caret();
     if (field.matches(':focus') && place !== null) editing.moved(place);
   };
-  /** @param {Event} event a script that sets the text may send one, too */
+  /** @param {Event} event a script may dispatch it, too; without the focus, that is not the person's */
   const change = ({isTrusted}) => (isTrusted || field.matches(':focus')) && editing.changed(caret() ?? (isWhole ? null : field));
   field.addEventListener('input', change, {signal});
   for (const type of ['focus', 'keyup', 'pointerup']) field.addEventListener(type, move, {signal});

@@ -141,14 +141,27 @@ test('a save of one editor neither saves nor ends what is unsaved in another one
   editing.saved('2');
   await settle();
   assert.equal(core.getSnapshot().unsaved, true);
-  assert.deepEqual(env.saves.map(({section, revision}) => `${section} ${revision}`), ['a 1']);
+  const saves = () => env.saves.map(({section, revision}) => `${section} ${revision}`);
+  assert.deepEqual(saves(), ['a 1']);
   other.destroy();
-  editing.saved();
-  assert.equal(core.getSnapshot().unsaved, false, 'no editor is left that has it');
+  editing.saved('3');
+  await settle();
+  assert.deepEqual(saves(), ['a 1'], 'what was unsaved in an editor that ended was not saved');
+});
+
+test('of two editors in one section, the save of the one that has changes ends what is unsaved there', async () => {
+  const {env, core, editing} = await begin();
+  const other = new Editing(core, {sectionAt: (/** @type {string} */ place) => place, environment: env.globals()});
+  editing.changed('form');
+  await env.clock.advance(500);
+  other.moved('form');
+  await env.clock.advance(500);
+  editing.saved('1');
+  assert.equal(core.getSnapshot().unsaved, false);
 });
 
 test('another text in the editor begins without unsaved changes', async () => {
-  const {env, editing, sent} = await begin();
+  const {env, core, editing, sent} = await begin();
   editing.changed('a');
   await env.clock.advance(500);
   editing.changed('b');
@@ -159,6 +172,10 @@ test('another text in the editor begins without unsaved changes', async () => {
   editing.moved('a');
   await env.clock.advance(500);
   assert.equal(sent(), 'a viewing');
+  core.setSection('of the host');
+  core.setUnsaved(true);
+  editing.reset();
+  assert.equal(core.getSnapshot().unsaved, true, 'what the host has stated stays');
 });
 
 test('moving through a section that somebody edits does not warn, and typing there does', async () => { // rule 22
@@ -284,6 +301,18 @@ test('a stopped manager has no timer, and what is due is reported after its star
   core.start();
   await env.clock.advance(1000);
   assert.match(sent(), /c editing unsaved$/);
+});
+
+test('a heading that is renamed while the manager is stopped is reported by its new section after the start', async () => {
+  const {env, core, editing} = await begin();
+  editing.changed('a');
+  await env.clock.advance(500);
+  core.stop();
+  await settle();
+  editing.renamed([{from: 'a', to: 'z'}]);
+  core.start();
+  await env.clock.advance(1000);
+  assert.deepEqual([core.currentSection, core.getSnapshot().unsaved], ['z', true]);
 });
 
 test('a destroyed binding has no timer and no listener, and its calls do nothing', async () => {
