@@ -370,6 +370,22 @@ for (const kind of ['prosemirror', 'monaco']) {
   });
 }
 
+test('quill: people are beside a heading whose letters go in the other direction than the page', {skip}, async (t) => {
+  const page = await openInRoom(t, 'quill');
+  t.after(() => page.evaluate(() => document.documentElement.removeAttribute('dir')));
+  await page.evaluate(() => {
+    document.documentElement.dir = 'rtl';
+    globalThis.room.join({username: 'Ben', section: globalThis.editor.section('Methods')});
+  });
+  await soon(page, () => {
+    const mark = document.querySelector('[data-presence-section="paper/methods"]')?.getBoundingClientRect();
+    const text = document.createRange();
+    text.selectNodeContents([...document.querySelectorAll('h2')].find(({textContent}) => textContent === 'Methods'));
+    const {left} = text.getBoundingClientRect();
+    return (mark?.width > 0 && mark.right <= left + 1) || {mark, left}; // does not lie over it
+  });
+});
+
 test('quill: a button that changes the format of a line leaves the person there', {skip}, async (t) => {
   const page = await openInRoom(t, 'quill');
   await page.evaluate(() => globalThis.editor.below('Introduction'));

@@ -147,7 +147,10 @@ export class PresenceModule {
   /** The end of a heading, in the editor's container. @param {string} section */
   #boundsOf(section) {
     const heading = this.#find(section);
-    return heading && this.#quill.getBounds(heading.end - 1);
+    const end = heading && this.#quill.getBounds(heading.end - 1);
+    const line = end && this.#quill.getBounds(heading.at, heading.end - 1 - heading.at);
+    if (!end || !line || line.height > 1.5 * end.height) return end; // of several lines the last character
+    return {...end, left: Math.min(line.left, end.left), right: Math.max(line.right, end.right)}; // text in the other direction ends at the other side
   }
 
   /** @param {import('../presence-caret.js').Box | null | undefined} bounds in the editor's container @returns {import('../presence-caret.js').Box | undefined} in the window */
