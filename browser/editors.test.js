@@ -377,13 +377,19 @@ test('quill: people are beside a heading whose letters go in the other direction
     document.documentElement.dir = 'rtl';
     globalThis.room.join({username: 'Ben', section: globalThis.editor.section('Methods')});
   });
-  await soon(page, () => {
-    const mark = document.querySelector('[data-presence-section="paper/methods"]')?.getBoundingClientRect();
-    const text = document.createRange();
-    text.selectNodeContents([...document.querySelectorAll('h2')].find(({textContent}) => textContent === 'Methods'));
-    const {left} = text.getBoundingClientRect();
-    return (mark?.width > 0 && mark.right <= left + 1) || {mark, left}; // does not lie over it
-  });
+  for (const align of ['left', 'right']) { // left is that of Quill's style sheets
+    await page.evaluate((align) => {
+      document.querySelector('.ql-editor').style.textAlign = align;
+      dispatchEvent(new Event('resize'));
+    }, align);
+    await soon(page, (align) => {
+      const mark = document.querySelector('[data-presence-section="paper/methods"]')?.getBoundingClientRect();
+      const text = document.createRange();
+      text.selectNodeContents([...document.querySelectorAll('h2')].find(({textContent}) => textContent === 'Methods'));
+      const {left, right} = text.getBoundingClientRect();
+      return (mark?.width > 0 && (align === 'left' ? mark.left >= right - 1 : mark.right <= left + 1)) || {mark, left, right}; // does not lie over it
+    }, align);
+  }
 });
 
 test('quill: a button that changes the format of a line leaves the person there', {skip}, async (t) => {

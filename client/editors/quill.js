@@ -177,11 +177,12 @@ export class PresenceModule {
       const {style} = this.#beside.mark(section);
       style.display = bounds ? 'flex' : 'none';
       if (!bounds) return;
+      const isLeft = rtl && bounds.left > width - bounds.right; // Quill's style sheets align text from right to left at the left, too
       // Not `left` and `top`: a moved box would count as a layout shift.
-      style.inset = rtl ? '0 0 auto auto' : '0 auto auto 0';
+      style.inset = isLeft ? '0 0 auto auto' : '0 auto auto 0';
       style.alignItems = 'center';
       style.height = `${bounds.height}px`;
-      style.translate = `${rtl ? bounds.left - width : bounds.right}px ${bounds.top}px`;
+      style.translate = `${isLeft ? bounds.left - width : bounds.right}px ${bounds.top}px`;
     });
   }
 
