@@ -115,7 +115,7 @@ for (const transport of NODES > 1 ? ['mixed'] : ['live', 'polling']) {
       }
     });
     await a.waitForFunction(() => globalThis.sentAt, undefined, {timeout: TIMEOUT});
-    const lastSeen = await a.evaluate(() => globalThis.sentAt); // or later, by another heartbeat before the next line
+    const lastSeen = await a.evaluate(() => globalThis.sentAt); // A may send once more before it is offline; then its lease ends later
     await a.context().setOffline(true); // no leave can be sent
     await expectBadge(b, null);
     const took = Date.now() - lastSeen;
